@@ -1,0 +1,81 @@
+"""Configuration: frozen structs, read from plain mappings, with errors that name the path."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from wm_planner.errors import ConfigError, did_you_mean
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every configuration: immutable, keyword-only, unknown keys refused."""
+
+
+ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
+
+_UNKNOWN = re.compile(r"unknown field `([^`]+)`")
+
+
+def convert(values: Mapping[str, Any], to: type[ConfigT], where: str) -> ConfigT:
+    """Check `values` against the struct `to`; `where` names their place in the error.
+
+    Raises:
+        ConfigError: with the path of the first value that does not fit.
+    """
+    try:
+        return msgspec.convert(dict(values), to)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        path = text.rpartition(" - at `")[2].rstrip("`").lstrip("$") if " - at `" in text else ""
+        reason = text.partition(" - at `")[0]
+        unknown = _UNKNOWN.search(reason)
+        if unknown:
+            reason = f"unknown key '{unknown[1]}', {did_you_mean(unknown[1], _fields_at(to, path))}"
+        raise ConfigError(f"{where}{path}: {reason}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises:
+        ConfigError: if the file is missing, is not YAML (with the line) or is no mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or error
+        raise ConfigError(f"{path}{line}: not valid YAML ({problem})") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: got {type(values).__name__}, wanted a mapping of keys to values")
+    return values
+
+
+def to_builtins(config: msgspec.Struct) -> dict[str, Any]:
+    """The plain mapping of a struct, fit for YAML or JSON."""
+    builtins: dict[str, Any] = msgspec.to_builtins(config)
+    return builtins
+
+
+def _fields_at(struct: type[msgspec.Struct], path: str) -> tuple[str, ...]:
+    """The encoded field names of the struct that `path` (".a.b[0]") leads to, as far as it can be told."""
+    info = msgspec.inspect.type_info(struct)
+    for part in re.findall(r"\.([A-Za-z_]\w*)|\[", path):
+        if part and isinstance(info, msgspec.inspect.StructType):
+            info = next((f.type for f in info.fields if f.encode_name == part), info)
+        elif isinstance(info, (msgspec.inspect.ListType, msgspec.inspect.VarTupleType)):
+            info = info.item_type
+        elif isinstance(info, msgspec.inspect.DictType):
+            info = info.value_type
+        if isinstance(info, msgspec.inspect.UnionType):
+            info = next((t for t in info.types if not isinstance(t, msgspec.inspect.NoneType)), info)
+    if isinstance(info, msgspec.inspect.StructType):
+        return tuple(field.encode_name for field in info.fields)
+    return ()

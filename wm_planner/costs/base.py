@@ -1,0 +1,63 @@
+"""The contract of a cost, and what a cost may read.
+
+Axes: N candidates, H steps, A action components; further axes belong to the named array.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+Array: TypeAlias = Any
+"""An array of any namespace of the array API standard (NumPy, torch, ...)."""
+
+Latent: TypeAlias = Mapping[str, Array]
+"""What an encoder gives: an ordered set of named arrays, shape (B, ...), as the card lists them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Imagined trajectories of N candidates over H steps, the initial state left out.
+
+    Attributes:
+        latents: name to (N, H, ...), of the arrays whose role is not `cache`.
+        states: name to (N, H, k), physical quantities with the card's units.
+        outputs: name to (N, H): reward, value, continue, uncertainty, by the card's capabilities.
+    """
+
+    latents: Mapping[str, Array]
+    states: Mapping[str, Array] = field(default_factory=dict)
+    outputs: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a cost may read beside the rollout, bound for one tick.
+
+    Attributes:
+        goal: physical goal quantities by name, (k,), where the user gave some (never from a goal picture).
+        goal_latent: the encoded goal picture, (1, ...).
+        last_action: the action executed last, (A,), or None after a reset.
+        previous_plan: the plan of the last tick shifted to this one, (H, A), or None.
+        objects: name to array, tracks with forecasts.
+    """
+
+    goal: Mapping[str, Array] = field(default_factory=dict)
+    goal_latent: Latent | None = None
+    last_action: Array | None = None
+    previous_plan: Array | None = None
+    objects: Mapping[str, Array] = field(default_factory=dict)
+
+
+class Cost(Protocol):
+    """A pure function of imagined trajectories, written once in the array API; lower is better, always.
+
+    `requires` names what it reads, checked when a planner is built: "latent:z", "state:tcp_position",
+    "output:reward", "context:goal_latent", "context:objects".
+    """
+
+    @property
+    def requires(self) -> frozenset[str]: ...
+
+    def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
+        """Costs of shape (N,) for actions of shape (N, H, A) in the card's units."""
+        ...

@@ -1,0 +1,67 @@
+"""The one tree of errors.
+
+Everything a user can mend is a `WmError`; the command line prints its text without a traceback and
+exits with code 2.
+
+    WmError
+    ├── ConfigError        a launch file, a parameter, a command line
+    ├── PluginError        a name or a path that leads to no class
+    ├── BundleError        a card, a graph, a checkpoint
+    ├── DatasetError       a recorded data set
+    ├── ShapeError         an array of the wrong shape, type or range
+    ├── SimulationError    a scene, a simulator, a renderer
+    ├── MessagingError     a socket, a message, a domain
+    ├── RecordingError     a recording that cannot be written or read
+    └── NodeError          a node that cannot do its work
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class WmError(Exception):
+    """Says what was got, what was wanted and what to do."""
+
+
+class ConfigError(WmError):
+    """A launch file, a parameter or a command line that cannot be used."""
+
+
+class PluginError(WmError):
+    """A plug-in name or path that leads to no class."""
+
+
+class BundleError(WmError):
+    """A model bundle that disagrees with its card, or a checkpoint of another model."""
+
+
+class DatasetError(WmError):
+    """A data set that is missing, torn or of another kind."""
+
+
+class ShapeError(WmError):
+    """An array of the wrong shape, type or range."""
+
+
+class SimulationError(WmError):
+    """A scene, simulator or renderer that cannot run."""
+
+
+class MessagingError(WmError):
+    """A socket, message or domain that cannot be used."""
+
+
+class RecordingError(WmError):
+    """A recording that cannot be written or read."""
+
+
+class NodeError(WmError):
+    """A node that cannot do its work."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A clause with the closest known name and the full list, to end an error with."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    listing = ", ".join(names) if names else "none"
+    return (f"did you mean '{close[0]}'? " if close else "") + f"(known: {listing})"

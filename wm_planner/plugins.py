@@ -1,0 +1,89 @@
+"""Plug-ins of every kind are named one way: a bare name, `package.module:Class`, or `path/file.py:Class`."""
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from wm_planner import share
+from wm_planner.config import Config, convert
+from wm_planner.errors import ConfigError, PluginError, did_you_mean
+
+
+class Registry:
+    """The built-in plug-ins of one kind, and the way to any other.
+
+    Args:
+        kind: what the plug-ins are ("planner"), for errors.
+        entries: bare name to "package.module:Class".
+    """
+
+    def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
+        self.kind = kind
+        self.entries = dict(entries)
+
+    def load(self, name: str) -> Any:
+        """The class behind `name`.
+
+        Raises:
+            PluginError: with the closest known name.
+        """
+        target = self.entries.get(name, name)
+        module_name, colon, attribute = target.rpartition(":")
+        if not colon:
+            raise PluginError(f"unknown {self.kind} '{name}', {did_you_mean(name, self.entries)}")
+        module = load_file(share.find(module_name)) if module_name.endswith(".py") else _load(module_name)
+        if not hasattr(module, attribute):
+            public = [n for n in vars(module) if not n.startswith("_")]
+            raise PluginError(f"{module_name} has no '{attribute}', {did_you_mean(attribute, public)}")
+        return getattr(module, attribute)
+
+    def build(self, spec: Mapping[str, Any], where: str, **context: Any) -> Any:
+        """Build a plug-in from `{type: name, ...}`; the other keys fill the class's own `Config` struct.
+
+        Args:
+            spec: the mapping of a launch file.
+            where: its place, for errors.
+            context: what the class's constructor takes beside its config.
+        """
+        values = dict(spec)
+        name = values.pop("type", None)
+        if not isinstance(name, str):
+            raise ConfigError(f"{where}: a {self.kind} needs 'type', {did_you_mean('', self.entries)}")
+        cls = self.load(name)
+        config: Config = convert(values, cls.Config, where)
+        return cls(config, **context)
+
+
+def load_file(path: Path) -> ModuleType:
+    """Load a Python file by its path, once per process; shelf files are met this way.
+
+    Raises:
+        PluginError: if there is no such file.
+    """
+    path = path.resolve()
+    name = f"_wm_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise PluginError(f"{path}: no such Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _load(module_name: str) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise PluginError(f"cannot import '{module_name}' ({error}); is its package installed?") from None

@@ -1,0 +1,45 @@
+"""Where the shelves (`sim`, `nodes`, `models`, `launch`) are: the path given, the checkout, or the wheel."""
+
+from pathlib import Path
+
+from wm_planner.errors import PluginError, did_you_mean
+
+SHELVES = ("sim", "nodes", "models", "launch")
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def roots() -> tuple[Path, ...]:
+    """The folders that hold shelves, in the order of search: the checkout, then the installed wheel."""
+    checkout = _PACKAGE.parent
+    project = checkout / "pyproject.toml"
+    is_ours = project.is_file() and 'name = "wm-planner"' in project.read_text(encoding="utf-8")
+    return (checkout, _PACKAGE / "share") if is_ours else (_PACKAGE / "share",)
+
+
+def find(path: str | Path) -> Path:
+    """The file or folder that `path` names: as given, or below one of the roots.
+
+    Raises:
+        PluginError: with the closest name on the same shelf.
+    """
+    given = Path(path).expanduser()
+    if given.exists():
+        return given.resolve()
+    if not given.is_absolute():
+        for root in roots():
+            if (root / given).exists():
+                return (root / given).resolve()
+    known = [str(given.parent / name) for name in listing(str(given.parent), given.suffix)]
+    raise PluginError(f"{path}: no such file or folder, {did_you_mean(str(given), known)}")
+
+
+def listing(shelf: str, suffix: str = "") -> list[str]:
+    """The names on a shelf that end with `suffix` (folders where it is empty)."""
+    folders = [root / shelf for root in roots() if (root / shelf).is_dir()]
+    names = {
+        entry.name
+        for folder in folders
+        for entry in folder.iterdir()
+        if (entry.suffix == suffix if suffix else entry.is_dir()) and not entry.name.startswith((".", "_"))
+    }
+    return sorted(names)

@@ -1,0 +1,61 @@
+"""The contract of a world model: encode what is seen, step what is imagined."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.costs.base import Array, Latent, Rollout
+from wm_planner.world_models.card import Card
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the sensors say at one moment.
+
+    Attributes:
+        images: camera name to (H, W, 3) uint8, RGB.
+        state: quantity name to (k,), in the units of the card or scene.
+        stamp_ns: when, in nanoseconds of the run's clock.
+    """
+
+    images: Mapping[str, NDArray[np.uint8]]
+    state: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    stamp_ns: int = 0
+
+
+class WorldModel(Protocol):
+    """Imagines what actions lead to. All randomness comes in as `noise`, arrays named in the card."""
+
+    @property
+    def card(self) -> Card: ...
+
+    def encode(
+        self,
+        observation: Observation,
+        last_action: Array | None = None,
+        memory: Latent | None = None,
+        noise: Mapping[str, Array] | None = None,
+    ) -> Latent:
+        """The latent of one observation, arrays (1, ...).
+
+        Args:
+            observation: with the card's cameras and states; a state that is missing counts as zeros
+                (a goal picture has none).
+            last_action: the action executed since the previous observation, (A,), card's units.
+            memory: the previous tick's latent; None after a reset.
+            noise: arrays by the card's names.
+        """
+        ...
+
+    def step(
+        self, latent: Latent, action: Array, noise: Mapping[str, Array] | None = None
+    ) -> tuple[Latent, Mapping[str, Array]]:
+        """The latents (N, ...) and outputs (N,) after `action` (N, A), card's units."""
+        ...
+
+    def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
+        """Imagine `actions` (N, H, A) from one `latent` (1, ...), which is not copied by the caller."""
+        ...

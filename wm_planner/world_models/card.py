@@ -1,0 +1,208 @@
+"""The card of a bundle: what a model expects, what it gives, and where it came from.
+
+A bundle is a folder `models/<name>/` with `card.yaml` and ONNX graphs beside it. The graphs take raw
+sensor data: `encode.onnx` has one uint8 input `image.<camera>` of shape (B, H, W, 3) a camera and one
+float32 input `state` of shape (B, S) where the card lists states; resizing, normalisation and the joining
+of cameras happen inside. `step.onnx` takes the latent arrays by name and `action` (N, A) in physical
+units, and gives the latent arrays back as `next.<name>` and outputs as `output.<name>` (N,).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+
+from wm_planner.config import Config, convert, read_yaml, to_builtins
+from wm_planner.errors import BundleError, ConfigError
+
+CARD_FILE = "card.yaml"
+
+Positive = Annotated[int, msgspec.Meta(gt=0)]
+
+
+class Quantity(Config, frozen=True, kw_only=True):
+    """A named physical vector, e.g. tcp_position, 3 numbers in m."""
+
+    name: str
+    size: Positive
+    unit: str
+
+
+class ObservationSpec(Config, frozen=True, kw_only=True):
+    """What `encode.onnx` takes.
+
+    Attributes:
+        cameras: names of the camera pictures, in the order they are joined.
+        height, width: of each camera picture, in pixels.
+        encoding: colour order of the pictures.
+        joined: how the cameras become one input inside the graph: stacked as channels or side by side.
+        input_shape: (channels, height, width) that the network sees after joining and resizing.
+        mean, std: normalisation inside the graph, of pixel values scaled to 0..1.
+        state: quantities that make up the `state` input, in order.
+    """
+
+    cameras: tuple[str, ...]
+    height: Positive
+    width: Positive
+    encoding: Literal["rgb8"] = "rgb8"
+    joined: Literal["channels", "side_by_side"]
+    input_shape: tuple[int, int, int]
+    mean: float
+    std: float
+    state: tuple[Quantity, ...] = ()
+
+
+class ActionSpec(Config, frozen=True, kw_only=True):
+    """One action vector, in physical units."""
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.names) == len(self.units) == len(self.low) == len(self.high) > 0:
+            raise ValueError("names, units, low and high must be of one length, at least 1")
+        if any(low >= high for low, high in zip(self.low, self.high, strict=True)):
+            raise ValueError("every low must be below its high")
+
+
+class LatentSpec(Config, frozen=True, kw_only=True):
+    """One array of the latent.
+
+    Attributes:
+        shape: without the batch axis.
+        role: `candidate`: one per candidate; `shared`: batch 1, never returned by step; `cache`: one per
+            candidate, never kept in a rollout.
+        unit: set where the array is a physical quantity: it is then also a state of the rollout.
+    """
+
+    name: str
+    shape: tuple[Positive, ...]
+    dtype: Literal["float32", "int64"] = "float32"
+    role: Literal["candidate", "shared", "cache"] = "candidate"
+    unit: str | None = None
+
+
+class NoiseSpec(Config, frozen=True, kw_only=True):
+    """One noise array that a graph takes, without the batch axis."""
+
+    name: str
+    shape: tuple[Positive, ...]
+    kind: Literal["normal", "uniform", "gumbel"]
+
+
+class GraphSpec(Config, frozen=True, kw_only=True):
+    """A graph file of the bundle.
+
+    Attributes:
+        sha256: of the file.
+        max_abs_error: largest difference between torch and ONNX Runtime seen at export, None if untested.
+    """
+
+    sha256: str
+    max_abs_error: float | None = None
+
+
+class TrainingRecord(Config, frozen=True, kw_only=True):
+    """How the model was made.
+
+    Attributes:
+        command: the commands that make it from nothing, in order.
+        data: data set folder to the sha256 of its meta.yaml.
+        revision: of the source it was trained with.
+    """
+
+    command: tuple[str, ...]
+    data: dict[str, str]
+    revision: str
+    seed: int
+    iterations: int
+    cpu_seconds: float
+    recipe: dict[str, Any]
+
+
+class Card(Config, frozen=True, kw_only=True):
+    """Everything a node, a planner or a person must know of a model.
+
+    Attributes:
+        control_dt_s: duration of one step, in seconds.
+        capabilities: outputs beyond the latent: reward, value, continue, uncertainty, policy, decode.
+        max_candidates: largest N of one call of `step.onnx`.
+        graphs: "encode", "step", ... to its file's checksum.
+        results: rows of the success table the model earned, as printed by `wm bench`.
+    """
+
+    name: str
+    family: str
+    about: str
+    observation: ObservationSpec
+    action: ActionSpec
+    control_dt_s: float
+    latents: tuple[LatentSpec, ...]
+    noise: tuple[NoiseSpec, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    max_candidates: Positive = 512
+    graphs: dict[str, GraphSpec] = msgspec.field(default_factory=dict)
+    training: TrainingRecord | None = None
+    results: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """What a cost can require of the rollouts of this model."""
+        latents = {f"latent:{spec.name}" for spec in self.latents if spec.role == "candidate"}
+        states = {f"state:{spec.name}" for spec in self.latents if spec.unit is not None}
+        return frozenset(latents | states | {f"output:{name}" for name in self.capabilities})
+
+
+def read_card(folder: Path) -> Card:
+    """Read and check a bundle's card, and the checksums of its graphs.
+
+    Raises:
+        BundleError: saying which line of the card disagrees with what.
+    """
+    path = folder / CARD_FILE
+    try:
+        card = convert(read_yaml(path), Card, str(path))
+    except ConfigError as error:
+        raise BundleError(
+            f"{error} (a bundle is a folder with card.yaml and ONNX graphs; see `wm export`)"
+        ) from None
+    for name, graph in card.graphs.items():
+        file = folder / f"{name}.onnx"
+        if not file.is_file():
+            raise BundleError(f"{path}: graphs.{name}: {file.name} is missing; export the bundle again")
+        found = sha256(file)
+        if found != graph.sha256:
+            raise BundleError(
+                f"{path}: graphs.{name}.sha256 is {graph.sha256[:12]}…, the file's is {found[:12]}…: "
+                f"{file.name} was changed or belongs to another export; export the bundle again"
+            )
+    return card
+
+
+def write_card(card: Card, folder: Path) -> None:
+    """Write `card` as the card.yaml of `folder`, whole or not at all."""
+    temporary = folder / (CARD_FILE + ".part")
+    temporary.write_text(
+        yaml.safe_dump(_plain(to_builtins(card)), sort_keys=False, width=110), encoding="utf-8"
+    )
+    temporary.replace(folder / CARD_FILE)
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists and defaults that say nothing left out, for a card that reads well."""
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items() if v is not None and v != [] and v != ()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
