@@ -1,0 +1,51 @@
+"""Costs: pure functions of imagined trajectories. A new one is a file and a line here."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wm_planner.config import Config, convert
+from wm_planner.costs.base import WeightedCost
+from wm_planner.errors import ConfigError
+from wm_planner.plugins import Registry
+
+COSTS = Registry(
+    "cost",
+    {
+        "latent_goal": "wm_planner.costs.latent:LatentGoal",
+        "action_rate": "wm_planner.costs.motion:ActionRate",
+        "effort": "wm_planner.costs.motion:Effort",
+        "state_goal": "wm_planner.costs.motion:StateGoal",
+    },
+)
+
+
+class Term(Config, frozen=True, kw_only=True):
+    """What every cost of a launch file may say beside its own keys.
+
+    Attributes:
+        weight: factor of the cost in the total.
+        name: its name among the terms; the type's where it is not given.
+    """
+
+    weight: float = 1.0
+    name: str | None = None
+
+
+def build_costs(specs: Sequence[Mapping[str, Any]], where: str) -> tuple[WeightedCost, ...]:
+    """Build the costs of a launch file, e.g. `[{type: latent_goal, weight: 1.0}]`.
+
+    Args:
+        specs: one mapping a cost: `type`, `weight`, `name`, and the cost's own keys.
+        where: their place, for errors.
+    """
+    costs: dict[str, WeightedCost] = {}
+    for index, spec in enumerate(specs):
+        place = f"{where}[{index}]"
+        term = convert({key: spec[key] for key in ("weight", "name") if key in spec}, Term, place)
+        own = {key: value for key, value in spec.items() if key not in ("weight", "name")}
+        cost = COSTS.build(own, place)
+        name = term.name or str(spec["type"])
+        if name in costs:
+            raise ConfigError(f"{place}: a second cost named '{name}': give each its own `name`")
+        costs[name] = WeightedCost(name, cost, term.weight)
+    return tuple(costs.values())

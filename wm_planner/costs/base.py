@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+import array_api_compat
+
 Array: TypeAlias = Any
 """An array of any namespace of the array API standard (NumPy, torch, ...)."""
 
@@ -19,7 +21,7 @@ class Rollout:
     """Imagined trajectories of N candidates over H steps, the initial state left out.
 
     Attributes:
-        latents: name to (N, H, ...), of the arrays whose role is not `cache`.
+        latents: name to (N, H, ...), of the arrays whose role is `candidate`, in the card's order.
         states: name to (N, H, k), physical quantities with the card's units.
         outputs: name to (N, H): reward, value, continue, uncertainty, by the card's capabilities.
     """
@@ -36,9 +38,10 @@ class Context:
     Attributes:
         goal: physical goal quantities by name, (k,), where the user gave some (never from a goal picture).
         goal_latent: the encoded goal picture, (1, ...).
-        last_action: the action executed last, (A,), or None after a reset.
+        last_action: the action executed last, (A,), card's units, or None after a reset.
         previous_plan: the plan of the last tick shifted to this one, (H, A), or None.
         objects: name to array, tracks with forecasts.
+        action_scale: half the range of each action component, (A,), card's units; the problem sets it.
     """
 
     goal: Mapping[str, Array] = field(default_factory=dict)
@@ -46,13 +49,14 @@ class Context:
     last_action: Array | None = None
     previous_plan: Array | None = None
     objects: Mapping[str, Array] = field(default_factory=dict)
+    action_scale: Array | None = None
 
 
 class Cost(Protocol):
     """A pure function of imagined trajectories, written once in the array API; lower is better, always.
 
-    `requires` names what it reads, checked when a planner is built: "latent:z", "state:tcp_position",
-    "output:reward", "context:goal_latent", "context:objects".
+    `requires` names what it reads, checked when a problem or a controller is built: "latent:z",
+    "state:tcp_position", "output:reward", "context:goal_latent", "context:goal.tcp_position".
     """
 
     @property
@@ -61,3 +65,18 @@ class Cost(Protocol):
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         """Costs of shape (N,) for actions of shape (N, H, A) in the card's units."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedCost:
+    """A cost in a problem: its name in the terms, and its weight."""
+
+    name: str
+    cost: Cost
+    weight: float = 1.0
+
+
+def match(values: Array, like: Array) -> Array:
+    """`values` in the namespace and type, and on the device, of the array `like`."""
+    xp = array_api_compat.array_namespace(like)
+    return xp.asarray(values, dtype=like.dtype, device=array_api_compat.device(like))

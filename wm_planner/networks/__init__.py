@@ -1,0 +1,1 @@
+"""Blocks of networks that the files of `models/` share. Needs torch (extra `train`)."""

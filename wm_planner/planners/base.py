@@ -3,7 +3,7 @@
 Axes: N candidates, H steps, A action components.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,56 +12,7 @@ from numpy.typing import NDArray
 
 from wm_planner.clock import Deadline
 from wm_planner.config import Config
-from wm_planner.costs.base import Array, Context, Cost, Latent
-from wm_planner.errors import ConfigError, did_you_mean
-from wm_planner.world_models.base import WorldModel
-from wm_planner.world_models.card import ActionSpec
-
-
-@dataclass(frozen=True, slots=True)
-class ActionSpace:
-    """The box of actions, in physical units."""
-
-    low: NDArray[np.float32]  # (A,)
-    high: NDArray[np.float32]  # (A,)
-
-    @classmethod
-    def of(cls, spec: ActionSpec) -> "ActionSpace":
-        """The box that a card declares."""
-        return cls(np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32))
-
-    @property
-    def size(self) -> int:
-        """A, the number of action components."""
-        return len(self.low)
-
-    def clip(self, actions: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`actions` (..., A) moved into the box."""
-        return np.clip(actions, self.low, self.high)
-
-
-@dataclass(frozen=True, slots=True)
-class WeightedCost:
-    """A cost in a problem: its name in the terms, and its weight."""
-
-    name: str
-    cost: Cost
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """What candidates cost.
-
-    Attributes:
-        total: weighted sum of the terms, (N,); infinite where a term is not finite.
-        terms: name to (N,), unweighted.
-        violation: how far constraints are broken, (N,), 0 where they hold.
-    """
-
-    total: NDArray[np.float64]
-    terms: Mapping[str, NDArray[np.float64]]
-    violation: NDArray[np.float64]
+from wm_planner.planners.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +20,15 @@ class Plan:
     """The outcome of one planner call.
 
     Attributes:
-        actions: (H, A), card's units.
-        cost: of these actions, by the problem's costs; NaN if they were never evaluated.
+        actions: the best candidate, (H, A), card's units.
+        cost: of these actions, by the problem's costs; NaN if they were never evaluated, infinite if no
+            candidate had a finite cost.
         terms: the cost's terms, unweighted.
         spread: standard deviation of the last sampling distribution, mean over H, per component, (A,).
+        elites: further good candidates, best first, (K, H, A), for the next tick's proposals.
+        iterations: rounds of sampling that were completed.
         evaluations: candidates evaluated, over all iterations.
+        elapsed_s: duration of the search, measured by whoever holds the clock; NaN if nobody did.
         deadline_hit: whether the deadline cut the search.
     """
 
@@ -81,51 +36,11 @@ class Plan:
     cost: float
     terms: Mapping[str, float] = field(default_factory=dict)
     spread: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    elites: NDArray[np.float32] | None = None
     iterations: int = 0
     evaluations: int = 0
-    elapsed_s: float = 0.0
+    elapsed_s: float = float("nan")
     deadline_hit: bool = False
-
-
-class Problem:
-    """A world model, a latent, costs, their context and an action space, bound for one tick.
-
-    Raises:
-        ConfigError: at construction, if a cost requires what the model's card does not offer.
-    """
-
-    def __init__(
-        self,
-        model: WorldModel,
-        latent: Latent,
-        costs: Sequence[WeightedCost],
-        context: Context,
-    ) -> None:
-        check_costs(model, costs)
-        self.model = model
-        self.latent = latent
-        self.costs = tuple(costs)
-        self.context = context
-        self.space = ActionSpace.of(model.card.action)
-
-    def evaluate(self, actions: Array) -> Scores:
-        """Scores of `actions` (N, H, A), computed in chunks of the card's `max_candidates`."""
-        chunk = self.model.card.max_candidates
-        parts = [self._evaluate(actions[start : start + chunk]) for start in range(0, len(actions), chunk)]
-        terms = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        weights = {weighted.name: weighted.weight for weighted in self.costs}
-        total = np.zeros(len(actions))
-        for name, values in terms.items():
-            total += weights[name] * values
-        total[~np.isfinite(total)] = np.inf
-        return Scores(total=total, terms=terms, violation=np.zeros(len(actions)))
-
-    def _evaluate(self, actions: Array) -> dict[str, NDArray[np.float64]]:
-        rollout = self.model.rollout(self.latent, actions)
-        return {
-            weighted.name: np.asarray(weighted.cost(rollout, actions, self.context), np.float64)
-            for weighted in self.costs
-        }
 
 
 class Planner(Protocol):
@@ -137,19 +52,23 @@ class Planner(Protocol):
     def plan(
         self,
         problem: Problem,
-        warm_start: NDArray[np.float32] | None,
-        proposals: NDArray[np.float32] | None,
+        *,
         rng: np.random.Generator,
-        deadline: Deadline | None,
+        warm_start: NDArray[np.float32] | None = None,
+        proposals: NDArray[np.float32] | None = None,
+        deadline: Deadline | None = None,
     ) -> Plan:
-        """Plan one tick.
+        """Plan one tick; never worse than the warm start, whose cost is the first to be known.
 
         Args:
             problem: what to minimise.
-            warm_start: a plan to start from, (H, A), or None.
-            proposals: further candidates to evaluate as they are, (M, H, A), or None.
             rng: the only source of randomness.
-            deadline: when to return the best so far, or None.
+            warm_start: a plan to start from, (H, A); None starts from zeros.
+            proposals: further candidates to evaluate as they are, (M, H, A), or None.
+            deadline: when to return the best so far; past at once, it returns the start unevaluated.
+
+        Raises:
+            ShapeError: for a warm start or proposals of another shape, or not finite.
         """
         ...
 
@@ -167,22 +86,6 @@ class PlannerConfig(Config, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.horizon < 1 or self.samples < 1:
-            raise ValueError("horizon and samples must be at least 1")
-
-
-def check_costs(model: WorldModel, costs: Sequence[WeightedCost]) -> None:
-    """Refuse costs that require what the card does not offer.
-
-    Raises:
-        ConfigError: naming the cost and what the card does offer.
-    """
-    if not costs:
-        raise ConfigError("a problem needs at least one cost (planner: params.costs)")
-    offers = model.card.offers
-    for weighted in costs:
-        for need in sorted(weighted.cost.requires):
-            if not need.startswith("context:") and need not in offers:
-                raise ConfigError(
-                    f"cost '{weighted.name}' requires '{need}', which {model.card.name} does not offer, "
-                    f"{did_you_mean(need, offers)}"
-                )
+            raise ValueError(
+                f"horizon is {self.horizon} and samples {self.samples}, wanted both to be at least 1"
+            )

@@ -2,12 +2,73 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.config import Config
+from wm_planner.errors import SimulationError
+from wm_planner.plugins import load_file
+from wm_planner.share import find
 from wm_planner.world_models.base import Observation
+from wm_planner.world_models.card import ActionSpec
+
+
+class Disturbance(Config, frozen=True, kw_only=True):
+    """How the world differs from the one that a model was trained in; nothing by default.
+
+    Attributes:
+        camera_shift_m: every camera moved by this much, in a direction drawn by the seed.
+        camera_tilt_deg: every camera turned by this much, about an axis drawn by the seed.
+        light_scale: factor on every light.
+        distractors: number of coloured objects laid on the table, for the eye only.
+        seed: of the directions, axes and places.
+    """
+
+    camera_shift_m: float = 0.0
+    camera_tilt_deg: float = 0.0
+    light_scale: float = 1.0
+    distractors: int = 0
+    seed: int = 0
+
+
+class Scene(Protocol):
+    """What one `sim/<name>.py` declares: a world, its cameras, and a task in it.
+
+    Attributes:
+        model_file: the MJCF.
+        cameras: names in the MJCF.
+        image_size: (height, width) of a camera picture, pixels.
+        control_dt_s: time between two commands.
+        action: one action, with its bounds.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def model_file(self) -> Path: ...
+    @property
+    def cameras(self) -> tuple[str, ...]: ...
+    @property
+    def image_size(self) -> tuple[int, int]: ...
+    @property
+    def control_dt_s(self) -> float: ...
+    @property
+    def action(self) -> ActionSpec: ...
+
+    def sample(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Start and goal of an episode: tool positions (3,) in m."""
+        ...
+
+    def explore(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Start of an episode that explores: a tool position (3,) in m."""
+        ...
+
+    def success(self, position: NDArray[np.float64], goal: NDArray[np.float64]) -> bool:
+        """Whether a tool at `position` has reached `goal`, both (3,) in m."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +78,21 @@ class StepResult:
     Attributes:
         observation: after the step.
         success: whether the goal holds now.
-        distance: how far the goal is, in the scene's unit (m).
+        distance: how far the goal is, in m.
+        info: quantities of interest to the one who collects data.
     """
 
     observation: Observation
     success: bool
     distance: float
-    info: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, float] = field(default_factory=dict)
 
 
 class Simulator(Protocol):
     """A world that answers commands; it stands still between two steps."""
 
     @property
-    def control_dt_s(self) -> float: ...
+    def scene(self) -> Scene: ...
 
     def reset(self, seed: int) -> Observation:
         """Start the episode of `seed`: the same seed gives the same episode."""
@@ -38,7 +100,12 @@ class Simulator(Protocol):
 
     @property
     def goal(self) -> Observation:
-        """The goal as a sensor would see it: pictures, no state."""
+        """The goal as the sensors would see it: pictures, no state."""
+        ...
+
+    @property
+    def goal_position(self) -> NDArray[np.float64]:
+        """Where the goal truly is, (3,) in m; for scoring, never for planning."""
         ...
 
     def step(self, command: NDArray[np.float64]) -> StepResult:
@@ -52,3 +119,16 @@ class Simulator(Protocol):
     def load(self, state: Any) -> None: ...
 
     def close(self) -> None: ...
+
+
+def load_scene(path: str) -> Scene:
+    """The scene that a file declares as `SCENE`.
+
+    Raises:
+        SimulationError: if the file declares none.
+    """
+    file = find(path)
+    scene: Scene | None = getattr(load_file(file), "SCENE", None)
+    if scene is None:
+        raise SimulationError(f"{file} declares no SCENE; a scene file ends with `SCENE = MyScene(...)`")
+    return scene

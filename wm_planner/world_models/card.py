@@ -21,6 +21,7 @@ from wm_planner.errors import BundleError, ConfigError
 CARD_FILE = "card.yaml"
 
 Positive = Annotated[int, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Quantity(Config, frozen=True, kw_only=True):
@@ -32,7 +33,7 @@ class Quantity(Config, frozen=True, kw_only=True):
 
 
 class ObservationSpec(Config, frozen=True, kw_only=True):
-    """What `encode.onnx` takes.
+    """What `encode.onnx` takes; a model without cameras reads states alone.
 
     Attributes:
         cameras: names of the camera pictures, in the order they are joined.
@@ -44,14 +45,14 @@ class ObservationSpec(Config, frozen=True, kw_only=True):
         state: quantities that make up the `state` input, in order.
     """
 
-    cameras: tuple[str, ...]
-    height: Positive
-    width: Positive
+    cameras: tuple[str, ...] = ()
+    height: Count = 0
+    width: Count = 0
     encoding: Literal["rgb8"] = "rgb8"
-    joined: Literal["channels", "side_by_side"]
-    input_shape: tuple[int, int, int]
-    mean: float
-    std: float
+    joined: Literal["channels", "side_by_side"] | None = None
+    input_shape: tuple[int, int, int] | None = None
+    mean: float = 0.0
+    std: float = 1.0
     state: tuple[Quantity, ...] = ()
 
 
@@ -82,7 +83,7 @@ class LatentSpec(Config, frozen=True, kw_only=True):
 
     name: str
     shape: tuple[Positive, ...]
-    dtype: Literal["float32", "int64"] = "float32"
+    dtype: Literal["float32", "float64", "int64"] = "float32"
     role: Literal["candidate", "shared", "cache"] = "candidate"
     unit: str | None = None
 

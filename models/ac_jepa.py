@@ -1,0 +1,297 @@
+"""Action-conditioned JEPA, trained end to end: an encoder and a predictor that must agree on the future.
+
+The loss is the error of the next latent, the error of an open-loop rollout over the clip, and SIGReg, which
+alone keeps the latent from collapsing: no target network, no stopped gradient, no decoder.
+Two encoders: a convolution on stacked cameras that gives one vector, and patch tokens with 3-D RoPE and a
+frame-causal predictor, in the manner of V-JEPA 2.
+
+Sources: Balestriero & LeCun 2025 (LeJEPA); Maes et al. 2026 (LeWM), for the end-to-end loss; Assran et al.
+2025 (V-JEPA 2), for the tokens. Differs from V-JEPA 2-AC in that the encoder is not frozen, in that pictures
+are not doubled to two frames, and in that the predictor also predicts the position, which contact can block.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from wm_planner.config import Config
+from wm_planner.errors import ConfigError
+from wm_planner.networks.masks import frame_causal
+from wm_planner.networks.pictures import Pictures
+from wm_planner.networks.rope import grid_positions, rope_tables
+from wm_planner.networks.sigreg import SigReg
+from wm_planner.networks.transformer import Block
+from wm_planner.training.clips import DataSpec
+from wm_planner.training.module import TrainableModel
+from wm_planner.training.recipe import TrainingRecipe
+from wm_planner.world_models.card import LatentSpec, ObservationSpec
+
+POSITION = "tcp_position"
+
+
+class Conv(Config, frozen=True, kw_only=True, tag="conv"):
+    """A small convolution; the cameras are stacked as channels."""
+
+    channels: tuple[int, ...] = (24, 48, 96)
+    latent: int = 64
+    hidden: int = 256
+
+
+class Tokens(Config, frozen=True, kw_only=True, tag="tokens"):
+    """A small vision transformer; the cameras lie side by side in one picture.
+
+    Attributes:
+        patch: side of a patch, in pixels of the shrunk picture.
+        latent: numbers a token after the projection.
+    """
+
+    patch: int = 8
+    dim: int = 64
+    heads: int = 2
+    mlp_ratio: float = 4.0
+    encoder_depth: int = 3
+    predictor_depth: int = 2
+    latent: int = 16
+
+
+class Recipe(TrainingRecipe, frozen=True, kw_only=True):
+    """How an AC-JEPA is built and trained.
+
+    Attributes:
+        encoder: `{type: conv}` or `{type: tokens}`, with the sizes of both networks.
+        picture: side of a camera picture after area averaging, in pixels.
+        sigreg: weight of the anti-collapse term.
+        train_encoder: false leaves the encoder at its random weights: a control.
+    """
+
+    encoder: Conv | Tokens
+    picture: int = 32
+    sigreg: float = 0.1
+    train_encoder: bool = True
+
+
+RECIPES = {
+    "small": Recipe(encoder=Conv(), iterations=2000, cpu_seconds=600.0),
+    "tokens": Recipe(encoder=Tokens(), iterations=15_000, cpu_seconds=3300.0),
+}
+
+
+def build(recipe: Recipe, data: DataSpec) -> "AcJepa":
+    """The untrained network of `recipe`, for the cameras, states and actions of `data`."""
+    return AcJepa(recipe, data)
+
+
+class AcJepa(TrainableModel):
+    """Encoder, predictor and loss; the latent is `z` (D,), or `tokens` (P, D) and the position in m."""
+
+    def __init__(self, recipe: Recipe, data: DataSpec) -> None:
+        super().__init__()
+        stacked = isinstance(recipe.encoder, Conv)
+        cameras, side = len(data.cameras), recipe.picture
+        self.observation = ObservationSpec(
+            cameras=data.cameras,
+            height=data.height,
+            width=data.width,
+            joined="channels" if stacked else "side_by_side",
+            input_shape=(3 * cameras, side, side) if stacked else (3, side, cameras * side),
+            mean=0.25,
+            std=0.25,
+            state=() if stacked else (data.quantity(POSITION),),
+        )
+        self.pictures = Pictures(self.observation)
+        self.sigreg = SigReg()
+        self.sigreg_weight = recipe.sigreg
+        self.encoder: ConvEncoder | TokenEncoder
+        self.predictor: VectorPredictor | TokenPredictor
+        if isinstance(recipe.encoder, Conv):
+            self.about = "Action-conditioned JEPA: two stacked cameras to one vector, MLP predictor."
+            self.encoder = ConvEncoder(recipe.encoder, self.observation.input_shape)
+            self.predictor = VectorPredictor(recipe.encoder, data)
+        else:
+            self.about = "Action-conditioned JEPA: patch tokens with 3-D RoPE, frame-causal predictor."
+            self.encoder = TokenEncoder(recipe.encoder, self.observation.input_shape)
+            self.predictor = TokenPredictor(recipe.encoder, self.encoder.grid, data, recipe.clip)
+        self.latents = self.encoder.latents
+        self.encoder.requires_grad_(recipe.train_encoder)
+
+    def encode(self, images: Tensor, state: Tensor) -> dict[str, Tensor]:
+        return self.encoder(self.pictures(images), state)
+
+    def step(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
+        one_frame = {name: array.unsqueeze(1) for name, array in latent.items()}
+        return {name: array.squeeze(1) for name, array in self.predictor(one_frame, action.unsqueeze(1)).items()}
+
+    def loss(
+        self, batch: Mapping[str, Tensor], generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        action = batch["action"][:, :-1]
+        clips, frames = batch["state"].shape[:2]
+        flat = self.encode(batch["images"].flatten(0, 1), batch["state"].flatten(0, 1))
+        latent = {name: array.unflatten(0, (clips, frames)) for name, array in flat.items()}  # (B, T, ...)
+        future = {name: array[:, 1:] for name, array in latent.items()}
+
+        one_step = self.predictor({name: array[:, :-1] for name, array in latent.items()}, action)
+        imagined = {name: array[:, 0] for name, array in latent.items()}
+        rollout = []
+        for t in range(frames - 1):
+            imagined = self.step(imagined, action[:, t])
+            rollout.append(imagined)
+        open_loop = {name: torch.stack([frame[name] for frame in rollout], dim=1) for name in latent}
+
+        terms = {f"one_step.{name}": self._error(name, one_step, future) for name in latent}
+        terms |= {f"open_loop.{name}": self._error(name, open_loop, future) for name in latent}
+        terms["sigreg"] = self.sigreg(latent[self.encoder.learned].flatten(2), generator)
+        errors = torch.stack([term for name, term in terms.items() if name != "sigreg"])
+        return errors.sum() + self.sigreg_weight * terms["sigreg"], terms
+
+    def _error(self, name: str, got: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Tensor:
+        """Mean squared error; of the position in units of the largest action."""
+        difference = got[name] - wanted[name]
+        if name == POSITION:
+            difference = difference / self.predictor.action_scale
+        return difference.square().mean()
+
+
+class ConvEncoder(nn.Module):
+    """Stride-2 convolutions to one whitened vector."""
+
+    learned = "z"
+
+    def __init__(self, config: Conv, input_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        channels, height, width = input_shape
+        layers: list[nn.Module] = []
+        for width_out in config.channels:
+            layers += [nn.Conv2d(channels, width_out, 3, 2, 1), nn.GroupNorm(4, width_out), nn.SiLU()]
+            channels, height, width = width_out, (height + 1) // 2, (width + 1) // 2
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * width, config.latent))
+        self.whiten = nn.BatchNorm1d(config.latent, affine=False)
+        self.latents = (LatentSpec(name="z", shape=(config.latent,)),)
+
+    def forward(self, pictures: Tensor, state: Tensor) -> dict[str, Tensor]:
+        return {"z": self.whiten(self.layers(pictures))}
+
+
+class VectorPredictor(nn.Module):
+    """An MLP that adds to the latent what the action changes."""
+
+    action_scale: Tensor
+
+    def __init__(self, config: Conv, data: DataSpec) -> None:
+        super().__init__()
+        self.register_buffer("action_scale", torch.tensor(data.action.high), persistent=False)
+        sizes = (config.latent + len(data.action.names), config.hidden, config.hidden)
+        layers: list[nn.Module] = []
+        for size, size_out in zip(sizes, sizes[1:], strict=False):
+            layers += [nn.Linear(size, size_out), nn.LayerNorm(size_out), nn.SiLU()]
+        self.layers = nn.Sequential(*layers, zeroed(nn.Linear(config.hidden, config.latent)))
+
+    def forward(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
+        z = latent["z"]
+        return {"z": z + self.layers(torch.cat((z, action / self.action_scale), dim=-1))}
+
+
+class TokenEncoder(nn.Module):
+    """Patches of one frame through a transformer; each number of each token is whitened over the data."""
+
+    learned = "tokens"
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, config: Tokens, input_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        channels, height, width = input_shape
+        if height % config.patch or width % config.patch:
+            raise ConfigError(
+                f"a picture of {height}x{width} pixels does not divide into patches of {config.patch}; "
+                "change the recipe's picture or encoder.patch"
+            )
+        self.grid = (height // config.patch, width // config.patch)
+        patches = self.grid[0] * self.grid[1]
+        self.patch_embed = nn.Conv2d(channels, config.dim, config.patch, config.patch)
+        self.blocks = nn.ModuleList(
+            Block(config.dim, config.heads, config.mlp_ratio) for _ in range(config.encoder_depth)
+        )
+        self.norm = nn.LayerNorm(config.dim, eps=1e-6)
+        self.proj = nn.Linear(config.dim, config.latent)
+        self.whiten = nn.BatchNorm1d(patches * config.latent, affine=False)
+        cos, sin = rope_tables(grid_positions(1, *self.grid), config.dim // config.heads)
+        self.register_buffer("cos", cos, persistent=False)
+        self.register_buffer("sin", sin, persistent=False)
+        self.latents = (
+            LatentSpec(name="tokens", shape=(patches, config.latent)),
+            LatentSpec(name=POSITION, shape=(3,), unit="m"),
+        )
+
+    def forward(self, pictures: Tensor, state: Tensor) -> dict[str, Tensor]:
+        x = self.patch_embed(pictures).flatten(2).transpose(1, 2)  # (B, P, dim)
+        for block in self.blocks:
+            x = block(x, self.cos, self.sin)
+        x = self.proj(self.norm(x))  # (B, P, D)
+        return {"tokens": self.whiten(x.flatten(1)).unflatten(1, x.shape[1:]), POSITION: state}
+
+
+class TokenPredictor(nn.Module):
+    """A frame-causal transformer over [action, state, P patches] a frame: the next tokens and position."""
+
+    action_scale: Tensor
+    position_mean: Tensor
+    position_std: Tensor
+    cos: Tensor
+    sin: Tensor
+    mask: Tensor
+
+    def __init__(self, config: Tokens, grid: tuple[int, int], data: DataSpec, frames: int) -> None:
+        super().__init__()
+        position = data.quantity(POSITION)
+        if position.size != len(data.action.names):
+            raise ConfigError(
+                f"{POSITION} has {position.size} numbers, the action has {len(data.action.names)}: the token "
+                "predictor starts from position + action; train `encoder: {type: conv}` on this data"
+            )
+        mean, std = data.statistics(POSITION)
+        self.register_buffer("action_scale", torch.tensor(data.action.high), persistent=False)
+        self.register_buffer("position_mean", torch.tensor(mean), persistent=False)
+        self.register_buffer("position_std", torch.tensor(std), persistent=False)
+        self.embed = nn.Linear(config.latent, config.dim)
+        self.action_encoder = nn.Linear(position.size, config.dim)
+        self.state_encoder = nn.Linear(position.size, config.dim)
+        self.blocks = nn.ModuleList(
+            Block(config.dim, config.heads, config.mlp_ratio) for _ in range(config.predictor_depth)
+        )
+        self.norm = nn.LayerNorm(config.dim, eps=1e-6)
+        self.proj = zeroed(nn.Linear(config.dim, config.latent))
+        self.state_proj = zeroed(nn.Linear(config.dim, position.size))
+        patches = grid_positions(frames, *grid).unflatten(0, (frames, -1))  # (T, P, 3)
+        conditions = torch.zeros(frames, 2, 3, dtype=patches.dtype)
+        conditions[..., 0] = torch.arange(frames).unsqueeze(1)
+        positions = torch.cat((conditions, patches), dim=1).flatten(0, 1)
+        cos, sin = rope_tables(positions, config.dim // config.heads)
+        self.register_buffer("cos", cos, persistent=False)
+        self.register_buffer("sin", sin, persistent=False)
+        self.register_buffer("mask", frame_causal(frames, 2 + patches.shape[1]), persistent=False)
+
+    def forward(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
+        """Next latents of frames (B, T, ...) with `action` (B, T, A); frame t sees frames up to t."""
+        tokens, position = latent["tokens"], latent[POSITION]
+        frames, patches = tokens.shape[1:3]
+        length = frames * (2 + patches)
+        conditions = (
+            self.action_encoder(action / self.action_scale),
+            self.state_encoder((position - self.position_mean) / self.position_std),
+        )
+        x = torch.cat((torch.stack(conditions, dim=2), self.embed(tokens)), dim=2).flatten(1, 2)
+        mask = None if frames == 1 else self.mask[:length, :length]
+        for block in self.blocks:
+            x = block(x, self.cos[:length], self.sin[:length], mask)
+        x = self.norm(x).unflatten(1, (frames, -1))  # (B, T, 2 + P, dim)
+        blocked = self.state_proj(x[:, :, 1]) * self.action_scale
+        return {"tokens": tokens + self.proj(x[:, :, 2:]), POSITION: position + action + blocked}
+
+
+def zeroed(layer: nn.Linear) -> nn.Linear:
+    """`layer` with all parameters zero: a residual that starts as the identity."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,61 @@
+"""A tiny data set with the arrays of a real one: a square that two cameras see from two sides."""
+
+from pathlib import Path
+
+import numpy as np
+
+from wm_planner.data.episodes import Episode, EpisodeData, EpisodeWriter, Meta, StateSpec
+
+SIDE = 16
+BOX_M = 0.4
+
+
+def write(path: Path, seed: int, episodes: int = 24, steps: int = 8) -> EpisodeData:
+    """Write episodes of a square that moves at random within a cube; walls block it."""
+    meta = Meta(
+        scene="squares",
+        revision="none",
+        first_seed=seed,
+        seeds_tried=episodes,
+        rejected={},
+        episodes=episodes,
+        steps=steps,
+        cameras=("front", "side"),
+        image_size=(SIDE, SIDE),
+        state=(
+            StateSpec(name="mass", size=1, unit="kg"),
+            StateSpec(name="tcp_position", size=3, unit="m"),
+        ),
+        action_names=("dx", "dy", "dz"),
+        action_units=("m", "m", "m"),
+        action_low=(-0.05, -0.05, -0.05),
+        action_high=(0.05, 0.05, 0.05),
+        control_dt_s=0.2,
+    )
+    rng = np.random.default_rng(seed)
+    with EpisodeWriter(path, meta) as writer:
+        for _ in range(episodes):
+            writer.add(_episode(rng, steps))
+        writer.finish(episodes, {})
+    return EpisodeData.open(path)
+
+
+def picture(x_m: float, y_m: float) -> np.ndarray:
+    """A white 4x4 square on grey, (SIDE, SIDE, 3) uint8."""
+    image = np.full((SIDE, SIDE, 3), 60, np.uint8)
+    row, column = (round(v / BOX_M * (SIDE - 4)) for v in (x_m, y_m))
+    image[row : row + 4, column : column + 4] = 255
+    return image
+
+
+def _episode(rng: np.random.Generator, steps: int) -> Episode:
+    actions = rng.uniform(-0.05, 0.05, (steps + 1, 3)).astype(np.float32)
+    actions[-1] = 0.0
+    positions = [rng.uniform(0, BOX_M, 3)]
+    for action in actions[:-1]:
+        positions.append(np.clip(positions[-1] + action, 0, BOX_M))
+    return Episode(
+        images=np.stack([np.stack([picture(x, z), picture(y, z)]) for x, y, z in positions]),
+        state=np.stack([[1.0, *position] for position in positions]).astype(np.float32),
+        action=actions,
+    )

@@ -1,0 +1,123 @@
+"""End-effector deltas: an action moves the tool point, inverse kinematics finds the joints.
+
+The target is the measured tool point plus the action, so that what a camera sees decides what an action
+does (nothing winds up while an obstacle holds the arm). All methods take any batch axes, because planning
+over physics asks for thousands of configurations at once.
+"""
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.control.kinematics import Floats, SerialChain, rotation_error
+from wm_planner.errors import SimulationError, did_you_mean
+
+ITERATIONS = 6
+DAMPING = 1e-3  # lambda^2, in m^2: 2 % of full speed lost at a singular value of 0.22
+RAMP = 0.6  # share of a control period over which joint targets move; over all of it an arm lags 16 mm
+POSTURE_GAIN = 0.1  # share of the way to the home posture taken in the null space, an iteration
+
+
+@dataclass(frozen=True, slots=True)
+class EndEffectorDelta:
+    """Turns a displacement of the tool point into joint positions, by damped least squares.
+
+    Attributes:
+        chain: the arm.
+        home: posture that the spare joint freedom is pulled to, rad, (J,).
+        orientation: of the tool, kept at all times, (3, 3), base frame.
+        velocity_limits: rad/s, (J,).
+        low, high: where the tool point may be commanded, m, (3,).
+    """
+
+    chain: SerialChain
+    home: Floats
+    orientation: Floats
+    velocity_limits: Floats
+    low: Floats
+    high: Floats
+
+    @classmethod
+    def of(cls, model: mujoco.MjModel, site: str = "tcp") -> "EndEffectorDelta":
+        """Read everything from a robot's MJCF: site `tcp`, keyframe `home`, numerics `joint_velocity_limits`
+        (rad/s) and `workspace` (low x y z, high x y z in m).
+
+        Raises:
+            SimulationError: naming what the model lacks.
+        """
+        chain = SerialChain.of(model, site)
+        joints = [int(model.joint(name).qposadr[0]) for name in chain.names]
+        home = _keyframe(model, "home")[joints]
+        workspace = _numeric(model, "workspace", 6)
+        return cls(
+            chain=chain,
+            home=home,
+            orientation=chain.forward(home)[1],
+            velocity_limits=_numeric(model, "joint_velocity_limits", len(joints)),
+            low=workspace[:3],
+            high=workspace[3:],
+        )
+
+    def target(self, tcp: Floats, action: Floats) -> Floats:
+        """Where `action` (..., 3) in m sends a tool point at `tcp` (..., 3), kept inside the workspace."""
+        return np.clip(tcp + action, self.low, self.high)
+
+    def command(self, q: Floats, action: Floats) -> Floats:
+        """Joint positions (..., J) in rad that carry out `action` (..., 3) in m from posture `q` (..., J)."""
+        return self.solve(q, self.target(self.position(q), action))
+
+    def position(self, q: Floats) -> Floats:
+        """Where the tool point is, (..., 3) in m, in posture `q` (..., J)."""
+        return self.chain.forward(q)[0]
+
+    def controls(self, q: Floats, start: Floats, action: Floats, substeps: int) -> Floats:
+        """Joint targets (..., substeps, J) of a control period in which `action` (..., 3) is carried out.
+
+        Args:
+            q: measured posture, (..., J).
+            start: joint targets in force before, (..., J).
+        """
+        return ramp(start, self.command(q, action), substeps)
+
+    def solve(self, q: Floats, tcp: Floats, iterations: int = ITERATIONS) -> Floats:
+        """Joint positions (..., J) near `q` whose tool point is at `tcp` (..., 3), within the joint limits.
+
+        Damped least squares with a null-space pull to the home posture.
+        Source: Buss, Introduction to Inverse Kinematics (2004), sections 6 and 7.
+        """
+        q = np.array(np.broadcast_to(q, (*np.broadcast_shapes(q.shape[:-1], tcp.shape[:-1]), q.shape[-1])))
+        for _ in range(iterations):
+            position, rotation, jacobian = self.chain.jacobian(q)
+            error = np.concatenate([tcp - position, rotation_error(self.orientation, rotation)], axis=-1)
+            gram = jacobian @ np.swapaxes(jacobian, -1, -2) + DAMPING * np.eye(6)
+            posture = POSTURE_GAIN * (self.home - q)
+            wanted = error - (jacobian @ posture[..., None])[..., 0]
+            lifted = np.linalg.solve(gram, wanted[..., None])
+            q = q + posture + (np.swapaxes(jacobian, -1, -2) @ lifted)[..., 0]
+            q = np.clip(q, self.chain.low, self.chain.high)
+        return q
+
+
+def ramp(start: Floats, end: Floats, substeps: int) -> Floats:
+    """Joint targets (..., substeps, J) from `start` to `end`, (..., J): linear over `RAMP`, then held."""
+    share = np.minimum(np.arange(1, substeps + 1) / (RAMP * substeps), 1.0)[:, None]
+    return start[..., None, :] + share * (end - start)[..., None, :]
+
+
+def _numeric(model: mujoco.MjModel, name: str, size: int) -> NDArray[np.float64]:
+    names = [model.numeric(i).name for i in range(model.nnumeric)]
+    if name not in names:
+        raise SimulationError(f"the robot's MJCF has no <numeric name='{name}'>, {did_you_mean(name, names)}")
+    data = np.array(model.numeric(name).data)
+    if len(data) != size:
+        raise SimulationError(f"<numeric name='{name}'> has {len(data)} numbers, wanted {size}")
+    return data
+
+
+def _keyframe(model: mujoco.MjModel, name: str) -> NDArray[np.float64]:
+    names = [model.key(i).name for i in range(model.nkey)]
+    if name not in names:
+        raise SimulationError(f"the robot's MJCF has no keyframe '{name}', {did_you_mean(name, names)}")
+    return np.array(model.key(name).qpos)

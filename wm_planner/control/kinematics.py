@@ -1,0 +1,130 @@
+"""Forward kinematics and Jacobians of a serial arm, for any number of configurations at once.
+
+Axes: ... any batch axes, J joints.
+"""
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.errors import SimulationError, did_you_mean
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SerialChain:
+    """The hinge joints between a fixed base and a tool point.
+
+    Attributes:
+        names: of the joints, base first.
+        rotations: of each joint's frame in the frame of the joint before it, (J + 1, 3, 3); the last row is
+            the tool point's.
+        offsets: likewise, in m, (J + 1, 3).
+        axes: of rotation in the joint's own frame, (J, 3).
+        low, high: joint limits in rad, (J,).
+    """
+
+    names: tuple[str, ...]
+    rotations: Floats
+    offsets: Floats
+    axes: Floats
+    low: Floats
+    high: Floats
+
+    @classmethod
+    def of(cls, model: mujoco.MjModel, site: str) -> "SerialChain":
+        """The chain that carries `site`.
+
+        Raises:
+            SimulationError: if there is no such site, or the chain has other than single hinges.
+        """
+        sites = [model.site(i).name for i in range(model.nsite)]
+        if site not in sites:
+            raise SimulationError(f"the robot has no site '{site}', {did_you_mean(site, sites)}")
+        rotations, offsets, joints = [], [], []
+        rotation = _matrix(model.site(site).quat)
+        offset = np.array(model.site(site).pos)
+        body = int(model.site(site).bodyid[0])
+        while body:
+            count = int(model.body_jntnum[body])
+            if count:
+                joint = int(model.body_jntadr[body])
+                if (
+                    count > 1
+                    or model.jnt_type[joint] != mujoco.mjtJoint.mjJNT_HINGE
+                    or model.jnt_pos[joint].any()
+                ):
+                    raise SimulationError(
+                        f"body '{model.body(body).name}' moves by other than one hinge at its origin; "
+                        "the chain to a tool point must be single hinges"
+                    )
+                joints.append(joint)
+                rotations.append(rotation)
+                offsets.append(offset)
+                rotation, offset = np.eye(3), np.zeros(3)
+            local = _matrix(model.body_quat[body])
+            rotation, offset = local @ rotation, model.body_pos[body] + local @ offset
+            body = int(model.body_parentid[body])
+        if not joints:
+            raise SimulationError(f"no joint moves site '{site}'")
+        joints.reverse()
+        return cls(
+            names=tuple(model.joint(j).name for j in joints),
+            rotations=np.array([rotation, *reversed(rotations)]),
+            offsets=np.array([offset, *reversed(offsets)]),
+            axes=model.jnt_axis[joints].copy(),
+            low=model.jnt_range[joints, 0].copy(),
+            high=model.jnt_range[joints, 1].copy(),
+        )
+
+    def forward(self, q: Floats) -> tuple[Floats, Floats]:
+        """Position (..., 3) in m and rotation (..., 3, 3) of the tool point, base frame, for q (..., J)."""
+        position, rotation, _, _ = self._sweep(q)
+        return position, rotation
+
+    def jacobian(self, q: Floats) -> tuple[Floats, Floats, Floats]:
+        """Position, rotation and Jacobian (..., 6, J): linear rows first, in m/rad, then angular."""
+        position, rotation, origins, axes = self._sweep(q)
+        linear = np.cross(axes, position[..., None, :] - origins)  # (..., J, 3)
+        return position, rotation, np.swapaxes(np.concatenate([linear, axes], axis=-1), -1, -2)
+
+    def _sweep(self, q: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Tool position and rotation, and every joint's origin and axis in the base frame, (..., J, 3)."""
+        turns = _about(self.axes, q)  # (..., J, 3, 3)
+        batch = q.shape[:-1]
+        position = np.broadcast_to(self.offsets[0], (*batch, 3))
+        rotation = np.broadcast_to(self.rotations[0], (*batch, 3, 3))
+        origins, axes = np.empty((*batch, len(self.names), 3)), np.empty((*batch, len(self.names), 3))
+        for j in range(len(self.names)):
+            origins[..., j, :] = position
+            axes[..., j, :] = rotation @ self.axes[j]
+            rotation = rotation @ turns[..., j, :, :]
+            position = position + rotation @ self.offsets[j + 1]
+            rotation = rotation @ self.rotations[j + 1]
+        return position, rotation, origins, axes
+
+
+def rotation_error(target: Floats, rotation: Floats) -> Floats:
+    """The small rotation vector (..., 3) in rad, base frame, that turns `rotation` towards `target`.
+
+    Half the sum of the crossed axes: equal to the rotation vector to first order, and smooth.
+    """
+    return 0.5 * np.cross(rotation, target, axisa=-2, axisb=-2, axisc=-2).sum(axis=-1)
+
+
+def _about(axes: Floats, angles: Floats) -> Floats:
+    """Rotation matrices (..., J, 3, 3) about unit axes (J, 3) by angles (..., J): Rodrigues' formula."""
+    cross = np.zeros((len(axes), 3, 3))
+    cross[:, [2, 0, 1], [1, 2, 0]] = axes
+    cross[:, [1, 2, 0], [2, 0, 1]] = -axes
+    sin, cos = np.sin(angles)[..., None, None], np.cos(angles)[..., None, None]
+    return np.eye(3) + sin * cross + (1 - cos) * (cross @ cross)
+
+
+def _matrix(quaternion: Floats) -> Floats:
+    matrix = np.empty(9)
+    mujoco.mju_quat2Mat(matrix, np.asarray(quaternion, np.float64))
+    return matrix.reshape(3, 3)

@@ -1,0 +1,43 @@
+"""Reach the latent of a goal picture."""
+
+from wm_planner.costs.base import Array, Context, Rollout
+from wm_planner.costs.distance import DistanceConfig, goal_distance
+from wm_planner.errors import ConfigError, did_you_mean
+
+
+class LatentGoal:
+    """Distance between an imagined latent and the goal's, averaged over the elements of the array.
+
+    Source: the energy of Assran et al. 2025 (V-JEPA 2-AC), sec. 4.2, metric l1 at the last step;
+    l2 is DINO-WM's (Zhou et al. 2024).
+    """
+
+    class Config(DistanceConfig, frozen=True, kw_only=True):
+        """Which array is compared, and how.
+
+        Attributes:
+            array: its name; None takes the first the goal's latent also has that is no physical state
+                (a goal picture shows no state, so its states are zeros).
+        """
+
+        array: str | None = None
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    @property
+    def requires(self) -> frozenset[str]:
+        array = self.config.array
+        return frozenset({"context:goal_latent"} | ({f"latent:{array}"} if array else set()))
+
+    def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
+        goal = context.goal_latent or {}
+        array = self.config.array or next(
+            (name for name in rollout.latents if name in goal and name not in rollout.states), ""
+        )
+        if array not in goal:
+            raise ConfigError(
+                f"the goal's latent has no array '{array}' to compare, {did_you_mean(array, goal)}; "
+                f"the model imagines {', '.join(rollout.latents)}: name one as the cost's `array`"
+            )
+        return goal_distance(rollout.latents[array], goal[array], self.config)

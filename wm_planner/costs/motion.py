@@ -1,0 +1,74 @@
+"""How the robot moves: smoothly, with little effort, and to a known state."""
+
+from array_api_compat import array_namespace
+
+from wm_planner.config import Config
+from wm_planner.costs.base import Array, Context, Rollout, match
+from wm_planner.costs.distance import DistanceConfig, goal_distance
+
+
+class ActionRate:
+    """Mean square of the change from one action to the next, in half ranges of the action box.
+
+    No unit: 4 is a jump from bound to bound at every step. The first change is against the action executed
+    last, where there is one.
+    """
+
+    class Config(Config, frozen=True, kw_only=True):
+        """Nothing to set: the weight of the term says all."""
+
+    requires: frozenset[str] = frozenset()
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
+        xp = array_namespace(actions)
+        first = actions[:, :1, :]  # (N, 1, A)
+        if context.last_action is not None:
+            first = xp.broadcast_to(match(context.last_action, actions), first.shape)
+        before = xp.concat([first, actions[:, :-1, :]], axis=1)  # (N, H, A)
+        return _mean_square(actions - before, context)
+
+
+class Effort:
+    """Mean square of the actions, in half ranges of the action box: no unit, 1 at the bounds of +-1."""
+
+    class Config(Config, frozen=True, kw_only=True):
+        """Nothing to set: the weight of the term says all."""
+
+    requires: frozenset[str] = frozenset()
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
+        return _mean_square(actions, context)
+
+
+class StateGoal:
+    """Distance between an imagined physical state and the goal given for it, mean over its components."""
+
+    class Config(DistanceConfig, frozen=True, kw_only=True):
+        """Which state is compared, and how.
+
+        Attributes:
+            state: a state of the rollout, e.g. tcp_position, and the name of its goal.
+        """
+
+        state: str
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.requires = frozenset({f"state:{config.state}", f"context:goal.{config.state}"})
+
+    def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
+        state = self.config.state
+        return goal_distance(rollout.states[state], context.goal[state], self.config)
+
+
+def _mean_square(actions: Array, context: Context) -> Array:
+    """(N, H, A) in the card's units to (N,) in squared half ranges."""
+    xp = array_namespace(actions)
+    scaled = actions / match(context.action_scale, actions)
+    return xp.mean(scaled * scaled, axis=(1, 2))

@@ -1,0 +1,203 @@
+"""Data sets of episodes: a folder with `meta.yaml` and one memory-mapped `.npy` an array.
+
+images.npy   (n, cameras, H, W, 3) uint8, RGB
+state.npy    (n, S) float32, the quantities of meta.state side by side
+action.npy   (n, A) float32, the action executed AT the frame, in physical units; zeros in the last
+             frame of an episode, from which nothing was executed
+episode.npy  (n,) int64, the episode's index; the rows of an episode are contiguous
+"""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from wm_planner.config import Config, convert, read_yaml, to_builtins
+from wm_planner.errors import ConfigError, DatasetError
+
+META_FILE = "meta.yaml"
+
+
+class StateSpec(Config, frozen=True, kw_only=True):
+    """A named physical vector in the state array."""
+
+    name: str
+    size: int
+    unit: str
+
+
+class Meta(Config, frozen=True, kw_only=True):
+    """What a data set holds and where it came from.
+
+    Attributes:
+        scene: path of the scene file.
+        revision: of the source that collected it.
+        first_seed: of the seeds that were tried one after the other.
+        seeds_tried: how many it took.
+        rejected: reason to number of episodes left out.
+        image_size: (height, width) in pixels.
+        steps: transitions an episode; an episode has one frame more.
+    """
+
+    scene: str
+    revision: str
+    first_seed: int
+    seeds_tried: int
+    rejected: dict[str, int]
+    episodes: int
+    steps: int
+    cameras: tuple[str, ...]
+    image_size: tuple[int, int]
+    state: tuple[StateSpec, ...]
+    action_names: tuple[str, ...]
+    action_units: tuple[str, ...]
+    action_low: tuple[float, ...]
+    action_high: tuple[float, ...]
+    control_dt_s: float
+
+    @property
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Array name to its shape and dtype."""
+        n = self.episodes * (self.steps + 1)
+        return {
+            "images": ((n, len(self.cameras), *self.image_size, 3), "uint8"),
+            "state": ((n, sum(spec.size for spec in self.state)), "float32"),
+            "action": ((n, len(self.action_names)), "float32"),
+            "episode": ((n,), "int64"),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One episode in memory: T frames, the arrays of the module's docstring without the index."""
+
+    images: NDArray[np.uint8]
+    state: NDArray[np.float32]
+    action: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeData:
+    """A data set opened for reading; nothing is loaded until it is indexed."""
+
+    path: Path
+    meta: Meta
+    images: NDArray[np.uint8]
+    state: NDArray[np.float32]
+    action: NDArray[np.float32]
+    episode: NDArray[np.int64]
+
+    @classmethod
+    def open(cls, path: Path | str) -> "EpisodeData":
+        """Open the data set in folder `path`.
+
+        Raises:
+            DatasetError: naming the file that is missing or disagrees with meta.yaml.
+        """
+        folder = Path(path)
+        if not (folder / META_FILE).is_file():
+            raise DatasetError(f"{folder} is no data set (no {META_FILE}); make one with `wm collect`")
+        try:
+            meta = convert(read_yaml(folder / META_FILE), Meta, str(folder / META_FILE))
+        except ConfigError as error:
+            raise DatasetError(str(error)) from None
+        arrays = {}
+        for name, (shape, dtype) in meta.shapes.items():
+            file = folder / f"{name}.npy"
+            try:
+                arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError) as error:
+                raise DatasetError(f"{file}: cannot be read ({error}); collect the data set again") from None
+            found = arrays[name]
+            if found.shape != shape or found.dtype != dtype:
+                raise DatasetError(
+                    f"{file}: got {found.dtype} {found.shape}, {META_FILE} says {dtype} {shape}; "
+                    "the folder is torn, collect the data set again"
+                )
+        return cls(path=folder, meta=meta, **arrays)
+
+    def clip_starts(self, length: int) -> NDArray[np.int64]:
+        """Row numbers at which a clip of `length` frames begins and stays within one episode."""
+        last = len(self.episode) - length
+        starts = np.arange(max(last + 1, 0))
+        within: NDArray[np.int64] = starts[self.episode[starts] == self.episode[starts + length - 1]]
+        return within
+
+    def quantity(self, name: str) -> NDArray[np.float32]:
+        """The columns (n, k) of one state quantity.
+
+        Raises:
+            DatasetError: if the data set does not hold it.
+        """
+        begin = 0
+        for spec in self.meta.state:
+            if spec.name == name:
+                return self.state[:, begin : begin + spec.size]
+            begin += spec.size
+        raise DatasetError(f"{self.path} holds no state '{name}': {[spec.name for spec in self.meta.state]}")
+
+
+class EpisodeWriter:
+    """Writes a data set under a temporary name and renames it when it is complete.
+
+    Used as a context manager; an exception leaves nothing behind.
+
+    Args:
+        meta: whose `seeds_tried` and `rejected` may still change until `finish`.
+
+    Raises:
+        DatasetError: if the folder exists already.
+    """
+
+    def __init__(self, path: Path, meta: Meta) -> None:
+        if path.exists():
+            raise DatasetError(f"{path} exists already; choose another folder or remove it first")
+        self._path, self._meta, self._rows = path, meta, 0
+        self._temporary = path.with_name(path.name + ".part")
+
+    def __enter__(self) -> "EpisodeWriter":
+        try:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+            self._temporary.mkdir(parents=True)
+            self._arrays = {
+                name: np.lib.format.open_memmap(self._temporary / f"{name}.npy", "w+", dtype, shape)
+                for name, (shape, dtype) in self._meta.shapes.items()
+            }
+        except OSError as error:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+            raise DatasetError(f"{self._path}: cannot be written ({error.strerror})") from None
+        return self
+
+    def add(self, episode: Episode) -> None:
+        """Append one episode of `meta.steps` + 1 frames."""
+        rows = slice(self._rows, self._rows + self._meta.steps + 1)
+        self._arrays["images"][rows] = episode.images
+        self._arrays["state"][rows] = episode.state
+        self._arrays["action"][rows] = episode.action
+        self._arrays["episode"][rows] = self._rows // (self._meta.steps + 1)
+        self._rows = rows.stop
+
+    def finish(self, seeds_tried: int, rejected: dict[str, int]) -> None:
+        """Complete the data set: state what was left out, flush, rename."""
+        meta = msgspec.structs.replace(self._meta, seeds_tried=seeds_tried, rejected=rejected)
+        for array in self._arrays.values():
+            array.flush()
+        text = yaml.safe_dump(to_builtins(meta), sort_keys=False)
+        (self._temporary / META_FILE).write_text(text, encoding="utf-8")
+        self._temporary.rename(self._path)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def columns(state: dict[str, NDArray[np.float64]], specs: Iterable[StateSpec]) -> NDArray[np.float32]:
+    """The quantities of `specs` side by side, (S,)."""
+    return np.concatenate([state[spec.name] for spec in specs]).astype(np.float32)

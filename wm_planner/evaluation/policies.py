@@ -1,0 +1,95 @@
+"""What can drive a scene in a closed loop: planners, and the baselines that they are judged against."""
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.costs.base import Context
+from wm_planner.planners.mpc import RecedingHorizon
+from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.world_models.base import Observation, WorldModel
+
+Action = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An action (A,) in the scene's units, and the CPU time that it took to choose it."""
+
+    action: Action
+    cpu_s: float = 0.0
+
+
+class Policy(Protocol):
+    """Chooses actions for a simulator."""
+
+    def reset(self, simulator: MujocoSimulator, episode: int) -> None:
+        """A new episode begins; the simulator holds its goal."""
+        ...
+
+    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> Choice: ...
+
+
+class FromPicture:
+    """Plans with a learned world model; of the goal it is shown the pictures alone."""
+
+    def __init__(self, model: WorldModel, horizon: RecedingHorizon) -> None:
+        self._model, self._horizon = model, horizon
+
+    def reset(self, simulator: MujocoSimulator, episode: int) -> None:
+        self._horizon.reset(episode)
+        self._goal = self._model.encode(simulator.goal)
+        self._last_action: NDArray[np.float32] | None = None
+
+    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> Choice:
+        started = time.process_time()
+        latent = self._model.encode(observation, self._last_action)
+        context = Context(goal_latent=self._goal, last_action=self._last_action)
+        decision = self._horizon.tick(latent, context, tick)
+        action = decision.action_at(tick)
+        assert action is not None  # replanned at least every horizon
+        self._last_action = action
+        return Choice(action.astype(np.float64), time.process_time() - started)
+
+
+class FromPhysics:
+    """Plans over the true physics to the true goal position."""
+
+    def __init__(self, model: WorldModel, horizon: RecedingHorizon) -> None:
+        self._model, self._horizon = model, horizon
+
+    def reset(self, simulator: MujocoSimulator, episode: int) -> None:
+        self._horizon.reset(episode)
+
+    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> Choice:
+        started = time.process_time()
+        latent = self._model.encode(simulator.truth())
+        decision = self._horizon.tick(latent, Context(goal={"tcp_position": simulator.goal_position}), tick)
+        action = decision.action_at(tick)
+        assert action is not None
+        return Choice(action.astype(np.float64), time.process_time() - started)
+
+
+class StraightLine:
+    """Knows where the goal is and moves straight to it, as fast as it may."""
+
+    def reset(self, simulator: MujocoSimulator, episode: int) -> None:
+        self._limit = np.asarray(simulator.scene.action.high)
+
+    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> Choice:
+        way = simulator.goal_position - observation.state["tcp_position"]
+        return Choice(way / max(1.0, float(np.max(np.abs(way) / self._limit))))
+
+
+class RandomActions:
+    """Uniform actions from the box."""
+
+    def reset(self, simulator: MujocoSimulator, episode: int) -> None:
+        self._rng = np.random.default_rng([episode, 1])
+
+    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> Choice:
+        action = simulator.scene.action
+        return Choice(self._rng.uniform(action.low, action.high))

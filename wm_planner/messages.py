@@ -1,0 +1,315 @@
+"""The messages: ROS 2's own types and a few of ours, in one type store.
+
+The Python objects are the store's dataclasses and there is no other schema: `Header` is ROS 2's
+`std_msgs/msg/Header`. Our types are built when this module loads, so for a type checker they are `Any`;
+annotate a message as `Message`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.stores.ros2_jazzy import builtin_interfaces__msg__Duration as Duration
+from rosbags.typesys.stores.ros2_jazzy import builtin_interfaces__msg__Time as Time
+from rosbags.typesys.stores.ros2_jazzy import diagnostic_msgs__msg__DiagnosticArray as DiagnosticArray
+from rosbags.typesys.stores.ros2_jazzy import diagnostic_msgs__msg__DiagnosticStatus as DiagnosticStatus
+from rosbags.typesys.stores.ros2_jazzy import diagnostic_msgs__msg__KeyValue as KeyValue
+from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__Point as Point
+from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__Pose as Pose
+from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__PoseStamped as PoseStamped
+from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__Quaternion as Quaternion
+from rosbags.typesys.stores.ros2_jazzy import nav_msgs__msg__Path as Path
+from rosbags.typesys.stores.ros2_jazzy import rosgraph_msgs__msg__Clock as Clock
+from rosbags.typesys.stores.ros2_jazzy import sensor_msgs__msg__Image as Image
+from rosbags.typesys.stores.ros2_jazzy import sensor_msgs__msg__JointState as JointState
+from rosbags.typesys.stores.ros2_jazzy import std_msgs__msg__Header as Header
+from rosbags.typesys.stores.ros2_jazzy import trajectory_msgs__msg__JointTrajectory as JointTrajectory
+from rosbags.typesys.stores.ros2_jazzy import (
+    trajectory_msgs__msg__JointTrajectoryPoint as JointTrajectoryPoint,
+)
+
+from wm_planner.clock import NANOSECONDS, nanoseconds
+from wm_planner.errors import MessagingError, ShapeError
+
+__all__ = [
+    "STORE",
+    "Clock",
+    "DiagnosticArray",
+    "DiagnosticStatus",
+    "Duration",
+    "Episode",
+    "Goal",
+    "Header",
+    "Image",
+    "JointState",
+    "JointTrajectory",
+    "JointTrajectoryPoint",
+    "KeyValue",
+    "Latent",
+    "Message",
+    "NamedArray",
+    "Path",
+    "Plan",
+    "PlanInfo",
+    "Point",
+    "Pose",
+    "PoseStamped",
+    "Quaternion",
+    "Time",
+    "definition",
+    "header",
+    "image",
+    "image_array",
+    "joint_state",
+    "joint_trajectory",
+    "named_arrays",
+    "named_arrays_of",
+    "pose_stamped",
+    "stamp_ns",
+    "time",
+    "type_hash",
+]
+
+Message: TypeAlias = Any  # a dataclass of STORE
+
+_OWN = {
+    "NamedArray": """
+string name
+string dtype            # numpy's name: float32, uint8, ...
+uint32[] shape
+uint8[] data            # little-endian, row-major
+""",
+    "Latent": """
+std_msgs/Header header  # stamp of the observation
+uint64 goal_id          # the goal it encodes or was encoded under, 0 for none
+uint64 episode_id       # memory and warm start reset when it changes
+NamedArray[] arrays
+float32 surprise        # NaN when unknown
+""",
+    "Goal": """
+std_msgs/Header header
+uint64 id
+string[] cameras        # one name a picture
+sensor_msgs/Image[] pictures
+geometry_msgs/Pose[] pose   # none or one
+nav_msgs/Path route
+""",
+    "Plan": """
+std_msgs/Header header  # stamp of the observation it was planned from
+uint64 id
+string[] action_names
+string[] action_units
+uint32 horizon
+float32[] actions       # (H, A), row-major
+float64 dt_s
+uint32 execute_steps    # how many of them to execute before the next plan
+bool fallback
+""",
+    "PlanInfo": """
+std_msgs/Header header
+uint64 plan_id
+uint64 episode_id
+float64 cost
+string[] term_names
+float64[] term_values   # unweighted
+float32[] spread
+uint32 iterations
+uint32 evaluations
+float64 elapsed_s
+float64 input_age_s
+bool deadline_hit
+bool fallback
+uint64 seed
+""",
+    "Episode": """
+std_msgs/Header header
+uint64 id
+uint64 seed
+string phase            # started | running | ended | finished
+uint32 step
+float64 distance        # to the goal, in metres; NaN when unknown
+bool success
+string reason
+float64[] goal_position # metres
+""",
+}
+
+STORE = get_typestore(Stores.ROS2_JAZZY)
+for _name, _text in _OWN.items():
+    STORE.register(get_types_from_msg(_text, f"wm_planner_msgs/msg/{_name}"))
+
+NamedArray: Any = STORE.types["wm_planner_msgs/msg/NamedArray"]
+Latent: Any = STORE.types["wm_planner_msgs/msg/Latent"]
+Goal: Any = STORE.types["wm_planner_msgs/msg/Goal"]
+Plan: Any = STORE.types["wm_planner_msgs/msg/Plan"]
+PlanInfo: Any = STORE.types["wm_planner_msgs/msg/PlanInfo"]
+Episode: Any = STORE.types["wm_planner_msgs/msg/Episode"]
+
+_DTYPES = {
+    name: np.dtype(name).newbyteorder("<")
+    for name in (
+        *("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+        *("float16", "float32", "float64"),
+    )
+}
+
+
+def definition(type_name: str) -> str:
+    """The `.msg` text of a type and of every type it holds, as recordings and viewers want it."""
+    return STORE.generate_msgdef(type_name, ros_version=2)[0]
+
+
+def type_hash(type_name: str) -> str:
+    """ROS 2's hash of a type's definition ("RIHS01_...")."""
+    return STORE.hash_rihs01(type_name)
+
+
+def time(nanoseconds: int) -> Time:
+    """A stamp from nanoseconds."""
+    sec, nanosec = divmod(nanoseconds, NANOSECONDS)
+    return Time(sec=sec, nanosec=nanosec)
+
+
+def header(stamp_ns: int, frame_id: str = "") -> Header:
+    """A header; `stamp_ns` is simulation time in lockstep."""
+    return Header(stamp=time(stamp_ns), frame_id=frame_id)
+
+
+def stamp_ns(message: Message) -> int:
+    """The stamp of a message that has a header, or of a clock, in nanoseconds."""
+    stamp = message.clock if isinstance(message, Clock) else message.header.stamp
+    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
+
+
+def image(pixels: NDArray[np.uint8], stamp_ns: int, frame_id: str = "") -> Image:
+    """A colour picture.
+
+    Args:
+        pixels: (H, W, 3) uint8, red first.
+
+    Raises:
+        ShapeError: if it is anything else.
+    """
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+        raise ShapeError(f"image has shape {pixels.shape} and type {pixels.dtype}, wanted (H, W, 3) uint8")
+    height, width, _ = pixels.shape
+    return Image(
+        header=header(stamp_ns, frame_id),
+        height=height,
+        width=width,
+        encoding="rgb8",
+        is_bigendian=0,
+        step=width * 3,
+        data=np.ascontiguousarray(pixels).reshape(-1),
+    )
+
+
+def image_array(message: Image) -> NDArray[np.uint8]:
+    """The pixels of a colour picture, (H, W, 3) uint8, a view.
+
+    Raises:
+        ShapeError: if the encoding is not rgb8 or the sizes disagree.
+    """
+    shape = (message.height, message.width, 3)
+    if message.encoding != "rgb8":
+        raise ShapeError(f"image of '{message.header.frame_id}' is '{message.encoding}', wanted 'rgb8'")
+    if message.step != message.width * 3 or message.data.size != math.prod(shape):
+        raise ShapeError(
+            f"image of '{message.header.frame_id}' says {shape} but holds {message.data.size} bytes "
+            f"in rows of {message.step}; its sender is broken"
+        )
+    return message.data.reshape(shape)
+
+
+def named_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Message]:
+    """Arrays by name as a message carries them, in the mapping's order.
+
+    Raises:
+        ShapeError: if a dtype cannot travel (objects, text, dates).
+    """
+    for name, array in arrays.items():
+        if array.dtype.name not in _DTYPES:
+            raise ShapeError(f"array '{name}' has type {array.dtype}, wanted one of {', '.join(_DTYPES)}")
+    return [
+        NamedArray(
+            name=name,
+            dtype=array.dtype.name,
+            shape=np.array(array.shape, np.uint32),
+            data=np.ascontiguousarray(array, _DTYPES[array.dtype.name]).reshape(-1).view(np.uint8),
+        )
+        for name, array in arrays.items()
+    ]
+
+
+def named_arrays_of(messages: Sequence[Message]) -> dict[str, NDArray[Any]]:
+    """The arrays by name, views of the messages' bytes.
+
+    Raises:
+        MessagingError: if a dtype is unknown, or shape and size disagree.
+    """
+    arrays = {}
+    for message in messages:
+        dtype = _DTYPES.get(message.dtype)
+        if dtype is None:
+            raise MessagingError(
+                f"array '{message.name}' has type '{message.dtype}', wanted one of {', '.join(_DTYPES)}"
+            )
+        shape = tuple(int(n) for n in message.shape)
+        if math.prod(shape) * dtype.itemsize != message.data.size:
+            raise MessagingError(
+                f"array '{message.name}' says {shape} {message.dtype} but holds {message.data.size} bytes"
+            )
+        arrays[message.name] = message.data.view(dtype).reshape(shape)
+    return arrays
+
+
+def pose_stamped(
+    position: ArrayLike, quaternion: ArrayLike, stamp_ns: int, frame_id: str = ""
+) -> PoseStamped:
+    """A pose.
+
+    Args:
+        position: (3,), metres.
+        quaternion: (4,), ROS 2's order x, y, z, w (MuJoCo's is w first).
+    """
+    x, y, z = np.asarray(position, np.float64).tolist()
+    qx, qy, qz, qw = np.asarray(quaternion, np.float64).tolist()
+    pose = Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
+    return PoseStamped(header=header(stamp_ns, frame_id), pose=pose)
+
+
+def joint_state(
+    names: Sequence[str], positions: ArrayLike, stamp_ns: int, velocities: ArrayLike = ()
+) -> JointState:
+    """Joint positions [rad] and, where known, velocities [rad/s]."""
+    return JointState(
+        header=header(stamp_ns),
+        name=list(names),
+        position=np.asarray(positions, np.float64),
+        velocity=np.asarray(velocities, np.float64),
+        effort=np.empty(0),
+    )
+
+
+def joint_trajectory(
+    names: Sequence[str], positions: NDArray[np.float64], dt_s: float, stamp_ns: int
+) -> JointTrajectory:
+    """Joint positions [rad] over time.
+
+    Args:
+        positions: (H, J); row h is to be reached (h + 1) * dt_s after the stamp.
+    """
+    none = np.empty(0)
+    points = [
+        JointTrajectoryPoint(row, none, none, none, _duration(step * nanoseconds(dt_s)))
+        for step, row in enumerate(np.asarray(positions, np.float64), start=1)
+    ]
+    return JointTrajectory(header=header(stamp_ns), joint_names=list(names), points=points)
+
+
+def _duration(nanoseconds: int) -> Duration:
+    sec, nanosec = divmod(nanoseconds, NANOSECONDS)
+    return Duration(sec=sec, nanosec=nanosec)

@@ -1,0 +1,189 @@
+"""The bus: publish and subscribe between the processes of a domain, over ZeroMQ.
+
+One XPUB and one SUB socket a process, a file a node to find one another by, and nothing between them.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+
+import zmq
+
+from wm_planner.clock import Clock, Deadline, WallClock, nanoseconds
+from wm_planner.errors import MessagingError
+from wm_planner.messages import Message, type_hash
+from wm_planner.messaging import topics
+from wm_planner.messaging.domain import Domain, Endpoint, process_start
+from wm_planner.messaging.reader import Reader
+from wm_planner.messaging.wire import Delivery
+from wm_planner.messaging.writer import Writer
+
+_LOOK_S = 0.05  # how often the directory's time is looked at
+_SCAN_S = 0.5  # how often its records are read all the same: processes die without a word
+_LEAVE_S = 1.0  # how long the last messages of a publisher that left may take
+
+
+class Bus:
+    """A node's place on a domain.
+
+    Args:
+        domain: where the others are.
+        name: the node's name, unique on the domain.
+        lossless: wait for readers that fell behind (lockstep); otherwise drop for them, counted (realtime).
+        clock: monotonic wall time.
+
+    Raises:
+        MessagingError: if the domain or the name cannot be used.
+    """
+
+    def __init__(self, domain: Domain, name: str, *, lossless: bool, clock: Clock | None = None) -> None:
+        domain.open()
+        self.domain = domain
+        self.name = name
+        self.publisher_id = secrets.randbits(63)
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.clock = clock or WallClock()
+        self._control = ""
+        self._endpoint: Endpoint | None = None
+        self._looked_ns = self._scanned_ns = self._changed_ns = 0
+        self._leaving: dict[str, Deadline] = {}
+        address = domain.address(name, "pub")
+        try:
+            self._writer = Writer(self.context, address, self.publisher_id, self.clock, lossless)
+        except MessagingError:
+            self.context.term()
+            raise
+        self._reader = Reader(self.context)
+        self._address = address
+        self._poller = zmq.Poller()
+        self._poller.register(self._writer.socket, zmq.POLLIN)
+        self._poller.register(self._reader.socket, zmq.POLLIN)
+
+    def advertise(self, topic: str) -> None:
+        """Declare a topic that will be published."""
+        self._writer.advertise(topic)
+
+    def subscribe(self, topic: str) -> None:
+        """Declare a topic to receive, or `wire.ANY`."""
+        self._reader.subscribe(topic)
+
+    def watch(self, socket: "zmq.Socket[bytes]", address: str) -> None:
+        """Let `wait` also return for the node's control socket, and announce where it is."""
+        self._poller.register(socket, zmq.POLLIN)
+        self._control = address
+
+    def announce(self, state: str) -> None:
+        """Tell the domain of this node, its topics and its lifecycle state; then look who else is there.
+
+        Raises:
+            MessagingError: if a live process has the name, or another defines a type otherwise.
+        """
+        pid = os.getpid()
+        endpoint = Endpoint(
+            name=self.name,
+            publisher_id=self.publisher_id,
+            pid=pid,
+            started=process_start(pid) or 0,
+            address=self._address,
+            control=self._control,
+            state=state,
+            publishes={topic: type_hash(topics.find(topic).type) for topic in self._writer.topics},
+            subscribes=self._reader.topics,
+        )
+        self.domain.announce(endpoint)
+        self._endpoint = endpoint
+        self.refresh()
+
+    def publish(self, topic: str, message: Message, origin_ns: int | None = None) -> None:
+        """Send a message.
+
+        Args:
+            topic: an advertised topic.
+            message: of the topic's type.
+            origin_ns: when the oldest sensor input behind it was taken (`Envelope.origin_ns`); None where
+                this message is the input.
+        """
+        self._writer.serve()
+        self._writer.publish(topic, message, origin_ns)
+
+    def receive(self) -> Delivery | None:
+        """The next message that has come, or None."""
+        return self._reader.receive()
+
+    @property
+    def gaps(self) -> Mapping[str, int]:
+        """Topic to the number of messages lost on the way to this node."""
+        return self._reader.gaps
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until something comes in, at most `timeout_s`; serves readers and follows the domain."""
+        events = self._poller.poll(round(min(timeout_s, _LOOK_S) * 1000))
+        self._writer.serve()
+        now_ns = self.clock.now_ns()
+        if now_ns - self._looked_ns >= nanoseconds(_LOOK_S):
+            self._looked_ns = now_ns
+            changed = self.domain.changed_ns() != self._changed_ns
+            if changed or now_ns - self._scanned_ns >= nanoseconds(_SCAN_S):
+                self.refresh(is_idle=not events)
+
+    def refresh(self, is_idle: bool = False) -> None:
+        """Read the records; connect to new publishers of our topics, leave those that are gone.
+
+        Args:
+            is_idle: nothing waits to be read, so nothing is lost with a publisher that has left.
+
+        Raises:
+            MessagingError: if a publisher defines a type otherwise.
+        """
+        self._scanned_ns = self.clock.now_ns()
+        self._changed_ns = self.domain.changed_ns()
+        present = {
+            endpoint.address
+            for endpoint in self.domain.endpoints()
+            if endpoint.publisher_id != self.publisher_id and self._matches(endpoint)
+        }
+        for address in self._reader.connected - present:
+            self._leaving.setdefault(address, Deadline.after(self.clock, _LEAVE_S))
+        self._leaving = {
+            address: deadline
+            for address, deadline in self._leaving.items()
+            if address not in present and not (is_idle and deadline.left_s() < 0)
+        }
+        self._reader.connect_only(present | self._leaving.keys())
+
+    def wait_for_readers(self, expected: Mapping[str, int], timeout_s: float) -> None:
+        """Return once every topic has at least that many readers: from then on nothing is lost.
+
+        Raises:
+            MessagingError: if they do not come in time.
+        """
+        deadline = Deadline.after(self.clock, timeout_s)
+        self.refresh()
+        self._writer.serve()
+        while missing := self._writer.missing(expected):
+            if deadline.left_s() < 0:
+                lacks = ", ".join(f"{topic} lacks {count}" for topic, count in missing.items())
+                raise MessagingError(
+                    f"node '{self.name}' waited {timeout_s:g} s for its readers: {lacks}; "
+                    "is a node stopped before it could connect?"
+                )
+            self.wait(0.01)
+
+    def close(self, linger_s: float = 0.5) -> None:
+        """Leave the domain; what was published has `linger_s` to arrive."""
+        self._reader.close()
+        self._writer.close(linger_s)
+        self.context.term()
+        if self._endpoint is not None:
+            self.domain.withdraw(self._endpoint)
+
+    def _matches(self, endpoint: Endpoint) -> bool:
+        shared = [topic for topic in endpoint.publishes if self._reader.wants(topic)]
+        for topic in shared:
+            ours = type_hash(topics.find(topic).type)
+            if endpoint.publishes[topic] != ours:
+                raise MessagingError(
+                    f"{topic}: node '{endpoint.name}' defines {topics.find(topic).type} as "
+                    f"{endpoint.publishes[topic]}, node '{self.name}' as {ours}; run one version of both"
+                )
+        return bool(shared)

@@ -1,0 +1,166 @@
+"""Messages to ROS 2 CDR bytes (little-endian) and back.
+
+Every type goes through the type store of `messages`; a picture takes a short cut that writes a cached
+prefix before the pixels and gives the pixels back as a view, because it is nearly all the traffic.
+"""
+
+import functools
+import struct
+from typing import Any, TypeAlias
+
+import numpy as np
+from rosbags.serde import SerdeError
+
+from wm_planner.clock import NANOSECONDS
+from wm_planner.errors import MessagingError, did_you_mean
+from wm_planner.messages import STORE, Header, Image, Message, Time
+
+Buffer: TypeAlias = bytes | memoryview
+
+_IMAGE = "sensor_msgs/msg/Image"
+_ENCAPSULATION = b"\x00\x01\x00\x00"  # plain CDR, little-endian
+_STAMP = struct.Struct("<iI")
+_UINT32 = struct.Struct("<I")
+_TORN = (SerdeError, struct.error, ValueError, IndexError, OverflowError)
+
+
+def encode(message: Message) -> bytes:
+    """The CDR bytes of a message.
+
+    Raises:
+        MessagingError: if it is no message, or a field holds what its type cannot.
+    """
+    try:
+        if isinstance(message, Image):
+            return _encode_image(message)
+        return bytes(STORE.serialize_cdr(message, type_of(message), little_endian=True))
+    except (*_TORN, AttributeError, TypeError, AssertionError) as error:
+        raise MessagingError(f"{type_of(message)} cannot be encoded: {_misfit(message) or error}") from None
+
+
+def decode(type_name: str, data: Buffer) -> Message:
+    """The message in CDR bytes; its arrays are read-only views of them.
+
+    Raises:
+        MessagingError: if the type is unknown or the bytes are torn or of another type.
+    """
+    view = memoryview(data)
+    try:
+        if type_name == _IMAGE and view[:4] == _ENCAPSULATION:
+            return _decode_image(view)
+        return STORE.deserialize_cdr(view, type_name)
+    except KeyError:
+        raise MessagingError(
+            f"unknown message type '{type_name}', {did_you_mean(type_name, STORE.types)}"
+        ) from None
+    except _TORN as error:
+        raise MessagingError(f"{len(view)} bytes are no {type_name}: {error}") from None
+
+
+def type_of(message: Message) -> str:
+    """The ROS 2 name of a message's type.
+
+    Raises:
+        MessagingError: if it is no message.
+    """
+    name = getattr(message, "__msgtype__", None)
+    if not isinstance(name, str):
+        raise MessagingError(f"got {type(message).__name__}, wanted a message (wm_planner.messages)")
+    return name
+
+
+def peek_stamp_ns(data: Buffer) -> int:
+    """The stamp of a message whose first field is a header (or a time), read without decoding the rest.
+
+    Raises:
+        MessagingError: if the bytes are too short to hold one.
+    """
+    if len(data) < 12:
+        raise MessagingError(f"{len(data)} bytes hold no stamp")
+    sec, nanosec = _STAMP.unpack_from(data, 4)
+    return int(sec) * NANOSECONDS + int(nanosec)
+
+
+@functools.lru_cache(maxsize=64)
+def _image_prefix(
+    frame_id: str, height: int, width: int, encoding: str, is_bigendian: int, step: int, size: int
+) -> bytes:
+    """What stands between the stamp and the pixels."""
+    head = _padded(_string(frame_id)) + struct.pack("<II", height, width)
+    head = _padded(head + _string(encoding) + struct.pack("<B", is_bigendian))
+    return head + struct.pack("<II", step, size)
+
+
+def _string(text: str) -> bytes:
+    data = text.encode() + b"\0"
+    return _UINT32.pack(len(data)) + data
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)
+
+
+def _encode_image(image: Image) -> bytes:
+    stamp = image.header.stamp
+    pixels = image.data
+    if pixels.dtype != np.uint8:
+        raise ValueError("data is no array of uint8")
+    prefix = _image_prefix(
+        image.header.frame_id,
+        image.height,
+        image.width,
+        image.encoding,
+        image.is_bigendian,
+        image.step,
+        pixels.size,
+    )
+    return b"".join((_ENCAPSULATION, _STAMP.pack(stamp.sec, stamp.nanosec), prefix, pixels.data))
+
+
+def _decode_image(data: memoryview) -> Image:
+    sec, nanosec = _STAMP.unpack_from(data, 4)
+    frame_id, at = _read_string(data, 12)
+    at += -at % 4
+    height, width = struct.unpack_from("<II", data, at)
+    encoding, at = _read_string(data, at + 8)
+    is_bigendian = data[at]
+    at += 1
+    at += -at % 4
+    step, size = struct.unpack_from("<II", data, at)
+    at += 8
+    if at + size > len(data):
+        raise ValueError(f"they say {size} pixel bytes and hold {len(data) - at}")
+    if at + size + 3 < len(data):
+        raise ValueError(f"{len(data) - at - size} bytes are left over")
+    return Image(
+        header=Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id),
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=is_bigendian,
+        step=step,
+        data=np.frombuffer(data, np.uint8, size, at),
+    )
+
+
+def _read_string(data: memoryview, at: int) -> tuple[str, int]:
+    (size,) = _UINT32.unpack_from(data, at)
+    start, end = at + 4, at + 4 + size
+    if size < 1 or end > len(data) or data[end - 1] != 0:
+        raise ValueError(f"no string of {size} bytes at offset {at}")
+    return str(data[start : end - 1], "utf-8"), end
+
+
+def _misfit(message: Message) -> str:
+    """The first array field whose element type is not the definition's, or nothing."""
+    expected: Any
+    for name, expected in STORE.get_msgdef(type_of(message)).fields:
+        value = getattr(message, name, None)
+        kind, detail = expected
+        if int(kind) in (3, 4) and int(detail[0][0]) == 1 and detail[0][1][0] != "string":
+            wanted = {"byte": "int8", "char": "uint8"}.get(detail[0][1][0], detail[0][1][0])
+            if not isinstance(value, np.ndarray):
+                return f"{name} is {type(value).__name__}, wanted a numpy array of {wanted}"
+            if value.dtype.name != wanted:
+                return f"{name} is an array of {value.dtype}, wanted {wanted}"
+    return ""

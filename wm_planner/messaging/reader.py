@@ -1,0 +1,103 @@
+"""The reading side of a bus: one SUB socket, connected to every publisher of its topics."""
+
+from collections import Counter
+
+import msgspec
+import zmq
+
+from wm_planner.errors import MessagingError
+from wm_planner.messaging.wire import ANY, MAX_MESSAGE_BYTES, Delivery, Envelope, frames_of, queue_length
+
+Context = zmq.Context[zmq.Socket[bytes]]
+
+
+class Reader:
+    """Receives; drops what a latched topic repeats; counts what was lost on the way.
+
+    Attributes:
+        gaps: topic to the number of messages that were sent and never came.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.gaps: Counter[str] = Counter()
+        self.topics: tuple[str, ...] = ()
+        self._connected: set[str] = set()
+        self._last: dict[tuple[int, str], int] = {}
+        self._largest = 0
+        self._decoder = msgspec.msgpack.Decoder(Envelope)
+        self.socket = context.socket(zmq.SUB)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+
+    def subscribe(self, topic: str) -> None:
+        """Ask for a topic, or for `ANY`.
+
+        Raises:
+            MessagingError: if the table does not have it.
+        """
+        if topic not in self.topics:
+            self.socket.setsockopt(zmq.SUBSCRIBE, b"" if topic == ANY else frames_of(topic).frame)
+            self.topics += (topic,)
+
+    def wants(self, topic: str) -> bool:
+        """Whether a publisher of `topic` must be connected."""
+        return topic in self.topics or ANY in self.topics
+
+    def connect_only(self, addresses: set[str]) -> None:
+        """Connect to these publishers and leave all others."""
+        for address in addresses - self._connected:
+            self.socket.connect(address)
+        for address in self._connected - addresses:
+            self.socket.disconnect(address)
+        self._connected = addresses
+
+    @property
+    def connected(self) -> frozenset[str]:
+        """The publishers connected to."""
+        return frozenset(self._connected)
+
+    def receive(self) -> Delivery | None:
+        """The next message, or None if none has come.
+
+        Raises:
+            MessagingError: if it is malformed, or its type is defined otherwise by its publisher.
+        """
+        while True:
+            try:
+                frames = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return None
+            delivery = self._open(frames)
+            if self._is_new(delivery):
+                return delivery
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close(0)
+
+    def _open(self, frames: list[bytes]) -> Delivery:
+        try:
+            topic, head, data = frames
+            wire = frames_of(topic.removesuffix(b"\0").decode())
+            envelope = self._decoder.decode(head)
+        except (ValueError, msgspec.DecodeError) as error:
+            raise MessagingError(f"a message of {len(frames)} frames is malformed ({error})") from None
+        if envelope.type_hash != wire.type_hash:
+            raise MessagingError(
+                f"{wire.topic}: publisher {envelope.publisher_id:x} defines {wire.type_name} as "
+                f"{envelope.type_hash:016x}, this process as {wire.type_hash:016x}; run one version of both"
+            )
+        if len(data) > self._largest:
+            self._largest = len(data)
+            self.socket.rcvhwm = queue_length(len(data))
+        return Delivery(wire.topic, wire.type_name, envelope, data)
+
+    def _is_new(self, delivery: Delivery) -> bool:
+        key = (delivery.envelope.publisher_id, delivery.topic)
+        sequence = delivery.envelope.sequence
+        last = self._last.get(key)
+        if last is not None and sequence <= last:
+            return False
+        if last is not None:
+            self.gaps[delivery.topic] += sequence - last - 1
+        self._last[key] = sequence
+        return True

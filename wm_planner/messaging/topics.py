@@ -1,0 +1,88 @@
+"""THE table of topics: what travels under which name, and how."""
+
+import functools
+import re
+from typing import NamedTuple
+
+from wm_planner.errors import MessagingError, did_you_mean
+
+
+class Topic(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        pattern: the name; `<name>` stands for one part of it.
+        type: ROS 2 name of the message type.
+        latched: a new reader gets the last message at once (ROS 2's transient-local, depth 1).
+        latest_only: in realtime a reader that fell behind takes the newest and skips the rest.
+        note: who sends it to whom, when.
+    """
+
+    pattern: str
+    type: str
+    latched: bool
+    latest_only: bool
+    note: str
+
+
+TOPICS = (
+    Topic("/clock", "rosgraph_msgs/msg/Clock", False, True, "simulator to all, every tick"),
+    Topic(
+        "/camera/<name>/image_raw",
+        "sensor_msgs/msg/Image",
+        False,
+        True,
+        "simulator or camera to perception, every tick",
+    ),
+    Topic(
+        "/joint_states",
+        "sensor_msgs/msg/JointState",
+        False,
+        True,
+        "simulator to perception, planner and controller, every tick",
+    ),
+    Topic(
+        "/tcp_pose",
+        "geometry_msgs/msg/PoseStamped",
+        False,
+        True,
+        "simulator to perception and controller, every tick: the tool centre point",
+    ),
+    Topic("/goal", "wm_planner_msgs/msg/Goal", True, False, "user or task to perception, once a goal"),
+    Topic("/latent", "wm_planner_msgs/msg/Latent", False, True, "perception to planner, every tick"),
+    Topic("/goal_latent", "wm_planner_msgs/msg/Latent", True, False, "perception to planner, once a goal"),
+    Topic("/plan", "wm_planner_msgs/msg/Plan", False, True, "planner to controller, every replan"),
+    Topic("/plan_path", "nav_msgs/msg/Path", False, False, "planner to viewers, every replan"),
+    Topic("/plan_info", "wm_planner_msgs/msg/PlanInfo", False, False, "planner to viewers, every replan"),
+    Topic(
+        "/command",
+        "trajectory_msgs/msg/JointTrajectory",
+        False,
+        True,
+        "controller to simulator and robot, every tick; perception and planner read the last action",
+    ),
+    Topic(
+        "/episode",
+        "wm_planner_msgs/msg/Episode",
+        True,
+        False,
+        "simulator to all, every tick: memory and warm start reset with its id",
+    ),
+    Topic(
+        "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", False, False, "every node, 1 Hz of wall time"
+    ),
+)
+
+
+@functools.lru_cache(maxsize=256)
+def find(topic: str) -> Topic:
+    """The row of a topic.
+
+    Raises:
+        MessagingError: with the closest known topic.
+    """
+    for row in TOPICS:
+        if re.fullmatch(row.pattern.replace("<name>", r"\w+"), topic):
+            return row
+    known = (row.pattern for row in TOPICS)
+    raise MessagingError(f"unknown topic '{topic}', {did_you_mean(topic, known)}")

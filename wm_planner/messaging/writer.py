@@ -1,0 +1,150 @@
+"""The writing side of a bus: one XPUB socket for all topics of a node."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+import msgspec
+import zmq
+
+from wm_planner.clock import Clock, Deadline
+from wm_planner.errors import MessagingError, did_you_mean
+from wm_planner.messages import Message
+from wm_planner.messaging import codec, topics
+from wm_planner.messaging.wire import MAX_MESSAGE_BYTES, Envelope, frames_of, queue_length
+
+_STALL_S = 10.0
+_RETRY_S = 0.0005
+
+
+class Writer:
+    """Publishes; knows its readers; gives a new reader the last message of every latched topic.
+
+    Args:
+        context: the ZeroMQ context.
+        address: where to bind.
+        publisher_id: the number in the envelopes.
+        clock: monotonic wall time.
+        lossless: wait for a reader whose queue is full (lockstep) instead of dropping for it (realtime).
+    """
+
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        address: str,
+        publisher_id: int,
+        clock: Clock,
+        lossless: bool,
+    ) -> None:
+        self._clock = clock
+        self._publisher_id = publisher_id
+        self._sequences: dict[str, int] = {}
+        self._latched: dict[str, list[bytes]] = {}
+        self._readers: Counter[bytes] = Counter()
+        self._largest = 0
+        self._encoder = msgspec.msgpack.Encoder()
+        self.socket = context.socket(zmq.XPUB)
+        self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # tell of every reader, not of the first only
+        self.socket.setsockopt(zmq.XPUB_NODROP, int(lossless))
+        self.socket.setsockopt(zmq.MAXMSGSIZE, 4096)  # readers send subscriptions, nothing else
+        try:
+            self.socket.bind(address)
+        except zmq.ZMQError as error:
+            self.socket.close(0)
+            raise MessagingError(f"{address}: cannot be bound ({error.strerror})") from None
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics advertised."""
+        return tuple(self._sequences)
+
+    def advertise(self, topic: str) -> None:
+        """Declare a topic.
+
+        Raises:
+            MessagingError: if the table does not have it.
+        """
+        topics.find(topic)
+        self._sequences.setdefault(topic, 0)
+
+    def publish(self, topic: str, message: Message, origin_ns: int | None) -> None:
+        """Send a message to every reader of the topic.
+
+        Raises:
+            MessagingError: if the topic is not advertised, the message is of another type, malformed or
+                too large, or (lossless) a reader does not read.
+        """
+        if topic not in self._sequences:
+            raise MessagingError(f"topic '{topic}' is not advertised, {did_you_mean(topic, self._sequences)}")
+        wire = frames_of(topic)
+        if codec.type_of(message) != wire.type_name:
+            raise MessagingError(f"{topic} carries {wire.type_name}, got {codec.type_of(message)}")
+        data = codec.encode(message)
+        self._fit_queue(topic, len(data))
+        self._sequences[topic] += 1
+        now_ns = self._clock.now_ns()
+        envelope = Envelope(
+            self._sequences[topic],
+            now_ns if origin_ns is None else origin_ns,
+            now_ns,
+            self._publisher_id,
+            wire.type_hash,
+        )
+        frames = [wire.frame, self._encoder.encode(envelope), data]
+        if topics.find(topic).latched:
+            self._latched[topic] = frames
+        self._send(topic, frames)
+
+    def serve(self) -> None:
+        """Take in readers that came or went since the last call."""
+        while True:
+            try:
+                event = self.socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            prefix = event[1:]
+            if event[0] == 1:
+                self._readers[prefix] += 1
+                for topic, frames in self._latched.items():
+                    if frames[0].startswith(prefix):
+                        self._send(topic, frames)  # to all: others know it by its sequence and drop it
+            else:
+                self._readers[prefix] -= 1
+
+    def readers(self, topic: str) -> int:
+        """How many sockets read a topic now."""
+        return self._readers[frames_of(topic).frame] + self._readers[b""]
+
+    def missing(self, expected: Mapping[str, int]) -> dict[str, int]:
+        """How many readers each topic still lacks."""
+        lacks = {topic: count - self.readers(topic) for topic, count in expected.items()}
+        return {topic: count for topic, count in lacks.items() if count > 0}
+
+    def close(self, linger_s: float) -> None:
+        """Close the socket; what is on its way has `linger_s` to arrive."""
+        self.socket.close(round(linger_s * 1000))
+
+    def _fit_queue(self, topic: str, size: int) -> None:
+        """Keep what may wait for a reader within the byte budget."""
+        if size > MAX_MESSAGE_BYTES:
+            raise MessagingError(
+                f"{topic}: a message has {size} bytes, the limit is {MAX_MESSAGE_BYTES}; send less at once"
+            )
+        if size > self._largest:
+            self._largest = size
+            self.socket.sndhwm = queue_length(size)
+
+    def _send(self, topic: str, frames: list[bytes]) -> None:
+        deadline: Deadline | None = None
+        while True:
+            try:
+                self.socket.send_multipart(frames, zmq.NOBLOCK)
+                return
+            except zmq.Again:  # only a lossless socket says so
+                deadline = deadline or Deadline.after(self._clock, _STALL_S)
+                if deadline.left_s() < 0:
+                    raise MessagingError(
+                        f"{topic}: a reader has taken nothing for {_STALL_S:g} s; "
+                        "is one of the processes stopped, or the recorder's disk stuck?"
+                    ) from None
+                time.sleep(_RETRY_S)

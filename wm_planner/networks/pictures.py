@@ -1,0 +1,38 @@
+"""From raw camera pictures to what a network sees, inside the graph, so that a robot sends plain pixels."""
+
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
+
+from wm_planner.errors import ConfigError
+from wm_planner.world_models.card import ObservationSpec
+
+
+class Pictures(nn.Module):
+    """Shrinks by area averaging, normalises and joins the cameras, as an `ObservationSpec` says.
+
+    Raises:
+        ConfigError: if the pictures do not shrink to the input by a whole factor.
+    """
+
+    def __init__(self, spec: ObservationSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        cameras = len(spec.cameras)
+        channels, height, width = spec.input_shape
+        beside = cameras if spec.joined == "side_by_side" else 1
+        self.shrink = spec.height // height
+        expected = (3 * cameras // beside, spec.height // self.shrink, beside * (spec.width // self.shrink))
+        if (channels, height, width) != expected or spec.height % height:
+            raise ConfigError(
+                f"{cameras} cameras of {spec.height}x{spec.width} pixels, joined as {spec.joined}, cannot give "
+                f"an input of shape {spec.input_shape}; the nearest is {expected}: change the recipe's picture size"
+            )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pictures (B, cameras, H, W, 3) uint8 to float (B, *input_shape)."""
+        x = images.movedim(-1, 2).flatten(0, 1).float()  # (B * cameras, 3, H, W)
+        x = (avg_pool2d(x, self.shrink) / 255.0 - self.spec.mean) / self.spec.std
+        x = x.unflatten(0, (-1, len(self.spec.cameras)))  # (B, cameras, 3, h, w)
+        if self.spec.joined == "channels":
+            return x.flatten(1, 2)
+        return x.permute(0, 2, 3, 1, 4).flatten(3)  # (B, 3, h, cameras * w)

@@ -1,0 +1,42 @@
+"""SIGReg: keeps latents from collapsing by asking every one-dimensional view of them to be a unit Gaussian.
+
+Source: Balestriero & LeCun 2025 (LeJEPA), sec. 4, as weighted by Maes et al. 2026 (LeWM).
+"""
+
+import torch
+from torch import Tensor, nn
+
+REACH = 3.0
+"""The characteristic functions are compared at knots in [0, REACH]; they are even."""
+
+
+class SigReg(nn.Module):
+    """The Epps-Pulley distance between random projections of latents and a unit Gaussian.
+
+    Args:
+        projections: random directions a call.
+        knots: points of the trapezoidal rule.
+    """
+
+    knots: Tensor
+    gaussian: Tensor
+    weights: Tensor
+
+    def __init__(self, projections: int = 128, knots: int = 17) -> None:
+        super().__init__()
+        self.projections = projections
+        points = torch.linspace(0.0, REACH, knots)
+        gaussian = torch.exp(-0.5 * points**2)
+        trapezoid = torch.full((knots,), 2.0 * REACH / (knots - 1))
+        trapezoid[[0, -1]] /= 2.0
+        self.register_buffer("knots", points, persistent=False)
+        self.register_buffer("gaussian", gaussian, persistent=False)
+        self.register_buffer("weights", trapezoid * gaussian, persistent=False)
+
+    def forward(self, z: Tensor, generator: torch.Generator) -> Tensor:
+        """The statistic of samples `z` (B, ..., D) over B, averaged over the axes between, times B."""
+        directions = torch.randn(z.shape[-1], self.projections, generator=generator, device=z.device)
+        angles = (z @ (directions / directions.norm(dim=0))).unsqueeze(-1) * self.knots  # (B, ..., M, knots)
+        real, imaginary = angles.cos().mean(0), angles.sin().mean(0)
+        distance = (real - self.gaussian).square() + imaginary.square()
+        return (distance @ self.weights).mean() * z.shape[0]

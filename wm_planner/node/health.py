@@ -1,0 +1,77 @@
+"""The health of an input: alive, rate ok, valid."""
+
+from collections import deque
+from typing import NamedTuple
+
+from wm_planner.clock import NANOSECONDS, Clock, nanoseconds, seconds
+
+_SILENT_PERIODS = 10  # openpilot's limits: dead after ten periods, rate within a fifth of what is expected
+_RATE_TOLERANCE = 0.2
+_WINDOW = 20
+
+
+class Health(NamedTuple):
+    """What can be said of an input now.
+
+    Attributes:
+        alive: its last message is younger than ten of its periods.
+        rate_ok: its mean rate is within 20 % of what is expected.
+        valid: its last message could be decoded.
+    """
+
+    alive: bool
+    rate_ok: bool
+    valid: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether it can be relied on."""
+        return self.alive and self.rate_ok and self.valid
+
+
+class Input:
+    """What came in on a topic.
+
+    Args:
+        clock: monotonic wall time.
+        rate_hz: what is expected; None where no rate can be (events, and lockstep): such an input is alive
+            once something came, and any rate is right.
+    """
+
+    def __init__(self, clock: Clock, rate_hz: float | None) -> None:
+        self.rate_hz = rate_hz
+        self.count = 0
+        self._clock = clock
+        self._valid = True
+        self._received_ns: deque[int] = deque(maxlen=_WINDOW)
+
+    def receive(self) -> None:
+        """Take note of a message."""
+        self.count += 1
+        self._valid = True
+        self._received_ns.append(self._clock.now_ns())
+
+    def reject(self) -> None:
+        """Take note that the last message could not be decoded."""
+        self._valid = False
+
+    def age_s(self) -> float:
+        """Seconds since the last message; infinite before the first."""
+        return seconds(self._clock.now_ns() - self._received_ns[-1]) if self._received_ns else float("inf")
+
+    def mean_rate_hz(self) -> float:
+        """The mean rate of the last messages, 0 until there are two."""
+        if len(self._received_ns) < 2:
+            return 0.0
+        return (
+            (len(self._received_ns) - 1) * NANOSECONDS / max(self._received_ns[-1] - self._received_ns[0], 1)
+        )
+
+    def health(self) -> Health:
+        """Its health now."""
+        if self.rate_hz is None:
+            return Health(self.count > 0, True, self._valid)
+        silent = nanoseconds(self.age_s()) if self._received_ns else None
+        alive = silent is not None and silent < _SILENT_PERIODS * NANOSECONDS / self.rate_hz
+        rate_ok = abs(self.mean_rate_hz() / self.rate_hz - 1.0) <= _RATE_TOLERANCE
+        return Health(alive, rate_ok, self._valid)

@@ -1,0 +1,151 @@
+"""The main of a node program: arguments, signals, lifecycle, exit code."""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import msgspec
+
+from wm_planner.config import Config, convert
+from wm_planner.errors import ConfigError, WmError
+from wm_planner.messaging.bus import Bus
+from wm_planner.messaging.control import Activate, ControlServer
+from wm_planner.messaging.domain import Domain
+from wm_planner.node.node import Mode, Node
+
+_READERS_S = 20.0
+_PR_SET_PDEATHSIG = 1
+_HARD_STOP_S = 4.5
+
+
+class Arguments(Config, frozen=True, kw_only=True):
+    """The one argument of a node program, as JSON.
+
+    Attributes:
+        name: the node's name; the program's if empty.
+        domain: the domain's name.
+        mode: lockstep or realtime.
+        params: what fills the node's `Params`.
+        supervisor: process that activates it and that it must not outlive; 0 for none: it activates itself.
+    """
+
+    name: str = ""
+    domain: str = "default"
+    mode: Mode = "realtime"
+    params: dict[str, Any] = msgspec.field(default_factory=dict)
+    supervisor: int = 0
+
+
+def run(node_class: type[Node]) -> NoReturn:
+    """Run a node as this process, until it finishes or is told to stop. Exits 0, or 2 with one line that
+    says what is wrong.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    program = Program()
+    try:
+        program.run(node_class, _arguments(sys.argv[1:]))
+    except WmError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(2)
+    sys.exit(0)
+
+
+class Program:
+    """A node's way through its lifecycle."""
+
+    def __init__(self) -> None:
+        self._is_stopping = False
+        self._is_spinning = False
+
+    def run(self, node_class: type[Node], arguments: Arguments) -> None:
+        """Configure, activate, spin and clean up one node.
+
+        Raises:
+            WmError: what a user can mend.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        if arguments.supervisor:
+            _die_with(arguments.supervisor)
+        params = convert(arguments.params, node_class.Params, f"{arguments.name}: params")
+        bus = Bus(Domain.named(arguments.domain), arguments.name, lossless=arguments.mode == "lockstep")
+        control = ControlServer(bus.context, bus.domain.address(bus.name, "ctl"))
+        bus.watch(control.socket, bus.domain.address(bus.name, "ctl"))
+        node = node_class(bus, params, arguments.mode)
+        try:
+            self._live(node, control, is_alone=not arguments.supervisor)
+        finally:
+            try:
+                node.cleanup()
+            finally:
+                node.state = "finalized"
+                control.close()
+                bus.close(linger_s=5.0 if node.finished else 0.5)
+
+    def _live(self, node: Node, control: ControlServer, is_alone: bool) -> None:
+        node.enter("unconfigured")
+        node.configure()
+        node.enter("inactive")
+        node.log.info("inactive")
+        self._is_spinning = True
+        try:
+            if is_alone:
+                self._activate(node, Activate(readers={}))
+            while not self._is_stopping and node.finished is None:
+                node.bus.wait(node.idle_s() if node.state == "active" else 1.0)
+                request = control.receive()
+                if request is not None:
+                    self._answer(node, control, request)
+                elif node.state == "active":
+                    node.spin_once()
+        finally:
+            if node.state == "active":
+                node.deactivate()
+        node.log.info("finished: %s", node.finished or "told to stop")
+
+    def _answer(self, node: Node, control: ControlServer, request: Activate) -> None:
+        try:
+            self._activate(node, request)
+        except WmError as error:
+            control.answer(str(error))
+            raise
+        control.answer()
+
+    def _activate(self, node: Node, request: Activate) -> None:
+        node.bus.wait_for_readers(request.readers, _READERS_S)
+        node.log.info("active")
+        node.start()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        """Take a signal: leave `configure` at once, but let a running callback end."""
+        self._is_stopping = True
+        signal.setitimer(signal.ITIMER_REAL, _HARD_STOP_S)  # SIGALRM ends a callback that never returns
+        if not self._is_spinning:
+            raise SystemExit(0)
+
+
+def _arguments(argv: list[str]) -> Arguments:
+    name = Path(sys.argv[0]).stem
+    if len(argv) > 1:
+        raise ConfigError(
+            f"{name}: got {len(argv)} arguments, wanted one JSON object: '{{\"params\": {{}}}}'"
+        )
+    try:
+        values = msgspec.json.decode(argv[0] if argv else "{}", type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{name}: the argument is no JSON object ({error})") from None
+    arguments = convert(values, Arguments, name)
+    return msgspec.structs.replace(arguments, name=arguments.name or name)
+
+
+def _die_with(supervisor: int) -> None:
+    """Have the kernel stop this process when its supervisor dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != supervisor:
+        raise SystemExit(0)  # it died before the kernel knew

@@ -1,0 +1,131 @@
+"""The cross-entropy method: sample around a mean, refit mean and deviation to the best, repeat."""
+
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import NDArray
+
+from wm_planner.clock import Deadline
+from wm_planner.costs.base import Array
+from wm_planner.planners.base import Plan, PlannerConfig
+from wm_planner.planners.problem import Problem
+from wm_planner.planners.search import Search
+
+
+class CEM:
+    """CEM over a diagonal Gaussian.
+
+    Source: Rubinstein 1999; the settings of Assran et al. 2025 (V-JEPA 2-AC), sec. 4.2. Differs from the
+    latter in that every candidate is clipped to the box in all components, the mean is a candidate of every
+    round, and the best candidate ever seen is returned, not the last mean.
+    """
+
+    class Config(PlannerConfig, frozen=True, kw_only=True):
+        """How the distribution is fitted.
+
+        Attributes:
+            iterations: rounds of sampling and refitting.
+            elites: K, the candidates of least cost that the distribution is fitted to.
+            momentum: share of the old mean and deviation that is kept at a refit, in [0, 1).
+            init_std: deviation of the first round, as a share of half the action range.
+            min_std: floor of the deviation, as a share of half the action range.
+        """
+
+        iterations: int = 3
+        elites: int = 8
+        momentum: float = 0.0
+        init_std: float = 0.8
+        min_std: float = 0.08
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if self.iterations < 1:
+                raise ValueError(f"iterations is {self.iterations}, wanted at least 1")
+            if not 1 <= self.elites <= self.samples:
+                raise ValueError(
+                    f"elites is {self.elites}, wanted 1 to samples = {self.samples}: "
+                    "lower elites (samples / 8 is usual) or raise samples"
+                )
+            if not 0 <= self.momentum < 1:
+                raise ValueError(f"momentum is {self.momentum}, wanted at least 0 and below 1")
+            if not 0 <= self.min_std <= self.init_std:
+                raise ValueError(
+                    f"min_std is {self.min_std}, wanted 0 to init_std = {self.init_std}: lower min_std"
+                )
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    @property
+    def horizon(self) -> int:
+        return self.config.horizon
+
+    def plan(
+        self,
+        problem: Problem,
+        *,
+        rng: np.random.Generator,
+        warm_start: NDArray[np.float32] | None = None,
+        proposals: NDArray[np.float32] | None = None,
+        deadline: Deadline | None = None,
+    ) -> Plan:
+        config, space = self.config, problem.space
+        shape = (config.samples, config.horizon, space.size)
+        floor = config.min_std * space.half_range
+        search = Search(problem, config.horizon, warm_start, proposals, deadline)
+        mean = search.start
+        std = np.broadcast_to(config.init_std * space.half_range, mean.shape)
+
+        for round_ in search.rounds(config.iterations):
+            # 1. Sample; the first candidate is the mean itself.
+            noise = rng.standard_normal(shape, dtype=np.float32)
+            noise[0] = 0
+            candidates = sample(mean, std, noise, space.low, space.high)
+            if round_ == 0:
+                candidates = np.concatenate([candidates, search.proposals])
+            # 2. Score.
+            costs = search.evaluate(candidates)
+            # 3. Refit to the elites.
+            elites, elite_costs = best(candidates, costs, config.elites)
+            mean, std = refit(mean, std, elites, elite_costs, config.momentum, floor)
+
+        if search.has_time():
+            search.evaluate(space.clip(mean)[None])
+        return search.plan(spread=std)
+
+
+def sample(mean: Array, std: Array, noise: Array, low: Array, high: Array) -> Array:
+    """Candidates (N, H, A) inside the box, from mean and std (H, A), noise (N, H, A), low and high (A,)."""
+    xp = array_namespace(noise)
+    return xp.minimum(xp.maximum(mean + std * noise, low), high)  # clip takes twice as long in NumPy
+
+
+def best(candidates: Array, costs: Array, count: int) -> tuple[Array, Array]:
+    """The `count` candidates of least cost, best first: (K, H, A) and their costs (K,)."""
+    xp = array_namespace(candidates)
+    order = xp.argsort(costs)[:count]
+    return xp.take(candidates, order, axis=0), xp.take(costs, order)
+
+
+def refit(
+    mean: Array, std: Array, elites: Array, costs: Array, momentum: float, floor: Array
+) -> tuple[Array, Array]:
+    """Mean and deviation of the elites, mixed with the old ones.
+
+    Args:
+        mean: shape (H, A).
+        std: shape (H, A).
+        elites: shape (K, H, A).
+        costs: of the elites, (K,); those that are not finite do not count, and if none is, nothing changes.
+        momentum: share of the old that is kept.
+        floor: least deviation, (A,).
+    """
+    xp = array_namespace(elites)
+    finite = xp.astype(xp.isfinite(costs), elites.dtype)  # (K,)
+    count = xp.sum(finite)
+    shares = xp.reshape(finite / xp.maximum(count, xp.ones_like(count)), (-1, 1, 1))  # (K, 1, 1), sum 1 or 0
+    fitted_mean = xp.sum(shares * elites, axis=0)
+    fitted_std = xp.sqrt(xp.sum(shares * (elites - fitted_mean) ** 2, axis=0))
+    step = (1 - momentum) * xp.sum(shares)  # 0 where no elite counts
+    new_mean = mean + step * (fitted_mean - mean)
+    new_std = xp.maximum(std + step * (fitted_std - std), floor)
+    return new_mean, new_std

@@ -1,0 +1,118 @@
+"""iCEM: the cross-entropy method with coloured noise and elites that live on."""
+
+import math
+
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import NDArray
+
+from wm_planner.clock import Deadline
+from wm_planner.costs.base import Array
+from wm_planner.planners.base import Plan
+from wm_planner.planners.cem import CEM, best, refit, sample
+from wm_planner.planners.problem import Problem
+from wm_planner.planners.search import Search
+
+
+class ICEM:
+    """Improved CEM, for real time: smooth candidates, fewer of them each round, the best ones kept.
+
+    Source: Pinneri et al. 2020, algorithm 1. Differs in that kept elites keep their cost (the model is asked
+    once), the warm start is a candidate of the first round, and the last mean is evaluated after the last
+    refit instead of before it. The elites kept for the next tick are in `Plan.elites`.
+    """
+
+    class Config(CEM.Config, frozen=True, kw_only=True):
+        """What iCEM adds.
+
+        Attributes:
+            noise_beta: exponent of the noise's power spectrum over the horizon, 1 / f^beta: 0 is white,
+                2 a random walk.
+            decay: factor by which the candidates become fewer from round to round, at least 1.
+            keep: share of the elites that stays candidate in the next round and the next tick, 0 to 1.
+        """
+
+        momentum: float = 0.1
+        noise_beta: float = 2.0
+        decay: float = 1.25
+        keep: float = 0.3
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if self.noise_beta < 0 or self.decay < 1 or not 0 <= self.keep <= 1:
+                raise ValueError(
+                    f"noise_beta is {self.noise_beta}, decay {self.decay} and keep {self.keep}: "
+                    "wanted noise_beta >= 0, decay >= 1 and keep in 0..1"
+                )
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._colour = colour_matrix(config.horizon, config.noise_beta)
+        self._keep = math.ceil(config.keep * config.elites)
+
+    @property
+    def horizon(self) -> int:
+        return self.config.horizon
+
+    def plan(
+        self,
+        problem: Problem,
+        *,
+        rng: np.random.Generator,
+        warm_start: NDArray[np.float32] | None = None,
+        proposals: NDArray[np.float32] | None = None,
+        deadline: Deadline | None = None,
+    ) -> Plan:
+        config, space = self.config, problem.space
+        floor = config.min_std * space.half_range
+        search = Search(problem, config.horizon, warm_start, proposals, deadline)
+        mean = search.start
+        std = np.broadcast_to(config.init_std * space.half_range, mean.shape)
+        kept, kept_costs = np.empty((0, *mean.shape), np.float32), np.empty(0)
+
+        for round_ in search.rounds(config.iterations):
+            # 1. Sample smooth candidates, fewer each round; the first round adds what earlier ticks found.
+            white = rng.standard_normal((self.population(round_), *mean.shape), dtype=np.float32)
+            candidates = sample(mean, std, coloured(white, self._colour), space.low, space.high)
+            if round_ == 0:
+                candidates = np.concatenate([mean[None], search.proposals, candidates])
+            # 2. Score; kept elites have their cost already.
+            costs = search.evaluate(candidates)
+            pool, pool_costs = np.concatenate([kept, candidates]), np.concatenate([kept_costs, costs])
+            # 3. Refit to the elites, and keep some.
+            elites, elite_costs = best(pool, pool_costs, config.elites)
+            mean, std = refit(mean, std, elites, elite_costs, config.momentum, floor)
+            kept, kept_costs = elites[: self._keep], elite_costs[: self._keep]
+
+        if search.has_time():
+            search.evaluate(space.clip(mean)[None])
+        return search.plan(spread=std, elites=kept[np.isfinite(kept_costs)])
+
+    def population(self, round_: int) -> int:
+        """Candidates sampled in a round: they decay, but stay twice the elites where samples allow."""
+        config = self.config
+        return min(config.samples, max(round(config.samples * config.decay**-round_), 2 * config.elites))
+
+
+def coloured(white: Array, matrix: Array) -> Array:
+    """White noise (N, H, A) made smooth along H by a colour matrix (H, H)."""
+    xp = array_namespace(white)
+    return xp.matmul(matrix, white)
+
+
+def colour_matrix(horizon: int, beta: float) -> NDArray[np.float32]:
+    """The linear map (H, H) from white noise to noise of power spectrum 1 / f^beta and variance 1.
+
+    A matrix instead of a Fourier transform a round: as exact, quicker at these sizes, and an ordinary node of
+    any compute graph. Source: Timmer & König 1995; the zero frequency gets the power of the lowest one.
+    """
+    frequencies = np.fft.rfftfreq(horizon)  # (H // 2 + 1,)
+    frequencies[0] = frequencies[1] if horizon > 1 else 1.0
+    amplitudes = frequencies ** (-beta / 2)
+    paired = slice(1, (horizon + 1) // 2)  # frequencies with a sine beside their cosine
+    alone = np.ones(len(frequencies), bool)
+    alone[paired] = False  # the zero and the Nyquist frequency: half the power of a pair
+    amplitudes[alone] /= np.sqrt(2)
+    angles = 2 * np.pi * np.outer(np.arange(horizon), np.arange(len(frequencies))) / horizon
+    basis = np.concatenate([amplitudes * np.cos(angles), (amplitudes * np.sin(angles))[:, paired]], axis=1)
+    return np.asarray(basis / np.linalg.norm(basis, axis=1, keepdims=True), np.float32)

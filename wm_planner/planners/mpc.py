@@ -1,0 +1,187 @@
+"""Model-predictive control: plan, act on the first steps, look, plan again from where that led."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.clock import Clock, Deadline, WallClock, seconds
+from wm_planner.config import Config
+from wm_planner.costs.base import Context, Latent, WeightedCost
+from wm_planner.errors import ConfigError
+from wm_planner.planners.base import Plan, Planner
+from wm_planner.planners.problem import ActionSpace, Problem, check_costs
+from wm_planner.world_models.base import WorldModel
+
+Actions = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do from one tick on.
+
+    Attributes:
+        actions: (H, A), card's units; the first is for `first_tick`.
+        first_tick: the tick decided at, plus the latency in steps.
+        plan: the search behind it, with its cost, terms and timing.
+        fallback: why `actions` are not the plan's but what was left of the plan before, then zeros; None if
+            they are the plan's.
+    """
+
+    actions: Actions
+    first_tick: int
+    plan: Plan
+    fallback: str | None = None
+
+    def action_at(self, tick_index: int) -> Actions | None:
+        """The action (A,) for a tick, None outside of the horizon."""
+        step = tick_index - self.first_tick
+        return self.actions[step] if 0 <= step < len(self.actions) else None
+
+
+class RecedingHorizon:
+    """Plans every few ticks, each time from what is left of the plan before.
+
+    Args:
+        config: the rhythm.
+        planner: what searches.
+        model: what imagines.
+        costs: what plans are judged by.
+        seed: of the run; with the episode's id and the tick it is the seed of every search.
+        clock: measures how long a search takes; never changes a plan.
+
+    Raises:
+        ConfigError: if a cost requires what the model does not offer, or plans end before the next is made.
+    """
+
+    class Config(Config, frozen=True, kw_only=True):
+        """The rhythm of planning.
+
+        Attributes:
+            replan_every: steps of a plan that are executed before the next plan.
+            latency_steps: steps that pass before a plan's first action can be executed: the latent is first
+                imagined forward through the actions already decided on.
+        """
+
+        replan_every: int = 1
+        latency_steps: int = 0
+
+        def __post_init__(self) -> None:
+            if self.replan_every < 1 or self.latency_steps < 0:
+                raise ValueError(
+                    f"replan_every is {self.replan_every} and latency_steps {self.latency_steps}, "
+                    "wanted at least 1 and at least 0"
+                )
+
+    def __init__(
+        self,
+        config: Config,
+        planner: Planner,
+        model: WorldModel,
+        costs: Sequence[WeightedCost],
+        seed: int,
+        clock: Clock | None = None,
+    ) -> None:
+        check_costs(model, costs)
+        if config.replan_every > planner.horizon:
+            raise ConfigError(
+                f"replan_every is {config.replan_every}, the planner's horizon {planner.horizon}: "
+                "lower replan_every or raise the horizon, or the actions run out"
+            )
+        self.config = config
+        self.planner = planner
+        self.model = model
+        self.costs = tuple(costs)
+        self.seed = seed
+        self._clock = clock or WallClock()
+        self._space = ActionSpace.of(model.card.action)
+        self.reset(episode_id=0)
+
+    def reset(self, episode_id: int) -> None:
+        """Forget the last plan: a new episode begins."""
+        self._episode_id = episode_id
+        self._decision: Decision | None = None
+        self._decided_at = 0
+
+    def tick(
+        self, latent: Latent, context: Context, tick_index: int, deadline: Deadline | None = None
+    ) -> Decision:
+        """Decide what to do from this tick on.
+
+        Asked again at the same tick, or before `replan_every` ticks are over, it answers with the decision
+        it holds.
+
+        Args:
+            latent: what the encoder sees now, arrays (1, ...).
+            context: goal, goal's latent, last action, objects; the previous plan is filled in here.
+            tick_index: of the episode, in steps of the card's `control_dt_s`, never falling.
+            deadline: when to decide with the best plan so far; None in lockstep.
+
+        Raises:
+            ConfigError: if a cost needs a goal that the context lacks.
+        """
+        previous = self._decision
+        if previous and tick_index < self._decided_at + self.config.replan_every:
+            return previous
+        started_ns = self._clock.now_ns()
+        first_tick = tick_index + self.config.latency_steps
+        warm_start = proposals = None
+        if previous:
+            passed = first_tick - previous.first_tick
+            warm_start = shifted(previous.actions, passed)
+            proposals = None if previous.plan.elites is None else shifted(previous.plan.elites, passed)
+        plan = self.planner.plan(
+            Problem(
+                self.model,
+                self._imagine_decided(latent, tick_index),
+                self.costs,
+                replace(context, previous_plan=warm_start),
+            ),
+            rng=np.random.default_rng([self.seed, self._episode_id, tick_index]),
+            warm_start=warm_start,
+            proposals=proposals,
+            deadline=deadline,
+        )
+        plan = replace(plan, elapsed_s=seconds(self._clock.now_ns() - started_ns))
+        fallback = _why_unusable(plan)
+        actions = self._decided(first_tick, self.planner.horizon) if fallback else plan.actions
+        self._decision = Decision(actions, first_tick, plan, fallback)
+        self._decided_at = tick_index
+        return self._decision
+
+    def _decided(self, tick_index: int, steps: int) -> Actions:
+        """The actions already decided on for `steps` ticks, (steps, A): zeros where there are none."""
+        actions = self._space.hold(steps)
+        for step in range(steps):
+            decided = self._decision.action_at(tick_index + step) if self._decision else None
+            if decided is not None:
+                actions[step] = decided
+        return actions
+
+    def _imagine_decided(self, latent: Latent, tick_index: int) -> Latent:
+        """The latent after the latency, through the actions that are on their way."""
+        for action in self._decided(tick_index, self.config.latency_steps):
+            stepped, _ = self.model.step(latent, action[None])
+            latent = {**latent, **stepped}
+        return latent
+
+
+def shifted(actions: Actions, steps: int) -> Actions:
+    """Plans (..., H, A) moved on by `steps` ticks, the last action repeated.
+
+    Repeating is iCEM's way (Pinneri et al. 2020); TD-MPC2 appends zeros instead.
+    """
+    horizon = actions.shape[-2]
+    later: Actions = actions[..., np.minimum(np.arange(horizon) + steps, horizon - 1), :]
+    return later
+
+
+def _why_unusable(plan: Plan) -> str | None:
+    if np.isnan(plan.cost):
+        return "the deadline was past before anything was evaluated"
+    if not np.isfinite(plan.cost):
+        return f"none of {plan.evaluations} candidates had a finite cost"
+    if not np.isfinite(plan.actions).all():
+        return "the plan holds numbers that are not finite"
+    return None

@@ -1,0 +1,127 @@
+"""A training run on disk: what it trains (`run.yaml`), how far it is (`checkpoint.pt`), how it went (`log.jsonl`)."""
+
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from wm_planner.config import Config, convert, read_yaml, to_builtins
+from wm_planner.errors import BundleError
+from wm_planner.training.clips import DataSpec
+
+RUN_FILE = "run.yaml"
+CHECKPOINT_FILE = "checkpoint.pt"
+LOG_FILE = "log.jsonl"
+
+
+class RunSpec(Config, frozen=True, kw_only=True):
+    """What a run trains; a checkpoint is resumed only by the same.
+
+    Attributes:
+        model_file: path as given, e.g. models/ac_jepa.py.
+        recipe_name: of the model file's recipes; `recipe` is that one with its changes.
+        datasets: folder to the sha256 of its meta.yaml.
+        revision: of the source.
+    """
+
+    model_file: str
+    recipe_name: str
+    recipe: dict[str, Any]
+    datasets: dict[str, str]
+    data: DataSpec
+    revision: str
+
+
+class Position(Config, frozen=True, kw_only=True):
+    """How far a run is. Iteration `i` draws its clips and noise from (seed, i), so this is all there is."""
+
+    iteration: int = 0
+    cpu_seconds: float = 0.0
+
+
+class RunFolder:
+    """The files of one run.
+
+    Args:
+        path: of the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def open(self, spec: RunSpec) -> None:
+        """Begin the run of `spec` here, or check that the one that is here is the same.
+
+        Raises:
+            BundleError: if another run is here.
+        """
+        file = self.path / RUN_FILE
+        if not file.is_file():
+            self.path.mkdir(parents=True, exist_ok=True)
+            _write(file, yaml.safe_dump(to_builtins(spec), sort_keys=False).encode())
+            return
+        found, wanted = to_builtins(self.spec()), to_builtins(spec)
+        differing = [key for key in wanted if key != "revision" and found[key] != wanted[key]]
+        if differing:
+            raise BundleError(
+                f"{self.path} holds another training run: {differing[0]} is {found[differing[0]]!r} there, "
+                f"{wanted[differing[0]]!r} now; give another folder, or remove this one to start anew"
+            )
+
+    def spec(self) -> RunSpec:
+        """What the run trains.
+
+        Raises:
+            ConfigError: if this is no training run.
+        """
+        file = self.path / RUN_FILE
+        return convert(read_yaml(file), RunSpec, str(file))
+
+    def save(self, position: Position, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Keep the run as it is now, whole or not at all."""
+        temporary = self.path / (CHECKPOINT_FILE + ".part")
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), **to_builtins(position)}
+        torch.save(state, temporary)
+        temporary.replace(self.path / CHECKPOINT_FILE)
+
+    def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None = None) -> Position:
+        """Load the checkpoint, if there is one, into `model` and `optimizer`.
+
+        Raises:
+            BundleError: if it is torn or of another model.
+        """
+        file = self.path / CHECKPOINT_FILE
+        if not file.is_file():
+            return Position()
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+            model.load_state_dict(state["model"])
+            if optimizer is not None:
+                optimizer.load_state_dict(state["optimizer"])
+            return Position(iteration=state["iteration"], cpu_seconds=state["cpu_seconds"])
+        except (RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+            raise BundleError(f"{file}: not a checkpoint of this model ({error}); train again") from None
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Append a line to the log."""
+        with (self.path / LOG_FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def rewind_log(self, iteration: int) -> None:
+        """Drop the lines written after the checkpoint at `iteration`."""
+        file = self.path / LOG_FILE
+        if file.is_file():
+            lines = file.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if json.loads(line)["iteration"] <= iteration]
+            _write(file, "".join(line + "\n" for line in kept).encode())
+
+
+def _write(file: Path, content: bytes) -> None:
+    temporary = file.with_name(file.name + ".part")
+    temporary.write_bytes(content)
+    os.replace(temporary, file)

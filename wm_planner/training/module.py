@@ -1,0 +1,87 @@
+"""The contract of a model file: a network that can be trained, and exported as a bundle."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from wm_planner import plugins, share
+from wm_planner.errors import PluginError, did_you_mean
+from wm_planner.training.clips import DataSpec
+from wm_planner.training.recipe import TrainingRecipe
+from wm_planner.world_models.card import LatentSpec, ObservationSpec
+
+
+class TrainableModel(nn.Module, ABC):
+    """A world model under training. Its `encode` and `step` are what a bundle's graphs hold.
+
+    Attributes:
+        about: one sentence for the card.
+        observation: what `encode` takes.
+        latents: the arrays that `encode` gives and `step` takes and gives, in this order.
+    """
+
+    about: str
+    observation: ObservationSpec
+    latents: tuple[LatentSpec, ...]
+
+    @abstractmethod
+    def loss(
+        self, batch: Mapping[str, Tensor], generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The scalar to minimise and its terms by name, for a batch of clips.
+
+        Args:
+            batch: `images` (B, T, cameras, H, W, 3) uint8, `state` (B, T, S), `action` (B, T, A), where
+                `action[:, t]` leads from frame t to t + 1; state and action in physical units.
+            generator: the only source of randomness.
+        """
+
+    @abstractmethod
+    def encode(self, images: Tensor, state: Tensor) -> dict[str, Tensor]:
+        """Latents of pictures (B, cameras, H, W, 3) uint8 and states (B, S) in physical units."""
+
+    @abstractmethod
+    def step(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
+        """Latents (N, ...) after `action` (N, A), in physical units."""
+
+
+class ModelFile(NamedTuple):
+    """A file of the `models` shelf.
+
+    Attributes:
+        path: of the file; its stem is the family's name.
+        recipes: name to recipe; all of one class.
+        build: makes the untrained network of a recipe for data of a kind.
+    """
+
+    path: Path
+    recipes: Mapping[str, TrainingRecipe]
+    build: Callable[[TrainingRecipe, DataSpec], TrainableModel]
+
+    def recipe(self, name: str) -> TrainingRecipe:
+        """The recipe called `name`.
+
+        Raises:
+            PluginError: with the closest name.
+        """
+        if name not in self.recipes:
+            raise PluginError(f"{self.path} has no recipe '{name}', {did_you_mean(name, self.recipes)}")
+        return self.recipes[name]
+
+
+def load_model_file(path: str | Path) -> ModelFile:
+    """Load a model file, which offers `RECIPES` and `build(recipe, data)`.
+
+    Raises:
+        PluginError: if it is missing or offers neither.
+    """
+    found = share.find(path)
+    module = plugins.load_file(found)
+    missing = [name for name in ("RECIPES", "build") if not hasattr(module, name)]
+    if missing:
+        raise PluginError(f"{found} is no model file: it lacks {' and '.join(missing)}; see models/ac_jepa.py")
+    return ModelFile(found, module.RECIPES, module.build)

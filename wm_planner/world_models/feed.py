@@ -1,0 +1,94 @@
+"""What goes into the graphs of a bundle: observations, latents and actions, checked against the card."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.costs.base import Array, Latent
+from wm_planner.errors import ShapeError
+from wm_planner.world_models.base import Observation
+from wm_planner.world_models.card import Card
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def observation_feed(card: Card, observation: Observation) -> Arrays:
+    """The inputs of `encode.onnx`, arrays (1, ...); a state that is missing counts as zeros.
+
+    Raises:
+        ShapeError: for a camera that is missing, or a picture or state of another shape than the card says.
+    """
+    feed: Arrays = {f"image.{name}": _picture(card, observation, name) for name in card.observation.cameras}
+    if card.observation.state:
+        feed["state"] = _state(card, observation)
+    return feed
+
+
+def latent_feed(card: Card, latent: Latent) -> Arrays:
+    """The arrays of a latent that the card lists, (N, ...).
+
+    Raises:
+        ShapeError: if one is missing or of another shape than the card says.
+    """
+    for spec in card.latents:
+        shape = tuple(latent[spec.name].shape) if spec.name in latent else None
+        if shape is None or shape[1:] != spec.shape:
+            got = "is missing" if shape is None else f"has shape {shape}"
+            wanted = ", ".join(map(str, ("N", *spec.shape)))
+            raise ShapeError(
+                f"latent {spec.name} {got}, the card of {card.name} says ({wanted}): "
+                "is the encoder of another model? (perception: params.world_model)"
+            )
+    return {spec.name: latent[spec.name] for spec in card.latents}
+
+
+def checked_actions(card: Card, actions: Array, axes: str) -> NDArray[np.float32]:
+    """`actions` as float32.
+
+    Args:
+        card: says how many components an action has.
+        actions: (N, A) or (N, H, A), in the card's units.
+        axes: the letters of all axes but the last, "N" or "NH".
+
+    Raises:
+        ShapeError: for other shapes.
+    """
+    names = card.action.names
+    checked = np.asarray(actions, np.float32)
+    if checked.ndim != len(axes) + 1 or checked.shape[-1] != len(names):
+        raise ShapeError(
+            f"actions have shape {checked.shape}, the card of {card.name} says "
+            f"({', '.join(axes)}, {len(names)}): {', '.join(names)}"
+        )
+    return checked
+
+
+def _picture(card: Card, observation: Observation, camera: str) -> NDArray[np.uint8]:
+    wanted = card.observation
+    if camera not in observation.images:
+        raise ShapeError(
+            f"no picture of camera '{camera}' (got {', '.join(sorted(observation.images)) or 'none'}), the card "
+            f"of {card.name} says cameras {', '.join(wanted.cameras)}: give them all (perception: params.cameras)"
+        )
+    image = observation.images[camera]
+    shape = (wanted.height, wanted.width, 3)
+    if image.shape != shape or image.dtype != np.uint8:
+        raise ShapeError(
+            f"the picture of camera '{camera}' is {image.dtype} {image.shape}, the card of {card.name} says "
+            f"uint8 {shape}: render or scale it to that size"
+        )
+    return image[None]
+
+
+def _state(card: Card, observation: Observation) -> NDArray[np.float32]:
+    parts = []
+    for quantity in card.observation.state:
+        value = np.asarray(observation.state.get(quantity.name, np.zeros(quantity.size)), np.float32)
+        if value.shape != (quantity.size,):
+            raise ShapeError(
+                f"state {quantity.name} has shape {value.shape}, the card of {card.name} says "
+                f"({quantity.size},) in {quantity.unit}: is it another robot's model?"
+            )
+        parts.append(value)
+    return np.concatenate(parts)[None]
