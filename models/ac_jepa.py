@@ -120,7 +120,9 @@ class AcJepa(TrainableModel):
 
     def step(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
         one_frame = {name: array.unsqueeze(1) for name, array in latent.items()}
-        return {name: array.squeeze(1) for name, array in self.predictor(one_frame, action.unsqueeze(1)).items()}
+        return {
+            name: array.squeeze(1) for name, array in self.predictor(one_frame, action.unsqueeze(1)).items()
+        }
 
     def loss(
         self, batch: Mapping[str, Tensor], generator: torch.Generator
@@ -165,7 +167,9 @@ class ConvEncoder(nn.Module):
         for width_out in config.channels:
             layers += [nn.Conv2d(channels, width_out, 3, 2, 1), nn.GroupNorm(4, width_out), nn.SiLU()]
             channels, height, width = width_out, (height + 1) // 2, (width + 1) // 2
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * width, config.latent))
+        self.layers = nn.Sequential(
+            *layers, nn.Flatten(), nn.Linear(channels * height * width, config.latent)
+        )
         self.whiten = nn.BatchNorm1d(config.latent, affine=False)
         self.latents = (LatentSpec(name="z", shape=(config.latent,)),)
 

@@ -84,7 +84,9 @@ def test_attention_equals_the_textbook_formula():
 
 
 def test_a_block_names_its_parameters_as_v_jepa_2_does():
-    names = {name.removesuffix(".weight") for name in Block(32, 2, 4.0).state_dict() if name.endswith("weight")}
+    names = {
+        name.removesuffix(".weight") for name in Block(32, 2, 4.0).state_dict() if name.endswith("weight")
+    }
     assert names == {"norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2"}
 
 

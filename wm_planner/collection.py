@@ -1,4 +1,4 @@
-"""Scenes to episode data sets: wandering motion that covers the workspace."""
+"""Scenes to episode data sets: motion that covers the workspace and meets what stands in it."""
 
 import itertools
 import subprocess
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 
 from wm_planner.config import Config
+from wm_planner.control.kinematics import Floats
 from wm_planner.data.episodes import Episode, EpisodeWriter, Meta, StateSpec, columns
 from wm_planner.simulation.base import load_scene
 from wm_planner.simulation.mujoco import MujocoSimulator
@@ -98,17 +98,17 @@ def _run(scene: str, seeds: range, steps: int) -> list[Episode | None]:
 
 
 def explore(simulator: MujocoSimulator, seed: int, steps: int) -> Episode | None:
-    """One wandering episode of `seed`, or None if the arm made an excursion."""
+    """One episode of `seed`, wandering or seeking in turn, or None if the arm made an excursion."""
     rng = np.random.default_rng(seed)
     observation = simulator.place(simulator.scene.explore(rng))
-    wander = Wander(simulator, rng)
+    motion = (Wander, Seek)[seed % 2](simulator, rng)
     frames, states, actions = [], [], []
     for step in range(steps + 1):
         frames.append(np.stack([observation.images[name] for name in simulator.scene.cameras]))
         states.append(columns(dict(observation.state), STATE))
         if step == steps:
             break
-        action = wander.action(observation.state["tcp_position"])
+        action = motion.action(observation.state["tcp_position"])
         result = simulator.step(simulator.control.command(observation.state["joint_positions"], action))
         if result.info["tracking_error_m"] > EXCURSION_M and not result.info["touched"]:
             return None
@@ -131,7 +131,7 @@ class Wander:
         self._memory, self._scale = rng.uniform(0.6, 0.95), rng.uniform(0.4, 1.0)
         self._noise = rng.standard_normal(len(self._limit))
 
-    def action(self, tcp: NDArray[np.float64]) -> NDArray[np.float64]:
+    def action(self, tcp: Floats) -> Floats:
         """The next displacement (3,) in m of a tool point at `tcp` (3,)."""
         fresh = self._rng.standard_normal(len(self._limit))
         self._noise = self._memory * self._noise + np.sqrt(1 - self._memory**2) * fresh
@@ -139,7 +139,26 @@ class Wander:
         leaves = (tcp + action < self._control.low) | (tcp + action > self._control.high)
         turned = leaves & (self._rng.random(len(leaves)) < 0.7)
         self._noise = np.where(turned, -self._noise, self._noise)
-        return np.where(turned, -action, action)
+        return np.asarray(np.where(turned, -action, action))
+
+
+class Seek:
+    """Noisy straight motion to one drawn position after the other: it runs into what is in the way and
+    keeps pushing, so that a model can learn what blocks the arm."""
+
+    def __init__(self, simulator: MujocoSimulator, rng: np.random.Generator) -> None:
+        self._scene, self._rng = simulator.scene, rng
+        self._limit = np.asarray(simulator.scene.action.high)
+        self._left = 0
+
+    def action(self, tcp: Floats) -> Floats:
+        """The next displacement (3,) in m of a tool point at `tcp` (3,)."""
+        if not self._left:
+            self._target, self._left = self._scene.explore(self._rng), int(self._rng.integers(4, 13))
+            self._pace = self._rng.uniform(0.4, 1.0)
+        self._left -= 1
+        noise = 0.3 * self._rng.standard_normal(len(self._limit)) * self._limit
+        return np.asarray(np.clip(self._pace * (self._target - tcp) + noise, -self._limit, self._limit))
 
 
 def revision() -> str:

@@ -41,20 +41,19 @@ class Bus:
         self.domain = domain
         self.name = name
         self.publisher_id = secrets.randbits(63)
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.clock = clock or WallClock()
+        self._address = domain.address(name, "pub")
         self._control = ""
         self._endpoint: Endpoint | None = None
         self._looked_ns = self._scanned_ns = self._changed_ns = 0
         self._leaving: dict[str, Deadline] = {}
-        address = domain.address(name, "pub")
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
-            self._writer = Writer(self.context, address, self.publisher_id, self.clock, lossless)
+            self._writer = Writer(self.context, self._address, self.publisher_id, self.clock, lossless)
         except MessagingError:
             self.context.term()
             raise
         self._reader = Reader(self.context)
-        self._address = address
         self._poller = zmq.Poller()
         self._poller.register(self._writer.socket, zmq.POLLIN)
         self._poller.register(self._reader.socket, zmq.POLLIN)
@@ -170,7 +169,9 @@ class Bus:
             self.wait(0.01)
 
     def close(self, linger_s: float = 0.5) -> None:
-        """Leave the domain; what was published has `linger_s` to arrive."""
+        """Leave the domain; what was published has `linger_s` to arrive. Nothing if it has left."""
+        if self.context.closed:
+            return
         self._reader.close()
         self._writer.close(linger_s)
         self.context.term()

@@ -26,7 +26,7 @@ class Endpoint(Config, frozen=True, kw_only=True):
         publisher_id: the number in its envelopes.
         started: start time of the process, in the kernel's ticks: tells it from a later one of the same pid.
         address: where it publishes.
-        control: where its supervisor reaches it.
+        control: where its supervisor reaches it; empty for one without.
         state: its lifecycle state, in ROS 2's words.
         publishes: topic to the full hash of its type.
         subscribes: topics, or "*" for all of them.
@@ -158,7 +158,7 @@ class Domain:
         found = self._read(record)
         if found is not None and found.publisher_id == endpoint.publisher_id:
             record.unlink(missing_ok=True)
-        for address in (endpoint.address, endpoint.control):
+        for address in filter(None, (endpoint.address, endpoint.control)):
             Path(address.removeprefix("ipc://")).unlink(missing_ok=True)
 
     def endpoints(self) -> list[Endpoint]:

@@ -22,11 +22,11 @@ class Decision:
     """What to do from one tick on.
 
     Attributes:
-        actions: (H, A), card's units; the first is for `first_tick`.
-        first_tick: the tick decided at, plus the latency in steps.
+        actions: (L + H, A), card's units: L, the latency in steps, that were decided before, then the plan.
+        first_tick: the tick decided at, which the first action is for.
         plan: the search behind it, with its cost, terms and timing.
-        fallback: why `actions` are not the plan's but what was left of the plan before, then zeros; None if
-            they are the plan's.
+        fallback: why the last H actions are not the plan's but what was left of the plan before, then zeros;
+            None if they are the plan's.
     """
 
     actions: Actions
@@ -35,7 +35,7 @@ class Decision:
     fallback: str | None = None
 
     def action_at(self, tick_index: int) -> Actions | None:
-        """The action (A,) for a tick, None outside of the horizon."""
+        """The action (A,) for a tick, None where nothing is decided."""
         step = tick_index - self.first_tick
         return self.actions[step] if 0 <= step < len(self.actions) else None
 
@@ -102,7 +102,6 @@ class RecedingHorizon:
         """Forget the last plan: a new episode begins."""
         self._episode_id = episode_id
         self._decision: Decision | None = None
-        self._decided_at = 0
 
     def tick(
         self, latent: Latent, context: Context, tick_index: int, deadline: Deadline | None = None
@@ -122,19 +121,20 @@ class RecedingHorizon:
             ConfigError: if a cost needs a goal that the context lacks.
         """
         previous = self._decision
-        if previous and tick_index < self._decided_at + self.config.replan_every:
+        if previous and tick_index < previous.first_tick + self.config.replan_every:
             return previous
         started_ns = self._clock.now_ns()
-        first_tick = tick_index + self.config.latency_steps
+        latency, horizon = self.config.latency_steps, self.planner.horizon
+        decided = self._decided(tick_index, latency + horizon)
         warm_start = proposals = None
         if previous:
-            passed = first_tick - previous.first_tick
-            warm_start = shifted(previous.actions, passed)
+            passed = tick_index - previous.first_tick
+            warm_start = shifted(previous.actions[latency:], passed)
             proposals = None if previous.plan.elites is None else shifted(previous.plan.elites, passed)
         plan = self.planner.plan(
             Problem(
                 self.model,
-                self._imagine_decided(latent, tick_index),
+                self._imagine(latent, decided[:latency]),
                 self.costs,
                 replace(context, previous_plan=warm_start),
             ),
@@ -145,9 +145,8 @@ class RecedingHorizon:
         )
         plan = replace(plan, elapsed_s=seconds(self._clock.now_ns() - started_ns))
         fallback = _why_unusable(plan)
-        actions = self._decided(first_tick, self.planner.horizon) if fallback else plan.actions
-        self._decision = Decision(actions, first_tick, plan, fallback)
-        self._decided_at = tick_index
+        actions = decided if fallback else np.concatenate([decided[:latency], plan.actions])
+        self._decision = Decision(actions, tick_index, plan, fallback)
         return self._decision
 
     def _decided(self, tick_index: int, steps: int) -> Actions:
@@ -159,9 +158,9 @@ class RecedingHorizon:
                 actions[step] = decided
         return actions
 
-    def _imagine_decided(self, latent: Latent, tick_index: int) -> Latent:
-        """The latent after the latency, through the actions that are on their way."""
-        for action in self._decided(tick_index, self.config.latency_steps):
+    def _imagine(self, latent: Latent, actions: Actions) -> Latent:
+        """The latent after `actions` (steps, A) that are on their way."""
+        for action in actions:
             stepped, _ = self.model.step(latent, action[None])
             latent = {**latent, **stepped}
         return latent

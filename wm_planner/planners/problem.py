@@ -102,17 +102,18 @@ class Problem:
 
 
 def check_costs(model: WorldModel, costs: Sequence[WeightedCost]) -> None:
-    """Refuse costs that require what the card does not offer.
+    """Refuse costs that require what neither the card nor a context offers.
 
     Raises:
-        ConfigError: naming the cost and what the card does offer.
+        ConfigError: naming the cost and what there is.
     """
     if not costs:
         raise ConfigError("a problem needs at least one cost (planner: params.costs)")
-    offers = model.card.offers
+    context = {f"context:{field.name}" for field in dataclasses.fields(Context)}
+    offers = model.card.offers | context
     for weighted in costs:
         for need in sorted(weighted.cost.requires):
-            if not need.startswith("context:") and need not in offers:
+            if need not in offers and need.partition(".")[0] not in context:
                 raise ConfigError(
                     f"cost '{weighted.name}' requires '{need}', which {model.card.name} does not offer, "
                     f"{did_you_mean(need, offers)}"

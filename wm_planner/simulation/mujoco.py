@@ -7,6 +7,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.clock import nanoseconds
 from wm_planner.control.ee_delta import EndEffectorDelta, ramp
 from wm_planner.simulation.base import Disturbance, Scene, StepResult
 from wm_planner.simulation.disturbance import disturbed_model
@@ -20,7 +21,7 @@ TOOL_SITE = "tcp"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything that decides what the world does next."""
+    """Everything that decides what the world does next, at the end of a control period."""
 
     physics: NDArray[np.float64]
     goal: Observation
@@ -47,6 +48,7 @@ class MujocoSimulator:
         self._goal = Observation(images={})
         self._goal_position = np.zeros(3)
         self._stamp_ns = 0
+        self._targets, self._given = np.empty((0, self.model.nu)), 0
 
     def reset(self, seed: int) -> Observation:
         """Start the episode of `seed`: draws start and goal, pictures the goal, puts the arm at the start."""
@@ -62,6 +64,7 @@ class MujocoSimulator:
         mujoco.mj_resetData(self.model, self.data)
         self.data.qpos[: len(q)] = q
         self.data.ctrl[:] = q
+        self._given = len(self._targets)
         mujoco.mj_forward(self.model, self.data)
         return self.observe()
 
@@ -75,21 +78,38 @@ class MujocoSimulator:
 
     def step(self, command: NDArray[np.float64]) -> StepResult:
         """Ramp the joint targets to `command` (7,) rad and advance by one control period."""
-        touched = 0
-        for control in ramp(self.data.ctrl.copy(), command, self._substeps):
-            self.data.ctrl[:] = control
-            mujoco.mj_step(self.model, self.data)
-            touched |= self.data.ncon
-        mujoco.mj_forward(self.model, self.data)
-        self._stamp_ns += round(self.scene.control_dt_s * 1e9)
-        tcp = self.tcp_position
-        error = np.linalg.norm(self.control.chain.forward(command)[0] - tcp)
+        self.command(command)
+        touched = self.advance(self.scene.control_dt_s)
+        error = np.linalg.norm(self.control.position(command) - self.tcp_position)
         return StepResult(
             observation=self.observe(),
-            success=self.scene.success(tcp, self._goal_position),
-            distance=float(np.linalg.norm(tcp - self._goal_position)),
-            info={"tracking_error_m": float(error), "touched": float(touched > 0)},
+            success=self.scene.success(self.tcp_position, self._goal_position),
+            distance=self.distance,
+            info={"tracking_error_m": float(error), "touched": float(touched)},
         )
+
+    def command(self, target: NDArray[np.float64]) -> None:
+        """From now on ramp the joint targets to `target`, (7,) rad."""
+        self._targets = ramp(self.data.ctrl.copy(), target, self._substeps)
+        self._given = 0
+
+    def advance(self, seconds: float) -> bool:
+        """Let time pass under the last command; says whether the arm touched anything."""
+        touched = False
+        for _ in range(round(seconds / self.model.opt.timestep)):
+            if self._given < len(self._targets):
+                self.data.ctrl[:] = self._targets[self._given]
+                self._given += 1
+            mujoco.mj_step(self.model, self.data)
+            touched |= self.data.ncon > 0
+        mujoco.mj_forward(self.model, self.data)
+        self._stamp_ns += nanoseconds(seconds)
+        return touched
+
+    @property
+    def distance(self) -> float:
+        """From the tool point to the goal, in m."""
+        return float(np.linalg.norm(self.tcp_position - self._goal_position))
 
     @property
     def tcp_position(self) -> NDArray[np.float64]:
@@ -118,6 +138,7 @@ class MujocoSimulator:
 
     def load(self, state: Any) -> None:
         mujoco.mj_setState(self.model, self.data, state.physics, mujoco.mjtState.mjSTATE_INTEGRATION)
+        self._given = len(self._targets)
         self._goal, self._goal_position, self._stamp_ns = state.goal, state.goal_position, state.stamp_ns
         mujoco.mj_forward(self.model, self.data)
 

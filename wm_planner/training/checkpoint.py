@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from wm_planner.training.clips import DataSpec
 RUN_FILE = "run.yaml"
 CHECKPOINT_FILE = "checkpoint.pt"
 LOG_FILE = "log.jsonl"
+MAY_CHANGE = {"revision", "recipe.cpu_seconds"}  # between the parts of one run
 
 
 class RunSpec(Config, frozen=True, kw_only=True):
@@ -61,17 +63,16 @@ class RunFolder:
             BundleError: if another run is here.
         """
         file = self.path / RUN_FILE
-        if not file.is_file():
-            self.path.mkdir(parents=True, exist_ok=True)
-            _write(file, yaml.safe_dump(to_builtins(spec), sort_keys=False).encode())
-            return
-        found, wanted = to_builtins(self.spec()), to_builtins(spec)
-        differing = [key for key in wanted if key != "revision" and found[key] != wanted[key]]
-        if differing:
-            raise BundleError(
-                f"{self.path} holds another training run: {differing[0]} is {found[differing[0]]!r} there, "
-                f"{wanted[differing[0]]!r} now; give another folder, or remove this one to start anew"
-            )
+        if file.is_file():
+            found, wanted = _flat(to_builtins(self.spec())), _flat(to_builtins(spec))
+            for key in sorted((found.keys() | wanted.keys()) - MAY_CHANGE):
+                if found.get(key) != wanted.get(key):
+                    raise BundleError(
+                        f"{self.path} holds another training run: {key} is {found.get(key)} there, "
+                        f"{wanted.get(key)} now; give another folder, or remove this one to start anew"
+                    )
+        self.path.mkdir(parents=True, exist_ok=True)
+        _write(file, yaml.safe_dump(to_builtins(spec), sort_keys=False).encode())
 
     def spec(self) -> RunSpec:
         """What the run trains.
@@ -98,13 +99,15 @@ class RunFolder:
         file = self.path / CHECKPOINT_FILE
         if not file.is_file():
             return Position()
+        if not zipfile.is_zipfile(file):
+            raise BundleError(f"{file}: torn or no checkpoint; remove it and train again")
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
             model.load_state_dict(state["model"])
             if optimizer is not None:
                 optimizer.load_state_dict(state["optimizer"])
             return Position(iteration=state["iteration"], cpu_seconds=state["cpu_seconds"])
-        except (RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        except (RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
             raise BundleError(f"{file}: not a checkpoint of this model ({error}); train again") from None
 
     def log(self, line: Mapping[str, Any]) -> None:
@@ -125,3 +128,11 @@ def _write(file: Path, content: bytes) -> None:
     temporary = file.with_name(file.name + ".part")
     temporary.write_bytes(content)
     os.replace(temporary, file)
+
+
+def _flat(values: Any, path: str = "") -> dict[str, str]:
+    """Dotted path to the text of every leaf."""
+    if isinstance(values, Mapping):
+        parts = [_flat(value, f"{path}.{key}" if path else key) for key, value in values.items()]
+        return {key: text for part in parts for key, text in part.items()}
+    return {path: str(list(values) if isinstance(values, tuple) else values)}

@@ -82,7 +82,9 @@ class Clips:
         self.sources = np.repeat(np.arange(len(starts)), [len(s) for s in starts])
         self.starts = np.concatenate(starts)
         if not len(self.starts):
-            raise DatasetError(f"no episode has {frames} frames; collect longer episodes or train on shorter clips")
+            raise DatasetError(
+                f"no episode has {frames} frames; collect longer episodes or train on shorter clips"
+            )
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -83,5 +83,7 @@ def load_model_file(path: str | Path) -> ModelFile:
     module = plugins.load_file(found)
     missing = [name for name in ("RECIPES", "build") if not hasattr(module, name)]
     if missing:
-        raise PluginError(f"{found} is no model file: it lacks {' and '.join(missing)}; see models/ac_jepa.py")
+        raise PluginError(
+            f"{found} is no model file: it lacks {' and '.join(missing)}; see models/ac_jepa.py"
+        )
     return ModelFile(found, module.RECIPES, module.build)

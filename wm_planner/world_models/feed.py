@@ -25,17 +25,17 @@ def observation_feed(card: Card, observation: Observation) -> Arrays:
     return feed
 
 
-def latent_feed(card: Card, latent: Latent) -> Arrays:
-    """The arrays of a latent that the card lists, (N, ...).
+def latent_feed(card: Card, latent: Latent, batch: int | None = None) -> Arrays:
+    """The arrays of a latent that the card lists, (N, ...); N is `batch` where that is given.
 
     Raises:
         ShapeError: if one is missing or of another shape than the card says.
     """
     for spec in card.latents:
         shape = tuple(latent[spec.name].shape) if spec.name in latent else None
-        if shape is None or shape[1:] != spec.shape:
+        if shape is None or shape[1:] != spec.shape or batch not in (None, shape[0]):
             got = "is missing" if shape is None else f"has shape {shape}"
-            wanted = ", ".join(map(str, ("N", *spec.shape)))
+            wanted = ", ".join(map(str, (batch or "N", *spec.shape)))
             raise ShapeError(
                 f"latent {spec.name} {got}, the card of {card.name} says ({wanted}): "
                 "is the encoder of another model? (perception: params.world_model)"
@@ -68,8 +68,9 @@ def _picture(card: Card, observation: Observation, camera: str) -> NDArray[np.ui
     wanted = card.observation
     if camera not in observation.images:
         raise ShapeError(
-            f"no picture of camera '{camera}' (got {', '.join(sorted(observation.images)) or 'none'}), the card "
-            f"of {card.name} says cameras {', '.join(wanted.cameras)}: give them all (perception: params.cameras)"
+            f"no picture of camera '{camera}' (got {', '.join(sorted(observation.images)) or 'none'}), "
+            f"the card of {card.name} says cameras {', '.join(wanted.cameras)}: give them all "
+            "(perception: params.cameras)"
         )
     image = observation.images[camera]
     shape = (wanted.height, wanted.width, 3)

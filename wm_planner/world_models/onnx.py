@@ -14,21 +14,20 @@ from numpy.typing import NDArray
 from wm_planner import share
 from wm_planner.costs.base import Array, Latent, Rollout
 from wm_planner.errors import BundleError, ConfigError
+from wm_planner.world_models import ports
 from wm_planner.world_models.base import Observation
 from wm_planner.world_models.card import CARD_FILE, Card, read_card
 from wm_planner.world_models.feed import Arrays, checked_actions, latent_feed, observation_feed
-from wm_planner.world_models.ports import (
-    Port,
-    check_ports,
-    encode_inputs,
-    encode_outputs,
-    step_inputs,
-    step_outputs,
-)
+from wm_planner.world_models.ports import Port
 
 Device = Literal["auto", "cpu", "cuda"]
 
-_DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(uint8)": "uint8",
+    "tensor(int64)": "int64",
+    "tensor(double)": "float64",
+}
 _ERRORS_ONLY = 3
 _CUDA = "CUDAExecutionProvider"
 
@@ -66,10 +65,10 @@ class OnnxWorldModel:
             )
         chosen = providers(device)
         encode, step = (Graph(folder / f"{name}.onnx", chosen, threads) for name in ("encode", "step"))
-        check_ports(f"{path}: encode.onnx", "input", encode_inputs(card), encode.inputs)
-        check_ports(f"{path}: encode.onnx", "output", encode_outputs(card), encode.outputs)
-        check_ports(f"{path}: step.onnx", "input", step_inputs(card), step.inputs)
-        check_ports(f"{path}: step.onnx", "output", step_outputs(card), step.outputs)
+        ports.check(f"{path}: encode.onnx", "input", ports.encode_inputs(card), encode.inputs)
+        ports.check(f"{path}: encode.onnx", "output", ports.encode_outputs(card), encode.outputs)
+        ports.check(f"{path}: step.onnx", "input", ports.step_inputs(card), step.inputs)
+        ports.check(f"{path}: step.onnx", "output", ports.step_outputs(card), step.outputs)
         return cls(card, encode, step)
 
     @property
@@ -107,7 +106,7 @@ class OnnxWorldModel:
             ShapeError: for arrays of another shape than the card says.
         """
         actions = checked_actions(self._card, actions, "NH")
-        now = latent_feed(self._card, latent)
+        now = latent_feed(self._card, latent, batch=1)
         for spec in self._card.latents:
             if spec.role != "shared":
                 now[spec.name] = np.repeat(now[spec.name], len(actions), axis=0)  # (N, ...)
@@ -195,7 +194,7 @@ def why_no_cuda() -> str | None:
 
 
 def _port(argument: Any) -> Port:
-    shape = tuple(size if isinstance(size, int) else None for size in argument.shape[1:])
+    shape = tuple(size if isinstance(size, int) else None for size in argument.shape)
     return Port(argument.name, _DTYPES.get(argument.type, argument.type), shape, "")
 
 

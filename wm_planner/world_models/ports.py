@@ -6,7 +6,7 @@ from typing import NamedTuple
 from wm_planner.errors import BundleError
 from wm_planner.world_models.card import Card, LatentSpec
 
-NOT_OF_STEP = frozenset({"decode"})
+OTHER_GRAPHS = frozenset({"decode"})
 """Capabilities that a graph of their own serves."""
 
 
@@ -15,7 +15,7 @@ class Port(NamedTuple):
 
     Attributes:
         dtype: NumPy's name.
-        shape: without the batch axis; None where a graph leaves a size open.
+        shape: with the batch axis; None where any size will do.
         line: the line of the card that says so.
     """
 
@@ -28,40 +28,40 @@ class Port(NamedTuple):
 def encode_inputs(card: Card) -> list[Port]:
     """A picture a camera, and the states where there are any."""
     seen = card.observation
-    shape = (seen.height, seen.width, 3)
+    shape = (1, seen.height, seen.width, 3)
     ports = [Port(f"image.{camera}", "uint8", shape, "observation") for camera in seen.cameras]
     if seen.state:
         size = sum(quantity.size for quantity in seen.state)
-        ports.append(Port("state", "float32", (size,), "observation.state"))
+        ports.append(Port("state", "float32", (1, size), "observation.state"))
     return ports
 
 
 def encode_outputs(card: Card) -> list[Port]:
     """The arrays of the latent."""
-    return [_of_latent(spec) for spec in card.latents]
+    return [_of_latent(spec, batch=1) for spec in card.latents]
 
 
 def step_inputs(card: Card) -> list[Port]:
     """The arrays of the latent, and the action."""
     return [
-        *(_of_latent(spec) for spec in card.latents),
-        Port("action", "float32", (len(card.action.names),), "action"),
+        *(_of_latent(spec, batch=1 if spec.role == "shared" else None) for spec in card.latents),
+        Port("action", "float32", (None, len(card.action.names)), "action"),
     ]
 
 
 def step_outputs(card: Card) -> list[Port]:
     """The latent's arrays after the step, save the shared ones, and a number a candidate for each output."""
     return [
-        *(_of_latent(spec, "next.") for spec in card.latents if spec.role != "shared"),
+        *(_of_latent(spec, batch=None, prefix="next.") for spec in card.latents if spec.role != "shared"),
         *(
-            Port(f"output.{name}", "float32", (), "capabilities")
+            Port(f"output.{name}", "float32", (None,), "capabilities")
             for name in card.capabilities
-            if name not in NOT_OF_STEP
+            if name not in OTHER_GRAPHS
         ),
     ]
 
 
-def check_ports(where: str, kind: str, wanted: Sequence[Port], found: Sequence[Port]) -> None:
+def check(where: str, kind: str, wanted: Sequence[Port], found: Sequence[Port]) -> None:
     """Compare what a card implies with what a graph has.
 
     Args:
@@ -95,8 +95,8 @@ def check_ports(where: str, kind: str, wanted: Sequence[Port], found: Sequence[P
             )
 
 
-def _of_latent(spec: LatentSpec, prefix: str = "") -> Port:
-    return Port(prefix + spec.name, spec.dtype, spec.shape, f"latents.{spec.name}.shape")
+def _of_latent(spec: LatentSpec, batch: int | None, prefix: str = "") -> Port:
+    return Port(prefix + spec.name, spec.dtype, (batch, *spec.shape), f"latents.{spec.name}.shape")
 
 
 def _fits(found: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
@@ -104,4 +104,4 @@ def _fits(found: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
 
 
 def _text(shape: Sequence[int | None]) -> str:
-    return "[" + ", ".join("N", *("?" if size is None else str(size) for size in shape)) + "]"
+    return "[" + ", ".join("N" if size is None else str(size) for size in shape) + "]"

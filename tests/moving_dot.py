@@ -1,4 +1,4 @@
-"""A tiny data set with the arrays of a real one: a square that two cameras see from two sides."""
+"""A tiny data set with the arrays of a real one: a dot that two cameras see from two sides."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ BOX_M = 0.4
 
 
 def write(path: Path, seed: int, episodes: int = 24, steps: int = 8) -> EpisodeData:
-    """Write episodes of a square that moves at random within a cube; walls block it."""
+    """Write episodes of a dot that moves at random within a cube; walls block it."""
     meta = Meta(
-        scene="squares",
+        scene="dot",
         revision="none",
         first_seed=seed,
         seeds_tried=episodes,
@@ -41,11 +41,11 @@ def write(path: Path, seed: int, episodes: int = 24, steps: int = 8) -> EpisodeD
 
 
 def picture(x_m: float, y_m: float) -> np.ndarray:
-    """A white 4x4 square on grey, (SIDE, SIDE, 3) uint8."""
-    image = np.full((SIDE, SIDE, 3), 60, np.uint8)
-    row, column = (round(v / BOX_M * (SIDE - 4)) for v in (x_m, y_m))
-    image[row : row + 4, column : column + 4] = 255
-    return image
+    """A soft white dot on grey, (SIDE, SIDE, 3) uint8."""
+    row, column = (2 + v / BOX_M * (SIDE - 5) for v in (x_m, y_m))
+    i = np.arange(SIDE)
+    dot = np.exp(-((i[:, None] - row) ** 2 + (i - column) ** 2) / 4.0)
+    return np.repeat((60 + 195 * dot).astype(np.uint8)[..., None], 3, axis=-1)
 
 
 def _episode(rng: np.random.Generator, steps: int) -> Episode:

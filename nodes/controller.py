@@ -1,0 +1,109 @@
+"""The controller node: the next action of the plan to joint targets, within the robot's limits.
+
+It answers every tick from the newest plan. If the plan for a tick does not come in time it holds the arm
+where it is measured to be.
+"""
+
+import mujoco
+import numpy as np
+
+from wm_planner import messages as m
+from wm_planner import share
+from wm_planner.clock import nanoseconds
+from wm_planner.config import Config
+from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
+from wm_planner.errors import NodeError
+from wm_planner.messaging.wire import Envelope
+from wm_planner.node import Node, run
+from wm_planner.safety import Hold, Limits
+
+
+class Controller(Node):
+    class Params(Config, frozen=True, kw_only=True):
+        """Which robot is driven.
+
+        Attributes:
+            robot: MJCF with a site `tcp`, a keyframe `home`, numerics `workspace` and
+                `joint_velocity_limits`.
+            control_dt_s: time between two ticks.
+        """
+
+        robot: str = "sim/panda_reach.xml"
+        control_dt_s: float = 0.2
+
+    params: Params
+
+    def configure(self) -> None:
+        self.control = EndEffectorDelta.of(mujoco.MjModel.from_xml_path(str(share.find(self.params.robot))))
+        chain = self.control.chain
+        self.limits = Limits(chain.low, chain.high, self.control.velocity_limits)
+        self.hold, self.plan = Hold(), None
+        self.joints: m.Message = None
+        self.envelope: Envelope | None = None
+        self.answered_ns = -1
+        self.clipped = 0
+        self.out = self.publisher("/command")
+        rate_hz = 1 / self.params.control_dt_s
+        self.subscribe("/plan", self.on_plan, rate_hz=rate_hz)
+        self.subscribe("/joint_states", self.on_joints, rate_hz=rate_hz)
+        if self.mode == "realtime":
+            self.patience = self.timer(self.params.control_dt_s, self.on_silence)
+
+    def on_joints(self, joints: m.Message, envelope: Envelope) -> None:
+        missing = set(self.control.chain.names) - set(joints.name)
+        if missing:
+            raise NodeError(f"/joint_states lacks {sorted(missing)}: is it another robot's than {self.params.robot}?")
+        self.joints, self.envelope = joints, envelope
+        self.answer()
+
+    def on_plan(self, plan: m.Message, envelope: Envelope) -> None:
+        self.plan = plan
+        self.answer()
+
+    def answer(self) -> None:
+        """Command the plan's action for the last measured joints, if it has one."""
+        if self.joints is None or self.plan is None:
+            return
+        stamp_ns = m.stamp_ns(self.joints)
+        step = round((stamp_ns - m.stamp_ns(self.plan)) / nanoseconds(self.plan.dt_s))
+        if self.plan.fallback:
+            return self.stop("the planner fell back")
+        if not 0 <= step < min(self.plan.execute_steps, self.plan.horizon):
+            return None  # the plan of this tick is on its way
+        self.hold.release()
+        actions = self.plan.actions.reshape(self.plan.horizon, -1)
+        q = self.measured()
+        return self.send(self.control.command(q, actions[step].astype(np.float64)), q)
+
+    def on_silence(self) -> None:
+        """A control period without a command: hold."""
+        if self.joints is not None:
+            self.stop("no plan came")
+
+    def stop(self, reason: str) -> None:
+        if not self.hold.active:
+            self.log.warning("holding: %s", reason)
+        q = self.measured()
+        self.send(self.hold.at(q), q)
+
+    def measured(self) -> np.ndarray:
+        position = dict(zip(self.joints.name, self.joints.position, strict=True))
+        return np.array([position[name] for name in self.control.chain.names])
+
+    def send(self, command: np.ndarray, measured: np.ndarray) -> None:
+        limited = self.limits.apply(command, measured, self.params.control_dt_s)
+        self.clipped += bool(limited.clipped.any())
+        self.diagnostics = {"clipped": str(self.clipped), "holding": str(self.hold.active)}
+        message = m.joint_trajectory(
+            self.control.chain.names,
+            limited.command[None],
+            RAMP * self.params.control_dt_s,
+            m.stamp_ns(self.joints),
+        )
+        self.out.publish(message, self.envelope.origin_ns if self.envelope else None)
+        if self.mode == "realtime":
+            self.patience.restart()
+
+
+if __name__ == "__main__":
+    run(Controller)

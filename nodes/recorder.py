@@ -1,0 +1,48 @@
+"""The recorder node: every topic of the domain into one MCAP file."""
+
+from pathlib import Path
+
+from wm_planner.config import Config
+from wm_planner.messaging.wire import ANY
+from wm_planner.node import Node, run
+from wm_planner.recording.recorder import Recorder
+
+_DRAIN_S = 1.5
+
+
+class RecorderNode(Node):
+    """Records everything that is published, and proves by the sequence numbers that nothing is missing."""
+
+    class Params(Config, frozen=True, kw_only=True):
+        """Attributes:
+        path: the file to write; must not exist.
+        topics: what to record; "*" is all.
+        attach: files to put into the recording (the launch file, cards).
+        """
+
+        path: str
+        topics: tuple[str, ...] = (ANY,)
+        attach: tuple[str, ...] = ()
+
+    params: Params
+    recorder: Recorder | None = None
+
+    def configure(self) -> None:
+        self.recorder = Recorder(Path(self.params.path))
+        for path in self.params.attach:
+            self.recorder.attach(Path(path))
+        for topic in self.params.topics:
+            self.tap(topic, self.recorder.write)
+
+    def deactivate(self) -> None:
+        if self.recorder is not None and not self.recorder.is_closed:
+            self.drain(_DRAIN_S)
+
+    def cleanup(self) -> None:
+        if self.recorder is not None:
+            self.recorder.close({"mode": self.mode})
+            self.log.info("recorded %s, gaps %s", self.recorder.messages, sum(self.recorder.gaps.values()))
+
+
+if __name__ == "__main__":
+    run(RecorderNode)

@@ -1,0 +1,300 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import msgspec
+import numpy as np
+import pytest
+import zmq
+from toys import Peers, joint_state, matched, picture, receive, until
+
+from wm_planner import messages as m
+from wm_planner.errors import MessagingError
+from wm_planner.messaging import wire
+from wm_planner.messaging.bus import Bus
+from wm_planner.messaging.domain import Domain, process_start
+
+
+@pytest.fixture
+def domain(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return Domain.named("d")
+
+
+@pytest.fixture
+def peers(domain):
+    peers = Peers(domain)
+    yield peers
+    peers.close()
+
+
+def test_a_message_arrives_with_its_envelope(peers):
+    writer = peers.join("writer", "/joint_states")
+    reader = peers.join("reader", subscribes="/joint_states")
+    matched(writer, reader, "/joint_states")
+    writer.publish("/joint_states", joint_state(5))
+    writer.publish("/joint_states", joint_state(6), origin_ns=42)
+    first, second = receive(reader), receive(reader)
+    assert m.stamp_ns(first.message()) == 5 and m.stamp_ns(second.message()) == 6
+    assert (first.envelope.sequence, second.envelope.sequence) == (1, 2)
+    assert first.envelope.origin_ns == first.envelope.publish_ns
+    assert second.envelope.origin_ns == 42
+    assert first.envelope.publisher_id == writer.publisher_id
+
+
+def test_a_topic_that_begins_like_another_is_not_mixed_up_with_it(peers):
+    writer = peers.join("writer", "/plan /plan_path")
+    reader = peers.join("reader", subscribes="/plan")
+    matched(writer, reader, "/plan")
+    writer.publish("/plan_path", m.Path(m.header(1), []))
+    plan = m.Plan(m.header(2), 1, [], [], 0, np.empty(0, np.float32), 0.1, 1, False)
+    writer.publish("/plan", plan)
+    assert receive(reader).topic == "/plan"
+
+
+def test_every_publisher_of_a_topic_is_heard(peers):
+    writers = [peers.join(name, "/joint_states") for name in ("one", "two")]
+    reader = peers.join("reader", subscribes="/joint_states")
+    for stamp, writer in enumerate(writers):
+        matched(writer, reader, "/joint_states")
+        writer.publish("/joint_states", joint_state(stamp))
+    assert {m.stamp_ns(receive(reader).message()) for _ in writers} == {0, 1}
+
+
+def test_one_reader_of_all_topics_counts_for_each(peers):
+    writer = peers.join("writer", "/joint_states /clock")
+    reader = peers.join("reader", subscribes=wire.ANY)
+    reader.refresh()
+    writer.wait_for_readers({"/joint_states": 1, "/clock": 1}, 5.0)
+    writer.publish("/clock", m.Clock(m.time(1)))
+    assert receive(reader).topic == "/clock"
+
+
+def test_a_latched_message_reaches_a_late_reader_once_and_others_not_again(peers):
+    writer = peers.join("writer", "/episode")
+    early = peers.join("early", subscribes="/episode")
+    matched(writer, early, "/episode")
+    for identity in (1, 2):
+        episode = m.Episode(m.header(0), identity, 0, "running", 0, 0.1, False, "", np.empty(0))
+        writer.publish("/episode", episode)
+    assert [receive(early).message().id for _ in range(2)] == [1, 2]
+    late = peers.join("late", subscribes="/episode")
+    assert receive(late, writer).message().id == 2
+    early.wait(0.05)
+    assert early.receive() is None
+
+
+def test_lossless_delivers_all_to_a_slow_reader(domain, peers):
+    writer = peers.join("writer", "/joint_states")
+    process = slow_reader(domain, count=5000)
+    writer.wait_for_readers({"/joint_states": 1}, 20.0)
+    for stamp in range(5000):
+        writer.publish("/joint_states", joint_state(stamp))
+    assert json.loads(process.communicate(timeout=20)[0]) == {"received": 5000, "gaps": 0}
+
+
+def slow_reader(domain, count):
+    """A process that reads `count` messages, resting at first."""
+    program = f"""
+import json, time
+from pathlib import Path
+from wm_planner.messaging.bus import Bus
+from wm_planner.messaging.domain import Domain
+bus = Bus(Domain(Path({str(domain.path)!r})), "slow", lossless=True)
+bus.subscribe("/joint_states")
+bus.announce("active")
+time.sleep(0.3)
+received = 0
+while received < {count}:
+    bus.wait(0.05)
+    while bus.receive() is not None:
+        received += 1
+print(json.dumps({{"received": received, "gaps": sum(bus.gaps.values())}}))
+bus.close()
+"""
+    return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+
+
+def test_realtime_drops_for_a_reader_that_does_not_read_and_counts_it(peers):
+    writer = peers.join("writer", "/camera/front/image_raw", lossless=False)
+    reader = peers.join("reader", subscribes="/camera/front/image_raw", lossless=False)
+    matched(writer, reader, "/camera/front/image_raw")
+    image = picture(0, 1024)
+    for _ in range(60):  # 180 MB, the budget is 32 MB on each side
+        writer.publish("/camera/front/image_raw", image)
+    received = 0
+    reader.wait(0.05)
+    while reader.receive() is not None:
+        received += 1
+        reader.wait(0.02)
+    writer.publish("/camera/front/image_raw", image)
+    last = receive(reader).envelope
+    assert received < 40
+    assert received + reader.gaps["/camera/front/image_raw"] + 1 == last.sequence == 61
+
+
+def test_the_queue_is_bounded_by_bytes():
+    assert wire.queue_length(100) == wire.MAX_QUEUED
+    assert wire.queue_length(2 * 2**20) * 2 * 2**20 == wire.BUDGET_BYTES
+    assert wire.queue_length(wire.MAX_MESSAGE_BYTES) == 2
+
+
+def test_a_message_over_the_limit_is_refused(peers, monkeypatch):
+    monkeypatch.setattr("wm_planner.messaging.writer.MAX_MESSAGE_BYTES", 1000)
+    writer = peers.join("writer", "/camera/front/image_raw")
+    with pytest.raises(MessagingError, match="the limit is 1000"):
+        writer.publish("/camera/front/image_raw", picture(0, 32))
+
+
+def test_what_is_published_must_be_declared_and_of_the_topics_type(peers):
+    writer = peers.join("writer", "/joint_states")
+    with pytest.raises(MessagingError, match="'/clock' is not advertised"):
+        writer.publish("/clock", m.Clock(m.time(0)))
+    with pytest.raises(
+        MessagingError, match="carries sensor_msgs/msg/JointState, got rosgraph_msgs/msg/Clock"
+    ):
+        writer.publish("/joint_states", m.Clock(m.time(0)))
+    with pytest.raises(MessagingError, match="did you mean '/joint_states'"):
+        writer.subscribe("/joint_state")
+
+
+def test_waiting_for_readers_that_do_not_come_names_what_is_missing(peers):
+    writer = peers.join("writer", "/joint_states")
+    with pytest.raises(MessagingError, match="/joint_states lacks 2"):
+        writer.wait_for_readers({"/joint_states": 2}, 0.02)
+
+
+def test_a_reader_that_leaves_is_no_longer_counted(peers):
+    writer = peers.join("writer", "/joint_states")
+    reader = peers.join("reader", subscribes="/joint_states")
+    matched(writer, reader, "/joint_states")
+
+    def is_gone() -> bool:
+        try:
+            writer.wait_for_readers({"/joint_states": 1}, 0.0)
+        except MessagingError:
+            return True
+        return False
+
+    until(is_gone)
+
+
+def test_what_a_publisher_sent_before_it_left_still_arrives(peers):
+    reader = peers.join("reader", subscribes="/joint_states")
+    writer = peers.join("writer", "/joint_states")
+    matched(writer, reader, "/joint_states")
+    for stamp in range(100):
+        writer.publish("/joint_states", joint_state(stamp))
+    writer.close()
+    assert [m.stamp_ns(receive(reader).message()) for _ in range(100)] == list(range(100))
+
+
+def test_closing_leaves_nothing_behind(domain, peers):
+    buses = [peers.join(name, "/clock", "/plan") for name in ("a", "b")]
+    assert {path.suffix for path in domain.path.iterdir()} == {".json", ".pub"}
+    for bus in buses:
+        bus.close()
+    assert list(domain.path.iterdir()) == []
+
+
+def test_a_publisher_with_another_definition_of_a_type_is_refused_with_both_names(domain, peers):
+    peers.join("writer", "/joint_states")
+    record = domain.path / "writer.json"
+    text = record.read_text().replace(m.type_hash("sensor_msgs/msg/JointState"), "RIHS01_" + "0" * 64)
+    record.write_text(text)
+    reader = peers.add("reader")
+    reader.subscribe("/joint_states")
+    with pytest.raises(MessagingError, match=r"node 'writer' defines .* RIHS01_0+, node 'reader' as RIHS01_"):
+        reader.announce("active")
+
+
+def test_an_envelope_with_another_type_hash_is_refused(domain, peers):
+    reader = peers.join("reader", subscribes="/clock")
+    context = zmq.Context()
+    stranger = context.socket(zmq.XPUB)
+    stranger.bind("ipc://" + str(domain.path / "stranger"))
+    reader._reader.connect_only({"ipc://" + str(domain.path / "stranger")})
+    assert stranger.recv()[0] == 1
+    stranger.send_multipart([b"/clock\0", msgspec.msgpack.encode(wire.Envelope(1, 0, 0, 9, 1)), b""])
+    with pytest.raises(MessagingError, match="publisher 9 defines rosgraph_msgs/msg/Clock"):
+        receive(reader)
+    stranger.send_multipart([b"/clock\0", b"nonsense", b""])
+    with pytest.raises(MessagingError, match="malformed"):
+        receive(reader)
+    stranger.close(0)
+    context.term()
+
+
+def test_a_name_in_use_is_refused_with_the_process(domain, peers):
+    peers.join("planner", "/plan")
+    second = peers.add("planner2")
+    second.name = "planner"
+    with pytest.raises(
+        MessagingError, match=f"'planner' is already on domain 'd' \\(process {os.getpid()}\\)"
+    ):
+        second.announce("active")
+
+
+def test_a_domain_in_use_is_refused_with_the_process(domain, peers):
+    domain.claim()
+    with pytest.raises(MessagingError, match=f"in use by process {os.getpid()}: stop it first, or choose"):
+        Domain(domain.path).claim()
+    domain.remove()
+    assert not domain.path.exists()
+    bus = peers.join("planner", "/plan")
+    with pytest.raises(MessagingError, match=f"process {os.getpid()} \\(node 'planner'\\)"):
+        domain.claim()
+    bus.close()
+    domain.claim()
+    domain.remove()
+
+
+def test_records_and_sockets_of_killed_processes_are_swept(domain, peers):
+    program = f"""
+import time
+from pathlib import Path
+from wm_planner.messaging.bus import Bus
+from wm_planner.messaging.domain import Domain
+bus = Bus(Domain(Path({str(domain.path)!r})), "victim", lossless=True)
+bus.announce("active")
+print("up", flush=True)
+time.sleep(60)
+"""
+    victim = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert victim.stdout.readline() == b"up\n"
+    assert [endpoint.name for endpoint in domain.endpoints()] == ["victim"]
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    victim.stdout.close()
+    assert domain.endpoints() == []
+    domain.claim()
+    assert {path.name for path in domain.path.iterdir()} == {"lock"}
+    domain.remove()
+
+
+def test_a_zombie_counts_as_dead():
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    until(lambda: process_start(child) is None)
+    os.waitpid(child, 0)
+    assert process_start(os.getpid()) is not None
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../up", ".hidden", "a b"])
+def test_a_domain_needs_a_plain_name(name):
+    with pytest.raises(MessagingError, match="wanted a name of letters"):
+        Domain.named(name)
+
+
+def test_a_directory_that_others_may_enter_is_refused(tmp_path):
+    (tmp_path / "d").mkdir(mode=0o755)
+    with pytest.raises(MessagingError, match="mode 0700"):
+        Domain(tmp_path / "d").open()
+
+
+def test_a_path_too_long_for_a_socket_is_refused(tmp_path):
+    with pytest.raises(MessagingError, match="longer than the 107 bytes"):
+        Bus(Domain(tmp_path / ("x" * 100)), "node", lossless=True)

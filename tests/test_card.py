@@ -1,0 +1,81 @@
+import msgspec
+import pytest
+from point_mass import action_spec, make_card, write_bundle
+
+from wm_planner.config import convert
+from wm_planner.errors import BundleError, ConfigError
+from wm_planner.world_models.card import ActionSpec, Card, LatentSpec, read_card, write_card
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    write_bundle(tmp_path / "toy", make_card())
+    return tmp_path / "toy"
+
+
+def edit(bundle, old, new):
+    path = bundle / "card.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_a_card_is_read_as_it_was_written(tmp_path):
+    card = write_bundle(tmp_path / "toy", make_card(results=({"scene": "reach", "success": "9/10"},)))
+    assert read_card(tmp_path / "toy") == card
+
+
+def test_a_card_is_written_whole_or_not_at_all(bundle):
+    write_card(make_card(), bundle)
+    assert sorted(file.name for file in bundle.iterdir()) == ["card.yaml", "encode.onnx", "step.onnx"]
+
+
+def test_a_changed_graph_is_found_by_its_checksum(bundle):
+    with (bundle / "step.onnx").open("ab") as graph:
+        graph.write(b"!")
+    with pytest.raises(BundleError, match=r"graphs\.step\.sha256 is \w{12}…, the file's is \w{12}…"):
+        read_card(bundle)
+
+
+def test_a_missing_graph_is_named(bundle):
+    (bundle / "encode.onnx").unlink()
+    with pytest.raises(BundleError, match=r"graphs\.encode: encode\.onnx is missing; export"):
+        read_card(bundle)
+
+
+def test_a_misspelt_key_is_named_with_its_place_and_the_closest_one(bundle):
+    edit(bundle, "control_dt_s", "control_dts")
+    with pytest.raises(
+        BundleError, match=r"card\.yaml: unknown key 'control_dts', did you mean 'control_dt_s'"
+    ):
+        read_card(bundle)
+
+
+def test_a_wrong_value_is_named_with_its_path(bundle):
+    edit(bundle, "height: 4", "height: tall")
+    with pytest.raises(BundleError, match=r"card\.yaml\.observation\.height: Expected `int`, got `str`"):
+        read_card(bundle)
+
+
+def test_a_folder_without_a_card_is_no_bundle(tmp_path):
+    with pytest.raises(BundleError, match=r"card\.yaml: cannot be read .* \(a bundle is a folder with"):
+        read_card(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"units": ["m"]}, "of one length"),
+        ({"low": [1, 0], "high": [-1, 1]}, "every low must be below its high"),
+    ],
+)
+def test_an_action_box_must_make_sense(values, reason):
+    whole = msgspec.to_builtins(action_spec()) | values
+    with pytest.raises(ConfigError, match=f"card.action: .*{reason}"):
+        convert(whole, ActionSpec, "card.action")
+
+
+def test_costs_may_require_what_the_card_offers():
+    latents = (LatentSpec(name="z", shape=(2,)), LatentSpec(name="pose", shape=(3,), unit="m"))
+    card: Card = make_card(latents=latents, capabilities=("reward",))
+    assert card.offers == {"latent:z", "latent:pose", "state:pose", "output:reward"}

@@ -1,0 +1,63 @@
+import pytest
+
+from wm_planner.config import Config, convert, read_yaml, to_builtins
+from wm_planner.errors import ConfigError
+
+
+class Wheel(Config, frozen=True, kw_only=True):
+    radius_m: float = 0.3
+
+
+class Car(Config, frozen=True, kw_only=True):
+    name: str
+    wheels: tuple[Wheel, ...] = ()
+    spare: Wheel | None = None
+    by_side: dict[str, Wheel] | None = None
+
+
+def test_values_become_a_frozen_struct():
+    car = convert({"name": "beetle", "wheels": [{"radius_m": 0.25}]}, Car, "car.yaml")
+    assert car.wheels[0].radius_m == 0.25
+    with pytest.raises(AttributeError):
+        car.name = "other"
+    assert convert(to_builtins(car), Car, "again") == car
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"name": "x", "weels": []}, "car.yaml: unknown key 'weels', did you mean 'wheels'?"),
+        (
+            {"name": "x", "spare": {"radius": 1}},
+            "car.yaml.spare: unknown key 'radius', did you mean 'radius_m'?",
+        ),
+        ({"name": "x", "wheels": [{}, {"r": 1}]}, "car.yaml.wheels[1]: unknown key 'r', (known: radius_m)"),
+        ({"name": "x", "wheels": [{"radius_m": "big"}]}, "car.yaml.wheels[0].radius_m: Expected `float`"),
+        ({"name": "x", "by_side": {"left": {"r": 1}}}, "unknown key 'r', (known: radius_m)"),
+        ({}, "car.yaml: Object missing required field `name`"),
+    ],
+)
+def test_an_error_names_the_path_and_the_closest_key(values, message):
+    with pytest.raises(ConfigError) as error:
+        convert(values, Car, "car.yaml")
+    assert message in str(error.value)
+
+
+def test_yaml_that_cannot_be_read_says_where(tmp_path):
+    file = tmp_path / "x.yaml"
+    with pytest.raises(ConfigError, match=r"x\.yaml: cannot be read \(No such file"):
+        read_yaml(file)
+    file.write_text("a: 1\nb: [1, 2\n")
+    with pytest.raises(ConfigError, match=r"x\.yaml, line 3: not valid YAML"):
+        read_yaml(file)
+    file.write_text("- a\n- b\n")
+    with pytest.raises(ConfigError, match="got list, wanted a mapping"):
+        read_yaml(file)
+    file.write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        read_yaml(file)
+
+
+def test_yaml_is_read_as_a_mapping(tmp_path):
+    (tmp_path / "x.yaml").write_text("name: beetle\nwheels: [{radius_m: 0.2}]\n")
+    assert convert(read_yaml(tmp_path / "x.yaml"), Car, "x.yaml").wheels[0].radius_m == 0.2

@@ -1,0 +1,21 @@
+import inspect
+
+from wm_planner import errors
+from wm_planner.errors import WmError, did_you_mean
+
+
+def test_every_error_is_a_wm_error_and_is_drawn_in_the_tree():
+    classes = [
+        cls for _, cls in inspect.getmembers(errors, inspect.isclass) if cls.__module__ == errors.__name__
+    ]
+    assert all(issubclass(cls, WmError) for cls in classes)
+    assert all(cls.__name__ in str(errors.__doc__) for cls in classes)
+
+
+def test_the_closest_name_is_offered_with_all_that_are_known():
+    assert did_you_mean("cen", ["icem", "cem"]) == "did you mean 'cem'? (known: cem, icem)"
+
+
+def test_without_a_close_name_only_the_known_ones_are_listed():
+    assert did_you_mean("zzz", {"b", "a"}) == "(known: a, b)"
+    assert did_you_mean("zzz", []) == "(known: none)"

@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import pytest
+from toys import write_toys
+
+from wm_planner.errors import ConfigError, PluginError
+from wm_planner.launching import file
+
+TEXT = """
+args: {ticks: 10, stall_s: 0.5, folder: runs, debug: false, names: [a, b], extra: null}
+clock: lockstep
+nodes:
+  - exec: FOLDER/talker.py
+    params: {ticks: $(ticks), stall_s: $(stall_s)}
+    on_exit: shutdown
+  - exec: FOLDER/answerer.py
+    name: second
+    respawn: on-failure
+"""
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """Write a launch file, with text replaced, and load it."""
+    write_toys(tmp_path)
+
+    def load(*overrides: str, **replacements: str) -> file.LaunchSpec:
+        text = TEXT.replace("FOLDER", str(tmp_path))
+        for old, new in replacements.items():
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "toy.yaml"
+        path.write_text(text)
+        return file.load(path, "monday", overrides)
+
+    return load
+
+
+def test_a_launch_file_becomes_a_description_with_its_defaults(launch, tmp_path):
+    spec = launch()
+    assert (spec.name, spec.clock) == ("monday", "lockstep")
+    talker, second = spec.nodes
+    assert talker == file.NodeSpec(
+        "talker", tmp_path / "talker.py", {"ticks": 10, "stall_s": 0.5}, "never", ends_run=True
+    )
+    assert (second.name, second.params, second.respawn) == ("second", {}, "on-failure")
+
+
+def test_an_argument_is_read_as_the_type_of_its_default(launch):
+    assert launch("ticks=3", "stall_s=2").nodes[0].params == {"ticks": 3, "stall_s": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("tikcs=3", "toy.yaml: no argument 'tikcs', did you mean 'ticks'"),
+        ("ticks=many", "argument ticks=many: wanted int, as in ticks=10"),
+        ("ticks=true", "wanted int"),
+        ("debug=1", "wanted bool"),
+        ("stall_s=[1", "wanted float"),
+        ("ticks", "got 'ticks', wanted argument=value, as in ticks=10"),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_named(launch, override, words):
+    with pytest.raises(ConfigError, match=words.replace("[", r"\[")):
+        launch(override)
+
+
+def test_references_inside_a_text_become_text(launch):
+    spec = launch("folder=out", **{"name: second": "name: $(folder)_$(name)_$(ticks)"})
+    assert spec.nodes[1].name == "out_monday_10"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("$(ticks)", "$(tocks)", r"nodes\[0\]\.params\.ticks: no argument 'tocks', did you mean 'ticks'"),
+        (
+            "{ticks:",
+            "{tick:",
+            r"nodes\[0\] \(.*talker\.py\)\.params: unknown key 'tick', did you mean 'ticks'",
+        ),
+        ("$(ticks)", "soon", r"nodes\[0\] \(.*talker\.py\)\.params\.ticks: Expected `int`, got `str`"),
+        ("on_exit", "on_exti", r"\.nodes\[0\]: unknown key 'on_exti', did you mean 'on_exit'"),
+        ("on_exit: shutdown", "on_exit: restart", r"\.nodes\[0\]\.on_exit: Invalid enum value 'restart'"),
+        ("clock", "clocks", "unknown key 'clocks', did you mean 'clock'"),
+        ("lockstep", "fast", r"\.clock: Invalid enum value 'fast'"),
+        ("FOLDER/answerer.py", "recoder", r"nodes\[1\]\.exec: no node 'recoder', did you mean 'recorder'"),
+        ("name: second", "name: talker", "two are named 'talker'"),
+        ("ticks: 10,", "name: 10,", "'name' is the run's name"),
+    ],
+)
+def test_what_does_not_exist_is_named_with_its_place(launch, tmp_path, old, new, words):
+    with pytest.raises(ConfigError, match=words):
+        launch(**{old.replace("FOLDER", str(tmp_path)): new})
+
+
+def test_a_file_that_is_no_yaml_is_named_with_its_line(tmp_path):
+    (tmp_path / "bad.yaml").write_text("nodes:\n  - exec: a\n bad")
+    with pytest.raises(ConfigError, match=r"bad\.yaml, line \d+: not valid YAML"):
+        file.load(tmp_path / "bad.yaml", "x")
+
+
+def test_a_program_must_define_one_node(tmp_path):
+    (tmp_path / "none.py").write_text("from wm_planner.node import Node\n")
+    with pytest.raises(PluginError, match="defines 0 classes derived from Node"):
+        file.node_class(tmp_path / "none.py")
+    (tmp_path / "torn.py").write_text("import no_such_package\n")
+    with pytest.raises(PluginError, match="cannot be imported.*no_such_package"):
+        file.node_class(tmp_path / "torn.py")
+
+
+def test_launch_files_are_found_by_bare_name_or_path(tmp_path, monkeypatch):
+    monkeypatch.setattr("wm_planner.share.roots", lambda: (tmp_path,))
+    (tmp_path / "launch").mkdir()
+    path = tmp_path / "launch" / "reach.yaml"
+    path.write_text("nodes: []")
+    assert file.find("reach") == file.find(str(path)) == path
+    with pytest.raises(PluginError, match="unknown launch file 'raech', did you mean 'reach'"):
+        file.find("raech")
+
+
+def test_every_launch_file_on_the_shelf_loads():
+    for path in Path("launch").glob("*.yaml"):
+        assert file.load(path, "test").nodes

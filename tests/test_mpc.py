@@ -1,0 +1,248 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from point_mass import CostOf, PointMass, quadratic
+
+from wm_planner.clock import Deadline, ManualClock
+from wm_planner.costs.base import Context, WeightedCost
+from wm_planner.costs.latent import LatentGoal
+from wm_planner.errors import ConfigError
+from wm_planner.planners.base import Plan
+from wm_planner.planners.cem import CEM
+from wm_planner.planners.icem import ICEM
+from wm_planner.planners.mpc import RecedingHorizon, shifted
+
+ORIGIN = {"z": np.zeros((1, 2), np.float32)}
+
+
+class Scripted:
+    """A planner that answers with plans made beforehand, and remembers what it was asked."""
+
+    horizon = 4
+
+    def __init__(self, *plans):
+        self.plans = list(plans)
+        self.asked = []
+
+    def plan(self, problem, *, rng, warm_start=None, proposals=None, deadline=None):
+        self.asked.append({"problem": problem, "warm_start": warm_start, "proposals": proposals})
+        return self.plans[len(self.asked) - 1]
+
+
+def ramp(first, cost=0.0, **fields):
+    """A plan whose actions are first, first + 1, ..."""
+    actions = np.repeat(np.arange(first, first + 4, dtype=np.float32)[:, None], 2, axis=1)
+    return Plan(actions, cost, **fields)
+
+
+def controller(planner, model=None, cost=None, seed=0, **config):
+    costs = [WeightedCost("only", cost or quadratic(0))]
+    return RecedingHorizon(RecedingHorizon.Config(**config), planner, model or PointMass(), costs, seed)
+
+
+def first_components(actions):
+    return [] if actions is None else actions[..., 0].tolist()
+
+
+# --- warm start
+
+
+def test_the_warm_start_is_the_last_plan_shifted_with_its_last_action_repeated():
+    planner = Scripted(ramp(0), ramp(0))
+    mpc = controller(planner)
+    mpc.tick(ORIGIN, Context(), 0)
+    mpc.tick(ORIGIN, Context(), 1)
+    assert planner.asked[0]["warm_start"] is None
+    assert first_components(planner.asked[1]["warm_start"]) == [1, 2, 3, 3]
+    np.testing.assert_array_equal(
+        planner.asked[1]["problem"].context.previous_plan, planner.asked[1]["warm_start"]
+    )
+
+
+def test_the_shift_is_the_ticks_that_passed():
+    planner = Scripted(ramp(0), ramp(0), ramp(0))
+    mpc = controller(planner)
+    for tick in (0, 3, 50):
+        mpc.tick(ORIGIN, Context(), tick)
+    assert first_components(planner.asked[1]["warm_start"]) == [3, 3, 3, 3]
+    assert first_components(planner.asked[2]["warm_start"]) == [3, 3, 3, 3]
+
+
+def test_elites_come_back_as_shifted_proposals():
+    elites = np.stack([ramp(10).actions, ramp(20).actions])
+    planner = Scripted(ramp(0, elites=elites), ramp(0))
+    mpc = controller(planner)
+    mpc.tick(ORIGIN, Context(), 0)
+    mpc.tick(ORIGIN, Context(), 1)
+    assert first_components(planner.asked[1]["proposals"]) == [[11, 12, 13, 13], [21, 22, 23, 23]]
+
+
+def test_a_repeated_tick_gives_the_held_decision_and_shifts_nothing():
+    planner = Scripted(ramp(0), ramp(5))
+    mpc = controller(planner)
+    decision = mpc.tick(ORIGIN, Context(), 0)
+    assert mpc.tick(ORIGIN, Context(), 0) is decision
+    assert len(planner.asked) == 1
+    mpc.tick(ORIGIN, Context(), 1)
+    assert first_components(planner.asked[1]["warm_start"]) == [1, 2, 3, 3]
+
+
+def test_a_new_episode_forgets_the_plan():
+    planner = Scripted(ramp(0), ramp(0))
+    mpc = controller(planner)
+    mpc.tick(ORIGIN, Context(), 7)
+    mpc.reset(episode_id=1)
+    mpc.tick(ORIGIN, Context(), 0)
+    assert planner.asked[1]["warm_start"] is None
+
+
+# --- rhythm and latency
+
+
+def test_between_replans_the_plan_is_played():
+    planner = Scripted(ramp(0), ramp(10))
+    mpc = controller(planner, replan_every=2)
+    played = [mpc.tick(ORIGIN, Context(), tick).action_at(tick)[0] for tick in range(4)]
+    assert played == [0, 1, 10, 11]
+    assert first_components(planner.asked[1]["warm_start"]) == [2, 3, 3, 3]
+
+
+def test_outside_of_the_horizon_there_is_no_action():
+    decision = controller(Scripted(ramp(0))).tick(ORIGIN, Context(), 3)
+    assert decision.action_at(2) is None
+    assert decision.action_at(7) is None
+
+
+def test_latency_is_imagined_through_the_actions_already_decided_on():
+    planner = Scripted(ramp(1), ramp(5), ramp(9))
+    mpc = controller(planner, latency_steps=2)
+    decisions = [mpc.tick(ORIGIN, Context(), tick) for tick in range(3)]
+    planned_from = [asked["problem"].latent["z"][0, 0] for asked in planner.asked]
+    assert planned_from == [0 + 0, 0 + 1, 1 + 5]
+    assert first_components(decisions[0].actions) == [0, 0, 1, 2, 3, 4]  # nothing was decided: zeros
+    assert first_components(decisions[1].actions) == [0, 1, 5, 6, 7, 8]
+    assert first_components(decisions[2].actions) == [1, 5, 9, 10, 11, 12]
+    assert first_components(planner.asked[1]["warm_start"]) == [2, 3, 4, 4]
+
+
+def test_arrays_that_step_does_not_return_survive_the_latency():
+    planner = Scripted(ramp(0))
+    controller(planner, latency_steps=1).tick(ORIGIN | {"keys": "shared"}, Context(), 0)
+    assert planner.asked[0]["problem"].latent["keys"] == "shared"
+
+
+# --- fallback
+
+
+def test_after_a_deadline_that_left_no_time_the_last_plan_goes_on_then_stands():
+    planner = Scripted(ramp(1), ramp(0, cost=np.nan, deadline_hit=True))
+    mpc = controller(planner)
+    assert mpc.tick(ORIGIN, Context(), 0).fallback is None
+    decision = mpc.tick(ORIGIN, Context(), 1)
+    assert decision.fallback == "the deadline was past before anything was evaluated"
+    assert first_components(decision.actions) == [2, 3, 4, 0]
+    assert decision.plan.deadline_hit
+
+
+def test_a_first_plan_that_cannot_be_used_holds():
+    decision = controller(Scripted(ramp(5, cost=np.inf, evaluations=12))).tick(ORIGIN, Context(), 0)
+    assert first_components(decision.actions) == [0, 0, 0, 0]
+    assert decision.fallback == "none of 12 candidates had a finite cost"
+
+
+def test_a_plan_that_is_not_finite_is_never_acted_on():
+    bad = dataclasses.replace(ramp(0), actions=np.full((4, 2), np.nan, np.float32))
+    decision = controller(Scripted(bad)).tick(ORIGIN, Context(), 0)
+    assert np.isfinite(decision.actions).all() and decision.fallback
+
+
+def test_a_real_planner_out_of_time_falls_back_on_its_last_plan():
+    clock = ManualClock(10)
+    mpc = controller(CEM(CEM.Config(horizon=4)), cost=quadratic(0.5))
+    first = mpc.tick(ORIGIN, Context(), 0)
+    late = mpc.tick(ORIGIN, Context(), 1, deadline=Deadline(clock, at_ns=10))
+    np.testing.assert_array_equal(late.actions[:3], first.actions[1:])
+    assert late.fallback and late.plan.evaluations == 0
+
+
+def test_costs_that_are_never_finite_hold_the_robot():
+    mpc = controller(ICEM(ICEM.Config(horizon=4)), cost=CostOf(lambda a: np.full(len(a), np.nan)))
+    for tick in range(3):
+        decision = mpc.tick(ORIGIN, Context(), tick)
+        assert decision.fallback and not decision.actions.any()
+
+
+# --- determinism and the loop as a whole
+
+
+def drive(planner, steps=12, seed=0, episode=0, **config):
+    """The states of a point mass that is driven to (2, -1), and the decisions on the way."""
+    model = PointMass()
+    costs = [WeightedCost("goal", LatentGoal(LatentGoal.Config()))]
+    mpc = RecedingHorizon(RecedingHorizon.Config(**config), planner, model, costs, seed)
+    mpc.reset(episode)
+    goal = {"z": np.asarray([[2.0, -1.0]], np.float32)}
+    z, last, decisions = np.zeros((1, 2), np.float32), None, []
+    for tick in range(steps):
+        decisions.append(mpc.tick({"z": z}, Context(goal_latent=goal, last_action=last), tick))
+        last = decisions[-1].action_at(tick)
+        z = z + (0 if last is None else last)
+    return z[0], decisions
+
+
+@pytest.mark.parametrize("planner", [CEM, ICEM])
+def test_the_loop_reaches_its_goal(planner):
+    end, _ = drive(planner(planner.Config(horizon=2)))
+    np.testing.assert_allclose(end, [2.0, -1.0], atol=0.08)
+
+
+def test_the_loop_reaches_its_goal_in_spite_of_latency():
+    end, _ = drive(ICEM(ICEM.Config(horizon=4)), latency_steps=2, steps=16)
+    np.testing.assert_allclose(end, [2.0, -1.0], atol=0.15)
+
+
+def test_the_same_seed_episode_and_ticks_give_the_same_bytes():
+    planner = ICEM(ICEM.Config(horizon=4))
+    plans = [[d.actions.tobytes() for d in drive(planner, seed=3, episode=5)[1]] for _ in range(2)]
+    assert plans[0] == plans[1]
+    assert plans[0] != [d.actions.tobytes() for d in drive(planner, seed=3, episode=6)[1]]
+
+
+def test_the_time_of_a_plan_is_measured_by_the_clock_passed_in():
+    clock = ManualClock()
+
+    class Slow(PointMass):
+        def rollout(self, latent, actions, noise=None):
+            clock.set_ns(clock.now_ns() + 2_000_000)
+            return super().rollout(latent, actions, noise)
+
+    planner = CEM(CEM.Config(horizon=4, iterations=3))
+    costs = [WeightedCost("only", quadratic(0))]
+    mpc = RecedingHorizon(RecedingHorizon.Config(), planner, Slow(), costs, seed=0, clock=clock)
+    assert mpc.tick(ORIGIN, Context(), 0).plan.elapsed_s == pytest.approx(0.008)
+
+
+# --- what is refused
+
+
+def test_plans_that_end_before_the_next_is_made_are_refused():
+    with pytest.raises(ConfigError, match="replan_every is 5, the planner's horizon 4: lower replan_every"):
+        controller(Scripted(), replan_every=5)
+
+
+def test_costs_are_checked_when_the_controller_is_built():
+    with pytest.raises(ConfigError, match="requires 'latent:w', which toy does not offer"):
+        controller(Scripted(), cost=LatentGoal(LatentGoal.Config(array="w")))
+
+
+def test_a_rhythm_that_makes_no_sense_is_refused():
+    with pytest.raises(ValueError, match="latency_steps -1"):
+        RecedingHorizon.Config(latency_steps=-1)
+
+
+def test_shifting_keeps_the_horizon_of_any_number_of_plans():
+    plans = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
+    assert shifted(plans, 2).shape == (2, 4, 3)
+    np.testing.assert_array_equal(shifted(plans, 0), plans)
+    np.testing.assert_array_equal(shifted(plans, 9), np.repeat(plans[:, -1:], 4, axis=1))

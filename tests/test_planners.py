@@ -1,0 +1,306 @@
+import subprocess
+import sys
+
+import array_api_strict
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from point_mass import CostOf, PointMass, action_spec, plan_fingerprint, problem, quadratic, reach
+
+from wm_planner.clock import Deadline, ManualClock
+from wm_planner.errors import ConfigError, ShapeError
+from wm_planner.planners import PLANNERS
+from wm_planner.planners.base import PlannerConfig
+from wm_planner.planners.cem import CEM, best, refit, sample
+from wm_planner.planners.icem import ICEM, colour_matrix, coloured
+
+EVERY_PLANNER = sorted(PLANNERS.entries)
+
+
+def build(name, **config):
+    return PLANNERS.build({"type": name, "horizon": 3, "samples": 32, **config}, "test")
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+# --- finding the best plan
+
+
+@pytest.mark.parametrize("planner", [CEM, ICEM])
+def test_cem_and_icem_find_the_minimum_of_a_quadratic(planner):
+    target = [[0.3, -0.2], [0.8, 0.0], [-0.5, 0.6]]
+    config = planner.Config(horizon=3, samples=256, elites=32, iterations=12, min_std=0.0)
+    plan = planner(config).plan(problem(quadratic(target)), rng=rng())
+    np.testing.assert_allclose(plan.actions, target, atol=0.02)
+    assert plan.cost == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", EVERY_PLANNER)
+def test_every_planner_moves_a_point_mass_towards_its_goal(name):
+    plan = build(name, samples=256).plan(reach([1.0, -1.0]), rng=rng())
+    end = plan.actions.sum(axis=0)
+    assert np.linalg.norm(end - [1.0, -1.0]) < 0.5
+    assert plan.terms == {"only": plan.cost}
+
+
+@pytest.mark.parametrize("name", EVERY_PLANNER)
+def test_a_warm_start_is_never_made_worse(name):
+    perfect = np.full((3, 2), 0.25, np.float32)
+    plan = build(name).plan(problem(quadratic(perfect)), rng=rng(), warm_start=perfect)
+    np.testing.assert_array_equal(plan.actions, perfect)
+    assert plan.cost == 0
+
+
+def test_a_warm_start_helps():
+    task, start = quadratic(np.full((8, 2), 0.7)), np.full((8, 2), 0.6, np.float32)
+    planner = CEM(CEM.Config(horizon=8, samples=32, iterations=2, init_std=0.2))
+    cold = [planner.plan(problem(task), rng=rng(i)).cost for i in range(10)]
+    warm = [planner.plan(problem(task), rng=rng(i), warm_start=start).cost for i in range(10)]
+    assert max(warm) < min(cold)
+
+
+def test_icem_needs_fewer_evaluations_than_cem_on_a_long_smooth_problem():
+    """A mass with momentum is steered over 30 steps: white noise averages out, smooth noise goes places."""
+
+    def cost(actions):
+        velocity = np.cumsum(actions, axis=1) * 0.1
+        position = np.cumsum(velocity, axis=1) * 0.1
+        return ((position[:, -1] - 1.0) ** 2).sum(-1) + (velocity[:, -1] ** 2).sum(-1)
+
+    def evaluations(planner, target=0.02):
+        """Until the best cost is at most `target`, over five seeds; each iteration count is tried in turn."""
+        total = 0
+        for seed in range(5):
+            for iterations in range(1, 60):
+                config = planner.Config(horizon=30, samples=64, elites=8, iterations=iterations)
+                plan = planner(config).plan(problem(CostOf(cost)), rng=rng(seed))
+                if plan.cost <= target:
+                    break
+            total += plan.evaluations
+        return total
+
+    assert evaluations(ICEM) < 0.6 * evaluations(CEM)
+
+
+def test_proposals_are_evaluated_as_they_are_and_can_win():
+    proposals = np.asarray([[[0.9, 0.9]] * 3, [[-0.9, 0.1]] * 3], np.float32)
+    for name in EVERY_PLANNER:
+        model = PointMass()
+        plan = build(name, samples=16).plan(
+            problem(quadratic(proposals[1]), model), rng=rng(), proposals=proposals
+        )
+        np.testing.assert_array_equal(plan.actions, proposals[1])
+        assert (model.seen[0] == proposals[0]).all(axis=(1, 2)).any()
+
+
+# --- the box
+
+
+@pytest.mark.parametrize("name", EVERY_PLANNER)
+@settings(max_examples=25, deadline=None)
+@given(
+    low=st.floats(-3, 1),
+    width=st.floats(0.1, 4),
+    seed=st.integers(0, 99),
+    target=st.floats(-5, 5),
+    start=st.floats(-5, 5),
+)
+def test_every_candidate_ever_evaluated_is_inside_the_box(name, low, width, seed, target, start):
+    model = PointMass(action_spec(2, low, low + width))
+    plan = build(name, samples=16).plan(
+        problem(quadratic(np.full((3, 2), target)), model),
+        rng=rng(seed),
+        warm_start=np.full((3, 2), start, np.float32),
+        proposals=np.full((1, 3, 2), -start, np.float32),
+    )
+    space = problem(quadratic(0), model).space
+    for batch in [*model.seen, plan.actions[None]]:
+        assert (batch >= space.low).all() and (batch <= space.high).all()
+        assert batch.dtype == np.float32
+    assert model.evaluations == plan.evaluations
+
+
+# --- time
+
+
+@pytest.mark.parametrize("name", EVERY_PLANNER)
+def test_a_deadline_that_is_past_gives_the_warm_start_unevaluated(name):
+    model, clock = PointMass(), ManualClock(5)
+    start = np.full((3, 2), 0.5, np.float32)
+    plan = build(name).plan(
+        reach([1, 1], model), rng=rng(), warm_start=start, deadline=Deadline(clock, at_ns=5)
+    )
+    np.testing.assert_array_equal(plan.actions, start)
+    assert np.isnan(plan.cost) and plan.deadline_hit
+    assert (plan.iterations, plan.evaluations, model.seen) == (0, 0, [])
+
+
+def test_without_a_warm_start_a_past_deadline_gives_zeros_moved_into_the_box():
+    model = PointMass(action_spec(2, 0.25, 1.0))
+    plan = build("cem").plan(reach([1, 1], model), rng=rng(), deadline=Deadline(ManualClock(5), 0))
+    np.testing.assert_array_equal(plan.actions, np.full((3, 2), 0.25))
+
+
+@pytest.mark.parametrize("name", ["cem", "icem"])
+def test_a_deadline_cuts_between_iterations_and_the_best_so_far_is_returned(name):
+    clock = ManualClock()
+
+    class Slow(PointMass):
+        def rollout(self, latent, actions, noise=None):
+            clock.set_ns(clock.now_ns() + 10_000_000)
+            return super().rollout(latent, actions, noise)
+
+    model = Slow()
+    deadline = Deadline.after(clock, 0.035)
+    plan = build(name, iterations=9).plan(reach([1, 1], model), rng=rng(), deadline=deadline)
+    assert plan.deadline_hit
+    assert plan.iterations == 3  # a fourth of 10 ms would end after the 35 ms
+    assert plan.evaluations == model.evaluations
+    assert plan.cost < reach([1, 1]).evaluate(np.zeros((1, 3, 2), np.float32)).total[0]
+    assert deadline.left_s() > 0
+
+
+def test_without_a_deadline_every_iteration_is_done():
+    plan = build("cem", iterations=4).plan(reach([1, 1]), rng=rng())
+    assert (plan.iterations, plan.evaluations, plan.deadline_hit) == (4, 4 * 32 + 1, False)
+
+
+def test_icem_samples_fewer_candidates_from_round_to_round():
+    model = PointMass()
+    planner = ICEM(ICEM.Config(horizon=3, samples=100, elites=10, iterations=4, decay=2.0))
+    planner.plan(reach([1, 1], model), rng=rng())
+    assert [len(batch) for batch in model.seen] == [101, 50, 25, 20, 1]
+
+
+# --- determinism
+
+
+PLAN_IN_A_NEW_PROCESS = """
+import sys
+sys.path.insert(0, "tests")
+from point_mass import CostOf, PointMass, action_spec, plan_fingerprint, problem, quadratic, reach
+print([plan_fingerprint(name) for name in sys.argv[1:]])
+"""
+
+
+def test_the_same_seed_gives_the_same_bytes_in_another_process(request):
+    command = [sys.executable, "-c", PLAN_IN_A_NEW_PROCESS, *EVERY_PLANNER]
+    other = subprocess.run(command, cwd=request.config.rootpath, capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == str([plan_fingerprint(name) for name in EVERY_PLANNER])
+
+
+@pytest.mark.parametrize("name", EVERY_PLANNER)
+def test_another_seed_gives_another_plan(name):
+    plans = [build(name).plan(reach([1, 1]), rng=rng(seed)).actions for seed in (0, 1)]
+    assert (plans[0] != plans[1]).any()
+
+
+# --- costs that are not finite
+
+
+@pytest.mark.parametrize("name", EVERY_PLANNER)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_cost_that_is_not_finite_never_wins(name, bad):
+    def cost(actions):
+        return np.where(actions[:, 0, 0] > 0, bad, actions[:, 0, 0] ** 2)
+
+    start = np.full((3, 2), -0.9, np.float32)
+    plan = build(name, samples=64).plan(problem(CostOf(cost)), rng=rng(), warm_start=start)
+    assert plan.actions[0, 0] <= 0
+    assert 0 <= plan.cost < 0.81
+
+
+@pytest.mark.parametrize("name", EVERY_PLANNER)
+def test_if_no_cost_is_finite_the_start_is_returned_with_infinite_cost(name):
+    start = np.full((3, 2), 0.5, np.float32)
+    bad = CostOf(lambda actions: np.full(len(actions), np.nan))
+    plan = build(name).plan(problem(bad), rng=rng(), warm_start=start)
+    np.testing.assert_array_equal(plan.actions, start)
+    assert plan.cost == np.inf and plan.evaluations > 0
+    assert np.isfinite(plan.spread).all()
+
+
+# --- pure functions, in every namespace
+
+
+@pytest.mark.parametrize("namespace", [array_api_strict, torch], ids=["strict", "torch"])
+def test_the_update_rules_agree_in_every_array_namespace(namespace):
+    noise = rng(3).standard_normal((16, 4, 2), dtype=np.float32)
+    mean, std = np.full((4, 2), 0.1, np.float32), np.full((4, 2), 0.5, np.float32)
+    low, high = np.full(2, -0.7, np.float32), np.full(2, 0.9, np.float32)
+    costs = np.where(np.arange(16) % 5 == 0, np.inf, rng(4).random(16)).astype(np.float32)
+    matrix = colour_matrix(4, 2.0)
+
+    def update(xp):
+        mean_, std_, noise_, low_, high_, costs_, matrix_ = (
+            xp.asarray(a) for a in (mean, std, noise, low, high, costs, matrix)
+        )
+        candidates = sample(mean_, std_, coloured(noise_, matrix_), low_, high_)
+        elites, elite_costs = best(candidates, costs_, 14)  # more than are finite
+        return refit(mean_, std_, elites, elite_costs, 0.1, low_ * 0 + 0.05)
+
+    for ours, theirs in zip(update(np), update(namespace), strict=True):
+        np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-5, atol=1e-6)
+
+
+def test_a_refit_without_finite_elites_changes_nothing():
+    mean, std = np.full((2, 1), 0.1), np.full((2, 1), 0.5)
+    elites, costs = np.ones((3, 2, 1)), np.full(3, np.inf)
+    new_mean, new_std = refit(mean, std, elites, costs, momentum=0.0, floor=np.zeros(1))
+    np.testing.assert_array_equal(new_mean, mean)
+    np.testing.assert_array_equal(new_std, std)
+
+
+def test_momentum_keeps_a_share_of_the_old_distribution_and_the_floor_holds():
+    mean, std = np.zeros((1, 1)), np.ones((1, 1))
+    elites, costs = np.ones((2, 1, 1)), np.zeros(2)
+    new_mean, new_std = refit(mean, std, elites, costs, momentum=0.25, floor=np.full(1, 0.3))
+    assert (new_mean[0, 0], new_std[0, 0]) == (0.75, 0.3)
+
+
+def test_white_noise_is_left_white_and_red_noise_is_smooth_and_of_variance_one():
+    np.testing.assert_allclose(colour_matrix(9, 0) @ colour_matrix(9, 0).T, np.eye(9), atol=1e-6)
+    white = rng().standard_normal((4000, 16, 1), dtype=np.float32)
+    red = coloured(white, colour_matrix(16, 2.0))
+    assert red.std(axis=0) == pytest.approx(1, abs=0.05)
+    assert np.corrcoef(red[:, 7, 0], red[:, 8, 0])[0, 1] > 0.75
+    power = (np.abs(np.fft.rfft(red[..., 0])) ** 2).mean(axis=0)
+    assert power[2] / power[4] == pytest.approx(4, rel=0.15)  # 1 / f^2
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"type": "cem", "samples": 8, "elites": 9}, "elites is 9, wanted 1 to samples = 8: lower elites"),
+        ({"type": "cem", "iterations": 0}, "iterations is 0"),
+        ({"type": "cem", "momentum": 1.0}, "momentum is 1.0"),
+        ({"type": "cem", "min_std": 0.9}, "lower min_std"),
+        ({"type": "icem", "decay": 0.5}, "decay >= 1"),
+        ({"type": "random_shooting", "horizon": 0}, "horizon is 0"),
+        ({"type": "cem", "samplez": 8}, "did you mean 'samples'"),
+    ],
+)
+def test_a_planner_that_cannot_work_is_refused_with_the_fix(config, reason):
+    with pytest.raises(ConfigError, match=reason) as refused:
+        PLANNERS.build(config, "planner.yaml: planner")
+    assert str(refused.value).startswith("planner.yaml: planner")
+
+
+def test_a_warm_start_of_another_horizon_is_refused():
+    with pytest.raises(ShapeError, match=r"warm start has shape \(5, 2\), wanted \(3, 2\)"):
+        build("cem").plan(reach([1, 1]), rng=rng(), warm_start=np.zeros((5, 2), np.float32))
+    with pytest.raises(ShapeError, match="proposals hold"):
+        build("cem").plan(reach([1, 1]), rng=rng(), proposals=np.full((1, 3, 2), np.nan, np.float32))
+
+
+def test_every_planner_has_a_config_of_its_own():
+    configs = [PLANNERS.load(name).Config for name in EVERY_PLANNER]
+    assert len(set(configs)) == len(configs)
+    assert all(issubclass(config, PlannerConfig) for config in configs)

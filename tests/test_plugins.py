@@ -1,0 +1,68 @@
+import sys
+
+import pytest
+
+from wm_planner.config import Config
+from wm_planner.errors import ConfigError, PluginError
+from wm_planner.plugins import Registry, load_file
+
+
+class Lamp:
+    class Config(Config, frozen=True, kw_only=True):
+        watts: float = 5.0
+
+    def __init__(self, config, room=None):
+        self.config, self.room = config, room
+
+
+LAMPS = Registry("lamp", {"desk": "test_plugins:Lamp", "broken": "test_plugins:Lamb"})
+
+
+def test_a_bare_name_a_module_and_a_file_all_lead_to_a_class(tmp_path):
+    file = tmp_path / "own_lamp.py"
+    file.write_text("class Own:\n    pass\n")
+    assert LAMPS.load("desk") is sys.modules["test_plugins"].Lamp
+    assert LAMPS.load("collections:OrderedDict").__name__ == "OrderedDict"
+    assert LAMPS.load(f"{file}:Own").__name__ == "Own"
+
+
+def test_a_file_is_loaded_once(tmp_path):
+    file = tmp_path / "counted.py"
+    file.write_text("class Own:\n    pass\n")
+    assert load_file(file) is load_file(tmp_path / "." / "counted.py")
+
+
+def test_a_file_that_fails_can_be_loaded_once_it_is_mended(tmp_path):
+    file = tmp_path / "mended.py"
+    file.write_text("raise RuntimeError('not yet')\n")
+    with pytest.raises(RuntimeError, match="not yet"):
+        load_file(file)
+    file.write_text("answer = 42\n")
+    assert load_file(file).answer == 42
+
+
+def test_build_fills_the_config_and_passes_the_rest():
+    lamp = LAMPS.build({"type": "desk", "watts": 7}, "launch.yaml: lamp", room="attic")
+    assert (lamp.config.watts, lamp.room) == (7.0, "attic")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("desc", "unknown lamp 'desc', did you mean 'desk'"),
+        ("broken", "test_plugins has no 'Lamb', did you mean 'Lamp'"),
+        ("no_such_package:Lamp", "cannot import 'no_such_package'"),
+        ("no/such/file.py:Lamp", "no/such/file.py: no such file or folder"),
+    ],
+)
+def test_a_name_that_leads_nowhere_says_so(name, message):
+    with pytest.raises(PluginError) as error:
+        LAMPS.load(name)
+    assert message in str(error.value)
+
+
+def test_build_says_where_a_spec_is_wrong():
+    with pytest.raises(ConfigError, match=r"launch\.yaml: lamp: a lamp needs 'type'"):
+        LAMPS.build({"watts": 5}, "launch.yaml: lamp")
+    with pytest.raises(ConfigError, match=r"launch\.yaml: lamp: unknown key 'wats', did you mean 'watts'"):
+        LAMPS.build({"type": "desk", "wats": 5}, "launch.yaml: lamp")

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from moving_dot import BOX_M, write
+
+from wm_planner.evaluation.prediction import effective_rank, embed, measure, probe, relative_error
+from wm_planner.world_models.card import ActionSpec, Card, LatentSpec, ObservationSpec, Quantity
+
+
+class PerfectModel:
+    """Its latent is the position itself, which it reads from the state; it knows the walls of the box."""
+
+    card = Card(
+        name="perfect",
+        family="test",
+        about="",
+        observation=ObservationSpec(
+            cameras=("side", "front"),
+            height=16,
+            width=16,
+            joined="channels",
+            input_shape=(6, 16, 16),
+            mean=0.0,
+            std=1.0,
+            state=(Quantity(name="tcp_position", size=3, unit="m"),),
+        ),
+        action=ActionSpec(names=("dx", "dy", "dz"), units=("m",) * 3, low=(-0.05,) * 3, high=(0.05,) * 3),
+        control_dt_s=0.2,
+        latents=(LatentSpec(name="z", shape=(3,)),),
+        max_candidates=7,
+    )
+
+    def encode(self, observation, last_action=None, memory=None, noise=None):
+        assert list(observation.images) == ["side", "front"]
+        return {"z": observation.state["tcp_position"][None]}
+
+    def step(self, latent, action, noise=None):
+        return {"z": np.clip(latent["z"] + action, 0, BOX_M)}, {}
+
+
+class CopyLast(PerfectModel):
+    """Imagines that nothing moves."""
+
+    def step(self, latent, action, noise=None):
+        return latent, {}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("dots") / "data", seed=0)
+
+
+def test_a_perfect_model_has_no_error_until_the_actions_are_shuffled(data):
+    report = measure(PerfectModel(), data, "z", horizons=(1, 5))
+    assert max(report.relative_error.values()) < 1e-10
+    assert min(report.shuffled_error.values()) > 0.5
+
+
+def test_copying_the_last_frame_has_a_relative_error_of_one(data):
+    report = measure(CopyLast(), data, "z", horizons=(1, 5))
+    assert report.relative_error == pytest.approx({1: 1.0, 5: 1.0})
+
+
+def test_the_position_is_probed_in_its_own_unit(data):
+    report = measure(PerfectModel(), data, "z", horizons=(1,))
+    assert min(report.probe_r2) > 0.999
+    assert report.probe_rms < 1e-3
+    assert report.std_min == pytest.approx(BOX_M / np.sqrt(12), rel=0.2)
+
+
+def test_every_frame_is_embedded_in_order(data):
+    np.testing.assert_array_equal(embed(PerfectModel(), data)["z"], data.quantity("tcp_position"))
+
+
+def test_relative_error_divides_by_how_far_the_world_moved():
+    real = np.array([[[0.0], [1.0], [2.0]]])
+    imagined = np.array([[[1.5], [1.0]]])
+    assert relative_error(real, imagined, 1) == 0.25
+    assert relative_error(real, imagined, 2) == 0.25
+
+
+def test_effective_rank_counts_directions_of_equal_variance():
+    rng = np.random.default_rng(0)
+    three = rng.standard_normal((4000, 3)) @ np.linalg.qr(rng.standard_normal((9, 9)))[0][:3]
+    assert effective_rank(three) == pytest.approx(3.0, abs=0.01)
+    assert effective_rank(np.outer(rng.standard_normal(50), np.ones(4))) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_a_probe_is_judged_on_episodes_that_it_was_not_fitted_on():
+    rng = np.random.default_rng(0)
+    z, target = rng.standard_normal((80, 60)), rng.standard_normal((80, 1))
+    r2, rms = probe(z, target, np.arange(80) // 10)
+    assert r2[0] < 0.0
+    assert rms > 1.0

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+from point_mass import CostOf, PointMass, reach
+
+from wm_planner.costs.base import Context, WeightedCost
+from wm_planner.costs.latent import LatentGoal
+from wm_planner.errors import ConfigError
+from wm_planner.planners.problem import Problem
+
+
+def test_candidates_are_evaluated_in_chunks_of_what_the_model_takes():
+    whole, chunked = PointMass(), PointMass(max_candidates=7)
+    candidates = np.random.default_rng(0).standard_normal((20, 3, 2), dtype=np.float32)
+    scores = [reach([1, 1], model).evaluate(candidates) for model in (whole, chunked)]
+    assert [len(batch) for batch in chunked.seen] == [7, 7, 6]
+    np.testing.assert_array_equal(scores[0].total, scores[1].total)
+
+
+def test_the_total_is_the_weighted_sum_of_the_terms():
+    two = [
+        WeightedCost("a", CostOf(lambda a: a[:, 0, 0]), weight=2.0),
+        WeightedCost("b", CostOf(lambda a: a[:, 0, 1]), weight=0.5),
+    ]
+    scores = Problem(PointMass(), {"z": np.zeros((1, 2))}, two, Context()).evaluate(
+        np.asarray([[[1.0, 4.0]]], np.float32)
+    )
+    assert scores.total.tolist() == [4.0]
+    assert {name: term.tolist() for name, term in scores.terms.items()} == {"a": [1.0], "b": [4.0]}
+
+
+def test_a_cost_that_the_model_cannot_serve_is_refused_when_the_problem_is_built():
+    costs = [WeightedCost("goal", LatentGoal(LatentGoal.Config(array="tokens")))]
+    latent, context = {"z": np.zeros((1, 2))}, Context(goal_latent={"z": np.zeros((1, 2))})
+    with pytest.raises(ConfigError, match="requires 'latent:tokens', which toy does not offer"):
+        Problem(PointMass(), latent, costs, context)
+    with pytest.raises(ConfigError, match="at least one cost"):
+        Problem(PointMass(), latent, [], context)
+
+
+def test_a_goal_that_is_missing_is_said_before_planning():
+    costs = [WeightedCost("goal", LatentGoal(LatentGoal.Config()))]
+    with pytest.raises(
+        ConfigError, match="requires 'context:goal_latent', and this tick's goal_latent holds"
+    ):
+        Problem(PointMass(), {"z": np.zeros((1, 2))}, costs, Context())
+
+
+def test_a_cost_that_reads_what_no_context_has_is_refused():
+    cost = CostOf(lambda actions: actions[:, 0, 0])
+    cost.requires = frozenset({"context:gaol"})
+    with pytest.raises(ConfigError, match=r"requires 'context:gaol'.*did you mean 'context:goal'"):
+        Problem(PointMass(), {"z": np.zeros((1, 2))}, [WeightedCost("own", cost)], Context())

@@ -1,0 +1,49 @@
+import pytest
+
+from wm_planner import share
+from wm_planner.errors import PluginError
+
+
+@pytest.fixture
+def shelves(tmp_path, monkeypatch):
+    """Two roots, the first of which wins."""
+    first, second = tmp_path / "checkout", tmp_path / "wheel"
+    for root in (first, second):
+        (root / "launch").mkdir(parents=True)
+        (root / "launch" / "both.yaml").write_text(root.name)
+        (root / "models" / root.name).mkdir(parents=True)
+    (second / "launch" / "only_wheel.yaml").write_text("")
+    (second / "launch" / "_private.yaml").write_text("")
+    monkeypatch.setattr(share, "roots", lambda: (first, second))
+    monkeypatch.chdir(tmp_path)
+    return first, second
+
+
+def test_a_path_as_given_comes_first_then_the_checkout_then_the_wheel(shelves, tmp_path):
+    first, second = shelves
+    assert share.find("launch/both.yaml") == first / "launch" / "both.yaml"
+    assert share.find("launch/only_wheel.yaml") == second / "launch" / "only_wheel.yaml"
+    (tmp_path / "launch").mkdir()
+    (tmp_path / "launch" / "both.yaml").write_text("here")
+    assert share.find("launch/both.yaml").read_text() == "here"
+
+
+def test_a_name_that_is_nowhere_is_answered_with_the_closest(shelves):
+    with pytest.raises(
+        PluginError, match=r"launch/boths\.yaml: no such file.*did you mean 'launch/both\.yaml'"
+    ):
+        share.find("launch/boths.yaml")
+    with pytest.raises(PluginError, match=r"did you mean 'models/wheel'"):
+        share.find("models/weel")
+
+
+def test_a_listing_joins_the_roots_and_hides_private_names(shelves):
+    assert share.listing("launch", ".yaml") == ["both.yaml", "only_wheel.yaml"]
+    assert share.listing("models") == ["checkout", "wheel"]
+    assert share.listing("nowhere") == []
+
+
+def test_the_checkout_is_a_root_of_its_own_shelves():
+    checkout = share.roots()[0]
+    assert (checkout / "pyproject.toml").is_file()
+    assert all(root.name == "share" for root in share.roots()[1:])

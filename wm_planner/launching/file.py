@@ -1,0 +1,189 @@
+"""Launch files: YAML to a checked description of a run, before anything is started."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+import yaml
+
+from wm_planner import plugins, share
+from wm_planner.config import Config, convert, read_yaml
+from wm_planner.errors import ConfigError, PluginError, did_you_mean
+from wm_planner.node.node import Mode, Node
+
+Respawn: TypeAlias = Literal["never", "on-failure", "always"]
+
+_REFERENCE = re.compile(r"\$\((\w+)\)")
+
+
+class _Entry(Config, frozen=True, kw_only=True):
+    exec: str
+    name: str = ""
+    params: dict[str, Any] = msgspec.field(default_factory=dict)
+    respawn: Respawn = "never"
+    on_exit: Literal["shutdown"] | None = None
+
+
+class _Document(Config, frozen=True, kw_only=True):
+    nodes: list[_Entry]
+    clock: Mode = "realtime"
+    args: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """A node of a run.
+
+    Attributes:
+        name: unique in the run.
+        program: its file.
+        params: checked against the program's `Params`.
+        respawn: when it is started again.
+        ends_run: whether its normal exit ends the run.
+    """
+
+    name: str
+    program: Path
+    params: dict[str, Any]
+    respawn: Respawn
+    ends_run: bool
+
+
+@dataclass(frozen=True)
+class LaunchSpec:
+    """A run, with every argument filled in."""
+
+    name: str
+    clock: Mode
+    nodes: tuple[NodeSpec, ...]
+
+
+def find(name: str) -> Path:
+    """The launch file of a bare name (`panda_reach`) or a path.
+
+    Raises:
+        PluginError: with the closest known name.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return share.find(name)
+    try:
+        return share.find(f"launch/{name}.yaml")
+    except PluginError:
+        known = (Path(entry).stem for entry in share.listing("launch", ".yaml"))
+        raise PluginError(f"unknown launch file '{name}', {did_you_mean(name, known)}") from None
+
+
+def load(path: Path, name: str, overrides: Iterable[str] = ()) -> LaunchSpec:
+    """Read a launch file.
+
+    Args:
+        path: the file.
+        name: the run's name, `$(name)` in the file.
+        overrides: "argument=value", the value read as the type of the argument's default.
+
+    Raises:
+        ConfigError: for an argument, key, node or parameter that does not exist or does not fit, with its
+            place and the closest known name.
+    """
+    raw = read_yaml(path)
+    args = raw.get("args") or {}
+    if not isinstance(args, dict) or "name" in args:
+        raise ConfigError(f"{path}: args: wanted a mapping of argument to default ('name' is the run's name)")
+    values = _overridden(args, overrides, path) | {"name": name}
+    body = {key: _filled(value, values, f"{path}: {key}") for key, value in raw.items() if key != "args"}
+    document = convert(body, _Document, f"{path}: ")
+    nodes = tuple(_node(entry, f"{path}: nodes[{index}]") for index, entry in enumerate(document.nodes))
+    names = [node.name for node in nodes]
+    for node in nodes:
+        if names.count(node.name) > 1:
+            raise ConfigError(f"{path}: nodes: two are named '{node.name}'; give one another 'name'")
+    return LaunchSpec(name, document.clock, nodes)
+
+
+def node_class(program: Path) -> type[Node]:
+    """The one `Node` class that a program defines.
+
+    Raises:
+        PluginError: if it cannot be imported, or defines none or several.
+    """
+    try:
+        module = plugins.load_file(program)
+    except ImportError as error:
+        raise PluginError(f"{program}: cannot be imported ({error}); is an extra not installed?") from None
+    classes = [
+        item
+        for item in vars(module).values()
+        if isinstance(item, type) and issubclass(item, Node) and item.__module__ == module.__name__
+    ]
+    if len(classes) != 1:
+        raise PluginError(f"{program}: defines {len(classes)} classes derived from Node, wanted one")
+    return classes[0]
+
+
+def _node(entry: _Entry, where: str) -> NodeSpec:
+    program = _program(entry.exec, where)
+    convert(entry.params, node_class(program).Params, f"{where} ({entry.exec}).params")
+    return NodeSpec(
+        name=entry.name or program.stem,
+        program=program,
+        params=entry.params,
+        respawn=entry.respawn,
+        ends_run=entry.on_exit == "shutdown",
+    )
+
+
+def _program(exec_name: str, where: str) -> Path:
+    try:
+        return share.find(exec_name if exec_name.endswith(".py") else f"nodes/{exec_name}.py")
+    except PluginError:
+        known = (Path(entry).stem for entry in share.listing("nodes", ".py"))
+        raise ConfigError(f"{where}.exec: no node '{exec_name}', {did_you_mean(exec_name, known)}") from None
+
+
+def _overridden(args: Mapping[str, Any], overrides: Iterable[str], path: Path) -> dict[str, Any]:
+    values = dict(args)
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        if not equals:
+            raise ConfigError(f"got '{override}', wanted argument=value, as in {_example(args)}")
+        if name not in args:
+            raise ConfigError(f"{path}: no argument '{name}', {did_you_mean(name, args)}")
+        values[name] = _typed(text, args[name], name)
+    return values
+
+
+def _example(args: Mapping[str, Any]) -> str:
+    return next((f"{name}={value}" for name, value in args.items()), "episodes=10")
+
+
+def _typed(text: str, default: Any, name: str) -> Any:
+    """`text` as the type of `default`; anything YAML where the default is null."""
+    if isinstance(default, str):
+        return text
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    if default is not None and type(value) is not type(default):
+        raise ConfigError(f"argument {name}={text}: wanted {type(default).__name__}, as in {name}={default}")
+    return value
+
+
+def _filled(value: Any, values: Mapping[str, Any], where: str) -> Any:
+    """`value` with every $(argument) replaced; a text that is nothing else takes the argument's type."""
+    if isinstance(value, dict):
+        return {key: _filled(item, values, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, values, f"{where}[{index}]") for index, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    for name in _REFERENCE.findall(value):
+        if name not in values:
+            raise ConfigError(f"{where}: no argument '{name}', {did_you_mean(name, values)}")
+    whole = _REFERENCE.fullmatch(value)
+    return values[whole[1]] if whole else _REFERENCE.sub(lambda match: str(values[match[1]]), value)

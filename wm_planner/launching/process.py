@@ -1,0 +1,75 @@
+"""One node as a process: its own group, its own log."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from wm_planner.config import to_builtins
+from wm_planner.node.program import Arguments
+
+_TAIL_BYTES = 16384
+
+
+class NodeProcess:
+    """A running node program.
+
+    Args:
+        program: its file.
+        arguments: what it is told.
+        log: takes all it prints; appended to.
+    """
+
+    def __init__(self, program: Path, arguments: Arguments, log: Path) -> None:
+        self.log = log
+        command = [
+            sys.executable,
+            "-P",
+            "-u",
+            str(program),
+            msgspec.json.encode(to_builtins(arguments)).decode(),
+        ]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, process_group=0
+            )
+        self.pid = self._process.pid
+
+    def exit_code(self) -> int | None:
+        """Its exit code, minus the number of the signal that ended it; None while it runs."""
+        return self._process.poll()
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it and all it started, at once."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def error_line(self) -> str:
+        """The last line of the log that names an error, else the last line, else nothing."""
+        with self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
+            lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        return (errors or lines or [""])[-1]
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+
+def exit_words(code: int) -> str:
+    """An exit code in words."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"

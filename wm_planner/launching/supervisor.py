@@ -1,0 +1,266 @@
+"""The supervisor: starts the nodes of a launch file, watches them, starts them again, stops them."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Literal, NamedTuple, TypeAlias
+
+from wm_planner.errors import ConfigError, NodeError
+from wm_planner.launching.file import LaunchSpec, NodeSpec
+from wm_planner.launching.process import NodeProcess, exit_words
+from wm_planner.launching.respawn import MAX_RESPAWNS, WINDOW_S, Respawns
+from wm_planner.messaging.control import Activate, ControlClient
+from wm_planner.messaging.domain import Domain, Endpoint
+from wm_planner.messaging.wire import ANY
+from wm_planner.node.node import DIAGNOSTICS
+from wm_planner.node.program import Arguments
+
+_STEP_S = 0.02
+_START_S = 120.0  # models are loaded and warmed up in it
+_STOP_S = 2.2  # for the writers, then again for the readers: under five seconds in all
+
+Kind: TypeAlias = Literal["started", "active", "finished", "died", "respawned", "stopped", "killed"]
+Phase: TypeAlias = Literal["waiting", "starting", "inactive", "activating", "active", "gone"]
+
+
+class Event(NamedTuple):
+    """What happened to a node, `time_s` after the run began."""
+
+    time_s: float
+    node: str
+    kind: Kind
+    detail: str
+
+
+class RunResult(NamedTuple):
+    """How a run that did not fail ended."""
+
+    status: Literal["finished", "interrupted"]
+    reason: str
+    events: tuple[Event, ...]
+
+
+@dataclass
+class _Member:
+    """A node and where it stands."""
+
+    spec: NodeSpec
+    process: NodeProcess | None = None
+    phase: Phase = "waiting"
+    starts: int = 0
+    due_s: float = 0.0  # of the next phase: when to start it, or by when it must be active
+    only_reads: bool = False
+    respawns: Respawns = field(default_factory=Respawns)
+
+
+class Supervisor:
+    """One run.
+
+    Args:
+        spec: what to run.
+        folder: takes `logs/<node>.log`.
+        domain: name of the domain where the nodes meet; claimed for the run, removed after it.
+        on_event: told of every event as it happens.
+    """
+
+    def __init__(
+        self,
+        spec: LaunchSpec,
+        folder: Path,
+        domain: str,
+        on_event: Callable[[Event], None] = lambda event: None,
+    ) -> None:
+        self._mode = spec.clock
+        self._logs = folder / "logs"
+        self._domain = Domain.named(domain)
+        self._on_event = on_event
+        self._members = {node.name: _Member(node) for node in spec.nodes}
+        self._events: list[Event] = []
+        self._began_s = time.monotonic()
+        self._all_were_inactive = False
+        self._end: RunResult | NodeError | None = None
+
+    def run(self, each_step: Callable[[], None] = lambda: None) -> RunResult:
+        """Run until a node whose exit ends the run has finished, or all have, or it is interrupted (SIGINT,
+        SIGTERM, `interrupt`). Nothing is left behind: no process, no socket, no directory.
+
+        Args:
+            each_step: called about fifty times a second, to show progress.
+
+        Raises:
+            MessagingError: if the domain is in use.
+            ConfigError: if the folder cannot be written.
+            NodeError: if a node cannot start, or failed and is not to be started again.
+        """
+        self._domain.claim()
+        self._client = ControlClient()
+        try:
+            self._make_folder()
+            with self._interruptible():
+                try:
+                    while self._end is None:
+                        self._step()
+                        each_step()
+                        time.sleep(_STEP_S)
+                finally:
+                    self._stop()
+        finally:
+            self._client.close()
+            self._domain.remove()
+        if isinstance(self._end, NodeError):
+            raise self._end
+        return self._end._replace(events=tuple(self._events))
+
+    def interrupt(self, reason: str) -> None:
+        """End the run; `run` returns once all is stopped."""
+        self._end = self._end or RunResult("interrupted", reason, ())
+
+    def _make_folder(self) -> None:
+        try:
+            self._logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"{self._logs}: cannot be made ({error.strerror}); choose another folder"
+            ) from None
+
+    def _step(self) -> None:
+        for member in self._members.values():
+            if member.process is not None and (code := member.process.exit_code()) is not None:
+                self._exited(member, member.process, code)
+            elif member.phase == "waiting" and self._now_s() >= member.due_s:
+                self._start(member)
+            elif member.phase in ("starting", "inactive", "activating") and self._now_s() > member.due_s:
+                self._fail(member, f"was not active within {_START_S:g} s")
+        self._activate_ready()
+        if all(member.phase == "gone" for member in self._members.values()):
+            self._end = self._end or RunResult("finished", "all nodes have finished", ())
+
+    def _start(self, member: _Member) -> None:
+        arguments = Arguments(
+            name=member.spec.name,
+            domain=self._domain.path.name,
+            mode=self._mode,
+            params=member.spec.params,
+            supervisor=os.getpid(),
+        )
+        member.process = NodeProcess(member.spec.program, arguments, self._logs / f"{member.spec.name}.log")
+        self._tell(member, "respawned" if member.starts else "started", f"process {member.process.pid}")
+        member.phase, member.due_s = "starting", self._now_s() + _START_S
+        member.starts += 1
+
+    def _activate_ready(self) -> None:
+        """Activate nodes as they become inactive; the first time only once all of them are."""
+        endpoints = {endpoint.name: endpoint for endpoint in self._domain.endpoints()}
+        for name, member in self._members.items():
+            found = endpoints.get(name)
+            if member.phase == "starting" and found is not None and found.state == "inactive":
+                member.phase = "inactive"
+                member.only_reads = found.publishes.keys() <= {DIAGNOSTICS}
+        waits = any(member.phase in ("waiting", "starting") for member in self._members.values())
+        self._all_were_inactive = self._all_were_inactive or not waits
+        for name, member in self._members.items():
+            if member.phase == "inactive" and self._all_were_inactive and name in endpoints:
+                request = Activate(readers=readers_of(endpoints[name], endpoints))
+                self._client.ask(name, endpoints[name].control, request)
+                member.phase = "activating"
+        for name, answer in self._client.answers().items():
+            if not answer.error:  # with an error the node exits by itself, and says why
+                self._members[name].phase = "active"
+                self._tell(self._members[name], "active", "")
+
+    def _exited(self, member: _Member, process: NodeProcess, code: int) -> None:
+        was_active = member.phase == "active"
+        self._bury(member, process)
+        self._tell(member, "finished" if code == 0 else "died", exit_words(code))
+        if code == 0 and member.spec.ends_run:
+            self._end = self._end or RunResult("finished", f"node '{member.spec.name}' has finished", ())
+        elif code == 2 and not was_active:
+            self._fail(member, process.error_line())  # what it is told is wrong, and would be again
+        elif member.spec.respawn == "always" or (code != 0 and member.spec.respawn == "on-failure"):
+            delay_s = member.respawns.next_delay_s(self._now_s())
+            if delay_s is None:
+                self._fail(member, f"failed more than {MAX_RESPAWNS} times in {WINDOW_S:g} s")
+            else:
+                member.phase, member.due_s = "waiting", self._now_s() + delay_s
+        elif code != 0:
+            self._fail(member, f"{exit_words(code)}: {process.error_line()}")
+
+    def _bury(self, member: _Member, process: NodeProcess) -> None:
+        process.kill()  # what it may have started itself
+        member.process, member.phase = None, "gone"
+        self._client.forget(member.spec.name)
+        self._domain.sweep()
+
+    def _fail(self, member: _Member, why: str) -> None:
+        log = self._logs / f"{member.spec.name}.log"
+        self._end = self._end or NodeError(f"node '{member.spec.name}': {why} (log: {log})")
+
+    def _stop(self) -> None:
+        """Stop the nodes: those that only read last, so that they have read everything."""
+        for only_reads in (False, True):
+            group = [
+                (member, member.process)
+                for member in self._members.values()
+                if member.process is not None and member.only_reads == only_reads
+            ]
+            for _, process in group:
+                process.terminate()
+            deadline_s = self._now_s() + _STOP_S
+            while any(process.exit_code() is None for _, process in group) and self._now_s() < deadline_s:
+                time.sleep(_STEP_S / 2)
+            for member, process in group:
+                self._stopped(member, process)
+
+    def _stopped(self, member: _Member, process: NodeProcess) -> None:
+        code = process.exit_code()
+        self._bury(member, process)
+        if code is None:
+            self._tell(member, "killed", "did not stop when asked")
+        elif code in (0, -signal.SIGTERM):
+            self._tell(member, "stopped", exit_words(code))
+        else:
+            self._tell(member, "died", f"{exit_words(code)} while stopping")
+            if not isinstance(self._end, NodeError):
+                self._end = None
+            self._fail(member, f"{exit_words(code)} while stopping: {process.error_line()}")
+
+    def _tell(self, member: _Member, kind: Kind, detail: str) -> None:
+        event = Event(self._now_s(), member.spec.name, kind, detail)
+        self._events.append(event)
+        self._on_event(event)
+
+    def _now_s(self) -> float:
+        return time.monotonic() - self._began_s
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM as `interrupt` where signals can be taken."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def take(number: int, frame: FrameType | None) -> None:
+            self.interrupt(signal.Signals(number).name)
+
+        previous = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def readers_of(endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> dict[str, int]:
+    """Topic to the number of other nodes that read it from `endpoint`, without those nobody reads."""
+    others = [other for other in endpoints.values() if other.name != endpoint.name]
+    counts = {
+        topic: sum(topic in other.subscribes or ANY in other.subscribes for other in others)
+        for topic in endpoint.publishes
+    }
+    return {topic: count for topic, count in counts.items() if count}

@@ -1,0 +1,143 @@
+"""Read a recording back, also one that was cut off."""
+
+import struct
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mcap.exceptions import McapError
+from mcap.records import Attachment, Channel, Footer, Metadata, Schema
+from mcap.records import Message as Record
+from mcap.stream_reader import StreamReader
+
+from wm_planner.errors import RecordingError, did_you_mean
+from wm_planner.messages import STORE, Message, definition
+from wm_planner.messaging import codec
+
+_TORN = (McapError, struct.error, ValueError, RuntimeError)  # the last is lz4's
+
+
+class Recorded:
+    """A message of a recording.
+
+    Attributes:
+        topic: its topic.
+        type_name: ROS 2 name of its type.
+        log_time_ns: UNIX time at which it was recorded.
+        data: its CDR bytes.
+    """
+
+    def __init__(self, topic: str, type_name: str, log_time_ns: int, data: bytes) -> None:
+        self.topic = topic
+        self.type_name = type_name
+        self.log_time_ns = log_time_ns
+        self.data = data
+
+    @property
+    def stamp_ns(self) -> int:
+        """Its own stamp: simulation time in lockstep."""
+        return codec.peek_stamp_ns(self.data)
+
+    @cached_property
+    def message(self) -> Message:
+        """The message, decoded."""
+        return codec.decode(self.type_name, self.data)
+
+
+class Player:
+    """A recording.
+
+    Attributes:
+        is_complete: it was closed properly.
+        counts: messages by topic.
+        gaps: how many messages the sequence numbers say are missing, by topic.
+        metadata: what was noted when it was closed.
+        attachments: name to bytes of the files put into it.
+
+    Raises:
+        RecordingError: if the file cannot be read, or is no recording.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_complete = False
+        self.counts: dict[str, int] = defaultdict(int)
+        self.gaps: dict[str, int] = defaultdict(int)
+        self.metadata: dict[str, str] = {}
+        self.attachments: dict[str, bytes] = {}
+        self._survey()
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that have messages."""
+        return tuple(sorted(self.counts))
+
+    def messages(self, topics: Collection[str] = ()) -> Iterator[Recorded]:
+        """The messages in the order they were recorded.
+
+        Args:
+            topics: only these; all if empty.
+
+        Raises:
+            RecordingError: if a topic was not recorded, or a type was defined otherwise.
+        """
+        for topic in topics:
+            if topic not in self.counts:
+                raise RecordingError(
+                    f"{self.path}: no messages on '{topic}', {did_you_mean(topic, self.topics)}"
+                )
+        schemas: dict[int, str] = {}
+        channels: dict[int, Any] = {}
+        for record in self._records():
+            if isinstance(record, Schema):
+                schemas[record.id] = self._known(record)
+            elif isinstance(record, Channel):
+                channels[record.id] = record
+            elif isinstance(record, Record):
+                channel = channels[record.channel_id]
+                if not topics or channel.topic in topics:
+                    yield Recorded(channel.topic, schemas[channel.schema_id], record.log_time, record.data)
+
+    def _survey(self) -> None:
+        channels: dict[int, str] = {}
+        last: dict[int, int] = {}
+        for record in self._records():
+            if isinstance(record, Channel):
+                channels[record.id] = record.topic
+            elif isinstance(record, Record):
+                topic = channels[record.channel_id]
+                self.counts[topic] += 1
+                if record.channel_id in last:
+                    self.gaps[topic] += max(0, record.sequence - last[record.channel_id] - 1)
+                last[record.channel_id] = record.sequence
+            elif isinstance(record, Metadata):
+                self.metadata.update(record.metadata)
+            elif isinstance(record, Attachment):
+                self.attachments[record.name] = record.data
+            elif isinstance(record, Footer):
+                self.is_complete = True
+
+    def _records(self) -> Iterator[Any]:
+        """The records up to the end, or to where the file was cut off."""
+        try:
+            stream = self.path.open("rb")
+        except OSError as error:
+            raise RecordingError(f"{self.path}: cannot be read ({error.strerror})") from None
+        with stream:
+            if stream.read(8) != b"\x89MCAP0\r\n":
+                raise RecordingError(f"{self.path}: no MCAP recording")
+            stream.seek(0)
+            try:
+                yield from StreamReader(stream).records
+            except _TORN:
+                return
+
+    def _known(self, schema: Any) -> str:
+        name = str(schema.name)
+        if name not in STORE.types or schema.data.decode() != definition(name):
+            raise RecordingError(
+                f"{self.path}: {name} is defined otherwise here; read it with the version that recorded it"
+            )
+        return name

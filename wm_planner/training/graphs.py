@@ -1,0 +1,62 @@
+"""The graphs of a bundle as torch modules: the inputs, outputs and names that their ONNX files have."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wm_planner.training.module import TrainableModel
+from wm_planner.world_models.card import ActionSpec
+
+
+class EncodeGraph(nn.Module):
+    """`encode` with one input a camera, and the states where there are any."""
+
+    def __init__(self, model: TrainableModel) -> None:
+        super().__init__()
+        self.model = model
+        spec = model.observation
+        self.inputs = [f"image.{camera}" for camera in spec.cameras] + (["state"] if spec.state else [])
+        self.outputs = [latent.name for latent in model.latents]
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        spec = self.model.observation
+        images = torch.stack(inputs[: len(spec.cameras)], dim=1)
+        state = inputs[-1] if spec.state else torch.empty(images.shape[0], 0)
+        latent = self.model.encode(images, state)
+        return tuple(latent[name] for name in self.outputs)
+
+    def example(self, batch: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        """Inputs of size `batch`: noise pictures, normal states."""
+        spec = self.model.observation
+        shape = (batch, spec.height, spec.width, 3)
+        arrays = [torch.from_numpy(rng.integers(256, size=shape, dtype=np.uint8)) for _ in spec.cameras]
+        if spec.state:
+            arrays.append(_normal(rng, (batch, sum(quantity.size for quantity in spec.state))))
+        return tuple(arrays)
+
+
+class StepGraph(nn.Module):
+    """`step` with one input an array of the latent, and the action last."""
+
+    def __init__(self, model: TrainableModel, action: ActionSpec) -> None:
+        super().__init__()
+        self.model = model
+        self.action = action
+        self.names = [latent.name for latent in model.latents]
+        self.inputs = [*self.names, "action"]
+        self.outputs = [f"next.{name}" for name in self.names]
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        after = self.model.step(dict(zip(self.names, inputs[:-1], strict=True)), inputs[-1])
+        return tuple(after[name] for name in self.names)
+
+    def example(self, batch: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        """Inputs of size `batch`: normal latents, actions within their bounds."""
+        latents = [_normal(rng, (batch, *latent.shape)) for latent in self.model.latents]
+        size = (batch, len(self.action.names))
+        action = rng.uniform(self.action.low, self.action.high, size=size).astype(np.float32)
+        return (*latents, torch.from_numpy(action))
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
+    return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
