@@ -11,17 +11,16 @@ are not doubled to two frames, and in that the predictor also predicts the posit
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from wm_planner.config import Config
 from wm_planner.errors import ConfigError
-from wm_planner.networks.masks import frame_causal
 from wm_planner.networks.pictures import Pictures
-from wm_planner.networks.rope import grid_positions, rope_tables
 from wm_planner.networks.sigreg import SigReg
-from wm_planner.networks.transformer import Block
+from wm_planner.networks.tokens import FrameCausalTransformer, PictureTransformer
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel
 from wm_planner.training.recipe import TrainingRecipe
@@ -61,13 +60,13 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
     Attributes:
         encoder: `{type: conv}` or `{type: tokens}`, with the sizes of both networks.
         picture: side of a camera picture after area averaging, in pixels.
-        sigreg: weight of the anti-collapse term.
+        sigreg: weight of the anti-collapse term at the first and at the last iteration, linear between.
         train_encoder: false leaves the encoder at its random weights: a control.
     """
 
     encoder: Conv | Tokens
     picture: int = 32
-    sigreg: float = 0.1
+    sigreg: tuple[float, float] = (0.1, 0.1)
     train_encoder: bool = True
 
 
@@ -101,7 +100,7 @@ class AcJepa(TrainableModel):
         )
         self.pictures = Pictures(self.observation)
         self.sigreg = SigReg()
-        self.sigreg_weight = recipe.sigreg
+        self.sigreg_weights = recipe.sigreg
         self.encoder: ConvEncoder | TokenEncoder
         self.predictor: VectorPredictor | TokenPredictor
         if isinstance(recipe.encoder, Conv):
@@ -119,13 +118,12 @@ class AcJepa(TrainableModel):
         return self.encoder(self.pictures(images), state)
 
     def step(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
-        one_frame = {name: array.unsqueeze(1) for name, array in latent.items()}
-        return {
-            name: array.squeeze(1) for name, array in self.predictor(one_frame, action.unsqueeze(1)).items()
-        }
+        now = {name: array.unsqueeze(1) for name, array in latent.items()}  # (N, T=1, ...)
+        after = self.predictor(now, action.unsqueeze(1))
+        return {name: array.squeeze(1) for name, array in after.items()}
 
     def loss(
-        self, batch: Mapping[str, Tensor], generator: torch.Generator
+        self, batch: Mapping[str, Tensor], progress: float, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
         action = batch["action"][:, :-1]
         clips, frames = batch["state"].shape[:2]
@@ -145,7 +143,8 @@ class AcJepa(TrainableModel):
         terms |= {f"open_loop.{name}": self._error(name, open_loop, future) for name in latent}
         terms["sigreg"] = self.sigreg(latent[self.encoder.learned].flatten(2), generator)
         errors = torch.stack([term for name, term in terms.items() if name != "sigreg"])
-        return errors.sum() + self.sigreg_weight * terms["sigreg"], terms
+        first, last = self.sigreg_weights
+        return errors.sum() + (first + (last - first) * progress) * terms["sigreg"], terms
 
     def _error(self, name: str, got: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Tensor:
         """Mean squared error; of the position in units of the largest action."""
@@ -187,7 +186,7 @@ class VectorPredictor(nn.Module):
         self.register_buffer("action_scale", torch.tensor(data.action.high), persistent=False)
         sizes = (config.latent + len(data.action.names), config.hidden, config.hidden)
         layers: list[nn.Module] = []
-        for size, size_out in zip(sizes, sizes[1:], strict=False):
+        for size, size_out in pairwise(sizes):
             layers += [nn.Linear(size, size_out), nn.LayerNorm(size_out), nn.SiLU()]
         self.layers = nn.Sequential(*layers, zeroed(nn.Linear(config.hidden, config.latent)))
 
@@ -197,11 +196,9 @@ class VectorPredictor(nn.Module):
 
 
 class TokenEncoder(nn.Module):
-    """Patches of one frame through a transformer; each number of each token is whitened over the data."""
+    """A transformer over the patches of one frame; each number of each token is whitened over the data."""
 
     learned = "tokens"
-    cos: Tensor
-    sin: Tensor
 
     def __init__(self, config: Tokens, input_shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -213,27 +210,18 @@ class TokenEncoder(nn.Module):
             )
         self.grid = (height // config.patch, width // config.patch)
         patches = self.grid[0] * self.grid[1]
-        self.patch_embed = nn.Conv2d(channels, config.dim, config.patch, config.patch)
-        self.blocks = nn.ModuleList(
-            Block(config.dim, config.heads, config.mlp_ratio) for _ in range(config.encoder_depth)
-        )
-        self.norm = nn.LayerNorm(config.dim, eps=1e-6)
+        sizes = (config.dim, config.heads, config.encoder_depth, config.mlp_ratio)
+        self.transformer = PictureTransformer(channels, config.patch, self.grid, *sizes)
         self.proj = nn.Linear(config.dim, config.latent)
         self.whiten = nn.BatchNorm1d(patches * config.latent, affine=False)
-        cos, sin = rope_tables(grid_positions(1, *self.grid), config.dim // config.heads)
-        self.register_buffer("cos", cos, persistent=False)
-        self.register_buffer("sin", sin, persistent=False)
         self.latents = (
             LatentSpec(name="tokens", shape=(patches, config.latent)),
             LatentSpec(name=POSITION, shape=(3,), unit="m"),
         )
 
     def forward(self, pictures: Tensor, state: Tensor) -> dict[str, Tensor]:
-        x = self.patch_embed(pictures).flatten(2).transpose(1, 2)  # (B, P, dim)
-        for block in self.blocks:
-            x = block(x, self.cos, self.sin)
-        x = self.proj(self.norm(x))  # (B, P, D)
-        return {"tokens": self.whiten(x.flatten(1)).unflatten(1, x.shape[1:]), POSITION: state}
+        tokens = self.proj(self.transformer(pictures))  # (B, P, D)
+        return {"tokens": self.whiten(tokens.flatten(1)).unflatten(1, tokens.shape[1:]), POSITION: state}
 
 
 class TokenPredictor(nn.Module):
@@ -242,54 +230,35 @@ class TokenPredictor(nn.Module):
     action_scale: Tensor
     position_mean: Tensor
     position_std: Tensor
-    cos: Tensor
-    sin: Tensor
-    mask: Tensor
 
     def __init__(self, config: Tokens, grid: tuple[int, int], data: DataSpec, frames: int) -> None:
         super().__init__()
-        position = data.quantity(POSITION)
-        if position.size != len(data.action.names):
+        size = data.quantity(POSITION).size
+        if size != len(data.action.names):
             raise ConfigError(
-                f"{POSITION} has {position.size} numbers, the action has {len(data.action.names)}: the token "
-                "predictor starts from position + action; train `encoder: {type: conv}` on this data"
+                f"{POSITION} has {size} numbers, the action {len(data.action.names)}: the token predictor "
+                "starts from position + action; train the recipe `small` on this data"
             )
         mean, std = data.statistics(POSITION)
         self.register_buffer("action_scale", torch.tensor(data.action.high), persistent=False)
         self.register_buffer("position_mean", torch.tensor(mean), persistent=False)
         self.register_buffer("position_std", torch.tensor(std), persistent=False)
+        sizes = (config.dim, config.heads, config.predictor_depth, config.mlp_ratio)
         self.embed = nn.Linear(config.latent, config.dim)
-        self.action_encoder = nn.Linear(position.size, config.dim)
-        self.state_encoder = nn.Linear(position.size, config.dim)
-        self.blocks = nn.ModuleList(
-            Block(config.dim, config.heads, config.mlp_ratio) for _ in range(config.predictor_depth)
-        )
-        self.norm = nn.LayerNorm(config.dim, eps=1e-6)
+        self.action_encoder = nn.Linear(size, config.dim)
+        self.state_encoder = nn.Linear(size, config.dim)
+        self.transformer = FrameCausalTransformer(frames, 2, grid, *sizes)
         self.proj = zeroed(nn.Linear(config.dim, config.latent))
-        self.state_proj = zeroed(nn.Linear(config.dim, position.size))
-        patches = grid_positions(frames, *grid).unflatten(0, (frames, -1))  # (T, P, 3)
-        conditions = torch.zeros(frames, 2, 3, dtype=patches.dtype)
-        conditions[..., 0] = torch.arange(frames).unsqueeze(1)
-        positions = torch.cat((conditions, patches), dim=1).flatten(0, 1)
-        cos, sin = rope_tables(positions, config.dim // config.heads)
-        self.register_buffer("cos", cos, persistent=False)
-        self.register_buffer("sin", sin, persistent=False)
-        self.register_buffer("mask", frame_causal(frames, 2 + patches.shape[1]), persistent=False)
+        self.state_proj = zeroed(nn.Linear(config.dim, size))
 
     def forward(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
         """Next latents of frames (B, T, ...) with `action` (B, T, A); frame t sees frames up to t."""
         tokens, position = latent["tokens"], latent[POSITION]
-        frames, patches = tokens.shape[1:3]
-        length = frames * (2 + patches)
         conditions = (
             self.action_encoder(action / self.action_scale),
             self.state_encoder((position - self.position_mean) / self.position_std),
         )
-        x = torch.cat((torch.stack(conditions, dim=2), self.embed(tokens)), dim=2).flatten(1, 2)
-        mask = None if frames == 1 else self.mask[:length, :length]
-        for block in self.blocks:
-            x = block(x, self.cos[:length], self.sin[:length], mask)
-        x = self.norm(x).unflatten(1, (frames, -1))  # (B, T, 2 + P, dim)
+        x = self.transformer(torch.stack(conditions, dim=2), self.embed(tokens))  # (B, T, 2 + P, dim)
         blocked = self.state_proj(x[:, :, 1]) * self.action_scale
         return {"tokens": tokens + self.proj(x[:, :, 2:]), POSITION: position + action + blocked}
 

@@ -15,7 +15,6 @@ from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
 from wm_planner.simulation.base import Disturbance, load_scene
 from wm_planner.simulation.mujoco import MujocoSimulator
-from wm_planner.simulation.rendering import draw_without_a_screen
 from wm_planner.world_models.base import Observation
 
 SLICE_S = 0.02  # of simulated time between two looks at the clock, in realtime
@@ -46,7 +45,6 @@ class Simulator(Node):
     params: Params
 
     def configure(self) -> None:
-        draw_without_a_screen()
         self.sim = MujocoSimulator(load_scene(self.params.scene), self.params.disturbance)
         self.dt_ns = nanoseconds(self.sim.scene.control_dt_s)
         topics = ["/clock", "/goal", "/joint_states", "/tcp_pose", "/episode"]

@@ -62,7 +62,7 @@ def test_the_shipped_sizes_are_the_ones_of_the_recipes(spec):
 @pytest.mark.parametrize("name", ["small", "tokens"])
 def test_every_weight_gets_a_gradient(name, data, spec):
     net = wake(network(name, spec))
-    loss, terms = net.loss(batch(data), torch.Generator().manual_seed(0))
+    loss, terms = net.loss(batch(data), 0.0, torch.Generator().manual_seed(0))
     loss.backward()
     assert all(weight.grad is not None and weight.grad.any() for weight in net.parameters())
     assert set(terms) >= {"sigreg", f"one_step.{net.latents[0].name}", f"open_loop.{net.latents[0].name}"}
@@ -71,7 +71,7 @@ def test_every_weight_gets_a_gradient(name, data, spec):
 @pytest.mark.parametrize("name", ["small", "tokens"])
 def test_a_frozen_encoder_keeps_its_weights_and_gets_no_gradient(name, data, spec):
     net = network(name, spec, train_encoder=False)
-    net.loss(batch(data), torch.Generator().manual_seed(0))[0].backward()
+    net.loss(batch(data), 0.0, torch.Generator().manual_seed(0))[0].backward()
     assert all(weight.grad is None for weight in net.encoder.parameters())
     assert any(weight.grad is not None for weight in net.predictor.parameters())
 
@@ -87,7 +87,7 @@ def test_an_untrained_predictor_copies_the_tokens_and_adds_the_action_to_the_pos
 
 def test_the_tokens_of_a_goal_picture_do_not_depend_on_the_state(data, spec):
     net = network("tokens", spec).eval()
-    images = torch.from_numpy(data.images[:3])
+    images = torch.tensor(data.images[:3])
     seen, goal = net.encode(images, torch.rand(3, 3)), net.encode(images, torch.zeros(3, 3))
     assert torch.equal(seen["tokens"], goal["tokens"])
     assert torch.equal(goal["tcp_position"], torch.zeros(3, 3))
@@ -133,7 +133,7 @@ def test_sizes_that_do_not_fit_are_named(spec):
         spec,
         action=convert({"names": ["x"], "units": ["m"], "low": [-1.0], "high": [1.0]}, type(spec.action), ""),
     )
-    with pytest.raises(ConfigError, match="tcp_position has 3 numbers, the action has 1"):
+    with pytest.raises(ConfigError, match="tcp_position has 3 numbers, the action 1"):
         network("tokens", planar)
 
 

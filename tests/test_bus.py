@@ -171,6 +171,8 @@ def test_a_reader_that_leaves_is_no_longer_counted(peers):
     reader = peers.join("reader", subscribes="/joint_states")
     matched(writer, reader, "/joint_states")
 
+    reader.close()
+
     def is_gone() -> bool:
         try:
             writer.wait_for_readers({"/joint_states": 1}, 0.0)

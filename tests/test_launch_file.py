@@ -76,8 +76,8 @@ def test_references_inside_a_text_become_text(launch):
     [
         ("$(ticks)", "$(tocks)", r"nodes\[0\]\.params\.ticks: no argument 'tocks', did you mean 'ticks'"),
         (
-            "{ticks:",
-            "{tick:",
+            "params: {ticks:",
+            "params: {tick:",
             r"nodes\[0\] \(.*talker\.py\)\.params: unknown key 'tick', did you mean 'ticks'",
         ),
         ("$(ticks)", "soon", r"nodes\[0\] \(.*talker\.py\)\.params\.ticks: Expected `int`, got `str`"),
@@ -106,7 +106,7 @@ def test_a_program_must_define_one_node(tmp_path):
     with pytest.raises(PluginError, match="defines 0 classes derived from Node"):
         file.node_class(tmp_path / "none.py")
     (tmp_path / "torn.py").write_text("import no_such_package\n")
-    with pytest.raises(PluginError, match="cannot be imported.*no_such_package"):
+    with pytest.raises(PluginError, match=r"cannot be imported.*no_such_package"):
         file.node_class(tmp_path / "torn.py")
 
 

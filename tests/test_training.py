@@ -45,17 +45,17 @@ def weights(path):
     return torch.load(path / "checkpoint.pt", weights_only=True)["model"]
 
 
-class Interrupted(Exception):
+class InterruptedTrainingError(Exception):
     """Raised from a report, as Ctrl-C would be."""
 
 
 def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(folder, tmp_path, often):
     def interrupt(progress):
         if progress.iteration == 4:
-            raise Interrupted
+            raise InterruptedTrainingError
 
     train(MODEL, [folder], tmp_path / "whole", "small", TINY, report=lambda progress: None)
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedTrainingError):
         train(MODEL, [folder], tmp_path / "parts", "small", TINY, report=interrupt)
     torch.manual_seed(99)
     train(MODEL, [folder], tmp_path / "parts", "small", TINY, report=lambda progress: None)
@@ -89,7 +89,7 @@ def test_training_stops_resumable_when_its_cpu_seconds_are_used_up(folder, tmp_p
 
 def test_the_folder_of_another_run_is_refused(folder, tmp_path):
     train(MODEL, [folder], tmp_path / "run", "small", {**TINY, "iterations": 1}, report=lambda progress: None)
-    with pytest.raises(BundleError, match="another training run: recipe.iterations is 1 there, 6 now"):
+    with pytest.raises(BundleError, match=r"another training run: recipe\.iterations is 1 there, 6 now"):
         train(MODEL, [folder], tmp_path / "run", "small", TINY)
 
 
@@ -165,7 +165,7 @@ from wm_planner.training.module import TrainableModel
 from wm_planner.training.recipe import TrainingRecipe
 from wm_planner.world_models.card import LatentSpec, ObservationSpec
 
-RECIPES = {"tiny": TrainingRecipe(iterations=40, cpu_seconds=60.0, clip=2, batch=8, learning_rate=0.1, warmup=0)}
+RECIPES = {"tiny": TrainingRecipe(iterations=40, cpu_seconds=60.0, clip=2, learning_rate=0.1, warmup=0)}
 
 
 class Drift(TrainableModel):
@@ -176,11 +176,12 @@ class Drift(TrainableModel):
         super().__init__()
         self.observation = ObservationSpec(
             cameras=data.cameras, height=data.height, width=data.width, joined="channels",
-            input_shape=(6, data.height, data.width), mean=0.0, std=1.0, state=(data.quantity("tcp_position"),),
+            input_shape=(6, data.height, data.width), mean=0.0, std=1.0,
+            state=(data.quantity("tcp_position"),),
         )
         self.gain = torch.nn.Parameter(torch.zeros(3))
 
-    def loss(self, batch, generator):
+    def loss(self, batch, progress, generator):
         after = self.step({"position": batch["state"][:, 0]}, batch["action"][:, 0])["position"]
         loss = (after - batch["state"][:, 1]).square().mean()
         return loss, {"drift": loss}

@@ -16,23 +16,24 @@ class Pictures(nn.Module):
 
     def __init__(self, spec: ObservationSpec) -> None:
         super().__init__()
+        if spec.input_shape is None or not spec.cameras:
+            raise ConfigError("a network of pictures needs cameras and an input_shape; this one has none")
         self.spec = spec
-        cameras = len(spec.cameras)
-        channels, height, width = spec.input_shape
+        cameras, height = len(spec.cameras), spec.input_shape[1]
         beside = cameras if spec.joined == "side_by_side" else 1
         self.shrink = spec.height // height
         expected = (3 * cameras // beside, spec.height // self.shrink, beside * (spec.width // self.shrink))
-        if (channels, height, width) != expected or spec.height % height:
+        if spec.input_shape != expected or spec.height % height:
             raise ConfigError(
-                f"{cameras} cameras of {spec.height}x{spec.width} pixels, joined as {spec.joined}, cannot give "
-                f"an input of shape {spec.input_shape}; the nearest is {expected}: change the recipe's picture size"
+                f"{cameras} cameras of {spec.height}x{spec.width} pixels, joined as {spec.joined}, cannot "
+                f"give an input of shape {spec.input_shape}, the nearest is {expected}: change `picture`"
             )
 
     def forward(self, images: Tensor) -> Tensor:
         """Pictures (B, cameras, H, W, 3) uint8 to float (B, *input_shape)."""
         x = images.movedim(-1, 2).flatten(0, 1).float()  # (B * cameras, 3, H, W)
         x = (avg_pool2d(x, self.shrink) / 255.0 - self.spec.mean) / self.spec.std
-        x = x.unflatten(0, (-1, len(self.spec.cameras)))  # (B, cameras, 3, h, w)
-        if self.spec.joined == "channels":
-            return x.flatten(1, 2)
-        return x.permute(0, 2, 3, 1, 4).flatten(3)  # (B, 3, h, cameras * w)
+        x = x.reshape(-1, len(self.spec.cameras), *x.shape[1:])  # (B, cameras, 3, h, w)
+        beside = self.spec.joined == "side_by_side"
+        joined: Tensor = x.permute(0, 2, 3, 1, 4).flatten(3) if beside else x.flatten(1, 2)
+        return joined

@@ -29,6 +29,6 @@ def rope_tables(positions: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn each pair of neighbours in the last axis of `x` (..., L, head_dim) by its angle."""
-    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
+    even, odd = x.reshape(*x.shape[:-1], -1, 2).unbind(-1)
     partner = torch.stack((-odd, even), dim=-1).flatten(-2)
     return x * cos + partner * sin

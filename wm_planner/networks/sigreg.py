@@ -39,4 +39,5 @@ class SigReg(nn.Module):
         angles = (z @ (directions / directions.norm(dim=0))).unsqueeze(-1) * self.knots  # (B, ..., M, knots)
         real, imaginary = angles.cos().mean(0), angles.sin().mean(0)
         distance = (real - self.gaussian).square() + imaginary.square()
-        return (distance @ self.weights).mean() * z.shape[0]
+        statistic: Tensor = (distance @ self.weights).mean() * z.shape[0]
+        return statistic

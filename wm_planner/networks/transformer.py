@@ -22,10 +22,11 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None = None) -> Tensor:
         """Attend within `x` (B, L, dim); `cos`, `sin` (L, head_dim); `mask` (L, L), True where seen."""
-        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (3, B, heads, L, d)
-        q, k = rotate(qkv[:2], cos, sin).unbind(0)
+        qkv: Tensor = self.qkv(x).reshape(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k = rotate(qkv[:2], cos, sin).unbind(0)  # (B, heads, L, head_dim)
         seen = scaled_dot_product_attention(q, k, qkv[2], attn_mask=mask)
-        return self.proj(seen.transpose(1, 2).flatten(2))
+        out: Tensor = self.proj(seen.transpose(1, 2).flatten(2))
+        return out
 
 
 class Mlp(nn.Module):
@@ -37,7 +38,8 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(hidden, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(gelu(self.fc1(x)))
+        out: Tensor = self.fc2(gelu(self.fc1(x)))
+        return out
 
 
 class Block(nn.Module):
@@ -52,4 +54,5 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None = None) -> Tensor:
         x = x + self.attn(self.norm1(x), cos, sin, mask)
-        return x + self.mlp(self.norm2(x))
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out

@@ -137,9 +137,9 @@ class _WholeWrites:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        except FileExistsError:
-            raise RecordingError(f"{path}: exists; remove it or record to another path") from None
         except OSError as error:
+            if path.exists():
+                raise RecordingError(f"{path}: exists; remove it or record to another path") from None
             raise RecordingError(
                 f"{path}: cannot be written ({error.strerror}); choose a folder you may write to"
             ) from None
@@ -179,6 +179,7 @@ class _WholeWrites:
         """End the file after its last whole record, with a footer if there is room."""
         try:
             os.ftruncate(self._file, self._size)
+            os.lseek(self._file, self._size, os.SEEK_SET)
             self._append(_bare_end())
         except OSError:
             os.ftruncate(self._file, self._size)

@@ -1,8 +1,5 @@
 """Camera pictures from MuJoCo without a screen."""
 
-import os
-import sys
-
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +53,3 @@ class Camera:
         """Give the GL context back."""
         self._renderer.close()
 
-
-def draw_without_a_screen() -> None:
-    """Let MuJoCo use EGL on Linux, unless the user chose another back end; call before the first picture."""
-    if sys.platform == "linux":
-        os.environ.setdefault("MUJOCO_GL", "egl")

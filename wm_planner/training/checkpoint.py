@@ -1,7 +1,6 @@
-"""A training run on disk: what it trains (`run.yaml`), how far it is (`checkpoint.pt`), how it went (`log.jsonl`)."""
+"""A training run on disk: `run.yaml` (what is trained), `checkpoint.pt` (how far it is), `log.jsonl`."""
 
 import json
-import os
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -127,7 +126,7 @@ class RunFolder:
 def _write(file: Path, content: bytes) -> None:
     temporary = file.with_name(file.name + ".part")
     temporary.write_bytes(content)
-    os.replace(temporary, file)
+    temporary.replace(file)
 
 
 def _flat(values: Any, path: str = "") -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""From a training run to a bundle: graphs that take raw sensors and physical actions, and the card that says so."""
+"""From a training run to a bundle: graphs that take raw sensors and physical actions, and their card."""
 
 import shutil
 import warnings
@@ -47,7 +47,7 @@ def export(run: str | Path, out: str | Path) -> Card:
 def _write_bundle(trained: Trained, folder: Path, run: Path, out: Path) -> Card:
     spec = trained.spec
     data = " ".join(f"--data {path}" for path in spec.datasets)
-    modules = {
+    modules: dict[str, EncodeGraph | StepGraph] = {
         "encode": EncodeGraph(trained.network),
         "step": StepGraph(trained.network, spec.data.action),
     }

@@ -30,13 +30,14 @@ class TrainableModel(nn.Module, ABC):
 
     @abstractmethod
     def loss(
-        self, batch: Mapping[str, Tensor], generator: torch.Generator
+        self, batch: Mapping[str, Tensor], progress: float, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The scalar to minimise and its terms by name, for a batch of clips.
 
         Args:
             batch: `images` (B, T, cameras, H, W, 3) uint8, `state` (B, T, S), `action` (B, T, A), where
                 `action[:, t]` leads from frame t to t + 1; state and action in physical units.
+            progress: the share of the schedule that is done, 0 to 1.
             generator: the only source of randomness.
         """
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import nn
 
 from wm_planner.config import to_builtins
 from wm_planner.data.episodes import EpisodeData
@@ -122,7 +122,7 @@ def _fit(
 def _iterate(
     model: TrainableModel,
     optimizer: torch.optim.Optimizer,
-    weights: list[Tensor],
+    weights: list[nn.Parameter],
     recipe: TrainingRecipe,
     clips: Clips,
     iteration: int,
@@ -131,9 +131,10 @@ def _iterate(
     rng = np.random.default_rng((recipe.seed, iteration))
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     names = [quantity.name for quantity in model.observation.state]
-    loss, terms = model.loss(clips.draw(recipe.batch, names, rng), generator)
+    batch = clips.draw(recipe.batch, names, rng)
+    loss, terms = model.loss(batch, iteration / recipe.iterations, generator)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(weights, recipe.max_gradient_norm)
     for group in optimizer.param_groups:
         group["lr"] = recipe.learning_rate_at(iteration)

@@ -18,7 +18,7 @@ class TorchGraph(Graph):
 
     @torch.no_grad()
     def run(self, feed: Arrays) -> Arrays:
-        inputs = [torch.from_numpy(feed[name]) for name in self.module.inputs]
+        inputs = [torch.tensor(feed[name]) for name in self.module.inputs]
         outputs = self.module(*inputs)
         return {name: array.numpy() for name, array in zip(self.module.outputs, outputs, strict=True)}
 

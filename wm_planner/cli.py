@@ -1,0 +1,166 @@
+"""The command line: `wm`."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from wm_planner.errors import ConfigError, WmError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+console = Console(highlight=False)
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run `wm`; what a user can mend ends in one line and exit code 2."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores cost more than they bring
+    try:
+        app()
+    except WmError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def launch(
+    file: Annotated[str, typer.Argument(help="a name on the launch shelf, or a path")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="argument=value")] = None,
+    name: Annotated[str | None, typer.Option(help="of the run; its folder is runs/NAME")] = None,
+) -> None:
+    """Start the nodes of a launch file, follow the run, report."""
+    from wm_planner.evaluation.live import Live
+    from wm_planner.launching import file as launch_file
+    from wm_planner.launching.run import prepare
+    from wm_planner.launching.supervisor import Supervisor
+
+    path = launch_file.find(file)
+    name = name or f"{path.stem}_{time.strftime('%Y%m%d_%H%M%S')}"
+    spec = launch_file.load(path, name, overrides or ())
+    folder = prepare(Path("runs") / name, spec)
+    episodes = next((n.params.get("episodes") for n in spec.nodes if n.program.stem == "simulator"), None)
+    console.print(f"{path.stem} in {spec.clock}, {len(spec.nodes)} nodes, into {folder}")
+    with Live(name, episodes, console, lossless=spec.clock == "lockstep") as live:
+        result = Supervisor(spec, folder, domain=name, on_event=live.event).run(live.step)
+    _report(folder, live.statistics.figures(), {"launch": path.stem, "overrides": overrides or []})
+    if result.status == "interrupted":
+        console.print(f"interrupted: {result.reason}")
+        sys.exit(INTERRUPTED)
+
+
+def _report(folder: Path, figures: Any, run: dict[str, Any]) -> None:
+    from wm_planner.evaluation import report, video
+
+    report.write_summary(folder, figures, run)
+    made = [folder / report.SUMMARY_FILE]
+    if figures.episodes:
+        made.append(report.plot(folder, figures, folder.name))
+    recording = folder / "episodes.mcap"
+    if recording.is_file():
+        made += [video.write_video(recording, folder), recording]
+    console.print(report.tables(figures))
+    for path in made:
+        console.print(f"  {path}  {path.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
+
+
+@app.command("eval")
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="a run, runs/NAME")],
+    model: Annotated[str | None, typer.Option(help="bundle to imagine with; the run's own by default")] = None,
+) -> None:
+    """Read a recorded run back: success, timing, surprise, and prediction error by horizon."""
+    from wm_planner.evaluation import report
+    from wm_planner.evaluation.offline import foresight, replayed_figures
+    from wm_planner.launching.run import recording_of, world_model_of
+    from wm_planner.world_models.onnx import OnnxWorldModel
+
+    recording = recording_of(folder)
+    console.print(report.tables(replayed_figures(recording)))
+    bundle = model or world_model_of(folder)
+    table = Table(title=f"prediction error of {bundle}, relative to copying the last latent")
+    for column in ("steps ahead", "error", "pairs"):
+        table.add_column(column, justify="right")
+    for steps, (error, pairs) in foresight(recording, OnnxWorldModel.load(bundle)).items():
+        table.add_row(str(steps), f"{error:.3f}", str(pairs))
+    console.print(table)
+
+
+@app.command()
+def collect(
+    scene: Annotated[str, typer.Argument(help="path of a scene file")],
+    out: Annotated[Path, typer.Option(help="folder of the data set, must not exist")],
+    episodes: int = 400,
+    steps: int = 40,
+    seed: int = 0,
+    workers: int = 2,
+) -> None:
+    """Record wandering motion in a scene as a data set."""
+    from rich.progress import Progress
+
+    from wm_planner import collection
+
+    config = collection.CollectConfig(
+        scene=scene, episodes=episodes, steps=steps, seed=seed, workers=workers
+    )
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("episodes", total=episodes)
+        meta = collection.collect(config, out, lambda kept: progress.update(task, completed=kept))
+    console.print(f"{out}: {meta.episodes} episodes of {meta.steps} steps, left out: {meta.rejected}")
+
+
+@app.command()
+def train(
+    model_file: Annotated[str, typer.Argument(help="path of a model file, models/x.py")],
+    data: Annotated[list[str], typer.Option(help="data set folder; give several times")],
+    out: Annotated[Path, typer.Option(help="folder of the training run; the same again resumes it")],
+    recipe: Annotated[str, typer.Option(help="one of the model file's RECIPES")],
+    changes: Annotated[list[str] | None, typer.Option("--set", help="recipe field=value")] = None,
+) -> None:
+    """Train a world model on data sets."""
+    from wm_planner.training import run
+
+    overrides = {}
+    for change in changes or ():
+        field, equals, value = change.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {change}: wanted field=value, e.g. --set iterations=100")
+        overrides[field] = yaml.safe_load(value)
+    last = run.train(model_file, data, out, recipe, overrides, report=lambda progress: console.print(progress))
+    if last.iteration < last.iterations:
+        console.print(f"stopped at its CPU limit; the same command with a higher --set cpu_seconds resumes")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="folder of a training run")],
+    out: Annotated[Path, typer.Option(help="folder of the bundle")],
+) -> None:
+    """Export a trained model as a bundle of ONNX graphs with a card."""
+    from wm_planner.training.export import export as export_bundle
+
+    card = export_bundle(run, out)
+    errors = ", ".join(f"{name} {graph.max_abs_error:.1e}" for name, graph in card.graphs.items())
+    console.print(f"{out}: {card.about}\nlargest difference between torch and ONNX Runtime: {errors}")
+
+
+@app.command()
+def doctor() -> None:
+    """Show what this machine has and lacks."""
+    from wm_planner import doctor as examiner
+
+    findings = list(examiner.examine())
+    for finding in findings:
+        mark = "[green]ok[/]  " if finding.is_well else "[red]bad[/] "
+        console.print(f"{mark}{finding.what:24s} {finding.found}", soft_wrap=True)
+    if not all(finding.is_well for finding in findings):
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What a person sees of a run: a table, a plot of distance against step, the figures as JSON."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Group
+from rich.table import Table
+
+from wm_planner.evaluation.run_statistics import RunFigures, Spread
+from wm_planner.evaluation.statistics import Rate
+
+SUMMARY_FILE = "summary.json"
+PLOT_FILE = "distance.png"
+
+
+def write_summary(folder: Path, figures: RunFigures, run: Mapping[str, Any]) -> None:
+    """Write the figures of a run and what was run as `summary.json`, whole or not at all."""
+    temporary = folder / (SUMMARY_FILE + ".part")
+    document = {"run": dict(run), **msgspec.to_builtins(figures)}
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    temporary.replace(folder / SUMMARY_FILE)
+
+
+def tables(figures: RunFigures) -> Group:
+    """The success table and the timing table, for the terminal."""
+    success = Table(title="success, by distance at the end of the episode")
+    success.add_column("within")
+    success.add_column("episodes", justify="right")
+    success.add_column("share", justify="right")
+    success.add_column("95 % interval", justify="right")
+    for row in figures.success:
+        interval = Rate(row.successes, row.episodes, row.low, row.high)
+        success.add_row(
+            f"{row.radius_m * 100:g} cm",
+            f"{row.successes} of {row.episodes}",
+            f"{interval.share:.1%}",
+            f"{row.low:.1%} to {row.high:.1%}",
+        )
+    spreads = Table(title=f"{figures.plans} plans, {figures.deadline_misses} deadline misses, "
+                    f"{figures.fallbacks} fallbacks")
+    for column in ("", "median", "p99", "max"):
+        spreads.add_column(column, justify="right" if column else "left")
+    for name, spread, factor in (
+        ("end distance, cm", figures.end_distance_m, 100.0),
+        ("plan time, ms", figures.plan_s, 1000.0),
+        ("input age, ms", figures.input_age_s, 1000.0),
+        ("plan cost", figures.plan_cost, 1.0),
+        ("surprise", figures.surprise, 1.0),
+    ):
+        spreads.add_row(name, *_cells(spread, factor))
+    return Group(success, spreads)
+
+
+def plot(folder: Path, figures: RunFigures, title: str) -> Path:
+    """Draw distance against step, a line an episode, into `distance.png`."""
+    from matplotlib.figure import Figure  # a second to import, needed here alone
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for episode in figures.episodes:
+        colour = "tab:blue" if episode.success else "tab:red"
+        axes.plot([100 * d for d in episode.distances_m], color=colour, alpha=0.6, linewidth=1)
+    for row in figures.success:
+        axes.axhline(100 * row.radius_m, color="gray", linestyle=":", linewidth=1)
+    axes.set(xlabel="step", ylabel="distance to the goal [cm]", title=title, ylim=(0, None))
+    path = folder / PLOT_FILE
+    figure.savefig(path, dpi=120)
+    return path
+
+
+def _cells(spread: Spread, factor: float) -> list[str]:
+    return [
+        "-" if value is None else f"{value * factor:.3g}" for value in (spread.median, spread.p99, spread.max)
+    ]

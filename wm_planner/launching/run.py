@@ -1,0 +1,59 @@
+"""The folder of a run: what was launched, its logs, its recording."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from wm_planner.config import read_yaml
+from wm_planner.errors import ConfigError
+from wm_planner.launching.file import LaunchSpec
+
+RECORDING = "episodes.mcap"
+LAUNCHED = "launch.yaml"
+
+
+def prepare(folder: Path, spec: LaunchSpec) -> Path:
+    """Make the folder of a new run and note in it what is launched, with every argument filled in.
+
+    Raises:
+        ConfigError: if it exists, or cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise ConfigError(f"{folder} exists already; choose another --name or remove it") from None
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from None
+    nodes = [
+        {"exec": str(node.program), "name": node.name, "params": node.params, "respawn": node.respawn}
+        for node in spec.nodes
+    ]
+    text = yaml.safe_dump({"clock": spec.clock, "nodes": nodes}, sort_keys=False)
+    (folder / LAUNCHED).write_text(text, encoding="utf-8")
+    return folder
+
+
+def recording_of(folder: Path) -> Path:
+    """The recording of a run.
+
+    Raises:
+        ConfigError: if the folder holds none.
+    """
+    path = folder / RECORDING
+    if not path.is_file():
+        raise ConfigError(f"{folder} holds no {RECORDING}; give the folder of a run, runs/NAME")
+    return path
+
+
+def world_model_of(folder: Path) -> str:
+    """The bundle that a run planned with.
+
+    Raises:
+        ConfigError: if the run's launch file names none.
+    """
+    nodes: list[dict[str, Any]] = read_yaml(folder / LAUNCHED).get("nodes", [])
+    for node in nodes:
+        if "world_model" in node.get("params", {}):
+            return str(node["params"]["world_model"])
+    raise ConfigError(f"{folder / LAUNCHED}: no node has a world_model; name one with --model")
