@@ -27,6 +27,8 @@ from wm_planner.training.recipe import TrainingRecipe
 from wm_planner.world_models.card import LatentSpec, ObservationSpec
 
 POSITION = "tcp_position"
+SETTLED = 0.3
+"""The share of the schedule after which the anti-collapse weight no longer changes."""
 
 
 class Conv(Config, frozen=True, kw_only=True, tag="conv"):
@@ -60,7 +62,8 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
     Attributes:
         encoder: `{type: conv}` or `{type: tokens}`, with the sizes of both networks.
         picture: side of a camera picture after area averaging, in pixels.
-        sigreg: weight of the anti-collapse term at the first and at the last iteration, linear between.
+        sigreg: weight of the anti-collapse term at the first iteration and from `SETTLED` on, linear between:
+            directions that die while the predictor is still bad do not come back.
         train_encoder: false leaves the encoder at its random weights: a control.
     """
 
@@ -72,7 +75,7 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
 
 RECIPES = {
     "small": Recipe(encoder=Conv(), iterations=2000, cpu_seconds=600.0),
-    "tokens": Recipe(encoder=Tokens(), iterations=15_000, cpu_seconds=3300.0),
+    "tokens": Recipe(encoder=Tokens(), iterations=20_000, cpu_seconds=3500.0, sigreg=(0.5, 0.1)),
 }
 
 
@@ -144,7 +147,8 @@ class AcJepa(TrainableModel):
         terms["sigreg"] = self.sigreg(latent[self.encoder.learned].flatten(2), generator)
         errors = torch.stack([term for name, term in terms.items() if name != "sigreg"])
         first, last = self.sigreg_weights
-        return errors.sum() + (first + (last - first) * progress) * terms["sigreg"], terms
+        weight = first + (last - first) * min(1.0, progress / SETTLED)
+        return errors.sum() + weight * terms["sigreg"], terms
 
     def _error(self, name: str, got: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Tensor:
         """Mean squared error; of the position in units of the largest action."""

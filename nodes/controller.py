@@ -9,10 +9,10 @@ import numpy as np
 
 from wm_planner import messages as m
 from wm_planner import share
+from wm_planner.bridges.messages import actions_of, joints_of
 from wm_planner.clock import nanoseconds
 from wm_planner.config import Config
 from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
-from wm_planner.errors import NodeError
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
 from wm_planner.safety import Hold, Limits
@@ -26,10 +26,13 @@ class Controller(Node):
             robot: MJCF with a site `tcp`, a keyframe `home`, numerics `workspace` and
                 `joint_velocity_limits`.
             control_dt_s: time between two ticks.
+            patience_s: how long after a tick its plan may come before the arm is held, in realtime: the
+                planner's deadline and a little for the way.
         """
 
         robot: str = "sim/panda_reach.xml"
         control_dt_s: float = 0.2
+        patience_s: float = 0.12
 
     params: Params
 
@@ -47,13 +50,12 @@ class Controller(Node):
         self.subscribe("/plan", self.on_plan, rate_hz=rate_hz)
         self.subscribe("/joint_states", self.on_joints, rate_hz=rate_hz)
         if self.mode == "realtime":
-            self.patience = self.timer(self.params.control_dt_s, self.on_silence)
+            self.patience = self.timer(self.params.patience_s, self.on_silence)
 
     def on_joints(self, joints: m.Message, envelope: Envelope) -> None:
-        missing = set(self.control.chain.names) - set(joints.name)
-        if missing:
-            raise NodeError(f"/joint_states lacks {sorted(missing)}: is it another robot's than {self.params.robot}?")
         self.joints, self.envelope = joints, envelope
+        if self.mode == "realtime":
+            self.patience.restart()
         self.answer()
 
     def on_plan(self, plan: m.Message, envelope: Envelope) -> None:
@@ -63,7 +65,7 @@ class Controller(Node):
     def answer(self) -> None:
         """Command the plan's action for the last measured joints, if it has one."""
         if self.joints is None or self.plan is None:
-            return
+            return None
         stamp_ns = m.stamp_ns(self.joints)
         step = round((stamp_ns - m.stamp_ns(self.plan)) / nanoseconds(self.plan.dt_s))
         if self.plan.fallback:
@@ -71,24 +73,19 @@ class Controller(Node):
         if not 0 <= step < min(self.plan.execute_steps, self.plan.horizon):
             return None  # the plan of this tick is on its way
         self.hold.release()
-        actions = self.plan.actions.reshape(self.plan.horizon, -1)
-        q = self.measured()
-        return self.send(self.control.command(q, actions[step].astype(np.float64)), q)
+        q = joints_of(self.joints, self.control.chain.names)
+        return self.send(self.control.command(q, actions_of(self.plan)[step].astype(np.float64)), q)
 
     def on_silence(self) -> None:
-        """A control period without a command: hold."""
-        if self.joints is not None:
+        """Hold if the last tick is still without a command."""
+        if self.joints is not None and self.answered_ns != m.stamp_ns(self.joints):
             self.stop("no plan came")
 
     def stop(self, reason: str) -> None:
         if not self.hold.active:
             self.log.warning("holding: %s", reason)
-        q = self.measured()
+        q = joints_of(self.joints, self.control.chain.names)
         self.send(self.hold.at(q), q)
-
-    def measured(self) -> np.ndarray:
-        position = dict(zip(self.joints.name, self.joints.position, strict=True))
-        return np.array([position[name] for name in self.control.chain.names])
 
     def send(self, command: np.ndarray, measured: np.ndarray) -> None:
         limited = self.limits.apply(command, measured, self.params.control_dt_s)
@@ -100,9 +97,8 @@ class Controller(Node):
             RAMP * self.params.control_dt_s,
             m.stamp_ns(self.joints),
         )
+        self.answered_ns = m.stamp_ns(self.joints)
         self.out.publish(message, self.envelope.origin_ns if self.envelope else None)
-        if self.mode == "realtime":
-            self.patience.restart()
 
 
 if __name__ == "__main__":

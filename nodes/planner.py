@@ -1,10 +1,15 @@
-"""The planner node: latents in, plans out, by model-predictive control over imagined trajectories."""
+"""The planner node: latents in, plans out, by model-predictive control over imagined trajectories.
+
+Of the goal it knows the latent of its picture and nothing else.
+"""
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from wm_planner import messages as m
+from wm_planner.bridges.messages import path_message, plan_info_message, plan_message
 from wm_planner.clock import Deadline, nanoseconds, seconds
 from wm_planner.config import Config, convert
 from wm_planner.costs import build_costs
@@ -14,6 +19,8 @@ from wm_planner.node import Node, run
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import Decision, RecedingHorizon
 from wm_planner.world_models.onnx import Device, OnnxWorldModel
+
+SILENCE = 2  # control periods without a latent after which the plan is to do nothing
 
 
 class Planner(Node):
@@ -33,7 +40,7 @@ class Planner(Node):
         world_model: str
         planner: dict[str, Any]
         costs: list[dict[str, Any]]
-        mpc: dict[str, Any] = {}
+        mpc: dict[str, Any] = msgspec.field(default_factory=dict)
         deadline_s: float = 0.1
         seed: int = 0
         device: Device = "auto"
@@ -51,92 +58,70 @@ class Planner(Node):
             build_costs(params.costs, "planner: params.costs"),
             seed=params.seed,
         )
-        self.dt_ns = nanoseconds(self.model.card.control_dt_s)
         self.warm_up()
+        card = self.model.card
         self.plan, self.info = self.publisher("/plan"), self.publisher("/plan_info")
-        self.path = self.publisher("/plan_path") if "state:tcp_position" in self.model.card.offers else None
+        self.path = self.publisher("/plan_path") if "state:tcp_position" in card.offers else None
         self.subscribe("/goal_latent", self.on_goal)
-        self.subscribe("/latent", self.on_latent, rate_hz=1 / self.model.card.control_dt_s)
+        self.subscribe("/latent", self.on_latent, rate_hz=1 / card.control_dt_s)
         if self.mode == "realtime":
-            self.silence = self.timer(2 * self.model.card.control_dt_s, self.on_silence)
+            self.silence = self.timer(SILENCE * card.control_dt_s, self.on_silence)
         self.goal: Latent | None = None
-        self.goal_id = self.episode_id = self.episode_start_ns = self.planned_ns = self.plans = 0
+        self.goal_id = self.planned_id = self.started_ns = self.planned_ns = self.plans = 0
+        self.decision: Decision | None = None
 
     def warm_up(self) -> None:
         """Plan once for nothing, so that the first plan takes no longer than the others."""
-        shapes = {s.name: np.zeros((1, *s.shape), s.dtype) for s in self.model.card.latents}
-        self.mpc.tick(shapes, Context(goal_latent=shapes), tick_index=0)
+        latent = {s.name: np.zeros((1, *s.shape), s.dtype) for s in self.model.card.latents}
+        self.mpc.tick(latent, Context(goal_latent=latent), tick_index=0)
         self.mpc.reset(episode_id=0)
 
     def on_goal(self, message: m.Message, envelope: Envelope) -> None:
         self.goal, self.goal_id = m.named_arrays_of(message.arrays), message.goal_id
 
     def on_latent(self, message: m.Message, envelope: Envelope) -> None:
-        stamp_ns = m.stamp_ns(message)
         if message.goal_id != self.goal_id:
             return  # its goal's latent is still on the way
-        if message.episode_id != self.episode_id:
-            self.episode_id, self.episode_start_ns, self.decision = message.episode_id, stamp_ns, None
-            self.mpc.reset(self.episode_id)
+        stamp_ns = m.stamp_ns(message)
+        if self.goal_id != self.planned_id:  # a new goal: forget the plan for the last one
+            self.planned_id, self.started_ns, self.decision = self.goal_id, stamp_ns, None
+            self.mpc.reset(episode_id=self.goal_id)
+        age_s = seconds(self.clock.now_ns() - envelope.origin_ns)
+        tick = round((stamp_ns - self.started_ns) / nanoseconds(self.model.card.control_dt_s))
+        last_action = self.decision.action_at(tick - 1) if self.decision else None
+        context = Context(goal_latent=self.goal, last_action=last_action)
+        deadline = None
         if self.mode == "realtime":
             self.silence.restart()
-        tick = round((stamp_ns - self.episode_start_ns) / self.dt_ns)
-        last = self.decision.action_at(tick - 1) if self.decision else None
-        deadline = Deadline.after(self.clock, self.params.deadline_s) if self.mode == "realtime" else None
-        age_s = seconds(self.clock.now_ns() - envelope.origin_ns)
-        context = Context(goal_latent=self.goal, last_action=last)
-        decision = self.mpc.tick(m.named_arrays_of(message.arrays), context, tick, deadline)
-        if decision is self.decision and stamp_ns != self.planned_ns:
-            return  # still executing the plan before
-        self.decision, self.planned_ns = decision, stamp_ns
-        self.send(decision, stamp_ns, age_s, envelope.origin_ns)
+            deadline = Deadline.after(self.clock, self.params.deadline_s)
+        latent = m.named_arrays_of(message.arrays)
+        decision = self.mpc.tick(latent, context, tick, deadline)
+        if decision is not self.decision or stamp_ns == self.planned_ns:  # new, or asked for again
+            self.decision, self.planned_ns = decision, stamp_ns
+            self.send(decision, latent, stamp_ns, age_s, envelope.origin_ns)
 
-    def send(self, decision: Decision, stamp_ns: int, age_s: float, origin_ns: int) -> None:
-        self.plans += 1
-        plan, spec = decision.plan, self.model.card.action
-        self.plan.publish(self.message(decision.actions, stamp_ns, decision.fallback is not None), origin_ns)
-        info = m.PlanInfo(
-            header=m.header(stamp_ns),
-            plan_id=self.plans,
-            episode_id=self.episode_id,
-            cost=plan.cost,
-            term_names=list(plan.terms),
-            term_values=np.array(list(plan.terms.values()), np.float64),
-            spread=plan.spread.astype(np.float32),
-            iterations=plan.iterations,
-            evaluations=plan.evaluations,
-            elapsed_s=plan.elapsed_s,
-            input_age_s=age_s,
-            deadline_hit=plan.deadline_hit,
-            fallback=decision.fallback is not None,
-            seed=self.params.seed,
-        )
-        self.info.publish(info, origin_ns)
+    def send(self, decision: Decision, latent: Latent, stamp_ns: int, age_s: float, origin_ns: int) -> None:
+        self.say(decision.actions, stamp_ns, decision.fallback is not None, origin_ns)
+        how = {"goal_id": self.goal_id, "input_age_s": age_s, "seed": self.params.seed}
+        self.info.publish(plan_info_message(self.plans, decision, stamp_ns, **how), origin_ns)
+        if self.path is not None:
+            imagined = self.model.rollout(latent, decision.actions[None]).states["tcp_position"][0]
+            self.path.publish(path_message(imagined, stamp_ns), origin_ns)
         if decision.fallback:
-            self.log.warning("fallback at %s: %s", spec.names, decision.fallback)
+            self.log.warning("fallback: %s", decision.fallback)
 
-    def message(self, actions: np.ndarray, stamp_ns: int, fallback: bool) -> m.Message:
-        spec = self.model.card.action
-        return m.Plan(
-            header=m.header(stamp_ns),
-            id=self.plans,
-            action_names=list(spec.names),
-            action_units=list(spec.units),
-            horizon=len(actions),
-            actions=actions.reshape(-1).astype(np.float32),
-            dt_s=self.model.card.control_dt_s,
-            execute_steps=self.mpc.config.replan_every,
-            fallback=fallback,
-        )
+    def say(self, actions: np.ndarray, stamp_ns: int, fallback: bool, origin_ns: int | None = None) -> None:
+        self.plans += 1
+        card, execute = self.model.card, self.mpc.config.replan_every
+        how = {"execute_steps": execute, "fallback": fallback}
+        message = plan_message(self.plans, actions, card.action, card.control_dt_s, stamp_ns, **how)
+        self.plan.publish(message, origin_ns)
 
     def on_silence(self) -> None:
-        """No latent came for two periods: publish the plan of doing nothing."""
-        if self.goal is None:
-            return
-        self.plans += 1
-        still = np.zeros((self.mpc.planner.horizon, len(self.model.card.action.names)), np.float32)
-        self.plan.publish(self.message(still, self.clock.now_ns(), fallback=True))
-        self.log.warning("no latent for %.1f s: holding", 2 * self.model.card.control_dt_s)
+        """The sensors or perception have gone: publish the plan of doing nothing."""
+        if self.decision is not None:
+            self.say(np.zeros_like(self.decision.actions), self.clock.now_ns(), fallback=True)
+            self.log.warning("no latent for %d control periods: holding", SILENCE)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from wm_planner import share
 from wm_planner.config import Config
 from wm_planner.messaging.wire import ANY
 from wm_planner.node import Node, run
@@ -28,9 +29,9 @@ class RecorderNode(Node):
     recorder: Recorder | None = None
 
     def configure(self) -> None:
-        self.recorder = Recorder(Path(self.params.path))
+        self.recorder = Recorder(Path(self.params.path), self.clock)
         for path in self.params.attach:
-            self.recorder.attach(Path(path))
+            self.recorder.attach(share.find(path))
         for topic in self.params.topics:
             self.tap(topic, self.recorder.write)
 

@@ -1,5 +1,6 @@
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -209,6 +210,19 @@ def test_a_node_that_fails_and_is_not_started_again_ends_the_run(run):
     ):
         run.go()
     assert Player(run.recording).is_complete
+
+
+def test_a_full_disk_ends_the_run_and_leaves_the_recording_readable(run):
+    run.params("talker", ticks=10**9, pixels=256)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(NodeError, match=r"'recorder': .*all\.mcap: writing failed .* is readable"):
+            run.go()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    player = Player(run.recording)
+    assert player.is_complete and player.counts["/joint_states"] > 5 and sum(player.gaps.values()) == 0
 
 
 @pytest.mark.slow

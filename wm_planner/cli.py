@@ -11,9 +11,11 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from wm_planner import bench
 from wm_planner.errors import ConfigError, WmError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(bench.app, name="bench")
 console = Console(highlight=False)
 INTERRUPTED = 130
 
@@ -72,7 +74,9 @@ def _report(folder: Path, figures: Any, run: dict[str, Any]) -> None:
 @app.command("eval")
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="a run, runs/NAME")],
-    model: Annotated[str | None, typer.Option(help="bundle to imagine with; the run's own by default")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="bundle to imagine with; the run's own by default")
+    ] = None,
 ) -> None:
     """Read a recorded run back: success, timing, surprise, and prediction error by horizon."""
     from wm_planner.evaluation import report
@@ -105,9 +109,7 @@ def collect(
 
     from wm_planner import collection
 
-    config = collection.CollectConfig(
-        scene=scene, episodes=episodes, steps=steps, seed=seed, workers=workers
-    )
+    config = collection.CollectConfig(scene=scene, episodes=episodes, steps=steps, seed=seed, workers=workers)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("episodes", total=episodes)
         meta = collection.collect(config, out, lambda kept: progress.update(task, completed=kept))
@@ -131,9 +133,11 @@ def train(
         if not equals:
             raise ConfigError(f"--set {change}: wanted field=value, e.g. --set iterations=100")
         overrides[field] = yaml.safe_load(value)
-    last = run.train(model_file, data, out, recipe, overrides, report=lambda progress: console.print(progress))
+    last = run.train(
+        model_file, data, out, recipe, overrides, report=lambda progress: console.print(progress)
+    )
     if last.iteration < last.iterations:
-        console.print(f"stopped at its CPU limit; the same command with a higher --set cpu_seconds resumes")
+        console.print("stopped at its CPU limit; the same command with a higher --set cpu_seconds resumes")
 
 
 @app.command()

@@ -5,6 +5,7 @@ The Python objects are the store's dataclasses and there is no other schema: `He
 annotate a message as `Message`.
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -12,68 +13,29 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-from rosbags.typesys.stores.ros2_jazzy import builtin_interfaces__msg__Duration as Duration
-from rosbags.typesys.stores.ros2_jazzy import builtin_interfaces__msg__Time as Time
-from rosbags.typesys.stores.ros2_jazzy import diagnostic_msgs__msg__DiagnosticArray as DiagnosticArray
-from rosbags.typesys.stores.ros2_jazzy import diagnostic_msgs__msg__DiagnosticStatus as DiagnosticStatus
-from rosbags.typesys.stores.ros2_jazzy import diagnostic_msgs__msg__KeyValue as KeyValue
-from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__Point as Point
-from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__Pose as Pose
-from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__PoseStamped as PoseStamped
-from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__Quaternion as Quaternion
-from rosbags.typesys.stores.ros2_jazzy import nav_msgs__msg__Path as Path
-from rosbags.typesys.stores.ros2_jazzy import rosgraph_msgs__msg__Clock as Clock
-from rosbags.typesys.stores.ros2_jazzy import sensor_msgs__msg__Image as Image
-from rosbags.typesys.stores.ros2_jazzy import sensor_msgs__msg__JointState as JointState
-from rosbags.typesys.stores.ros2_jazzy import std_msgs__msg__Header as Header
-from rosbags.typesys.stores.ros2_jazzy import trajectory_msgs__msg__JointTrajectory as JointTrajectory
-from rosbags.typesys.stores.ros2_jazzy import (
-    trajectory_msgs__msg__JointTrajectoryPoint as JointTrajectoryPoint,
-)
+from rosbags.typesys.stores import ros2_jazzy as ros
 
 from wm_planner.clock import NANOSECONDS, nanoseconds
 from wm_planner.errors import MessagingError, ShapeError
 
-__all__ = [
-    "STORE",
-    "Clock",
-    "DiagnosticArray",
-    "DiagnosticStatus",
-    "Duration",
-    "Episode",
-    "Goal",
-    "Header",
-    "Image",
-    "JointState",
-    "JointTrajectory",
-    "JointTrajectoryPoint",
-    "KeyValue",
-    "Latent",
-    "Message",
-    "NamedArray",
-    "Path",
-    "Plan",
-    "PlanInfo",
-    "Point",
-    "Pose",
-    "PoseStamped",
-    "Quaternion",
-    "Time",
-    "definition",
-    "header",
-    "image",
-    "image_array",
-    "joint_state",
-    "joint_trajectory",
-    "named_arrays",
-    "named_arrays_of",
-    "pose_stamped",
-    "stamp_ns",
-    "time",
-    "type_hash",
-]
-
 Message: TypeAlias = Any  # a dataclass of STORE
+
+Clock = ros.rosgraph_msgs__msg__Clock
+DiagnosticArray = ros.diagnostic_msgs__msg__DiagnosticArray
+DiagnosticStatus = ros.diagnostic_msgs__msg__DiagnosticStatus
+Duration = ros.builtin_interfaces__msg__Duration
+Header = ros.std_msgs__msg__Header
+Image = ros.sensor_msgs__msg__Image
+JointState = ros.sensor_msgs__msg__JointState
+JointTrajectory = ros.trajectory_msgs__msg__JointTrajectory
+JointTrajectoryPoint = ros.trajectory_msgs__msg__JointTrajectoryPoint
+KeyValue = ros.diagnostic_msgs__msg__KeyValue
+Path = ros.nav_msgs__msg__Path
+Point = ros.geometry_msgs__msg__Point
+Pose = ros.geometry_msgs__msg__Pose
+PoseStamped = ros.geometry_msgs__msg__PoseStamped
+Quaternion = ros.geometry_msgs__msg__Quaternion
+Time = ros.builtin_interfaces__msg__Time
 
 _OWN = {
     "NamedArray": """
@@ -84,8 +46,7 @@ uint8[] data            # little-endian, row-major
 """,
     "Latent": """
 std_msgs/Header header  # stamp of the observation
-uint64 goal_id          # the goal it encodes or was encoded under, 0 for none
-uint64 episode_id       # memory and warm start reset when it changes
+uint64 goal_id          # the goal it encodes or was encoded under, 0 for none: warm start resets with it
 NamedArray[] arrays
 float32 surprise        # NaN when unknown
 """,
@@ -111,7 +72,7 @@ bool fallback
     "PlanInfo": """
 std_msgs/Header header
 uint64 plan_id
-uint64 episode_id
+uint64 goal_id
 float64 cost
 string[] term_names
 float64[] term_values   # unweighted
@@ -162,6 +123,7 @@ def definition(type_name: str) -> str:
     return STORE.generate_msgdef(type_name, ros_version=2)[0]
 
 
+@functools.cache
 def type_hash(type_name: str) -> str:
     """ROS 2's hash of a type's definition ("RIHS01_...")."""
     return STORE.hash_rihs01(type_name)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 import zmq
+from rich.table import Table
 
 from wm_planner.clock import nanoseconds
 from wm_planner.errors import MessagingError
@@ -45,7 +46,7 @@ class BusCost(NamedTuple):
     ratio: float
 
 
-def measure(size: int = 256, messages: int = 400, rounds: int = 3) -> tuple[BusCost, ...]:
+def bus_benchmark(size: int = 256, messages: int = 400, rounds: int = 3) -> tuple[BusCost, ...]:
     """Send pictures from one process to another, over bare pyzmq and over the bus in turn.
 
     Args:
@@ -66,6 +67,16 @@ def measure(size: int = 256, messages: int = 400, rounds: int = 3) -> tuple[BusC
         BusCost(transport, message_bytes, cpu_us, cpu_us / best["bare pyzmq"])
         for transport, cpu_us in best.items()
     )
+
+
+def bus_table(costs: tuple[BusCost, ...]) -> Table:
+    """The rows of a benchmark as a table."""
+    table = Table(title=f"CPU time of a message of {costs[0].message_bytes} bytes between two processes")
+    for column in ("transport", "CPU [us]", "ratio"):
+        table.add_column(column, justify="left" if column == "transport" else "right")
+    for cost in costs:
+        table.add_row(cost.transport, f"{cost.cpu_us:.0f}", f"{cost.ratio:.2f}")
+    return table
 
 
 def _cost_us(send: Callable[..., float], receive: Callable[..., float], size: int, messages: int) -> float:
@@ -120,7 +131,8 @@ def _receive_bus(domain: str, size: int, messages: int) -> float:
     received, before = 0, 0.0
     while received < messages:
         bus.wait(_POLL_S)
-        while (delivery := bus.receive()) is not None:
+        delivery = bus.receive()
+        if delivery is not None:
             before = before or _cpu_s()
             received += _pixels_seen(delivery.message().data)
     spent = _cpu_s() - before
@@ -153,8 +165,7 @@ def _receive_bare(domain: str, size: int, messages: int) -> float:
     poller.register(socket, zmq.POLLIN)
     received, before = 0, 0.0
     while received < messages:
-        poller.poll(round(_POLL_S * 1000))
-        while socket.getsockopt(zmq.EVENTS) == zmq.POLLIN:
+        if poller.poll(round(_POLL_S * 1000)):
             frames = socket.recv_multipart()
             before = before or _cpu_s()
             received += _pixels_seen(np.frombuffer(frames[2], np.uint8))
@@ -170,7 +181,7 @@ def _bare_address(domain: str) -> str:
     return f"ipc://{place.path / 'bare.pub'}"
 
 
-def _paced(send: Callable[[], None], messages: int) -> float:
+def _paced(send: Callable[[], object], messages: int) -> float:
     """CPU time of sending, at a fixed pace so that neither side ever falls behind."""
     before = _cpu_s()
     due_ns = time.monotonic_ns()

@@ -36,7 +36,7 @@ class EpisodeResult:
 def run_episode(simulator: MujocoSimulator, policy: Policy, seed: int, steps: int) -> EpisodeResult:
     """Run the episode of `seed` for `steps` control periods."""
     observation = simulator.reset(seed)
-    policy.reset(simulator, seed)
+    policy.reset(simulator, goal_id=seed + 1)
     control, dt_s = simulator.control, simulator.scene.control_dt_s
     limits = Limits(control.chain.low, control.chain.high, control.velocity_limits)
     distances = [float(np.linalg.norm(simulator.tcp_position - simulator.goal_position))]

@@ -39,9 +39,9 @@ def foresight(
         no episode is long enough for are left out.
     """
     array = next(spec.name for spec in model.card.latents if spec.unit is None)
-    error = {h: 0.0 for h in horizons}
-    change = {h: 0.0 for h in horizons}
-    count = {h: 0 for h in horizons}
+    error = dict.fromkeys(horizons, 0.0)
+    change = dict.fromkeys(horizons, 0.0)
+    count = dict.fromkeys(horizons, 0)
     for latents, actions in _episodes(recording, nanoseconds(model.card.control_dt_s)):
         for start in range(len(latents) - 1):
             now: Latent = latents[start]

@@ -26,7 +26,7 @@ class Choice:
 class Policy(Protocol):
     """Chooses actions for a simulator."""
 
-    def reset(self, simulator: MujocoSimulator, episode: int) -> None:
+    def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
         """A new episode begins; the simulator holds its goal."""
         ...
 
@@ -39,8 +39,8 @@ class FromPicture:
     def __init__(self, model: WorldModel, horizon: RecedingHorizon) -> None:
         self._model, self._horizon = model, horizon
 
-    def reset(self, simulator: MujocoSimulator, episode: int) -> None:
-        self._horizon.reset(episode)
+    def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
+        self._horizon.reset(goal_id)
         self._goal = self._model.encode(simulator.goal)
         self._last_action: NDArray[np.float32] | None = None
 
@@ -61,8 +61,8 @@ class FromPhysics:
     def __init__(self, model: WorldModel, horizon: RecedingHorizon) -> None:
         self._model, self._horizon = model, horizon
 
-    def reset(self, simulator: MujocoSimulator, episode: int) -> None:
-        self._horizon.reset(episode)
+    def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
+        self._horizon.reset(goal_id)
 
     def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> Choice:
         started = time.process_time()
@@ -76,7 +76,7 @@ class FromPhysics:
 class StraightLine:
     """Knows where the goal is and moves straight to it, as fast as it may."""
 
-    def reset(self, simulator: MujocoSimulator, episode: int) -> None:
+    def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
         self._limit = np.asarray(simulator.scene.action.high)
 
     def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> Choice:
@@ -87,8 +87,8 @@ class StraightLine:
 class RandomActions:
     """Uniform actions from the box."""
 
-    def reset(self, simulator: MujocoSimulator, episode: int) -> None:
-        self._rng = np.random.default_rng([episode, 1])
+    def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
+        self._rng = np.random.default_rng([goal_id, 1])
 
     def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> Choice:
         action = simulator.scene.action

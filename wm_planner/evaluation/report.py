@@ -38,8 +38,10 @@ def tables(figures: RunFigures) -> Group:
             f"{interval.share:.1%}",
             f"{row.low:.1%} to {row.high:.1%}",
         )
-    spreads = Table(title=f"{figures.plans} plans, {figures.deadline_misses} deadline misses, "
-                    f"{figures.fallbacks} fallbacks")
+    spreads = Table(
+        title=f"{figures.plans} plans, {figures.deadline_misses} deadline misses, "
+        f"{figures.fallbacks} fallbacks"
+    )
     for column in ("", "median", "p99", "max"):
         spreads.add_column(column, justify="right" if column else "left")
     for name, spread, factor in (

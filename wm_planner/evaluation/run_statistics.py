@@ -142,5 +142,3 @@ class RunStatistics:
         elif message.phase == "ended":
             episode.distances_m.append(message.distance)
             episode.ended, episode.success, episode.reason = True, message.success, message.reason
-
-

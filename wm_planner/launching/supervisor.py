@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal, NamedTuple, TypeAlias
 
+from wm_planner.clock import WallClock, seconds
 from wm_planner.errors import ConfigError, NodeError
 from wm_planner.launching.file import LaunchSpec, NodeSpec
 from wm_planner.launching.process import NodeProcess, exit_words
@@ -82,7 +83,8 @@ class Supervisor:
         self._on_event = on_event
         self._members = {node.name: _Member(node) for node in spec.nodes}
         self._events: list[Event] = []
-        self._began_s = time.monotonic()
+        self._clock = WallClock()
+        self._began_ns = self._clock.now_ns()
         self._all_were_inactive = False
         self._end: RunResult | NodeError | None = None
 
@@ -98,11 +100,11 @@ class Supervisor:
             ConfigError: if the folder cannot be written.
             NodeError: if a node cannot start, or failed and is not to be started again.
         """
-        self._domain.claim()
-        self._client = ControlClient()
-        try:
-            self._make_folder()
-            with self._interruptible():
+        with self._interruptible():
+            self._domain.claim()
+            self._client = ControlClient()
+            try:
+                self._make_folder()
                 try:
                     while self._end is None:
                         self._step()
@@ -110,9 +112,9 @@ class Supervisor:
                         time.sleep(_STEP_S)
                 finally:
                     self._stop()
-        finally:
-            self._client.close()
-            self._domain.remove()
+            finally:
+                self._client.close()
+                self._domain.remove()
         if isinstance(self._end, NodeError):
             raise self._end
         return self._end._replace(events=tuple(self._events))
@@ -236,7 +238,7 @@ class Supervisor:
         self._on_event(event)
 
     def _now_s(self) -> float:
-        return time.monotonic() - self._began_s
+        return seconds(self._clock.now_ns() - self._began_ns)
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:

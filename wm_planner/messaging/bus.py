@@ -102,7 +102,6 @@ class Bus:
             origin_ns: when the oldest sensor input behind it was taken (`Envelope.origin_ns`); None where
                 this message is the input.
         """
-        self._writer.serve()
         self._writer.publish(topic, message, origin_ns)
 
     def receive(self) -> Delivery | None:
@@ -116,8 +115,9 @@ class Bus:
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until something comes in, at most `timeout_s`; serves readers and follows the domain."""
-        events = self._poller.poll(round(min(timeout_s, _LOOK_S) * 1000))
-        self._writer.serve()
+        events = dict(self._poller.poll(round(min(timeout_s, _LOOK_S) * 1000)))
+        if self._writer.socket in events:
+            self._writer.serve()
         now_ns = self.clock.now_ns()
         if now_ns - self._looked_ns >= nanoseconds(_LOOK_S):
             self._looked_ns = now_ns

@@ -24,18 +24,58 @@ _UINT32 = struct.Struct("<I")
 _TORN = (SerdeError, struct.error, ValueError, IndexError, OverflowError)
 
 
+class Encoder:
+    """Encodes one message after the other; pictures go into a buffer that is kept, because to allocate that
+    much anew for each costs more than to fill it.
+    """
+
+    def __init__(self) -> None:
+        self._picture = bytearray()
+
+    def encode(self, message: Message) -> Buffer:
+        """The CDR bytes of a message, good until the next call.
+
+        Raises:
+            MessagingError: if it is no message, or a field holds what its type cannot.
+        """
+        type_name = type_of(message)
+        try:
+            if isinstance(message, Image):
+                return self._encode_image(message)
+            return STORE.serialize_cdr(message, type_name, little_endian=True)
+        except (*_TORN, AttributeError, TypeError, AssertionError) as error:
+            raise MessagingError(f"{type_name} cannot be encoded: {_misfit(message) or error}") from None
+
+    def _encode_image(self, image: Image) -> Buffer:
+        if image.data.dtype != np.uint8:
+            raise ValueError("data is no array of uint8")
+        prefix = _image_prefix(
+            image.header.frame_id,
+            image.height,
+            image.width,
+            image.encoding,
+            image.is_bigendian,
+            image.step,
+            image.data.size,
+        )
+        start = len(_ENCAPSULATION) + _STAMP.size + len(prefix)
+        if len(self._picture) != start + image.data.size:
+            self._picture = bytearray(start + image.data.size)
+        view = memoryview(self._picture)
+        view[:start] = (
+            _ENCAPSULATION + _STAMP.pack(image.header.stamp.sec, image.header.stamp.nanosec) + prefix
+        )
+        view[start:] = image.data.data
+        return view.toreadonly()
+
+
 def encode(message: Message) -> bytes:
-    """The CDR bytes of a message.
+    """The CDR bytes of one message.
 
     Raises:
         MessagingError: if it is no message, or a field holds what its type cannot.
     """
-    try:
-        if isinstance(message, Image):
-            return _encode_image(message)
-        return bytes(STORE.serialize_cdr(message, type_of(message), little_endian=True))
-    except (*_TORN, AttributeError, TypeError, AssertionError) as error:
-        raise MessagingError(f"{type_of(message)} cannot be encoded: {_misfit(message) or error}") from None
+    return bytes(Encoder().encode(message))
 
 
 def decode(type_name: str, data: Buffer) -> Message:
@@ -98,23 +138,6 @@ def _string(text: str) -> bytes:
 
 def _padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % 4)
-
-
-def _encode_image(image: Image) -> bytes:
-    stamp = image.header.stamp
-    pixels = image.data
-    if pixels.dtype != np.uint8:
-        raise ValueError("data is no array of uint8")
-    prefix = _image_prefix(
-        image.header.frame_id,
-        image.height,
-        image.width,
-        image.encoding,
-        image.is_bigendian,
-        image.step,
-        pixels.size,
-    )
-    return b"".join((_ENCAPSULATION, _STAMP.pack(stamp.sec, stamp.nanosec), prefix, pixels.data))
 
 
 def _decode_image(data: memoryview) -> Image:

@@ -80,13 +80,13 @@ class Domain:
         for folder in (self.path.parent, self.path):
             try:
                 folder.mkdir(mode=0o700, exist_ok=True)
+                status = folder.lstat()
             except OSError as error:
                 raise MessagingError(f"{folder}: the domain cannot be made ({error.strerror})") from None
-        status = self.path.lstat()
-        if status.st_uid != os.getuid() or status.st_mode & 0o077:
-            raise MessagingError(
-                f"{self.path}: wanted a directory of user {os.getuid()} with mode 0700; remove it"
-            )
+            if status.st_uid != os.getuid() or status.st_mode & 0o077:
+                raise MessagingError(
+                    f"{folder}: wanted a directory of user {os.getuid()} with mode 0700; remove it"
+                )
 
     def claim(self) -> None:
         """Take the domain for one run, until `remove`.

@@ -6,7 +6,17 @@ import msgspec
 import zmq
 
 from wm_planner.errors import MessagingError
-from wm_planner.messaging.wire import ANY, MAX_MESSAGE_BYTES, Delivery, Envelope, frames_of, queue_length
+from wm_planner.messaging.wire import (
+    ANY,
+    MAX_MESSAGE_BYTES,
+    Delivery,
+    Envelope,
+    Frames,
+    frames_of,
+    queue_length,
+)
+
+_NOBLOCK = int(zmq.NOBLOCK)
 
 Context = zmq.Context[zmq.Socket[bytes]]
 
@@ -27,6 +37,9 @@ class Reader:
         self._decoder = msgspec.msgpack.Decoder(Envelope)
         self.socket = context.socket(zmq.SUB)
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+        self.socket.rcvhwm = queue_length(
+            MAX_MESSAGE_BYTES
+        )  # until the first message tells how large they are
 
     def subscribe(self, topic: str) -> None:
         """Ask for a topic, or for `ANY`.
@@ -61,26 +74,33 @@ class Reader:
         Raises:
             MessagingError: if it is malformed, or its type is defined otherwise by its publisher.
         """
-        while True:
-            try:
-                frames = self.socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return None
-            delivery = self._open(frames)
+        while (delivery := self._receive()) is not None:
             if self._is_new(delivery):
                 return delivery
+        return None
 
     def close(self) -> None:
         """Close the socket."""
         self.socket.close(0)
 
-    def _open(self, frames: list[bytes]) -> Delivery:
+    def _receive(self) -> Delivery | None:
+        """The next message, repeated or not. Its bytes stay where ZeroMQ has put them."""
         try:
-            topic, head, data = frames
+            topic = self.socket.recv(_NOBLOCK)
+        except zmq.Again:
+            return None
+        try:
+            head = self.socket.recv(_NOBLOCK)
+            data = self.socket.recv(_NOBLOCK, copy=False)
+            if data.more:
+                raise ValueError("more than three frames")
             wire = frames_of(topic.removesuffix(b"\0").decode())
             envelope = self._decoder.decode(head)
-        except (ValueError, msgspec.DecodeError) as error:
-            raise MessagingError(f"a message of {len(frames)} frames is malformed ({error})") from None
+        except (zmq.Again, ValueError, msgspec.DecodeError) as error:
+            raise MessagingError(f"a message from another version came in ({error})") from None
+        return self._checked(wire, envelope, data.buffer.toreadonly())
+
+    def _checked(self, wire: Frames, envelope: Envelope, data: memoryview) -> Delivery:
         if envelope.type_hash != wire.type_hash:
             raise MessagingError(
                 f"{wire.topic}: publisher {envelope.publisher_id:x} defines {wire.type_name} as "

@@ -39,7 +39,7 @@ class Delivery(NamedTuple):
     topic: str
     type_name: str
     envelope: Envelope
-    data: bytes
+    data: codec.Buffer
 
     def message(self) -> Message:
         """The message, decoded.

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import msgspec
 import zmq
@@ -15,6 +16,10 @@ from wm_planner.messaging.wire import MAX_MESSAGE_BYTES, Envelope, frames_of, qu
 
 _STALL_S = 10.0
 _RETRY_S = 0.0005
+_LAST = int(zmq.NOBLOCK)
+_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
+
+_Frames: TypeAlias = tuple[bytes, bytes, codec.Buffer]
 
 
 class Writer:
@@ -39,10 +44,11 @@ class Writer:
         self._clock = clock
         self._publisher_id = publisher_id
         self._sequences: dict[str, int] = {}
-        self._latched: dict[str, list[bytes]] = {}
+        self._latched: dict[str, _Frames] = {}
         self._readers: Counter[bytes] = Counter()
         self._largest = 0
-        self._encoder = msgspec.msgpack.Encoder()
+        self._envelopes = msgspec.msgpack.Encoder()
+        self._messages = codec.Encoder()
         self.socket = context.socket(zmq.XPUB)
         self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # tell of every reader, not of the first only
         self.socket.setsockopt(zmq.XPUB_NODROP, int(lossless))
@@ -79,7 +85,7 @@ class Writer:
         wire = frames_of(topic)
         if codec.type_of(message) != wire.type_name:
             raise MessagingError(f"{topic} carries {wire.type_name}, got {codec.type_of(message)}")
-        data = codec.encode(message)
+        data = self._messages.encode(message)
         self._fit_queue(topic, len(data))
         self._sequences[topic] += 1
         now_ns = self._clock.now_ns()
@@ -90,9 +96,9 @@ class Writer:
             self._publisher_id,
             wire.type_hash,
         )
-        frames = [wire.frame, self._encoder.encode(envelope), data]
+        frames = (wire.frame, self._envelopes.encode(envelope), data)
         if topics.find(topic).latched:
-            self._latched[topic] = frames
+            self._latched[topic] = (*frames[:2], bytes(data))
         self._send(topic, frames)
 
     def serve(self) -> None:
@@ -106,7 +112,7 @@ class Writer:
             if event[0] == 1:
                 self._readers[prefix] += 1
                 for topic, frames in self._latched.items():
-                    if frames[0].startswith(prefix):
+                    if frames_of(topic).frame.startswith(prefix):
                         self._send(topic, frames)  # to all: others know it by its sequence and drop it
             else:
                 self._readers[prefix] -= 1
@@ -134,13 +140,16 @@ class Writer:
             self._largest = size
             self.socket.sndhwm = queue_length(size)
 
-    def _send(self, topic: str, frames: list[bytes]) -> None:
+    def _send(self, topic: str, frames: _Frames) -> None:
+        topic_frame, envelope, data = frames
         deadline: Deadline | None = None
         while True:
             try:
-                self.socket.send_multipart(frames, zmq.NOBLOCK)
+                self.socket.send(topic_frame, _MORE)
+                self.socket.send(envelope, _MORE)
+                self.socket.send(data, _LAST)
                 return
-            except zmq.Again:  # only a lossless socket says so
+            except zmq.Again:  # only a lossless socket says so, and only of the first frame
                 deadline = deadline or Deadline.after(self._clock, _STALL_S)
                 if deadline.left_s() < 0:
                     raise MessagingError(

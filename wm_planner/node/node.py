@@ -25,6 +25,7 @@ State: TypeAlias = Literal["unconfigured", "inactive", "active", "finalized"]
 
 DIAGNOSTICS = "/diagnostics"
 _DIAGNOSTICS_PERIOD_S = 1.0
+_QUIET_S = 0.05
 _BATCH = 256  # messages taken in before callbacks run, so that the newest of them is known
 
 
@@ -187,12 +188,14 @@ class Node:
                 timer.fire_if_due()
 
     def drain(self, timeout_s: float) -> None:
-        """Run the callbacks of everything that has come in, for at most `timeout_s`."""
+        """Run the callbacks of everything that still comes in, until it is quiet, for at most `timeout_s`."""
         deadline = Deadline.after(self.clock, timeout_s)
-        for delivery in self._arrivals():
-            self._dispatch(iter((delivery,)))
-            if deadline.left_s() < 0:
-                return
+        quiet = Deadline.after(self.clock, _QUIET_S)
+        while deadline.left_s() > 0 and quiet.left_s() > 0:
+            self.bus.wait(quiet.left_s())
+            for delivery in islice(self._arrivals(), _BATCH):
+                self._dispatch(iter((delivery,)))
+                quiet = Deadline.after(self.clock, _QUIET_S)
 
     def idle_s(self) -> float:
         """How long the node can sleep if nothing comes in."""
@@ -236,7 +239,7 @@ class Node:
         return self.mode == "realtime" and topics.find(topic).latest_only
 
     def _publish_diagnostics(self) -> None:
-        values = dict(self.diagnostics)
+        values = {"cpu_s": f"{time.process_time():.3f}", **self.diagnostics}
         faults = []
         for topic, heard in self.inputs.items():
             health = heard.health()

@@ -130,7 +130,7 @@ class Player:
                 raise RecordingError(f"{self.path}: no MCAP recording")
             stream.seek(0)
             try:
-                yield from StreamReader(stream).records
+                yield from StreamReader(stream, record_size_limit=self.path.stat().st_size).records
             except _TORN:
                 return
 

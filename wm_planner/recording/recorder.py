@@ -14,7 +14,7 @@ from mcap.data_stream import RecordBuilder
 from mcap.records import DataEnd, Footer
 from mcap.writer import MCAP0_MAGIC, CompressionType, Writer
 
-from wm_planner.clock import nanoseconds
+from wm_planner.clock import Clock, nanoseconds
 from wm_planner.errors import RecordingError
 from wm_planner.messages import definition
 from wm_planner.messaging.wire import Delivery
@@ -32,6 +32,10 @@ class _Channel(NamedTuple):
 class Recorder:
     """Writes one file, from one thread.
 
+    Args:
+        path: the file; its folder is made.
+        clock: the monotonic wall time of the envelopes.
+
     Attributes:
         messages: how many were written, by topic.
         gaps: how many the sequence numbers say are missing, by topic.
@@ -40,14 +44,15 @@ class Recorder:
         RecordingError: if the file exists or cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
         self.messages: dict[str, int] = {}
         self.gaps: dict[str, int] = {}
-        self._epoch_ns = time.time_ns() - time.monotonic_ns()
+        self._clock = clock
+        self._epoch_ns = time.time_ns() - clock.now_ns()
         self._schemas: dict[str, int] = {}
         self._channels: dict[tuple[str, int], _Channel] = {}
-        self._flushed_ns = time.monotonic_ns()
+        self._flushed_ns = clock.now_ns()
         self._output = _WholeWrites(path)
         self._writer: Any = Writer(self._output, chunk_size=_CHUNK_BYTES, compression=CompressionType.LZ4)
         self._writer.start(profile="ros2")
@@ -69,7 +74,7 @@ class Recorder:
         self._channels[key] = channel._replace(last=envelope.sequence)
         self.gaps[delivery.topic] += max(0, envelope.sequence - channel.last - 1) if channel.last else 0
         self.messages[delivery.topic] += 1
-        now_ns = time.monotonic_ns()
+        now_ns = self._clock.now_ns()
         self._writer.add_message(
             channel.number,
             log_time=self._epoch_ns + now_ns,
@@ -91,7 +96,7 @@ class Recorder:
             data = path.read_bytes()
         except OSError as error:
             raise RecordingError(f"{path}: cannot be attached to {self.path} ({error.strerror})") from None
-        now_ns = self._epoch_ns + time.monotonic_ns()
+        now_ns = self._epoch_ns + self._clock.now_ns()
         self._writer.add_attachment(now_ns, now_ns, path.name, "application/octet-stream", data)
 
     def close(self, notes: Mapping[str, str] | None = None) -> None:

@@ -1,4 +1,12 @@
-"""Camera pictures from MuJoCo without a screen."""
+"""Camera pictures from MuJoCo without a screen.
+
+The GL context is made here and not by `mujoco.Renderer`, which takes the one that was chosen by an
+environment variable at the moment when somebody first imported mujoco.
+"""
+
+import os
+import sys
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -26,14 +34,27 @@ class Camera:
     """
 
     def __init__(self, model: mujoco.MjModel, height: int, width: int) -> None:
-        self._names = [model.camera(i).name for i in range(model.ncam)]
+        self._model = model
+        self._ids = {model.camera(i).name: i for i in range(model.ncam)}
+        self._context: Any = None
         try:
-            self._renderer = mujoco.Renderer(model, height, width)
+            self._gl = _gl_context(width, height)
+            self._gl.make_current()
+            self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
         except Exception as error:  # every GL back end raises its own kind
             raise SimulationError(
                 f"cannot draw camera pictures here ({type(error).__name__}: {error}); "
                 f"on Debian and Ubuntu: apt-get install {PACKAGES}. `wm doctor` shows what was found"
             ) from None
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
+        self._scene = mujoco.MjvScene(model, maxgeom=1000)
+        for flag in _COSTLY:
+            self._scene.flags[flag] = 0
+        self._options, self._perturbation = mujoco.MjvOption(), mujoco.MjvPerturb()
+        self._view = mujoco.MjvCamera()
+        self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self._rectangle = mujoco.MjrRect(0, 0, width, height)
+        self._pixels = np.empty((height, width, 3), np.uint8)
 
     def picture(self, data: mujoco.MjData, camera: str) -> NDArray[np.uint8]:
         """What `camera` sees, (height, width, 3) uint8 RGB.
@@ -41,15 +62,31 @@ class Camera:
         Raises:
             SimulationError: if the model has no such camera.
         """
-        if camera not in self._names:
-            raise SimulationError(f"the scene has no camera '{camera}', {did_you_mean(camera, self._names)}")
-        self._renderer.update_scene(data, camera)
-        for flag in _COSTLY:
-            self._renderer.scene.flags[flag] = 0
-        picture: NDArray[np.uint8] = self._renderer.render()
-        return picture
+        if camera not in self._ids:
+            raise SimulationError(f"the scene has no camera '{camera}', {did_you_mean(camera, self._ids)}")
+        self._view.fixedcamid = self._ids[camera]
+        self._gl.make_current()
+        everything = mujoco.mjtCatBit.mjCAT_ALL.value
+        mujoco.mjv_updateScene(
+            self._model, data, self._options, self._perturbation, self._view, everything, self._scene
+        )
+        mujoco.mjr_render(self._rectangle, self._scene, self._context)
+        mujoco.mjr_readPixels(self._pixels, None, self._rectangle, self._context)
+        return np.ascontiguousarray(self._pixels[::-1])  # GL counts rows from below
 
     def close(self) -> None:
         """Give the GL context back."""
-        self._renderer.close()
+        if self._context is not None:
+            self._gl.make_current()
+            self._context.free()
+            self._gl.free()
+            self._context = None
 
+
+def _gl_context(width: int, height: int) -> Any:
+    """EGL on Linux, which needs no screen; elsewhere, or where the user set MUJOCO_GL, MuJoCo's choice."""
+    if sys.platform == "linux" and "MUJOCO_GL" not in os.environ:
+        from mujoco.egl import GLContext
+    else:
+        from mujoco.gl_context import GLContext
+    return GLContext(width, height)

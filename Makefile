@@ -1,0 +1,48 @@
+# make demo       installs what the demonstration needs and runs it
+# make test       installs what the tests need and runs them
+# make test-slow  the tests marked slow and soak
+# make models     collects data, trains and exports both models from nothing (about an hour and a half)
+# make tables     prints the figures of docs/measurements.md
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test test-slow lint models tables gl clean
+
+demo: .venv/sim.stamp gl
+	$(BIN)/wm launch panda_reach
+
+test: lint
+	$(BIN)/python -m pytest -m "not slow and not soak"
+
+test-slow: .venv/test.stamp gl
+	$(BIN)/python -m pytest -m "slow or soak"
+
+lint: .venv/test.stamp gl
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/sim.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[sim]'
+	@touch $@
+
+.venv/test.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[test]'
+	@touch $@ .venv/sim.stamp
+
+# Camera pictures need a GL library that pip cannot install.
+gl:
+	@ldconfig -p | grep -q libEGL.so.1 || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq libegl1 libgl1 libgles2; \
+	else \
+		echo "camera pictures need GL: apt-get install libegl1 libgl1 libgles2"; exit 2; \
+	fi
+
+clean:
+	rm -rf .venv runs data

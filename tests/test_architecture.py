@@ -1,0 +1,154 @@
+"""The import rules of the house: floors, wings, and who may import which heavy library."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ENGINE = ROOT / "wm_planner"
+SHELVES = ("sim", "nodes", "models", "launch")
+
+# Imports only go down; what stands in one row knows nothing of its neighbours but where ALLOWED says so.
+FLOORS = (
+    {"cli", "bench"},
+    {"doctor", "evaluation", "bridges", "launching", "recording", "collection"},
+    {"node", "planners", "safety"},
+    {"simulation", "control", "world_models", "costs"},
+    {"messaging", "data"},
+    {"messages", "config", "plugins", "share", "clock"},
+    {"errors"},
+)
+ALLOWED = {
+    ("cli", "bench"),
+    ("doctor", "evaluation"),
+    ("evaluation", "launching"),
+    ("evaluation", "recording"),
+    ("simulation", "control"),
+    ("simulation", "world_models"),
+    ("control", "world_models"),
+    ("world_models", "costs"),
+    ("config", "share"),
+    ("plugins", "config"),
+    ("plugins", "share"),
+    ("messages", "clock"),
+}
+LEARNING = {"networks", "training"}
+LEARNING_MAY_IMPORT = {
+    "errors",
+    "config",
+    "plugins",
+    "share",
+    "clock",
+    "data",
+    "costs",
+    "world_models",
+    *LEARNING,
+}
+THINKING = {"simulation", "control", "world_models", "costs", "planners", "safety", "data"}
+TALKING = {"messages", "messaging", "node", "launching", "recording"}
+
+HOMES = {
+    "mujoco": (
+        "wm_planner/simulation/",
+        "wm_planner/control/",
+        "wm_planner/world_models/physics.py",
+        "nodes/controller.py",
+    ),
+    "zmq": ("wm_planner/messaging/", "wm_planner/evaluation/bus_benchmark.py"),
+    "onnxruntime": ("wm_planner/world_models/onnx.py",),
+    "torch": ("wm_planner/networks/", "wm_planner/training/", "models/"),
+    "pybullet": ("wm_planner/simulation/bullet.py",),
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "wm_planner":
+                yield from (f"wm_planner.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if module.count(".") else ""
+
+
+ENGINE_FILES = sorted(ENGINE.rglob("*.py"))
+SHELF_FILES = sorted(file for shelf in SHELVES for file in (ROOT / shelf).rglob("*.py"))
+EDGES = [
+    (file, room("wm_planner." + ".".join(file.relative_to(ENGINE).with_suffix("").parts)), room(module))
+    for file in ENGINE_FILES
+    for module in imports(file)
+    if module.startswith("wm_planner.")
+]
+LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {path.stem for path in ENGINE.iterdir() if not path.name.startswith("_") and path.name != "share"}
+    assert rooms - LEARNING <= set(LEVEL)
+
+
+def test_imports_only_go_down() -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {target}"
+        for file, source, target in EDGES
+        if source in LEVEL and target in LEVEL and source != target
+        if LEVEL[target] < LEVEL[source]
+        or (LEVEL[target] == LEVEL[source] and (source, target) not in ALLOWED)
+    ]
+    assert not wrong
+
+
+def test_learning_meets_thinking_only_through_data_and_cards() -> None:
+    wrong = [
+        f"{file} imports {target}"
+        for file, source, target in EDGES
+        if source in LEARNING and target not in LEARNING_MAY_IMPORT
+    ]
+    assert not wrong
+
+
+def test_thinking_and_talking_know_nothing_of_each_other() -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {target}"
+        for file, source, target in EDGES
+        if (source in THINKING and target in TALKING) or (source in TALKING and target in THINKING)
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_heavy_library_is_imported_only_at_home(library: str) -> None:
+    strangers = [
+        str(file.relative_to(ROOT))
+        for file in ENGINE_FILES + SHELF_FILES
+        if any(module.split(".")[0] == library for module in imports(file))
+        and not str(file.relative_to(ROOT)).startswith(HOMES[library])
+    ]
+    assert not strangers
+
+
+def test_no_module_imports_a_shelf() -> None:
+    wrong = [
+        str(file.relative_to(ROOT))
+        for file in ENGINE_FILES + SHELF_FILES
+        if any(module.split(".")[0] in SHELVES for module in imports(file))
+    ]
+    assert not wrong
+
+
+def test_nothing_unpickles() -> None:
+    calls = ("pickle.load", "pickle.Unpickler", "allow_pickle=True", "weights_only=False")
+    wrong = [
+        f"{file.relative_to(ROOT)}: {call}"
+        for file in ENGINE_FILES + SHELF_FILES
+        for call in calls
+        if call in file.read_text()
+    ]
+    assert not wrong

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from wm_planner.evaluation import success
+from wm_planner.evaluation.closed_loop import EpisodeResult, run_episodes, within
+from wm_planner.evaluation.statistics import rate
+
+REACH = "sim/panda_reach.py"
+
+
+def test_wilson_intervals_are_the_published_ones():
+    assert str(rate(100, 100)) == "100/100 [96.3, 100.0]"
+    assert str(rate(97, 100)) == "97/100 [91.5, 99.0]"
+    assert str(rate(0, 60)) == "0/60 [0.0, 6.0]"
+
+
+def test_no_trials_say_nothing():
+    assert rate(0, 0).low == 0.0
+    assert rate(0, 0).high == 1.0
+    assert np.isnan(rate(0, 0).share)
+
+
+def test_success_is_judged_at_the_end():
+    passed_by = EpisodeResult(0, np.array([0.3, 0.01, 0.2]), np.zeros(2))
+    arrived = EpisodeResult(1, np.array([0.3, 0.2, 0.01]), np.zeros(2))
+    assert within([passed_by, arrived], 0.05).successes == 1
+
+
+def test_results_do_not_depend_on_the_number_of_workers():
+    alone = run_episodes(REACH, success.random_actions, range(4), steps=3, workers=1)
+    shared = run_episodes(REACH, success.random_actions, range(4), steps=3, workers=2)
+    assert [result.seed for result in shared] == [0, 1, 2, 3]
+    for one, other in zip(alone, shared, strict=True):
+        np.testing.assert_array_equal(one.distances, other.distances)
+
+
+def test_a_row_counts_what_its_policy_reached():
+    row = success.success_row("straight", REACH, success.straight_line, range(4), steps=20, workers=1)
+    assert row.near[0] == row.nearer[0] == row.episodes == 4
+    assert row.median_m < 0.01
+
+
+@pytest.mark.slow
+def test_planning_over_true_physics_finds_the_way_over_the_wall():
+    row = success.success_row("physics", "sim/panda_reach_wall.py", success.Physics(), range(3), steps=30)
+    assert row.near[0] == 3

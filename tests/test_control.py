@@ -1,0 +1,108 @@
+import mink
+import mujoco
+import numpy as np
+import pytest
+
+from wm_planner.control.ee_delta import EndEffectorDelta, ramp
+from wm_planner.control.kinematics import SerialChain, rotation_error
+from wm_planner.errors import SimulationError
+
+SCENE = "sim/panda_reach.xml"
+
+
+@pytest.fixture(scope="module")
+def model() -> mujoco.MjModel:
+    return mujoco.MjModel.from_xml_path(SCENE)
+
+
+@pytest.fixture(scope="module")
+def control(model) -> EndEffectorDelta:
+    return EndEffectorDelta.of(model)
+
+
+def postures(control, count, seed=0):
+    chain = control.chain
+    return np.random.default_rng(seed).uniform(chain.low, chain.high, (count, len(chain.names)))
+
+
+def test_forward_kinematics_and_jacobian_are_mujocos(model, control):
+    data = mujoco.MjData(model)
+    site = model.site("tcp").id
+    for q in postures(control, 20):
+        position, rotation, jacobian = control.chain.jacobian(q)
+        data.qpos[:] = q
+        mujoco.mj_forward(model, data)
+        linear, angular = np.zeros((3, 7)), np.zeros((3, 7))
+        mujoco.mj_jacSite(model, data, linear, angular, site)
+        np.testing.assert_allclose(position, data.site_xpos[site], atol=1e-9)
+        np.testing.assert_allclose(rotation.ravel(), data.site_xmat[site], atol=1e-9)
+        np.testing.assert_allclose(jacobian, np.concatenate([linear, angular]), atol=1e-9)
+
+
+def test_many_postures_at_once_are_as_one_by_one(control):
+    q = postures(control, 12).reshape(3, 4, 7)
+    actions = np.random.default_rng(1).uniform(-0.05, 0.05, (3, 4, 3))
+    together = control.command(q, actions)
+    apart = [control.command(q[i, j], actions[i, j]) for i in range(3) for j in range(4)]
+    np.testing.assert_allclose(together.reshape(12, 7), apart, atol=1e-12)
+
+
+def test_inverse_kinematics_reaches_the_workspace_with_the_tool_down(control):
+    targets = np.random.default_rng(2).uniform(control.low, control.high, (500, 3))
+    q = control.solve(control.home, targets, iterations=60)
+    position, rotation = control.chain.forward(q)
+    errors = np.linalg.norm(position - targets, axis=-1)
+    assert np.median(errors) < 1e-3
+    assert errors.max() < 0.012  # at the far upper corners the arm is nearly straight
+    assert np.abs(rotation_error(control.orientation, rotation)).max() < 0.01
+    assert np.all((q >= control.chain.low) & (q <= control.chain.high))
+
+
+def test_a_delta_moves_the_tool_by_that_much(control):
+    rng = np.random.default_rng(3)
+    q = control.solve(control.home, rng.uniform(control.low + 0.06, control.high - 0.06, (200, 3)), 60)
+    actions = rng.uniform(-0.05, 0.05, (200, 3))
+    moved = control.position(control.command(q, actions)) - control.position(q)
+    assert np.linalg.norm(moved - actions, axis=-1).max() < 0.003
+
+
+def test_targets_stay_in_the_workspace(control):
+    tcp = np.array([control.high, control.low])
+    assert np.all(control.target(tcp, np.full(3, 0.05)) <= control.high)
+    assert np.all(control.target(tcp, np.full(3, -0.05)) >= control.low)
+
+
+def test_the_step_agrees_with_mink(model, control):
+    """mink solves the same differential problem as a quadratic program."""
+    q = control.solve(control.home, np.array([0.5, 0.1, 0.25]), 60)
+    target = control.position(q) + [0.02, -0.02, 0.01]
+    configuration = mink.Configuration(model, q=q)
+    frame = mink.FrameTask("tcp", "site", position_cost=1.0, orientation_cost=1.0)
+    pose = mink.SE3.from_rotation_and_translation(mink.SO3.from_matrix(control.orientation), target)
+    frame.set_target(pose)
+    posture = mink.PostureTask(model, cost=1e-3)
+    posture.set_target(control.home)
+    for _ in range(20):
+        velocity = mink.solve_ik(configuration, [frame, posture], 1.0, solver="daqp", damping=1e-6)
+        configuration.integrate_inplace(velocity, 1.0)
+    theirs = control.position(configuration.q)
+    ours = control.position(control.solve(q, target, iterations=20))
+    np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
+def test_a_ramp_ends_at_its_target_and_stays(control):
+    steps = ramp(np.zeros(7), np.ones(7), substeps=10)
+    np.testing.assert_allclose(steps[:, 0], [1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1, 1, 1, 1, 1])
+
+
+def test_an_unknown_tool_point_names_the_known_ones(model):
+    with pytest.raises(SimulationError, match=r"no site 'tpc', did you mean 'tcp'"):
+        SerialChain.of(model, "tpc")
+
+
+def test_a_robot_without_limits_says_what_is_missing():
+    bare = mujoco.MjModel.from_xml_string("""
+        <mujoco><worldbody><body><joint name="a" axis="0 0 1"/><geom size="0.1"/><site name="tcp"/></body>
+        </worldbody><keyframe><key name="home" qpos="0"/></keyframe></mujoco>""")
+    with pytest.raises(SimulationError, match="workspace"):
+        EndEffectorDelta.of(bare)

@@ -1,0 +1,146 @@
+"""The contract of every scene on the shelf."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from wm_planner import share
+from wm_planner.errors import SimulationError
+from wm_planner.evaluation.closed_loop import run_episode
+from wm_planner.evaluation.policies import RandomActions, StraightLine
+from wm_planner.simulation.base import Disturbance, load_scene
+from wm_planner.simulation.mujoco import MujocoSimulator
+
+SCENES = [f"sim/{name}" for name in share.listing("sim", ".py")]
+
+
+@pytest.fixture(params=SCENES)
+def simulator(request):
+    simulator = MujocoSimulator(load_scene(request.param))
+    yield simulator
+    simulator.close()
+
+
+def test_the_shelf_holds_the_reaching_scenes():
+    assert {"sim/panda_reach.py", "sim/panda_reach_wall.py"} <= set(SCENES)
+
+
+def test_observations_are_finite_and_of_the_declared_shapes(simulator):
+    observation = simulator.reset(seed=0)
+    height, width = simulator.scene.image_size
+    assert set(observation.images) == set(simulator.goal.images) == set(simulator.scene.cameras)
+    for picture in [*observation.images.values(), *simulator.goal.images.values()]:
+        assert picture.shape == (height, width, 3)
+        assert picture.dtype == np.uint8
+        assert picture.std() > 10  # something is in the picture
+    assert all(np.isfinite(values).all() for values in observation.state.values())
+
+
+def test_a_goal_shows_pictures_and_no_state(simulator):
+    simulator.reset(seed=0)
+    assert not simulator.goal.state
+
+
+def test_starts_are_far_from_goals_and_both_are_in_the_workspace(simulator):
+    control = simulator.control
+    for seed in range(50):
+        start, goal = simulator.scene.sample(np.random.default_rng(seed))
+        assert np.linalg.norm(goal - start) >= 0.15
+        assert np.all((start >= control.low) & (start <= control.high))
+        assert np.all((goal >= control.low) & (goal <= control.high))
+        assert not simulator.scene.success(start, goal)
+        assert simulator.scene.success(goal, goal)
+
+
+def test_the_arm_is_put_where_it_is_asked_to_be(simulator):
+    for seed in range(10):
+        position = simulator.scene.explore(np.random.default_rng(seed))
+        placed = simulator.place(position).state["tcp_position"]
+        assert np.linalg.norm(placed - position) < 0.005
+
+
+def test_the_same_seed_gives_the_same_episode(simulator):
+    runs = [run_episode(simulator, RandomActions(), seed=3, steps=5) for _ in range(2)]
+    np.testing.assert_array_equal(runs[0].distances, runs[1].distances)
+    pictures = [simulator.reset(3).images for _ in range(2)]
+    for name in simulator.scene.cameras:
+        np.testing.assert_array_equal(pictures[0][name], pictures[1][name])
+
+
+def test_a_saved_state_continues_as_it_would_have(simulator):
+    simulator.reset(seed=1)
+    q = simulator.observe().state["joint_positions"]
+    simulator.step(simulator.control.command(q, np.array([0.03, 0.0, 0.02])))
+    saved = simulator.save()
+    command = simulator.control.command(
+        simulator.observe().state["joint_positions"], np.array([0.0, 0.04, 0.0])
+    )
+    first = simulator.step(command)
+    simulator.load(saved)
+    second = simulator.step(command)
+    np.testing.assert_array_equal(
+        first.observation.state["joint_positions"], second.observation.state["joint_positions"]
+    )
+    assert first.observation.stamp_ns == second.observation.stamp_ns
+
+
+def test_time_in_slices_is_time_in_one_piece(simulator):
+    simulator.reset(seed=1)
+    saved = simulator.save()
+    command = simulator.control.command(simulator.control.home, np.array([0.02, 0.0, 0.0]))
+    whole = simulator.step(command).observation
+    simulator.load(saved)
+    simulator.command(command)
+    for _ in range(10):
+        simulator.advance(simulator.scene.control_dt_s / 10)
+    np.testing.assert_allclose(
+        simulator.observe().state["joint_positions"], whole.state["joint_positions"], atol=1e-9
+    )
+
+
+def test_straight_motion_reaches_in_the_open_and_is_stopped_by_the_wall():
+    for scene, reached in (("sim/panda_reach.py", True), ("sim/panda_reach_wall.py", False)):
+        simulator = MujocoSimulator(load_scene(scene))
+        ends = [run_episode(simulator, StraightLine(), seed, steps=20).end for seed in range(6)]
+        assert all((end < 0.01) == reached for end in ends), ends
+        simulator.close()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"camera_shift_m": 0.02}, {"camera_tilt_deg": 2.0}, {"light_scale": 0.5}, {"distractors": 2}]
+)
+def test_a_disturbance_is_seen_and_does_not_touch_the_motion(changed):
+    scene = load_scene("sim/panda_reach.py")
+    plain, disturbed = MujocoSimulator(scene), MujocoSimulator(scene, Disturbance(**changed))
+    before, after = plain.reset(0), disturbed.reset(0)
+    assert any((before.images[name] != after.images[name]).mean() > 0.005 for name in scene.cameras)
+    np.testing.assert_array_equal(before.state["joint_positions"], after.state["joint_positions"])
+    plain.close()
+    disturbed.close()
+
+
+def test_an_unknown_camera_is_named_with_the_closest(simulator):
+    with pytest.raises(SimulationError, match=r"no camera 'frnt', did you mean 'front'"):
+        simulator._camera.picture(simulator.data, "frnt")
+
+
+def test_a_file_without_a_scene_says_what_it_lacks(tmp_path):
+    (tmp_path / "empty.py").write_text("x = 1\n")
+    with pytest.raises(SimulationError, match="declares no SCENE"):
+        load_scene(str(tmp_path / "empty.py"))
+
+
+def test_a_machine_without_gl_is_told_which_packages_to_install(tmp_path):
+    program = (
+        "from wm_planner.simulation.base import load_scene\n"
+        "from wm_planner.simulation.mujoco import MujocoSimulator\n"
+        "try:\n    MujocoSimulator(load_scene('sim/panda_reach.py'))\n"
+        "except Exception as error:\n    print(type(error).__name__, error)\n"
+    )
+    environment = {**os.environ, "__EGL_VENDOR_LIBRARY_DIRS": str(tmp_path), "EGL_PLATFORM": "none"}
+    result = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert result.stdout.startswith("SimulationError"), result
+    assert "apt-get install libegl1" in result.stdout

@@ -1,0 +1,178 @@
+"""`wm bench`: the commands behind every figure of the documentation."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(
+    no_args_is_help=True, help="Measure this installation; every figure of the docs comes from here."
+)
+console = Console(highlight=False)
+Models = Annotated[list[str], typer.Option("--model", help="bundle; give several times")]
+SHIPPED = ["models/panda_reach", "models/panda_reach_small"]
+
+
+@app.command()
+def success(
+    launch: Annotated[str, typer.Argument(help="launch file: its scene, planner and costs are used")],
+    model: Models = SHIPPED,
+    episodes: int = 200,
+    physics_episodes: int = 50,
+    steps: int = 30,
+    disturbed: Annotated[
+        bool, typer.Option(help="also under moved cameras, half the light, distractors")
+    ] = False,
+    control: Annotated[str | None, typer.Option(help="bundle with an untrained encoder")] = None,
+    out: Annotated[Path | None, typer.Option(help="write the rows as JSON here")] = None,
+    cards: Annotated[bool, typer.Option(help="write each model's rows on its card")] = False,
+) -> None:
+    """Success by distance at the end of the episode, on seeds that training never saw."""
+    from wm_planner.evaluation import success as s
+    from wm_planner.launching import file as launch_file
+    from wm_planner.simulation.base import Disturbance
+
+    path = launch_file.find(launch)
+    nodes = {node.program.stem: node.params for node in launch_file.load(path, "bench").nodes}
+    scene, planner = nodes["simulator"]["scene"], nodes["planner"]
+    seeds = range(episodes)
+    rows: list[s.SuccessRow] = []
+
+    def run(
+        name: str, policy: Any, count: int = episodes, disturbance: Disturbance | None = None
+    ) -> s.SuccessRow:
+        row = s.success_row(name, scene, policy, seeds[:count], steps, disturbance)
+        rows.append(row)
+        console.print(f"{name}: {row.near[0]} of {row.episodes} within 5 cm")
+        return row
+
+    run("random actions", s.random_actions)
+    run("straight line to the known goal", s.straight_line)
+    run("planner over true physics, known goal", s.Physics(), min(physics_episodes, episodes))
+    bundles = {name: s.Bundle(name, planner["planner"], planner["costs"]) for name in model}
+    if control:
+        run(f"untrained encoder ({control})", s.Bundle(control, planner["planner"], planner["costs"]))
+    for name, bundle in bundles.items():
+        earned = [run(name, bundle)]
+        if planner["planner"].get("horizon", 1) > 1:
+            earned.append(run(f"{name}, greedy (horizon 1)", bundle.greedy()))
+        for what, disturbance in _DISTURBANCES.items() if disturbed else ():
+            earned.append(run(f"{name}, {what}", bundle, disturbance=Disturbance(**disturbance)))
+        if cards:
+            _write_results(name, earned)
+    console.print(s.success_table(f"{path.stem}: {steps} steps, distance at the end", rows))
+    if out:
+        out.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
+
+
+_DISTURBANCES: dict[str, dict[str, Any]] = {
+    "cameras moved 2 cm, 2 degrees": {"camera_shift_m": 0.02, "camera_tilt_deg": 2.0},
+    "half the light": {"light_scale": 0.5},
+    "two distractors": {"distractors": 2},
+}
+
+
+def _write_results(model: str, earned: list[Any]) -> None:
+    """Put the rows on the card, in place of the card's rows of the same scene."""
+    from wm_planner import share
+    from wm_planner.world_models.card import read_card, write_card
+
+    folder = share.find(model)
+    card = read_card(folder)
+    scene = earned[0].scene
+    kept = tuple(row for row in card.results if row.get("scene") != scene)
+    fresh = tuple(msgspec.to_builtins(row) for row in earned)
+    write_card(msgspec.structs.replace(card, results=kept + fresh), folder)
+
+
+@app.command()
+def prediction(
+    data: Annotated[list[str], typer.Option(help="held-out data set; give several times")],
+    model: Models = SHIPPED,
+) -> None:
+    """Prediction error against copy-last, a probe for the tool position, and the spread of the latent."""
+    from wm_planner.data.episodes import EpisodeData
+    from wm_planner.evaluation.prediction import measure
+    from wm_planner.world_models.onnx import OnnxWorldModel
+
+    table = Table(title="relative error by steps ahead (1 is copy-last), probe of the tool position, spread")
+    table.add_column("model")
+    table.add_column("data")
+    for column in ("1", "5", "10", "5, shuffled actions", "probe R2", "probe", "rank", "least std"):
+        table.add_column(column, justify="right")
+    for name in model:
+        loaded = OnnxWorldModel.load(name, device="cpu")
+        learned = next(spec.name for spec in loaded.card.latents if spec.unit is None)
+        for folder in data:
+            report = measure(loaded, EpisodeData.open(folder), learned)
+            table.add_row(
+                name,
+                folder,
+                *(f"{report.relative_error[h]:.3f}" for h in (1, 5, 10)),
+                f"{report.shuffled_error[5]:.2f}",
+                " ".join(f"{r2:.3f}" for r2 in report.probe_r2),
+                f"{1000 * report.probe_rms:.1f} mm",
+                f"{report.effective_rank:.1f}",
+                f"{report.std_min:.2f}",
+            )
+    console.print(table)
+
+
+@app.command()
+def render(scene: str = "sim/panda_reach_wall.py", frames: int = 2000) -> None:
+    """Camera pictures a second, on one core."""
+    from wm_planner.simulation.base import load_scene
+    from wm_planner.simulation.mujoco import MujocoSimulator
+
+    simulator = MujocoSimulator(load_scene(scene))
+    simulator.reset(0)
+    cameras = simulator.scene.cameras
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(frames // len(cameras)):
+        simulator.observe()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    height, width = simulator.scene.image_size
+    console.print(
+        f"{scene}, {height}x{width}: {frames / wall:.0f} pictures a second, "
+        f"{1000 * cpu / frames:.2f} ms CPU each"
+    )
+    simulator.close()
+
+
+@app.command()
+def bus() -> None:
+    """CPU a 196 KB picture costs between two processes, beside bare ZeroMQ in the same run."""
+    from wm_planner.evaluation.bus_benchmark import bus_benchmark, bus_table
+
+    console.print(bus_table(bus_benchmark()))
+
+
+@app.command()
+def loop(launch: str = "panda_reach", model: Models = SHIPPED, episodes: int = 10, core: int = 0) -> None:
+    """Decisions a second of the whole loop in lockstep, all processes on one core."""
+    from wm_planner.evaluation.loop_benchmark import measure_loop
+
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    table = Table(title=f"{launch}, lockstep, render + encode + plan + control, all on core {core}")
+    for column in ("model", "decisions", "decisions a second", "CPU a decision", "CPU share of each node"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for name in model:
+        with tempfile.TemporaryDirectory() as folder:
+            result = measure_loop(launch, name, episodes, Path(folder))
+        shares = "  ".join(f"{node} {share:.0%}" for node, share in result.cpu_share.items())
+        table.add_row(
+            name,
+            str(result.decisions),
+            f"{result.rate_hz:.1f}",
+            f"{1000 * result.cpu_s / result.decisions:.1f} ms",
+            shares,
+        )
+    os.sched_setaffinity(0, allowed)
+    console.print(table)

@@ -1,0 +1,150 @@
+"""Where thinking and talking meet: the engine's arrays as messages, and messages as arrays."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner import messages as m
+from wm_planner.costs.base import Latent
+from wm_planner.errors import NodeError
+from wm_planner.planners.mpc import Decision
+from wm_planner.world_models.base import Observation
+from wm_planner.world_models.card import ActionSpec
+
+POSE_STATE = "tcp_position"
+"""The state that /tcp_pose carries."""
+
+_TOOL_DOWN = (1.0, 0.0, 0.0, 0.0)  # x y z w
+
+
+def camera_topic(name: str) -> str:
+    """The topic of a camera's pictures."""
+    return f"/camera/{name}/image_raw"
+
+
+def sensor_messages(observation: Observation, joints: Sequence[str], stamp_ns: int) -> dict[str, m.Message]:
+    """What a tick publishes, by topic.
+
+    Args:
+        observation: with `joint_positions`, `joint_velocities` and `tcp_position`, of an arm whose tool
+            points down.
+        joints: names of the joints.
+    """
+    state = observation.state
+    return {
+        "/clock": m.Clock(clock=m.time(stamp_ns)),
+        "/joint_states": m.joint_state(joints, state["joint_positions"], stamp_ns, state["joint_velocities"]),
+        "/tcp_pose": m.pose_stamped(state[POSE_STATE], _TOOL_DOWN, stamp_ns),
+    } | {camera_topic(name): m.image(picture, stamp_ns, name) for name, picture in observation.images.items()}
+
+
+def observation_of(sensors: Mapping[str, m.Message], cameras: Sequence[str]) -> Observation:
+    """The observation in the sensor messages of one tick, by topic."""
+    images = {name: m.image_array(sensors[camera_topic(name)]) for name in cameras}
+    state = {}
+    if "/tcp_pose" in sensors:
+        position = sensors["/tcp_pose"].pose.position
+        state[POSE_STATE] = np.array([position.x, position.y, position.z])
+    return Observation(images, state, m.stamp_ns(next(iter(sensors.values()))))
+
+
+def goal_message(goal_id: int, goal: Observation, stamp_ns: int) -> m.Message:
+    """A goal given as one picture a camera."""
+    return m.Goal(
+        header=m.header(stamp_ns),
+        id=goal_id,
+        cameras=list(goal.images),
+        pictures=[m.image(picture, stamp_ns, name) for name, picture in goal.images.items()],
+        pose=[],
+        route=m.Path(header=m.header(stamp_ns), poses=[]),
+    )
+
+
+def goal_of(message: m.Message, cameras: Sequence[str]) -> Observation:
+    """The pictures of a goal.
+
+    Raises:
+        NodeError: if one of `cameras` has none.
+    """
+    missing = sorted(set(cameras) - set(message.cameras))
+    if missing:
+        raise NodeError(
+            f"goal {message.id} has pictures of {list(message.cameras)}, the model needs also {missing}: "
+            "publish a /goal with one picture a camera"
+        )
+    pictures = zip(message.cameras, message.pictures, strict=True)
+    return Observation(images={name: m.image_array(picture) for name, picture in pictures})
+
+
+def latent_message(latent: Latent, goal_id: int, stamp_ns: int, surprise: float) -> m.Message:
+    """A latent (1, ...) that was encoded while `goal_id` was the goal."""
+    return m.Latent(
+        header=m.header(stamp_ns),
+        goal_id=goal_id,
+        arrays=m.named_arrays(dict(latent)),
+        surprise=surprise,
+    )
+
+
+def plan_message(
+    plan_id: int, actions: NDArray[np.float32], spec: ActionSpec, dt_s: float, stamp_ns: int, **how: Any
+) -> m.Message:
+    """A plan (H, A); `how` says `execute_steps` and `fallback`."""
+    return m.Plan(
+        header=m.header(stamp_ns),
+        id=plan_id,
+        action_names=list(spec.names),
+        action_units=list(spec.units),
+        horizon=len(actions),
+        actions=np.ascontiguousarray(actions, np.float32).reshape(-1),
+        dt_s=dt_s,
+        **how,
+    )
+
+
+def actions_of(plan: m.Message) -> NDArray[np.float32]:
+    """The actions (H, A) of a plan."""
+    actions: NDArray[np.float32] = plan.actions.reshape(plan.horizon, -1)
+    return actions
+
+
+def plan_info_message(plan_id: int, decision: Decision, stamp_ns: int, **how: Any) -> m.Message:
+    """How a decision came about; `how` says `goal_id`, `input_age_s` and `seed`."""
+    plan = decision.plan
+    return m.PlanInfo(
+        header=m.header(stamp_ns),
+        plan_id=plan_id,
+        cost=plan.cost,
+        term_names=list(plan.terms),
+        term_values=np.array(list(plan.terms.values()), np.float64),
+        spread=plan.spread.astype(np.float32),
+        iterations=plan.iterations,
+        evaluations=plan.evaluations,
+        elapsed_s=plan.elapsed_s,
+        deadline_hit=plan.deadline_hit,
+        fallback=decision.fallback is not None,
+        **how,
+    )
+
+
+def path_message(positions: NDArray[Any], stamp_ns: int) -> m.Message:
+    """Imagined tool positions (H, 3) in m."""
+    poses = [m.pose_stamped(position, _TOOL_DOWN, stamp_ns) for position in positions]
+    return m.Path(header=m.header(stamp_ns), poses=poses)
+
+
+def joints_of(message: m.Message, names: Sequence[str]) -> NDArray[np.float64]:
+    """The positions (J,) in rad of the joints `names`.
+
+    Raises:
+        NodeError: if some are not in the message.
+    """
+    position = dict(zip(message.name, message.position, strict=True))
+    missing = sorted(set(names) - set(position))
+    if missing:
+        raise NodeError(
+            f"/joint_states lacks {missing}: is another robot connected? (controller: params.robot)"
+        )
+    return np.array([position[name] for name in names])

@@ -1,0 +1,144 @@
+"""Success rates in a closed loop: models, baselines and oracles on the same seeds, in one table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from rich.table import Table
+
+from wm_planner.costs import build_costs
+from wm_planner.evaluation.closed_loop import EpisodeResult, run_episodes, within
+from wm_planner.evaluation.policies import FromPhysics, FromPicture, Policy, RandomActions, StraightLine
+from wm_planner.planners import PLANNERS
+from wm_planner.planners.mpc import RecedingHorizon
+from wm_planner.simulation.base import Disturbance
+from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.world_models.base import WorldModel
+from wm_planner.world_models.onnx import OnnxWorldModel
+from wm_planner.world_models.physics import PhysicsModel
+
+RADII_M = (0.05, 0.025)
+PHYSICS_PLANNER = {"type": "icem", "horizon": 8, "samples": 40, "elites": 5, "iterations": 5, "min_std": 0.02}
+PHYSICS_COSTS = ({"type": "state_goal", "state": "tcp_position"},)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Plans with a bundle towards goal pictures, as a launch file's planner node says."""
+
+    path: str
+    planner: Mapping[str, Any]
+    costs: Sequence[Mapping[str, Any]]
+
+    def __call__(self, simulator: MujocoSimulator) -> Policy:
+        model = OnnxWorldModel.load(self.path, device="cpu")
+        return FromPicture(model, _mpc(model, self.planner, self.costs))
+
+    def greedy(self) -> "Bundle":
+        """The same with a horizon of one step."""
+        return Bundle(self.path, {**self.planner, "horizon": 1}, self.costs)
+
+
+@dataclass(frozen=True)
+class Physics:
+    """Plans over the true physics to the true goal position."""
+
+    timestep: float = 0.005
+
+    def __call__(self, simulator: MujocoSimulator) -> Policy:
+        scene = simulator.scene
+        model = PhysicsModel(
+            simulator.model, simulator.control, scene.action, scene.control_dt_s, self.timestep
+        )
+        return FromPhysics(model, _mpc(model, PHYSICS_PLANNER, PHYSICS_COSTS))
+
+
+def straight_line(simulator: MujocoSimulator) -> Policy:
+    """Moves straight to the true goal position."""
+    return StraightLine()
+
+
+def random_actions(simulator: MujocoSimulator) -> Policy:
+    """Moves at random."""
+    return RandomActions()
+
+
+class SuccessRow(msgspec.Struct, frozen=True):
+    """How one policy fared.
+
+    Attributes:
+        near, nearer: successes, low and high end of the 95 % Wilson interval, at 5 cm and at 2.5 cm.
+        median_m, p90_m: of the distance at the end.
+        plan_cpu_s: median CPU time of a decision.
+    """
+
+    policy: str
+    scene: str
+    episodes: int
+    near: tuple[int, float, float]
+    nearer: tuple[int, float, float]
+    median_m: float
+    p90_m: float
+    plan_cpu_s: float
+
+
+def success_row(
+    name: str,
+    scene: str,
+    policy: Any,
+    seeds: Sequence[int],
+    steps: int,
+    disturbance: Disturbance | None = None,
+    workers: int = 2,
+) -> SuccessRow:
+    """Run one row of the table: an episode of `steps` control periods a seed, judged at its end."""
+    results = run_episodes(scene, policy, seeds, steps, disturbance, workers)
+    ends = [result.end for result in results]
+    return SuccessRow(
+        policy=name,
+        scene=scene,
+        episodes=len(results),
+        near=_counts(results, RADII_M[0]),
+        nearer=_counts(results, RADII_M[1]),
+        median_m=float(np.median(ends)),
+        p90_m=float(np.percentile(ends, 90)),
+        plan_cpu_s=float(np.median(np.concatenate([result.plan_cpu_s for result in results]))),
+    )
+
+
+def success_table(title: str, rows: Sequence[SuccessRow]) -> Table:
+    """The rows for the terminal."""
+    table = Table(title=title)
+    table.add_column("policy")
+    for column in ("episodes", "within 5 cm", "within 2.5 cm", "median", "p90", "CPU a plan"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            row.policy,
+            str(row.episodes),
+            _share(row.near, row.episodes),
+            _share(row.nearer, row.episodes),
+            f"{100 * row.median_m:.1f} cm",
+            f"{100 * row.p90_m:.1f} cm",
+            f"{1000 * row.plan_cpu_s:.1f} ms" if row.plan_cpu_s else "-",
+        )
+    return table
+
+
+def _mpc(
+    model: WorldModel, planner: Mapping[str, Any], costs: Sequence[Mapping[str, Any]]
+) -> RecedingHorizon:
+    built = PLANNERS.build(planner, "planner")
+    return RecedingHorizon(RecedingHorizon.Config(), built, model, build_costs(costs, "costs"), seed=0)
+
+
+def _counts(results: Sequence[EpisodeResult], radius_m: float) -> tuple[int, float, float]:
+    interval = within(results, radius_m)
+    return interval.successes, interval.low, interval.high
+
+
+def _share(counts: tuple[int, float, float], episodes: int) -> str:
+    successes, low, high = counts
+    return f"{100 * successes / episodes:.1f} % [{100 * low:.0f}, {100 * high:.0f}]"
