@@ -75,7 +75,7 @@ def test_targets_stay_in_the_workspace(control):
 def test_the_step_agrees_with_mink(model, control):
     """mink solves the same differential problem as a quadratic program."""
     q = control.solve(control.home, np.array([0.5, 0.1, 0.25]), 60)
-    target = control.position(q) + [0.02, -0.02, 0.01]
+    target = control.position(q) + np.array([0.02, -0.02, 0.01])
     configuration = mink.Configuration(model, q=q)
     frame = mink.FrameTask("tcp", "site", position_cost=1.0, orientation_cost=1.0)
     pose = mink.SE3.from_rotation_and_translation(mink.SO3.from_matrix(control.orientation), target)

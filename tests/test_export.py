@@ -68,6 +68,11 @@ def test_the_card_says_what_the_graphs_are_and_where_they_came_from(exported, da
     assert set(card.graphs) == {"encode", "step"}
     assert card.training.data.keys() == {str(data.path)}
     assert card.training.iterations == 3
+    train_line, export_line = card.training.command
+    assert train_line.startswith(f"wm train {MODEL} --recipe ")
+    assert f"--data {data.path} --set iterations=3 --set batch=4 " in train_line
+    assert "--set 'encoder.channels=[8]'" in train_line or "--set encoder.dim=16" in train_line
+    assert export_line == f"wm export {run} --out {bundle}"
     assert card.training.cpu_seconds >= 0
     assert card.training.recipe == RunFolder(run).spec().recipe
     assert {path.name for path in bundle.iterdir()} == {"card.yaml", "encode.onnx", "step.onnx"}

@@ -141,6 +141,8 @@ def test_a_machine_without_gl_is_told_which_packages_to_install(tmp_path):
         "except Exception as error:\n    print(type(error).__name__, error)\n"
     )
     environment = {**os.environ, "__EGL_VENDOR_LIBRARY_DIRS": str(tmp_path), "EGL_PLATFORM": "none"}
-    result = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
     assert result.stdout.startswith("SimulationError"), result
     assert "apt-get install libegl1" in result.stdout

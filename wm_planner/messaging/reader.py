@@ -17,6 +17,7 @@ from wm_planner.messaging.wire import (
 )
 
 _NOBLOCK = int(zmq.NOBLOCK)
+_FEW = 16  # messages may wait on this side, before their size is known; the rest waits with the publisher
 
 Context = zmq.Context[zmq.Socket[bytes]]
 
@@ -37,9 +38,7 @@ class Reader:
         self._decoder = msgspec.msgpack.Decoder(Envelope)
         self.socket = context.socket(zmq.SUB)
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
-        self.socket.rcvhwm = queue_length(
-            MAX_MESSAGE_BYTES
-        )  # until the first message tells how large they are
+        self.socket.rcvhwm = _FEW
 
     def subscribe(self, topic: str) -> None:
         """Ask for a topic, or for `ANY`.
@@ -108,7 +107,7 @@ class Reader:
             )
         if len(data) > self._largest:
             self._largest = len(data)
-            self.socket.rcvhwm = queue_length(len(data))
+            self.socket.rcvhwm = min(_FEW, queue_length(len(data)))  # ZeroMQ stalls when it is raised
         return Delivery(wire.topic, wire.type_name, envelope, data)
 
     def _is_new(self, delivery: Delivery) -> bool:

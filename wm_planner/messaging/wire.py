@@ -11,7 +11,7 @@ from wm_planner.messaging import codec, topics
 
 ANY = "*"  # every topic of the domain
 MAX_MESSAGE_BYTES = 64 * 2**20
-BUDGET_BYTES = 32 * 2**20  # what may wait for one reader on each side
+BUDGET_BYTES = 32 * 2**20  # what may wait for one reader
 MAX_QUEUED = 1000  # messages, however small
 
 

@@ -63,7 +63,7 @@ class RunFolder:
         """
         file = self.path / RUN_FILE
         if file.is_file():
-            found, wanted = _flat(to_builtins(self.spec())), _flat(to_builtins(spec))
+            found, wanted = flat(to_builtins(self.spec())), flat(to_builtins(spec))
             for key in sorted((found.keys() | wanted.keys()) - MAY_CHANGE):
                 if found.get(key) != wanted.get(key):
                     raise BundleError(
@@ -129,9 +129,9 @@ def _write(file: Path, content: bytes) -> None:
     temporary.replace(file)
 
 
-def _flat(values: Any, path: str = "") -> dict[str, str]:
-    """Dotted path to the text of every leaf."""
+def flat(values: Any, path: str = "") -> dict[str, str]:
+    """Dotted path to the text of every leaf of nested mappings."""
     if isinstance(values, Mapping):
-        parts = [_flat(value, f"{path}.{key}" if path else key) for key, value in values.items()]
+        parts = [flat(value, f"{path}.{key}" if path else key) for key, value in values.items()]
         return {key: text for part in parts for key, text in part.items()}
     return {path: str(list(values) if isinstance(values, tuple) else values)}

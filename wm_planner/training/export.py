@@ -45,19 +45,14 @@ def export(run: str | Path, out: str | Path) -> Card:
 
 
 def _write_bundle(trained: Trained, folder: Path, run: Path, out: Path) -> Card:
-    spec = trained.spec
-    data = " ".join(f"--data {path}" for path in spec.datasets)
     modules: dict[str, EncodeGraph | StepGraph] = {
         "encode": EncodeGraph(trained.network),
-        "step": StepGraph(trained.network, spec.data.action),
+        "step": StepGraph(trained.network, trained.spec.data.action),
     }
     card = trained.card(
         out.name,
         graphs={name: _write_graph(module, folder / f"{name}.onnx") for name, module in modules.items()},
-        command=(
-            f"wm train {spec.model_file} --recipe {spec.recipe_name} {data} --out {run}",
-            f"wm export {run} --out {out}",
-        ),
+        command=(trained.command(run), f"wm export {run} --out {out}"),
     )
     write_card(card, folder)
     return card

@@ -4,13 +4,13 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from wm_planner.config import to_builtins
+from wm_planner.config import Config, to_builtins
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.training.checkpoint import Position, RunFolder, RunSpec
 from wm_planner.training.clips import Clips
@@ -22,7 +22,7 @@ LOG_EVERY = 50
 CHECKPOINT_EVERY = 500
 
 
-class Progress(NamedTuple):
+class Progress(Config, frozen=True, kw_only=True):
     """How a training goes.
 
     Attributes:
@@ -33,7 +33,7 @@ class Progress(NamedTuple):
     iterations: int
     cpu_seconds: float
     cpu_limit: float
-    terms: Mapping[str, float]
+    terms: dict[str, float]
 
     def __str__(self) -> str:
         terms = "  ".join(f"{name} {value:.4f}" for name, value in self.terms.items())
@@ -106,9 +106,15 @@ def _fit(
     while True:
         i, cpu_s = position.iteration, position.cpu_seconds
         finished = i >= recipe.iterations or cpu_s >= recipe.cpu_seconds
-        progress = Progress(i, recipe.iterations, cpu_s, recipe.cpu_seconds, _means(recent))
+        progress = Progress(
+            iteration=i,
+            iterations=recipe.iterations,
+            cpu_seconds=cpu_s,
+            cpu_limit=recipe.cpu_seconds,
+            terms=_means(recent),
+        )
         if recent and (finished or i % LOG_EVERY == 0):
-            folder.log(progress._asdict())
+            folder.log(to_builtins(progress))
             report(progress)
             recent.clear()
         if finished or i % CHECKPOINT_EVERY == 0:
@@ -135,7 +141,7 @@ def _iterate(
     loss, terms = model.loss(batch, iteration / recipe.iterations, generator)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
-    torch.nn.utils.clip_grad_norm_(weights, recipe.max_gradient_norm)
+    nn.utils.clip_grad_norm_(weights, recipe.max_gradient_norm, error_if_nonfinite=True)
     for group in optimizer.param_groups:
         group["lr"] = recipe.learning_rate_at(iteration)
     optimizer.step()

@@ -1,12 +1,13 @@
 """What a training run made: the network as of its last checkpoint, and the card that it earns."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from wm_planner.config import convert
+from wm_planner.config import convert, to_builtins
 from wm_planner.errors import BundleError
-from wm_planner.training.checkpoint import Position, RunFolder, RunSpec
+from wm_planner.training.checkpoint import Position, RunFolder, RunSpec, flat
 from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.world_models.card import Card, GraphSpec, TrainingRecord
 
@@ -34,6 +35,16 @@ class Trained(NamedTuple):
         if not position.iteration:
             raise BundleError(f"{run} has no trained checkpoint; run `wm train` first")
         return cls(network.eval(), spec, position)
+
+    def command(self, run: Path) -> str:
+        """The command line that trains this into folder `run`."""
+        spec = self.spec
+        standard = flat(to_builtins(load_model_file(spec.model_file).recipe(spec.recipe_name)))
+        changes = [f"{key}={value}" for key, value in flat(spec.recipe).items() if value != standard[key]]
+        parts = ["wm", "train", spec.model_file, "--recipe", spec.recipe_name]
+        parts += [part for path in spec.datasets for part in ("--data", path)]
+        parts += [part for change in changes for part in ("--set", change)]
+        return shlex.join([*parts, "--out", str(run)])
 
     def card(self, name: str, graphs: Mapping[str, GraphSpec], command: tuple[str, ...] = ()) -> Card:
         """The card of a bundle of this network, made by `command` from nothing."""
