@@ -5,9 +5,9 @@ alone keeps the latent from collapsing: no target network, no stopped gradient, 
 Two encoders: a convolution on stacked cameras that gives one vector, and patch tokens with 3-D RoPE and a
 frame-causal predictor, in the manner of V-JEPA 2.
 
-Sources: Balestriero & LeCun 2025 (LeJEPA); Maes et al. 2026 (LeWM), for the end-to-end loss; Assran et al.
-2025 (V-JEPA 2), for the tokens. Differs from V-JEPA 2-AC in that the encoder is not frozen, in that pictures
-are not doubled to two frames, and in that the predictor also predicts the position, which contact can block.
+Sources: LeJEPA (arXiv 2511.08544) and LeWM (arXiv 2603.19312) for the end-to-end loss, V-JEPA 2 (arXiv
+2506.09985) for the tokens. Differs from V-JEPA 2-AC in that the encoder is not frozen, in that pictures are
+not doubled to two frames, and in that the predictor also predicts the position, which contact can block.
 """
 
 from collections.abc import Mapping
@@ -27,6 +27,7 @@ from wm_planner.training.recipe import TrainingRecipe
 from wm_planner.world_models.card import LatentSpec, ObservationSpec
 
 POSITION = "tcp_position"
+PIXEL_MEAN, PIXEL_STD = 0.25, 0.25  # of the Panda scenes, pixels scaled to 0..1
 SETTLED = 0.3
 """The share of the schedule after which the anti-collapse weight no longer changes."""
 
@@ -91,14 +92,15 @@ class AcJepa(TrainableModel):
         super().__init__()
         stacked = isinstance(recipe.encoder, Conv)
         cameras, side = len(data.cameras), recipe.picture
+        input_shape = (3 * cameras, side, side) if stacked else (3, side, cameras * side)
         self.observation = ObservationSpec(
             cameras=data.cameras,
             height=data.height,
             width=data.width,
             joined="channels" if stacked else "side_by_side",
-            input_shape=(3 * cameras, side, side) if stacked else (3, side, cameras * side),
-            mean=0.25,
-            std=0.25,
+            input_shape=input_shape,
+            mean=PIXEL_MEAN,
+            std=PIXEL_STD,
             state=() if stacked else (data.quantity(POSITION),),
         )
         self.pictures = Pictures(self.observation)
@@ -108,17 +110,18 @@ class AcJepa(TrainableModel):
         self.predictor: VectorPredictor | TokenPredictor
         if isinstance(recipe.encoder, Conv):
             self.about = "Action-conditioned JEPA: two stacked cameras to one vector, MLP predictor."
-            self.encoder = ConvEncoder(recipe.encoder, self.observation.input_shape)
+            self.encoder = ConvEncoder(recipe.encoder, input_shape)
             self.predictor = VectorPredictor(recipe.encoder, data)
         else:
             self.about = "Action-conditioned JEPA: patch tokens with 3-D RoPE, frame-causal predictor."
-            self.encoder = TokenEncoder(recipe.encoder, self.observation.input_shape)
+            self.encoder = TokenEncoder(recipe.encoder, input_shape)
             self.predictor = TokenPredictor(recipe.encoder, self.encoder.grid, data, recipe.clip)
         self.latents = self.encoder.latents
         self.encoder.requires_grad_(recipe.train_encoder)
 
     def encode(self, images: Tensor, state: Tensor) -> dict[str, Tensor]:
-        return self.encoder(self.pictures(images), state)
+        latent: dict[str, Tensor] = self.encoder(self.pictures(images), state)
+        return latent
 
     def step(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
         now = {name: array.unsqueeze(1) for name, array in latent.items()}  # (N, T=1, ...)
@@ -131,7 +134,7 @@ class AcJepa(TrainableModel):
         action = batch["action"][:, :-1]
         clips, frames = batch["state"].shape[:2]
         flat = self.encode(batch["images"].flatten(0, 1), batch["state"].flatten(0, 1))
-        latent = {name: array.unflatten(0, (clips, frames)) for name, array in flat.items()}  # (B, T, ...)
+        latent = {name: array.reshape(clips, frames, *array.shape[1:]) for name, array in flat.items()}
         future = {name: array[:, 1:] for name, array in latent.items()}
 
         one_step = self.predictor({name: array[:, :-1] for name, array in latent.items()}, action)

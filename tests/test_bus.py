@@ -3,12 +3,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import msgspec
 import numpy as np
 import pytest
 import zmq
-from toys import Peers, joint_state, matched, picture, receive, until
+from toys import PATIENCE_S, Peers, joint_state, matched, picture, receive, until
 
 from wm_planner import messages as m
 from wm_planner.errors import MessagingError
@@ -203,14 +204,26 @@ def test_a_reader_that_leaves_is_no_longer_counted(peers):
     until(is_gone)
 
 
-def test_what_a_publisher_sent_before_it_left_still_arrives(peers):
+def test_a_publisher_leaves_once_a_slow_reader_has_everything(peers):
     reader = peers.join("reader", subscribes="/joint_states")
     writer = peers.join("writer", "/joint_states")
     matched(writer, reader, "/joint_states")
-    for stamp in range(100):
+    for stamp in range(500):
         writer.publish("/joint_states", joint_state(stamp))
-    writer.close()
-    assert [m.stamp_ns(receive(reader).message()) for _ in range(100)] == list(range(100))
+    leaving = threading.Thread(target=writer.close, args=(PATIENCE_S,))
+    leaving.start()
+    assert [m.stamp_ns(receive(reader).message()) for _ in range(500)] == list(range(500))
+    until(lambda: reader.wait(0.01) or not leaving.is_alive())
+    assert [endpoint.name for endpoint in peers.domain.endpoints()] == ["reader"]
+
+
+def test_a_publisher_does_not_wait_forever_for_a_reader_that_does_not_read(peers):
+    reader = peers.join("reader", subscribes="/joint_states")
+    writer = peers.join("writer", "/joint_states")
+    matched(writer, reader, "/joint_states")
+    writer.publish("/joint_states", joint_state(1))
+    writer.close(0.05)
+    assert [endpoint.name for endpoint in peers.domain.endpoints()] == ["reader"]
 
 
 def test_closing_leaves_nothing_behind(domain, peers):
@@ -218,7 +231,13 @@ def test_closing_leaves_nothing_behind(domain, peers):
     assert {path.suffix for path in domain.path.iterdir()} == {".json", ".pub"}
     for bus in buses:
         bus.close()
-    assert list(domain.path.iterdir()) == []
+    assert not domain.path.exists()
+
+
+def test_a_domain_that_was_removed_can_still_be_left(domain, peers):
+    bus = peers.join("progress", subscribes="/episode")
+    domain.remove()
+    bus.close()
 
 
 def test_a_publisher_with_another_definition_of_a_type_is_refused_with_both_names(domain, peers):

@@ -274,6 +274,7 @@ def endpoint(name: str, publishes: str, *subscribes: str) -> Endpoint:
         state="inactive",
         publishes=dict.fromkeys(publishes.split(), "RIHS01_0"),
         subscribes=subscribes,
+        published={},
     )
 
 

@@ -16,13 +16,12 @@ class LoopResult:
 
     Attributes:
         rate_hz: decisions a second of wall time, from the first plan to the last.
-        cpu_s: of all nodes, from their first report on /diagnostics to their last.
-        cpu_share: node to its part of that.
+        cpu_share: node to the part of a core it kept busy, by its reports on /diagnostics; the recorder,
+            which none of its own reports reach, is left out.
     """
 
     decisions: int
     rate_hz: float
-    cpu_s: float
     cpu_share: dict[str, float]
 
 
@@ -41,23 +40,23 @@ def measure_loop(launch: str, model: str, episodes: int, folder: Path) -> LoopRe
             node.params["path"] = str(recording)
     Supervisor(spec, folder, domain=name).run()
     times = [recorded.log_time_ns for recorded in Player(recording).messages(["/plan"])]
-    cpu = _cpu_seconds(recording)
-    total = sum(cpu.values())
     return LoopResult(
         decisions=len(times),
         rate_hz=(len(times) - 1) / seconds(times[-1] - times[0]),
-        cpu_s=total,
-        cpu_share={node: spent / total for node, spent in sorted(cpu.items(), key=lambda item: -item[1])},
+        cpu_share=_cpu_share(recording),
     )
 
 
-def _cpu_seconds(recording: Path) -> dict[str, float]:
-    """CPU seconds of each node while it was active, as it reported them."""
-    first: dict[str, float] = {}
-    last: dict[str, float] = {}
+def _cpu_share(recording: Path) -> dict[str, float]:
+    """CPU seconds a second of each node, between its first report and its last; busiest first."""
+    reports: dict[str, list[tuple[float, float]]] = {}
     for recorded in Player(recording).messages(["/diagnostics"]):
         for status in recorded.message.status:
             values = {pair.key: pair.value for pair in status.values}
-            last[status.name] = float(values["cpu_s"])
-            first.setdefault(status.name, last[status.name])
-    return {node: last[node] - first[node] for node in last}
+            reports.setdefault(status.name, []).append((seconds(recorded.stamp_ns), float(values["cpu_s"])))
+    shares = {
+        node: (told[-1][1] - told[0][1]) / (told[-1][0] - told[0][0])
+        for node, told in reports.items()
+        if len(told) > 1
+    }
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))

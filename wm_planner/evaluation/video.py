@@ -23,9 +23,9 @@ Frame = NDArray[np.uint8]
 def write_video(recording: Path, out: Path, episodes: int = 5) -> Path:
     """Film the first episodes of a recording into the folder `out`."""
     path = out / VIDEO_FILE
-    with imageio.get_writer(path, fps=FPS, macro_block_size=16, quality=8) as writer:
-        for frame in _frames(Player(recording), episodes):
-            writer.append_data(frame)
+    frames = list(_frames(Player(recording), episodes))
+    if frames:
+        imageio.mimwrite(path, frames, fps=FPS, macro_block_size=16, quality=8)
     return path
 
 

@@ -111,7 +111,7 @@ class Supervisor:
                         each_step()
                         time.sleep(_STEP_S)
                 finally:
-                    self._stop()
+                    self._stop(each_step)
             finally:
                 self._client.close()
                 self._domain.remove()
@@ -203,7 +203,7 @@ class Supervisor:
         log = self._logs / f"{member.spec.name}.log"
         self._end = self._end or NodeError(f"node '{member.spec.name}': {why} (log: {log})")
 
-    def _stop(self) -> None:
+    def _stop(self, each_step: Callable[[], None]) -> None:
         """Stop the nodes: those that only read last, so that they have read everything."""
         for only_reads in (False, True):
             group = [
@@ -215,7 +215,8 @@ class Supervisor:
                 process.terminate()
             deadline_s = self._now_s() + _STOP_S
             while any(process.exit_code() is None for _, process in group) and self._now_s() < deadline_s:
-                time.sleep(_STEP_S / 2)
+                each_step()
+                time.sleep(_STEP_S)
             for member, process in group:
                 self._stopped(member, process)
 

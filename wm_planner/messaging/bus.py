@@ -3,10 +3,12 @@
 One XPUB and one SUB socket a process, a file a node to find one another by, and nothing between them.
 """
 
+import contextlib
 import os
 import secrets
 from collections.abc import Mapping
 
+import msgspec
 import zmq
 
 from wm_planner.clock import Clock, Deadline, WallClock, nanoseconds
@@ -86,8 +88,9 @@ class Bus:
             address=self._address,
             control=self._control,
             state=state,
-            publishes={topic: type_hash(topics.find(topic).type) for topic in self._writer.topics},
+            publishes={topic: type_hash(topics.find(topic).type) for topic in self._writer.published},
             subscribes=self._reader.topics,
+            published=self._writer.published,
         )
         self.domain.announce(endpoint)
         self._endpoint = endpoint
@@ -121,32 +124,41 @@ class Bus:
         now_ns = self.clock.now_ns()
         if now_ns - self._looked_ns >= nanoseconds(_LOOK_S):
             self._looked_ns = now_ns
-            changed = self.domain.changed_ns() != self._changed_ns
-            if changed or now_ns - self._scanned_ns >= nanoseconds(_SCAN_S):
-                self.refresh(is_idle=not events)
+            is_due = now_ns - self._scanned_ns >= nanoseconds(_SCAN_S)
+            if is_due or self._leaving or self.domain.changed_ns() != self._changed_ns:
+                self.refresh(is_idle=self._reader.socket not in events)
 
     def refresh(self, is_idle: bool = False) -> None:
         """Read the records; connect to new publishers of our topics, leave those that are gone.
 
+        A publisher that is finalized waits for its readers to leave: we do once its last message has come.
+
         Args:
-            is_idle: nothing waits to be read, so nothing is lost with a publisher that has left.
+            is_idle: nothing waits to be read, so nothing is lost with a publisher that ended without a word.
 
         Raises:
             MessagingError: if a publisher defines a type otherwise.
         """
         self._scanned_ns = self.clock.now_ns()
         self._changed_ns = self.domain.changed_ns()
-        present = {
-            endpoint.address
+        others = [
+            endpoint
             for endpoint in self.domain.endpoints()
             if endpoint.publisher_id != self.publisher_id and self._matches(endpoint)
+        ]
+        present = {endpoint.address for endpoint in others if endpoint.state != "finalized"}
+        done = {
+            endpoint.address
+            for endpoint in others
+            if endpoint.state == "finalized"
+            and self._reader.has_all(endpoint.publisher_id, endpoint.published)
         }
-        for address in self._reader.connected - present:
+        for address in self._reader.connected - present - done:
             self._leaving.setdefault(address, Deadline.after(self.clock, _LEAVE_S))
         self._leaving = {
             address: deadline
             for address, deadline in self._leaving.items()
-            if address not in present and not (is_idle and deadline.left_s() < 0)
+            if address not in present | done and not (is_idle and deadline.left_s() < 0)
         }
         self._reader.connect_only(present | self._leaving.keys())
 
@@ -169,11 +181,23 @@ class Bus:
             self.wait(0.01)
 
     def close(self, linger_s: float = 0.5) -> None:
-        """Leave the domain; what was published has `linger_s` to arrive. Nothing if it has left."""
+        """Leave the domain, once its readers have all that was published, or after `linger_s`. Nothing if
+        it has left.
+        """
         if self.context.closed:
             return
         self._reader.close()
-        self._writer.close(linger_s)
+        if self._endpoint is not None:
+            self._endpoint = msgspec.structs.replace(
+                self._endpoint, state="finalized", published=self._writer.published
+            )
+            with contextlib.suppress(FileNotFoundError):  # the whole domain may be gone already
+                self.domain.announce(self._endpoint)
+        deadline = Deadline.after(self.clock, linger_s)
+        while self._writer.is_read and deadline.left_s() > 0:
+            self._writer.socket.poll(10)
+            self._writer.serve()
+        self._writer.close(max(0.0, deadline.left_s()))
         self.context.term()
         if self._endpoint is not None:
             self.domain.withdraw(self._endpoint)

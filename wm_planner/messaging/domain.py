@@ -30,6 +30,8 @@ class Endpoint(Config, frozen=True, kw_only=True):
         state: its lifecycle state, in ROS 2's words.
         publishes: topic to the full hash of its type.
         subscribes: topics, or "*" for all of them.
+        published: topic to the sequence of its last message when the record was written; a node that leaves
+            tells its readers so what they may wait for.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Endpoint(Config, frozen=True, kw_only=True):
     state: str
     publishes: dict[str, str]
     subscribes: tuple[str, ...]
+    published: dict[str, int]
 
     @property
     def is_alive(self) -> bool:
@@ -153,13 +156,17 @@ class Domain:
         draft.replace(self._record(endpoint.name))
 
     def withdraw(self, endpoint: Endpoint) -> None:
-        """Delete a record and what its sockets left, unless another process has taken the name since."""
+        """Delete a record and what its sockets left, unless another process has taken the name since; and
+        the directory, where it is the last one.
+        """
         record = self._record(endpoint.name)
         found = self._read(record)
         if found is not None and found.publisher_id == endpoint.publisher_id:
             record.unlink(missing_ok=True)
         for address in filter(None, (endpoint.address, endpoint.control)):
             Path(address.removeprefix("ipc://")).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is not empty, or gone
+            self.path.rmdir()
 
     def endpoints(self) -> list[Endpoint]:
         """The records of live processes, by name."""

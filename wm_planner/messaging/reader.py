@@ -1,6 +1,7 @@
 """The reading side of a bus: one SUB socket, connected to every publisher of its topics."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import msgspec
 import zmq
@@ -77,6 +78,14 @@ class Reader:
             if self._is_new(delivery):
                 return delivery
         return None
+
+    def has_all(self, publisher_id: int, published: Mapping[str, int]) -> bool:
+        """Whether the last of our topics' messages that a publisher sent have come."""
+        return all(
+            self._last.get((publisher_id, topic), 0) >= sequence
+            for topic, sequence in published.items()
+            if self.wants(topic)
+        )
 
     def close(self) -> None:
         """Close the socket."""

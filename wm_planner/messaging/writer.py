@@ -60,9 +60,14 @@ class Writer:
             raise MessagingError(f"{address}: cannot be bound ({error.strerror})") from None
 
     @property
-    def topics(self) -> tuple[str, ...]:
-        """The topics advertised."""
-        return tuple(self._sequences)
+    def published(self) -> dict[str, int]:
+        """Every advertised topic and the sequence of its last message."""
+        return dict(self._sequences)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether anyone reads anything."""
+        return any(self._readers.values())
 
     def advertise(self, topic: str) -> None:
         """Declare a topic.

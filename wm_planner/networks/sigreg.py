@@ -1,6 +1,6 @@
 """SIGReg: keeps latents from collapsing by asking every one-dimensional view of them to be a unit Gaussian.
 
-Source: Balestriero & LeCun 2025 (LeJEPA), sec. 4, as weighted by Maes et al. 2026 (LeWM).
+Source: Balestriero & LeCun 2025 (LeJEPA, arXiv 2511.08544), in the form of LeWM (arXiv 2603.19312).
 """
 
 import torch

@@ -88,7 +88,8 @@ class Node:
         clock: monotonic wall time.
         log: goes to the node's log file.
         inputs: topic to what came in, for its health.
-        diagnostics: what the node wants to tell on /diagnostics beside the health of its inputs.
+        diagnostics: what the node wants to tell on /diagnostics beside the health of its inputs and its
+            CPU time.
         finished: why the node has done its work, or None.
     """
 

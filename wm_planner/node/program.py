@@ -19,6 +19,8 @@ from wm_planner.messaging.domain import Domain
 from wm_planner.node.node import Mode, Node
 
 _READERS_S = 20.0
+_LAST_WORDS_S = 5.0  # for readers to take all that a node sent before it finished
+_LEAVE_S = 0.7  # the same, when it was told to stop
 _PR_SET_PDEATHSIG = 1
 _HARD_STOP_S = 4.5
 
@@ -85,7 +87,7 @@ class Program:
             finally:
                 node.state = "finalized"
                 control.close()
-                bus.close(linger_s=5.0 if node.finished else 0.5)
+                bus.close(linger_s=_LAST_WORDS_S if node.finished else _LEAVE_S)
 
     def _live(self, node: Node, control: ControlServer, is_alone: bool) -> None:
         node.enter("unconfigured")

@@ -1,7 +1,7 @@
 """Read a recording back, also one that was cut off."""
 
 import struct
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -63,8 +63,8 @@ class Player:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.is_complete = False
-        self.counts: dict[str, int] = defaultdict(int)
-        self.gaps: dict[str, int] = defaultdict(int)
+        self.counts: Counter[str] = Counter()
+        self.gaps: Counter[str] = Counter()
         self.metadata: dict[str, str] = {}
         self.attachments: dict[str, bytes] = {}
         self._survey()

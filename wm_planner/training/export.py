@@ -1,5 +1,6 @@
 """From a training run to a bundle: graphs that take raw sensors and physical actions, and their card."""
 
+import logging
 import shutil
 import warnings
 from pathlib import Path
@@ -60,6 +61,7 @@ def _write_bundle(trained: Trained, folder: Path, run: Path, out: Path) -> Card:
 
 def _write_graph(module: EncodeGraph | StepGraph, path: Path) -> GraphSpec:
     """Export one graph with a dynamic batch, and measure how far it is from torch."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that are not needed
     rng = np.random.default_rng(0)
     batch = torch.export.Dim("batch")
     with warnings.catch_warnings():

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from wm_planner import messages as m
+from wm_planner.bridges.messages import (
+    actions_of,
+    goal_message,
+    goal_of,
+    joints_of,
+    observation_of,
+    plan_message,
+    sensor_messages,
+)
+from wm_planner.errors import NodeError
+from wm_planner.messaging import codec, topics
+from wm_planner.world_models.base import Observation
+from wm_planner.world_models.card import ActionSpec
+
+PICTURE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+JOINTS = ("a", "b")
+
+
+def over_the_wire(topic: str, message: m.Message) -> m.Message:
+    return codec.decode(topics.find(topic).type, codec.encode(message))
+
+
+def test_an_observation_survives_the_wire():
+    seen = Observation(
+        images={"front": PICTURE, "side": PICTURE[::-1].copy()},
+        state={
+            "joint_positions": np.array([0.1, 0.2]),
+            "joint_velocities": np.array([0.0, 1.0]),
+            "tcp_position": np.array([0.5, -0.1, 0.3]),
+        },
+        stamp_ns=1_200_000_000,
+    )
+    sent = sensor_messages(seen, JOINTS, seen.stamp_ns)
+    got = observation_of(
+        {t: over_the_wire(t, msg) for t, msg in sent.items() if t not in ("/clock", "/joint_states")},
+        ("front", "side"),
+    )
+    assert got.stamp_ns == seen.stamp_ns
+    np.testing.assert_array_equal(got.state["tcp_position"], seen.state["tcp_position"])
+    for name in seen.images:
+        np.testing.assert_array_equal(got.images[name], seen.images[name])
+    joints = over_the_wire("/joint_states", sent["/joint_states"])
+    np.testing.assert_array_equal(joints_of(joints, ("b", "a")), [0.2, 0.1])
+
+
+def test_a_goal_is_its_pictures_and_nothing_else():
+    message = over_the_wire("/goal", goal_message(7, Observation(images={"front": PICTURE}), 5))
+    assert message.id == 7
+    assert len(message.pose) == 0
+    np.testing.assert_array_equal(goal_of(message, ("front",)).images["front"], PICTURE)
+
+
+def test_a_goal_without_a_camera_the_model_needs_is_refused():
+    message = goal_message(7, Observation(images={"front": PICTURE}), 5)
+    with pytest.raises(NodeError, match=r"pictures of \['front'\], the model needs also \['side'\]"):
+        goal_of(message, ("front", "side"))
+
+
+def test_a_plan_survives_the_wire():
+    actions = np.random.default_rng(0).standard_normal((3, 2)).astype(np.float32)
+    spec = ActionSpec(names=("x", "y"), units=("m", "m"), low=(-1, -1), high=(1, 1))
+    sent = plan_message(1, actions, spec, 0.2, 400, execute_steps=1, fallback=False)
+    np.testing.assert_array_equal(actions_of(over_the_wire("/plan", sent)), actions)
+
+
+def test_joints_of_another_robot_are_named():
+    joints = m.joint_state(JOINTS, [0.0, 0.0], 0)
+    with pytest.raises(NodeError, match=r"lacks \['c'\]"):
+        joints_of(joints, ("a", "c"))
