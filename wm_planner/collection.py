@@ -1,13 +1,13 @@
 """Scenes to episode data sets: motion that covers the workspace and meets what stands in it."""
 
 import itertools
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
 
+from wm_planner import share
 from wm_planner.config import Config
 from wm_planner.control.kinematics import Floats
 from wm_planner.data.episodes import Episode, EpisodeWriter, Meta, StateSpec, columns
@@ -52,7 +52,7 @@ def collect(config: CollectConfig, out: Path, progress: Callable[[int], None] = 
     first = COLLECTION_SEEDS + config.seed
     meta = Meta(
         scene=config.scene,
-        revision=revision(),
+        revision=share.revision(),
         first_seed=first,
         seeds_tried=0,
         rejected={},
@@ -159,12 +159,3 @@ class Seek:
         self._left -= 1
         noise = 0.3 * self._rng.standard_normal(len(self._limit)) * self._limit
         return np.asarray(np.clip(self._pace * (self._target - tcp) + noise, -self._limit, self._limit))
-
-
-def revision() -> str:
-    """The source's git revision, "unknown" outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

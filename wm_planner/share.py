@@ -1,5 +1,6 @@
 """Where the shelves (`sim`, `nodes`, `models`, `launch`) are: the path given, the checkout, or the wheel."""
 
+import subprocess
 from pathlib import Path
 
 from wm_planner.errors import PluginError, did_you_mean
@@ -31,6 +32,15 @@ def find(path: str | Path) -> Path:
                 return (root / given).resolve()
     known = [str(given.parent / name) for name in listing(str(given.parent), given.suffix)]
     raise PluginError(f"{path}: no such file or folder, {did_you_mean(str(given), known)}")
+
+
+def revision() -> str:
+    """The git revision of the checkout, "unknown" outside of one."""
+    command = ["git", "-C", str(_PACKAGE), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def listing(shelf: str, suffix: str = "") -> list[str]:

@@ -112,8 +112,8 @@ def rotation_error(target: Floats, rotation: Floats) -> Floats:
 
     Half the sum of the crossed axes: equal to the rotation vector to first order, and smooth.
     """
-    crossed: Floats = np.cross(rotation, target, axisa=-2, axisb=-2, axisc=-2)
-    return 0.5 * np.sum(crossed, axis=-1)
+    error: Floats = 0.5 * np.cross(rotation, target, axisa=-2, axisb=-2, axisc=-2).sum(axis=-1)
+    return error
 
 
 def _about(axes: Floats, angles: Floats) -> Floats:

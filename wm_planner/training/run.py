@@ -1,6 +1,5 @@
 """The training loop: any model file, any data sets, resumable to the bit."""
 
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from wm_planner import share
 from wm_planner.config import Config, to_builtins
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.training.checkpoint import Position, RunFolder, RunSpec
@@ -82,7 +82,7 @@ def train(
             recipe=to_builtins(chosen),
             datasets={str(path): sha256(Path(path) / "meta.yaml") for path in datasets},
             data=clips.spec,
-            revision=_revision(file.path.parent),
+            revision=share.revision(),
         )
     )
     torch.manual_seed(chosen.seed)
@@ -150,12 +150,3 @@ def _iterate(
 
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:
     return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]} if rows else {}
-
-
-def _revision(folder: Path) -> str:
-    """The git revision of the source in `folder`, "unknown" outside a checkout."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
