@@ -44,5 +44,31 @@ gl:
 		echo "camera pictures need GL: apt-get install libegl1 libgl1 libgles2"; exit 2; \
 	fi
 
+# Data sets are kept once they are there; a training that was stopped resumes.
+WM := $(BIN)/wm
+TRAIN := $(WM) train models/ac_jepa.py --data data/panda_reach --data data/panda_reach_wall
+
+data/%: | .venv/test.stamp gl
+	$(WM) collect sim/$*.py --out $@ --episodes $(if $(findstring wall,$*),700,400)
+
+data/%_heldout: | .venv/test.stamp gl
+	$(WM) collect sim/$*.py --out $@ --episodes 60 --seed 500000
+
+models: data/panda_reach data/panda_reach_wall
+	$(TRAIN) --recipe small --out runs/panda_reach_small
+	$(WM) export runs/panda_reach_small --out models/panda_reach_small
+	$(TRAIN) --recipe small --set train_encoder=false --out runs/panda_reach_untrained
+	$(WM) export runs/panda_reach_untrained --out models/panda_reach_untrained
+	$(TRAIN) --recipe tokens --out runs/panda_reach
+	$(WM) export runs/panda_reach --out models/panda_reach
+
+tables: data/panda_reach_heldout data/panda_reach_wall_heldout
+	$(WM) bench success panda_reach --control models/panda_reach_untrained --disturbed --cards
+	$(WM) bench success panda_reach_wall --cards
+	$(WM) bench prediction --data data/panda_reach_heldout --data data/panda_reach_wall_heldout
+	$(WM) bench render
+	$(WM) bench bus
+	$(WM) bench loop
+
 clean:
 	rm -rf .venv runs data

@@ -1,10 +1,15 @@
 """The import rules of the house: floors, wings, and who may import which heavy library."""
 
 import ast
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import wm_planner
 
 ROOT = Path(__file__).parent.parent
 ENGINE = ROOT / "wm_planner"
@@ -86,6 +91,7 @@ EDGES = [
     for module in imports(file)
     if module.startswith("wm_planner.")
 ]
+EDGES = [edge for edge in EDGES if edge[0] != ENGINE / "__init__.py"]
 LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
 
 
@@ -152,3 +158,40 @@ def test_nothing_unpickles() -> None:
         if call in file.read_text()
     ]
     assert not wrong
+
+
+def test_every_public_noun_is_there() -> None:
+    assert sorted(wm_planner.__all__) == sorted(wm_planner._HOMES)
+    for name in wm_planner.__all__:
+        assert getattr(wm_planner, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Planer'"):
+        _ = wm_planner.Planer
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    heavy = "{'numpy', 'mujoco', 'onnxruntime', 'torch'}"
+    assert printed(f"import sys, wm_planner; print({heavy} & set(sys.modules))") == "set()"
+
+
+def test_deployment_never_imports_torch() -> None:
+    program = (
+        "import sys; sys.argv = ['wm', '--help']\n"
+        "import wm_planner.cli, wm_planner.doctor, wm_planner.evaluation.live, wm_planner.evaluation.offline\n"
+        "from wm_planner.launching import file\n"
+        "file.load(file.find('panda_reach'), 'x')\n"
+        "print('torch' in sys.modules)"
+    )
+    assert printed(program) == "False"
+
+
+def test_the_programs_in_the_readme_run() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        assert printed(block)
+
+
+def printed(program: str) -> str:
+    """What a program prints in a process of its own."""
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

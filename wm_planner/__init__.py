@@ -1,1 +1,71 @@
-"""Plan with learned world models on robots and cars."""
+"""Plan with learned world models on robots and cars.
+
+The nouns most programs need are here; everything else is reached by its module. A noun's module is imported
+when the noun is first used, so that a planner does not load a simulator.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wm_planner.costs import build_costs
+    from wm_planner.costs.base import Context, Rollout
+    from wm_planner.errors import WmError
+    from wm_planner.node import Node
+    from wm_planner.planners import PLANNERS
+    from wm_planner.planners.base import Plan
+    from wm_planner.planners.mpc import RecedingHorizon
+    from wm_planner.planners.problem import Problem
+    from wm_planner.recording.player import Player
+    from wm_planner.simulation.base import load_scene
+    from wm_planner.simulation.mujoco import MujocoSimulator
+    from wm_planner.world_models.base import Observation, WorldModel
+    from wm_planner.world_models.card import Card
+    from wm_planner.world_models.onnx import OnnxWorldModel
+    from wm_planner.world_models.physics import PhysicsModel
+
+_HOMES = {
+    "Card": "world_models.card",
+    "Context": "costs.base",
+    "MujocoSimulator": "simulation.mujoco",
+    "Node": "node",
+    "Observation": "world_models.base",
+    "OnnxWorldModel": "world_models.onnx",
+    "PLANNERS": "planners",
+    "PhysicsModel": "world_models.physics",
+    "Plan": "planners.base",
+    "Player": "recording.player",
+    "Problem": "planners.problem",
+    "RecedingHorizon": "planners.mpc",
+    "Rollout": "costs.base",
+    "WmError": "errors",
+    "WorldModel": "world_models.base",
+    "build_costs": "costs",
+    "load_scene": "simulation.base",
+}
+
+__all__ = [
+    "PLANNERS",
+    "Card",
+    "Context",
+    "MujocoSimulator",
+    "Node",
+    "Observation",
+    "OnnxWorldModel",
+    "PhysicsModel",
+    "Plan",
+    "Player",
+    "Problem",
+    "RecedingHorizon",
+    "Rollout",
+    "WmError",
+    "WorldModel",
+    "build_costs",
+    "load_scene",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'wm_planner' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"wm_planner.{_HOMES[name]}"), name)
