@@ -176,7 +176,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_deployment_never_imports_torch() -> None:
     program = (
         "import sys; sys.argv = ['wm', '--help']\n"
-        "import wm_planner.cli, wm_planner.doctor, wm_planner.evaluation.live, wm_planner.evaluation.offline\n"
+        "import wm_planner.cli, wm_planner.evaluation.live, wm_planner.evaluation.offline\n"
         "from wm_planner.launching import file\n"
         "file.load(file.find('panda_reach'), 'x')\n"
         "print('torch' in sys.modules)"

@@ -29,7 +29,10 @@ def success(
     disturbed: Annotated[
         bool, typer.Option(help="also under moved cameras, half the light, distractors")
     ] = False,
-    control: Annotated[str | None, typer.Option(help="bundle with an untrained encoder")] = None,
+    untrained: Annotated[str | None, typer.Option(help="bundle with an untrained encoder")] = None,
+    baselines: Annotated[bool, typer.Option(help="also random, straight and over true physics")] = True,
+    models: Annotated[bool, typer.Option(help="the models; off for the baselines alone")] = True,
+    workers: int = 2,
     out: Annotated[Path | None, typer.Option(help="write the rows as JSON here")] = None,
     cards: Annotated[bool, typer.Option(help="write each model's rows on its card")] = False,
 ) -> None:
@@ -47,18 +50,19 @@ def success(
     def run(
         name: str, policy: Any, count: int = episodes, disturbance: Disturbance | None = None
     ) -> s.SuccessRow:
-        row = s.success_row(name, scene, policy, seeds[:count], steps, disturbance)
+        row = s.success_row(name, scene, policy, seeds[:count], steps, disturbance, workers)
         rows.append(row)
         console.print(f"{name}: {row.near[0]} of {row.episodes} within 5 cm")
         return row
 
-    run("random actions", s.random_actions)
-    run("straight line to the known goal", s.straight_line)
-    run("planner over true physics, known goal", s.Physics(), min(physics_episodes, episodes))
-    bundles = {name: s.Bundle(name, planner["planner"], planner["costs"]) for name in model}
-    if control:
-        run(f"untrained encoder ({control})", s.Bundle(control, planner["planner"], planner["costs"]))
-    for name, bundle in bundles.items():
+    if baselines:
+        run("random actions", s.random_actions)
+        run("straight line to the known goal", s.straight_line)
+        run("planner over true physics, known goal", s.Physics(), min(physics_episodes, episodes))
+    if untrained:
+        run("untrained encoder, trained predictor", s.Bundle(untrained, planner["planner"], planner["costs"]))
+    for name in model if models else ():
+        bundle = s.Bundle(name, planner["planner"], planner["costs"])
         earned = [run(name, bundle)]
         if planner["planner"].get("horizon", 1) > 1:
             earned.append(run(f"{name}, greedy (horizon 1)", bundle.greedy()))
