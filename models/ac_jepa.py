@@ -75,7 +75,7 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
 
 
 RECIPES = {
-    "small": Recipe(encoder=Conv(), iterations=2000, cpu_seconds=600.0),
+    "small": Recipe(encoder=Conv(), iterations=4000, clip=9, cpu_seconds=600.0),
     "tokens": Recipe(encoder=Tokens(), iterations=20_000, cpu_seconds=3500.0, sigreg=(0.5, 0.1)),
 }
 

@@ -4,7 +4,6 @@ It answers every tick from the newest plan. If the plan for a tick does not come
 where it is measured to be.
 """
 
-import mujoco
 import numpy as np
 
 from wm_planner import messages as m
@@ -15,7 +14,9 @@ from wm_planner.config import Config
 from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
-from wm_planner.safety import Hold, Limits
+from wm_planner.safety import Hold, Limits, Watchdog
+
+WATCH_S = 0.02  # how often the watchdog is asked
 
 
 class Controller(Node):
@@ -26,21 +27,22 @@ class Controller(Node):
             robot: MJCF with a site `tcp`, a keyframe `home`, numerics `workspace` and
                 `joint_velocity_limits`.
             control_dt_s: time between two ticks.
-            patience_s: how long after a tick its plan may come before the arm is held, in realtime: the
-                planner's deadline and a little for the way.
+            patience_s: how much later than one period after the last plan the next may come before the arm
+                is held, in realtime: the planner's deadline and a little for the way.
         """
 
-        robot: str = "sim/panda_reach.xml"
+        robot: str
         control_dt_s: float = 0.2
         patience_s: float = 0.12
 
     params: Params
 
     def configure(self) -> None:
-        self.control = EndEffectorDelta.of(mujoco.MjModel.from_xml_path(str(share.find(self.params.robot))))
+        self.control = EndEffectorDelta.load(share.find(self.params.robot))
         chain = self.control.chain
         self.limits = Limits(chain.low, chain.high, self.control.velocity_limits)
         self.hold, self.plan = Hold(), None
+        self.watchdog = Watchdog(self.clock, self.params.control_dt_s + self.params.patience_s)
         self.joints: m.Message = None
         self.envelope: Envelope | None = None
         self.answered_ns = -1
@@ -50,15 +52,16 @@ class Controller(Node):
         self.subscribe("/plan", self.on_plan, rate_hz=rate_hz)
         self.subscribe("/joint_states", self.on_joints, rate_hz=rate_hz)
         if self.mode == "realtime":
-            self.patience = self.timer(self.params.patience_s, self.on_silence)
+            self.timer(WATCH_S, self.watch)
 
     def on_joints(self, joints: m.Message, envelope: Envelope) -> None:
+        if self.joints is None:
+            self.watchdog.feed()  # from now on plans are due
         self.joints, self.envelope = joints, envelope
-        if self.mode == "realtime":
-            self.patience.restart()
         self.answer()
 
     def on_plan(self, plan: m.Message, envelope: Envelope) -> None:
+        self.watchdog.feed()
         self.plan = plan
         self.answer()
 
@@ -76,10 +79,10 @@ class Controller(Node):
         q = joints_of(self.joints, self.control.chain.names)
         return self.send(self.control.command(q, actions_of(self.plan)[step].astype(np.float64)), q)
 
-    def on_silence(self) -> None:
-        """Hold if the last tick is still without a command."""
-        if self.joints is not None and self.answered_ns != m.stamp_ns(self.joints):
-            self.stop("no plan came")
+    def watch(self) -> None:
+        """Hold, and say so at every tick, while plans do not come."""
+        if self.joints is not None and self.watchdog.stale and self.answered_ns != m.stamp_ns(self.joints):
+            self.stop(f"no plan for {self.watchdog.age_s:.2f} s")
 
     def stop(self, reason: str) -> None:
         if not self.hold.active:

@@ -59,7 +59,6 @@ HOMES = {
         "wm_planner/simulation/",
         "wm_planner/control/",
         "wm_planner/world_models/physics.py",
-        "nodes/controller.py",
     ),
     "zmq": ("wm_planner/messaging/", "wm_planner/evaluation/bus_benchmark.py"),
     "onnxruntime": ("wm_planner/world_models/onnx.py",),

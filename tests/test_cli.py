@@ -1,5 +1,6 @@
 """What the command line says to bad input: what was got, what was wanted, what to do; exit code 2."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -154,3 +155,11 @@ def test_the_doctor_finds_this_machine_well(wm):
     assert code == 0, said
     assert "camera pictures" in said
     assert "models/panda_reach_small" in said
+
+
+def test_the_doctor_of_a_machine_without_gl_names_the_packages(tmp_path):
+    environment = {**os.environ, "__EGL_VENDOR_LIBRARY_DIRS": str(tmp_path)}
+    command = [sys.executable, "-m", "wm_planner.cli", "doctor"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "apt-get install libegl1" in result.stdout

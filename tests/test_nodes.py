@@ -74,6 +74,10 @@ def simulator(bench, **params):
     return bench("simulator", scene="sim/panda_reach.py", episodes=2, steps=3, **params)
 
 
+def controller(bench, mode="lockstep", **params):
+    return bench("controller", mode, robot="sim/panda_reach.xml", **params)
+
+
 def joints_of(made):
     return made.node.observation.state["joint_positions"]
 
@@ -157,7 +161,7 @@ def commanded(messages):
 
 
 def test_the_controller_answers_a_tick_once_plan_and_joints_are_there_in_any_order(bench):
-    made = bench("controller")
+    made = controller(bench)
     made.node.on_joints(joint_states(0), envelope())
     assert not made.take("/command")
     made.node.on_plan(plan(0), envelope())
@@ -173,7 +177,7 @@ def test_the_controller_answers_a_tick_once_plan_and_joints_are_there_in_any_ord
 
 
 def test_a_repeated_tick_is_answered_again_with_the_same_command(bench):
-    made = bench("controller")
+    made = controller(bench)
     made.node.on_plan(plan(0), envelope())
     made.node.on_joints(joint_states(0), envelope())
     made.node.on_joints(joint_states(0), envelope())
@@ -181,19 +185,26 @@ def test_a_repeated_tick_is_answered_again_with_the_same_command(bench):
     np.testing.assert_array_equal(first, second)
 
 
-def test_the_controller_holds_where_it_was_when_no_plan_comes(bench):
-    made = bench("controller", "realtime")
+def test_the_controller_holds_where_it_was_when_plans_stop_coming(bench):
+    made = controller(bench, "realtime", patience_s=0.12)
     made.node.on_joints(joint_states(0), envelope())
-    made.node.on_silence()
+    made.clock.set_ns(made.clock.now_ns() + nanoseconds(0.31))
+    made.node.watch()
+    assert not made.take("/command")  # a plan may still come
+    made.clock.set_ns(made.clock.now_ns() + nanoseconds(0.02))
+    made.node.watch()
+    made.node.watch()
     sagged = [*HOME[:6], HOME[6] + 0.01]
     made.node.on_joints(joint_states(TICK, sagged), envelope())
-    made.node.on_silence()
-    for _, q in commanded(made.take("/command")):
+    made.node.watch()
+    held = commanded(made.take("/command"))
+    assert [stamp for stamp, _ in held] == [0, TICK]  # once a tick
+    for _, q in held:
         np.testing.assert_allclose(q, HOME)
 
 
 def test_a_fallback_plan_holds_and_the_next_good_one_moves_again(bench):
-    made = bench("controller", "realtime")
+    made = controller(bench, "realtime")
     made.node.on_joints(joint_states(0), envelope())
     made.node.on_plan(plan(5, fallback=True), envelope())
     made.node.on_joints(joint_states(TICK), envelope())
@@ -204,7 +215,7 @@ def test_a_fallback_plan_holds_and_the_next_good_one_moves_again(bench):
 
 
 def test_commands_keep_the_velocity_limits(bench):
-    made = bench("controller", control_dt_s=0.001)
+    made = controller(bench, control_dt_s=0.001)
     made.node.on_plan(plan(0, action=(0.05, 0.05, 0.05)), envelope())
     made.node.on_joints(joint_states(0), envelope())
     [(_, q)] = commanded(made.take("/command"))
@@ -213,7 +224,7 @@ def test_commands_keep_the_velocity_limits(bench):
 
 
 def test_joints_of_another_robot_end_the_controller_with_a_reason(bench):
-    made = bench("controller")
+    made = controller(bench)
     made.node.on_plan(plan(0), envelope())
     with pytest.raises(NodeError, match="lacks"):
         made.node.on_joints(m.joint_state(["a"], [0.0], 0), envelope())

@@ -37,7 +37,7 @@ def launch(
     name: Annotated[str | None, typer.Option(help="of the run; its folder is runs/NAME")] = None,
 ) -> None:
     """Start the nodes of a launch file, follow the run, report."""
-    from wm_planner.evaluation.live import Live
+    from wm_planner.evaluation.live import NEWS, Live
     from wm_planner.launching import file as launch_file
     from wm_planner.launching.run import prepare
     from wm_planner.launching.supervisor import Supervisor
@@ -50,7 +50,9 @@ def launch(
     console.print(f"{path.stem} in {spec.clock}, {len(spec.nodes)} nodes, into {folder}")
     with Live(name, episodes, console, lossless=spec.clock == "lockstep") as live:
         result = Supervisor(spec, folder, domain=name, on_event=live.event).run(live.step)
-    _report(folder, live.statistics.figures(), {"launch": path.stem, "overrides": overrides or []})
+    happened = [event._asdict() for event in result.events if event.kind in NEWS]
+    run = {"launch": path.stem, "overrides": overrides or [], "status": result.status, "events": happened}
+    _report(folder, live.statistics.figures(), run)
     if result.status == "interrupted":
         console.print(f"interrupted: {result.reason}")
         sys.exit(INTERRUPTED)

@@ -6,6 +6,7 @@ over physics asks for thousands of configurations at once.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -38,6 +39,19 @@ class EndEffectorDelta:
     velocity_limits: Floats
     low: Floats
     high: Floats
+
+    @classmethod
+    def load(cls, file: Path, site: str = "tcp") -> "EndEffectorDelta":
+        """Read a robot's MJCF file.
+
+        Raises:
+            SimulationError: if MuJoCo cannot compile it, or it lacks something; see `of`.
+        """
+        try:
+            model = mujoco.MjModel.from_xml_path(str(file))
+        except ValueError as error:
+            raise SimulationError(f"{file}: MuJoCo cannot compile it ({error})") from None
+        return cls.of(model, site)
 
     @classmethod
     def of(cls, model: mujoco.MjModel, site: str = "tcp") -> "EndEffectorDelta":

@@ -10,7 +10,8 @@ from wm_planner.launching.supervisor import Event
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
 
-_NEWS = ("died", "respawned", "killed")
+NEWS = ("died", "respawned", "killed")
+"""Kinds of events that a person should hear of."""
 
 
 class Live:
@@ -57,7 +58,7 @@ class Live:
 
     def event(self, event: Event) -> None:
         """Show that a node died or came back."""
-        if event.kind in _NEWS:
+        if event.kind in NEWS:
             self._console.print(f"{event.time_s:6.1f} s  {event.node} {event.kind}  {event.detail}")
 
     def _take(self) -> None:
