@@ -63,7 +63,7 @@ models: data/panda_reach data/panda_reach_wall
 	$(WM) export runs/panda_reach --out models/panda_reach
 
 tables: data/panda_reach_heldout data/panda_reach_wall_heldout
-	$(WM) bench success panda_reach --untrained models/panda_reach_untrained --disturbed --cards
+	$(WM) bench success panda_reach --untrained models/panda_reach_untrained --disturbed 100 --cards
 	$(WM) bench success panda_reach_wall --untrained models/panda_reach_untrained --cards
 	$(WM) bench prediction --data data/panda_reach_heldout --data data/panda_reach_wall_heldout
 	$(WM) bench render

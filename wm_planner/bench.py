@@ -27,8 +27,8 @@ def success(
     physics_episodes: int = 50,
     steps: int = 30,
     disturbed: Annotated[
-        bool, typer.Option(help="also under moved cameras, half the light, distractors")
-    ] = False,
+        int, typer.Option(help="episodes under moved cameras, half the light, distractors each")
+    ] = 0,
     untrained: Annotated[str | None, typer.Option(help="bundle with an untrained encoder")] = None,
     baselines: Annotated[bool, typer.Option(help="also random, straight and over true physics")] = True,
     models: Annotated[bool, typer.Option(help="the models; off for the baselines alone")] = True,
@@ -58,7 +58,8 @@ def success(
     if baselines:
         run("random actions", s.random_actions)
         run("straight line to the known goal", s.straight_line)
-        run("planner over true physics, known goal", s.Physics(), min(physics_episodes, episodes))
+        if physics_episodes:
+            run("planner over true physics, known goal", s.Physics(), min(physics_episodes, episodes))
     if untrained:
         run("untrained encoder, trained predictor", s.Bundle(untrained, planner["planner"], planner["costs"]))
     for name in model if models else ():
@@ -67,7 +68,7 @@ def success(
         if planner["planner"].get("horizon", 1) > 1:
             earned.append(run(f"{name}, greedy (horizon 1)", bundle.greedy()))
         for what, disturbance in _DISTURBANCES.items() if disturbed else ():
-            earned.append(run(f"{name}, {what}", bundle, disturbance=Disturbance(**disturbance)))
+            earned.append(run(f"{name}, {what}", bundle, disturbed, Disturbance(**disturbance)))
         if cards:
             _write_results(name, earned)
     console.print(s.success_table(f"{path.stem}: {steps} steps, distance at the end", rows))
