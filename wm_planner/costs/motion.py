@@ -2,7 +2,7 @@
 
 from array_api_compat import array_namespace
 
-from wm_planner.config import Config
+from wm_planner import config
 from wm_planner.costs.base import Array, Context, Rollout, match
 from wm_planner.costs.distance import DistanceConfig, goal_distance
 
@@ -14,7 +14,7 @@ class ActionRate:
     last, where there is one.
     """
 
-    class Config(Config, frozen=True, kw_only=True):
+    class Config(config.Config, frozen=True, kw_only=True):
         """Nothing to set: the weight of the term says all."""
 
     requires: frozenset[str] = frozenset()
@@ -34,7 +34,7 @@ class ActionRate:
 class Effort:
     """Mean square of the actions, in half ranges of the action box: no unit, 1 at the bounds of +-1."""
 
-    class Config(Config, frozen=True, kw_only=True):
+    class Config(config.Config, frozen=True, kw_only=True):
         """Nothing to set: the weight of the term says all."""
 
     requires: frozenset[str] = frozenset()

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner import config
 from wm_planner.clock import Clock, Deadline, WallClock, seconds
-from wm_planner.config import Config
 from wm_planner.costs.base import Context, Latent, WeightedCost
 from wm_planner.errors import ConfigError
 from wm_planner.planners.base import Plan, Planner
@@ -55,7 +55,7 @@ class RecedingHorizon:
         ConfigError: if a cost requires what the model does not offer, or plans end before the next is made.
     """
 
-    class Config(Config, frozen=True, kw_only=True):
+    class Config(config.Config, frozen=True, kw_only=True):
         """The rhythm of planning.
 
         Attributes:
