@@ -31,6 +31,7 @@ def success(
     ] = 0,
     untrained: Annotated[str | None, typer.Option(help="bundle with an untrained encoder")] = None,
     baselines: Annotated[bool, typer.Option(help="also random, straight and over true physics")] = True,
+    greedy: Annotated[bool, typer.Option(help="also each model with a horizon of one step")] = True,
     models: Annotated[bool, typer.Option(help="the models; off for the baselines alone")] = True,
     workers: int = 2,
     out: Annotated[Path | None, typer.Option(help="write the rows as JSON here")] = None,
@@ -65,7 +66,7 @@ def success(
     for name in model if models else ():
         bundle = s.Bundle(name, planner["planner"], planner["costs"])
         earned = [run(name, bundle)]
-        if planner["planner"].get("horizon", 1) > 1:
+        if greedy:
             earned.append(run(f"{name}, greedy (horizon 1)", bundle.greedy()))
         for what, disturbance in _DISTURBANCES.items() if disturbed else ():
             earned.append(run(f"{name}, {what}", bundle, disturbed, Disturbance(**disturbance)))
