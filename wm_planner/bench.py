@@ -33,6 +33,9 @@ def success(
     baselines: Annotated[bool, typer.Option(help="also random, straight and over true physics")] = True,
     greedy: Annotated[bool, typer.Option(help="also each model with a horizon of one step")] = True,
     models: Annotated[bool, typer.Option(help="the models; off for the baselines alone")] = True,
+    first_seed: Annotated[
+        int, typer.Option(help="of the episodes; no setting was chosen on 10000 and up")
+    ] = 10_000,
     workers: int = 2,
     out: Annotated[Path | None, typer.Option(help="write the rows as JSON here")] = None,
     cards: Annotated[bool, typer.Option(help="write each model's rows on its card")] = False,
@@ -45,7 +48,7 @@ def success(
     path = launch_file.find(launch)
     nodes = {node.program.stem: node.params for node in launch_file.load(path, "bench").nodes}
     scene, planner = nodes["simulator"]["scene"], nodes["planner"]
-    seeds = range(episodes)
+    seeds = range(first_seed, first_seed + episodes)
     rows: list[s.SuccessRow] = []
 
     def run(

@@ -136,7 +136,12 @@ def train(
             raise ConfigError(f"--set {change}: wanted field=value, e.g. --set iterations=100")
         overrides[field] = yaml.safe_load(value)
     last = run.train(
-        model_file, data, out, recipe, overrides, report=lambda progress: console.print(str(progress), soft_wrap=True)
+        model_file,
+        data,
+        out,
+        recipe,
+        overrides,
+        report=lambda progress: console.print(str(progress), soft_wrap=True),
     )
     if last.iteration < last.iterations:
         console.print("stopped at its CPU limit; the same command with a higher --set cpu_seconds resumes")
