@@ -22,7 +22,7 @@ FLOORS = (
     {"node", "planners", "safety"},
     {"simulation", "control", "world_models", "costs"},
     {"messaging", "data"},
-    {"messages", "config", "plugins", "share", "clock"},
+    {"messages", "config", "plugins", "share", "clock", "terminal"},
     {"errors"},
 )
 ALLOWED = {

@@ -7,7 +7,7 @@ from moving_dot import write
 from torch import nn
 
 from wm_planner.data.episodes import EpisodeData
-from wm_planner.errors import BundleError, ConfigError, DatasetError, PluginError
+from wm_planner.errors import BundleError, ConfigError, DatasetError, PluginError, TrainingError
 from wm_planner.training import run
 from wm_planner.training.checkpoint import RunFolder
 from wm_planner.training.clips import Clips
@@ -87,6 +87,13 @@ def test_training_stops_resumable_when_its_cpu_seconds_are_used_up(folder, tmp_p
     assert progress.iteration == 6
 
 
+def test_a_loss_that_diverges_ends_the_training_and_keeps_the_last_checkpoint(folder, tmp_path, often):
+    wild = {**TINY, "iterations": 20, "learning_rate": 1e30}
+    with pytest.raises(TrainingError, match=r"diverged: nan at iteration \d+.*lower learning_rate"):
+        train(MODEL, [folder], tmp_path / "run", "small", wild, report=lambda progress: None)
+    assert weights(tmp_path / "run")
+
+
 def test_the_folder_of_another_run_is_refused(folder, tmp_path):
     train(MODEL, [folder], tmp_path / "run", "small", {**TINY, "iterations": 1}, report=lambda progress: None)
     with pytest.raises(BundleError, match=r"another training run: recipe\.iterations is 1 there, 6 now"):
@@ -149,6 +156,8 @@ def test_overrides_change_nested_fields_and_refuse_unknown_ones():
     assert changed(recipes["tokens"], {"encoder.dim": 32, "seed": 3}, "recipe").encoder.dim == 32
     with pytest.raises(ConfigError, match="unknown key 'iteration'"):
         changed(recipes["small"], {"iteration": 3}, "recipe small")
+    with pytest.raises(ConfigError, match="unknown key 'predictor_dept', did you mean 'predictor_depth'"):
+        changed(recipes["tokens"], {"encoder.predictor_dept": 3}, "recipe tokens")
 
 
 def test_an_unknown_recipe_or_a_file_without_any_is_named(tmp_path):

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from wm_planner.terminal import console, table
 
 app = typer.Typer(
     no_args_is_help=True, help="Measure this installation; every figure of the docs comes from here."
 )
-console = Console(highlight=False)
 Models = Annotated[list[str], typer.Option("--model", help="bundle; give several times")]
 SHIPPED = ["models/panda_reach", "models/panda_reach_small"]
 
@@ -110,27 +109,26 @@ def prediction(
     from wm_planner.evaluation.prediction import measure
     from wm_planner.world_models.onnx import OnnxWorldModel
 
-    table = Table(title="relative error by steps ahead (1 is copy-last), probe of the tool position, spread")
-    table.add_column("model")
-    table.add_column("data")
-    for column in ("1", "5", "10", "5, shuffled actions", "probe R2", "probe", "rank", "least std"):
-        table.add_column(column, justify="right")
-    for name in model:
-        loaded = OnnxWorldModel.load(name, device="cpu")
-        learned = next(spec.name for spec in loaded.card.latents if spec.unit is None)
-        for folder in data:
+    models = {Path(name).name: OnnxWorldModel.load(name, device="cpu") for name in model}
+    for folder in data:
+        errors = table(
+            f"{folder}: error 1, 5, 10 steps ahead (copying the last latent is 1), 5 with shuffled actions; "
+            "linear probe of the tool position, its worst axis; effective rank and least spread of the latent",
+            *("model", "1", "5", "10", "shuffled", "probe R2", "RMS", "rank", "std"),
+        )
+        for name, loaded in models.items():
+            learned = next(spec.name for spec in loaded.card.latents if spec.unit is None)
             report = measure(loaded, EpisodeData.open(folder), learned)
-            table.add_row(
+            errors.add_row(
                 name,
-                folder,
                 *(f"{report.relative_error[h]:.3f}" for h in (1, 5, 10)),
                 f"{report.shuffled_error[5]:.2f}",
-                " ".join(f"{r2:.3f}" for r2 in report.probe_r2),
+                f"{min(report.probe_r2):.3f}",
                 f"{1000 * report.probe_rms:.1f} mm",
                 f"{report.effective_rank:.1f}",
                 f"{report.std_min:.2f}",
             )
-    console.print(table)
+        console.print(errors)
 
 
 @app.command()
@@ -169,20 +167,14 @@ def loop(launch: str = "panda_reach", model: Models = SHIPPED, episodes: int = 2
 
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
-    table = Table(title=f"{launch}, lockstep, render + encode + plan + control, all on core {core}")
-    table.add_column("model")
-    for column in ("decisions", "a second"):
-        table.add_column(column, justify="right")
-    table.add_column("CPU of each node")
+    rates = table(
+        f"{launch} in lockstep: render, encode, plan, control, all on core {core}",
+        *("model", "decisions", "a second", "CPU of each node"),
+    )
     for name in model:
         with tempfile.TemporaryDirectory() as folder:
             result = measure_loop(launch, name, episodes, Path(folder))
         shares = "  ".join(f"{node} {share:.0%}" for node, share in result.cpu_share.items())
-        table.add_row(
-            name,
-            str(result.decisions),
-            f"{result.rate_hz:.1f}",
-            shares,
-        )
+        rates.add_row(Path(name).name, str(result.decisions), f"{result.rate_hz:.1f}", shares)
     os.sched_setaffinity(0, allowed)
-    console.print(table)
+    console.print(rates)

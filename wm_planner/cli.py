@@ -8,15 +8,13 @@ from typing import Annotated, Any
 
 import typer
 import yaml
-from rich.console import Console
-from rich.table import Table
 
 from wm_planner import bench
 from wm_planner.errors import ConfigError, WmError
+from wm_planner.terminal import console, table
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(bench.app, name="bench")
-console = Console(highlight=False)
 INTERRUPTED = 130
 
 
@@ -70,7 +68,7 @@ def _report(folder: Path, figures: Any, run: dict[str, Any]) -> None:
         made += [video.write_video(recording, folder), recording]
     console.print(report.tables(figures))
     for path in made:
-        console.print(f"  {path}  {path.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
+        console.print(f"  {path}  {path.stat().st_size / 1e3:.0f} KB", soft_wrap=True)
 
 
 @app.command("eval")
@@ -89,12 +87,12 @@ def evaluate(
     recording = recording_of(folder)
     console.print(report.tables(replayed_figures(recording)))
     bundle = model or world_model_of(folder)
-    table = Table(title=f"prediction error of {bundle}, relative to copying the last latent")
-    for column in ("steps ahead", "error", "pairs"):
-        table.add_column(column, justify="right")
+    errors = table(
+        f"prediction error of {bundle}, copying the last latent is 1", "steps ahead", "error", "pairs"
+    )
     for steps, (error, pairs) in foresight(recording, OnnxWorldModel.load(bundle)).items():
-        table.add_row(str(steps), f"{error:.3f}", str(pairs))
-    console.print(table)
+        errors.add_row(str(steps), f"{error:.3f}", str(pairs))
+    console.print(errors)
 
 
 @app.command()

@@ -34,7 +34,7 @@ def convert(values: Mapping[str, Any], to: type[ConfigT], where: str) -> ConfigT
         reason = text.partition(" - at `")[0]
         unknown = _UNKNOWN.search(reason)
         if unknown:
-            reason = f"unknown key '{unknown[1]}', {did_you_mean(unknown[1], _fields_at(to, path))}"
+            reason = f"unknown key '{unknown[1]}', {did_you_mean(unknown[1], _fields_at(to, path, values))}"
         raise ConfigError(f"{where}{path}: {reason}") from None
 
 
@@ -64,18 +64,39 @@ def to_builtins(config: msgspec.Struct) -> dict[str, Any]:
     return builtins
 
 
-def _fields_at(struct: type[msgspec.Struct], path: str) -> tuple[str, ...]:
-    """The encoded field names of the struct that `path` (".a.b[0]") leads to, as far as it can be told."""
+def _fields_at(struct: type[msgspec.Struct], path: str, values: Any) -> tuple[str, ...]:
+    """The encoded field names of the struct that `path` (".a.b[0]") leads to, as far as it can be told.
+
+    Args:
+        values: what was to become the struct; its tags choose among the members of unions.
+    """
     info = msgspec.inspect.type_info(struct)
-    for part in re.findall(r"\.([A-Za-z_]\w*)|\[", path):
-        if part and isinstance(info, msgspec.inspect.StructType):
-            info = next((f.type for f in info.fields if f.encode_name == part), info)
+    for part in re.findall(r"\.([A-Za-z_]\w*)|\[(\d*)", path):
+        name, index = part
+        if name and isinstance(info, msgspec.inspect.StructType):
+            info = next((f.type for f in info.fields if f.encode_name == name), info)
+            values = values.get(name) if isinstance(values, Mapping) else None
         elif isinstance(info, (msgspec.inspect.ListType, msgspec.inspect.VarTupleType)):
             info = info.item_type
+            values = values[int(index)] if index and isinstance(values, (list, tuple)) else None
         elif isinstance(info, msgspec.inspect.DictType):
-            info = info.value_type
+            info, values = info.value_type, None
         if isinstance(info, msgspec.inspect.UnionType):
-            info = next((t for t in info.types if not isinstance(t, msgspec.inspect.NoneType)), info)
+            info = _member(info, values)
     if isinstance(info, msgspec.inspect.StructType):
         return tuple(field.encode_name for field in info.fields)
     return ()
+
+
+def _member(union: msgspec.inspect.UnionType, values: Any) -> msgspec.inspect.Type:
+    """The member of `union` that `values` are tagged as; without a tag the first that is not None."""
+    members = [t for t in union.types if not isinstance(t, msgspec.inspect.NoneType)]
+    tagged = (
+        t
+        for t in members
+        if isinstance(t, msgspec.inspect.StructType)
+        and isinstance(values, Mapping)
+        and t.tag_field is not None
+        and values.get(t.tag_field) == t.tag
+    )
+    return next(tagged, members[0])

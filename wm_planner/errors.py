@@ -8,6 +8,7 @@ exits with code 2.
     ├── PluginError        a name or a path that leads to no class
     ├── BundleError        a card, a graph, a checkpoint
     ├── DatasetError       a recorded data set
+    ├── TrainingError      a training that cannot go on
     ├── ShapeError         an array of the wrong shape, type or range
     ├── SimulationError    a scene, a simulator, a renderer
     ├── MessagingError     a socket, a message, a domain
@@ -37,6 +38,10 @@ class BundleError(WmError):
 
 class DatasetError(WmError):
     """A data set that is missing, torn or of another kind."""
+
+
+class TrainingError(WmError):
+    """A training that cannot go on."""
 
 
 class ShapeError(WmError):

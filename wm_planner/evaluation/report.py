@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 from rich.console import Group
-from rich.table import Table
 
 from wm_planner.evaluation.run_statistics import RunFigures, Spread
 from wm_planner.evaluation.statistics import Rate
+from wm_planner.terminal import table
 
 SUMMARY_FILE = "summary.json"
 PLOT_FILE = "distance.png"
@@ -25,11 +25,9 @@ def write_summary(folder: Path, figures: RunFigures, run: Mapping[str, Any]) -> 
 
 def tables(figures: RunFigures) -> Group:
     """The success table and the timing table, for the terminal."""
-    success = Table(title="success, by distance at the end of the episode")
-    success.add_column("within")
-    success.add_column("episodes", justify="right")
-    success.add_column("share", justify="right")
-    success.add_column("95 % interval", justify="right")
+    success = table(
+        "success, by distance at the end of the episode", "within", "episodes", "share", "95 % interval"
+    )
     for row in figures.success:
         interval = Rate(row.successes, row.episodes, row.low, row.high)
         success.add_row(
@@ -38,12 +36,10 @@ def tables(figures: RunFigures) -> Group:
             f"{interval.share:.1%}",
             f"{row.low:.1%} to {row.high:.1%}",
         )
-    spreads = Table(
-        title=f"{figures.plans} plans, {figures.deadline_misses} deadline misses, "
-        f"{figures.fallbacks} fallbacks"
+    spreads = table(
+        f"{figures.plans} plans, {figures.deadline_misses} deadline misses, {figures.fallbacks} fallbacks",
+        *("", "median", "p99", "max"),
     )
-    for column in ("", "median", "p99", "max"):
-        spreads.add_column(column, justify="right" if column else "left")
     for name, spread, factor in (
         ("end distance, cm", figures.end_distance_m, 100.0),
         ("plan time, ms", figures.plan_s, 1000.0),

@@ -15,6 +15,7 @@ from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import RecedingHorizon
 from wm_planner.simulation.base import Disturbance
 from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.terminal import table
 from wm_planner.world_models.base import WorldModel
 from wm_planner.world_models.onnx import OnnxWorldModel
 from wm_planner.world_models.physics import PhysicsModel
@@ -110,21 +111,20 @@ def success_row(
 
 def success_table(title: str, rows: Sequence[SuccessRow]) -> Table:
     """The rows for the terminal."""
-    table = Table(title=title)
-    table.add_column("policy")
-    for column in ("episodes", "within 5 cm", "within 2.5 cm", "median", "p90", "CPU a plan"):
-        table.add_column(column, justify="right")
+    ends = table(
+        f"{title}; in brackets the 95 % interval, in %",
+        *("policy", "within 5 cm", "within 2.5 cm", "median", "p90", "CPU a plan"),
+    )
     for row in rows:
-        table.add_row(
+        ends.add_row(
             row.policy,
-            str(row.episodes),
             _share(row.near, row.episodes),
             _share(row.nearer, row.episodes),
             f"{100 * row.median_m:.1f} cm",
             f"{100 * row.p90_m:.1f} cm",
             f"{1000 * row.plan_cpu_s:.1f} ms" if row.plan_cpu_s else "-",
         )
-    return table
+    return ends
 
 
 def _mpc(
@@ -141,4 +141,4 @@ def _counts(results: Sequence[EpisodeResult], radius_m: float) -> tuple[int, flo
 
 def _share(counts: tuple[int, float, float], episodes: int) -> str:
     successes, low, high = counts
-    return f"{100 * successes / episodes:.1f} % [{100 * low:.0f}, {100 * high:.0f}]"
+    return f"{successes}/{episodes} [{100 * low:.0f}, {100 * high:.0f}]"

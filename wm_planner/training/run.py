@@ -12,6 +12,7 @@ from torch import nn
 from wm_planner import share
 from wm_planner.config import Config, to_builtins
 from wm_planner.data.episodes import EpisodeData
+from wm_planner.errors import TrainingError
 from wm_planner.training.checkpoint import Position, RunFolder, RunSpec
 from wm_planner.training.clips import Clips
 from wm_planner.training.module import TrainableModel, load_model_file
@@ -68,6 +69,7 @@ def train(
     Raises:
         DatasetError: if the data cannot be trained on.
         BundleError: if `out` holds another run.
+        TrainingError: if the loss diverges; the last checkpoint stays.
     """
     torch.set_num_threads(1)  # networks this small get slower with more, and sums then depend on the machine
     file = load_model_file(model_file)
@@ -141,7 +143,13 @@ def _iterate(
     loss, terms = model.loss(batch, iteration / recipe.iterations, generator)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
-    nn.utils.clip_grad_norm_(weights, recipe.max_gradient_norm, error_if_nonfinite=True)
+    norm = nn.utils.clip_grad_norm_(weights, recipe.max_gradient_norm)
+    if not torch.isfinite(norm):
+        raise TrainingError(
+            f"the loss diverged: {loss.item():g} at iteration {iteration}, its gradient {norm.item():g}; "
+            f"train into another folder with a lower learning_rate (now {recipe.learning_rate:g}) "
+            "or a longer warmup"
+        )
     for group in optimizer.param_groups:
         group["lr"] = recipe.learning_rate_at(iteration)
     optimizer.step()
