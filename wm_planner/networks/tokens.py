@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from wm_planner.networks.masks import frame_causal
-from wm_planner.networks.rope import grid_positions, rope_tables
+from wm_planner.networks.rope import conditioned_positions, grid_positions, rope_tables
 from wm_planner.networks.transformer import Block
 
 
@@ -79,10 +79,7 @@ class FrameCausalTransformer(nn.Module):
         mlp_ratio: float,
     ) -> None:
         super().__init__()
-        patches = grid_positions(frames, *grid).reshape(frames, -1, 3)  # (T, P, 3)
-        before = torch.zeros_like(patches[:, :1]).repeat(1, conditions, 1)  # (T, C, 3)
-        before[..., 0] = torch.arange(frames).unsqueeze(1)
-        positions = torch.cat((before, patches), dim=1)  # (T, C + P, 3)
+        positions = conditioned_positions(frames, conditions, *grid)  # (T, C + P, 3)
         self.trunk = Trunk(positions.flatten(0, 1), dim, heads, depth, mlp_ratio)
         self.register_buffer("mask", frame_causal(frames, positions.shape[1]), persistent=False)
 

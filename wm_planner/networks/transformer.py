@@ -5,10 +5,18 @@ Parameters are named as in facebookresearch/vjepa2 (`norm1`, `attn.qkv`, `attn.p
 not export to ONNX.
 """
 
+import math
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from wm_planner.networks.rope import rotate
+
+Past: TypeAlias = tuple[Tensor, Tensor]
+"""Rotated keys, and values, of one layer: (B, heads, L, head_dim) each."""
 
 
 class Attention(nn.Module):
@@ -21,10 +29,36 @@ class Attention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Attend within `x` (B, L, dim); `cos`, `sin` (L, head_dim); `mask` (L, L), True where seen."""
+        """Attend within `x` (B, L, dim); `mask` (L, L), True where seen.
+
+        Args:
+            cos, sin: shape (L, head_dim), or (B, 1, L, head_dim) where samples stand at other positions.
+        """
+        return self._attend(*self._heads(x, cos, sin), mask)
+
+    def extend(self, x: Tensor, cos: Tensor, sin: Tensor, past: Past, mask: Tensor) -> tuple[Tensor, Past]:
+        """Attend from new tokens to `past` ones and to themselves; also the keys and values of the new.
+
+        Args:
+            x: new tokens, shape (B, L, dim).
+            past: rotated keys, and values, of earlier tokens, (B or 1, heads, L_past, head_dim).
+            mask: shape (L_past + L,), True where seen, by every new token alike.
+        """
+        q, *new = self._heads(x, cos, sin)
+        k, v = (
+            torch.cat((old.expand(x.shape[0], -1, -1, -1), own), dim=2)
+            for old, own in zip(past, new, strict=True)
+        )
+        return self._attend(q, k, v, mask.unsqueeze(0)), (new[0], new[1])
+
+    def _heads(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, (B, heads, L, head_dim) each."""
         qkv: Tensor = self.qkv(x).reshape(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        q, k = rotate(qkv[:2], cos, sin).unbind(0)  # (B, heads, L, head_dim)
-        seen = scaled_dot_product_attention(q, k, qkv[2], attn_mask=mask)
+        q, k = rotate(qkv[:2], cos, sin).unbind(0)
+        return q, k, qkv[2]
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        seen = scaled_dot_product_attention(q, k, v, attn_mask=mask)
         out: Tensor = self.proj(seen.transpose(1, 2).flatten(2))
         return out
 
@@ -56,3 +90,26 @@ class Block(nn.Module):
         x = x + self.attn(self.norm1(x), cos, sin, mask)
         out: Tensor = x + self.mlp(self.norm2(x))
         return out
+
+    def extend(self, x: Tensor, cos: Tensor, sin: Tensor, past: Past, mask: Tensor) -> tuple[Tensor, Past]:
+        """New tokens (B, L, dim) after `past` ones; see `Attention.extend`."""
+        seen, new = self.attn.extend(self.norm1(x), cos, sin, past, mask)
+        x = x + seen
+        return x + self.mlp(self.norm2(x)), new
+
+
+def initialise(network: nn.Module, blocks: Iterable[nn.Module]) -> None:
+    """Truncated normal weights of deviation 0.02, zero biases; what a block adds shrinks with its depth.
+
+    Source: Assran et al. 2025 (V-JEPA 2); facebookresearch/vjepa2.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv3d):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for depth, block in enumerate(blocks, start=1):
+        assert isinstance(block, Block)
+        for last in (block.attn.proj, block.mlp.fc2):
+            with torch.no_grad():
+                last.weight.div_(math.sqrt(2.0 * depth))

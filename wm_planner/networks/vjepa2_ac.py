@@ -1,0 +1,152 @@
+"""The action-conditioned predictor of V-JEPA 2-AC: frames of tokens, poses and actions to the next frame.
+
+Parameters are named as in facebookresearch/vjepa2 (MIT), so its checkpoint fits, and the rotary positions
+keep its tiled order. Source: Assran et al. 2025 (V-JEPA 2, arXiv 2506.09985), sec. 3.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm
+
+from wm_planner.errors import ShapeError
+from wm_planner.networks.masks import frame_causal
+from wm_planner.networks.rope import conditioned_positions, rope_tables
+from wm_planner.networks.transformer import Block, Past, initialise
+from wm_planner.networks.vjepa2 import VitSize
+
+AC_PREDICTOR = VitSize(dim=1024, depth=24, heads=16)
+POSE_SIZE = 7
+EXTRINSICS_SIZE = 6
+
+
+class AcPredictor(nn.Module):
+    """A transformer over [action, state, (extrinsics,) P patches] a frame; it sees itself and earlier ones.
+
+    The columns of a wide picture are squeezed into as many as it has rows: so does the reference, and weights
+    trained on wide pictures expect it.
+
+    Args:
+        dim: of the encoder's tokens.
+        grid: (rows, columns) of tokens a frame.
+        frames: the most that one call takes.
+        extrinsics: whether a token of the camera's pose follows the state; its weights are always there.
+    """
+
+    cos: Tensor
+    sin: Tensor
+    mask: Tensor
+
+    def __init__(
+        self, size: VitSize, dim: int, grid: tuple[int, int], frames: int = 16, extrinsics: bool = False
+    ) -> None:
+        super().__init__()
+        self.frames = frames
+        self.conditions = 3 if extrinsics else 2
+        self.predictor_embed = nn.Linear(dim, size.dim)
+        self.action_encoder = nn.Linear(POSE_SIZE, size.dim)
+        self.state_encoder = nn.Linear(POSE_SIZE, size.dim)
+        self.extrinsics_encoder = nn.Linear(EXTRINSICS_SIZE, size.dim)
+        self.predictor_blocks = nn.ModuleList(
+            Block(size.dim, size.heads, size.mlp_ratio) for _ in range(size.depth)
+        )
+        self.predictor_norm = nn.LayerNorm(size.dim, eps=1e-6)
+        self.predictor_proj = nn.Linear(size.dim, dim)
+        initialise(self, self.predictor_blocks)
+        positions = conditioned_positions(frames, self.conditions, *grid).double()  # (T, C + P, 3)
+        positions[..., 2] *= grid[0] / grid[1]
+        cos, sin = rope_tables(positions.flatten(0, 1), size.dim // size.heads, "tiled")
+        self.register_buffer("cos", cos.unflatten(0, positions.shape[:2]), persistent=False)
+        self.register_buffer("sin", sin.unflatten(0, positions.shape[:2]), persistent=False)
+        self.register_buffer("mask", frame_causal(frames, positions.shape[1]), persistent=False)
+
+    def forward(
+        self, tokens: Tensor, action: Tensor, state: Tensor, extrinsics: Tensor | None = None
+    ) -> Tensor:
+        """The tokens of frames 1 to T, (B, T, P, dim), from those of frames 0 to T - 1.
+
+        Args:
+            tokens: layer-normed, shape (B, T, P, dim).
+            action: what leads from frame t to t + 1, (B, T, 7): m, rad, share of the gripper's opening.
+            state: pose at frame t, (B, T, 7), likewise.
+            extrinsics: pose of the camera at frame t, (B, T, 6).
+
+        Raises:
+            ShapeError: if there are more frames than the predictor was built for.
+        """
+        frames = tokens.shape[1]
+        if frames > self.frames:
+            raise ShapeError(
+                f"got {frames} frames, the predictor takes at most {self.frames}: build it with more `frames`"
+            )
+        x = self._join(tokens, action, state, extrinsics)  # (B, T, C + P, size.dim)
+        length = frames * x.shape[2]
+        cos, sin = self.cos[:frames].flatten(0, 1), self.sin[:frames].flatten(0, 1)
+        mask = None if frames == 1 else self.mask[:length, :length]
+        whole = x.flatten(1, 2)
+        for block in self.predictor_blocks:
+            whole = block(whole, cos, sin, mask)
+        return self._project(whole.reshape(x.shape))
+
+    def extend(
+        self,
+        frame: Tensor,
+        tokens: Tensor,
+        action: Tensor,
+        state: Tensor,
+        past: Sequence[Past],
+        extrinsics: Tensor | None = None,
+    ) -> tuple[Tensor, list[Past]]:
+        """One more frame: what `forward` gives for the last of frames 0 to `frame`, without the earlier ones.
+
+        Keys and values of a frame never change when another follows, so they are computed once.
+
+        Args:
+            frame: number of the new frame, a scalar integer.
+            tokens, action, state, extrinsics: of the new frame, without the axis T.
+            past: a layer's rotated keys and values, (B or 1, heads, L, head_dim), of frames from 0 on. L may
+                reach beyond the first `frame` frames, as in an array of fixed size: what is there is not
+                seen.
+
+        Returns:
+            The next frame's tokens (B, P, dim), and a layer's keys and values of the new frame,
+            (B, heads, C + P, head_dim).
+        """
+        camera = None if extrinsics is None else extrinsics.unsqueeze(1)
+        x = self._join(tokens.unsqueeze(1), action.unsqueeze(1), state.unsqueeze(1), camera).squeeze(1)
+        cos, sin = self.cos[frame], self.sin[frame]
+        last = frame * x.shape[1]  # number of its first token: the row before sees the earlier frames alone
+        earlier = torch.arange(past[0][0].shape[2], device=x.device) < last
+        seen = torch.cat((earlier, torch.ones(x.shape[1], dtype=torch.bool, device=x.device)))
+        new: list[Past] = []
+        for block, old in zip(self.predictor_blocks, past, strict=True):
+            x, own = block.extend(x, cos, sin, old, seen)
+            new.append(own)
+        return self._project(x.unsqueeze(1)).squeeze(1), new
+
+    def no_past(self) -> list[Past]:
+        """What `extend` takes at frame 0."""
+        first = self.predictor_blocks[0]
+        assert isinstance(first, Block)
+        none = self.cos.new_empty(1, first.attn.heads, 0, self.cos.shape[-1])
+        return [(none, none) for _ in self.predictor_blocks]
+
+    def _join(self, tokens: Tensor, action: Tensor, state: Tensor, extrinsics: Tensor | None) -> Tensor:
+        conditions = [self.action_encoder(action), self.state_encoder(state)]
+        if extrinsics is not None:
+            conditions.append(self.extrinsics_encoder(extrinsics))
+        if len(conditions) != self.conditions:
+            got, wanted = ("no", "with") if extrinsics is None else ("got", "without")
+            raise ShapeError(f"{got} extrinsics, but the predictor was built {wanted} them; see `extrinsics`")
+        return torch.cat((torch.stack(conditions, dim=2), self.predictor_embed(tokens)), dim=2)
+
+    def _project(self, x: Tensor) -> Tensor:
+        """Tokens of the patches alone, as wide as the encoder's."""
+        projected: Tensor = self.predictor_proj(self.predictor_norm(x[:, :, self.conditions :]))
+        return projected
+
+
+def normalise(tokens: Tensor) -> Tensor:
+    """Every token to mean 0 and deviation 1, as V-JEPA 2-AC compares, predicts and feeds them back."""
+    return layer_norm(tokens, tokens.shape[-1:])
