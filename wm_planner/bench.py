@@ -155,6 +155,23 @@ def render(scene: str = "sim/panda_reach_wall.py", frames: Positive = 2000) -> N
 
 
 @app.command()
+def pose(samples: int = 800, repeats: int = 200) -> None:
+    """CPU that moving the poses of all candidates by their actions costs, as a step of a model does."""
+    import numpy as np
+
+    from wm_planner.control.pose import moved
+
+    rng = np.random.default_rng(0)
+    poses, actions = rng.uniform(-1, 1, (samples, 7)), rng.uniform(-0.1, 0.1, (samples, 7))
+    took_ms = []
+    for _ in range(repeats):
+        start = time.process_time()
+        moved(poses, actions)
+        took_ms.append(1000 * (time.process_time() - start))
+    console.print(f"{samples} poses moved: {np.median(took_ms):.2f} ms CPU (median of {repeats})")
+
+
+@app.command()
 def bus() -> None:
     """CPU a 196 KB picture costs between two processes, beside bare ZeroMQ in the same run."""
     from wm_planner.evaluation.bus_benchmark import bus_benchmark, bus_table

@@ -1,0 +1,90 @@
+"""Poses of a tool: how an action moves one, and which action leads from one to the next.
+
+A pose is x, y, z in m, three angles in rad, and the gripper's opening from 0 to 1; an action is what is
+added, its turn in the base frame. Angles are Euler angles about the fixed axes x, y, z in this order (SciPy's
+"xyz"). Written once in the array API: NumPy, torch, or inside a graph. Every function computes in the type of
+its arrays. Axes: ... any batch axes.
+
+Source: the conventions of DROID (Khazatsky et al. 2024) and of Assran et al. 2025 (V-JEPA 2-AC), sec. 3;
+Zhou et al. 2019 (arXiv 1812.07035) for the six numbers of a rotation.
+"""
+
+from array_api_compat import array_namespace
+
+from wm_planner.costs.base import Array
+
+GIMBAL = 1e-7
+"""At a cosine of the second angle up to this, the first and third cannot be told apart: the third is 0."""
+
+
+def moved(pose: Array, action: Array) -> Array:
+    """The pose (..., 7) that `action` (..., 7) leads to; the gripper stays within 0 to 1."""
+    xp = array_namespace(pose)
+    turned = matrix_from_euler(action[..., 3:6]) @ matrix_from_euler(pose[..., 3:6])
+    gripper = xp.clip(pose[..., 6:] + action[..., 6:], 0.0, 1.0)
+    return xp.concat((pose[..., :3] + action[..., :3], euler_from_matrix(turned), gripper), axis=-1)
+
+
+def difference(pose: Array, after: Array) -> Array:
+    """The action (..., 7) that leads from `pose` to `after`, (..., 7) each."""
+    xp = array_namespace(pose)
+    back = xp.matrix_transpose(matrix_from_euler(pose[..., 3:6]))
+    turn = euler_from_matrix(matrix_from_euler(after[..., 3:6]) @ back)
+    return xp.concat((after[..., :3] - pose[..., :3], turn, after[..., 6:] - pose[..., 6:]), axis=-1)
+
+
+def matrix_from_euler(angles: Array) -> Array:
+    """Rotation matrices (..., 3, 3) of angles (..., 3) in rad about the fixed axes x, then y, then z."""
+    xp = array_namespace(angles)
+    cos, sin = xp.cos(angles), xp.sin(angles)
+    ca, cb, cc = cos[..., 0], cos[..., 1], cos[..., 2]
+    sa, sb, sc = sin[..., 0], sin[..., 1], sin[..., 2]
+    entries = (
+        (cc * cb, cc * sb * sa - sc * ca, cc * sb * ca + sc * sa),
+        (sc * cb, sc * sb * sa + cc * ca, sc * sb * ca - cc * sa),
+        (-sb, cb * sa, cb * ca),
+    )
+    return xp.stack([xp.stack(row, axis=-1) for row in entries], axis=-2)
+
+
+def euler_from_matrix(matrix: Array) -> Array:
+    """Angles (..., 3) in rad of rotation matrices (..., 3, 3): the second within -pi/2 to pi/2."""
+    xp = array_namespace(matrix)
+    m = matrix
+    cosine = xp.sqrt(m[..., 0, 0] ** 2 + m[..., 1, 0] ** 2)
+    locked = cosine <= GIMBAL
+    first = xp.where(locked, xp.atan2(-m[..., 1, 2], m[..., 1, 1]), xp.atan2(m[..., 2, 1], m[..., 2, 2]))
+    cos, sin = xp.cos(first), xp.sin(first)
+    # The third is read off what the first leaves over, so that near the lock their errors cancel.
+    third = xp.atan2(sin * m[..., 0, 2] - cos * m[..., 0, 1], cos * m[..., 1, 1] - sin * m[..., 1, 2])
+    return xp.stack((first, xp.atan2(-m[..., 2, 0], cosine), third), axis=-1)
+
+
+def six_from_matrix(matrix: Array) -> Array:
+    """The first two columns (..., 6) of rotation matrices (..., 3, 3): continuous, unlike angles."""
+    xp = array_namespace(matrix)
+    return xp.concat((matrix[..., 0], matrix[..., 1]), axis=-1)
+
+
+def matrix_from_six(six: Array) -> Array:
+    """The rotation matrices (..., 3, 3) nearest to two columns (..., 6), which need be neither unit nor at a
+    right angle: the first keeps its direction.
+    """
+    xp = array_namespace(six)
+    first = _unit(six[..., :3])
+    overlap = xp.sum(first * six[..., 3:], axis=-1, keepdims=True)
+    second = _unit(six[..., 3:] - overlap * first)
+    return xp.stack((first, second, _cross(first, second)), axis=-1)
+
+
+def _unit(vectors: Array) -> Array:
+    xp = array_namespace(vectors)
+    return vectors / xp.sqrt(xp.sum(vectors * vectors, axis=-1, keepdims=True))
+
+
+def _cross(a: Array, b: Array) -> Array:
+    xp = array_namespace(a)
+    x = a[..., 1] * b[..., 2] - a[..., 2] * b[..., 1]
+    y = a[..., 2] * b[..., 0] - a[..., 0] * b[..., 2]
+    z = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    return xp.stack((x, y, z), axis=-1)
