@@ -6,8 +6,15 @@ import torch
 
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.networks.blocks import LONG_RANGE, SHORT_RANGE, BlockMask, BlockSampler
-from wm_planner.networks.vjepa2 import MASKED_PREDICTOR, SIZES, MaskedPredictor, VitSize, VJepa2Encoder
-from wm_planner.networks.vjepa2_ac import AC_PREDICTOR, AcPredictor, normalise
+from wm_planner.networks.vjepa2 import (
+    MASKED_PREDICTOR,
+    SIZES,
+    MaskedPredictor,
+    VitSize,
+    VJepa2Encoder,
+    normalise,
+)
+from wm_planner.networks.vjepa2_ac import AC_PREDICTOR, AcPredictor
 
 torch.set_num_threads(1)
 MAX_ABS_ERROR = 1e-5

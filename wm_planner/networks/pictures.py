@@ -1,10 +1,15 @@
 """From raw camera pictures to what a network sees, inside the graph, so that a robot sends plain pixels."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from wm_planner.errors import ConfigError
 from wm_planner.world_models.card import ObservationSpec
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Of red, green and blue in 0..1; what published encoders of pictures were trained with."""
 
 
 class Pictures(nn.Module):
@@ -14,6 +19,9 @@ class Pictures(nn.Module):
         ConfigError: if the pictures do not shrink to the input by a whole factor.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, spec: ObservationSpec) -> None:
         super().__init__()
         if spec.input_shape is None or not spec.cameras:
@@ -22,6 +30,8 @@ class Pictures(nn.Module):
         cameras, height = len(spec.cameras), spec.input_shape[1]
         beside = cameras if spec.joined == "side_by_side" else 1
         self.shrink = spec.height // height
+        self.register_buffer("mean", torch.tensor(spec.mean).reshape(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).reshape(-1, 1, 1), persistent=False)
         expected = (3 * cameras // beside, spec.height // self.shrink, beside * (spec.width // self.shrink))
         if spec.input_shape != expected or spec.height % height:
             raise ConfigError(
@@ -32,7 +42,7 @@ class Pictures(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Pictures (B, cameras, H, W, 3) uint8 to float (B, *input_shape)."""
         x = images.movedim(-1, 2).flatten(0, 1).float()  # (B * cameras, 3, H, W)
-        x = (avg_pool2d(x, self.shrink) / 255.0 - self.spec.mean) / self.spec.std
+        x = (avg_pool2d(x, self.shrink) / 255.0 - self.mean) / self.std
         x = x.reshape(-1, len(self.spec.cameras), *x.shape[1:])  # (B, cameras, 3, h, w)
         beside = self.spec.joined == "side_by_side"
         joined: Tensor = x.permute(0, 2, 3, 1, 4).flatten(3) if beside else x.flatten(1, 2)

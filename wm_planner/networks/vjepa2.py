@@ -8,6 +8,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm
 
 from wm_planner.config import Config
 from wm_planner.errors import ShapeError
@@ -168,3 +169,8 @@ class MaskedPredictor(nn.Module):
 def take(x: Tensor, numbers: Tensor) -> Tensor:
     """The rows `numbers` (B, N) of the second axis of `x` (B, L, D): (B, N, D)."""
     return x.gather(1, numbers.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+
+
+def normalise(tokens: Tensor) -> Tensor:
+    """Every token to mean 0 and deviation 1: what is compared, and what V-JEPA 2-AC reads and feeds back."""
+    return layer_norm(tokens, tokens.shape[-1:])

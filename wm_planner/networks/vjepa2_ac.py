@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm
 
 from wm_planner.errors import ShapeError
 from wm_planner.networks.masks import frame_causal
@@ -57,8 +56,9 @@ class AcPredictor(nn.Module):
         positions = conditioned_positions(frames, self.conditions, *grid).double()  # (T, C + P, 3)
         positions[..., 2] *= grid[0] / grid[1]
         cos, sin = rope_tables(positions.flatten(0, 1), size.dim // size.heads, "tiled")
-        self.register_buffer("cos", cos.unflatten(0, positions.shape[:2]), persistent=False)
-        self.register_buffer("sin", sin.unflatten(0, positions.shape[:2]), persistent=False)
+        per_frame = (*positions.shape[:2], -1)  # (T, C + P, head_dim)
+        self.register_buffer("cos", cos.reshape(per_frame), persistent=False)
+        self.register_buffer("sin", sin.reshape(per_frame), persistent=False)
         self.register_buffer("mask", frame_causal(frames, positions.shape[1]), persistent=False)
 
     def forward(
@@ -121,6 +121,7 @@ class AcPredictor(nn.Module):
         seen = torch.cat((earlier, torch.ones(x.shape[1], dtype=torch.bool, device=x.device)))
         new: list[Past] = []
         for block, old in zip(self.predictor_blocks, past, strict=True):
+            assert isinstance(block, Block)
             x, own = block.extend(x, cos, sin, old, seen)
             new.append(own)
         return self._project(x.unsqueeze(1)).squeeze(1), new
@@ -145,8 +146,3 @@ class AcPredictor(nn.Module):
         """Tokens of the patches alone, as wide as the encoder's."""
         projected: Tensor = self.predictor_proj(self.predictor_norm(x[:, :, self.conditions :]))
         return projected
-
-
-def normalise(tokens: Tensor) -> Tensor:
-    """Every token to mean 0 and deviation 1, as V-JEPA 2-AC compares, predicts and feeds them back."""
-    return layer_norm(tokens, tokens.shape[-1:])

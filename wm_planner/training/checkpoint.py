@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 import yaml
 
 from wm_planner.config import Config, convert, read_yaml, to_builtins
 from wm_planner.errors import BundleError
 from wm_planner.training.clips import DataSpec
+from wm_planner.training.recipe import TrainingRecipe
 
 RUN_FILE = "run.yaml"
 CHECKPOINT_FILE = "checkpoint.pt"
@@ -27,6 +29,7 @@ class RunSpec(Config, frozen=True, kw_only=True):
         model_file: path as given, e.g. models/ac_jepa.py.
         recipe_name: of the model file's recipes; `recipe` is that one with its changes.
         datasets: folder to the sha256 of its meta.yaml.
+        pretrained: weights that it starts from, to their sha256.
         revision: of the source.
     """
 
@@ -36,6 +39,7 @@ class RunSpec(Config, frozen=True, kw_only=True):
     datasets: dict[str, str]
     data: DataSpec
     revision: str
+    pretrained: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Position(Config, frozen=True, kw_only=True):
@@ -55,15 +59,21 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def open(self, spec: RunSpec) -> None:
+    def open(self, spec: RunSpec, recipe: type[TrainingRecipe]) -> None:
         """Begin the run of `spec` here, or check that the one that is here is the same.
+
+        Args:
+            recipe: class of the spec's recipe; a field that a run here does not know yet has its default.
 
         Raises:
             BundleError: if another run is here.
         """
         file = self.path / RUN_FILE
         if file.is_file():
-            found, wanted = flat(to_builtins(self.spec())), flat(to_builtins(spec))
+            here = self.spec()
+            known = to_builtins(convert(here.recipe, recipe, f"{file}: recipe"))
+            found = flat(to_builtins(msgspec.structs.replace(here, recipe=known)))
+            wanted = flat(to_builtins(spec))
             for key in sorted((found.keys() | wanted.keys()) - MAY_CHANGE):
                 if found.get(key) != wanted.get(key):
                     raise BundleError(
@@ -130,8 +140,8 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def flat(values: Any, path: str = "") -> dict[str, str]:
-    """Dotted path to the text of every leaf of nested mappings."""
+    """Dotted path to the text of every leaf of nested mappings, as `--set` reads it."""
     if isinstance(values, Mapping):
         parts = [flat(value, f"{path}.{key}" if path else key) for key, value in values.items()]
         return {key: text for part in parts for key, text in part.items()}
-    return {path: str(list(values) if isinstance(values, tuple) else values)}
+    return {path: "null" if values is None else str(list(values) if isinstance(values, tuple) else values)}

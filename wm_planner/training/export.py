@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wm_planner.errors import BundleError
 from wm_planner.training.graphs import EncodeGraph, StepGraph
-from wm_planner.training.trained import Trained
+from wm_planner.training.trained import Trained, training_commands
 from wm_planner.world_models.card import CARD_FILE, Card, GraphSpec, sha256, write_card
 from wm_planner.world_models.onnx import Graph
 
@@ -53,7 +53,7 @@ def _write_bundle(trained: Trained, folder: Path, run: Path, out: Path) -> Card:
     card = trained.card(
         out.name,
         graphs={name: _write_graph(module, folder / f"{name}.onnx") for name, module in modules.items()},
-        command=(*trained.commands(run), f"wm export {run} --out {out}"),
+        command=(*training_commands(run), f"wm export {run} --out {out}"),
     )
     write_card(card, folder)
     return card

@@ -1,4 +1,4 @@
-"""The contract of a model file: a network that can be trained, and exported as a bundle."""
+"""The contract of a model file: a network that can be trained and, if it knows what actions do, exported."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -9,24 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from wm_planner import plugins, share
-from wm_planner.errors import PluginError, did_you_mean
+from wm_planner.errors import ConfigError, PluginError, did_you_mean
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.recipe import TrainingRecipe
 from wm_planner.world_models.card import LatentSpec, ObservationSpec
 
 
-class TrainableModel(nn.Module, ABC):
-    """A world model under training. Its `encode` and `step` are what a bundle's graphs hold.
+class Trainable(nn.Module, ABC):
+    """A network with a loss on clips: all that the training loop needs.
 
     Attributes:
         about: one sentence for the card.
-        observation: what `encode` takes.
-        latents: the arrays that `encode` gives and `step` takes and gives, in this order.
+        observation: which pictures and states it sees.
     """
 
     about: str
     observation: ObservationSpec
-    latents: tuple[LatentSpec, ...]
 
     @abstractmethod
     def loss(
@@ -40,6 +38,31 @@ class TrainableModel(nn.Module, ABC):
             progress: the share of the schedule that is done, 0 to 1.
             generator: the only source of randomness.
         """
+
+    def load_pretrained(self, path: Path) -> None:
+        """Load the recipe's `pretrained` weights, once, before the first iteration.
+
+        Args:
+            path: a file of weights, or the folder of another run.
+
+        Raises:
+            ConfigError: if this network starts from nothing.
+            BundleError: if the weights do not fit.
+        """
+        raise ConfigError(f"{type(self).__name__} starts from nothing: leave `pretrained` ({path}) out")
+
+    def after_step(self) -> None:
+        """Called after every step of the optimiser, e.g. to let a target network follow."""
+
+
+class TrainableModel(Trainable):
+    """A world model under training. Its `encode` and `step` are what a bundle's graphs hold.
+
+    Attributes:
+        latents: the arrays that `encode` gives and `step` takes and gives, in this order.
+    """
+
+    latents: tuple[LatentSpec, ...]
 
     @abstractmethod
     def encode(self, images: Tensor, state: Tensor) -> dict[str, Tensor]:
@@ -61,7 +84,7 @@ class ModelFile(NamedTuple):
 
     path: Path
     recipes: Mapping[str, TrainingRecipe]
-    build: Callable[[TrainingRecipe, DataSpec], TrainableModel]
+    build: Callable[[TrainingRecipe, DataSpec], Trainable]
 
     def recipe(self, name: str) -> TrainingRecipe:
         """The recipe called `name`.

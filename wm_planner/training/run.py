@@ -15,7 +15,8 @@ from wm_planner.data.episodes import EpisodeData
 from wm_planner.errors import TrainingError
 from wm_planner.training.checkpoint import Position, RunFolder, RunSpec
 from wm_planner.training.clips import Clips
-from wm_planner.training.module import TrainableModel, load_model_file
+from wm_planner.training.module import Trainable, load_model_file
+from wm_planner.training.pretrained import weights_file
 from wm_planner.training.recipe import TrainingRecipe, changed
 from wm_planner.world_models.card import sha256
 
@@ -68,7 +69,7 @@ def train(
 
     Raises:
         DatasetError: if the data cannot be trained on.
-        BundleError: if `out` holds another run.
+        BundleError: if `out` holds another run, or the recipe's pretrained weights do not fit.
         TrainingError: if the loss diverges; the last checkpoint stays.
     """
     torch.set_num_threads(1)  # networks this small get slower with more, and sums then depend on the machine
@@ -85,22 +86,25 @@ def train(
             datasets={str(path): sha256(Path(path) / "meta.yaml") for path in datasets},
             data=clips.spec,
             revision=share.revision(),
-        )
+            pretrained=_checksum(chosen.pretrained),
+        ),
+        type(chosen),
     )
     torch.manual_seed(chosen.seed)
     return _fit(file.build(chosen, clips.spec), chosen, clips, folder, report)
 
 
 def _fit(
-    model: TrainableModel,
+    model: Trainable,
     recipe: TrainingRecipe,
     clips: Clips,
     folder: RunFolder,
     report: Callable[[Progress], None],
 ) -> Progress:
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimizer = _optimizer(model, recipe)
     position = folder.restore(model, optimizer)
+    if recipe.pretrained is not None and position.iteration == 0:
+        model.load_pretrained(Path(recipe.pretrained))
     folder.rewind_log(position.iteration)
     started_s = time.process_time() - position.cpu_seconds
     recent: list[dict[str, float]] = []  # terms since the last report
@@ -123,14 +127,24 @@ def _fit(
             folder.save(position, model, optimizer)
         if finished:
             return progress
-        recent.append(_iterate(model, optimizer, weights, recipe, clips, i))
+        recent.append(_iterate(model, optimizer, recipe, clips, i))
         position = Position(iteration=i + 1, cpu_seconds=time.process_time() - started_s)
 
 
+def _optimizer(model: Trainable, recipe: TrainingRecipe) -> torch.optim.AdamW:
+    """AdamW over what is trained; a second group is spared the weight decay."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    spared = [weight for weight in weights if weight.ndim < 2] if recipe.decayed == "matrices" else []
+    others = [weight for weight in weights if not any(weight is one for one in spared)]
+    groups: list[dict[str, Any]] = [{"params": others}]
+    if spared:
+        groups.append({"params": spared, "weight_decay": 0.0})
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+
+
 def _iterate(
-    model: TrainableModel,
+    model: Trainable,
     optimizer: torch.optim.Optimizer,
-    weights: list[nn.Parameter],
     recipe: TrainingRecipe,
     clips: Clips,
     iteration: int,
@@ -143,6 +157,7 @@ def _iterate(
     loss, terms = model.loss(batch, iteration / recipe.iterations, generator)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     norm = nn.utils.clip_grad_norm_(weights, recipe.max_gradient_norm)
     if not torch.isfinite(norm):
         raise TrainingError(
@@ -152,8 +167,15 @@ def _iterate(
         )
     for group in optimizer.param_groups:
         group["lr"] = recipe.learning_rate_at(iteration)
+    optimizer.param_groups[0]["weight_decay"] = recipe.weight_decay_at(iteration)
     optimizer.step()
+    model.after_step()
     return {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
+
+
+def _checksum(pretrained: str | None) -> dict[str, str]:
+    """Where pretrained weights lie to their sha256; empty where there are none."""
+    return {} if pretrained is None else {pretrained: sha256(weights_file(Path(pretrained)))}
 
 
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from wm_planner.config import convert, to_builtins
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.errors import BundleError
-from wm_planner.training.checkpoint import Position, RunFolder, RunSpec, flat
+from wm_planner.training.checkpoint import RUN_FILE, Position, RunFolder, RunSpec, flat
 from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.world_models.card import Card, GraphSpec, TrainingRecord
 
@@ -25,29 +25,22 @@ class Trained(NamedTuple):
         """The network of the run in folder `run`.
 
         Raises:
-            BundleError: if it has no checkpoint, or one of another model.
+            BundleError: if it has no checkpoint, one of another model, or is no world model.
         """
         folder = RunFolder(run)
         spec = folder.spec()
         file = load_model_file(spec.model_file)
         recipe = convert(spec.recipe, type(file.recipe(spec.recipe_name)), f"{run}: recipe")
         network = file.build(recipe, spec.data)
+        if not isinstance(network, TrainableModel):
+            raise BundleError(
+                f"{run} trains {spec.model_file}, which does not imagine what actions do: it cannot be "
+                "planned with; give it as `pretrained` to a model that does, e.g. models/vjepa2_ac.py"
+            )
         position = folder.restore(network)
         if not position.iteration:
             raise BundleError(f"{run} has no trained checkpoint; run `wm train` first")
         return cls(network.eval(), spec, position)
-
-    def commands(self, run: Path) -> tuple[str, ...]:
-        """The command lines that collect the data (where it is still there) and train into `run`."""
-        spec = self.spec
-        folders = [folder for folder in spec.datasets if Path(folder).is_dir()]
-        collecting = [EpisodeData.open(Path(folder)).meta.command(folder) for folder in folders]
-        standard = flat(to_builtins(load_model_file(spec.model_file).recipe(spec.recipe_name)))
-        changes = [f"{key}={value}" for key, value in flat(spec.recipe).items() if value != standard[key]]
-        parts = ["wm", "train", spec.model_file, "--recipe", spec.recipe_name]
-        parts += [part for path in spec.datasets for part in ("--data", path)]
-        parts += [part for change in changes for part in ("--set", change)]
-        return (*collecting, shlex.join([*parts, "--out", str(run)]))
 
     def card(self, name: str, graphs: Mapping[str, GraphSpec], command: tuple[str, ...] = ()) -> Card:
         """The card of a bundle of this network, made by `command` from nothing."""
@@ -71,3 +64,21 @@ class Trained(NamedTuple):
                 recipe=spec.recipe,
             ),
         )
+
+
+def training_commands(run: Path) -> tuple[str, ...]:
+    """The command lines that make the run in folder `run` from nothing, in order.
+
+    First those that collect its data, where that is still there, and those of the run it starts from.
+    """
+    spec = RunFolder(run).spec()
+    folders = [folder for folder in spec.datasets if Path(folder).is_dir()]
+    collecting = [EpisodeData.open(Path(folder)).meta.command(folder) for folder in folders]
+    earlier = [Path(path) for path in spec.pretrained if (Path(path) / RUN_FILE).is_file()]
+    before = [command for path in earlier for command in training_commands(path)]
+    standard = flat(to_builtins(load_model_file(spec.model_file).recipe(spec.recipe_name)))
+    changes = [f"{key}={value}" for key, value in flat(spec.recipe).items() if value != standard[key]]
+    parts = ["wm", "train", spec.model_file, "--recipe", spec.recipe_name]
+    parts += [part for path in spec.datasets for part in ("--data", path)]
+    parts += [part for change in changes for part in ("--set", change)]
+    return tuple(dict.fromkeys((*collecting, *before, shlex.join([*parts, "--out", str(run)]))))

@@ -38,7 +38,8 @@ class ObservationSpec(Config, frozen=True, kw_only=True):
         encoding: colour order of the pictures.
         joined: how the cameras become one input inside the graph: stacked as channels or side by side.
         input_shape: (channels, height, width) that the network sees after joining and resizing.
-        mean, std: normalisation inside the graph, of pixel values scaled to 0..1.
+        mean, std: normalisation inside the graph, of pixel values scaled to 0..1; one for all colours, or
+            one each.
         state: quantities that make up the `state` input, in order.
     """
 
@@ -48,8 +49,8 @@ class ObservationSpec(Config, frozen=True, kw_only=True):
     encoding: Literal["rgb8"] = "rgb8"
     joined: Literal["channels", "side_by_side"] | None = None
     input_shape: tuple[int, int, int] | None = None
-    mean: float = 0.0
-    std: float = 1.0
+    mean: float | tuple[float, float, float] = 0.0
+    std: float | tuple[float, float, float] = 1.0
     state: tuple[Quantity, ...] = ()
 
 

@@ -1,0 +1,197 @@
+"""V-JEPA 2-AC: a frozen encoder of pictures, and a predictor of what an action does to their tokens.
+
+Each frame is encoded alone, doubled to fill a tubelet, and its tokens are layer-normed. The loss is the
+absolute error of the next frame's tokens, from true frames, and along a short rollout over imagined ones. The
+pose is not predicted: an action moves it, whatever is in the way.
+
+Source: Assran et al. 2025 (V-JEPA 2, arXiv 2506.09985), sec. 3; the numbers of facebookresearch/vjepa2 (MIT).
+A deployed step sees one frame, the first of the causal predictor.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from wm_planner.control.pose import moved
+from wm_planner.errors import ConfigError, did_you_mean
+from wm_planner.networks.pictures import IMAGENET_MEAN, IMAGENET_STD, Pictures
+from wm_planner.networks.vjepa2 import SIZES, VitSize, VJepa2Encoder, normalise
+from wm_planner.networks.vjepa2_ac import AC_PREDICTOR, POSE_SIZE, AcPredictor
+from wm_planner.training.clips import DataSpec
+from wm_planner.training.module import TrainableModel
+from wm_planner.training.pretrained import fit, read
+from wm_planner.training.recipe import TrainingRecipe
+from wm_planner.world_models.card import LatentSpec, ObservationSpec, Quantity
+
+TUBELET = 2
+POSES = ("tcp_pose", "tcp_position")
+"""States that serve as pose, the first that the data has: 7 numbers, or the first 3 of them with the tool's
+orientation and gripper at rest."""
+
+
+class Recipe(TrainingRecipe, frozen=True, kw_only=True):
+    """How a V-JEPA 2-AC is built and trained.
+
+    Without `pretrained` weights the frozen encoder is a random one: a control.
+
+    Attributes:
+        encoder: size of the encoder that `pretrained` holds.
+        part: of `pretrained` that holds the encoder: `target_encoder`, `encoder` or `ema_encoder`.
+        picture: side of a camera picture after area averaging, in pixels; the cameras lie side by side.
+        patch: side of a patch, in pixels.
+        rollout: frames imagined one after the other in the second term of the loss.
+        units: what the predictor reads poses and actions in: `physical` (m, rad), as published weights do, or
+            `scaled` by the data, which learns faster.
+    """
+
+    encoder: VitSize
+    predictor: VitSize
+    picture: int
+    part: str = "target_encoder"
+    patch: int = 16
+    rollout: int = 2
+    units: Literal["physical", "scaled"] = "physical"
+
+
+RECIPES = {
+    "small": Recipe(
+        encoder=VitSize(dim=96, depth=4, heads=3),
+        predictor=VitSize(dim=96, depth=4, heads=3),
+        picture=64,
+        clip=6,
+        iterations=6000,
+        cpu_seconds=3000.0,
+        learning_rate=4.25e-4,
+        warmup=300,
+        warmup_from=0.18,
+        anneal=300,
+        weight_decay=0.04,
+        decayed="matrices",
+        units="scaled",
+    ),
+    "giant": Recipe(
+        encoder=SIZES["giant"],
+        predictor=AC_PREDICTOR,
+        picture=256,
+        clip=8,
+        batch=256,
+        iterations=94_500,
+        cpu_seconds=1e9,
+        learning_rate=4.25e-4,
+        warmup=4500,
+        warmup_from=7.5e-5 / 4.25e-4,
+        anneal=4500,
+        weight_decay=0.04,
+        decayed="matrices",
+    ),
+}
+
+
+def build(recipe: Recipe, data: DataSpec) -> "VJepa2Ac":
+    """The networks of `recipe` before training, for the cameras, pose and actions of `data`."""
+    return VJepa2Ac(recipe, data)
+
+
+class VJepa2Ac(TrainableModel):
+    """Frozen encoder, predictor and loss; the latent is `tokens` (P, D) and the pose in physical units."""
+
+    about = "V-JEPA 2-AC: patch tokens of a frozen video encoder, frame-causal action-conditioned predictor."
+    state_mean: Tensor
+    state_std: Tensor
+    action_scale: Tensor
+
+    def __init__(self, recipe: Recipe, data: DataSpec) -> None:
+        super().__init__()
+        picture = (recipe.picture, len(data.cameras) * recipe.picture)
+        self.pose = _pose(data)
+        self.observation = ObservationSpec(
+            cameras=data.cameras,
+            height=data.height,
+            width=data.width,
+            joined="side_by_side",
+            input_shape=(3, *picture),
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            state=(self.pose,),
+        )
+        self.pictures = Pictures(self.observation)
+        self.part, self.rollout = recipe.part, recipe.rollout
+        self.encoder = VJepa2Encoder(recipe.encoder, picture, TUBELET, recipe.patch).requires_grad_(False)
+        grid = self.encoder.grid[1:]
+        self.predictor = AcPredictor(recipe.predictor, recipe.encoder.dim, grid, recipe.clip)
+        self.predictor.extrinsics_encoder.requires_grad_(False)  # no camera token: it gets no gradient
+        self.latents = (
+            LatentSpec(name="tokens", shape=(grid[0] * grid[1], recipe.encoder.dim)),
+            LatentSpec(name=self.pose.name, shape=(self.pose.size,), unit=self.pose.unit),
+        )
+        mean, std = data.statistics(self.pose.name)
+        scales = {"state_mean": mean, "state_std": std, "action_scale": data.action.high}
+        for name, values in scales.items():
+            rest = 0.0 if name == "state_mean" else 1.0
+            scale = torch.tensor([*values, *[rest] * (POSE_SIZE - len(values))])
+            physical = torch.full((POSE_SIZE,), rest)
+            self.register_buffer(name, scale if recipe.units == "scaled" else physical, persistent=False)
+
+    def load_pretrained(self, path: Path) -> None:
+        """Load the encoder; what is trained here, the predictor, starts from nothing."""
+        fit(self.encoder, read(path, self.part))
+
+    def encode(self, images: Tensor, state: Tensor) -> dict[str, Tensor]:
+        doubled = self.pictures(images).unsqueeze(2).repeat(1, 1, TUBELET, 1, 1)  # (B, 3, 2, h, w)
+        return {"tokens": normalise(self.encoder(doubled)), self.pose.name: state}
+
+    def step(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
+        pose, action = self._seven(latent[self.pose.name]), self._seven(action)
+        after = self._predict(latent["tokens"].unsqueeze(1), action.unsqueeze(1), pose.unsqueeze(1))
+        return {"tokens": after.squeeze(1), self.pose.name: moved(pose, action)[:, : self.pose.size]}
+
+    def loss(
+        self, batch: Mapping[str, Tensor], progress: float, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        pose, action = self._seven(batch["state"]), self._seven(batch["action"])
+        with torch.no_grad():
+            flat = self.encode(batch["images"].flatten(0, 1), batch["state"].flatten(0, 1))["tokens"]
+            tokens = flat.unflatten(0, pose.shape[:2])  # (B, T, P, D)
+        forced = self._predict(tokens[:, :-1], action[:, :-1], pose[:, :-1])
+        frames = torch.cat((tokens[:, :1], forced[:, :1]), dim=1)
+        for t in range(2, self.rollout + 1):
+            after = self._predict(frames, action[:, :t], pose[:, :t])
+            frames = torch.cat((frames, after[:, -1:]), dim=1)
+        terms = {
+            "teacher_forced": (forced - tokens[:, 1:]).abs().mean(),
+            "rollout": (frames[:, 1:] - tokens[:, 1 : self.rollout + 1]).abs().mean(),
+        }
+        return torch.stack(list(terms.values())).sum(), terms
+
+    def _predict(self, tokens: Tensor, action: Tensor, pose: Tensor) -> Tensor:
+        """Layer-normed tokens of frames 1 to T, (B, T, P, D), from those of frames 0 to T - 1."""
+        state = (pose - self.state_mean) / self.state_std
+        predicted: Tensor = self.predictor(tokens, action / self.action_scale, state)
+        return normalise(predicted)
+
+    def _seven(self, values: Tensor) -> Tensor:
+        """A pose or an action with rotation and gripper at rest where the data has none, (..., 7)."""
+        return pad(values, (0, POSE_SIZE - values.shape[-1]))
+
+
+def _pose(data: DataSpec) -> Quantity:
+    """The state that serves as pose.
+
+    Raises:
+        ConfigError: if the data has none, or its actions do not move it component by component.
+    """
+    known = [quantity.name for quantity in data.state]
+    name = next((name for name in POSES if name in known), None)
+    if name is None:
+        raise ConfigError(f"the data has no pose, wanted one of {POSES}, {did_you_mean(POSES[0], known)}")
+    pose, size = data.quantity(name), len(data.action.names)
+    if pose.size != size or size not in (3, POSE_SIZE):
+        raise ConfigError(
+            f"{name} has {pose.size} numbers, the action {size}: wanted 3 of a position or {POSE_SIZE} of a "
+            "pose in both, the action being what is added to it"
+        )
+    return pose

@@ -1,0 +1,237 @@
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from wm_planner.errors import BundleError
+from wm_planner.networks.vjepa2 import SIZES, MaskedPredictor, VitSize, VJepa2Encoder
+from wm_planner.networks.vjepa2_ac import AcPredictor
+from wm_planner.training.pretrained import fit, read
+from wm_planner.training.published import (
+    published_ac_predictor,
+    published_encoder,
+    published_masked_predictor,
+)
+
+torch.set_num_threads(1)
+TINY = VitSize(dim=24, depth=2, heads=2)
+PICTURE = (32, 48)
+
+
+def encoder(seed=0, size=TINY):
+    torch.manual_seed(seed)
+    return VJepa2Encoder(size, PICTURE, frames=4).eval()
+
+
+def masked_predictor(seed=0):
+    torch.manual_seed(seed)
+    network = MaskedPredictor(TINY, 24, (2, 2, 3), mask_tokens=2).eval()
+    for token in network.mask_tokens:
+        torch.nn.init.normal_(token)
+    return network
+
+
+def published(path, prefix="module.backbone.", **networks):
+    """A file as facebookresearch/vjepa2 writes it: parts with prefixes, unused positions, numbers."""
+    state = {"epoch": 315, "loss": 0.4, "lr": 4e-4}
+    for part, network in networks.items():
+        state[part] = {prefix + name: array for name, array in network.state_dict().items()}
+        state[part][f"{prefix}pos_embed"] = torch.zeros(1, 12, 24)
+    torch.save(state, path)
+    return path
+
+
+def hugging_face(encoder, predictor):
+    """The arrays of both by the names of VJEPA2Model."""
+    arrays = {}
+    for name, array in {**encoder.state_dict(), **predictor.state_dict()}.items():
+        if name.startswith("mask_tokens"):
+            continue
+        for ours, theirs in (
+            ("patch_embed.", "encoder.embeddings.patch_embeddings."),
+            ("predictor_embed.", "predictor.embeddings.predictor_embeddings."),
+            ("predictor_blocks.", "predictor.layer."),
+            ("predictor_norm.", "predictor.layernorm."),
+            ("predictor_proj.", "predictor.proj."),
+            ("blocks.", "encoder.layer."),
+            ("norm.", "encoder.layernorm."),
+        ):
+            if name.startswith(ours):
+                name = theirs + name.removeprefix(ours)
+                break
+        name = name.replace(".attn.", ".attention.")
+        if ".qkv." in name:
+            for which, part in zip(("query", "key", "value"), array.chunk(3), strict=True):
+                arrays[name.replace("qkv", which)] = part.clone()
+        else:
+            arrays[name] = array
+    arrays["predictor.embeddings.mask_tokens"] = torch.stack(list(predictor.mask_tokens)).detach()
+    return arrays
+
+
+def same(network, other):
+    state, wanted = network.state_dict(), other.state_dict()
+    return state.keys() == wanted.keys() and all(torch.equal(state[name], wanted[name]) for name in wanted)
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "module.backbone."])
+def test_a_part_of_a_published_file_is_loaded_whatever_stands_before_its_names(tmp_path, prefix):
+    online, target = encoder(1), encoder(2)
+    path = published(tmp_path / "vit.pt", prefix, encoder=online, target_encoder=target)
+    for part, wanted in (("encoder", online), ("target_encoder", target)):
+        network = encoder()
+        report = fit(network, read(path, part))
+        assert same(network, wanted)
+        assert report.loaded == len(wanted.state_dict())
+        assert report.left_over == ("pos_embed",)
+
+
+def test_a_network_on_the_meta_device_is_complete_once_it_is_loaded(tmp_path):
+    wanted = encoder(1)
+    with torch.device("meta"):
+        network = VJepa2Encoder(TINY, PICTURE, frames=4)
+    fit(network, read(published(tmp_path / "vit.pt", encoder=wanted), "encoder"))
+    video = torch.randn(1, 3, 4, *PICTURE)
+    assert torch.equal(network(video), wanted(video))
+
+
+def test_a_hugging_face_model_is_loaded_from_a_file_or_its_folder(tmp_path):
+    arrays = hugging_face(encoder(1), masked_predictor(2))
+    save_file({**arrays, "classifier.weight": torch.zeros(3)}, tmp_path / "model.safetensors")
+    network, predictor = encoder(), masked_predictor()
+    report = fit(network, read(tmp_path / "model.safetensors", "encoder"))
+    fit(predictor, read(tmp_path, "predictor"))
+    assert same(network, encoder(1))
+    assert same(predictor, masked_predictor(2))
+    assert report.left_over == ("classifier.weight",)
+
+
+def test_a_layer_without_one_of_query_key_and_value_is_named(tmp_path):
+    arrays = hugging_face(encoder(1), masked_predictor(2))
+    del arrays["encoder.layer.1.attention.key.bias"]
+    save_file(arrays, tmp_path / "model.safetensors")
+    with pytest.raises(BundleError, match=r"blocks\.1\.attn\.qkv\.bias is missing there, \(72,\) here"):
+        fit(encoder(), read(tmp_path, "encoder"))
+
+
+def test_the_weights_of_another_model_name_the_first_differences_and_change_nothing(tmp_path):
+    path = published(tmp_path / "vit.pt", encoder=encoder(1, VitSize(dim=48, depth=2, heads=2)))
+    network = encoder()
+    with pytest.raises(
+        BundleError,
+        match=r"weights of another model, 28 of 28 arrays differ: patch_embed\.proj\.weight is "
+        r"\(48, 3, 2, 16, 16\) there, \(24, 3, 2, 16, 16\) here; .*; \.\.\.; build",
+    ):
+        fit(network, read(path, "encoder"))
+    assert same(network, encoder())
+
+
+def test_unknown_and_missing_arrays_are_named_and_change_nothing(tmp_path):
+    arrays = {**encoder(1).state_dict(), "head.weight": torch.zeros(2)}
+    del arrays["norm.bias"]
+    torch.save({"encoder": arrays}, tmp_path / "vit.pt")
+    network = encoder()
+    with pytest.raises(
+        BundleError, match=r"2 of 29.*norm\.bias is missing there, \(24,\) here; head\.weight"
+    ):
+        fit(network, read(tmp_path / "vit.pt", "encoder"))
+    assert same(network, encoder())
+
+
+def test_a_part_that_is_not_there_is_answered_with_those_that_are(tmp_path):
+    path = published(tmp_path / "vit.pt", encoder=encoder(), predictor=masked_predictor())
+    with pytest.raises(BundleError, match=r"no part 'target_encoder'.*known: encoder, predictor"):
+        read(path, "target_encoder")
+
+
+@pytest.mark.parametrize("name", ["vit.pt", "model.safetensors"])
+def test_a_torn_file_is_refused(tmp_path, name):
+    published(tmp_path / "vit.pt", encoder=encoder())
+    save_file(hugging_face(encoder(), masked_predictor()), tmp_path / "model.safetensors")
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(BundleError, match=r"torn.*fetch it again"):
+        read(path, "encoder")
+
+
+class Malice:
+    def __reduce__(self):
+        return (print, ("code ran",))
+
+
+def test_code_in_a_file_is_refused_and_does_not_run(tmp_path, capsys):
+    torch.save({"encoder": {"weight": torch.zeros(1)}, "extra": Malice()}, tmp_path / "vit.pt")
+    with pytest.raises(BundleError, match="holds more than arrays"):
+        read(tmp_path / "vit.pt", "encoder")
+    assert "code ran" not in capsys.readouterr().out
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(BundleError, match=r"no weights at .*vit\.pt"):
+        read(tmp_path / "vit.pt", "encoder")
+
+
+def test_published_networks_are_built_in_the_size_that_the_file_shows(tmp_path):
+    torch.manual_seed(0)
+    wanted = VJepa2Encoder(SIZES["tiny"], (32, 32), frames=4)
+    path = published(tmp_path / "vit.pt", target_encoder=wanted)
+    network, report = published_encoder(path, "target_encoder", picture=(32, 64), frames=2)
+    assert network.size == SIZES["tiny"]
+    assert report.left_over == ("pos_embed",)
+    assert network(torch.zeros(1, 3, 2, 32, 64)).shape == (1, 8, 192)
+    assert not any(array.is_meta for array in (*network.parameters(), *network.buffers()))
+
+
+def test_published_predictors_take_tokens_as_wide_as_their_encoders(tmp_path):
+    torch.manual_seed(0)
+    wanted = {
+        "ac": AcPredictor(SIZES["tiny"], 24, (2, 3)),
+        "masked": MaskedPredictor(SIZES["tiny"], 24, (2, 2, 3), mask_tokens=2),
+    }
+    for name, network in wanted.items():
+        published(tmp_path / f"{name}.pt", "module.", predictor=network)
+    ac, _ = published_ac_predictor(tmp_path / "ac.pt", grid=(2, 3))
+    masked, _ = published_masked_predictor(tmp_path / "masked.pt", (2, 2, 3))
+    assert same(ac, wanted["ac"])
+    assert same(masked, wanted["masked"])
+    with pytest.raises(BundleError, match=r"weights of another model.*action_encoder\.weight is missing"):
+        published_ac_predictor(tmp_path / "masked.pt")
+
+
+def test_a_size_that_was_never_published_is_refused_with_those_that_were(tmp_path):
+    path = published(tmp_path / "vit.pt", encoder=encoder())
+    with pytest.raises(BundleError, match=r"2 layers `blocks` of width 24 .*giant 40 of 1408"):
+        published_encoder(path, "encoder")
+
+
+def test_a_hugging_face_model_computes_what_ours_does(tmp_path):
+    reason = "the test against Hugging Face's VJEPA2Model needs `pip install transformers`"
+    transformers = pytest.importorskip("transformers", reason=reason)
+    torch.manual_seed(0)
+    config = transformers.VJEPA2Config(
+        crop_size=32,
+        frames_per_clip=4,
+        hidden_size=24,
+        num_attention_heads=2,
+        num_hidden_layers=2,
+        mlp_ratio=4,
+        pred_hidden_size=24,
+        pred_num_attention_heads=2,
+        pred_num_hidden_layers=2,
+        pred_num_mask_tokens=2,
+    )
+    theirs = transformers.VJEPA2Model(config).eval()
+    theirs.save_pretrained(tmp_path)
+    network = VJepa2Encoder(TINY, (32, 32), frames=4)
+    predictor = MaskedPredictor(TINY, 24, network.grid, mask_tokens=2)
+    fit(network, read(tmp_path, "encoder"))
+    fit(predictor, read(tmp_path, "predictor"))
+    video = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 4, 3, 32, 32), np.float32))
+    seen, wanted = torch.tensor([[0, 1, 5], [2, 3, 4]]), torch.tensor([[2, 7], [0, 6]])
+    with torch.no_grad():
+        out = theirs(video, context_mask=[seen], target_mask=[wanted])
+        tokens = network(video.transpose(1, 2))
+        context = tokens.gather(1, seen.unsqueeze(-1).expand(-1, -1, 24))
+        filled = predictor(context, seen, wanted)
+    torch.testing.assert_close(tokens, out.last_hidden_state, atol=1e-5, rtol=0)
+    torch.testing.assert_close(filled, out.predictor_output.last_hidden_state, atol=1e-5, rtol=0)
