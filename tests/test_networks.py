@@ -6,7 +6,7 @@ from torch.nn.functional import avg_pool2d
 from wm_planner.errors import ConfigError
 from wm_planner.networks.masks import frame_causal
 from wm_planner.networks.pictures import Pictures
-from wm_planner.networks.rope import grid_positions, rope_tables, rotate
+from wm_planner.networks.rope import conditioned_positions, grid_positions, rope_tables, rotate
 from wm_planner.networks.sigreg import SigReg
 from wm_planner.networks.transformer import Attention, Block
 from wm_planner.world_models.card import ObservationSpec
@@ -67,6 +67,20 @@ def test_the_first_pair_of_the_time_axis_turns_by_one_radian_a_frame():
     torch.testing.assert_close(turned[:2], torch.tensor([np.cos(1.0), np.sin(1.0)], dtype=torch.float32))
 
 
+def test_the_tiled_order_gives_the_list_of_frequencies_twice_over():
+    cos, sin = rope_tables(torch.tensor([[2, 0, 0]]), 64, "tiled")
+    angles = 2.0 * 10_000.0 ** -(torch.arange(10, dtype=torch.float64) / 10)
+    for table, function in ((cos, torch.cos), (sin, torch.sin)):
+        torch.testing.assert_close(table[0, :20], function(angles).float().repeat(2))
+        assert table[0, 20:].eq(function(torch.zeros(1))).all()
+
+
+def test_conditions_stand_before_the_patches_of_their_frame_and_carry_its_time_alone():
+    positions = conditioned_positions(2, 2, 1, 2).tolist()
+    assert positions[0] == [[0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 1]]
+    assert positions[1] == [[1, 0, 0], [1, 0, 0], [1, 0, 0], [1, 0, 1]]
+
+
 def test_a_frame_causal_mask_shows_whole_frames_of_the_past():
     wanted = [[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1]]
     assert frame_causal(2, 2).int().tolist() == wanted
@@ -95,6 +109,15 @@ def test_pictures_are_averaged_normalised_and_stacked():
     got = Pictures(observation())(images)
     side = avg_pool2d(images[:, 1].permute(0, 3, 1, 2).float(), 2) / 255
     torch.testing.assert_close(got[:, 3:], (side - 0.25) / 0.5)
+
+
+def test_each_colour_has_its_own_normalisation_where_the_card_says_so():
+    images = torch.full((1, 2, 8, 8, 3), 255, dtype=torch.uint8)
+    spec = observation(
+        joined="side_by_side", input_shape=(3, 4, 8), mean=(0.0, 0.5, 1.0), std=(1.0, 0.5, 0.25)
+    )
+    got = Pictures(spec)(images)
+    assert [got[0, colour].unique().item() for colour in range(3)] == [1.0, 1.0, 0.0]
 
 
 def test_pictures_lie_side_by_side_in_the_order_of_the_cameras():

@@ -151,6 +151,49 @@ def test_the_learning_rate_warms_up_and_falls_to_zero():
     assert rates[-1] < 1e-4
 
 
+def test_the_learning_rate_holds_between_a_warm_up_from_a_share_and_a_straight_end():
+    recipe = TrainingRecipe(
+        iterations=100, cpu_seconds=1, warmup=10, warmup_from=0.5, anneal=20, learning_rate=1.0
+    )
+    rates = [recipe.learning_rate_at(i) for i in range(100)]
+    assert rates[0] == pytest.approx(0.55)
+    assert rates[9:81] == [1.0] * 72
+    np.testing.assert_allclose(np.diff(rates[80:]), -0.05)
+    assert rates[-1] == pytest.approx(0.05)
+
+
+def test_the_weight_decay_stays_or_goes_to_its_end_on_a_cosine():
+    recipe = TrainingRecipe(iterations=100, cpu_seconds=1, weight_decay=0.04, weight_decay_end=0.4)
+    decays = [recipe.weight_decay_at(i) for i in range(100)]
+    assert decays[0] == pytest.approx(0.04)
+    assert decays[50] == pytest.approx(0.22)
+    assert decays == sorted(decays)
+    assert TrainingRecipe(iterations=100, cpu_seconds=1).weight_decay_at(99) == 1e-4
+
+
+def test_only_matrices_decay_where_the_recipe_says_so():
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
+    recipe = TrainingRecipe(iterations=1, cpu_seconds=1, weight_decay=0.5, decayed="matrices")
+    decayed, spared = run._optimizer(model, recipe).param_groups
+    assert [weight.ndim for weight in decayed["params"]] == [2]
+    assert [weight.ndim for weight in spared["params"]] == [1, 1, 1]
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.5, 0.0)
+
+
+def test_a_run_from_before_a_recipe_field_existed_goes_on(folder, tmp_path):
+    part = {**TINY, "cpu_seconds": 1e-6}
+    train(MODEL, [folder], tmp_path / "run", "small", part, report=lambda progress: None)
+    file = tmp_path / "run" / "run.yaml"
+    lines = file.read_text().splitlines(keepends=True)
+    later = ("pretrained", "warmup_from", "anneal", "weight_decay_end", "decayed")
+    kept = [line for line in lines if not line.strip().startswith(later)]
+    assert len(kept) == len(lines) - 6  # `pretrained` of the recipe and of the run
+    file.write_text("".join(kept))
+    assert (
+        train(MODEL, [folder], tmp_path / "run", "small", TINY, report=lambda progress: None).iteration == 6
+    )
+
+
 def test_overrides_change_nested_fields_and_refuse_unknown_ones():
     recipes = load_model_file(MODEL).recipes
     assert changed(recipes["tokens"], {"encoder.dim": 32, "seed": 3}, "recipe").encoder.dim == 32

@@ -186,9 +186,10 @@ def read_card(folder: Path) -> Card:
 def write_card(card: Card, folder: Path) -> None:
     """Write `card` as the card.yaml of `folder`, whole or not at all."""
     temporary = folder / (CARD_FILE + ".part")
-    temporary.write_text(
-        yaml.safe_dump(_plain(to_builtins(card)), sort_keys=False, width=110), encoding="utf-8"
-    )
+    values = _plain(to_builtins(card))
+    if card.training is not None:
+        values["training"]["recipe"] = _plain(to_builtins(card.training)["recipe"], whole=True)
+    temporary.write_text(yaml.safe_dump(values, sort_keys=False, width=110), encoding="utf-8")
     temporary.replace(folder / CARD_FILE)
 
 
@@ -198,10 +199,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _plain(value: Any) -> Any:
-    """Tuples as lists and defaults that say nothing left out, for a card that reads well."""
+def _plain(value: Any, whole: bool = False) -> Any:
+    """Tuples as lists and, unless `whole`, defaults that say nothing left out, for a card that reads well."""
     if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items() if v is not None and v != [] and v != ()}
+        return {
+            k: _plain(v, whole) for k, v in value.items() if whole or (v is not None and v not in ([], ()))
+        }
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [_plain(v, whole) for v in value]
     return value

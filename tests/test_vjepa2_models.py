@@ -1,0 +1,231 @@
+import msgspec
+import numpy as np
+import pytest
+import torch
+from moving_dot import write
+
+from wm_planner.errors import BundleError, ConfigError
+from wm_planner.training.clips import Clips
+from wm_planner.training.export import export
+from wm_planner.training.module import load_model_file
+from wm_planner.training.recipe import changed
+from wm_planner.training.run import train
+from wm_planner.training.torch_model import TorchWorldModel
+from wm_planner.training.trained import training_commands
+from wm_planner.world_models.card import Quantity
+from wm_planner.world_models.onnx import OnnxWorldModel
+
+torch.set_num_threads(1)
+VIDEO, ACTIONS = "models/vjepa2.py", "models/vjepa2_ac.py"
+VIT = {"dim": 24, "depth": 1, "heads": 2}
+TINY = {
+    "encoder": VIT,
+    "predictor": VIT,
+    "picture": 16,
+    "patch": 4,
+    "clip": 4,
+    "batch": 4,
+    "iterations": 4,
+    "warmup": 2,
+    "anneal": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("data") / "dots", seed=0)
+
+
+@pytest.fixture(scope="module")
+def clips(data):
+    return Clips([data], frames=4)
+
+
+@pytest.fixture(scope="module")
+def video_run(data, tmp_path_factory):
+    """A run of models/vjepa2.py of a few iterations."""
+    path = tmp_path_factory.mktemp("runs") / "video"
+    train(VIDEO, [data.path], path, "small", TINY, report=lambda progress: None)
+    return path
+
+
+@pytest.fixture(scope="module")
+def action_run(data, video_run):
+    """A run of models/vjepa2_ac.py on the encoder of `video_run`."""
+    path = video_run.with_name("actions")
+    changes = {**TINY, "pretrained": str(video_run)}
+    train(ACTIONS, [data.path], path, "small", changes, report=lambda progress: None)
+    return path
+
+
+def network(file, spec, **changes):
+    torch.manual_seed(0)
+    loaded = load_model_file(file)
+    return loaded.build(changed(loaded.recipe("small"), {**TINY, **changes}, "small"), spec)
+
+
+def batch(clips, names=("tcp_position",)):
+    return clips.draw(4, names, np.random.default_rng(0))
+
+
+def weights(run):
+    return torch.load(run / "checkpoint.pt", weights_only=True)["model"]
+
+
+@pytest.mark.parametrize("file", [VIDEO, ACTIONS])
+def test_what_is_trained_gets_a_gradient_and_the_rest_none(file, clips):
+    net = network(file, clips.spec)
+    net.loss(batch(clips), 0.0, torch.Generator().manual_seed(0))[0].backward()
+    frozen = ("target_encoder.",) if file == VIDEO else ("encoder.", "predictor.extrinsics_encoder.")
+    for name, weight in net.named_parameters():
+        assert weight.requires_grad is not name.startswith(frozen)
+        assert (weight.grad is not None) is weight.requires_grad, name
+
+
+def test_the_copy_follows_the_encoder_by_its_share(clips):
+    net = network(VIDEO, clips.spec, ema=0.75)
+    before = [weight.clone() for weight in net.target_encoder.parameters()]
+    with torch.no_grad():
+        for weight in net.encoder.parameters():
+            weight += 1.0
+    net.after_step()
+    for old, new in zip(before, net.target_encoder.parameters(), strict=True):
+        torch.testing.assert_close(new, old + 0.25)
+
+
+def test_training_moves_the_copy_and_keeps_it_behind_the_encoder(video_run):
+    state = weights(video_run)
+    name = "blocks.0.attn.qkv.weight"
+    assert not torch.equal(state[f"encoder.{name}"], state[f"target_encoder.{name}"])
+    assert torch.allclose(state[f"encoder.{name}"], state[f"target_encoder.{name}"], atol=0.01)
+
+
+def test_the_masked_loss_is_that_of_a_predictor_that_gives_layer_normed_tokens(clips):
+    net = network(VIDEO, clips.spec)
+    loss, terms = net.loss(batch(clips), 0.0, torch.Generator().manual_seed(0))
+    assert set(terms) == {"masked.0", "masked.1", "spread"}
+    torch.testing.assert_close(loss, (terms["masked.0"] + terms["masked.1"]) / 2)
+    assert 0.5 < loss < 1.1  # a predictor that gives 0 is off by E|x| = 0.8 of a unit Gaussian
+
+
+def test_the_frozen_encoder_is_the_copy_of_the_run_it_starts_from_and_stays(video_run, action_run):
+    copy, here = weights(video_run), weights(action_run)
+    names = [name for name in here if name.startswith("encoder.")]
+    assert names
+    assert all(torch.equal(here[name], copy["target_" + name]) for name in names)
+
+
+def test_the_weights_it_starts_from_are_recorded_and_may_not_change(data, video_run, tmp_path):
+    start = tmp_path / "start"
+    train(VIDEO, [data.path], start, "small", TINY, report=lambda progress: None)
+    changes = {**TINY, "pretrained": str(start)}
+    train(ACTIONS, [data.path], tmp_path / "run", "small", changes, report=lambda progress: None)
+    commands = training_commands(tmp_path / "run")
+    assert [command.split()[2] for command in commands] == [VIDEO, ACTIONS]
+    assert f"pretrained={start}" in commands[1]
+    (start / "checkpoint.pt").write_bytes((video_run / "checkpoint.pt").read_bytes() + b" ")
+    with pytest.raises(BundleError, match=r"another training run: pretrained\..*start is"):
+        train(ACTIONS, [data.path], tmp_path / "run", "small", changes)
+
+
+def test_an_encoder_of_another_size_is_refused(data, video_run, tmp_path):
+    wide = {**TINY, "encoder": {**VIT, "dim": 48}, "pretrained": str(video_run)}
+    with pytest.raises(
+        BundleError, match=r"target_encoder: weights of another model.*\(24, 3, 2, 4, 4\) there"
+    ):
+        train(ACTIONS, [data.path], tmp_path / "run", "small", wide)
+    with pytest.raises(ConfigError, match="VJepa2 starts from nothing"):
+        train(VIDEO, [data.path], tmp_path / "video", "small", {**TINY, "pretrained": str(video_run)})
+
+
+def test_a_run_without_actions_cannot_be_planned_with(video_run):
+    with pytest.raises(BundleError, match="does not imagine what actions do"):
+        TorchWorldModel.of_run(video_run)
+
+
+@torch.no_grad()
+def test_one_deployed_step_is_the_first_frame_of_the_causal_predictor(clips):
+    net = network(ACTIONS, clips.spec).eval()
+    clip = batch(clips)
+    latent = net.encode(clip["images"][:, 0], clip["state"][:, 0])
+    after = net.step(latent, clip["action"][:, 0])
+    mean, std = latent["tokens"].mean(-1), latent["tokens"].std(-1, correction=0)
+    torch.testing.assert_close(mean, torch.zeros_like(mean), atol=1e-5, rtol=0)
+    torch.testing.assert_close(std, torch.ones_like(std), atol=1e-3, rtol=0)
+    torch.testing.assert_close(after["tcp_position"], clip["state"][:, 0] + clip["action"][:, 0])
+    later = net.encode(clip["images"][:, 1], clip["state"][:, 1])["tokens"]
+    tokens = torch.stack((latent["tokens"], later), dim=1)
+    whole = net._predict(tokens, net._seven(clip["action"][:, :2]), net._seven(clip["state"][:, :2]))
+    torch.testing.assert_close(whole[:, 0], after["tokens"])
+
+
+@torch.no_grad()
+def test_the_rollout_term_imagines_from_imagined_frames(clips):
+    net = network(ACTIONS, clips.spec, rollout=2).eval()
+    clip = batch(clips)
+    _, terms = net.loss(clip, 0.0, torch.Generator())
+    flat = net.encode(clip["images"].flatten(0, 1), clip["state"].flatten(0, 1))["tokens"]
+    tokens = flat.unflatten(0, (4, 4))
+    pose, action = net._seven(clip["state"]), net._seven(clip["action"])
+    first = net._predict(tokens[:, :1], action[:, :1], pose[:, :1])
+    second = net._predict(torch.cat((tokens[:, :1], first), dim=1), action[:, :2], pose[:, :2])[:, 1:]
+    imagined = torch.cat((first, second), dim=1)
+    torch.testing.assert_close(terms["rollout"], (imagined - tokens[:, 1:3]).abs().mean())
+    forced = net._predict(tokens[:, :-1], action[:, :-1], pose[:, :-1])
+    torch.testing.assert_close(terms["teacher_forced"], (forced - tokens[:, 1:]).abs().mean())
+
+
+def test_scaled_units_are_those_of_the_data_and_physical_ones_are_left_as_they_are(clips):
+    scaled = network(ACTIONS, clips.spec, units="scaled")
+    physical = network(ACTIONS, clips.spec, units="physical")
+    torch.testing.assert_close(scaled.action_scale, torch.tensor([0.05] * 3 + [1.0] * 4))
+    torch.testing.assert_close(scaled.state_mean[:3], torch.tensor(clips.spec.statistics("tcp_position")[0]))
+    assert physical.action_scale.eq(1).all()
+    assert physical.state_mean.eq(0).all()
+
+
+def test_a_whole_pose_is_turned_by_the_action(clips):
+    seven = Quantity(name="tcp_pose", size=7, unit="m, rad")
+    names, low, high = [f"d{i}" for i in range(7)], (-0.05,) * 7, (0.05,) * 7
+    action = type(clips.spec.action)(names=tuple(names), units=("m",) * 7, low=low, high=high)
+    spec = msgspec.structs.replace(
+        clips.spec, state=(seven,), state_mean=(0.0,) * 7, state_std=(1.0,) * 7, action=action
+    )
+    net = network(ACTIONS, spec).eval()
+    pose = torch.tensor([[0.1, 0.2, 0.3, 0.0, 0.0, 1.5, 0.98]])
+    delta = torch.tensor([[0.01, 0.0, 0.0, 0.0, 0.0, 0.05, 0.05]])
+    after = net.step({"tokens": torch.randn(1, 32, 24), "tcp_pose": pose}, delta)["tcp_pose"]
+    torch.testing.assert_close(after, torch.tensor([[0.11, 0.2, 0.3, 0.0, 0.0, 1.55, 1.0]]))
+
+
+def test_data_without_a_pose_that_the_action_moves_is_refused(clips):
+    without = msgspec.structs.replace(
+        clips.spec, state=(Quantity(name="mass", size=1, unit="kg"),), state_mean=(0.0,), state_std=(1.0,)
+    )
+    with pytest.raises(ConfigError, match=r"no pose, wanted one of .*known: mass"):
+        network(ACTIONS, without)
+    planar = msgspec.structs.replace(clips.spec, state=(Quantity(name="tcp_position", size=4, unit="m"),))
+    with pytest.raises(ConfigError, match="tcp_position has 4 numbers, the action 3"):
+        network(ACTIONS, planar)
+
+
+def test_the_published_recipes_hold_their_rates_between_warm_up_and_end():
+    recipe = load_model_file(ACTIONS).recipe("giant")
+    rates = {i: recipe.learning_rate_at(i) for i in (0, 4499, 50_000, 90_000, 94_499)}
+    assert rates[0] == pytest.approx(7.5e-5, rel=1e-2)
+    assert rates[4499] == rates[50_000] == rates[90_000] == 4.25e-4
+    assert 0 < rates[94_499] < 1e-6
+    assert recipe.weight_decay_at(50_000) == 0.04
+    video = load_model_file(VIDEO).recipe("giant")
+    assert video.learning_rate_at(0) == pytest.approx(1e-4, rel=1e-2)
+    assert video.learning_rate_at(12_000) == video.learning_rate_at(239_999) == 5.25e-4
+
+
+def test_an_exported_bundle_gives_what_torch_does_and_says_how_it_was_trained(action_run, tmp_path):
+    card = export(action_run, tmp_path / "bundle")
+    assert [command.split()[1] for command in card.training.command] == ["train", "train", "export"]
+    assert card.observation.mean == (0.485, 0.456, 0.406)
+    assert max(graph.max_abs_error for graph in card.graphs.values()) < 1e-4
+    loaded = OnnxWorldModel.load(tmp_path / "bundle", device="cpu").card
+    assert [latent.name for latent in loaded.latents] == ["tokens", "tcp_position"]
+    assert "state:tcp_position" in loaded.offers
