@@ -69,6 +69,7 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout
 	$(WM) bench render
 	$(WM) bench bus
 	$(WM) bench loop
+	$(WM) bench pose
 
 clean:
 	rm -rf .venv runs data

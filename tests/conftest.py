@@ -1,4 +1,4 @@
-"""The option `--data`: where the data lies that is too large for the repository."""
+"""The option `--data`: where the data lies that is too large for the repository; and skips that are seen."""
 
 import os
 from pathlib import Path
@@ -14,18 +14,27 @@ def pytest_addoption(parser):
 
 
 @pytest.fixture(scope="session")
-def shared_data(request):
-    """Finds a folder of the reference data by its name; skips, loudly, or fails in CI, if it is not there."""
+def skip_loudly(request):
+    """Skips a test and says why in red at the end of the run; in CI it fails instead."""
 
-    def find(name):
-        path = request.config.getoption("--data") / name
-        if path.is_dir():
-            return path
-        reason = f"no reference data at {path}; give its parent by --data"
+    def skip(reason):
         if os.environ.get("CI"):
             pytest.fail(reason)
         request.config.stash.setdefault(MISSING, set()).add(reason)
-        return pytest.skip(reason)
+        pytest.skip(reason)
+
+    return skip
+
+
+@pytest.fixture(scope="session")
+def shared_data(request, skip_loudly):
+    """Finds a folder of the reference data by its name."""
+
+    def find(name):
+        path = request.config.getoption("--data") / name
+        if not path.is_dir():
+            skip_loudly(f"no reference data at {path}; give its parent by --data")
+        return path
 
     return find
 

@@ -1,10 +1,11 @@
+import msgspec
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from wm_planner.errors import BundleError
-from wm_planner.networks.vjepa2 import SIZES, MaskedPredictor, VitSize, VJepa2Encoder
+from wm_planner.networks.vjepa2 import SIZES, MaskedPredictor, VitSize, VJepa2Encoder, take
 from wm_planner.networks.vjepa2_ac import AcPredictor
 from wm_planner.training.pretrained import fit, read
 from wm_planner.training.published import (
@@ -204,17 +205,26 @@ def test_a_size_that_was_never_published_is_refused_with_those_that_were(tmp_pat
         published_encoder(path, "encoder")
 
 
-def test_a_hugging_face_model_computes_what_ours_does(tmp_path):
-    reason = "the test against Hugging Face's VJEPA2Model needs `pip install transformers`"
-    transformers = pytest.importorskip("transformers", reason=reason)
+@pytest.fixture(scope="session")
+def transformers(skip_loudly):
+    try:
+        import transformers
+    except ModuleNotFoundError:
+        skip_loudly("no transformers to compare Hugging Face's V-JEPA 2 with; pip install transformers")
+    return transformers
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_hugging_face_model_of_every_published_width_computes_what_ours_does(tmp_path, transformers, name):
     torch.manual_seed(0)
+    size = msgspec.structs.replace(SIZES[name], depth=1)
     config = transformers.VJEPA2Config(
         crop_size=32,
         frames_per_clip=4,
-        hidden_size=24,
-        num_attention_heads=2,
-        num_hidden_layers=2,
-        mlp_ratio=4,
+        hidden_size=size.dim,
+        num_attention_heads=size.heads,
+        num_hidden_layers=1,
+        mlp_ratio=size.mlp_ratio,
         pred_hidden_size=24,
         pred_num_attention_heads=2,
         pred_num_hidden_layers=2,
@@ -222,8 +232,8 @@ def test_a_hugging_face_model_computes_what_ours_does(tmp_path):
     )
     theirs = transformers.VJEPA2Model(config).eval()
     theirs.save_pretrained(tmp_path)
-    network = VJepa2Encoder(TINY, (32, 32), frames=4)
-    predictor = MaskedPredictor(TINY, 24, network.grid, mask_tokens=2)
+    network = VJepa2Encoder(size, (32, 32), frames=4)
+    predictor = MaskedPredictor(TINY, size.dim, network.grid, mask_tokens=2)
     fit(network, read(tmp_path, "encoder"))
     fit(predictor, read(tmp_path, "predictor"))
     video = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 4, 3, 32, 32), np.float32))
@@ -231,7 +241,6 @@ def test_a_hugging_face_model_computes_what_ours_does(tmp_path):
     with torch.no_grad():
         out = theirs(video, context_mask=[seen], target_mask=[wanted])
         tokens = network(video.transpose(1, 2))
-        context = tokens.gather(1, seen.unsqueeze(-1).expand(-1, -1, 24))
-        filled = predictor(context, seen, wanted)
+        filled = predictor(take(tokens, seen), seen, wanted)
     torch.testing.assert_close(tokens, out.last_hidden_state, atol=1e-5, rtol=0)
     torch.testing.assert_close(filled, out.predictor_output.last_hidden_state, atol=1e-5, rtol=0)

@@ -129,6 +129,26 @@ def test_the_ac_predictor_gives_the_reference_numbers(reference):
         reference.check(reference.ac(*reference.ac_inputs(length)).flatten(1, 2), f"ac_{length}")
 
 
+@torch.no_grad()
+def test_one_frame_after_the_other_gives_the_reference_numbers(reference):
+    network, (tokens, action, state, extrinsics) = reference.ac, reference.ac_inputs("T4")
+    past, rows = network.no_past(), []
+    for t in range(4):
+        camera = None if extrinsics is None else extrinsics[:, t]
+        row, new = network.extend(torch.tensor(t), tokens[:, t], action[:, t], state[:, t], past, camera)
+        past = joined(past, new)
+        rows.append(row)
+    reference.check(torch.cat(rows, dim=1), "ac_T4")
+
+
+def joined(past, new):
+    """Keys and values of earlier frames, and those of a new one behind them."""
+    return [
+        tuple(torch.cat((a.expand(len(b), -1, -1, -1), b), dim=2) for a, b in zip(old, own, strict=True))
+        for old, own in zip(past, new, strict=True)
+    ]
+
+
 def predictor(extrinsics=False, frames=8):
     torch.manual_seed(0)
     return AcPredictor(TINY, 24, (2, 3), frames, extrinsics).eval()
@@ -163,10 +183,7 @@ def test_a_rollout_over_kept_keys_and_values_equals_recomputation(extrinsics):
         tokens, new = network.extend(
             torch.tensor(t), frames[:, t], *conditions[:2], past, *(conditions[2:] or [None])
         )
-        past = [
-            tuple(torch.cat((a.expand(3, -1, -1, -1), b), dim=2) for a, b in zip(old, own, strict=True))
-            for old, own in zip(past, new, strict=True)
-        ]
+        past = joined(past, new)
         recomputed = network(frames, *(array[:, : t + 1] for array in rest))[:, -1]
         torch.testing.assert_close(tokens, recomputed, atol=MAX_ABS_ERROR, rtol=0)
         frames = torch.cat((frames, normalise(tokens).unsqueeze(1)), dim=1)

@@ -5,6 +5,7 @@ import torch
 from moving_dot import write
 
 from wm_planner.errors import BundleError, ConfigError
+from wm_planner.evaluation.prediction import measure
 from wm_planner.training.clips import Clips
 from wm_planner.training.export import export
 from wm_planner.training.module import load_model_file
@@ -229,3 +230,25 @@ def test_an_exported_bundle_gives_what_torch_does_and_says_how_it_was_trained(ac
     loaded = OnnxWorldModel.load(tmp_path / "bundle", device="cpu").card
     assert [latent.name for latent in loaded.latents] == ["tokens", "tcp_position"]
     assert "state:tcp_position" in loaded.offers
+
+
+def test_a_few_seconds_of_training_predict_better_than_copying(tmp_path):
+    vit = {"dim": 32, "depth": 2, "heads": 2}
+    changes = {**TINY, "encoder": vit, "predictor": vit, "batch": 16, "warmup": 20}
+    data = write(tmp_path / "data", seed=0, episodes=100)
+    video = {**changes, "iterations": 60, "ema": 0.98}
+    train(VIDEO, [data.path], tmp_path / "video", "small", video, report=lambda progress: None)
+    actions = {
+        **changes,
+        "iterations": 300,
+        "learning_rate": 3e-3,
+        "anneal": 100,
+        "pretrained": str(tmp_path / "video"),
+    }
+    train(ACTIONS, [data.path], tmp_path / "actions", "small", actions, report=lambda progress: None)
+    held_out = write(tmp_path / "held_out", seed=1, episodes=10)
+    report = measure(TorchWorldModel.of_run(tmp_path / "actions"), held_out, "tokens", horizons=(1, 5))
+    print(report.relative_error, report.shuffled_error)
+    assert report.relative_error[1] < 0.5
+    assert report.relative_error[5] < 0.8
+    assert report.shuffled_error[1] > 2 * report.relative_error[1]
