@@ -14,7 +14,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor
 
-from wm_planner.networks.blocks import LONG_RANGE, SHORT_RANGE, BlockMask, BlockSampler
+from wm_planner.networks.masks import LONG_RANGE, SHORT_RANGE, BlockMask, BlockSampler
 from wm_planner.networks.pictures import IMAGENET_MEAN, IMAGENET_STD, Pictures
 from wm_planner.networks.vjepa2 import (
     MASKED_PREDICTOR,

@@ -56,6 +56,13 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
     rollout: int = 2
     units: Literal["physical", "scaled"] = "physical"
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.rollout < self.clip:
+            raise ValueError(
+                f"rollout is {self.rollout}, wanted 1 to {self.clip - 1}: a clip of {self.clip} frames "
+                "has no more to compare with"
+            )
+
 
 RECIPES = {
     "small": Recipe(

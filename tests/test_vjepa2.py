@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from wm_planner.errors import ConfigError, ShapeError
-from wm_planner.networks.blocks import LONG_RANGE, SHORT_RANGE, BlockMask, BlockSampler
+from wm_planner.networks.masks import LONG_RANGE, SHORT_RANGE, BlockMask, BlockSampler
 from wm_planner.networks.vjepa2 import (
     MASKED_PREDICTOR,
     SIZES,
@@ -208,7 +208,7 @@ def test_an_array_of_fixed_size_serves_as_past_and_one_context_for_all_candidate
 
 
 def test_inputs_that_do_not_fit_are_named():
-    with pytest.raises(ShapeError, match="2x16x16: change the size"):
+    with pytest.raises(ConfigError, match="2x16x16: change the size"):
         VJepa2Encoder(TINY, (60, 64), 4)
     encoder = VJepa2Encoder(TINY, (32, 48), 4)
     with pytest.raises(ShapeError, match=r"\(1, 3, 6, 32, 48\).*multiple of 2, at most 4"):

@@ -210,6 +210,11 @@ def test_data_without_a_pose_that_the_action_moves_is_refused(clips):
         network(ACTIONS, planar)
 
 
+def test_a_rollout_beyond_the_clip_is_refused(clips):
+    with pytest.raises(ConfigError, match="rollout is 4, wanted 1 to 3"):
+        network(ACTIONS, clips.spec, rollout=4)
+
+
 def test_the_published_recipes_hold_their_rates_between_warm_up_and_end():
     recipe = load_model_file(ACTIONS).recipe("giant")
     rates = {i: recipe.learning_rate_at(i) for i in (0, 4499, 50_000, 90_000, 94_499)}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
 from wm_planner.config import Config
-from wm_planner.errors import ShapeError
+from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.networks.rope import grid_positions, rope_tables
 from wm_planner.networks.transformer import Block, initialise
 
@@ -65,6 +65,9 @@ class VJepa2Encoder(nn.Module):
         frames: longest video, in pictures, a multiple of `tubelet`; shorter ones are taken too.
         patch: side of a patch, in pixels.
         tubelet: pictures a token covers.
+
+    Raises:
+        ConfigError: if the clip does not divide into tubelets.
     """
 
     cos: Tensor
@@ -75,7 +78,7 @@ class VJepa2Encoder(nn.Module):
     ) -> None:
         super().__init__()
         if picture[0] % patch or picture[1] % patch or frames % tubelet:
-            raise ShapeError(
+            raise ConfigError(
                 f"{frames} pictures of {picture[0]}x{picture[1]} pixels do not divide into tubelets of "
                 f"{tubelet}x{patch}x{patch}: change the size of the picture, the patch or the clip"
             )

@@ -116,8 +116,8 @@ class AcPredictor(nn.Module):
         camera = None if extrinsics is None else extrinsics.unsqueeze(1)
         x = self._join(tokens.unsqueeze(1), action.unsqueeze(1), state.unsqueeze(1), camera).squeeze(1)
         cos, sin = self.cos[frame], self.sin[frame]
-        last = frame * x.shape[1]  # number of its first token: the row before sees the earlier frames alone
-        earlier = torch.arange(past[0][0].shape[2], device=x.device) < last
+        tokens_before = frame * x.shape[1]
+        earlier = torch.arange(past[0][0].shape[2], device=x.device) < tokens_before
         seen = torch.cat((earlier, torch.ones(x.shape[1], dtype=torch.bool, device=x.device)))
         new: list[Past] = []
         for block, old in zip(self.predictor_blocks, past, strict=True):
