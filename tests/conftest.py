@@ -1,4 +1,4 @@
-"""The option `--data`: where the data lies that is too large for the repository; and skips that are seen."""
+"""The option `--data=FOLDER`, where data too large for the repository lies; and skips that are seen."""
 
 import os
 from pathlib import Path
@@ -33,7 +33,7 @@ def shared_data(request, skip_loudly):
     def find(name):
         path = request.config.getoption("--data") / name
         if not path.is_dir():
-            skip_loudly(f"no reference data at {path}; give its parent by --data")
+            skip_loudly(f"no reference data at {path}; give its parent by --data=FOLDER")
         return path
 
     return find
