@@ -10,10 +10,13 @@ The recipe `giant` is the published first phase; the longer, larger clips of its
 
 from collections.abc import Mapping
 from copy import deepcopy
+from typing import Annotated
 
+import msgspec
 import torch
 from torch import Tensor
 
+from wm_planner.config import Positive
 from wm_planner.networks.masks import LONG_RANGE, SHORT_RANGE, BlockMask, BlockSampler
 from wm_planner.networks.pictures import IMAGENET_MEAN, IMAGENET_STD, Pictures
 from wm_planner.networks.vjepa2 import (
@@ -43,10 +46,10 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
 
     encoder: VitSize
     predictor: VitSize
-    picture: int
-    patch: int = 16
+    picture: Positive
+    patch: Positive = 16
     masks: tuple[BlockMask, ...] = (SHORT_RANGE, LONG_RANGE)
-    ema: float = 0.99925
+    ema: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.99925
 
 
 RECIPES = {

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from wm_planner.config import Positive
 from wm_planner.control.pose import moved
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.networks.pictures import IMAGENET_MEAN, IMAGENET_STD, Pictures
@@ -50,14 +51,14 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
 
     encoder: VitSize
     predictor: VitSize
-    picture: int
+    picture: Positive
     part: str = "target_encoder"
-    patch: int = 16
-    rollout: int = 2
+    patch: Positive = 16
+    rollout: Positive = 2
     units: Literal["physical", "scaled"] = "physical"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.rollout < self.clip:
+        if self.rollout >= self.clip:
             raise ValueError(
                 f"rollout is {self.rollout}, wanted 1 to {self.clip - 1}: a clip of {self.clip} frames "
                 "has no more to compare with"

@@ -122,8 +122,9 @@ def test_the_weights_it_starts_from_are_recorded_and_may_not_change(data, video_
     changes = {**TINY, "pretrained": str(start)}
     train(ACTIONS, [data.path], tmp_path / "run", "small", changes, report=lambda progress: None)
     commands = training_commands(tmp_path / "run")
-    assert [command.split()[2] for command in commands] == [VIDEO, ACTIONS]
-    assert f"pretrained={start}" in commands[1]
+    assert [command.split()[1:3] for command in commands[1:]] == [["train", VIDEO], ["train", ACTIONS]]
+    assert commands[0].startswith("wm collect")
+    assert f"pretrained={start}" in commands[2]
     (start / "checkpoint.pt").write_bytes((video_run / "checkpoint.pt").read_bytes() + b" ")
     with pytest.raises(BundleError, match=r"another training run: pretrained\..*start is"):
         train(ACTIONS, [data.path], tmp_path / "run", "small", changes)
@@ -210,6 +211,11 @@ def test_data_without_a_pose_that_the_action_moves_is_refused(clips):
         network(ACTIONS, planar)
 
 
+def test_heads_that_do_not_share_the_width_are_refused(clips):
+    with pytest.raises(ConfigError, match=r"\.encoder: dim is 24, which 5 heads do not share"):
+        network(VIDEO, clips.spec, encoder={**VIT, "heads": 5})
+
+
 def test_a_rollout_beyond_the_clip_is_refused(clips):
     with pytest.raises(ConfigError, match="rollout is 4, wanted 1 to 3"):
         network(ACTIONS, clips.spec, rollout=4)
@@ -229,7 +235,12 @@ def test_the_published_recipes_hold_their_rates_between_warm_up_and_end():
 
 def test_an_exported_bundle_gives_what_torch_does_and_says_how_it_was_trained(action_run, tmp_path):
     card = export(action_run, tmp_path / "bundle")
-    assert [command.split()[1] for command in card.training.command] == ["train", "train", "export"]
+    assert [command.split()[1] for command in card.training.command] == [
+        "collect",
+        "train",
+        "train",
+        "export",
+    ]
     assert card.observation.mean == (0.485, 0.456, 0.406)
     assert max(graph.max_abs_error for graph in card.graphs.values()) < 1e-4
     loaded = OnnxWorldModel.load(tmp_path / "bundle", device="cpu").card

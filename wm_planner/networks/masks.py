@@ -6,11 +6,13 @@ tokens, the surplus is dropped at random, there from the end, which is always th
 """
 
 import math
+from typing import Annotated
 
+import msgspec
 import torch
 from torch import Tensor
 
-from wm_planner.config import Config
+from wm_planner.config import Config, Positive
 from wm_planner.errors import ConfigError
 
 CPU = torch.device("cpu")
@@ -35,8 +37,8 @@ class BlockMask(Config, frozen=True, kw_only=True):
         aspect: height over width, drawn between the two, all alike.
     """
 
-    blocks: int
-    area: float
+    blocks: Positive
+    area: Annotated[float, msgspec.Meta(gt=0, le=1)]
     aspect: tuple[float, float] = (0.75, 1.5)
 
 

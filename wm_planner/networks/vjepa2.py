@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
-from wm_planner.config import Config
+from wm_planner.config import Config, Positive
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.networks.rope import grid_positions, rope_tables
 from wm_planner.networks.transformer import Block, initialise
@@ -24,10 +24,16 @@ class VitSize(Config, frozen=True, kw_only=True):
         mlp_ratio: hidden units of the MLP, as a multiple of `dim`.
     """
 
-    dim: int
-    depth: int
-    heads: int
+    dim: Positive
+    depth: Positive
+    heads: Positive
     mlp_ratio: float = 4.0
+
+    def __post_init__(self) -> None:
+        if self.dim % self.heads or self.dim // self.heads % 2:
+            raise ValueError(
+                f"dim is {self.dim}, which {self.heads} heads do not share in even parts: change dim or heads"
+            )
 
 
 SIZES = {
