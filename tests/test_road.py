@@ -186,7 +186,7 @@ def test_eval_reads_a_run_back(finished):
     command = [sys.executable, "-m", "wm_planner.cli", "eval", str(launched.folder)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "3 of 3" in result.stdout
-    assert re.search(r"│\s+5 │ 0\.\d+", result.stdout), result.stdout
+    assert re.search(r"^ 5 +0\.\d+ ", result.stdout, re.MULTILINE), result.stdout
 
 
 def test_ctrl_c_ends_everything_and_closes_the_recording(tmp_path):
