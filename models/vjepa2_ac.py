@@ -22,6 +22,7 @@ from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.networks.pictures import IMAGENET_MEAN, IMAGENET_STD, Pictures
 from wm_planner.networks.vjepa2 import SIZES, VitSize, VJepa2Encoder, normalise
 from wm_planner.networks.vjepa2_ac import AC_PREDICTOR, POSE_SIZE, AcPredictor
+from wm_planner.networks.whitening import Whitening
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel
 from wm_planner.training.pretrained import fit, read
@@ -45,6 +46,8 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
         picture: side of a camera picture after area averaging, in pixels; the cameras lie side by side.
         patch: side of a patch, in pixels.
         rollout: frames imagined one after the other in the second term of the loss.
+        tokens: `normed` as published; `whitened` besides, over the data, per place and channel, and predicted
+            as what changes: a small encoder's normed tokens hardly do, and a loss over them rewards copying.
         units: what the predictor reads poses and actions in: `physical` (m, rad), as published weights do, or
             `scaled` by the data, which learns faster.
     """
@@ -55,6 +58,7 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
     part: str = "target_encoder"
     patch: Positive = 16
     rollout: Positive = 2
+    tokens: Literal["normed", "whitened"] = "normed"
     units: Literal["physical", "scaled"] = "physical"
 
     def __post_init__(self) -> None:
@@ -132,8 +136,10 @@ class VJepa2Ac(TrainableModel):
         grid = self.encoder.grid[1:]
         self.predictor = AcPredictor(recipe.predictor, recipe.encoder.dim, grid, recipe.clip)
         self.predictor.extrinsics_encoder.requires_grad_(False)  # no camera token: it gets no gradient
+        shape = (grid[0] * grid[1], recipe.encoder.dim)
+        self.whitening = Whitening(*shape) if recipe.tokens == "whitened" else None
         self.latents = (
-            LatentSpec(name="tokens", shape=(grid[0] * grid[1], recipe.encoder.dim)),
+            LatentSpec(name="tokens", shape=shape),
             LatentSpec(name=self.pose.name, shape=(self.pose.size,), unit=self.pose.unit),
         )
         mean, std = data.statistics(self.pose.name)
@@ -149,8 +155,8 @@ class VJepa2Ac(TrainableModel):
         fit(self.encoder, read(path, self.part))
 
     def encode(self, images: Tensor, state: Tensor) -> dict[str, Tensor]:
-        doubled = self.pictures(images).unsqueeze(2).repeat(1, 1, TUBELET, 1, 1)  # (B, 3, 2, h, w)
-        return {"tokens": normalise(self.encoder(doubled)), self.pose.name: state}
+        tokens = self._normed(images)
+        return {"tokens": self.whitening(tokens) if self.whitening else tokens, self.pose.name: state}
 
     def step(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
         pose, action = self._seven(latent[self.pose.name]), self._seven(action)
@@ -162,8 +168,11 @@ class VJepa2Ac(TrainableModel):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         pose, action = self._seven(batch["state"]), self._seven(batch["action"])
         with torch.no_grad():
-            flat = self.encode(batch["images"].flatten(0, 1), batch["state"].flatten(0, 1))["tokens"]
-            tokens = flat.unflatten(0, pose.shape[:2])  # (B, T, P, D)
+            tokens = self._normed(batch["images"].flatten(0, 1))
+            if self.whitening:
+                self.whitening.observe(tokens)
+                tokens = self.whitening(tokens)
+            tokens = tokens.unflatten(0, pose.shape[:2])  # (B, T, P, D)
         forced = self._predict(tokens[:, :-1], action[:, :-1], pose[:, :-1])
         frames = torch.cat((tokens[:, :1], forced[:, :1]), dim=1)
         for t in range(2, self.rollout + 1):
@@ -175,11 +184,16 @@ class VJepa2Ac(TrainableModel):
         }
         return torch.stack(list(terms.values())).sum(), terms
 
+    def _normed(self, images: Tensor) -> Tensor:
+        """The frozen encoder's layer-normed tokens (B, P, D) of pictures, each doubled to fill a tubelet."""
+        doubled = self.pictures(images).unsqueeze(2).repeat(1, 1, TUBELET, 1, 1)  # (B, 3, 2, h, w)
+        return normalise(self.encoder(doubled))
+
     def _predict(self, tokens: Tensor, action: Tensor, pose: Tensor) -> Tensor:
-        """Layer-normed tokens of frames 1 to T, (B, T, P, D), from those of frames 0 to T - 1."""
+        """Tokens of frames 1 to T, (B, T, P, D), from those of frames 0 to T - 1."""
         state = (pose - self.state_mean) / self.state_std
         predicted: Tensor = self.predictor(tokens, action / self.action_scale, state)
-        return normalise(predicted)
+        return tokens + predicted if self.whitening else normalise(predicted)
 
     def _seven(self, values: Tensor) -> Tensor:
         """A pose or an action with rotation and gripper at rest where the data has none, (..., 7)."""
