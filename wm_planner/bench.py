@@ -113,7 +113,7 @@ def prediction(
     for folder in data:
         errors = table(
             f"{folder}: error 1, 5, 10 steps ahead (copying the last latent is 1), 5 with shuffled actions; "
-            "linear probe of the tool position, its worst axis; effective rank and least spread of the latent",
+            "linear probe of the tool position, its worst axis; effective rank, least spread of the latent",
             *("model", "1", "5", "10", "shuffled", "probe R2", "RMS", "rank", "std"),
         )
         for name, loaded in models.items():

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wm_planner import config
 from wm_planner.clock import Clock, Deadline, WallClock, seconds
 from wm_planner.costs.base import Context, Latent, WeightedCost
 from wm_planner.errors import ConfigError
+from wm_planner.planners.action_space import Actions, ActionSpace
 from wm_planner.planners.base import Plan, Planner
-from wm_planner.planners.problem import ActionSpace, Problem, check_costs
+from wm_planner.planners.problem import Problem, check_costs
 from wm_planner.world_models.base import WorldModel
-
-Actions = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
