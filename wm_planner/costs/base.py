@@ -37,7 +37,7 @@ class Rollout:
         """The trajectories of some of the candidates."""
 
         def some(arrays: Mapping[str, Array]) -> dict[str, Array]:
-            return {name: array[start:stop] for name, array in arrays.items()}
+            return {name: array[start:stop, ...] for name, array in arrays.items()}
 
         return Rollout(some(self.latents), some(self.states), some(self.outputs))
 

@@ -46,7 +46,7 @@ class KeepOut:
         if self.config.spheres:
             depths.append(_depth_in_spheres(position, _checked(self.config.spheres, size + 1, position)))
         for box in self.config.boxes:
-            corners = _checked((box,), 2 * size, position)[0]
+            corners = _checked((box,), 2 * size, position)[0, :]
             inside = xp.minimum(position - corners[:size], corners[size:] - position)  # (N, H, k)
             depths.append(xp.min(inside, axis=-1))
         deepest = depths[0]

@@ -14,7 +14,7 @@ class Gradient(SamplingPlanner):
 
     For models with gradients: those that torch runs. Source: Kingma & Ba 2015, algorithm 1; as a planner
     over a latent model, Zhou et al. 2024 (DINO-WM), sec. 5. Differs in that steps are measured in half
-    ranges of the action box and end inside it. Never a round of sampling: `samples` plans go side by side.
+    ranges of the action box and end inside it.
     """
 
     class Config(SamplingConfig, frozen=True, kw_only=True):
