@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from decision_process import DISCOUNT, DecisionProcess
 from point_mass import CostOf, PointMass, action_spec, problem, reach
 
 from wm_planner.clock import Deadline, ManualClock
 from wm_planner.costs import build_costs
 from wm_planner.costs.base import Context
 from wm_planner.errors import ConfigError
+from wm_planner.evaluation.decision_process import DISCOUNT, DecisionProcess
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.categorical_cem import CategoricalCEM, choose, refit_choices
 from wm_planner.planners.cem import CEM

@@ -27,7 +27,7 @@ class MPPI(CEM):
                 elites' cost above the best: small follows the best, large averages.
         """
 
-        temperature: float = 0.5
+        temperature: float = 1.0
 
         def __post_init__(self) -> None:
             super().__post_init__()

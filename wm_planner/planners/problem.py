@@ -78,6 +78,21 @@ class Problem:
         rollout, gradient = self.model.gradient(self.latent, actions, self._objective)
         return self._scores([self.terms(rollout, actions)]), gradient
 
+    def present(self) -> dict[str, float]:
+        """The terms, unweighted, of staying where the latent is, save those that need a model's outputs.
+
+        What is 0 at the goal is a measure of how near it is, whatever the planner hopes for.
+        """
+        candidates = [spec for spec in self.model.card.latents if spec.role == "candidate"]
+        here = {spec.name: np.asarray(self.latent[spec.name])[:, None] for spec in candidates}  # (1, 1, ...)
+        states = {spec.name: here[spec.name] for spec in candidates if spec.unit is not None}
+        stay = self.space.hold(1)[None]
+        return {
+            cost.name: float(cost.cost(Rollout(here, states), stay, self.context)[0])
+            for cost in self.costs
+            if not any(need.startswith("output:") for need in cost.cost.requires)
+        }
+
     def terms(self, rollout: Rollout, actions: Array) -> dict[str, NDArray[np.float64]]:
         """The terms (N,) by name, unweighted, of imagined `actions` (N, H, A)."""
         return {
