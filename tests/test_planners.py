@@ -172,6 +172,23 @@ def test_a_deadline_cuts_between_iterations_and_the_best_so_far_is_returned(name
     assert deadline.left_s() > 0
 
 
+@pytest.mark.parametrize("name", EVERY_PLANNER)
+def test_a_deadline_cuts_within_a_round_too_where_the_model_takes_few_candidates(name):
+    """Ten candidates take 10 ms: of the first round as many are evaluated as 35 ms leave time for."""
+    clock = ManualClock()
+
+    class Slow(PointMass):
+        def rollout(self, latent, actions, noise=None):
+            clock.set_ns(clock.now_ns() + 10_000_000)
+            return super().rollout(latent, actions, noise)
+
+    model, deadline = Slow(max_candidates=10), Deadline.after(clock, 0.035)
+    plan = build(name, samples=64).plan(reach([1, 1], model), rng=rng(), deadline=deadline)
+    assert plan.deadline_hit and deadline.left_s() > 0
+    assert len(model.seen) == 3 and plan.evaluations == model.evaluations <= 30
+    assert np.isfinite(plan.cost)
+
+
 def test_without_a_deadline_every_iteration_is_done():
     plan = build("cem", iterations=4).plan(reach([1, 1]), rng=rng())
     assert (plan.iterations, plan.evaluations, plan.deadline_hit) == (4, 4 * 32 + 1, False)

@@ -57,6 +57,8 @@ def goal_distance(trajectories: Array, goal: Array, config: DistanceConfig) -> A
             f"the goal has shape {tuple(goal.shape)}, the imagined trajectories {tuple(trajectories.shape)}: "
             f"wanted a goal of shape {shape}; was it encoded by another model?"
         )
+    if config.mean_weight == 0:
+        trajectories = trajectories[:, -1:, ...]  # the end is all that counts
     each = _difference(trajectories, xp.reshape(match(goal, trajectories), (1, 1, *shape)), config.metric)
     axes = tuple(range(2, len(each.shape)))
     return over_steps(xp.mean(each, axis=axes) if axes else each, config)

@@ -100,8 +100,16 @@ class Obstacles:
 def _depth_in_spheres(position: Array, spheres: Array) -> Array:
     """How deep positions (N, H, k) are in the deepest of spheres (..., M, k + 1), (N, H); below 0 outside."""
     xp = array_namespace(position)
-    way = position[:, :, None, :] - spheres[..., :-1]  # (N, H, M, k)
-    return xp.max(spheres[..., -1] - xp.sqrt(xp.sum(way * way, axis=-1) + 1e-20), axis=-1)
+    deepest = None
+    for index in range(spheres.shape[-2]):  # sphere by sphere and axis by axis: sums of two numbers are slow
+        sphere = spheres[..., index, :]
+        square = 1e-20  # so that the root has a slope at the centre
+        for axis in range(position.shape[-1]):
+            way = position[..., axis] - sphere[..., axis]  # (N, H)
+            square = square + way * way
+        depth = sphere[..., -1] - xp.sqrt(square)
+        deepest = depth if deepest is None else xp.maximum(deepest, depth)
+    return deepest
 
 
 def _checked(zones: tuple[tuple[float, ...], ...], numbers: int, position: Array) -> Array:

@@ -55,15 +55,14 @@ class CEM(SamplingPlanner):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        floor = config.min_std * space.half_range
-        mean = search.knots(search.start)  # (M, A)
-        std = np.broadcast_to(config.init_std * space.half_range, mean.shape)
+        floor = search.share(config.min_std)
+        mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
 
         for round_ in search.rounds(config.iterations):
             # 1. Sample; the first candidate is the mean itself.
             noise = rng.standard_normal((config.samples, *mean.shape), dtype=np.float32)
             noise[0] = 0
-            candidates = search.actions(sample(mean, std, noise, space.low, space.high))
+            candidates = search.actions(sample(mean, std, noise, search.low, search.high))
             if round_ == 0:
                 candidates[0] = search.start  # which knots may not meet exactly
                 candidates = np.concatenate([candidates, search.proposals])
@@ -80,7 +79,7 @@ class CEM(SamplingPlanner):
 
 
 def sample(mean: Array, std: Array, noise: Array, low: Array, high: Array) -> Array:
-    """Candidates (N, M, A) inside the box, from mean and std (M, A), noise (N, M, A), low and high (A,)."""
+    """Candidates (N, M, A) inside the box, from mean and std (M, A), noise (N, M, A), low, high (M, A)."""
     xp = array_namespace(noise)
     return xp.minimum(xp.maximum(mean + std * noise, low), high)  # clip takes twice as long in NumPy
 
@@ -111,7 +110,7 @@ def refit(
         elites: shape (K, M, A).
         shares: of each elite, (K,), sum 1, or 0 where none counts: then nothing changes.
         momentum: share of the old that is kept.
-        floor: least deviation, (A,).
+        floor: least deviation, (M, A) or (A,).
     """
     xp = array_namespace(elites)
     shares = xp.reshape(xp.astype(shares, elites.dtype), (-1, 1, 1))  # (K, 1, 1)

@@ -46,11 +46,10 @@ class Gradient(SamplingPlanner):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        mean = search.knots(search.start)  # (M, A)
-        std = np.broadcast_to(config.init_std * space.half_range, mean.shape)
+        mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
         noise = rng.standard_normal((config.samples, *mean.shape), dtype=np.float32)
         noise[0] = 0
-        starts = sample(mean, std, noise, space.low, space.high)
+        starts = sample(mean, std, noise, search.low, search.high)
         points = np.concatenate([starts, search.knots(search.proposals)])  # (N, M, A)
         first, second = np.zeros_like(points), np.zeros_like(points)
 

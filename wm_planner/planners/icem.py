@@ -52,15 +52,14 @@ class ICEM(CEM):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        floor = config.min_std * space.half_range
-        mean = search.knots(search.start)  # (M, A)
-        std = np.broadcast_to(config.init_std * space.half_range, mean.shape)
+        floor = search.share(config.min_std)
+        mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
         kept, kept_table = np.empty((0, *search.start.shape), np.float32), search.nothing
 
         for round_ in search.rounds(config.iterations):
             # 1. Sample smooth candidates, fewer each round; the first round adds what earlier ticks found.
             white = rng.standard_normal((self.population(round_), *mean.shape), dtype=np.float32)
-            smooth = sample(mean, std, coloured(white, self._colour), space.low, space.high)
+            smooth = sample(mean, std, coloured(white, self._colour), search.low, search.high)
             candidates = search.actions(smooth)
             if round_ == 0:
                 candidates = np.concatenate([search.start[None], search.proposals, candidates])
@@ -72,7 +71,7 @@ class ICEM(CEM):
             elites, elite_costs = best(pool, costs, config.elites)
             shares = equal_shares(elite_costs)
             mean, std = refit(mean, std, search.knots(elites), shares, config.momentum, floor)
-            kept, _ = best(pool, costs, self._keep)
+            kept = elites[: self._keep]
             kept_table, _ = best(pool_table, costs, self._keep)
 
         if search.has_time():

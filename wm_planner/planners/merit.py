@@ -41,6 +41,8 @@ class Merit:
 
     def rank(self, table: Table) -> NDArray[np.float64]:
         """What the returned plan is chosen by, (N,)."""
+        if not self.limits:
+            return table[:, 0]
         return self._rejected(self._penalised(table), table, ~self._soft)
 
     def update(self, row: Table) -> None:

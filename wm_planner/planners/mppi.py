@@ -38,9 +38,8 @@ class MPPI(CEM):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        floor = config.min_std * space.half_range
-        mean = search.knots(search.start)  # (M, A)
-        std = np.broadcast_to(config.init_std * space.half_range, mean.shape)
+        floor = search.share(config.min_std)
+        mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
         fixed = np.concatenate([search.start[None], search.proposals])
 
         for round_ in search.rounds(config.iterations):
@@ -49,7 +48,7 @@ class MPPI(CEM):
                 fixed_table = yield from search.evaluate(fixed)
             noise = rng.standard_normal((config.samples, *mean.shape), dtype=np.float32)
             noise[0] = 0
-            candidates = search.actions(sample(mean, std, noise, space.low, space.high))
+            candidates = search.actions(sample(mean, std, noise, search.low, search.high))
             # 2. Score.
             table = yield from search.evaluate(candidates)
             pool = np.concatenate([fixed, candidates])

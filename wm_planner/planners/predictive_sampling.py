@@ -32,11 +32,10 @@ class PredictiveSampling(SamplingPlanner):
         self.config = config
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
-        space = search.space
         mean = search.knots(search.start)  # (M, A)
-        std = np.broadcast_to(self.config.std * space.half_range, mean.shape)
+        std = search.share(self.config.std)
         for _ in search.rounds(1):
             noise = rng.standard_normal((self.config.samples, *mean.shape), dtype=np.float32)
-            candidates = search.actions(sample(mean, std, noise, space.low, space.high))
+            candidates = search.actions(sample(mean, std, noise, search.low, search.high))
             yield from search.evaluate(np.concatenate([search.start[None], search.proposals, candidates]))
         return search.plan(spread=std)

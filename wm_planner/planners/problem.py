@@ -135,7 +135,10 @@ def evaluate_many(problems: Sequence[Problem], candidates: Sequence[Array]) -> l
     model = problems[0].model
     foldable = all(problem.model is model for problem in problems)
     foldable &= all(spec.role != "shared" for spec in model.card.latents)
-    if not foldable and len(problems) > 1:
+    if len(problems) == 1 and len(candidates[0]) <= model.card.max_candidates:
+        rollout = model.rollout(problems[0].latent, candidates[0])
+        return [problems[0]._scores([problems[0].terms(rollout, candidates[0])])]
+    if len(problems) > 1 and not foldable:
         return [problem.evaluate(some) for problem, some in zip(problems, candidates, strict=True)]
     parts: list[list[dict[str, NDArray[np.float64]]]] = [[] for _ in problems]
     for call in _calls([len(some) for some in candidates], model.card.max_candidates):

@@ -31,6 +31,7 @@ class Search:
     Attributes:
         start: the warm start, or the plan of doing nothing, as the action space admits it, (H, A).
         proposals: the proposals likewise, (M, H, A), M may be 0.
+        low, high: the box at every knot, (M, A).
         nothing: the table of no candidates, (0, 1 + C).
 
     Raises:
@@ -61,6 +62,8 @@ class Search:
         )
         self.start: Actions = self._admit(warm_start)
         self.proposals: Actions = self._admit(proposals)
+        self.low: Actions = np.tile(self.space.low, (curve.knots, 1))
+        self.high: Actions = np.tile(self.space.high, (curve.knots, 1))
         self._merit = Merit(problem.costs)
         self.nothing: Table = np.empty((0, 1 + self._merit.limits))
         self._best: Actions = self.start
@@ -69,7 +72,7 @@ class Search:
         self._leader: Table | None = None
         self._terms: dict[str, float] = {}
         self._rounds = self._evaluations = self._not_finite = 0
-        self._round_s = 0.0
+        self._round_s = self._chunk_s = 0.0
         self._cut = False
 
     def rounds(self, count: int) -> Iterator[int]:
@@ -86,8 +89,12 @@ class Search:
 
     def has_time(self) -> bool:
         """Whether the time left is longer than the last round took; False marks the plan as cut."""
-        self._cut = self._left_s() <= self._round_s
+        self._cut = self._cut or self._left_s() <= self._round_s
         return not self._cut
+
+    def share(self, share: float) -> Actions:
+        """A share of half the action range at every knot, (M, A)."""
+        return np.tile(share * self.space.half_range, (self._curve.knots, 1))
 
     def actions(self, knots: Actions) -> Actions:
         """Candidates (N, H, A) of knots (N, M, A) in the box, as the action space admits them."""
@@ -100,12 +107,31 @@ class Search:
         return knots
 
     def evaluate(self, candidates: Actions) -> Evaluation:
-        """The table of `candidates` (N, H, A), infinite where they are not finite; keeps the best."""
-        return self.note(candidates, (yield candidates))
+        """The table of `candidates` (N, H, A), infinite where they are not finite; keeps the best.
+
+        Under a deadline they are asked for in chunks of what the model takes; the chunks for which no time is
+        left are not evaluated, and count as infinite.
+        """
+        if self._deadline is None:
+            return self.note(candidates, (yield candidates))
+        tables, chunk = [self.nothing], self.problem.model.card.max_candidates
+        for start in range(0, len(candidates), chunk):
+            left_s = self._left_s()
+            if left_s <= self._chunk_s:
+                self._cut = True
+                tables.append(np.full((len(candidates) - start, self.nothing.shape[1]), np.inf))
+                break
+            some = candidates[start : start + chunk]
+            tables.append(self.note(some, (yield some)))
+            self._chunk_s = left_s - self._left_s()
+        return np.concatenate(tables)
 
     def note(self, candidates: Actions, scores: Scores) -> Table:
         """Keep the best of `candidates` (N, H, A) that were scored."""
-        table = np.concatenate([scores.total[:, None], scores.excess], axis=1)
+        table = scores.total[:, None]
+        if self._merit.limits:
+            table = np.concatenate([table, scores.excess], axis=1)
+            self._leader = table[int(np.argmin(self.merits(table)))]
         self._evaluations += len(candidates)
         self._not_finite += int(np.isinf(scores.total).sum())
         ranks = self._merit.rank(table)
@@ -114,7 +140,6 @@ class Search:
             self._rank, self._row = float(ranks[winner]), table[winner]
             self._best = candidates[winner].copy()
             self._terms = {name: float(values[winner]) for name, values in scores.terms.items()}
-        self._leader = table[int(np.argmin(self.merits(table)))]
         return table
 
     def merits(self, table: Table) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """A car as a kinematic single track: a world model without learning, for 1000 candidates in a millisecond.
 
 Source: Kong et al. 2015, sec. II, with the reference point on the rear axle. Speeds are integrated by the
-trapezoid and positions along the mean heading of a step, which is of second order. All steps of a rollout
-are sums along the horizon, so that no loop runs over them.
+trapezoid and positions along the mean heading of a step, which is of second order. Inside, candidates are
+the last axis, and only sums run along the horizon: that is what makes it quick.
 """
 
 from collections.abc import Mapping
@@ -93,24 +93,34 @@ class BicycleModel:
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
         """Imagine `actions` (N, H, 2) from one state (1, ...), or N of them."""
-        actions = checked_actions(self.card, actions, "NH")
+        acceleration, steering = np.ascontiguousarray(
+            checked_actions(self.card, actions, "NH").transpose(2, 1, 0)
+        )  # (H, N) each
         dt = np.float32(self.config.control_dt_s)
-        wanted = latent["speed"] + np.cumsum(actions[..., 0] * dt, axis=1)  # (N, H)
-        reached = wanted - np.minimum(np.minimum.accumulate(wanted, axis=1), 0)  # stops at 0, to the bit
-        before = np.concatenate(
-            [np.broadcast_to(latent["speed"], (len(actions), 1)), reached[:, :-1]], axis=1
-        )
-        way = (before + reached) * (dt / 2)
-        turn = way * np.tan(actions[..., 1]) / np.float32(self.config.wheelbase_m)
-        heading = latent["heading"] + np.cumsum(turn, axis=1)
+        before, speed = latent["speed"][:, 0], acceleration * dt
+        mean_speed = np.empty_like(speed)
+        for h in range(len(speed)):  # a standstill ends the braking, so this is no plain sum
+            np.maximum(speed[h] + before, 0, out=speed[h])
+            np.add(before, speed[h], out=mean_speed[h])
+            before = speed[h]
+        way = mean_speed * (dt / 2)
+        turn = way * np.tan(steering) * np.float32(1 / self.config.wheelbase_m)
+        heading = _summed(turn.copy(), latent["heading"][:, 0])
         mean_heading = heading - turn / 2
-        position = np.empty((*way.shape, 2), np.float32)
-        np.cumsum(way * np.cos(mean_heading), axis=1, out=position[..., 0])
-        np.cumsum(way * np.sin(mean_heading), axis=1, out=position[..., 1])
-        position += latent["position"][:, None]
+        position = np.stack([way * np.cos(mean_heading), way * np.sin(mean_heading)])  # (2, H, N)
+        for axis in range(2):
+            _summed(position[axis], latent["position"][:, axis])
         states: dict[str, NDArray[np.float32]] = {
-            "position": position,
-            "heading": heading[..., None],
-            "speed": reached[..., None],
+            "position": position.transpose(2, 1, 0),
+            "heading": heading.T[..., None],
+            "speed": speed.T[..., None],
         }
         return Rollout(latents=states, states=states)
+
+
+def _summed(steps: NDArray[np.float32], start: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The sums along the first axis of (H, N), in place, from `start` (1,) or (N,)."""
+    for h in range(len(steps)):
+        np.add(steps[h], start, out=steps[h])
+        start = steps[h]
+    return steps
