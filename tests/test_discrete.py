@@ -165,7 +165,7 @@ def test_every_choice_ever_evaluated_is_a_choice():
     plan = categorical().plan(
         problem(match([1] * 6), model),
         rng=rng(),
-        warm_start=np.full((6, 1), 9, np.float32),
+        warm_start=np.array([[9], [1.4], [2.6], [0], [-1], [3]], np.float32),
         proposals=np.full((1, 6, 1), -3, np.float32),
     )
     for batch in [*model.seen, plan.actions[None]]:

@@ -94,14 +94,15 @@ def test_a_limit_of_a_launch_file():
         build_costs([{"type": "effort", "limit": {"by": "force"}}], "costs")
 
 
-def test_a_limited_term_that_is_not_finite_never_wins_and_is_counted():
+@pytest.mark.parametrize("by", WAYS)
+def test_a_limited_term_that_is_not_finite_never_wins_and_is_counted(by):
     costs = [
         WeightedCost("goal", quadratic(np.ones((3, 2)))),
-        WeightedCost("bad", CostOf(lambda a: np.where(a[:, 0, 0] > 0, np.nan, -1.0)), limit=Limit()),
+        WeightedCost("bad", CostOf(lambda a: np.where(a[:, 0, 0] > 0, np.nan, -1.0)), limit=Limit(by=by)),
     ]
     task = Problem(PointMass(), {"z": np.zeros((1, 2), np.float32)}, costs, Context())
     plan = build("cem").plan(task, rng=rng())
-    assert plan.actions[0, 0] <= 0
+    assert plan.actions[0, 0] <= 0 and np.isfinite(plan.cost)
     assert 0 < plan.not_finite < plan.evaluations
 
 

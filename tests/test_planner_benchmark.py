@@ -61,5 +61,5 @@ def test_the_command_prints_every_table():
         app, ["planners", "--seeds", "1", "--processes", "2", "--plans", "2", "--deadline-rounds", "0"]
     )
     assert result.exit_code == 0, result.output
-    for word in ("Riccati", "iCEM", "gumbel root", "bicycle"):
+    for word in ("Riccati", "iCEM", "gumbel, 400", "bicycle"):
         assert word in result.output

@@ -186,7 +186,7 @@ def planners(
     console.print(curve)
     trees = table(
         "tree search on random processes of 12 states and 4 choices",
-        *("root, simulations, leaves", "first choice optimal", "CPU a simulation"),
+        *("root, simulations, leaves", "optimal", "CPU a simulation"),
     )
     for tree in b.tree_rows(processes):
         share = f"{tree.optimal} of {tree.processes}"

@@ -105,7 +105,7 @@ def tree_rows(processes: int = 100) -> list[TreeRow]:
                 spent += time.process_time() - started
                 optimal += int(plan.actions[0, 0]) == int(np.argmax(process.q()[0]))
             values = "exact values" if "value" in costs else "no values"
-            name = f"{root} root, {simulations} simulations, {values}"
+            name = f"{root}, {simulations}, {values}"
             rows.append(TreeRow(name, optimal, processes, spent / processes / simulations))
     return rows
 

@@ -44,8 +44,9 @@ class ActionSpace:
         return (self.high - self.low) / np.float32(2)
 
     def clip(self, actions: Actions) -> Actions:
-        """`actions` (..., A) moved into the box."""
-        return np.clip(actions, self.low, self.high)
+        """`actions` (..., A) moved into the box, and to whole numbers where they are choices."""
+        clipped = np.clip(actions, self.low, self.high)
+        return np.rint(clipped) if self.choices else clipped
 
     def admit(self, plans: Actions, last_action: Actions | None) -> Actions:
         """Plans (..., H, A) moved into the box, and every action within reach of the one before.

@@ -121,8 +121,9 @@ class Problem:
                 if cost.limit is None:
                     total += cost.weight * terms[cost.name]
                 else:
-                    excess.append(terms[cost.name] - cost.limit.at_most)
-                    total[~np.isfinite(terms[cost.name])] = np.inf
+                    finite = np.isfinite(terms[cost.name])
+                    excess.append(np.where(finite, terms[cost.name] - cost.limit.at_most, np.inf))
+                    total[~finite] = np.inf
         total[~np.isfinite(total)] = np.inf
         return Scores(total, terms, np.stack(excess, axis=1) if excess else np.empty((len(total), 0)))
 

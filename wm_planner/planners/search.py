@@ -23,7 +23,8 @@ class Search:
 
     Args:
         problem: what to minimise.
-        curve: what a plan is made of; its horizon is H.
+        horizon: H.
+        curve: from knots to plans of that horizon.
         warm_start: (H, A), or None.
         proposals: (M, H, A), or None.
         deadline: when to stop, or None.
