@@ -273,6 +273,17 @@ def test_the_update_rules_agree_in_every_array_namespace(namespace):
         np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-5, atol=1e-6)
 
 
+def test_weights_fall_by_e_with_every_temperature_times_the_spread_of_the_costs():
+    costs = np.array([1.0, 3.0, np.inf, 5.0, 7.0])
+    shares = weigh(costs, temperature=0.5)
+    scale = 0.5 * np.std([1, 3, 5, 7])
+    np.testing.assert_allclose(shares[[1, 3, 4]] / shares[0], np.exp(-np.array([2, 4, 6]) / scale))
+    assert shares.sum() == pytest.approx(1) and shares[2] == 0
+    np.testing.assert_allclose(weigh(1000 * costs, 0.5), shares)  # no unit
+    np.testing.assert_allclose(weigh(np.full(4, 2.0), 0.5), 0.25)
+    assert not weigh(np.full(4, np.inf), 0.5).any()
+
+
 def test_a_refit_without_finite_elites_changes_nothing():
     mean, std = np.full((2, 1), 0.1), np.full((2, 1), 0.5)
     elites, costs = np.ones((3, 2, 1)), np.full(3, np.inf)
@@ -324,6 +335,13 @@ def test_a_warm_start_of_another_horizon_is_refused():
         build("cem").plan(reach([1, 1]), rng=rng(), warm_start=np.zeros((5, 2), np.float32))
     with pytest.raises(ShapeError, match="proposals hold"):
         build("cem").plan(reach([1, 1]), rng=rng(), proposals=np.full((1, 3, 2), np.nan, np.float32))
+
+
+def test_presets_are_cem_as_published_and_every_key_can_be_set():
+    ours = PLANNERS.build({"type": "vjepa2_ac", "samples": 800}, "test").config
+    assert (ours.samples, ours.elites, ours.iterations, ours.momentum, ours.horizon) == (800, 10, 10, 0.15, 2)
+    dino = PLANNERS.build({"type": "dino_wm"}, "test").config
+    assert (dino.samples, dino.elites, dino.iterations, dino.horizon) == (300, 30, 30, 5)
 
 
 def test_every_planner_has_a_config_of_its_own():
