@@ -10,7 +10,7 @@ from wm_planner import messages as m
 from wm_planner import share
 from wm_planner.bridges.messages import actions_of, joints_of
 from wm_planner.clock import nanoseconds
-from wm_planner.config import Config
+from wm_planner.config import Config, Delay, Seconds
 from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
@@ -32,8 +32,8 @@ class Controller(Node):
         """
 
         robot: str
-        control_dt_s: float = 0.2
-        patience_s: float = 0.12
+        control_dt_s: Seconds = 0.2
+        patience_s: Delay = 0.12
 
     params: Params
 

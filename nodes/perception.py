@@ -13,7 +13,7 @@ from wm_planner.bridges.messages import (
     latent_message,
     observation_of,
 )
-from wm_planner.config import Config
+from wm_planner.config import Config, Positive
 from wm_planner.errors import NodeError
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
@@ -33,7 +33,7 @@ class Perception(Node):
 
         world_model: str
         device: Device = "auto"
-        threads: int = 1
+        threads: Positive = 1
 
     params: Params
 

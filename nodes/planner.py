@@ -11,7 +11,7 @@ import numpy as np
 from wm_planner import messages as m
 from wm_planner.bridges.messages import path_message, plan_info_message, plan_message
 from wm_planner.clock import Deadline, nanoseconds, seconds
-from wm_planner.config import Config, convert
+from wm_planner.config import Config, Positive, Seconds, Seed, convert
 from wm_planner.costs import build_costs
 from wm_planner.costs.base import Context, Latent
 from wm_planner.messaging.wire import Envelope
@@ -41,10 +41,10 @@ class Planner(Node):
         planner: dict[str, Any]
         costs: list[dict[str, Any]]
         mpc: dict[str, Any] = msgspec.field(default_factory=dict)
-        deadline_s: float = 0.1
-        seed: int = 0
+        deadline_s: Seconds = 0.1
+        seed: Seed = 0
         device: Device = "auto"
-        threads: int = 1
+        threads: Positive = 1
 
     params: Params
 

@@ -11,7 +11,7 @@ import numpy as np
 from wm_planner import messages as m
 from wm_planner.bridges.messages import camera_topic, goal_message, sensor_messages
 from wm_planner.clock import nanoseconds
-from wm_planner.config import Config
+from wm_planner.config import Config, Delay, Positive, Seconds, Seed
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
 from wm_planner.simulation.base import Disturbance, load_scene
@@ -34,11 +34,11 @@ class Simulator(Node):
         """
 
         scene: str
-        episodes: int = 10
-        steps: int = 30
-        seed: int = 0
-        stall_s: float = 3.0
-        camera_delay_s: float = 0.0
+        episodes: Positive = 10
+        steps: Positive = 30
+        seed: Seed = 0
+        stall_s: Seconds = 3.0
+        camera_delay_s: Delay = 0.0
         disturbance: Disturbance = Disturbance()
 
     params: Params

@@ -1,6 +1,6 @@
 import pytest
 
-from wm_planner.config import Config, convert, read_yaml, to_builtins
+from wm_planner.config import Config, Positive, convert, read_yaml, to_builtins
 from wm_planner.errors import ConfigError
 
 
@@ -10,6 +10,7 @@ class Wheel(Config, frozen=True, kw_only=True):
 
 class Car(Config, frozen=True, kw_only=True):
     name: str
+    seats: Positive = 4
     wheels: tuple[Wheel, ...] = ()
     spare: Wheel | None = None
     by_side: dict[str, Wheel] | None = None
@@ -34,6 +35,7 @@ def test_values_become_a_frozen_struct():
         ({"name": "x", "wheels": [{}, {"r": 1}]}, "car.yaml.wheels[1]: unknown key 'r', (known: radius_m)"),
         ({"name": "x", "wheels": [{"radius_m": "big"}]}, "car.yaml.wheels[0].radius_m: Expected `float`"),
         ({"name": "x", "by_side": {"left": {"r": 1}}}, "unknown key 'r', (known: radius_m)"),
+        ({"name": "x", "seats": 0}, "car.yaml.seats: Expected `int` >= 1, got 0"),
         ({}, "car.yaml: Object missing required field `name`"),
     ],
 )

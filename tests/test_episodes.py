@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from wm_planner.collection import COLLECTION_SEEDS, CollectConfig, collect, explore
-from wm_planner.data.episodes import META_FILE, EpisodeData
+from wm_planner.collection import CollectConfig, collect, explore
+from wm_planner.data.episodes import COLLECTION_SEEDS, META_FILE, EpisodeData
 from wm_planner.errors import DatasetError
 from wm_planner.simulation.base import load_scene
 from wm_planner.simulation.mujoco import MujocoSimulator

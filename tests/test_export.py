@@ -68,7 +68,9 @@ def test_the_card_says_what_the_graphs_are_and_where_they_came_from(exported, da
     assert set(card.graphs) == {"encode", "step"}
     assert card.training.data.keys() == {str(data.path)}
     assert card.training.iterations == 3
-    train_line, export_line = card.training.command
+    collect_line, train_line, export_line = card.training.command
+    assert collect_line == data.meta.command(str(data.path))
+    assert f"--out {data.path} --episodes {data.meta.episodes}" in collect_line
     assert train_line.startswith(f"wm train {MODEL} --recipe ")
     assert f"--data {data.path} --set iterations=3 --set batch=4 " in train_line
     assert "--set 'encoder.channels=[8]'" in train_line or "--set encoder.dim=16" in train_line

@@ -10,12 +10,14 @@ import msgspec
 import numpy as np
 import typer
 
+from wm_planner.errors import ConfigError
 from wm_planner.terminal import console, table
 
 app = typer.Typer(
     no_args_is_help=True, help="Measure this installation; every figure of the docs comes from here."
 )
 Models = Annotated[list[str], typer.Option("--model", help="bundle; give several times")]
+Positive = Annotated[int, typer.Option(min=1)]
 SHIPPED = ["models/panda_reach", "models/panda_reach_small"]
 
 
@@ -23,20 +25,20 @@ SHIPPED = ["models/panda_reach", "models/panda_reach_small"]
 def success(
     launch: Annotated[str, typer.Argument(help="launch file: its scene, planner and costs are used")],
     model: Models = SHIPPED,
-    episodes: int = 200,
-    physics_episodes: int = 50,
-    steps: int = 30,
+    episodes: Positive = 200,
+    physics_episodes: Annotated[int, typer.Option(min=0, help="over true physics, which is slow")] = 50,
+    steps: Positive = 30,
     disturbed: Annotated[
-        int, typer.Option(help="episodes under moved cameras, half the light, distractors each")
+        int, typer.Option(min=0, help="episodes under moved cameras, half the light, distractors each")
     ] = 0,
     untrained: Annotated[str | None, typer.Option(help="bundle with an untrained encoder")] = None,
     baselines: Annotated[bool, typer.Option(help="also random, straight and over true physics")] = True,
     greedy: Annotated[bool, typer.Option(help="also each model with a horizon of one step")] = True,
     models: Annotated[bool, typer.Option(help="the models; off for the baselines alone")] = True,
     first_seed: Annotated[
-        int, typer.Option(help="of the episodes; no setting was chosen on 10000 and up")
+        int, typer.Option(min=0, help="of the episodes; no setting was chosen on 10000 and up")
     ] = 10_000,
-    workers: int = 2,
+    workers: Positive = 2,
     out: Annotated[Path | None, typer.Option(help="write the rows as JSON here")] = None,
     cards: Annotated[bool, typer.Option(help="write each model's rows on its card")] = False,
 ) -> None:
@@ -114,7 +116,7 @@ def prediction(
     for folder in data:
         errors = table(
             f"{folder}: error 1, 5, 10 steps ahead (copying the last latent is 1), 5 with shuffled actions; "
-            "linear probe of the tool position, its worst axis; effective rank, least spread of the latent",
+            "linear probe of the tool position, its worst axis; effective rank and least std of the latent",
             *("model", "1", "5", "10", "shuffled", "probe R2", "RMS", "rank", "std"),
         )
         for name, loaded in models.items():
@@ -133,7 +135,7 @@ def prediction(
 
 
 @app.command()
-def render(scene: str = "sim/panda_reach_wall.py", frames: int = 2000) -> None:
+def render(scene: str = "sim/panda_reach_wall.py", frames: Positive = 2000) -> None:
     """Camera pictures a second, on one core."""
     from wm_planner.simulation.base import load_scene
     from wm_planner.simulation.mujoco import MujocoSimulator
@@ -163,10 +165,10 @@ def bus() -> None:
 
 @app.command()
 def planners(
-    seeds: int = 11,
-    processes: int = 100,
-    plans: Annotated[int, typer.Option(help="timed plans a row")] = 200,
-    deadline_rounds: Annotated[int, typer.Option(help="of 500 plans of 50 ms; 0 leaves them out")] = 3,
+    seeds: Positive = 11,
+    processes: Positive = 100,
+    plans: Annotated[int, typer.Option(min=1, help="timed plans a row")] = 200,
+    deadline_rounds: Annotated[int, typer.Option(min=0, help="of 500 plans of 50 ms; 0 leaves them out")] = 3,
 ) -> None:
     """Planners on problems of known answers, their own speed, and how they keep a deadline."""
     from wm_planner.evaluation import planner_benchmark as b
@@ -209,11 +211,18 @@ def planners(
 
 
 @app.command()
-def loop(launch: str = "panda_reach", model: Models = SHIPPED, episodes: int = 20, core: int = 0) -> None:
+def loop(
+    launch: str = "panda_reach",
+    model: Models = SHIPPED,
+    episodes: Positive = 20,
+    core: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
     """Decisions a second of the whole loop in lockstep, all processes on one core."""
     from wm_planner.evaluation.loop_benchmark import measure_loop
 
     allowed = os.sched_getaffinity(0)
+    if core not in allowed:
+        raise ConfigError(f"--core is {core}, this process may run on {sorted(allowed)}")
     os.sched_setaffinity(0, {core})
     rates = table(
         f"{launch} in lockstep: render, encode, plan, control, all on core {core}",

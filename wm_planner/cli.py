@@ -99,10 +99,10 @@ def evaluate(
 def collect(
     scene: Annotated[str, typer.Argument(help="path of a scene file")],
     out: Annotated[Path, typer.Option(help="folder of the data set, must not exist")],
-    episodes: int = 400,
-    steps: int = 40,
-    seed: int = 0,
-    workers: int = 2,
+    episodes: Annotated[int, typer.Option(min=1)] = 400,
+    steps: Annotated[int, typer.Option(min=1, help="transitions an episode")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="of the first episode")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
 ) -> None:
     """Record wandering motion in a scene as a data set."""
     from rich.progress import Progress

@@ -8,9 +8,9 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from wm_planner import share
-from wm_planner.config import Config
+from wm_planner.config import Config, Positive, Seed
 from wm_planner.control.kinematics import Floats
-from wm_planner.data.episodes import Episode, EpisodeWriter, Meta, StateSpec, columns
+from wm_planner.data.episodes import COLLECTION_SEEDS, Episode, EpisodeWriter, Meta, StateSpec, columns
 from wm_planner.simulation.base import load_scene
 from wm_planner.simulation.mujoco import MujocoSimulator
 
@@ -19,7 +19,6 @@ STATE = (
     StateSpec(name="joint_positions", size=7, unit="rad"),
 )
 EXCURSION_M = 0.03  # an arm this far from its target with nothing in its way is an excursion of the IK
-COLLECTION_SEEDS = 1_000_000  # episodes to train on are drawn from here up, those to evaluate from 0 up
 BATCH = 8  # episodes a worker returns at once
 
 
@@ -35,10 +34,10 @@ class CollectConfig(Config, frozen=True, kw_only=True):
     """
 
     scene: str
-    episodes: int = 400
-    steps: int = 40
-    seed: int = 0
-    workers: int = 2
+    episodes: Positive = 400
+    steps: Positive = 40
+    seed: Seed = 0
+    workers: Positive = 2
 
 
 def collect(config: CollectConfig, out: Path, progress: Callable[[int], None] = lambda kept: None) -> Meta:

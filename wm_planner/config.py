@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import yaml
@@ -14,6 +14,13 @@ from wm_planner.errors import ConfigError, did_you_mean
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every configuration: immutable, keyword-only, unknown keys refused."""
 
+
+Positive = Annotated[int, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Delay = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
+"""Ranges that `convert` holds; both times are in seconds, a day at most."""
 
 ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
 
@@ -34,7 +41,10 @@ def convert(values: Mapping[str, Any], to: type[ConfigT], where: str) -> ConfigT
         reason = text.partition(" - at `")[0]
         unknown = _UNKNOWN.search(reason)
         if unknown:
-            reason = f"unknown key '{unknown[1]}', {did_you_mean(unknown[1], _fields_at(to, path, values))}"
+            known = _fields_at(to, path, values)
+            reason = f"unknown key '{unknown[1]}', {did_you_mean(unknown[1], known)}"
+        elif (">" in reason or "<" in reason) and "..." not in path:
+            reason += f", got {_value_at(values, path)!r}"
         raise ConfigError(f"{where}{path}: {reason}") from None
 
 
@@ -86,6 +96,13 @@ def _fields_at(struct: type[msgspec.Struct], path: str, values: Any) -> tuple[st
     if isinstance(info, msgspec.inspect.StructType):
         return tuple(field.encode_name for field in info.fields)
     return ()
+
+
+def _value_at(values: Any, path: str) -> Any:
+    """What `values` hold at `path` (".a.b[0]")."""
+    for name, index in re.findall(r"\.([A-Za-z_]\w*)|\[(\d+)", path):
+        values = values[name] if name else values[int(index)]
+    return values
 
 
 def _member(union: msgspec.inspect.UnionType, values: Any) -> msgspec.inspect.Type:

@@ -23,6 +23,9 @@ from wm_planner.errors import ConfigError, DatasetError
 
 META_FILE = "meta.yaml"
 
+COLLECTION_SEEDS = 1_000_000
+"""Episodes to train on are drawn from here up, those to evaluate from 0 up."""
+
 
 class StateSpec(Config, frozen=True, kw_only=True):
     """A named physical vector in the state array."""
@@ -60,6 +63,12 @@ class Meta(Config, frozen=True, kw_only=True):
     action_low: tuple[float, ...]
     action_high: tuple[float, ...]
     control_dt_s: float
+
+    def command(self, out: str) -> str:
+        """The command line that collects this into folder `out`."""
+        seed = self.first_seed - COLLECTION_SEEDS
+        start = f" --seed {seed}" if seed else ""
+        return f"wm collect {self.scene} --out {out} --episodes {self.episodes} --steps {self.steps}{start}"
 
     @property
     def shapes(self) -> dict[str, tuple[tuple[int, ...], str]]:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.config import Config
+from wm_planner.config import Config, Count, Seed
 from wm_planner.errors import SimulationError
 from wm_planner.plugins import load_file
 from wm_planner.share import find
@@ -29,9 +30,9 @@ class Disturbance(Config, frozen=True, kw_only=True):
 
     camera_shift_m: float = 0.0
     camera_tilt_deg: float = 0.0
-    light_scale: float = 1.0
-    distractors: int = 0
-    seed: int = 0
+    light_scale: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    distractors: Count = 0
+    seed: Seed = 0
 
 
 class Scene(Protocol):

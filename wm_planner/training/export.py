@@ -53,7 +53,7 @@ def _write_bundle(trained: Trained, folder: Path, run: Path, out: Path) -> Card:
     card = trained.card(
         out.name,
         graphs={name: _write_graph(module, folder / f"{name}.onnx") for name, module in modules.items()},
-        command=(trained.command(run), f"wm export {run} --out {out}"),
+        command=(*trained.commands(run), f"wm export {run} --out {out}"),
     )
     write_card(card, folder)
     return card

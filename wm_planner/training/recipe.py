@@ -2,9 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from wm_planner.config import Config, convert, to_builtins
+import msgspec
+
+from wm_planner.config import Config, Count, Positive, Seed, convert, to_builtins
+
+PositiveReal = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class TrainingRecipe(Config, frozen=True, kw_only=True):
@@ -19,15 +23,15 @@ class TrainingRecipe(Config, frozen=True, kw_only=True):
         max_gradient_norm: longer gradients are scaled down to it.
     """
 
-    iterations: int
-    cpu_seconds: float
-    batch: int = 16
-    clip: int = 6
-    learning_rate: float = 1e-3
+    iterations: Positive
+    cpu_seconds: PositiveReal
+    batch: Positive = 16
+    clip: Annotated[int, msgspec.Meta(ge=2)] = 6
+    learning_rate: PositiveReal = 1e-3
     weight_decay: float = 1e-4
-    warmup: int = 100
-    max_gradient_norm: float = 1.0
-    seed: int = 0
+    warmup: Count = 100
+    max_gradient_norm: PositiveReal = 1.0
+    seed: Seed = 0
 
     def learning_rate_at(self, iteration: int) -> float:
         """The learning rate of `iteration`, counted from 0."""

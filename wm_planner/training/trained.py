@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wm_planner.config import convert, to_builtins
+from wm_planner.data.episodes import EpisodeData
 from wm_planner.errors import BundleError
 from wm_planner.training.checkpoint import Position, RunFolder, RunSpec, flat
 from wm_planner.training.module import TrainableModel, load_model_file
@@ -36,15 +37,17 @@ class Trained(NamedTuple):
             raise BundleError(f"{run} has no trained checkpoint; run `wm train` first")
         return cls(network.eval(), spec, position)
 
-    def command(self, run: Path) -> str:
-        """The command line that trains this into folder `run`."""
+    def commands(self, run: Path) -> tuple[str, ...]:
+        """The command lines that collect the data (where it is still there) and train into `run`."""
         spec = self.spec
+        folders = [folder for folder in spec.datasets if Path(folder).is_dir()]
+        collecting = [EpisodeData.open(Path(folder)).meta.command(folder) for folder in folders]
         standard = flat(to_builtins(load_model_file(spec.model_file).recipe(spec.recipe_name)))
         changes = [f"{key}={value}" for key, value in flat(spec.recipe).items() if value != standard[key]]
         parts = ["wm", "train", spec.model_file, "--recipe", spec.recipe_name]
         parts += [part for path in spec.datasets for part in ("--data", path)]
         parts += [part for change in changes for part in ("--set", change)]
-        return shlex.join([*parts, "--out", str(run)])
+        return (*collecting, shlex.join([*parts, "--out", str(run)]))
 
     def card(self, name: str, graphs: Mapping[str, GraphSpec], command: tuple[str, ...] = ()) -> Card:
         """The card of a bundle of this network, made by `command` from nothing."""

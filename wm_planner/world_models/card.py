@@ -10,18 +10,15 @@ units, and gives the latent arrays back as `next.<name>` and outputs as `output.
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 import yaml
 
-from wm_planner.config import Config, convert, read_yaml, to_builtins
+from wm_planner.config import Config, Count, Positive, convert, read_yaml, to_builtins
 from wm_planner.errors import BundleError, ConfigError
 
 CARD_FILE = "card.yaml"
-
-Positive = Annotated[int, msgspec.Meta(gt=0)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Quantity(Config, frozen=True, kw_only=True):
