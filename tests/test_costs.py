@@ -6,7 +6,10 @@ import torch
 from wm_planner.costs import COSTS, build_costs
 from wm_planner.costs.base import Context, Rollout
 from wm_planner.costs.latent import LatentGoal
-from wm_planner.costs.motion import ActionRate, Effort, StateGoal
+from wm_planner.costs.model import Reward, Surprise, Uncertainty, Value
+from wm_planner.costs.motion import ActionRate, Consistency, Effort
+from wm_planner.costs.obstacles import KeepOut, Obstacles
+from wm_planner.costs.state import PoseGoal, StateGoal, StateLimits
 from wm_planner.errors import ConfigError, ShapeError, WmError
 
 RNG = np.random.default_rng(0)
@@ -15,19 +18,47 @@ POSITION = RNG.standard_normal((6, 4, 3)).astype(np.float32)
 ACTIONS = RNG.uniform(-0.05, 0.05, (6, 4, 2)).astype(np.float32)
 GOAL = RNG.standard_normal((1, 3, 5)).astype(np.float32)
 
+TURN = RNG.standard_normal((6, 4, 4)).astype(np.float32)
+TURN /= np.linalg.norm(TURN, axis=-1, keepdims=True)
+OUTPUTS = {
+    name: RNG.random((6, 4)).astype(np.float32) for name in ("reward", "value", "uncertainty", "continue")
+}
+
 EVERY_COST = {
     "latent_goal": LatentGoal(LatentGoal.Config(metric="l1")),
     "action_rate": ActionRate(ActionRate.Config()),
+    "consistency": Consistency(Consistency.Config()),
     "effort": Effort(Effort.Config()),
+    "keep_out": KeepOut(
+        KeepOut.Config(
+            state="tcp_position", spheres=((0, 0, 0, 1.0),), boxes=((0, 0, 0, 2, 2, 2),), margin=0.1
+        )
+    ),
+    "obstacles": Obstacles(Obstacles.Config(state="tcp_position", objects="balls")),
+    "pose_goal": PoseGoal(PoseGoal.Config(length=0.5)),
+    "reward": Reward(Reward.Config()),
     "state_goal": StateGoal(StateGoal.Config(state="tcp_position")),
+    "state_limits": StateLimits(
+        StateLimits.Config(state="tcp_position", low=(-0.5, -0.5, -0.5), high=(0.5, 0.5, 9.0))
+    ),
+    "surprise": Surprise(Surprise.Config(array="z")),
+    "uncertainty": Uncertainty(Uncertainty.Config()),
+    "value": Value(Value.Config()),
 }
 
 
 def world(xp=np, **changes):
     """A rollout, its actions and a context, as arrays of the namespace `xp`."""
-    rollout = Rollout({"z": xp.asarray(LATENT)}, {"tcp_position": xp.asarray(POSITION)})
+    states = {"tcp_position": xp.asarray(POSITION), "tcp_orientation": xp.asarray(TURN)}
+    outputs = {name: xp.asarray(values) for name, values in OUTPUTS.items()}
+    rollout = Rollout({"z": xp.asarray(LATENT)}, states, outputs)
     context = {
-        "goal": {"tcp_position": np.asarray([0.1, 0.2, 0.3], np.float32)},
+        "goal": {
+            "tcp_position": np.asarray([0.1, 0.2, 0.3], np.float32),
+            "tcp_orientation": np.asarray([1, 0, 0, 0], np.float32),
+        },
+        "previous_plan": np.full((4, 2), 0.01, np.float32),
+        "objects": {"balls": np.asarray([[0.5, 0, 0, 1.0], [0, 0.5, 0, 1.0]], np.float32)},
         "goal_latent": {"z": xp.asarray(GOAL)},
         "last_action": np.asarray([0.01, -0.02], np.float32),
         "action_scale": np.asarray([0.05, 0.05], np.float32),
@@ -46,14 +77,15 @@ def test_a_cost_is_the_same_in_every_array_namespace(name, namespace):
     ours = EVERY_COST[name](*world())
     theirs = EVERY_COST[name](*world(namespace))
     assert ours.shape == (6,)
-    np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-6)
+    assert np.abs(ours).max() > 0
+    np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", EVERY_COST)
 def test_a_cost_has_a_gradient_in_torch(name):
     rollout, actions, context = world(torch)
-    latent, position = rollout.latents["z"], rollout.states["tcp_position"]
-    inputs = [tensor.requires_grad_() for tensor in (latent, position, actions)]
+    given = [*rollout.latents.values(), *rollout.states.values(), *rollout.outputs.values(), actions]
+    inputs = [tensor.requires_grad_() for tensor in given]
     EVERY_COST[name](rollout, actions, context).sum().backward()
     assert any(tensor.grad is not None and tensor.grad.abs().sum() > 0 for tensor in inputs)
 
@@ -103,6 +135,138 @@ def test_action_rate_of_a_single_step_without_a_last_action_is_zero():
 def test_effort_is_one_at_the_bounds():
     rollout, actions, context = world()
     assert EVERY_COST["effort"](rollout, np.full_like(actions, -0.05), context) == pytest.approx(np.ones(6))
+
+
+def states(**values):
+    """A rollout of one candidate, each state given step by step."""
+    arrays = {name: np.asarray(steps, np.float32)[None] for name, steps in values.items()}
+    horizon = len(next(iter(values.values())))
+    return Rollout({}, arrays), np.zeros((1, horizon, 2), np.float32)
+
+
+# --- goals
+
+
+def test_cosine_looks_at_the_angle_of_each_token_alone():
+    rollout, actions, context = world(goal_latent={"z": 3 * LATENT[:1, -1]})
+    end = LatentGoal(LatentGoal.Config(metric="cosine", mean_weight=0.0))
+    assert end(rollout, actions, context)[0] == pytest.approx(0, abs=1e-6)
+    opposite = world(goal_latent={"z": -LATENT[:1, -1]})[2]
+    assert end(rollout, actions, opposite)[0] == pytest.approx(2, abs=1e-6)
+
+
+def test_patches_are_the_only_tokens_that_count():
+    rollout, actions, context = world()
+    masked = LatentGoal(LatentGoal.Config(patches=(2, 0), mean_weight=0.0))
+    wanted = np.square(LATENT[:, -1, [2, 0]] - GOAL[:, [2, 0]]).mean(axis=(1, 2))
+    np.testing.assert_allclose(masked(rollout, actions, context), wanted, rtol=1e-5)
+    with pytest.raises(ConfigError, match=r"patches \[3\] of latent 'z', which has shape \(6, 4, 3, 5\)"):
+        LatentGoal(LatentGoal.Config(patches=(3,)))(rollout, actions, context)
+
+
+def test_a_pose_goal_adds_the_way_and_the_turn():
+    half = np.pi / 6  # a turn of 60 degrees about x
+    turned = [np.cos(half), np.sin(half), 0, 0]
+    rollout, actions = states(tcp_position=[[3.0, 4.0, 0.0]], tcp_orientation=[turned])
+    goal = {"tcp_position": np.zeros(3), "tcp_orientation": np.array([-1.0, 0, 0, 0])}  # the same turn as 1
+    cost = PoseGoal(PoseGoal.Config(metric="l1", mean_weight=0.0, length=0.1))
+    assert cost(rollout, actions, Context(goal=goal)) == pytest.approx(5 + 0.1 * np.pi / 3, rel=1e-5)
+    squared = PoseGoal(PoseGoal.Config(metric="l2", mean_weight=0.0, length=0.1))
+    assert squared(rollout, actions, Context(goal=goal)) == pytest.approx(
+        25 + (0.1 * np.pi / 3) ** 2, rel=1e-5
+    )
+
+
+def test_an_angle_goes_the_shorter_way_round():
+    rollout, actions = states(yaw=[[3.0]])
+    cost = StateGoal(StateGoal.Config(state="yaw", angle=True, metric="l1", mean_weight=0.0))
+    assert cost(rollout, actions, Context(goal={"yaw": np.array([-3.0])})) == pytest.approx(2 * np.pi - 6)
+
+
+# --- limits and zones
+
+
+def test_state_limits_take_the_worst_step_and_component():
+    rollout, actions = states(speed=[[0.0, 0.0], [2.5, 0.0], [0.0, -1.75]])
+    limits = StateLimits(StateLimits.Config(state="speed", low=(-1, -1), high=(1, 1)))
+    assert limits(rollout, actions, Context()) == pytest.approx(1.5)
+    inside, _ = states(speed=[[1.0, -1.0]])
+    assert limits(inside, actions, Context()) == 0
+    with pytest.raises(ShapeError, match="state speed has 2 components, the limits 1"):
+        StateLimits(StateLimits.Config(state="speed", low=(0,), high=(1,)))(rollout, actions, Context())
+
+
+@pytest.mark.parametrize(
+    ("position", "depth"),
+    [
+        ([0.0, 0.0], 0.5),  # the centre of the sphere
+        ([0.3, 0.0], 0.2),
+        ([3.0, 2.5], 0.5),  # in the box, half a metre from its nearest side
+        ([1.9, 2.5], 0.0),
+        ([9.0, 9.0], 0.0),
+    ],
+)
+def test_keep_out_is_the_depth_in_the_deepest_zone(position, depth):
+    cost = KeepOut(KeepOut.Config(state="p", spheres=((0, 0, 0.5),), boxes=((2, 2, 4, 4),)))
+    rollout, actions = states(p=[[9.0, 9.0], position])
+    assert cost(rollout, actions, Context()) == pytest.approx(depth, abs=1e-6)
+
+
+def test_a_margin_makes_zones_larger():
+    cost = KeepOut(KeepOut.Config(state="p", spheres=((0, 0, 0.5),), margin=0.2))
+    rollout, actions = states(p=[[0.6, 0.0]])
+    assert cost(rollout, actions, Context()) == pytest.approx(0.1)
+
+
+def test_zones_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match="wanted a zone"):
+        KeepOut.Config(state="p")
+    with pytest.raises(ValueError, match="one k for all"):
+        KeepOut.Config(state="p", spheres=((0, 0, 1),), boxes=((0, 0, 0, 1, 1, 1),))
+    rollout, actions = states(p=[[0.0, 0.0]])
+    with pytest.raises(ShapeError, match="a zone of 4 numbers for positions of 2, wanted 3"):
+        KeepOut(KeepOut.Config(state="p", spheres=((0, 0, 0, 1),)))(rollout, actions, Context())
+
+
+def test_a_forecast_is_met_step_by_step():
+    """An object crosses the robot's place at the second step only."""
+    cost = Obstacles(Obstacles.Config(state="p", objects="cars"))
+    rollout, actions = states(p=[[0.0, 0.0], [0.0, 0.0]])
+    there, far = [[0.1, 0.0, 1.0]], [[5.0, 0.0, 1.0]]
+    for forecast, depth in [([far, there], 0.9), ([far, far], 0.0)]:
+        context = Context(objects={"cars": np.asarray(forecast)})
+        assert cost(rollout, actions, context) == pytest.approx(depth, abs=1e-6)
+    assert cost(rollout, actions, Context(objects={"cars": np.zeros((0, 3))})) == 0
+    with pytest.raises(ShapeError, match=r"\(3, 1, 3\), wanted \(M, 3\), or \(2, M, 3\)"):
+        cost(rollout, actions, Context(objects={"cars": np.zeros((3, 1, 3))}))
+
+
+# --- what the model says
+
+
+def test_reward_and_value_are_the_discounted_return():
+    outputs = {"reward": np.array([[1.0, 2.0, 4.0]]), "value": np.array([[9.0, 9.0, 8.0]])}
+    rollout, actions = Rollout({}, {}, outputs), np.zeros((1, 3, 1))
+    reward, value = Reward(Reward.Config(discount=0.5)), Value(Value.Config(discount=0.5))
+    assert reward(rollout, actions, Context()) == -(1 + 1 + 1)
+    assert value(rollout, actions, Context()) == -1
+    ended = Rollout({}, {}, outputs | {"continue": np.array([[1.0, 0.0, 1.0]])})
+    assert reward(ended, actions, Context()) == -2  # nothing counts after the end
+    assert value(ended, actions, Context()) == 0
+
+
+def test_surprise_is_zero_for_usual_latents_and_grows_with_their_square():
+    usual = np.random.default_rng(0).standard_normal((2, 3, 4000))
+    cost = Surprise(Surprise.Config(array="z"))
+    assert cost(Rollout({"z": usual}), ACTIONS, Context()) == pytest.approx([0, 0], abs=0.05)
+    assert cost(Rollout({"z": 2 * usual}), ACTIONS, Context()) == pytest.approx([3, 3], abs=0.1)
+
+
+def test_consistency_compares_with_the_plan_before_if_there_is_one():
+    rollout, actions, context = world(previous_plan=ACTIONS[2])
+    costs = EVERY_COST["consistency"](rollout, actions, context)
+    assert costs[2] == 0 and (np.delete(costs, 2) > 0).all()
+    assert not EVERY_COST["consistency"](rollout, actions, world(previous_plan=None)[2]).any()
 
 
 def test_state_goal_says_what_it_needs():

@@ -9,6 +9,7 @@ from wm_planner.costs.base import Context, WeightedCost
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.errors import ConfigError
 from wm_planner.planners.base import Plan
+from wm_planner.planners.categorical_cem import CategoricalCEM
 from wm_planner.planners.cem import CEM
 from wm_planner.planners.icem import ICEM
 from wm_planner.planners.mpc import RecedingHorizon, shifted
@@ -20,6 +21,7 @@ class Scripted:
     """A planner that answers with plans made beforehand, and remembers what it was asked."""
 
     horizon = 4
+    discrete = False
 
     def __init__(self, *plans):
         self.plans = list(plans)
@@ -124,6 +126,28 @@ def test_latency_is_imagined_through_the_actions_already_decided_on():
     assert first_components(decisions[1].actions) == [0, 1, 5, 6, 7, 8]
     assert first_components(decisions[2].actions) == [1, 5, 9, 10, 11, 12]
     assert first_components(planner.asked[1]["warm_start"]) == [2, 3, 4, 4]
+
+
+def test_a_measured_delay_takes_the_place_of_the_latency():
+    """The point mass's step is 0.1 s: a delay of 0.19 s is two steps, later one of 0.02 s is none."""
+    planner = Scripted(ramp(1), ramp(5), ramp(9))
+    mpc = controller(planner, latency_steps=1)
+    decisions = [mpc.tick(ORIGIN, Context(), tick, delay_s=d) for tick, d in enumerate((0.19, 0.11, 0.02))]
+    assert [decision.latency for decision in decisions] == [2, 1, 0]
+    assert first_components(decisions[0].actions) == [0, 0, 1, 2, 3, 4]
+    assert first_components(decisions[1].actions) == [0, 5, 6, 7, 8]
+    assert first_components(decisions[2].actions) == [9, 10, 11, 12]
+    assert first_components(planner.asked[1]["warm_start"]) == [1, 2, 3, 4]  # of the same ticks: 2 to 5
+    assert first_components(planner.asked[2]["warm_start"]) == [5, 6, 7, 8]
+
+
+def test_under_latency_a_plan_follows_on_the_actions_that_are_on_their_way():
+    planner = Scripted(ramp(1), ramp(5))
+    mpc = controller(planner, latency_steps=1)
+    for tick in range(2):
+        mpc.tick(ORIGIN, Context(last_action=np.full(2, 7.0, np.float32)), tick)
+    followed = [asked["problem"].context.last_action[0] for asked in planner.asked]
+    assert followed == [0, 1]  # not 7, which was executed before them
 
 
 def test_arrays_that_step_does_not_return_survive_the_latency():
@@ -234,6 +258,11 @@ def test_plans_that_end_before_the_next_is_made_are_refused():
 def test_costs_are_checked_when_the_controller_is_built():
     with pytest.raises(ConfigError, match="requires 'latent:w', which toy does not offer"):
         controller(Scripted(), cost=LatentGoal(LatentGoal.Config(array="w")))
+
+
+def test_a_planner_of_the_wrong_kind_is_refused_when_the_controller_is_built():
+    with pytest.raises(ConfigError, match="CategoricalCEM plans discrete actions, those of toy are"):
+        controller(CategoricalCEM(CategoricalCEM.Config()))
 
 
 def test_a_rhythm_that_makes_no_sense_is_refused():

@@ -63,6 +63,16 @@ def test_a_rollout_is_the_step_repeated(model):
     assert not rollout.states and not rollout.outputs
 
 
+def test_every_candidate_may_start_from_its_own_latent(model):
+    own = {"z": np.arange(10, dtype=np.float32).reshape(5, 2)}
+    together = model.rollout(own, ACTIONS).latents["z"]
+    for index in range(5):
+        alone = model.rollout({"z": own["z"][index : index + 1]}, ACTIONS[index : index + 1])
+        np.testing.assert_array_equal(together[index], alone.latents["z"][0])
+    with pytest.raises(ShapeError, match=r"latent z has shape \(2, 2\), the card of toy says \(1, 2\)"):
+        model.rollout({"z": own["z"][:2]}, ACTIONS)
+
+
 def test_arrays_with_a_unit_are_states_and_capabilities_are_outputs(tmp_path):
     card = make_card(latents=(LatentSpec(name="z", shape=(2,), unit="m"),), capabilities=("reward",))
     write_bundle(tmp_path / "toy", card)

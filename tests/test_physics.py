@@ -66,3 +66,16 @@ def test_the_simulators_own_model_keeps_its_time_step(simulator):
 def test_an_observation_without_the_truth_is_refused(simulator):
     with pytest.raises(ShapeError, match="pass the truth"):
         physics(simulator, 0.004).encode(Observation(images={}))
+
+
+def test_every_candidate_may_start_from_its_own_state(simulator):
+    model = physics(simulator, 0.004)
+    latents = []
+    for seed in (2, 3):
+        simulator.reset(seed=seed)
+        latents.append(model.encode(simulator.truth()))
+    both = {name: np.concatenate([latent[name] for latent in latents]) for name in latents[0]}
+    plans = actions(2, 3)
+    together = model.rollout(both, plans).states["tcp_position"]
+    for latent, plan, positions in zip(latents, plans, together, strict=True):
+        np.testing.assert_array_equal(model.rollout(latent, plan[None]).states["tcp_position"][0], positions)

@@ -13,14 +13,24 @@ from wm_planner.clock import Deadline, ManualClock
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.base import PlannerConfig
-from wm_planner.planners.cem import CEM, best, refit, sample
+from wm_planner.planners.cem import CEM, best, equal_shares, refit, sample
 from wm_planner.planners.icem import ICEM, colour_matrix, coloured
+from wm_planner.planners.mppi import MPPI, weigh
 
-EVERY_PLANNER = sorted(PLANNERS.entries)
+DISCRETE = ["categorical_cem", "mcts"]  # tests/test_discrete.py
+WITH_GRADIENT = ["gradient"]  # tests/test_gradient.py
+EVERY_PLANNER = sorted(set(PLANNERS.entries) - {*DISCRETE, *WITH_GRADIENT})
 
 
 def build(name, **config):
     return PLANNERS.build({"type": name, "horizon": 3, "samples": 32, **config}, "test")
+
+
+def small(name, **config):
+    """Few samples, and elites to fit."""
+    if issubclass(PLANNERS.load(name), CEM):
+        config = {"elites": 8, **config}
+    return build(name, samples=16, **config)
 
 
 def rng(seed=0):
@@ -30,8 +40,8 @@ def rng(seed=0):
 # --- finding the best plan
 
 
-@pytest.mark.parametrize("planner", [CEM, ICEM])
-def test_cem_and_icem_find_the_minimum_of_a_quadratic(planner):
+@pytest.mark.parametrize("planner", [CEM, ICEM, MPPI])
+def test_a_fitted_distribution_finds_the_minimum_of_a_quadratic(planner):
     target = [[0.3, -0.2], [0.8, 0.0], [-0.5, 0.6]]
     config = planner.Config(horizon=3, samples=256, elites=32, iterations=12, min_std=0.0)
     plan = planner(config).plan(problem(quadratic(target)), rng=rng())
@@ -90,9 +100,7 @@ def test_proposals_are_evaluated_as_they_are_and_can_win():
     proposals = np.asarray([[[0.9, 0.9]] * 3, [[-0.9, 0.1]] * 3], np.float32)
     for name in EVERY_PLANNER:
         model = PointMass()
-        plan = build(name, samples=16).plan(
-            problem(quadratic(proposals[1]), model), rng=rng(), proposals=proposals
-        )
+        plan = small(name).plan(problem(quadratic(proposals[1]), model), rng=rng(), proposals=proposals)
         np.testing.assert_array_equal(plan.actions, proposals[1])
         assert (model.seen[0] == proposals[0]).all(axis=(1, 2)).any()
 
@@ -111,7 +119,7 @@ def test_proposals_are_evaluated_as_they_are_and_can_win():
 )
 def test_every_candidate_ever_evaluated_is_inside_the_box(name, low, width, seed, target, start):
     model = PointMass(action_spec(2, low, low + width))
-    plan = build(name, samples=16).plan(
+    plan = small(name).plan(
         problem(quadratic(np.full((3, 2), target)), model),
         rng=rng(seed),
         warm_start=np.full((3, 2), start, np.float32),
@@ -162,6 +170,23 @@ def test_a_deadline_cuts_between_iterations_and_the_best_so_far_is_returned(name
     assert plan.evaluations == model.evaluations
     assert plan.cost < reach([1, 1]).evaluate(np.zeros((1, 3, 2), np.float32)).total[0]
     assert deadline.left_s() > 0
+
+
+@pytest.mark.parametrize("name", EVERY_PLANNER)
+def test_a_deadline_cuts_within_a_round_too_where_the_model_takes_few_candidates(name):
+    """Ten candidates take 10 ms: of the first round as many are evaluated as 35 ms leave time for."""
+    clock = ManualClock()
+
+    class Slow(PointMass):
+        def rollout(self, latent, actions, noise=None):
+            clock.set_ns(clock.now_ns() + 10_000_000)
+            return super().rollout(latent, actions, noise)
+
+    model, deadline = Slow(max_candidates=10), Deadline.after(clock, 0.035)
+    plan = build(name, samples=64).plan(reach([1, 1], model), rng=rng(), deadline=deadline)
+    assert plan.deadline_hit and deadline.left_s() > 0
+    assert len(model.seen) == 3 and plan.evaluations == model.evaluations <= 30
+    assert np.isfinite(plan.cost)
 
 
 def test_without_a_deadline_every_iteration_is_done():
@@ -241,16 +266,28 @@ def test_the_update_rules_agree_in_every_array_namespace(namespace):
         )
         candidates = sample(mean_, std_, coloured(noise_, matrix_), low_, high_)
         elites, elite_costs = best(candidates, costs_, 14)  # more than are finite
-        return refit(mean_, std_, elites, elite_costs, 0.1, low_ * 0 + 0.05)
+        shares = (equal_shares(elite_costs) + weigh(elite_costs, 0.5)) / 2
+        return refit(mean_, std_, elites, shares, 0.1, low_ * 0 + 0.05)
 
     for ours, theirs in zip(update(np), update(namespace), strict=True):
         np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-5, atol=1e-6)
 
 
+def test_weights_fall_by_e_with_every_temperature_times_the_spread_of_the_costs():
+    costs = np.array([1.0, 3.0, np.inf, 5.0, 7.0])
+    shares = weigh(costs, temperature=0.5)
+    scale = 0.5 * np.std([1, 3, 5, 7])
+    np.testing.assert_allclose(shares[[1, 3, 4]] / shares[0], np.exp(-np.array([2, 4, 6]) / scale))
+    assert shares.sum() == pytest.approx(1) and shares[2] == 0
+    np.testing.assert_allclose(weigh(1000 * costs, 0.5), shares)  # no unit
+    np.testing.assert_allclose(weigh(np.full(4, 2.0), 0.5), 0.25)
+    assert not weigh(np.full(4, np.inf), 0.5).any()
+
+
 def test_a_refit_without_finite_elites_changes_nothing():
     mean, std = np.full((2, 1), 0.1), np.full((2, 1), 0.5)
     elites, costs = np.ones((3, 2, 1)), np.full(3, np.inf)
-    new_mean, new_std = refit(mean, std, elites, costs, momentum=0.0, floor=np.zeros(1))
+    new_mean, new_std = refit(mean, std, elites, equal_shares(costs), momentum=0.0, floor=np.zeros(1))
     np.testing.assert_array_equal(new_mean, mean)
     np.testing.assert_array_equal(new_std, std)
 
@@ -258,7 +295,7 @@ def test_a_refit_without_finite_elites_changes_nothing():
 def test_momentum_keeps_a_share_of_the_old_distribution_and_the_floor_holds():
     mean, std = np.zeros((1, 1)), np.ones((1, 1))
     elites, costs = np.ones((2, 1, 1)), np.zeros(2)
-    new_mean, new_std = refit(mean, std, elites, costs, momentum=0.25, floor=np.full(1, 0.3))
+    new_mean, new_std = refit(mean, std, elites, equal_shares(costs), momentum=0.25, floor=np.full(1, 0.3))
     assert (new_mean[0, 0], new_std[0, 0]) == (0.75, 0.3)
 
 
@@ -300,7 +337,14 @@ def test_a_warm_start_of_another_horizon_is_refused():
         build("cem").plan(reach([1, 1]), rng=rng(), proposals=np.full((1, 3, 2), np.nan, np.float32))
 
 
+def test_presets_are_cem_as_published_and_every_key_can_be_set():
+    ours = PLANNERS.build({"type": "vjepa2_ac", "samples": 800}, "test").config
+    assert (ours.samples, ours.elites, ours.iterations, ours.momentum, ours.horizon) == (800, 10, 10, 0.15, 2)
+    dino = PLANNERS.build({"type": "dino_wm"}, "test").config
+    assert (dino.samples, dino.elites, dino.iterations, dino.horizon) == (300, 30, 30, 5)
+
+
 def test_every_planner_has_a_config_of_its_own():
-    configs = [PLANNERS.load(name).Config for name in EVERY_PLANNER]
+    configs = [PLANNERS.load(name).Config for name in PLANNERS.entries]
     assert len(set(configs)) == len(configs)
     assert all(issubclass(config, PlannerConfig) for config in configs)

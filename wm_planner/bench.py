@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 import typer
 
 from wm_planner.errors import ConfigError
@@ -177,6 +178,53 @@ def bus() -> None:
     from wm_planner.evaluation.bus_benchmark import bus_benchmark, bus_table
 
     console.print(bus_table(bus_benchmark()))
+
+
+@app.command()
+def planners(
+    seeds: Positive = 11,
+    processes: Positive = 100,
+    plans: Annotated[int, typer.Option(min=1, help="timed plans a row")] = 200,
+    deadline_rounds: Annotated[int, typer.Option(min=0, help="of 500 plans of 50 ms; 0 leaves them out")] = 3,
+) -> None:
+    """Planners on problems of known answers, their own speed, and how they keep a deadline."""
+    from wm_planner.evaluation import planner_benchmark as b
+
+    linear = b.linear_rows(seeds)
+    costs = table(
+        f"planar double integrator, H 20: cost over Riccati's, {seeds} seeds",
+        *("planner", "rollouts", "median", "worst", "CPU a plan"),
+    )
+    for row in linear:
+        figures = (f"{np.median(row.cost):.4f}", f"{max(row.cost):.4f}", f"{1000 * row.cpu_s:.0f} ms")
+        costs.add_row(row.name, str(row.rollouts), *figures)
+    console.print(costs)
+    curve = table("the same: median of the best cost after so many rollouts", "planner", *map(str, b.CURVE))
+    for row in linear:
+        curve.add_row(row.name, *(f"{ratio:.3f}" for ratio in row.curve))
+    console.print(curve)
+    trees = table(
+        "tree search on random processes of 12 states and 4 choices",
+        *("root, simulations, leaves", "optimal", "CPU a simulation"),
+    )
+    for tree in b.tree_rows(processes):
+        share = f"{tree.optimal} of {tree.processes}"
+        trees.add_row(tree.name, share, f"{1e6 * tree.cpu_s:.0f} us")
+    console.print(trees)
+    speeds = table(f"one plan, median of {plans}", "planner, problem", "CPU", "wall")
+    for speed in b.speed_rows(plans):
+        speeds.add_row(speed.name, f"{1000 * speed.cpu_s:.2f} ms", f"{1000 * speed.wall_s:.2f} ms")
+    console.print(speeds)
+    if deadline_rounds:
+        late = table(
+            "deadline of 50 ms, iCEM over the bicycle, a second process burning a core",
+            *("round", "plans", "overrun p99", "worst", "rounds done", "load"),
+        )
+        for index, told in enumerate(b.deadline_rows(deadline_rounds)):
+            overrun = (f"{1000 * told.overrun_s:.2f} ms", f"{1000 * told.worst_s:.2f} ms")
+            done = (f"{told.iterations:.0f}", f"{told.load:.1f}")
+            late.add_row(str(index + 1), str(told.plans), *overrun, *done)
+        console.print(late)
 
 
 @app.command()

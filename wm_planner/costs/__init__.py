@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wm_planner.config import Config, convert
-from wm_planner.costs.base import WeightedCost
+from wm_planner.costs.base import Limit, WeightedCost
 from wm_planner.errors import ConfigError
 from wm_planner.plugins import Registry
 
@@ -12,9 +12,18 @@ COSTS = Registry(
     "cost",
     {
         "latent_goal": "wm_planner.costs.latent:LatentGoal",
+        "state_goal": "wm_planner.costs.state:StateGoal",
+        "pose_goal": "wm_planner.costs.state:PoseGoal",
+        "state_limits": "wm_planner.costs.state:StateLimits",
+        "keep_out": "wm_planner.costs.obstacles:KeepOut",
+        "obstacles": "wm_planner.costs.obstacles:Obstacles",
         "action_rate": "wm_planner.costs.motion:ActionRate",
         "effort": "wm_planner.costs.motion:Effort",
-        "state_goal": "wm_planner.costs.motion:StateGoal",
+        "consistency": "wm_planner.costs.motion:Consistency",
+        "reward": "wm_planner.costs.model:Reward",
+        "value": "wm_planner.costs.model:Value",
+        "uncertainty": "wm_planner.costs.model:Uncertainty",
+        "surprise": "wm_planner.costs.model:Surprise",
     },
 )
 
@@ -23,29 +32,32 @@ class Term(Config, frozen=True, kw_only=True):
     """What every cost of a launch file may say beside its own keys.
 
     Attributes:
-        weight: factor of the cost in the total.
+        weight: factor of the cost in the total; without meaning beside a limit.
         name: its name among the terms; the type's where it is not given.
+        limit: makes it a constraint, e.g. `{at_most: 0.0, by: lagrangian}`.
     """
 
     weight: float = 1.0
     name: str | None = None
+    limit: Limit | None = None
 
 
 def build_costs(specs: Sequence[Mapping[str, Any]], where: str) -> tuple[WeightedCost, ...]:
     """Build the costs of a launch file, e.g. `[{type: latent_goal, weight: 1.0}]`.
 
     Args:
-        specs: one mapping a cost: `type`, `weight`, `name`, and the cost's own keys.
+        specs: one mapping a cost: `type`, `weight`, `name`, `limit`, and the cost's own keys.
         where: their place, for errors.
     """
     costs: dict[str, WeightedCost] = {}
     for index, spec in enumerate(specs):
         place = f"{where}[{index}]"
-        term = convert({key: spec[key] for key in ("weight", "name") if key in spec}, Term, place)
-        own = {key: value for key, value in spec.items() if key not in ("weight", "name")}
+        shared = Term.__struct_fields__
+        term = convert({key: spec[key] for key in shared if key in spec}, Term, place)
+        own = {key: value for key, value in spec.items() if key not in shared}
         cost = COSTS.build(own, place)
         name = term.name or str(spec["type"])
         if name in costs:
             raise ConfigError(f"{place}: a second cost named '{name}': give each its own `name`")
-        costs[name] = WeightedCost(name, cost, term.weight)
+        costs[name] = WeightedCost(name, cost, term.weight, term.limit)
     return tuple(costs.values())

@@ -5,9 +5,11 @@ Axes: N candidates, H steps, A action components; further axes belong to the nam
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import array_api_compat
+
+from wm_planner.config import Config
 
 Array: TypeAlias = Any
 """An array of any namespace of the array API standard (NumPy, torch, ...)."""
@@ -23,12 +25,21 @@ class Rollout:
     Attributes:
         latents: name to (N, H, ...), of the arrays whose role is `candidate`, in the card's order.
         states: name to (N, H, k), physical quantities with the card's units.
-        outputs: name to (N, H): reward, value, continue, uncertainty, by the card's capabilities.
+        outputs: name to (N, H): reward, value, continue, uncertainty, by the card's capabilities; policy is
+            (N, H, n), logits of the choices after the step.
     """
 
     latents: Mapping[str, Array]
     states: Mapping[str, Array] = field(default_factory=dict)
     outputs: Mapping[str, Array] = field(default_factory=dict)
+
+    def part(self, start: int, stop: int) -> "Rollout":
+        """The trajectories of some of the candidates."""
+
+        def some(arrays: Mapping[str, Array]) -> dict[str, Array]:
+            return {name: array[start:stop, ...] for name, array in arrays.items()}
+
+        return Rollout(some(self.latents), some(self.states), some(self.outputs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +78,33 @@ class Cost(Protocol):
         ...
 
 
+class Limit(Config, frozen=True, kw_only=True):
+    """Makes a term a constraint: it is no part of the total, but must not be above a bound.
+
+    Attributes:
+        at_most: the bound, in the term's unit.
+        by: `rejection` prefers what keeps the bound, whatever it costs; `penalty` adds what is above it,
+            times `penalty`, to the total; `lagrangian` does so with multipliers that grow until it is kept.
+        penalty: cost of one unit above the bound; of one unit squared for `lagrangian`, twice.
+    """
+
+    at_most: float = 0.0
+    by: Literal["rejection", "penalty", "lagrangian"] = "rejection"
+    penalty: float = 100.0
+
+    def __post_init__(self) -> None:
+        if self.penalty <= 0:
+            raise ValueError(f"penalty is {self.penalty}, wanted above 0")
+
+
 @dataclass(frozen=True, slots=True)
 class WeightedCost:
-    """A cost in a problem: its name in the terms, and its weight."""
+    """A cost in a problem: its name in the terms, and its weight, or the limit that it must keep."""
 
     name: str
     cost: Cost
     weight: float = 1.0
+    limit: Limit | None = None
 
 
 def match(values: Array, like: Array) -> Array:

@@ -8,7 +8,7 @@ from wm_planner.config import Config
 from wm_planner.costs.base import Array, match
 from wm_planner.errors import ShapeError
 
-Metric = Literal["l1", "l2"]
+Metric = Literal["l1", "l2", "cosine"]
 
 
 class DistanceConfig(Config, frozen=True, kw_only=True):
@@ -18,7 +18,8 @@ class DistanceConfig(Config, frozen=True, kw_only=True):
     over the steps beside it asks for an early arrival, and jitters less at the goal.
 
     Attributes:
-        metric: l2 squares the differences, l1 takes their magnitude.
+        metric: l2 squares the differences, l1 takes their magnitude, cosine is 0 to 2 by the angle between
+            the last axes.
         terminal_weight: of the distance at the last step.
         mean_weight: of the mean distance over all steps.
     """
@@ -56,7 +57,25 @@ def goal_distance(trajectories: Array, goal: Array, config: DistanceConfig) -> A
             f"the goal has shape {tuple(goal.shape)}, the imagined trajectories {tuple(trajectories.shape)}: "
             f"wanted a goal of shape {shape}; was it encoded by another model?"
         )
-    difference = trajectories - xp.reshape(match(goal, trajectories), (1, 1, *shape))  # (N, H, ...)
-    each = difference * difference if config.metric == "l2" else xp.abs(difference)
-    distance = xp.mean(each, axis=tuple(range(2, len(each.shape)))) if shape else each  # (N, H)
+    if config.mean_weight == 0:
+        trajectories = trajectories[:, -1:, ...]  # the end is all that counts
+    each = _difference(trajectories, xp.reshape(match(goal, trajectories), (1, 1, *shape)), config.metric)
+    axes = tuple(range(2, len(each.shape)))
+    return over_steps(xp.mean(each, axis=axes) if axes else each, config)
+
+
+def over_steps(distance: Array, config: DistanceConfig) -> Array:
+    """The cost (N,) of distances at every step, (N, H)."""
+    xp = array_namespace(distance)
     return config.terminal_weight * distance[:, -1] + config.mean_weight * xp.mean(distance, axis=1)
+
+
+def _difference(values: Array, goal: Array, metric: Metric) -> Array:
+    """How `values` (N, H, ...) differ from `goal` (1, 1, ...), by element, or by vector for cosine."""
+    xp = array_namespace(values)
+    if metric == "cosine":
+        lengths = xp.sqrt(xp.sum(values * values, axis=-1) * xp.sum(goal * goal, axis=-1))
+        least = xp.asarray(1e-12, dtype=lengths.dtype)
+        return 1 - xp.sum(values * goal, axis=-1) / xp.maximum(lengths, least)
+    difference = values - goal
+    return difference * difference if metric == "l2" else xp.abs(difference)

@@ -1,5 +1,7 @@
 """Reach the latent of a goal picture."""
 
+from array_api_compat import array_namespace, device
+
 from wm_planner.costs.base import Array, Context, Rollout
 from wm_planner.costs.distance import DistanceConfig, goal_distance
 from wm_planner.errors import ConfigError, did_you_mean
@@ -18,9 +20,12 @@ class LatentGoal:
         Attributes:
             array: its name; None takes the first the goal's latent also has that is no physical state
                 (a goal picture shows no state, so its states are zeros).
+            patches: the tokens that count, by their places along the axis before the last, where only a part
+                of the picture matters; None takes all.
         """
 
         array: str | None = None
+        patches: tuple[int, ...] | None = None
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -40,4 +45,18 @@ class LatentGoal:
                 f"the goal's latent has no array '{array}' to compare, {did_you_mean(array, goal)}; "
                 f"the model imagines {', '.join(rollout.latents)}: name one as the cost's `array`"
             )
-        return goal_distance(rollout.latents[array], goal[array], self.config)
+        imagined, wanted = rollout.latents[array], goal[array]
+        if self.config.patches is not None:
+            imagined, wanted = (_picked(values, array, self.config.patches) for values in (imagined, wanted))
+        return goal_distance(imagined, wanted, self.config)
+
+
+def _picked(tokens: Array, name: str, patches: tuple[int, ...]) -> Array:
+    """The tokens (..., P', D) of (..., P, D) at the places `patches`."""
+    if tokens.ndim < 3 or not all(0 <= place < tokens.shape[-2] for place in patches):
+        raise ConfigError(
+            f"patches {list(patches)} of latent '{name}', which has shape {tuple(tokens.shape)}: wanted "
+            "places along the axis before the last; leave `patches` out for a latent without tokens"
+        )
+    xp = array_namespace(tokens)
+    return xp.take(tokens, xp.asarray(patches, device=device(tokens)), axis=-2)

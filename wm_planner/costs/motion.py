@@ -1,10 +1,9 @@
-"""How the robot moves: smoothly, with little effort, and to a known state."""
+"""How the robot moves: smoothly, with little effort, and as it planned to."""
 
 from array_api_compat import array_namespace
 
 from wm_planner import config
 from wm_planner.costs.base import Array, Context, Rollout, match
-from wm_planner.costs.distance import DistanceConfig, goal_distance
 
 
 class ActionRate:
@@ -46,25 +45,24 @@ class Effort:
         return _mean_square(actions, context)
 
 
-class StateGoal:
-    """Distance between an imagined physical state and the goal given for it, mean over its components."""
+class Consistency:
+    """Mean square of what a plan changes in the plan before, in half ranges of the action box.
 
-    class Config(DistanceConfig, frozen=True, kw_only=True):
-        """Which state is compared, and how.
+    It keeps a robot from wavering between plans of nearly the same cost; without a plan before it is 0.
+    """
 
-        Attributes:
-            state: a state of the rollout, e.g. tcp_position, and the name of its goal.
-        """
+    class Config(config.Config, frozen=True, kw_only=True):
+        """Nothing to set: the weight of the term says all."""
 
-        state: str
+    requires: frozenset[str] = frozenset()
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.requires = frozenset({f"state:{config.state}", f"context:goal.{config.state}"})
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
-        state = self.config.state
-        return goal_distance(rollout.states[state], context.goal[state], self.config)
+        if context.previous_plan is None:
+            return 0 * actions[:, 0, 0]
+        return _mean_square(actions - match(context.previous_plan, actions), context)
 
 
 def _mean_square(actions: Array, context: Context) -> Array:

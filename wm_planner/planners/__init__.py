@@ -6,7 +6,14 @@ PLANNERS = Registry(
     "planner",
     {
         "random_shooting": "wm_planner.planners.random_shooting:RandomShooting",
+        "predictive_sampling": "wm_planner.planners.predictive_sampling:PredictiveSampling",
         "cem": "wm_planner.planners.cem:CEM",
+        "vjepa2_ac": "wm_planner.planners.presets:VJEPA2AC",
+        "dino_wm": "wm_planner.planners.presets:DinoWM",
         "icem": "wm_planner.planners.icem:ICEM",
+        "mppi": "wm_planner.planners.mppi:MPPI",
+        "gradient": "wm_planner.planners.gradient:Gradient",
+        "categorical_cem": "wm_planner.planners.categorical_cem:CategoricalCEM",
+        "mcts": "wm_planner.planners.mcts:MCTS",
     },
 )

@@ -24,10 +24,12 @@ class Plan:
         cost: of these actions, by the problem's costs; NaN if they were never evaluated, infinite if no
             candidate had a finite cost.
         terms: the cost's terms, unweighted.
+        violation: by how much the limited terms are above their limits, summed; 0 if all are kept.
         spread: standard deviation of the last sampling distribution, mean over H, per component, (A,).
         elites: further good candidates, best first, (K, H, A), for the next tick's proposals.
         iterations: rounds of sampling that were completed.
         evaluations: candidates evaluated, over all iterations.
+        not_finite: how many of them had a cost that is not finite.
         elapsed_s: duration of the search, measured by whoever holds the clock; NaN if nobody did.
         deadline_hit: whether the deadline cut the search.
     """
@@ -35,10 +37,12 @@ class Plan:
     actions: NDArray[np.float32]
     cost: float
     terms: Mapping[str, float] = field(default_factory=dict)
+    violation: float = 0.0
     spread: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     elites: NDArray[np.float32] | None = None
     iterations: int = 0
     evaluations: int = 0
+    not_finite: int = 0
     elapsed_s: float = float("nan")
     deadline_hit: bool = False
 
@@ -48,6 +52,11 @@ class Planner(Protocol):
 
     @property
     def horizon(self) -> int: ...
+
+    @property
+    def discrete(self) -> bool:
+        """Whether it plans one of n choices a step; the others plan continuous actions."""
+        ...
 
     def plan(
         self,
@@ -68,24 +77,21 @@ class Planner(Protocol):
             deadline: when to return the best so far; past at once, it returns the start unevaluated.
 
         Raises:
+            ConfigError: if the planner is for another kind of actions.
             ShapeError: for a warm start or proposals of another shape, or not finite.
         """
         ...
 
 
 class PlannerConfig(Config, frozen=True, kw_only=True):
-    """What every sampling planner is told.
+    """What every planner is told.
 
     Attributes:
         horizon: H, steps imagined ahead.
-        samples: N, candidates an iteration.
     """
 
     horizon: int = 5
-    samples: int = 64
 
     def __post_init__(self) -> None:
-        if self.horizon < 1 or self.samples < 1:
-            raise ValueError(
-                f"horizon is {self.horizon} and samples {self.samples}, wanted both to be at least 1"
-            )
+        if self.horizon < 1:
+            raise ValueError(f"horizon is {self.horizon}, wanted at least 1")

@@ -2,16 +2,13 @@
 
 import numpy as np
 from array_api_compat import array_namespace
-from numpy.typing import NDArray
 
-from wm_planner.clock import Deadline
 from wm_planner.costs.base import Array
-from wm_planner.planners.base import Plan, PlannerConfig
-from wm_planner.planners.problem import Problem
+from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
 from wm_planner.planners.search import Search
 
 
-class CEM:
+class CEM(SamplingPlanner):
     """CEM over a diagonal Gaussian.
 
     Source: Rubinstein 1999; the settings of Assran et al. 2025 (V-JEPA 2-AC), sec. 4.2. Differs from the
@@ -19,7 +16,7 @@ class CEM:
     round, and the best candidate ever seen is returned, not the last mean.
     """
 
-    class Config(PlannerConfig, frozen=True, kw_only=True):
+    class Config(SamplingConfig, frozen=True, kw_only=True):
         """How the distribution is fitted.
 
         Attributes:
@@ -53,76 +50,70 @@ class CEM:
                 )
 
     def __init__(self, config: Config) -> None:
+        super().__init__(config)
         self.config = config
 
-    @property
-    def horizon(self) -> int:
-        return self.config.horizon
-
-    def plan(
-        self,
-        problem: Problem,
-        *,
-        rng: np.random.Generator,
-        warm_start: NDArray[np.float32] | None = None,
-        proposals: NDArray[np.float32] | None = None,
-        deadline: Deadline | None = None,
-    ) -> Plan:
-        config, space = self.config, problem.space
-        shape = (config.samples, config.horizon, space.size)
-        floor = config.min_std * space.half_range
-        search = Search(problem, config.horizon, warm_start, proposals, deadline)
-        mean = search.start
-        std = np.broadcast_to(config.init_std * space.half_range, mean.shape)
+    def search(self, search: Search, rng: np.random.Generator) -> Run:
+        config, space = self.config, search.space
+        floor = search.share(config.min_std)
+        mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
 
         for round_ in search.rounds(config.iterations):
             # 1. Sample; the first candidate is the mean itself.
-            noise = rng.standard_normal(shape, dtype=np.float32)
+            noise = rng.standard_normal((config.samples, *mean.shape), dtype=np.float32)
             noise[0] = 0
-            candidates = sample(mean, std, noise, space.low, space.high)
+            candidates = search.actions(sample(mean, std, noise, search.low, search.high))
             if round_ == 0:
+                candidates[0] = search.start  # which knots may not meet exactly
                 candidates = np.concatenate([candidates, search.proposals])
             # 2. Score.
-            costs = search.evaluate(candidates)
+            costs = search.merits((yield from search.evaluate(candidates)))
             # 3. Refit to the elites.
             elites, elite_costs = best(candidates, costs, config.elites)
-            mean, std = refit(mean, std, elites, elite_costs, config.momentum, floor)
+            shares = equal_shares(elite_costs)
+            mean, std = refit(mean, std, search.knots(elites), shares, config.momentum, floor)
 
         if search.has_time():
-            search.evaluate(space.clip(mean)[None])
+            yield from search.evaluate(search.actions(space.clip(mean)[None]))
         return search.plan(spread=std)
 
 
 def sample(mean: Array, std: Array, noise: Array, low: Array, high: Array) -> Array:
-    """Candidates (N, H, A) inside the box, from mean and std (H, A), noise (N, H, A), low and high (A,)."""
+    """Candidates (N, M, A) inside the box, from mean and std (M, A), noise (N, M, A), low, high (M, A)."""
     xp = array_namespace(noise)
     return xp.minimum(xp.maximum(mean + std * noise, low), high)  # clip takes twice as long in NumPy
 
 
 def best(candidates: Array, costs: Array, count: int) -> tuple[Array, Array]:
-    """The `count` candidates of least cost, best first: (K, H, A) and their costs (K,)."""
+    """The `count` candidates (or rows of any kind) of least cost, best first: (K, ...), and costs (K,)."""
     xp = array_namespace(candidates)
     order = xp.argsort(costs)[:count]
     return xp.take(candidates, order, axis=0), xp.take(costs, order)
 
 
+def equal_shares(costs: Array) -> Array:
+    """Shares (K,) of elites by their costs (K,): equal, sum 1; those that are not finite get none."""
+    xp = array_namespace(costs)
+    finite = xp.astype(xp.isfinite(costs), costs.dtype)
+    count = xp.sum(finite)
+    return finite / xp.maximum(count, xp.ones_like(count))
+
+
 def refit(
-    mean: Array, std: Array, elites: Array, costs: Array, momentum: float, floor: Array
+    mean: Array, std: Array, elites: Array, shares: Array, momentum: float, floor: Array
 ) -> tuple[Array, Array]:
     """Mean and deviation of the elites, mixed with the old ones.
 
     Args:
-        mean: shape (H, A).
-        std: shape (H, A).
-        elites: shape (K, H, A).
-        costs: of the elites, (K,); those that are not finite do not count, and if none is, nothing changes.
+        mean: shape (M, A).
+        std: shape (M, A).
+        elites: shape (K, M, A).
+        shares: of each elite, (K,), sum 1, or 0 where none counts: then nothing changes.
         momentum: share of the old that is kept.
-        floor: least deviation, (A,).
+        floor: least deviation, (M, A) or (A,).
     """
     xp = array_namespace(elites)
-    finite = xp.astype(xp.isfinite(costs), elites.dtype)  # (K,)
-    count = xp.sum(finite)
-    shares = xp.reshape(finite / xp.maximum(count, xp.ones_like(count)), (-1, 1, 1))  # (K, 1, 1), sum 1 or 0
+    shares = xp.reshape(xp.astype(shares, elites.dtype), (-1, 1, 1))  # (K, 1, 1)
     fitted_mean = xp.sum(shares * elites, axis=0)
     fitted_std = xp.sqrt(xp.sum(shares * (elites - fitted_mean) ** 2, axis=0))
     step = (1 - momentum) * xp.sum(shares)  # 0 where no elite counts

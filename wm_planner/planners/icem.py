@@ -6,15 +6,13 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
-from wm_planner.clock import Deadline
 from wm_planner.costs.base import Array
-from wm_planner.planners.base import Plan
-from wm_planner.planners.cem import CEM, best, refit, sample
-from wm_planner.planners.problem import Problem
+from wm_planner.planners.cem import CEM, best, equal_shares, refit, sample
+from wm_planner.planners.sampling import Run
 from wm_planner.planners.search import Search
 
 
-class ICEM:
+class ICEM(CEM):
     """Improved CEM, for real time: smooth candidates, fewer of them each round, the best ones kept.
 
     Source: Pinneri et al. 2020, algorithm 1. Differs in that kept elites keep their cost (the model is asked
@@ -45,48 +43,40 @@ class ICEM:
                     "wanted noise_beta >= 0, decay >= 1 and keep in 0..1"
                 )
 
+    config: Config
+
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self._colour = colour_matrix(config.horizon, config.noise_beta)
+        super().__init__(config)
+        self._colour = colour_matrix(self.curve.knots, config.noise_beta)
         self._keep = math.ceil(config.keep * config.elites)
 
-    @property
-    def horizon(self) -> int:
-        return self.config.horizon
-
-    def plan(
-        self,
-        problem: Problem,
-        *,
-        rng: np.random.Generator,
-        warm_start: NDArray[np.float32] | None = None,
-        proposals: NDArray[np.float32] | None = None,
-        deadline: Deadline | None = None,
-    ) -> Plan:
-        config, space = self.config, problem.space
-        floor = config.min_std * space.half_range
-        search = Search(problem, config.horizon, warm_start, proposals, deadline)
-        mean = search.start
-        std = np.broadcast_to(config.init_std * space.half_range, mean.shape)
-        kept, kept_costs = np.empty((0, *mean.shape), np.float32), np.empty(0)
+    def search(self, search: Search, rng: np.random.Generator) -> Run:
+        config, space = self.config, search.space
+        floor = search.share(config.min_std)
+        mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
+        kept, kept_table = np.empty((0, *search.start.shape), np.float32), search.nothing
 
         for round_ in search.rounds(config.iterations):
             # 1. Sample smooth candidates, fewer each round; the first round adds what earlier ticks found.
             white = rng.standard_normal((self.population(round_), *mean.shape), dtype=np.float32)
-            candidates = sample(mean, std, coloured(white, self._colour), space.low, space.high)
+            smooth = sample(mean, std, coloured(white, self._colour), search.low, search.high)
+            candidates = search.actions(smooth)
             if round_ == 0:
-                candidates = np.concatenate([mean[None], search.proposals, candidates])
+                candidates = np.concatenate([search.start[None], search.proposals, candidates])
             # 2. Score; kept elites have their cost already.
-            costs = search.evaluate(candidates)
-            pool, pool_costs = np.concatenate([kept, candidates]), np.concatenate([kept_costs, costs])
+            table = yield from search.evaluate(candidates)
+            pool, pool_table = np.concatenate([kept, candidates]), np.concatenate([kept_table, table])
             # 3. Refit to the elites, and keep some.
-            elites, elite_costs = best(pool, pool_costs, config.elites)
-            mean, std = refit(mean, std, elites, elite_costs, config.momentum, floor)
-            kept, kept_costs = elites[: self._keep], elite_costs[: self._keep]
+            costs = search.merits(pool_table)
+            elites, elite_costs = best(pool, costs, config.elites)
+            shares = equal_shares(elite_costs)
+            mean, std = refit(mean, std, search.knots(elites), shares, config.momentum, floor)
+            kept = elites[: self._keep]
+            kept_table, _ = best(pool_table, costs, self._keep)
 
         if search.has_time():
-            search.evaluate(space.clip(mean)[None])
-        return search.plan(spread=std, elites=kept[np.isfinite(kept_costs)])
+            yield from search.evaluate(search.actions(space.clip(mean)[None]))
+        return search.plan(spread=std, elites=kept[np.isfinite(kept_table[:, 0])])
 
     def population(self, round_: int) -> int:
         """Candidates sampled in a round: they decay, but stay twice the elites where samples allow."""

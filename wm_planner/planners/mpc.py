@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wm_planner import config
 from wm_planner.clock import Clock, Deadline, WallClock, seconds
 from wm_planner.costs.base import Context, Latent, WeightedCost
 from wm_planner.errors import ConfigError
+from wm_planner.planners.action_space import Actions, ActionSpace
 from wm_planner.planners.base import Plan, Planner
-from wm_planner.planners.problem import ActionSpace, Problem, check_costs
+from wm_planner.planners.problem import Problem, check_costs
+from wm_planner.planners.search import check_kind
 from wm_planner.world_models.base import WorldModel
-
-Actions = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +26,14 @@ class Decision:
         plan: the search behind it, with its cost, terms and timing.
         fallback: why the last H actions are not the plan's but what was left of the plan before, then zeros;
             None if they are the plan's.
+        latency: L, in steps.
     """
 
     actions: Actions
     first_tick: int
     plan: Plan
     fallback: str | None = None
+    latency: int = 0
 
     def action_at(self, tick_index: int) -> Actions | None:
         """The action (A,) for a tick, None where nothing is decided."""
@@ -52,7 +53,8 @@ class RecedingHorizon:
         clock: measures how long a search takes; never changes a plan.
 
     Raises:
-        ConfigError: if a cost requires what the model does not offer, or plans end before the next is made.
+        ConfigError: if a cost requires what the model does not offer, the planner is for another kind of
+            actions, or plans end before the next is made.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
@@ -60,8 +62,8 @@ class RecedingHorizon:
 
         Attributes:
             replan_every: steps of a plan that are executed before the next plan.
-            latency_steps: steps that pass before a plan's first action can be executed: the latent is first
-                imagined forward through the actions already decided on.
+            latency_steps: steps that pass before a plan's first action can be executed, where nobody
+                measures: the latent is first imagined forward through the actions already decided on.
         """
 
         replan_every: int = 1
@@ -84,6 +86,7 @@ class RecedingHorizon:
         clock: Clock | None = None,
     ) -> None:
         check_costs(model, costs)
+        check_kind(planner.discrete, model.card.action.choices, type(planner).__name__, model.card.name)
         if config.replan_every > planner.horizon:
             raise ConfigError(
                 f"replan_every is {config.replan_every}, the planner's horizon {planner.horizon}: "
@@ -102,9 +105,19 @@ class RecedingHorizon:
         """Forget the last plan: a new episode begins."""
         self._episode_id = episode_id
         self._decision: Decision | None = None
+        self._due = False
+
+    def interrupt(self) -> None:
+        """Plan anew at the next tick, from what is left of the last plan: the goal has changed."""
+        self._due = True
 
     def tick(
-        self, latent: Latent, context: Context, tick_index: int, deadline: Deadline | None = None
+        self,
+        latent: Latent,
+        context: Context,
+        tick_index: int,
+        deadline: Deadline | None = None,
+        delay_s: float | None = None,
     ) -> Decision:
         """Decide what to do from this tick on.
 
@@ -116,27 +129,31 @@ class RecedingHorizon:
             context: goal, goal's latent, last action, objects; the previous plan is filled in here.
             tick_index: of the episode, in steps of the card's `control_dt_s`, never falling.
             deadline: when to decide with the best plan so far; None in lockstep.
+            delay_s: from what the latent shows until the plan's first action can be executed, where it was
+                measured: its whole steps, rounded, take the place of `latency_steps`.
 
         Raises:
             ConfigError: if a cost needs a goal that the context lacks.
         """
         previous = self._decision
-        if previous and tick_index < previous.first_tick + self.config.replan_every:
+        if previous and not self._due and tick_index < previous.first_tick + self.config.replan_every:
             return previous
+        self._due = False
         started_ns = self._clock.now_ns()
-        latency, horizon = self.config.latency_steps, self.planner.horizon
+        latency, horizon = self._latency(delay_s), self.planner.horizon
         decided = self._decided(tick_index, latency + horizon)
         warm_start = proposals = None
         if previous:
-            passed = tick_index - previous.first_tick
-            warm_start = shifted(previous.actions[latency:], passed)
+            passed = tick_index + latency - previous.first_tick - previous.latency
+            warm_start = shifted(previous.actions[previous.latency :], passed)
             proposals = None if previous.plan.elites is None else shifted(previous.plan.elites, passed)
+        last_action = decided[latency - 1] if latency else context.last_action
         plan = self.planner.plan(
             Problem(
                 self.model,
                 self._imagine(latent, decided[:latency]),
                 self.costs,
-                replace(context, previous_plan=warm_start),
+                replace(context, previous_plan=warm_start, last_action=last_action),
             ),
             rng=np.random.default_rng([self.seed, self._episode_id, tick_index]),
             warm_start=warm_start,
@@ -146,7 +163,7 @@ class RecedingHorizon:
         plan = replace(plan, elapsed_s=seconds(self._clock.now_ns() - started_ns))
         fallback = _why_unusable(plan)
         actions = decided if fallback else np.concatenate([decided[:latency], plan.actions])
-        self._decision = Decision(actions, tick_index, plan, fallback)
+        self._decision = Decision(actions, tick_index, plan, fallback, latency)
         return self._decision
 
     def _decided(self, tick_index: int, steps: int) -> Actions:
@@ -158,6 +175,12 @@ class RecedingHorizon:
                 actions[step] = decided
         return actions
 
+    def _latency(self, delay_s: float | None) -> int:
+        """Steps before a plan's first action can be executed."""
+        if delay_s is None:
+            return self.config.latency_steps
+        return max(0, round(delay_s / self.model.card.control_dt_s))
+
     def _imagine(self, latent: Latent, actions: Actions) -> Latent:
         """The latent after `actions` (steps, A) that are on their way."""
         for action in actions:
@@ -167,12 +190,12 @@ class RecedingHorizon:
 
 
 def shifted(actions: Actions, steps: int) -> Actions:
-    """Plans (..., H, A) moved on by `steps` ticks, the last action repeated.
+    """Plans (..., H, A) moved on by `steps` ticks, the last action repeated; the first, where it is below 0.
 
     Repeating is iCEM's way (Pinneri et al. 2020); TD-MPC2 appends zeros instead.
     """
     horizon = actions.shape[-2]
-    later: Actions = actions[..., np.minimum(np.arange(horizon) + steps, horizon - 1), :]
+    later: Actions = actions[..., np.clip(np.arange(horizon) + steps, 0, horizon - 1), :]
     return later
 
 

@@ -1,47 +1,17 @@
 """What a planner minimises: a world model, a latent, costs and their context, bound for one tick."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import Array, Context, Latent, WeightedCost
+from wm_planner.costs.base import Array, Context, Latent, Rollout, WeightedCost
 from wm_planner.errors import ConfigError, did_you_mean
-from wm_planner.world_models.base import WorldModel
-from wm_planner.world_models.card import ActionSpec
-
-
-@dataclass(frozen=True, slots=True)
-class ActionSpace:
-    """The box of actions, in physical units."""
-
-    low: NDArray[np.float32]  # (A,)
-    high: NDArray[np.float32]  # (A,)
-
-    @classmethod
-    def of(cls, spec: ActionSpec) -> "ActionSpace":
-        """The box that a card declares."""
-        return cls(np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32))
-
-    @property
-    def size(self) -> int:
-        """A, the number of action components."""
-        return len(self.low)
-
-    @property
-    def half_range(self) -> NDArray[np.float32]:
-        """Half the width of the box, (A,)."""
-        return (self.high - self.low) / np.float32(2)
-
-    def clip(self, actions: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`actions` (..., A) moved into the box."""
-        return np.clip(actions, self.low, self.high)
-
-    def hold(self, steps: int) -> NDArray[np.float32]:
-        """The plan of doing nothing, zeros moved into the box, (steps, A)."""
-        return self.clip(np.zeros((steps, self.size), np.float32))
+from wm_planner.planners.action_space import ActionSpace
+from wm_planner.planners.merit import violations
+from wm_planner.world_models.base import Differentiable, WorldModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +19,19 @@ class Scores:
     """What candidates cost.
 
     Attributes:
-        total: weighted sum of the terms, (N,); infinite where a term is not finite.
+        total: weighted sum of the terms without a limit, (N,); infinite where any term is not finite.
         terms: name to (N,), unweighted.
+        excess: by how much each limited term is above its limit, (N, C); below 0 the limit is kept.
     """
 
     total: NDArray[np.float64]
     terms: Mapping[str, NDArray[np.float64]]
+    excess: NDArray[np.float64]
+
+    @property
+    def violation(self) -> NDArray[np.float64]:
+        """Sum of what is above the limits, (N,)."""
+        return violations(self.excess)
 
 
 class Problem:
@@ -83,22 +60,129 @@ class Problem:
 
     def evaluate(self, actions: Array) -> Scores:
         """Scores of `actions` (N, H, A), computed in chunks of the card's `max_candidates`."""
-        chunk = self.model.card.max_candidates
-        parts = [self._terms(actions[start : start + chunk]) for start in range(0, len(actions), chunk)]
-        terms = {cost.name: np.concatenate([part[cost.name] for part in parts]) for cost in self.costs}
-        total = np.zeros(len(actions))
-        with np.errstate(invalid="ignore", over="ignore"):
-            for cost in self.costs:
-                total += cost.weight * terms[cost.name]
-        total[~np.isfinite(total)] = np.inf
-        return Scores(total, terms)
+        return evaluate_many([self], [actions])[0]
 
-    def _terms(self, actions: Array) -> dict[str, NDArray[np.float64]]:
-        rollout = self.model.rollout(self.latent, actions)
+    def gradient(self, actions: Array) -> tuple[Scores, NDArray[np.float32]]:
+        """Scores of `actions` (N, H, A), and the gradient of the totals, (N, H, A).
+
+        Terms with a limit are part of it where they are above the limit, by the limit's penalty.
+
+        Raises:
+            ConfigError: if the model has no gradients.
+        """
+        if not isinstance(self.model, Differentiable):
+            raise ConfigError(
+                f"{self.model.card.name} has no gradients: plan with a model that torch runs "
+                "(wm_planner.training.torch_model:TorchWorldModel), or choose a planner that samples"
+            )
+        rollout, gradient = self.model.gradient(self.latent, actions, self._objective)
+        return self._scores([self.terms(rollout, actions)]), gradient
+
+    def present(self) -> dict[str, float]:
+        """The terms, unweighted, of staying where the latent is, save those that need a model's outputs.
+
+        What is 0 at the goal is a measure of how near it is, whatever the planner hopes for.
+        """
+        candidates = [spec for spec in self.model.card.latents if spec.role == "candidate"]
+        here = {spec.name: np.asarray(self.latent[spec.name])[:, None] for spec in candidates}  # (1, 1, ...)
+        states = {spec.name: here[spec.name] for spec in candidates if spec.unit is not None}
+        stay = self.space.hold(1)[None]
+        return {
+            cost.name: float(cost.cost(Rollout(here, states), stay, self.context)[0])
+            for cost in self.costs
+            if not any(need.startswith("output:") for need in cost.cost.requires)
+        }
+
+    def terms(self, rollout: Rollout, actions: Array) -> dict[str, NDArray[np.float64]]:
+        """The terms (N,) by name, unweighted, of imagined `actions` (N, H, A)."""
         return {
             cost.name: np.asarray(cost.cost(rollout, actions, self.context), np.float64)
             for cost in self.costs
         }
+
+    def _objective(self, rollout: Rollout, actions: Array) -> Array:
+        """The total (N,) in the arrays' own namespace."""
+        total = 0 * actions[:, 0, 0]
+        for cost in self.costs:
+            value = cost.cost(rollout, actions, self.context)
+            if cost.limit is None:
+                total = total + cost.weight * value
+            else:
+                excess = value - cost.limit.at_most
+                total = total + cost.limit.penalty * excess * (excess > 0)
+        return total
+
+    def _scores(self, parts: Sequence[Mapping[str, NDArray[np.float64]]]) -> Scores:
+        terms = {cost.name: np.concatenate([part[cost.name] for part in parts]) for cost in self.costs}
+        total = np.zeros(sum(len(part[self.costs[0].name]) for part in parts))
+        excess = []
+        with np.errstate(invalid="ignore", over="ignore"):
+            for cost in self.costs:
+                if cost.limit is None:
+                    total += cost.weight * terms[cost.name]
+                else:
+                    finite = np.isfinite(terms[cost.name])
+                    excess.append(np.where(finite, terms[cost.name] - cost.limit.at_most, np.inf))
+                    total[~finite] = np.inf
+        total[~np.isfinite(total)] = np.inf
+        return Scores(total, terms, np.stack(excess, axis=1) if excess else np.empty((len(total), 0)))
+
+
+def evaluate_many(problems: Sequence[Problem], candidates: Sequence[Array]) -> list[Scores]:
+    """The scores of every problem's candidates (N, H, A), imagined side by side where one model serves all.
+
+    A model with shared arrays takes one problem a call.
+    """
+    model = problems[0].model
+    foldable = all(problem.model is model for problem in problems)
+    foldable &= all(spec.role != "shared" for spec in model.card.latents)
+    if len(problems) == 1 and len(candidates[0]) <= model.card.max_candidates:
+        rollout = model.rollout(problems[0].latent, candidates[0])
+        return [problems[0]._scores([problems[0].terms(rollout, candidates[0])])]
+    if len(problems) > 1 and not foldable:
+        return [problem.evaluate(some) for problem, some in zip(problems, candidates, strict=True)]
+    parts: list[list[dict[str, NDArray[np.float64]]]] = [[] for _ in problems]
+    for call in _calls([len(some) for some in candidates], model.card.max_candidates):
+        actions = [candidates[index][part] for index, part in call]
+        latents = [problems[index].latent for index, _ in call]
+        rollout = model.rollout(_fold(latents, [len(a) for a in actions]), _joined(actions))
+        done = 0
+        for (index, _), own in zip(call, actions, strict=True):
+            parts[index].append(problems[index].terms(rollout.part(done, done + len(own)), own))
+            done += len(own)
+    return [problem._scores(own) for problem, own in zip(problems, parts, strict=True)]
+
+
+def _calls(counts: Sequence[int], most: int) -> Iterator[list[tuple[int, slice]]]:
+    """The parts of each problem's candidates that go into one model call of at most `most`."""
+    call: list[tuple[int, slice]] = []
+    room = most
+    for index, count in enumerate(counts):
+        start = 0
+        while start < count:
+            stop = min(count, start + room)
+            call.append((index, slice(start, stop)))
+            room -= stop - start
+            start = stop
+            if room == 0:
+                yield call
+                call, room = [], most
+    if call:
+        yield call
+
+
+def _fold(latents: Sequence[Latent], counts: Sequence[int]) -> Latent:
+    """One latent (1, ...) as it is; several, each repeated for its candidates, (N, ...)."""
+    if len(latents) == 1:
+        return latents[0]
+    return {
+        name: np.concatenate([np.repeat(z[name], n, axis=0) for z, n in zip(latents, counts, strict=True)])
+        for name in latents[0]
+    }
+
+
+def _joined(actions: Sequence[Array]) -> Array:
+    return actions[0] if len(actions) == 1 else np.concatenate(actions)
 
 
 def check_costs(model: WorldModel, costs: Sequence[WeightedCost]) -> None:

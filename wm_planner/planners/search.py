@@ -1,16 +1,21 @@
 """One planner call: what was evaluated, the best so far, and whether there is time for more."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.clock import Deadline
-from wm_planner.errors import ShapeError
+from wm_planner.errors import ConfigError, ShapeError
+from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan
-from wm_planner.planners.problem import Problem
+from wm_planner.planners.knots import Curve
+from wm_planner.planners.merit import Merit, Table, violations
+from wm_planner.planners.problem import Problem, Scores
 
-Actions = NDArray[np.float32]
+Evaluation: TypeAlias = Generator[Actions, Scores, Table]
+"""Asks for the scores of candidates (N, H, A), so that many searches can share a model call."""
 
 
 class Search:
@@ -19,13 +24,16 @@ class Search:
     Args:
         problem: what to minimise.
         horizon: H.
+        curve: from knots to plans of that horizon.
         warm_start: (H, A), or None.
         proposals: (M, H, A), or None.
         deadline: when to stop, or None.
 
     Attributes:
-        start: the warm start, or the plan of doing nothing, inside the box, (H, A).
-        proposals: the proposals inside the box, (M, H, A), M may be 0.
+        start: the warm start, or the plan of doing nothing, as the action space admits it, (H, A).
+        proposals: the proposals likewise, (M, H, A), M may be 0.
+        low, high: the box at every knot, (M, A).
+        nothing: the table of no candidates, (0, 1 + C).
 
     Raises:
         ShapeError: for a warm start or proposals of another shape, or not finite.
@@ -35,28 +43,37 @@ class Search:
         self,
         problem: Problem,
         horizon: int,
+        curve: Curve,
         warm_start: Actions | None,
         proposals: Actions | None,
         deadline: Deadline | None,
     ) -> None:
-        space = problem.space
-        plan_shape = (horizon, space.size)
+        self.problem = problem
+        self.space = problem.space
+        self._curve = curve
+        self._deadline = deadline
+        plan_shape = (horizon, self.space.size)
         if warm_start is None:
-            warm_start = space.hold(horizon)
+            warm_start = self.space.hold(horizon)
         if proposals is None:
             proposals = np.zeros((0, *plan_shape), np.float32)
         _check("warm start", warm_start, warm_start.shape == plan_shape, f"{plan_shape}")
-        _check("proposals", proposals, proposals.shape[1:] == plan_shape, f"(M, {horizon}, {space.size})")
-        self.start: Actions = space.clip(warm_start)
-        self.proposals: Actions = space.clip(proposals)
-        self._problem = problem
-        self._deadline = deadline
+        _check(
+            "proposals", proposals, proposals.shape[1:] == plan_shape, f"(M, {horizon}, {self.space.size})"
+        )
+        self.start: Actions = self._admit(warm_start)
+        self.proposals: Actions = self._admit(proposals)
+        self.low: Actions = np.tile(self.space.low, (curve.knots, 1))
+        self.high: Actions = np.tile(self.space.high, (curve.knots, 1))
+        self._merit = Merit(problem.costs)
+        self.nothing: Table = np.empty((0, 1 + self._merit.limits))
         self._best: Actions = self.start
-        self._cost = np.inf
+        self._rank = np.inf
+        self._row: Table = np.full(1 + self._merit.limits, np.inf)
+        self._leader: Table | None = None
         self._terms: dict[str, float] = {}
-        self._rounds = 0
-        self._evaluations = 0
-        self._round_s = 0.0
+        self._rounds = self._evaluations = self._not_finite = 0
+        self._round_s = self._chunk_s = 0.0
         self._cut = False
 
     def rounds(self, count: int) -> Iterator[int]:
@@ -68,38 +85,106 @@ class Search:
             yield index
             self._round_s = left_s - self._left_s() if self._deadline else 0.0
             self._rounds += 1
+            if self._leader is not None:
+                self._merit.update(self._leader)
 
     def has_time(self) -> bool:
         """Whether the time left is longer than the last round took; False marks the plan as cut."""
-        self._cut = self._left_s() <= self._round_s
+        self._cut = self._cut or self._left_s() <= self._round_s
         return not self._cut
 
-    def evaluate(self, candidates: Actions) -> NDArray[np.float64]:
-        """The costs (N,) of `candidates` (N, H, A), infinite where they are not finite; keeps the best."""
-        scores = self._problem.evaluate(candidates)
+    def share(self, share: float) -> Actions:
+        """A share of half the action range at every knot, (M, A)."""
+        return np.tile(share * self.space.half_range, (self._curve.knots, 1))
+
+    def actions(self, knots: Actions) -> Actions:
+        """Candidates (N, H, A) of knots (N, M, A) in the box, as the action space admits them."""
+        plans: Actions = self._curve.actions(knots)
+        return plans if plans is knots and self.space.rate is None else self._admit(plans)
+
+    def knots(self, actions: Actions) -> Actions:
+        """The knots (..., M, A) nearest to plans (..., H, A)."""
+        knots: Actions = self._curve.fit(actions)
+        return knots
+
+    def evaluate(self, candidates: Actions) -> Evaluation:
+        """The table of `candidates` (N, H, A), infinite where they are not finite; keeps the best.
+
+        Under a deadline they are asked for in chunks of what the model takes; the chunks for which no time is
+        left are not evaluated, and count as infinite.
+        """
+        if self._deadline is None:
+            return self.note(candidates, (yield candidates))
+        tables, chunk = [self.nothing], self.problem.model.card.max_candidates
+        for start in range(0, len(candidates), chunk):
+            left_s = self._left_s()
+            if left_s <= self._chunk_s:
+                self._cut = True
+                tables.append(np.full((len(candidates) - start, self.nothing.shape[1]), np.inf))
+                break
+            some = candidates[start : start + chunk]
+            tables.append(self.note(some, (yield some)))
+            self._chunk_s = left_s - self._left_s()
+        return np.concatenate(tables)
+
+    def note(self, candidates: Actions, scores: Scores) -> Table:
+        """Keep the best of `candidates` (N, H, A) that were scored."""
+        table = scores.total[:, None]
+        if self._merit.limits:
+            table = np.concatenate([table, scores.excess], axis=1)
+            self._leader = table[int(np.argmin(self.merits(table)))]
         self._evaluations += len(candidates)
-        winner = int(np.argmin(scores.total))
-        if scores.total[winner] < self._cost:
-            self._cost = float(scores.total[winner])
+        self._not_finite += int(np.isinf(scores.total).sum())
+        ranks = self._merit.rank(table)
+        winner = int(np.argmin(ranks))
+        if ranks[winner] < self._rank:
+            self._rank, self._row = float(ranks[winner]), table[winner]
             self._best = candidates[winner].copy()
             self._terms = {name: float(values[winner]) for name, values in scores.terms.items()}
-        return scores.total
+        return table
+
+    def merits(self, table: Table) -> NDArray[np.float64]:
+        """What to minimise, (N,), of a table (N, 1 + C): totals, and what is made of the limits."""
+        return self._merit.of(table)
 
     def plan(self, spread: Actions, elites: Actions | None = None) -> Plan:
-        """The best so far; `spread` is the standard deviation of the last distribution, (H, A)."""
+        """The best so far; `spread` is the standard deviation of the last distribution, (M, A)."""
         return Plan(
             actions=self._best,
-            cost=self._cost if self._evaluations else float("nan"),
+            cost=float(self._row[0]) if self._evaluations else float("nan"),
             terms=self._terms,
+            violation=float(violations(self._row[None, 1:])[0]) if self._terms else 0.0,
             spread=np.mean(spread, axis=0),
             elites=elites,
             iterations=self._rounds,
             evaluations=self._evaluations,
+            not_finite=self._not_finite,
             deadline_hit=self._cut,
         )
 
+    def _admit(self, plans: Actions) -> Actions:
+        return self.space.admit(plans, self.problem.context.last_action)
+
     def _left_s(self) -> float:
         return self._deadline.left_s() if self._deadline else np.inf
+
+
+def check_kind(discrete: bool, choices: int, planner: str, model: str) -> None:
+    """Refuse a planner of discrete actions for continuous ones, and the other way round.
+
+    Raises:
+        ConfigError: naming planners that fit.
+    """
+    if discrete and not choices:
+        raise ConfigError(
+            f"{planner} plans discrete actions, those of {model} are continuous: take icem, cem or mppi, or "
+            "write `choices: n` into the action of the card"
+        )
+    if choices and not discrete:
+        raise ConfigError(
+            f"{planner} plans continuous actions, those of {model} are {choices} choices: take "
+            "categorical_cem, or mcts where the model gives rewards"
+        )
 
 
 def _check(what: str, actions: Actions, fits: bool, wanted: str) -> None:

@@ -1,12 +1,16 @@
 """A network under training as a world model: arrays in, arrays out, without an export."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from wm_planner.costs.base import Array, Latent, Rollout
 from wm_planner.training.graphs import EncodeGraph, StepGraph
 from wm_planner.training.trained import Trained
-from wm_planner.world_models.feed import Arrays
+from wm_planner.world_models.feed import Arrays, checked_actions, repeated
 from wm_planner.world_models.onnx import Graph, OnnxWorldModel
 
 
@@ -24,7 +28,7 @@ class TorchGraph(Graph):
 
 
 class TorchWorldModel(OnnxWorldModel):
-    """The bundle that a training run would become, run by torch."""
+    """The bundle that a training run would become, run by torch; it has gradients (`Differentiable`)."""
 
     @classmethod
     def of_run(cls, run: Path) -> "TorchWorldModel":
@@ -37,3 +41,35 @@ class TorchWorldModel(OnnxWorldModel):
         card = trained.card(run.name, graphs={})
         step = StepGraph(trained.network, card.action)
         return cls(card, TorchGraph(EncodeGraph(trained.network)), TorchGraph(step))
+
+    def gradient(
+        self, latent: Latent, actions: Array, objective: Callable[[Rollout, Array], Array]
+    ) -> tuple[Rollout, NDArray[np.float32]]:
+        """What `actions` (N, H, A) lead to, and the gradient (N, H, A) of the objective (N,) at them.
+
+        Raises:
+            ShapeError: for arrays of another shape than the card says.
+        """
+        given = torch.tensor(checked_actions(self.card, actions, "NH"), requires_grad=True)
+        now = {name: torch.tensor(z) for name, z in repeated(self.card, latent, len(actions)).items()}
+        step = self._step.module  # type: ignore[attr-defined]  # a TorchGraph here
+        imagined: dict[str, list[torch.Tensor]] = {name: [] for name in now}
+        for h in range(given.shape[1]):
+            after = step(*(now[name] for name in step.names), given[:, h])
+            for output, array in zip(step.outputs, after, strict=True):
+                name = output.removeprefix("next.")
+                now[name] = array
+                imagined[name].append(array)
+        rollout = self._rollout(
+            {name: torch.stack(steps, dim=1) for name, steps in imagined.items() if steps}
+        )
+        (slope,) = torch.autograd.grad(objective(rollout, given).sum(), given)
+        kept = {name: array.detach().numpy() for name, array in rollout.latents.items()}
+        return self._rollout(kept), slope.numpy()
+
+    def _rollout(self, imagined: dict[str, Array]) -> Rollout:
+        specs = [spec for spec in self.card.latents if spec.role == "candidate"]
+        return Rollout(
+            {spec.name: imagined[spec.name] for spec in specs},
+            {spec.name: imagined[spec.name] for spec in specs if spec.unit is not None},
+        )

@@ -1,8 +1,8 @@
 """The contract of a world model: encode what is seen, step what is imagined."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,5 +57,21 @@ class WorldModel(Protocol):
         ...
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
-        """Imagine `actions` (N, H, A) from one `latent` (1, ...), which is not copied by the caller."""
+        """Imagine `actions` (N, H, A) from one `latent` (1, ...), not copied by the caller, or N of them."""
+        ...
+
+
+@runtime_checkable
+class Differentiable(Protocol):
+    """A world model that can tell how a cost changes with the actions; those that torch runs can."""
+
+    def gradient(
+        self, latent: Latent, actions: Array, objective: Callable[[Rollout, Array], Array]
+    ) -> tuple[Rollout, NDArray[np.float32]]:
+        """What `actions` (N, H, A) lead to, and the gradient (N, H, A) of the objective at them.
+
+        Args:
+            latent: arrays (1, ...).
+            objective: (N,) of a rollout and its actions, written in the array API.
+        """
         ...

@@ -55,18 +55,32 @@ class ObservationSpec(Config, frozen=True, kw_only=True):
 
 
 class ActionSpec(Config, frozen=True, kw_only=True):
-    """One action vector, in physical units."""
+    """One action vector, in physical units.
+
+    Attributes:
+        low, high: bounds of each component.
+        rate: largest change of each component from one step to the next; None is free.
+        choices: n, where an action is one column of the whole numbers 0 .. n - 1; 0 where it is continuous.
+    """
 
     names: tuple[str, ...]
     units: tuple[str, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    rate: tuple[float, ...] | None = None
+    choices: Count = 0
 
     def __post_init__(self) -> None:
         if not len(self.names) == len(self.units) == len(self.low) == len(self.high) > 0:
             raise ValueError("names, units, low and high must be of one length, at least 1")
         if any(low >= high for low, high in zip(self.low, self.high, strict=True)):
             raise ValueError("every low must be below its high")
+        if self.rate is not None and (len(self.rate) != len(self.names) or min(self.rate) <= 0):
+            raise ValueError(f"rate is {list(self.rate)}, wanted a number above 0 a component")
+        if self.choices and (self.low, self.high, self.rate) != ((0.0,), (self.choices - 1.0,), None):
+            raise ValueError(
+                f"choices is {self.choices}, wanted one component from 0 to {self.choices - 1}, no rate"
+            )
 
 
 class LatentSpec(Config, frozen=True, kw_only=True):

@@ -43,6 +43,23 @@ def latent_feed(card: Card, latent: Latent, batch: int | None = None) -> Arrays:
     return {spec.name: latent[spec.name] for spec in card.latents}
 
 
+def repeated(card: Card, latent: Latent, count: int) -> Arrays:
+    """The arrays of a latent for `count` candidates; shared ones stay as they are.
+
+    Args:
+        latent: arrays (1, ...), or (count, ...) where every candidate starts from its own.
+
+    Raises:
+        ShapeError: if an array is missing or of another shape.
+    """
+    sizes = {len(latent[spec.name]) for spec in card.latents if spec.role != "shared" and spec.name in latent}
+    arrays = latent_feed(card, latent, batch=1 if sizes != {count} else None)
+    for spec in card.latents:
+        if spec.role != "shared" and len(arrays[spec.name]) != count:
+            arrays[spec.name] = np.repeat(arrays[spec.name], count, axis=0)  # (N, ...)
+    return arrays
+
+
 def checked_actions(card: Card, actions: Array, axes: str) -> NDArray[np.float32]:
     """`actions` as float32.
 

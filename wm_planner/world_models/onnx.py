@@ -17,7 +17,7 @@ from wm_planner.errors import BundleError, ConfigError
 from wm_planner.world_models import ports
 from wm_planner.world_models.base import Observation
 from wm_planner.world_models.card import CARD_FILE, Card, read_card
-from wm_planner.world_models.feed import Arrays, checked_actions, latent_feed, observation_feed
+from wm_planner.world_models.feed import Arrays, checked_actions, latent_feed, observation_feed, repeated
 from wm_planner.world_models.ports import Port
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -100,16 +100,13 @@ class OnnxWorldModel:
         return self._advance(latent_feed(self._card, latent), checked_actions(self._card, action, "N"))
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
-        """Imagine `actions` (N, H, A) from one `latent` (1, ...), repeated once for all candidates.
+        """Imagine `actions` (N, H, A) from one `latent` (1, ...), repeated once, or from N of them.
 
         Raises:
             ShapeError: for arrays of another shape than the card says.
         """
         actions = checked_actions(self._card, actions, "NH")
-        now = latent_feed(self._card, latent, batch=1)
-        for spec in self._card.latents:
-            if spec.role != "shared":
-                now[spec.name] = np.repeat(now[spec.name], len(actions), axis=0)  # (N, ...)
+        now = repeated(self._card, latent, len(actions))
         latents: list[Arrays] = []
         outputs: list[Arrays] = []
         for step in range(actions.shape[1]):

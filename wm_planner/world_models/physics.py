@@ -107,9 +107,9 @@ class PhysicsModel:
         return self._latent(states[:, -1], controls[:, -1]), {}
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
-        """Imagine (N, H, A) actions from one state."""
+        """Imagine (N, H, A) actions from one state (1, ...), or N of them."""
         count, horizon = actions.shape[:2]
-        current = {name: np.repeat(array, count, axis=0) for name, array in latent.items()}
+        current = {name: np.repeat(array, count // len(array), axis=0) for name, array in latent.items()}
         positions = np.empty((count, horizon, 3))
         for h in range(horizon):
             current = dict(self.step(current, actions[:, h])[0])

@@ -50,15 +50,21 @@ def step_inputs(card: Card) -> list[Port]:
 
 
 def step_outputs(card: Card) -> list[Port]:
-    """The latent's arrays after the step, save the shared ones, and a number a candidate for each output."""
+    """The latent's arrays after the step, save the shared ones; a number a candidate for each output, but n
+    for a policy.
+    """
     return [
         *(_of_latent(spec, batch=None, prefix="next.") for spec in card.latents if spec.role != "shared"),
         *(
-            Port(f"output.{name}", "float32", (None,), "capabilities")
+            Port(f"output.{name}", "float32", _output_shape(card, name), "capabilities")
             for name in card.capabilities
             if name not in OTHER_GRAPHS
         ),
     ]
+
+
+def _output_shape(card: Card, name: str) -> tuple[int | None, ...]:
+    return (None, card.action.choices) if name == "policy" else (None,)
 
 
 def check(where: str, kind: str, wanted: Sequence[Port], found: Sequence[Port]) -> None:

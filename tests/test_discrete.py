@@ -1,0 +1,228 @@
+import numpy as np
+import pytest
+from point_mass import CostOf, PointMass, action_spec, problem, reach
+
+from wm_planner.clock import Deadline, ManualClock
+from wm_planner.costs import build_costs
+from wm_planner.costs.base import Context
+from wm_planner.errors import ConfigError
+from wm_planner.evaluation.decision_process import DISCOUNT, DecisionProcess
+from wm_planner.planners import PLANNERS
+from wm_planner.planners.categorical_cem import CategoricalCEM, choose, refit_choices
+from wm_planner.planners.cem import CEM
+from wm_planner.planners.knots import Knots
+from wm_planner.planners.mcts import MCTS, considered_visits
+from wm_planner.planners.problem import Problem
+from wm_planner.planners.random_shooting import RandomShooting
+from wm_planner.planners.tree import Tree
+from wm_planner.world_models.card import ActionSpec
+
+CHOICES = ActionSpec(names=("choice",), units=("",), low=(0.0,), high=(4.0,), choices=5)
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def mcts(**config):
+    return MCTS(MCTS.Config(**{"horizon": 3, **config}))
+
+
+def optimal_share(count, value=None, costs=("reward", "value"), **config):
+    """The share of random processes in which the first choice is optimal."""
+    found = 0
+    for seed in range(count):
+        process = DecisionProcess(seed, value=value)
+        plan = mcts(**config).plan(process.problem(costs=costs), rng=rng(seed))
+        found += int(plan.actions[0, 0]) == int(np.argmax(process.q()[0]))
+    return found / count
+
+
+# --- Monte Carlo tree search
+
+
+@pytest.mark.parametrize("root", ["puct", "gumbel"])
+def test_mcts_with_exact_values_always_finds_the_optimal_choice(root):
+    assert optimal_share(40, simulations=50, root=root) == 1
+
+
+@pytest.mark.parametrize("root", ["puct", "gumbel"])
+def test_mcts_without_values_mostly_finds_the_optimal_choice(root):
+    assert optimal_share(40, costs=("reward",), simulations=400, root=root) >= 0.75
+
+
+def test_mcts_stands_noise_in_the_values():
+    assert optimal_share(40, lambda v, r: v + 0.3 * r.standard_normal(len(v)), simulations=100) >= 0.85
+
+
+def test_a_small_tree_is_solved_exactly():
+    """Three choices, two steps, then nothing: the best of nine ways is found, with what it returns."""
+    process = DecisionProcess(0, states=5, choices=3)
+    process.next[:] = [[1, 2, 3], [4, 4, 4], [4, 4, 4], [4, 4, 4], [4, 4, 4]]
+    process.reward[:] = [[0.5, 0, 0], [0, 0, 0], [0, 0, 2.0], [0, 1.0, 0], [0, 0, 0]]
+    plan = mcts(horizon=2, simulations=300).plan(process.problem(costs=("reward",)), rng=rng())
+    assert plan.actions[:, 0].tolist() == [1, 2]
+    assert plan.cost == pytest.approx(-2.0 * DISCOUNT)
+
+
+def test_several_trees_side_by_side_are_the_trees_one_by_one():
+    process = DecisionProcess(3)
+    planner = mcts(simulations=40, root="gumbel")
+    problems = [process.problem(state) for state in range(4)]
+    alone = [planner.plan(each, rng=rng(seed)) for seed, each in enumerate(problems)]
+    process.steps = 0
+    together = planner.plan_many(problems, [rng(seed) for seed in range(4)])
+    assert process.steps == 40 + planner.horizon  # the last rollout steps too
+    for ours, theirs in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(ours.actions, theirs.actions)
+        assert (ours.cost, ours.iterations, ours.evaluations) == (
+            theirs.cost,
+            theirs.iterations,
+            theirs.evaluations,
+        )
+
+
+def test_the_policy_of_the_model_guides_the_root():
+    process = DecisionProcess(1)
+    problem = process.problem(costs=("reward",))
+    logits = np.array([[0.0, 0.0, 50.0, 0.0]])
+    guided = Problem(process, {**problem.latent, "policy": logits}, problem.costs, Context())
+    assert mcts(simulations=4).plan(guided, rng=rng()).actions[0, 0] == 2
+
+
+def test_a_deadline_cuts_the_tree_and_one_past_gives_the_start():
+    clock, process = ManualClock(), DecisionProcess(0)
+    step = process.step
+
+    def slow(*arguments):
+        clock.set_ns(clock.now_ns() + 1_000_000)
+        return step(*arguments)
+
+    process.step = slow
+    start = np.full((3, 1), 2, np.float32)
+    plan = mcts(simulations=50).plan(process.problem(), rng=rng(), deadline=Deadline.after(clock, 0.0105))
+    assert (plan.iterations, plan.deadline_hit) == (10, True)
+    late = mcts().plan(process.problem(), rng=rng(), warm_start=start, deadline=Deadline(clock, 0))
+    np.testing.assert_array_equal(late.actions, start)
+    assert np.isnan(late.cost) and late.deadline_hit
+
+
+def test_beyond_the_tree_the_plan_is_the_warm_start():
+    start = np.full((30, 1), 3, np.float32)
+    plan = mcts(horizon=30, simulations=5).plan(DecisionProcess(0).problem(), rng=rng(), warm_start=start)
+    assert (plan.actions[6:] == 3).all()
+
+
+def test_mcts_refuses_costs_that_no_tree_adds_up():
+    process = DecisionProcess(0)
+    costs = build_costs([{"type": "reward"}, {"type": "effort"}], "costs")
+    with pytest.raises(ConfigError, match="costs reward, effort, wanted `reward`, with `value`"):
+        mcts().plan(Problem(process, {"state": np.zeros((1, 1))}, costs, Context()), rng=rng())
+    costs = build_costs([{"type": "reward"}, {"type": "value", "discount": 0.5}], "costs")
+    with pytest.raises(ConfigError, match="one weight and discount"):
+        mcts().plan(Problem(process, {"state": np.zeros((1, 1))}, costs, Context()), rng=rng())
+
+
+def test_an_edge_without_values_returns_the_mean_and_with_values_the_best():
+    means, bests = (Tree(2, 9, np.zeros(2), valued) for valued in (False, True))
+    for tree in (means, bests):
+        tree.grow([(0, 0)], reward=0.0, discount=1.0, value=4.0, logits=np.zeros(2))
+        tree.grow([(0, 1)], reward=0.0, discount=1.0, value=3.5, logits=np.zeros(2))
+        tree.grow([(0, 0), (1, 0)], reward=0.0, discount=1.0, value=2.0, logits=np.zeros(2))
+    assert means.q(0)[0] < means.q(0)[1]  # (4 + 2) / 2 < 3.5
+    assert bests.q(0)[0] > bests.q(0)[1]  # 4 > 3.5
+
+
+def test_sequential_halving_spends_all_and_the_most_on_the_last_two():
+    turns = considered_visits(8, 48)
+    assert len(turns) == 48
+    assert turns[:16] == [0] * 8 + [1] * 8  # all eight, twice
+    assert considered_visits(1, 3) == [0, 1, 2]
+
+
+# --- categorical CEM
+
+
+def match(wanted):
+    """The count of choices that differ from those wanted."""
+    wanted = np.asarray(wanted, np.float32)
+    return CostOf(lambda actions: (actions[..., 0] != wanted).sum(axis=1))
+
+
+def categorical(**config):
+    return CategoricalCEM(CategoricalCEM.Config(**{"horizon": 6, "samples": 100, **config}))
+
+
+def test_categorical_cem_finds_a_sequence_of_choices():
+    wanted = [4, 0, 2, 2, 1, 3]  # one of 15,625
+    plan = categorical(iterations=8).plan(problem(match(wanted), PointMass(CHOICES)), rng=rng())
+    assert plan.actions[:, 0].tolist() == wanted
+    assert plan.cost == 0
+
+
+def test_every_choice_ever_evaluated_is_a_choice():
+    model = PointMass(CHOICES)
+    plan = categorical().plan(
+        problem(match([1] * 6), model),
+        rng=rng(),
+        warm_start=np.array([[9], [1.4], [2.6], [0], [-1], [3]], np.float32),
+        proposals=np.full((1, 6, 1), -3, np.float32),
+    )
+    for batch in [*model.seen, plan.actions[None]]:
+        assert set(np.unique(batch)) <= {0, 1, 2, 3, 4}
+
+
+def test_knots_repeat_choices():
+    model = PointMass(CHOICES)
+    planner = categorical(knots=Knots(count=2, curve="hold"))
+    plan = planner.plan(problem(match([3, 3, 3, 1, 1, 1]), model), rng=rng())
+    assert plan.actions[:, 0].tolist() == [3, 3, 3, 1, 1, 1]
+    for batch in model.seen:
+        np.testing.assert_array_equal(batch, batch[:, [0, 0, 0, 3, 3, 3]])
+    with pytest.raises(ConfigError, match="only `hold` goes"):
+        PLANNERS.build({"type": "categorical_cem", "knots": {"count": 2, "curve": "cubic"}}, "test")
+
+
+def test_choices_are_drawn_as_often_as_their_probabilities_say():
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.0, 0.0, 1.0]])
+    drawn = choose(probabilities, rng().random((20_000, 2)))
+    np.testing.assert_allclose(np.bincount(drawn[:, 0]) / 20_000, probabilities[0], atol=0.02)
+    assert (drawn[:, 1] == 2).all()
+
+
+def test_refitted_choices_keep_their_sum_a_floor_and_without_elites_themselves():
+    old, counts = np.full((1, 4), 0.25), np.eye(4)[[[1], [1]]]
+    new = refit_choices(old, counts, np.array([0.5, 0.5]), momentum=0.2, least=0.1)
+    assert new.sum() == pytest.approx(1) and new.min() >= 0.1 / 4
+    assert new[0, 1] == pytest.approx(0.9 * (0.2 * 0.25 + 0.8) + 0.025)
+    same = refit_choices(old, counts, np.zeros(2), momentum=0.2, least=0.1)
+    np.testing.assert_allclose(same, old)
+
+
+@pytest.mark.parametrize("name", ["categorical_cem", "mcts"])
+def test_the_same_seed_gives_the_same_choices(name):
+    def plan(seed):
+        process = DecisionProcess(5)
+        return PLANNERS.build({"type": name, "horizon": 4}, "test").plan(process.problem(), rng=rng(seed))
+
+    assert plan(1).actions.tobytes() == plan(1).actions.tobytes()
+    assert plan(1).cost == plan(1).cost
+
+
+# --- the two kinds of actions
+
+
+def test_a_planner_of_the_other_kind_is_refused_with_those_that_fit():
+    with pytest.raises(ConfigError, match=r"CategoricalCEM plans discrete actions.*take icem"):
+        categorical(horizon=3).plan(reach([1, 1]), rng=rng())
+    with pytest.raises(ConfigError, match="MCTS plans discrete actions"):
+        mcts().plan(reach([1, 1]), rng=rng())
+    for planner in (CEM, RandomShooting):
+        with pytest.raises(ConfigError, match="are 5 choices: take categorical_cem"):
+            planner(planner.Config(horizon=6)).plan(problem(match([1] * 6), PointMass(CHOICES)), rng=rng())
+
+
+def test_an_action_of_choices_is_one_column_of_whole_numbers():
+    with pytest.raises(ValueError, match="choices is 3, wanted one component from 0 to 2"):
+        ActionSpec(names=("a",), units=("",), low=(0.0,), high=(3.0,), choices=3)
+    assert action_spec(2).choices == 0

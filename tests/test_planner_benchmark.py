@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from wm_planner.bench import app
+from wm_planner.costs.base import Rollout
+from wm_planner.evaluation import planner_benchmark as b
+from wm_planner.evaluation.linear_problem import HORIZON, DoubleIntegrator, linear_problem, riccati
+from wm_planner.planners import PLANNERS
+
+
+def test_nothing_is_better_than_riccati():
+    optimum, actions = riccati()
+    problem, _ = linear_problem()
+    assert np.abs(actions).max() < problem.space.high[0]
+    assert problem.evaluate(actions[None].astype(np.float32)).total[0] == pytest.approx(optimum, rel=1e-6)
+    rng = np.random.default_rng(0)
+    others = actions + 0.01 * rng.standard_normal((500, HORIZON, 2))
+    assert problem.evaluate(others.astype(np.float32)).total.min() > optimum
+
+
+def test_the_double_integrator_falls_as_it_should():
+    model = DoubleIntegrator()
+    plan = np.tile(np.array([0.0, -2.0], np.float32), (1, 10, 1))
+    end = model.rollout({"state": np.array([[1.0, 5.0, 3.0, 0.0]])}, plan).states["state"][0, -1]
+    np.testing.assert_allclose(end, [1 + 3, 5 - 1, 3, -2])  # after one second
+
+
+@pytest.mark.parametrize("row", b.linear_rows(seeds=3), ids=lambda row: row.name)
+def test_ten_thousand_rollouts_come_within_two_percent_of_riccati(row):
+    assert 9_900 <= row.rollouts <= 10_100
+    assert min(row.cost) >= 1 and max(row.cost) <= 1.02
+    assert list(row.curve) == sorted(row.curve, reverse=True)
+    assert row.curve[0] > 1.1  # 500 do not do it: the problem is no easy one
+
+
+def test_the_curve_is_the_best_of_what_was_evaluated():
+    problem, cost = linear_problem()
+    planner = PLANNERS.build({**b.LINEAR["CEM"], "iterations": 3}, "test")
+    plan = planner.plan(problem, rng=np.random.default_rng(0))
+    assert [count for count, _ in cost.curve] == [500, 1000, 1500, 1501]
+    assert cost.curve[-1][1] == plan.cost
+    rollout = Rollout({}, {"state": np.zeros((1, 1, 4))})
+    assert cost(rollout, np.full((1, 1, 2), 2.0, np.float32), problem.context) == pytest.approx(0.4)
+
+
+def test_tree_search_meets_its_mark():
+    rows = b.tree_rows(processes=25)
+    assert [row.optimal for row in rows if "exact" in row.name] == [25, 25]
+    assert all(row.optimal >= 18 for row in rows)
+
+
+def test_a_deadline_is_kept_while_another_process_burns_a_core():
+    (row,) = b.deadline_rows(rounds=1, plans=20, deadline_s=0.02)
+    assert row.plans == 20 and row.iterations > 1
+    assert row.overrun_s < 0.05  # of a machine that other work shares; `wm bench planners` says what it is
+
+
+def test_the_command_prints_every_table():
+    result = CliRunner().invoke(
+        app, ["planners", "--seeds", "1", "--processes", "2", "--plans", "2", "--deadline-rounds", "0"]
+    )
+    assert result.exit_code == 0, result.output
+    for word in ("Riccati", "iCEM", "gumbel, 400", "bicycle"):
+        assert word in result.output

@@ -1,0 +1,80 @@
+"""MPPI: sample around a mean, move it to the average of the candidates weighted by how good they are."""
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from wm_planner.costs.base import Array
+from wm_planner.planners.cem import CEM, best, refit, sample
+from wm_planner.planners.sampling import Run
+from wm_planner.planners.search import Search
+
+
+class MPPI(CEM):
+    """Model-predictive path integral control, iterated, with a deviation that is fitted too.
+
+    Source: Williams et al. 2017; iterated, with weights on the elites alone, a fitted deviation and
+    candidates of a policy (`proposals`) in every round as in TD-MPC2 (Hansen et al. 2024). Differs in that
+    the temperature has no unit, so that it need not be chosen anew for every cost, the proposals are
+    evaluated once, and the best candidate ever seen is returned. `elites: samples` with
+    `min_std: init_std` is Williams' MPPI.
+    """
+
+    class Config(CEM.Config, frozen=True, kw_only=True):
+        """What MPPI adds.
+
+        Attributes:
+            temperature: at which a candidate's weight has fallen by e, in standard deviations of the
+                elites' cost above the best: small follows the best, large averages.
+        """
+
+        temperature: float = 1.0
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if self.temperature <= 0:
+                raise ValueError(f"temperature is {self.temperature}, wanted above 0")
+
+    config: Config
+
+    def search(self, search: Search, rng: np.random.Generator) -> Run:
+        config, space = self.config, search.space
+        floor = search.share(config.min_std)
+        mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
+        fixed = np.concatenate([search.start[None], search.proposals])
+
+        for round_ in search.rounds(config.iterations):
+            # 1. Sample; the warm start and the proposals are candidates of every round.
+            if round_ == 0:
+                fixed_table = yield from search.evaluate(fixed)
+            noise = rng.standard_normal((config.samples, *mean.shape), dtype=np.float32)
+            noise[0] = 0
+            candidates = search.actions(sample(mean, std, noise, search.low, search.high))
+            # 2. Score.
+            table = yield from search.evaluate(candidates)
+            pool = np.concatenate([fixed, candidates])
+            costs = search.merits(np.concatenate([fixed_table, table]))
+            # 3. Average.
+            elites, elite_costs = best(pool, costs, config.elites)
+            shares = weigh(elite_costs, config.temperature)
+            mean, std = refit(mean, std, search.knots(elites), shares, config.momentum, floor)
+
+        if search.has_time():
+            yield from search.evaluate(search.actions(space.clip(mean)[None]))
+        return search.plan(spread=std)
+
+
+def weigh(costs: Array, temperature: float) -> Array:
+    """Shares (K,) of candidates by their costs (K,), sum 1; what is not finite gets none."""
+    xp = array_namespace(costs)
+    finite = xp.isfinite(costs)
+    count = xp.sum(xp.astype(finite, costs.dtype))
+    if count == 0:
+        return xp.zeros_like(costs)
+    above = xp.where(finite, costs, xp.zeros_like(costs))
+    mean = xp.sum(above) / count
+    variance = xp.sum(xp.where(finite, (above - mean) ** 2, xp.zeros_like(costs))) / count
+    scale = temperature * xp.sqrt(variance)
+    least = xp.min(xp.where(finite, costs, xp.full_like(costs, xp.inf)))
+    scale = xp.where(scale > 0, scale, xp.ones_like(scale))
+    weights = xp.where(finite, xp.exp(-(above - least) / scale), xp.zeros_like(costs))
+    return weights / xp.sum(weights)

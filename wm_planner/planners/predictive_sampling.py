@@ -1,0 +1,41 @@
+"""Predictive sampling: the last plan and Gaussian candidates around it, the best one wins."""
+
+import numpy as np
+
+from wm_planner.planners.cem import sample
+from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
+from wm_planner.planners.search import Search
+
+
+class PredictiveSampling(SamplingPlanner):
+    """One round around the warm start, which is refined from tick to tick; usually with few knots.
+
+    Source: Howell et al. 2022 (MJPC), sec. 4.1.
+    """
+
+    class Config(SamplingConfig, frozen=True, kw_only=True):
+        """How far it looks.
+
+        Attributes:
+            std: deviation of the candidates, as a share of half the action range.
+        """
+
+        std: float = 0.3
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if self.std <= 0:
+                raise ValueError(f"std is {self.std}, wanted above 0")
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.config = config
+
+    def search(self, search: Search, rng: np.random.Generator) -> Run:
+        mean = search.knots(search.start)  # (M, A)
+        std = search.share(self.config.std)
+        for _ in search.rounds(1):
+            noise = rng.standard_normal((self.config.samples, *mean.shape), dtype=np.float32)
+            candidates = search.actions(sample(mean, std, noise, search.low, search.high))
+            yield from search.evaluate(np.concatenate([search.start[None], search.proposals, candidates]))
+        return search.plan(spread=std)
