@@ -7,7 +7,7 @@ is then small for a model that copies. What is left after whitening is what move
 import torch
 from torch import Tensor, nn
 
-FLOOR = 0.1
+FLOOR = 0.3
 """Numbers that vary less than this share of the typical deviation are not blown up to 1: they are noise."""
 
 
