@@ -24,7 +24,7 @@ def write_summary(folder: Path, figures: RunFigures, run: Mapping[str, Any]) -> 
 
 
 def tables(figures: RunFigures) -> Group:
-    """The success table and the timing table, for the terminal."""
+    """The success table, where an episode has ended, and the timing table, for the terminal."""
     success = table(
         "success, by distance at the end of the episode", "within", "episodes", "share", "95 % interval"
     )
@@ -37,7 +37,8 @@ def tables(figures: RunFigures) -> Group:
             f"{row.low:.1%} to {row.high:.1%}",
         )
     spreads = table(
-        f"{figures.plans} plans, {figures.deadline_misses} deadline misses, {figures.fallbacks} fallbacks",
+        f"{figures.plans} plans for {figures.steps} steps, {figures.deadline_misses} deadline misses, "
+        f"{figures.fallbacks} fallbacks",
         *("", "median", "p99", "max"),
     )
     for name, spread, factor in (
@@ -48,7 +49,7 @@ def tables(figures: RunFigures) -> Group:
         ("surprise", figures.surprise, 1.0),
     ):
         spreads.add_row(name, *_cells(spread, factor))
-    return Group(success, spreads)
+    return Group(success if figures.episodes else "no episode has ended", spreads)
 
 
 def plot(folder: Path, figures: RunFigures, title: str) -> Path:
