@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from rich.markup import escape
 
 from wm_planner import bench
 from wm_planner.errors import ConfigError, NodeError, WmError, missing_package
@@ -188,7 +189,7 @@ def doctor() -> None:
     findings = list(examiner.examine())
     for finding in findings:
         mark = "[green]ok[/]  " if finding.is_well else "[red]bad[/] "
-        console.print(f"{mark}{finding.what:30s} {finding.found}", soft_wrap=True)
+        console.print(f"{mark}{finding.what:30s} {escape(finding.found)}", soft_wrap=True)
     if not all(finding.is_well for finding in findings):
         sys.exit(2)
 
