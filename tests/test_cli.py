@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from wm_planner import cli, share
-from wm_planner.errors import missing_package
 from wm_planner.launching import file as launch_file
 
 
@@ -96,12 +95,13 @@ def test_numbers_may_be_written_with_an_exponent():
 
 
 def test_a_package_that_is_missing_is_named_with_its_extra(wm, monkeypatch):
-    monkeypatch.setitem(sys.modules, "wm_planner.training.run", None)  # as if it could not be imported
-    error = ModuleNotFoundError("No module named 'torch'", name="torch")
-    assert missing_package(error).endswith("pip install 'wm-planner[train]'")
-    code, said = wm("train", "models/ac_jepa.py", "--data", "d", "--out", "x", "--recipe", "small")
+    def train() -> None:
+        raise ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
+
+    monkeypatch.setattr(cli, "app", train)
+    code, said = wm("train")
     assert code == 2
-    assert "which is not installed: pip install" in said
+    assert "needs the package 'torch', which is not installed: pip install 'wm-planner[train]'" in said
 
 
 @pytest.mark.parametrize(
