@@ -53,7 +53,7 @@ def tables(figures: RunFigures) -> Group:
 
 
 def plot(folder: Path, figures: RunFigures, title: str) -> Path:
-    """Draw distance against step, a line an episode, into `distance.png`."""
+    """Draw distance against step, a line an episode, red where it failed, into `distance.png`."""
     from matplotlib.figure import Figure  # a second to import, needed here alone
 
     figure = Figure(figsize=(7, 4), layout="constrained")
@@ -61,8 +61,10 @@ def plot(folder: Path, figures: RunFigures, title: str) -> Path:
     for episode in figures.episodes:
         colour = "tab:blue" if episode.success else "tab:red"
         axes.plot([100 * d for d in episode.distances_m], color=colour, alpha=0.6, linewidth=1)
-    for row in figures.success:
-        axes.axhline(100 * row.radius_m, color="gray", linestyle=":", linewidth=1)
+    for row, style in zip(figures.success, (":", "--"), strict=True):
+        label = f"{100 * row.radius_m:g} cm: {row.successes} of {row.episodes} at the end"
+        axes.axhline(100 * row.radius_m, color="gray", linestyle=style, linewidth=1, label=label)
+    axes.legend(loc="upper right")
     axes.set(xlabel="step", ylabel="distance to the goal [cm]", title=title, ylim=(0, None))
     path = folder / PLOT_FILE
     figure.savefig(path, dpi=120)
