@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from wm_planner import messages as m
+from wm_planner import share
 from wm_planner.bridges.messages import (
     POSE_STATE,
     actions_of,
@@ -18,6 +19,7 @@ from wm_planner.errors import NodeError
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
 from wm_planner.world_models.base import Observation
+from wm_planner.world_models.card import read_card
 from wm_planner.world_models.onnx import Device, OnnxWorldModel
 from wm_planner.world_models.surprise import Surprise
 
@@ -36,6 +38,10 @@ class Perception(Node):
         threads: Positive = 1
 
     params: Params
+
+    @classmethod
+    def check(cls, params: Params) -> None:
+        read_card(share.find(params.world_model))
 
     def configure(self) -> None:
         self.model = OnnxWorldModel.load(self.params.world_model, self.params.device, self.params.threads)

@@ -48,6 +48,11 @@ class Planner(Node):
 
     params: Params
 
+    @classmethod
+    def check(cls, params: Params) -> None:
+        PLANNERS.build(params.planner, "planner: params.planner")
+        build_costs(params.costs, "planner: params.costs")
+
     def configure(self) -> None:
         params = self.params
         self.model = OnnxWorldModel.load(params.world_model, params.device, params.threads)

@@ -324,9 +324,20 @@ def test_a_zombie_counts_as_dead():
     assert process_start(os.getpid()) is not None
 
 
+def test_a_run_that_was_killed_leaves_a_domain_that_the_next_run_removes(tmp_path):
+    killed, held = Domain(tmp_path / "killed"), Domain(tmp_path / "held")
+    killed.claim()
+    held.claim()
+    (killed.path / "planner-1.pub").touch()
+    os.close(killed._lock)  # what the kernel does with a process
+    Domain(tmp_path / "next").claim()
+    assert not killed.path.exists()
+    assert held.path.exists()
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "../up", ".hidden", "a b"])
 def test_a_domain_needs_a_plain_name(name):
-    with pytest.raises(MessagingError, match="wanted a name of letters"):
+    with pytest.raises(MessagingError, match="wanted a name of at most 64 letters"):
         Domain.named(name)
 
 

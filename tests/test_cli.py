@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from wm_planner import cli, share
+from wm_planner.launching import file as launch_file
 
 
 @pytest.fixture
@@ -68,6 +69,39 @@ def test_a_mistake_in_a_launch_file_is_named_with_its_place(wm, tmp_path, line, 
     assert "mine.yaml" in said
     assert answer in said
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (("--name", "../up"), "--name '../up': wanted a name of at most 64 letters"),
+        (("--name", "a b"), "--name 'a b': wanted a name of at most 64 letters"),
+        (("model=models/panda_reech",), "did you mean 'models/panda_reach'?"),
+        (("episodes=0",), "params.episodes: Expected `int` >= 1, got 0"),
+        (("clock=real",), "clock: got 'real', did you mean 'realtime'?"),
+        (("deadline_s=soon",), "deadline_s=soon: wanted float, as in deadline_s=0.1"),
+    ],
+)
+def test_a_launch_that_cannot_work_is_refused_before_anything_is_made(wm, tmp_path, arguments, answer):
+    code, said = wm("launch", "panda_reach", *arguments)
+    assert code == 2, said
+    assert answer in said
+    assert [*tmp_path.iterdir()] == [] and not (tmp_path.parent / "up").exists()
+
+
+def test_numbers_may_be_written_with_an_exponent():
+    path = launch_file.find("panda_reach")
+    assert launch_file.load(path, "x", ["deadline_s=1e-2"]).nodes[2].params["deadline_s"] == 0.01
+
+
+def test_a_package_that_is_missing_is_named_with_its_extra(wm, monkeypatch):
+    def train() -> None:
+        raise ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
+
+    monkeypatch.setattr(cli, "app", train)
+    code, said = wm("train")
+    assert code == 2
+    assert "needs the package 'torch', which is not installed: pip install 'wm-planner[train]'" in said
 
 
 @pytest.mark.parametrize(

@@ -17,5 +17,5 @@ def test_the_closest_name_is_offered_with_all_that_are_known():
 
 
 def test_without_a_close_name_only_the_known_ones_are_listed():
-    assert did_you_mean("zzz", {"b", "a"}) == "(known: a, b)"
-    assert did_you_mean("zzz", []) == "(known: none)"
+    assert did_you_mean("zzz", {"b", "a"}) == "known: a, b"
+    assert did_you_mean("zzz", []) == "known: none"

@@ -81,10 +81,10 @@ def test_references_inside_a_text_become_text(launch):
             r"nodes\[0\] \(.*talker\.py\)\.params: unknown key 'tick', did you mean 'ticks'",
         ),
         ("$(ticks)", "soon", r"nodes\[0\] \(.*talker\.py\)\.params\.ticks: Expected `int`, got `str`"),
-        ("on_exit", "on_exti", r"\.nodes\[0\]: unknown key 'on_exti', did you mean 'on_exit'"),
-        ("on_exit: shutdown", "on_exit: restart", r"\.nodes\[0\]\.on_exit: Invalid enum value 'restart'"),
+        ("on_exit", "on_exti", r": nodes\[0\]: unknown key 'on_exti', did you mean 'on_exit'"),
+        ("on_exit: shutdown", "on_exit: restart", r": nodes\[0\]\.on_exit: got 'restart', known: shutdown"),
         ("clock", "clocks", "unknown key 'clocks', did you mean 'clock'"),
-        ("lockstep", "fast", r"\.clock: Invalid enum value 'fast'"),
+        ("lockstep", "fast", r": clock: got 'fast', known: lockstep, realtime"),
         ("FOLDER/answerer.py", "recoder", r"nodes\[1\]\.exec: no node 'recoder', did you mean 'recorder'"),
         ("name: second", "name: talker", "two are named 'talker'"),
         ("ticks: 10,", "name: 10,", "'name' is the run's name"),
@@ -106,7 +106,7 @@ def test_a_program_must_define_one_node(tmp_path):
     with pytest.raises(PluginError, match="defines 0 classes derived from Node"):
         file.node_class(tmp_path / "none.py")
     (tmp_path / "torn.py").write_text("import no_such_package\n")
-    with pytest.raises(PluginError, match=r"cannot be imported.*no_such_package"):
+    with pytest.raises(PluginError, match=r"needs the package 'no_such_package'"):
         file.node_class(tmp_path / "torn.py")
 
 

@@ -262,7 +262,7 @@ def test_a_program_leaves_within_a_second_when_told_to(tmp_path):
     [
         ('{"params": {"gian": 1}}', "answerer: params: unknown key 'gian', did you mean 'gain'"),
         ('{"params": {"gain": "big"}}', "answerer: params.gain: Expected `float`, got `str`"),
-        ('{"mode": "fast"}', "answerer.mode: Invalid enum value 'fast'"),
+        ('{"mode": "fast"}', "answerer.mode: got 'fast', known: lockstep, realtime"),
         ("gain=1", "answerer: the argument is no JSON object"),
         ('{"domain": "a/b"}', "domain 'a/b': wanted a name"),
     ],

@@ -55,6 +55,10 @@ def test_a_recording_comes_back_as_it_was(recording):
     assert np.array_equal(m.image_array(first.message), m.image_array(picture(1)))
 
 
+def test_only_the_topics_asked_for_are_read(recording):
+    assert [*Player(recording).messages([])] == []
+
+
 def test_an_independent_reader_decodes_it(recording):
     with recording.open("rb") as stream:
         reader = make_reader(stream, decoder_factories=[DecoderFactory()])

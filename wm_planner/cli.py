@@ -2,15 +2,15 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
+from rich.markup import escape
 
 from wm_planner import bench
-from wm_planner.errors import ConfigError, WmError
+from wm_planner.errors import ConfigError, NodeError, WmError, missing_package
 from wm_planner.terminal import console, table
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -24,8 +24,17 @@ def main() -> None:
     try:
         app()
     except WmError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        problem = str(error)
+    except ModuleNotFoundError as error:
+        problem = missing_package(error)
+    except OSError as error:  # a full disk, a folder that may not be written
+        problem = f"{error.filename or 'the output'}: {error.strerror or error}"
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    else:
+        return
+    print(f"error: {problem}", file=sys.stderr)
+    sys.exit(2)
 
 
 @app.command()
@@ -37,36 +46,46 @@ def launch(
     """Start the nodes of a launch file, follow the run, report."""
     from wm_planner.evaluation.live import NEWS, Live
     from wm_planner.launching import file as launch_file
-    from wm_planner.launching.run import prepare
+    from wm_planner.launching.run import new_name, prepare
     from wm_planner.launching.supervisor import Supervisor
 
     path = launch_file.find(file)
-    name = name or f"{path.stem}_{time.strftime('%Y%m%d_%H%M%S')}"
+    name = name or new_name(path.stem)
     spec = launch_file.load(path, name, overrides or ())
     folder = prepare(Path("runs") / name, spec)
     episodes = next((n.params.get("episodes") for n in spec.nodes if n.program.stem == "simulator"), None)
     console.print(f"{path.stem} in {spec.clock}, {len(spec.nodes)} nodes, into {folder}")
+    failure: NodeError | None = None
+    status: str
     with Live(name, episodes, console, lossless=spec.clock == "lockstep") as live:
-        result = Supervisor(spec, folder, domain=name, on_event=live.event).run(live.step)
-    happened = [event._asdict() for event in result.events if event.kind in NEWS]
-    run = {"launch": path.stem, "overrides": overrides or [], "status": result.status, "events": happened}
-    _report(folder, live.statistics.figures(), run)
-    if result.status == "interrupted":
-        console.print(f"interrupted: {result.reason}")
+        supervisor = Supervisor(spec, folder, domain=name, on_event=live.event)
+        try:
+            status, reason = supervisor.run(live.step)
+        except NodeError as error:
+            failure, status, reason = error, "failed", str(error)
+    happened = [event._asdict() for event in supervisor.events if event.kind in NEWS]
+    run = {"launch": path.stem, "overrides": overrides or [], "status": status, "reason": reason}
+    _report(folder, live.statistics.figures(), run | {"events": happened})
+    if failure is not None:
+        raise failure
+    if status == "interrupted":
+        console.print(f"interrupted: {reason}")
         sys.exit(INTERRUPTED)
 
 
 def _report(folder: Path, figures: Any, run: dict[str, Any]) -> None:
     from wm_planner.evaluation import report, video
+    from wm_planner.launching.run import RECORDING
 
+    console.print(report.tables(figures))
     report.write_summary(folder, figures, run)
     made = [folder / report.SUMMARY_FILE]
     if figures.episodes:
         made.append(report.plot(folder, figures, folder.name))
-    recording = folder / "episodes.mcap"
+    recording = folder / RECORDING
     if recording.is_file():
-        made += [video.write_video(recording, folder), recording]
-    console.print(report.tables(figures))
+        film = video.write_video(recording, folder)
+        made += [film, recording] if film else [recording]
     for path in made:
         console.print(f"  {path}  {path.stat().st_size / 1e3:.0f} KB", soft_wrap=True)
 
@@ -85,12 +104,13 @@ def evaluate(
     from wm_planner.world_models.onnx import OnnxWorldModel
 
     recording = recording_of(folder)
-    console.print(report.tables(replayed_figures(recording)))
     bundle = model or world_model_of(folder)
+    loaded = OnnxWorldModel.load(bundle)
+    console.print(report.tables(replayed_figures(recording)))
     errors = table(
         f"prediction error of {bundle}, copying the last latent is 1", "steps ahead", "error", "pairs"
     )
-    for steps, (error, pairs) in foresight(recording, OnnxWorldModel.load(bundle)).items():
+    for steps, (error, pairs) in foresight(recording, loaded).items():
         errors.add_row(str(steps), f"{error:.3f}", str(pairs))
     console.print(errors)
 
@@ -132,7 +152,10 @@ def train(
         field, equals, value = change.partition("=")
         if not equals:
             raise ConfigError(f"--set {change}: wanted field=value, e.g. --set iterations=100")
-        overrides[field] = yaml.safe_load(value)
+        try:
+            overrides[field] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {change}: the value is not valid YAML") from None
     last = run.train(
         model_file,
         data,
@@ -166,7 +189,7 @@ def doctor() -> None:
     findings = list(examiner.examine())
     for finding in findings:
         mark = "[green]ok[/]  " if finding.is_well else "[red]bad[/] "
-        console.print(f"{mark}{finding.what:24s} {finding.found}", soft_wrap=True)
+        console.print(f"{mark}{finding.what:30s} {escape(finding.found)}", soft_wrap=True)
     if not all(finding.is_well for finding in findings):
         sys.exit(2)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 
 from wm_planner import share
 from wm_planner.config import Config, Positive, Seed
@@ -30,7 +30,7 @@ class CollectConfig(Config, frozen=True, kw_only=True):
         episodes: to keep.
         steps: transitions an episode.
         seed: counted from `COLLECTION_SEEDS`.
-        workers: processes.
+        workers: processes, at most one a core.
     """
 
     scene: str
@@ -66,11 +66,12 @@ def collect(config: CollectConfig, out: Path, progress: Callable[[int], None] = 
         action_high=scene.action.high,
         control_dt_s=scene.control_dt_s,
     )
+    workers = min(config.workers, cpu_count(), config.episodes)
     tried = kept = 0
-    with EpisodeWriter(out, meta) as writer, Parallel(n_jobs=config.workers) as parallel:
+    with EpisodeWriter(out, meta) as writer, Parallel(n_jobs=workers) as parallel:
         while kept < config.episodes:
             start = first + tried
-            batches = [range(s, s + BATCH) for s in range(start, start + BATCH * config.workers, BATCH)]
+            batches = [range(s, s + BATCH) for s in range(start, start + BATCH * workers, BATCH)]
             for episode in itertools.chain.from_iterable(
                 parallel(delayed(_run)(config.scene, seeds, config.steps) for seeds in batches)
             ):

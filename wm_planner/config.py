@@ -36,16 +36,17 @@ def convert(values: Mapping[str, Any], to: type[ConfigT], where: str) -> ConfigT
     try:
         return msgspec.convert(dict(values), to)
     except msgspec.ValidationError as error:
-        text = str(error)
-        path = text.rpartition(" - at `")[2].rstrip("`").lstrip("$") if " - at `" in text else ""
-        reason = text.partition(" - at `")[0]
-        unknown = _UNKNOWN.search(reason)
-        if unknown:
-            known = _fields_at(to, path, values)
+        reason, _, place = str(error).partition(" - at `")
+        path = place.rstrip("`").lstrip("$")
+        known = _known_at(to, path, values)
+        if unknown := _UNKNOWN.search(reason):
             reason = f"unknown key '{unknown[1]}', {did_you_mean(unknown[1], known)}"
+        elif reason.startswith("Invalid enum value"):
+            reason = f"got {_value_at(values, path)!r}, {did_you_mean(str(_value_at(values, path)), known)}"
         elif (">" in reason or "<" in reason) and "..." not in path:
             reason += f", got {_value_at(values, path)!r}"
-        raise ConfigError(f"{where}{path}: {reason}") from None
+        at = where + path.lstrip(".") if where.endswith(": ") else f"{where}{path}"
+        raise ConfigError(f"{at}: {reason}") from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -74,8 +75,8 @@ def to_builtins(config: msgspec.Struct) -> dict[str, Any]:
     return builtins
 
 
-def _fields_at(struct: type[msgspec.Struct], path: str, values: Any) -> tuple[str, ...]:
-    """The encoded field names of the struct that `path` (".a.b[0]") leads to, as far as it can be told.
+def _known_at(struct: type[msgspec.Struct], path: str, values: Any) -> tuple[str, ...]:
+    """What can stand at `path` (".a.b[0]"): the fields of a struct, or the values of a choice.
 
     Args:
         values: what was to become the struct; its tags choose among the members of unions.
@@ -95,6 +96,8 @@ def _fields_at(struct: type[msgspec.Struct], path: str, values: Any) -> tuple[st
             info = _member(info, values)
     if isinstance(info, msgspec.inspect.StructType):
         return tuple(field.encode_name for field in info.fields)
+    if isinstance(info, msgspec.inspect.LiteralType):
+        return tuple(str(value) for value in info.values)
     return ()
 
 

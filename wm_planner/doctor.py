@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wm_planner import share
-from wm_planner.errors import WmError
+from wm_planner.errors import EXTRAS, WmError
 from wm_planner.messaging.domain import Domain
 from wm_planner.world_models.card import read_card
 from wm_planner.world_models.onnx import OnnxWorldModel, providers
 
-PACKAGES = (
-    *("numpy", "scipy", "msgspec", "pyzmq", "rosbags", "mcap", "onnxruntime-gpu", "onnxruntime"),
-    *("mujoco", "gymnasium", "torch", "onnx"),
-)
+PACKAGES = ("numpy", "scipy", "msgspec", "pyzmq", "rosbags", "mcap", "onnxruntime-gpu", "onnxruntime")
 FREE_GB = 1.0  # recordings of a demonstration need a tenth of it
 
 
@@ -31,10 +28,10 @@ class Finding(NamedTuple):
 def examine() -> Iterator[Finding]:
     """Look at everything, one finding after the other."""
     yield Finding("python", True, f"{platform.python_version()} on {platform.platform()}")
-    for package in PACKAGES:
+    for package in (*PACKAGES, *EXTRAS):
         version = _version(package)
-        if version:
-            yield Finding(package, True, version)
+        if version or package in EXTRAS:
+            yield Finding(package, True, version or f"not here: pip install 'wm-planner[{EXTRAS[package]}]'")
     yield _try("camera pictures", _picture)
     yield _try("compute", lambda: ", ".join(providers("auto")))
     yield _try("messages", lambda: str(Domain.named("doctor").path.parent))

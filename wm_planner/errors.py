@@ -64,9 +64,24 @@ class NodeError(WmError):
     """A node that cannot do its work."""
 
 
+EXTRAS = {
+    **dict.fromkeys(("mujoco", "gymnasium", "imageio", "matplotlib", "joblib"), "sim"),
+    **dict.fromkeys(("torch", "onnx", "onnxscript", "accelerate"), "train"),
+    "pybullet": "bullet",
+}
+"""Package to the extra of wm_planner that brings it."""
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """What to install where an import failed."""
+    package = (error.name or "").partition(".")[0]
+    wanted = f"wm-planner[{EXTRAS[package]}]" if package in EXTRAS else package
+    return f"this needs the package '{package}', which is not installed: pip install '{wanted}'"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A clause with the closest known name and the full list, to end an error with."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     listing = ", ".join(names) if names else "none"
-    return (f"did you mean '{close[0]}'? " if close else "") + f"(known: {listing})"
+    return f"did you mean '{close[0]}'? (known: {listing})" if close else f"known: {listing}"

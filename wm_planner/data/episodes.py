@@ -121,7 +121,7 @@ class EpisodeData:
             file = folder / f"{name}.npy"
             try:
                 arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, EOFError) as error:
                 raise DatasetError(f"{file}: cannot be read ({error}); collect the data set again") from None
             found = arrays[name]
             if found.shape != shape or found.dtype != dtype:

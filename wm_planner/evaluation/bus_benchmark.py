@@ -75,7 +75,7 @@ def bus_benchmark(size: int = 256, blocks: int = 10, rounds: int = 3) -> tuple[B
 def bus_table(costs: tuple[BusCost, ...]) -> Table:
     """The rows of a benchmark as a table."""
     title = f"CPU time of a message of {costs[0].message_bytes} bytes between two processes"
-    rows = table(title, "transport", "CPU [us]", "ratio")
+    rows = table(title, "transport", "CPU, us", "ratio")
     for cost in costs:
         rows.add_row(cost.transport, f"{cost.cpu_us:.0f}", f"{cost.ratio:.2f}")
     return rows

@@ -1,5 +1,6 @@
 """A run as it happens: listens on the bus, counts, and shows progress."""
 
+import time
 from types import TracebackType
 
 from rich.console import Console
@@ -9,6 +10,10 @@ from wm_planner.evaluation.run_statistics import TOPICS, RunStatistics
 from wm_planner.launching.supervisor import Event
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
+from wm_planner.node.node import DIAGNOSTICS
+
+SILENT_S = 3.0
+"""Nodes report every second; one that has not for this long is stopped or stuck."""
 
 NEWS = ("died", "respawned", "killed")
 """Kinds of events that a person should hear of."""
@@ -31,6 +36,8 @@ class Live:
         self._domain, self._lossless, self._console = domain, lossless, console
         self._bus: Bus | None = None
         self._shown = 0
+        self._heard_s: dict[str, float] = {}  # node to when it last reported
+        self._silent: set[str] = set()
         self._progress = Progress(
             TextColumn("episodes"),
             BarColumn(bar_width=24),
@@ -50,11 +57,12 @@ class Live:
         """Take in what has come; called by the supervisor again and again."""
         if self._bus is None:
             self._bus = Bus(Domain.named(self._domain), "progress", lossless=self._lossless)
-            for topic in TOPICS:
+            for topic in (*TOPICS, DIAGNOSTICS):
                 self._bus.subscribe(topic)
             self._bus.announce("active")
         self._bus.wait(0.0)
         self._take()
+        self._listen(time.monotonic())
 
     def event(self, event: Event) -> None:
         """Show that a node died or came back."""
@@ -63,7 +71,10 @@ class Live:
 
     def _take(self) -> None:
         while self._bus and (delivery := self._bus.receive()) is not None:
-            self.statistics.add(delivery.topic, delivery.message())
+            message = delivery.message()
+            self.statistics.add(delivery.topic, message)
+            if delivery.topic == DIAGNOSTICS:
+                self._heard_s |= {status.name: time.monotonic() for status in message.status}
         ended = self.statistics.ended
         for episode in ended[self._shown :]:
             verdict = "reached" if episode.success else episode.reason or "missed"
@@ -73,6 +84,15 @@ class Live:
             )
         self._shown = len(ended)
         self._progress.update(self._task, completed=len(ended), description=self._headline())
+
+    def _listen(self, now_s: float) -> None:
+        """Say of nodes that they have fallen silent, and that they are back."""
+        silent = {node for node, heard_s in self._heard_s.items() if now_s - heard_s > SILENT_S}
+        for node in sorted(silent - self._silent):
+            self._console.print(f"{node} has been silent for {SILENT_S:g} s")
+        for node in sorted(self._silent - silent):
+            self._console.print(f"{node} is back")
+        self._silent = silent
 
     def _headline(self) -> str:
         statistics = self.statistics

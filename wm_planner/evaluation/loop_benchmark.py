@@ -50,7 +50,8 @@ def measure_loop(launch: str, model: str, episodes: int, folder: Path) -> LoopRe
 def _cpu_share(recording: Path) -> dict[str, float]:
     """CPU seconds a second of each node, between its first report and its last; busiest first."""
     reports: dict[str, list[tuple[float, float]]] = {}
-    for recorded in Player(recording).messages(["/diagnostics"]):
+    player = Player(recording)
+    for recorded in player.messages({"/diagnostics"} & set(player.topics)):
         for status in recorded.message.status:
             values = {pair.key: pair.value for pair in status.values}
             reports.setdefault(status.name, []).append((seconds(recorded.stamp_ns), float(values["cpu_s"])))

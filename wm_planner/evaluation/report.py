@@ -24,7 +24,7 @@ def write_summary(folder: Path, figures: RunFigures, run: Mapping[str, Any]) -> 
 
 
 def tables(figures: RunFigures) -> Group:
-    """The success table and the timing table, for the terminal."""
+    """The success table, where an episode has ended, and the timing table, for the terminal."""
     success = table(
         "success, by distance at the end of the episode", "within", "episodes", "share", "95 % interval"
     )
@@ -37,7 +37,8 @@ def tables(figures: RunFigures) -> Group:
             f"{row.low:.1%} to {row.high:.1%}",
         )
     spreads = table(
-        f"{figures.plans} plans, {figures.deadline_misses} deadline misses, {figures.fallbacks} fallbacks",
+        f"{figures.plans} plans for {figures.steps} steps, {figures.deadline_misses} deadline misses, "
+        f"{figures.fallbacks} fallbacks",
         *("", "median", "p99", "max"),
     )
     for name, spread, factor in (
@@ -48,11 +49,11 @@ def tables(figures: RunFigures) -> Group:
         ("surprise", figures.surprise, 1.0),
     ):
         spreads.add_row(name, *_cells(spread, factor))
-    return Group(success, spreads)
+    return Group(success if figures.episodes else "no episode has ended", spreads)
 
 
 def plot(folder: Path, figures: RunFigures, title: str) -> Path:
-    """Draw distance against step, a line an episode, into `distance.png`."""
+    """Draw distance against step, a line an episode, red where it failed, into `distance.png`."""
     from matplotlib.figure import Figure  # a second to import, needed here alone
 
     figure = Figure(figsize=(7, 4), layout="constrained")
@@ -60,8 +61,10 @@ def plot(folder: Path, figures: RunFigures, title: str) -> Path:
     for episode in figures.episodes:
         colour = "tab:blue" if episode.success else "tab:red"
         axes.plot([100 * d for d in episode.distances_m], color=colour, alpha=0.6, linewidth=1)
-    for row in figures.success:
-        axes.axhline(100 * row.radius_m, color="gray", linestyle=":", linewidth=1)
+    for row, style in zip(figures.success, (":", "--"), strict=True):
+        label = f"{100 * row.radius_m:g} cm: {row.successes} of {row.episodes} at the end"
+        axes.axhline(100 * row.radius_m, color="gray", linestyle=style, linewidth=1, label=label)
+    axes.legend(loc="upper right")
     axes.set(xlabel="step", ylabel="distance to the goal [cm]", title=title, ylim=(0, None))
     path = folder / PLOT_FILE
     figure.savefig(path, dpi=120)

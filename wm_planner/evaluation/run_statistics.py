@@ -62,7 +62,11 @@ class Success(msgspec.Struct, frozen=True):
 
 
 class RunFigures(msgspec.Struct, frozen=True):
-    """A whole run; times in seconds."""
+    """A whole run; times in seconds.
+
+    Attributes:
+        steps: control steps of the episodes that have ended: as many plans were due.
+    """
 
     success: list[Success]
     end_distance_m: Spread
@@ -70,6 +74,7 @@ class RunFigures(msgspec.Struct, frozen=True):
     input_age_s: Spread
     plan_cost: Spread
     surprise: Spread
+    steps: int
     plans: int
     deadline_misses: int
     fallbacks: int
@@ -121,6 +126,7 @@ class RunStatistics:
             input_age_s=Spread.of(self.input_age_s),
             plan_cost=Spread.of(self._plan_cost),
             surprise=Spread.of(self._surprise),
+            steps=sum(len(episode.distances_m) - 1 for episode in ended),
             plans=len(self.plan_s),
             deadline_misses=self._deadline_misses,
             fallbacks=self._fallbacks,

@@ -1,5 +1,6 @@
 """A short film of a run: start, goal and motion side by side, every camera a row."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,22 @@ VIDEO_FILE = "episodes.mp4"
 PANEL = 256  # pixels, side of one camera's picture in the film
 BAR = 32  # pixels, height of the line of text
 FPS = 10  # twice as fast as the 5 Hz at which scenes are controlled
+LONGEST = 600  # frames, a minute
 
 Frame = NDArray[np.uint8]
 
 
-def write_video(recording: Path, out: Path, episodes: int = 5) -> Path:
-    """Film the first episodes of a recording into the folder `out`."""
+def write_video(recording: Path, out: Path, episodes: int = 5) -> Path | None:
+    """Film the first episodes of a recording into the folder `out`; None if it shows none."""
+    frames = itertools.islice(_frames(Player(recording), episodes), LONGEST)
+    first = next(frames, None)
+    if first is None:
+        return None
     path = out / VIDEO_FILE
-    frames = list(_frames(Player(recording), episodes))
-    if frames:
-        imageio.mimwrite(path, frames, fps=FPS, macro_block_size=16, quality=8)
+    film: Any = imageio.get_writer(path, fps=FPS, macro_block_size=16, quality=8)
+    with film:
+        for frame in itertools.chain([first], frames):
+            film.append_data(frame)
     return path
 
 
@@ -35,7 +42,8 @@ def _frames(player: Player, episodes: int) -> Iterator[Frame]:
     start: dict[str, Frame] = {}
     now: dict[str, Frame] = {}
     episode: Any = None
-    for recorded in player.messages(["/goal", "/episode", *cameras]):
+    wanted = {"/goal", "/episode", *cameras}
+    for recorded in player.messages(wanted & set(player.topics)):
         message = recorded.message
         if recorded.topic == "/goal":
             goal = {

@@ -1,5 +1,6 @@
 """Launch files: YAML to a checked description of a run, before anything is started."""
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import yaml
 
 from wm_planner import plugins, share
 from wm_planner.config import Config, convert, read_yaml
-from wm_planner.errors import ConfigError, PluginError, did_you_mean
+from wm_planner.errors import ConfigError, PluginError, did_you_mean, missing_package
 from wm_planner.node.node import Mode, Node
 
 Respawn: TypeAlias = Literal["never", "on-failure", "always"]
@@ -111,8 +112,10 @@ def node_class(program: Path) -> type[Node]:
     """
     try:
         module = plugins.load_file(program)
+    except ModuleNotFoundError as error:
+        raise PluginError(f"{program}: {missing_package(error)}") from None
     except ImportError as error:
-        raise PluginError(f"{program}: cannot be imported ({error}); is an extra not installed?") from None
+        raise PluginError(f"{program}: cannot be imported ({error})") from None
     classes = [
         item
         for item in vars(module).values()
@@ -125,7 +128,8 @@ def node_class(program: Path) -> type[Node]:
 
 def _node(entry: _Entry, where: str) -> NodeSpec:
     program = _program(entry.exec, where)
-    convert(entry.params, node_class(program).Params, f"{where} ({entry.exec}).params")
+    node = node_class(program)
+    node.check(convert(entry.params, node.Params, f"{where} ({entry.exec}).params"))
     return NodeSpec(
         name=entry.name or program.stem,
         program=program,
@@ -167,8 +171,9 @@ def _typed(text: str, default: Any, name: str) -> Any:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         value = text
-    if isinstance(default, float) and type(value) is int:
-        return float(value)
+    if isinstance(default, float):
+        with contextlib.suppress(ValueError):
+            return float(text)  # also 1e-3, which YAML takes for text
     if default is not None and type(value) is not type(default):
         raise ConfigError(f"argument {name}={text}: wanted {type(default).__name__}, as in {name}={default}")
     return value

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import msgspec
 from wm_planner.config import to_builtins
 from wm_planner.node.program import Arguments
 
+_ERROR = re.compile(r"error: |[\w.]+(Error|Exception)\b")
 _TAIL_BYTES = 16384
 
 
@@ -53,12 +55,12 @@ class NodeProcess:
         self._process.wait()
 
     def error_line(self) -> str:
-        """The last line of the log that names an error, else the last line, else nothing."""
+        """The last line of the log that names an error or ends a traceback, else nothing."""
         with self.log.open("rb") as log:
             log.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
-            lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return (errors or lines or [""])[-1]
+            lines = log.read().decode(errors="replace").splitlines()
+        errors = [line.removeprefix("error: ") for line in lines if _ERROR.match(line)]
+        return errors[-1] if errors else ""
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -1,5 +1,7 @@
 """The folder of a run: what was launched, its logs, its recording."""
 
+import itertools
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,17 @@ import yaml
 from wm_planner.config import read_yaml
 from wm_planner.errors import ConfigError
 from wm_planner.launching.file import LaunchSpec
+from wm_planner.messaging.domain import Domain, check_name
 
 RECORDING = "episodes.mcap"
 LAUNCHED = "launch.yaml"
+
+
+def new_name(stem: str) -> str:
+    """A name for a run of the launch file `stem` that no folder and no running domain has."""
+    first = f"{stem}_{time.strftime('%Y%m%d_%H%M%S')}"
+    names = itertools.chain([first], (f"{first}_{number}" for number in itertools.count(2)))
+    return next(n for n in names if not Path("runs", n).exists() and not Domain.named(n).path.exists())
 
 
 def prepare(folder: Path, spec: LaunchSpec) -> Path:
@@ -18,7 +28,9 @@ def prepare(folder: Path, spec: LaunchSpec) -> Path:
 
     Raises:
         ConfigError: if it exists, or cannot be written.
+        MessagingError: if its name is no plain name.
     """
+    check_name(f"--name '{spec.name}'", spec.name)
     try:
         folder.mkdir(parents=True)
     except FileExistsError:

@@ -22,6 +22,7 @@ from wm_planner.messaging.wire import ANY
 from wm_planner.node.node import DIAGNOSTICS
 from wm_planner.node.program import Arguments
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STEP_S = 0.02
 _START_S = 120.0  # models are loaded and warmed up in it
 _STOP_S = 2.2  # for the writers, then again for the readers: under five seconds in all
@@ -44,7 +45,6 @@ class RunResult(NamedTuple):
 
     status: Literal["finished", "interrupted"]
     reason: str
-    events: tuple[Event, ...]
 
 
 @dataclass
@@ -68,6 +68,9 @@ class Supervisor:
         folder: takes `logs/<node>.log`.
         domain: name of the domain where the nodes meet; claimed for the run, removed after it.
         on_event: told of every event as it happens.
+
+    Attributes:
+        events: what has happened so far.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class Supervisor:
         self._domain = Domain.named(domain)
         self._on_event = on_event
         self._members = {node.name: _Member(node) for node in spec.nodes}
-        self._events: list[Event] = []
+        self.events: list[Event] = []
         self._clock = WallClock()
         self._began_ns = self._clock.now_ns()
         self._all_were_inactive = False
@@ -90,7 +93,7 @@ class Supervisor:
 
     def run(self, each_step: Callable[[], None] = lambda: None) -> RunResult:
         """Run until a node whose exit ends the run has finished, or all have, or it is interrupted (SIGINT,
-        SIGTERM, `interrupt`). Nothing is left behind: no process, no socket, no directory.
+        SIGTERM, SIGHUP, `interrupt`). Nothing is left behind: no process, no socket, no directory.
 
         Args:
             each_step: called about fifty times a second, to show progress.
@@ -117,11 +120,11 @@ class Supervisor:
                 self._domain.remove()
         if isinstance(self._end, NodeError):
             raise self._end
-        return self._end._replace(events=tuple(self._events))
+        return self._end
 
     def interrupt(self, reason: str) -> None:
         """End the run; `run` returns once all is stopped."""
-        self._end = self._end or RunResult("interrupted", reason, ())
+        self._end = self._end or RunResult("interrupted", reason)
 
     def _make_folder(self) -> None:
         try:
@@ -141,7 +144,7 @@ class Supervisor:
                 self._fail(member, f"was not active within {_START_S:g} s")
         self._activate_ready()
         if all(member.phase == "gone" for member in self._members.values()):
-            self._end = self._end or RunResult("finished", "all nodes have finished", ())
+            self._end = self._end or RunResult("finished", "all nodes have finished")
 
     def _start(self, member: _Member) -> None:
         arguments = Arguments(
@@ -181,9 +184,9 @@ class Supervisor:
         self._bury(member, process)
         self._tell(member, "finished" if code == 0 else "died", exit_words(code))
         if code == 0 and member.spec.ends_run:
-            self._end = self._end or RunResult("finished", f"node '{member.spec.name}' has finished", ())
-        elif code == 2 and not was_active:
-            self._fail(member, process.error_line())  # what it is told is wrong, and would be again
+            self._end = self._end or RunResult("finished", f"node '{member.spec.name}' has finished")
+        elif code == 2 and not was_active:  # what it is told is wrong, and would be again
+            self._fail(member, process.error_line() or exit_words(code))
         elif member.spec.respawn == "always" or (code != 0 and member.spec.respawn == "on-failure"):
             delay_s = member.respawns.next_delay_s(self._now_s())
             if delay_s is None:
@@ -191,7 +194,7 @@ class Supervisor:
             else:
                 member.phase, member.due_s = "waiting", self._now_s() + delay_s
         elif code != 0:
-            self._fail(member, f"{exit_words(code)}: {process.error_line()}")
+            self._fail(member, _reason(exit_words(code), process))
 
     def _bury(self, member: _Member, process: NodeProcess) -> None:
         process.kill()  # what it may have started itself
@@ -231,11 +234,11 @@ class Supervisor:
             self._tell(member, "died", f"{exit_words(code)} while stopping")
             if not isinstance(self._end, NodeError):
                 self._end = None
-            self._fail(member, f"{exit_words(code)} while stopping: {process.error_line()}")
+            self._fail(member, _reason(f"{exit_words(code)} while stopping", process))
 
     def _tell(self, member: _Member, kind: Kind, detail: str) -> None:
         event = Event(self._now_s(), member.spec.name, kind, detail)
-        self._events.append(event)
+        self.events.append(event)
         self._on_event(event)
 
     def _now_s(self) -> float:
@@ -243,7 +246,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """Take SIGINT and SIGTERM as `interrupt` where signals can be taken."""
+        """Take SIGINT, SIGTERM and SIGHUP as `interrupt` where signals can be taken."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -251,12 +254,18 @@ class Supervisor:
         def take(number: int, frame: FrameType | None) -> None:
             self.interrupt(signal.Signals(number).name)
 
-        previous = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = {number: signal.signal(number, take) for number in _ENDING}
         try:
             yield
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+
+def _reason(exit_words: str, process: NodeProcess) -> str:
+    """How a node ended, with the error that it wrote, if it could."""
+    error = process.error_line()
+    return f"{exit_words}: {error}" if error else exit_words
 
 
 def readers_of(endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> dict[str, int]:

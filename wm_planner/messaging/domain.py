@@ -69,7 +69,7 @@ class Domain:
         Raises:
             MessagingError: if the name is no plain name.
         """
-        _check_name(f"domain '{name}'", name)
+        check_name(f"domain '{name}'", name)
         runtime = os.environ.get("XDG_RUNTIME_DIR")
         base = Path(runtime) / "wm" if runtime else Path(tempfile.gettempdir()) / f"wm-{os.getuid()}"
         return cls(base / name)
@@ -98,6 +98,7 @@ class Domain:
             MessagingError: if live processes use it, with their numbers.
         """
         self.open()
+        self._remove_abandoned()
         lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -130,7 +131,7 @@ class Domain:
         Raises:
             MessagingError: if the name is no plain name, or the path is longer than sockets allow.
         """
-        _check_name(f"node '{name}'", name)
+        check_name(f"node '{name}'", name)
         path = self.path / f"{name}-{os.getpid()}.{kind}"
         if len(os.fsencode(path)) > _MAX_SOCKET_PATH:
             raise MessagingError(
@@ -185,6 +186,15 @@ class Domain:
         except FileNotFoundError:
             return 0
 
+    def _remove_abandoned(self) -> None:
+        """Remove what killed runs left beside this domain: claimed once, by nobody now, and empty of life."""
+        for path in self.path.parent.iterdir():
+            with contextlib.suppress(OSError, MessagingError), (path / "lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                other = Domain(path)
+                if path != self.path and not other.endpoints():
+                    other.remove()
+
     def _records(self) -> list[Endpoint]:
         found = (self._read(path) for path in sorted(self.path.glob("*.json")))
         return [endpoint for endpoint in found if endpoint is not None]
@@ -216,6 +226,15 @@ def process_start(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def _check_name(what: str, name: str) -> None:
-    if not re.fullmatch(r"\w[\w.-]*", name):
-        raise MessagingError(f"{what}: wanted a name of letters, digits, '_', '-' and '.' only")
+def check_name(what: str, name: str) -> None:
+    """Refuse what cannot be the name of a folder and of sockets.
+
+    Args:
+        what: the name and whose it is, for the error.
+        name: the name itself.
+
+    Raises:
+        MessagingError: if it is no plain name.
+    """
+    if not re.fullmatch(r"\w[\w.-]{0,63}", name):
+        raise MessagingError(f"{what}: wanted a name of at most 64 letters, digits, '_', '-' and '.'")

@@ -112,6 +112,17 @@ class Node:
         self._report = self.publisher(DIAGNOSTICS)
         self.timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
 
+    @classmethod
+    def check(cls, params: Any) -> None:
+        """Refuse, before anything is started, parameters that cannot work: a file that is not there.
+
+        Args:
+            params: a `Params` of this class.
+
+        Raises:
+            WmError: saying what is wrong with which parameter.
+        """
+
     def configure(self) -> None:
         """Declare ports, load models, warm up."""
 

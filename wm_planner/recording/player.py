@@ -60,8 +60,8 @@ class Player:
         RecordingError: if the file cannot be read, or is no recording.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
         self.is_complete = False
         self.counts: Counter[str] = Counter()
         self.gaps: Counter[str] = Counter()
@@ -74,16 +74,16 @@ class Player:
         """The topics that have messages."""
         return tuple(sorted(self.counts))
 
-    def messages(self, topics: Collection[str] = ()) -> Iterator[Recorded]:
+    def messages(self, topics: Collection[str] | None = None) -> Iterator[Recorded]:
         """The messages in the order they were recorded.
 
         Args:
-            topics: only these; all if empty.
+            topics: only these; all where None.
 
         Raises:
             RecordingError: if a topic was not recorded, or a type was defined otherwise.
         """
-        for topic in topics:
+        for topic in topics or ():
             if topic not in self.counts:
                 raise RecordingError(
                     f"{self.path}: no messages on '{topic}', {did_you_mean(topic, self.topics)}"
@@ -97,7 +97,7 @@ class Player:
                 channels[record.id] = record
             elif isinstance(record, Record):
                 channel = channels[record.channel_id]
-                if not topics or channel.topic in topics:
+                if topics is None or channel.topic in topics:
                     yield Recorded(channel.topic, schemas[channel.schema_id], record.log_time, record.data)
 
     def _survey(self) -> None:
