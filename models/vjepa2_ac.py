@@ -20,6 +20,7 @@ from wm_planner.config import Positive
 from wm_planner.control.pose import moved
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.networks.pictures import IMAGENET_MEAN, IMAGENET_STD, Pictures
+from wm_planner.networks.rope import CPU
 from wm_planner.networks.vjepa2 import SIZES, VitSize, VJepa2Encoder, normalise
 from wm_planner.networks.vjepa2_ac import AC_PREDICTOR, POSE_SIZE, AcPredictor
 from wm_planner.networks.whitening import Whitening
@@ -146,13 +147,17 @@ class VJepa2Ac(TrainableModel):
         scales = {"state_mean": mean, "state_std": std, "action_scale": data.action.high}
         for name, values in scales.items():
             rest = 0.0 if name == "state_mean" else 1.0
-            scale = torch.tensor([*values, *[rest] * (POSE_SIZE - len(values))])
-            physical = torch.full((POSE_SIZE,), rest)
+            scale = torch.tensor([*values, *[rest] * (POSE_SIZE - len(values))], device=CPU)
+            physical = torch.full((POSE_SIZE,), rest, device=CPU)
             self.register_buffer(name, scale if recipe.units == "scaled" else physical, persistent=False)
 
     def load_pretrained(self, path: Path) -> None:
         """Load the encoder; what is trained here, the predictor, starts from nothing."""
         fit(self.encoder, read(path, self.part))
+
+    def lower(self) -> None:
+        self.encoder.half()
+        self.predictor.half()
 
     def encode(self, images: Tensor, state: Tensor) -> dict[str, Tensor]:
         tokens = self._normed(images)
@@ -187,13 +192,19 @@ class VJepa2Ac(TrainableModel):
     def _normed(self, images: Tensor) -> Tensor:
         """The frozen encoder's layer-normed tokens (B, P, D) of pictures, each doubled to fill a tubelet."""
         doubled = self.pictures(images).unsqueeze(2).repeat(1, 1, TUBELET, 1, 1)  # (B, 3, 2, h, w)
-        return normalise(self.encoder(doubled))
+        return normalise(self.encoder(doubled.to(self._dtype)).float())
 
     def _predict(self, tokens: Tensor, action: Tensor, pose: Tensor) -> Tensor:
         """Tokens of frames 1 to T, (B, T, P, D), from those of frames 0 to T - 1."""
         state = (pose - self.state_mean) / self.state_std
-        predicted: Tensor = self.predictor(tokens, action / self.action_scale, state)
+        inputs = (tokens, action / self.action_scale, state)
+        predicted: Tensor = self.predictor(*(array.to(self._dtype) for array in inputs)).float()
         return tokens + predicted if self.whitening else normalise(predicted)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        """What both networks compute in."""
+        return self.predictor.predictor_proj.weight.dtype
 
     def _seven(self, values: Tensor) -> Tensor:
         """A pose or an action with rotation and gripper at rest where the data has none, (..., 7)."""

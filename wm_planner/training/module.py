@@ -64,6 +64,14 @@ class TrainableModel(Trainable):
 
     latents: tuple[LatentSpec, ...]
 
+    def lower(self) -> None:
+        """Keep weights, and compute, in fp16; what goes into `encode` and `step` and comes out stays fp32.
+
+        Raises:
+            ConfigError: if this network cannot.
+        """
+        raise ConfigError(f"{type(self).__name__} has no fp16: export it with `--precision fp32`")
+
     @abstractmethod
     def encode(self, images: Tensor, state: Tensor) -> dict[str, Tensor]:
         """Latents of pictures (B, cameras, H, W, 3) uint8 and states (B, S) in physical units."""
