@@ -134,6 +134,27 @@ def prediction(
 
 
 @app.command()
+def rollout(
+    model: Models = SHIPPED,
+    horizon: Positive = 8,
+    candidates: Positive = 16,
+    repeats: Positive = 10,
+) -> None:
+    """CPU of each step of a rollout: flat, for no step computes the frames before it again."""
+    from wm_planner.evaluation.rollout_benchmark import step_times_ms
+    from wm_planner.world_models.onnx import OnnxWorldModel
+
+    times = table(
+        f"ms CPU of step 1 to {horizon} of a rollout of {candidates} candidates (median of {repeats})",
+        *("model", *(str(step) for step in range(1, horizon + 1))),
+    )
+    for name in model:
+        took_ms = step_times_ms(OnnxWorldModel.load(name, device="cpu"), horizon, candidates, repeats)
+        times.add_row(Path(name).name, *(f"{ms:.2f}" for ms in took_ms))
+    console.print(times)
+
+
+@app.command()
 def render(scene: str = "sim/panda_reach_wall.py", frames: Positive = 2000) -> None:
     """Camera pictures a second, on one core."""
     from wm_planner.simulation.base import load_scene

@@ -163,11 +163,12 @@ def import_checkpoint(
     file: Annotated[Path, typer.Argument(help="a published V-JEPA 2-AC, e.g. vjepa2-ac-vitg.pt")],
     out: Annotated[Path, typer.Option(help="folder of the bundle")],
     precision: Annotated[str, typer.Option(help="of weights and arithmetic: fp32 or fp16")] = "fp32",
+    context: Annotated[int, typer.Option(min=1, help="frames that a step sees; beyond 1 by a cache")] = 1,
 ) -> None:
     """Turn published weights into a bundle that is ready to launch."""
     from wm_planner.training import importing
 
-    card, reports = importing.import_checkpoint(file, out, precision)
+    card, reports = importing.import_checkpoint(file, out, precision, context)
     for report in reports:
         console.print(
             f"{report.source}: {report.loaded} arrays, left over: {', '.join(report.left_over) or 'none'}"

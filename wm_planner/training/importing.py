@@ -51,13 +51,14 @@ DROID = DataSpec(
 
 
 def import_checkpoint(
-    file: str | Path, out: str | Path, precision: Precision | str = "fp32"
+    file: str | Path, out: str | Path, precision: Precision | str = "fp32", context: int = 1
 ) -> tuple[Card, list[Report]]:
     """Write the bundle of a published V-JEPA 2-AC into folder `out`, whole or not at all.
 
     Args:
         file: of facebookresearch/vjepa2, e.g. vjepa2-ac-vitg.pt; its arrays tell the size.
         precision: of weights and arithmetic; what goes in and out stays fp32.
+        context: frames that a step sees, see the recipe of models/vjepa2_ac.py.
 
     Returns:
         The card, and what was loaded and left over of encoder and predictor.
@@ -70,12 +71,18 @@ def import_checkpoint(
     file, out = weights_file(Path(file)), Path(out)
     encoder, predictor = read(file, "encoder"), read(file, "predictor")
     changes = {
+        "context": context,
+        "clip": max(context, 2),
+        "rollout": 1,
         "encoder": to_builtins(size_of(encoder, "blocks")),
         "predictor": to_builtins(size_of(predictor, "predictor_blocks")),
     }
     network, reports = _network(changes, encoder, predictor)
     training = TrainingRecord(
-        command=(shlex.join(["wm", "import", str(file), "--out", str(out), "--precision", chosen]),),
+        command=(
+            f"wm import {shlex.quote(str(file))} --out {shlex.quote(str(out))} "
+            f"--precision {chosen} --context {context}",
+        ),
         pretrained={str(file): sha256(file)},
         revision=share.revision(),
         recipe={"precision": chosen, **changes},

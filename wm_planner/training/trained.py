@@ -76,6 +76,7 @@ def model_card(
         action=data.action,
         control_dt_s=data.control_dt_s,
         latents=network.latents,
+        max_candidates=network.max_candidates,
         graphs=dict(graphs),
         training=training,
     )

@@ -77,7 +77,7 @@ class LatentSpec(Config, frozen=True, kw_only=True):
     Attributes:
         shape: without the batch axis.
         role: `candidate`: one per candidate; `shared`: batch 1, never returned by step; `cache`: one per
-            candidate, never kept in a rollout.
+            candidate, zeros at first, not given by encode, never kept in a rollout.
         unit: set where the array is a physical quantity: it is then also a state of the rollout.
     """
 

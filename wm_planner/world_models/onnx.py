@@ -110,14 +110,14 @@ class OnnxWorldModel:
         for spec in self._card.latents:
             if spec.role != "shared":
                 now[spec.name] = np.repeat(now[spec.name], len(actions), axis=0)  # (N, ...)
+        kept = [spec for spec in self._card.latents if spec.role == "candidate"]
         latents: list[Arrays] = []
         outputs: list[Arrays] = []
         for step in range(actions.shape[1]):
             after, given = self._advance(now, actions[:, step])
             now.update(after)
-            latents.append(after)
+            latents.append({spec.name: after[spec.name] for spec in kept})
             outputs.append(given)
-        kept = [spec for spec in self._card.latents if spec.role == "candidate"]
         imagined = {spec.name: _along_horizon(latents, spec.name) for spec in kept}
         return Rollout(
             latents=imagined,
