@@ -5,13 +5,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from published_toy import TOY, toy_is_a_published_size, toy_networks, write
 
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.evaluation.rollout_benchmark import step_times_ms
-from wm_planner.networks.vjepa2 import MaskedPredictor, VitSize, VJepa2Encoder, normalise
-from wm_planner.networks.vjepa2_ac import AcPredictor
+from wm_planner.networks.vjepa2 import MaskedPredictor, normalise
 from wm_planner.training import bundle as bundle_module
-from wm_planner.training import published
 from wm_planner.training.importing import DROID, import_checkpoint
 from wm_planner.training.module import load_model_file
 from wm_planner.world_models.base import Observation
@@ -19,34 +18,20 @@ from wm_planner.world_models.card import read_card, sha256
 from wm_planner.world_models.onnx import OnnxWorldModel
 
 torch.set_num_threads(1)
-TOY = VitSize(dim=24, depth=2, heads=2)
 POSE = np.array([0.5, 0.0, 0.3, -3.0, 0.1, -1.9, 0.9], np.float32)
 PICTURE = np.random.default_rng(0).integers(256, size=(256, 256, 3), dtype=np.uint8)
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
 
 @pytest.fixture(scope="module", autouse=True)
-def toy_is_a_published_size():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(published.KNOWN, "toy", TOY)
-        patch.setattr(bundle_module, "BATCHES", (1, 3))
+def known():
+    with toy_is_a_published_size():
         yield
 
 
 @pytest.fixture(scope="module")
 def networks():
-    torch.manual_seed(0)
-    return VJepa2Encoder(TOY, (256, 256)).eval(), AcPredictor(TOY, 24, (16, 16)).eval()
-
-
-def write(path, encoder, predictor, **extra):
-    """A file as facebookresearch/vjepa2 writes it."""
-    parts = {"encoder": encoder.state_dict(), "predictor": predictor.state_dict()}
-    state = {part: {f"module.backbone.{n}": a for n, a in arrays.items()} for part, arrays in parts.items()}
-    state["encoder"]["module.backbone.pos_embed"] = torch.zeros(1, 4, 24)
-    state["predictor"].update(extra)
-    torch.save({**state, "epoch": 315}, path)
-    return path
+    return toy_networks()
 
 
 @pytest.fixture(scope="module")

@@ -134,6 +134,35 @@ def prediction(
 
 
 @app.command()
+def energy(
+    data: Annotated[Path, typer.Option(help="held-out data set")],
+    model: Models = SHIPPED,
+    states: Positive = 50,
+    cells: Annotated[int, typer.Option(min=3, help="along each axis")] = 11,
+    axes: Annotated[list[str] | None, typer.Option(help="dx,dy; several times")] = None,
+) -> None:
+    """In how many states the cost has its minimum within one cell of the recorded action."""
+    from wm_planner.data.episodes import EpisodeData
+    from wm_planner.evaluation import energy as e
+    from wm_planner.world_models.onnx import OnnxWorldModel
+
+    opened = EpisodeData.open(data)
+    shares = table(
+        f"{data}: states whose {cells} x {cells} grid of actions has its minimum within one cell of the true "
+        f"one, 95 % Wilson intervals (of guesses {9 / cells**2:.1%} at most)",
+        *("model", "plane", "states", "share"),
+    )
+    for name in model:
+        loaded = OnnxWorldModel.load(name, device="cpu")
+        for plane, near in e.near_minima(loaded, opened, states, cells, axes or ()).items():
+            shares.add_row(loaded.card.name, " x ".join(plane), str(near), f"{near.share:.0%}")
+        unsure = e.warning(loaded.card)
+        if unsure:
+            console.print(unsure)
+    console.print(shares)
+
+
+@app.command()
 def rollout(
     model: Models = SHIPPED,
     horizon: Positive = 8,
