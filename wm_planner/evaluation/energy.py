@@ -115,7 +115,8 @@ def _grid(low: float, high: float, recorded: float, cells: int) -> tuple[NDArray
     """
     cell = (high - low) / (cells - 1)
     at = int(np.clip(round((recorded - low) / cell), 0, cells - 1))
-    return recorded + (np.arange(cells) - at) * cell, at
+    steps = np.arange(cells, dtype=np.float64) - at
+    return np.float64(recorded) + steps * np.float64(cell), at
 
 
 def near_minima(

@@ -80,7 +80,10 @@ def write_bundle(
 def _write_graphs(
     network: TrainableModel, action: ActionSpec, folder: Path, precision: Precision
 ) -> dict[str, GraphSpec]:
-    modules = {"encode": EncodeGraph(network).eval(), "step": StepGraph(network, action).eval()}
+    modules: dict[str, EncodeGraph | StepGraph] = {
+        "encode": EncodeGraph(network).eval(),
+        "step": StepGraph(network, action).eval(),
+    }
     trials = {name: _trials(module) for name, module in modules.items()}
     if precision == "fp16":
         network.lower()
