@@ -14,7 +14,7 @@ from wm_planner.errors import ConfigError, DatasetError
 from wm_planner.evaluation import energy
 from wm_planner.evaluation.energy import landscapes, near_minima, planes
 from wm_planner.evaluation.pairs import Pair, recorded_pair, spread_pairs
-from wm_planner.training.importing import DROID, import_checkpoint
+from wm_planner.training.importing import DROID
 from wm_planner.world_models.base import Observation
 from wm_planner.world_models.card import Card, ObservationSpec, Quantity, TrainingRecord
 
@@ -176,17 +176,33 @@ def test_a_card_without_data_says_that_its_weights_may_be_random():
         assert (energy.warning(msgspec.structs.replace(model, training=training)) is not None) is is_unsure
 
 
-def test_wm_energy_draws_two_real_frames_of_a_robot(shared_data, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def wm(monkeypatch, capsys):
+    """Call `wm` in this process: its exit code and what it printed."""
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["wm", *map(str, arguments)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as ended:
+            code = ended.code or 0
+        captured = capsys.readouterr()
+        return code, " ".join((captured.out + captured.err).split())
+
+    return call
+
+
+def test_wm_energy_draws_two_real_frames_of_a_robot(shared_data, tmp_path, wm):
     file = shared_data("franka") / "franka_example_traj.npz"
+    toy, out = tmp_path / "toy", tmp_path / "energy"
     with toy_is_a_published_size():
-        import_checkpoint(write(tmp_path / "toy.pt", *toy_networks()), tmp_path / "toy")
-    out = tmp_path / "energy"
-    line = ["wm", "energy", str(tmp_path / "toy"), "--data", str(file), "--out", str(out), "--cells", "5"]
-    monkeypatch.setattr("sys.argv", line)
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert not ended.value.code
-    said = " ".join(capsys.readouterr().out.split())
+        code, said = wm("import", write(tmp_path / "toy.pt", *toy_networks()), "--out", toy)
+    assert code == 0
+    assert "toy.pt: encoder: 28 arrays, left over: pos_embed" in said
+    assert "largest difference between torch and ONNX Runtime: encode " in said
+    code, said = wm("energy", toy, "--data", file, "--out", out, "--cells", 5)
+    assert code == 0
     assert "names no data: if its weights are random, this means nothing" in said
     figures = json.loads((out / "energy.json").read_text())
     assert [tuple(each["names"]) for each in figures["landscapes"]] == [
@@ -204,9 +220,7 @@ def test_wm_energy_draws_two_real_frames_of_a_robot(shared_data, tmp_path, monke
     assert picture.std() > 0.1
 
 
-def test_a_metric_that_does_not_exist_is_refused(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["wm", "energy", "x", "--data", "x", "--out", "y", "--metric", "l3"])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 2
-    assert "metric: Invalid enum value 'l3'" in capsys.readouterr().err
+def test_a_metric_that_does_not_exist_is_refused(wm):
+    code, said = wm("energy", "x", "--data", "x", "--out", "y", "--metric", "l3")
+    assert code == 2
+    assert "energy.metric: Invalid enum value 'l3'" in said

@@ -177,7 +177,7 @@ def test_weights_beyond_what_a_graph_holds_lie_beside_it_and_are_checked(file, t
 
 
 def test_half_precision_halves_the_weights_and_stays_close(imported, file, tmp_path):
-    card, _ = import_checkpoint(file, tmp_path / "half", "fp16")
+    card, _ = import_checkpoint(file, tmp_path / "half", "fp16", context=2)
     full, half = (weight_bytes(path / "encode.onnx") for path in (imported[0], tmp_path / "half"))
     assert half < 0.51 * full
     assert 1e-5 < card.graphs["step"].max_abs_error < 0.05

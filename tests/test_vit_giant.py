@@ -36,7 +36,8 @@ def room(tmp_path, skip_loudly):
     memory, disk = free_memory_gb(), shutil.disk_usage(tmp_path).free / GB
     if memory < MEMORY_GB or disk < DISK_GB:
         skip_loudly(
-            f"ViT-g needs {MEMORY_GB} GB of memory and {DISK_GB} GB of disk, free are {memory:.0f} and {disk:.0f}"
+            f"ViT-g needs {MEMORY_GB} GB of memory and {DISK_GB} GB of disk, "
+            f"free are {memory:.0f} and {disk:.0f}"
         )
     yield tmp_path
     shutil.rmtree(tmp_path)

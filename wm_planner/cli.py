@@ -115,7 +115,7 @@ def energy(
     from wm_planner.evaluation.pairs import recorded_pair
     from wm_planner.world_models.onnx import OnnxWorldModel
 
-    chosen = convert({"metric": metric}, DistanceConfig, "--").metric
+    chosen = convert({"metric": metric}, DistanceConfig, "energy").metric
     loaded = OnnxWorldModel.load(model)
     pair = recorded_pair(data, loaded.card, episode, step)
     drawn = e.landscapes(loaded, pair, e.planes(loaded.card.action, axes or ()), cells, chosen)
