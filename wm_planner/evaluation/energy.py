@@ -3,7 +3,7 @@
 The cost of one step to the next recorded frame, over a grid of two components of the action; the others stay
 as recorded. A model that knows what actions do has its minimum at the recorded one.
 
-Source: Assran et al. 2025 (V-JEPA 2-AC), fig. 9 and energy_landscape_example.ipynb; differs in that the grid
+Source: facebookresearch/vjepa2, notebooks/energy_landscape_example.ipynb; differs in that the grid
 spans the card's bounds, where the model was trained.
 """
 
