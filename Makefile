@@ -66,6 +66,8 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout
 	$(WM) bench success panda_reach --untrained models/panda_reach_untrained --disturbed 100 --cards
 	$(WM) bench success panda_reach_wall --untrained models/panda_reach_untrained --cards
 	$(WM) bench prediction --data data/panda_reach_heldout --data data/panda_reach_wall_heldout
+	$(WM) bench energy --data data/panda_reach_heldout
+	$(WM) bench rollout
 	$(WM) bench render
 	$(WM) bench bus
 	$(WM) bench loop

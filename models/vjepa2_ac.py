@@ -5,9 +5,10 @@ absolute error of the next frame's tokens, from true frames, and along a short r
 pose is not predicted: an action moves it, whatever is in the way.
 
 Source: Assran et al. 2025 (V-JEPA 2, arXiv 2506.09985), sec. 3; the numbers of facebookresearch/vjepa2 (MIT).
-A deployed step sees one frame, the first of the causal predictor.
+A deployed step sees the frame it starts from and those imagined since, up to `context` in all.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from wm_planner.config import Positive
 from wm_planner.control.pose import moved
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.networks.pictures import IMAGENET_MEAN, IMAGENET_STD, Pictures
+from wm_planner.networks.rope import CPU
 from wm_planner.networks.vjepa2 import SIZES, VitSize, VJepa2Encoder, normalise
 from wm_planner.networks.vjepa2_ac import AC_PREDICTOR, POSE_SIZE, AcPredictor
 from wm_planner.networks.whitening import Whitening
@@ -30,6 +32,9 @@ from wm_planner.training.recipe import TrainingRecipe
 from wm_planner.world_models.card import LatentSpec, ObservationSpec, Quantity
 
 TUBELET = 2
+CACHE_BYTES = 2**31
+"""Of the keys and values of all candidates of one call; where they need more, fewer are called at once."""
+
 POSES = ("tcp_pose", "tcp_position")
 """States that serve as pose, the first that the data has: 7 numbers, or the first 3 of them with the tool's
 orientation and gripper at rest."""
@@ -46,6 +51,9 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
         picture: side of a camera picture after area averaging, in pixels; the cameras lie side by side.
         patch: side of a patch, in pixels.
         rollout: frames imagined one after the other in the second term of the loss.
+        context: frames that a deployed step sees, its own and those imagined before it, from 1 up to `clip`.
+            Keys and values of the earlier are a cache in the latent; after so many frames a rollout starts
+            over from its last.
         tokens: `normed` as published; `whitened` besides, over the data, per place and channel, and predicted
             as what changes: a small encoder's normed tokens hardly do, and a loss over them rewards copying.
         units: what the predictor reads poses and actions in: `physical` (m, rad), as published weights do, or
@@ -58,6 +66,7 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
     part: str = "target_encoder"
     patch: Positive = 16
     rollout: Positive = 2
+    context: Positive = 1
     tokens: Literal["normed", "whitened"] = "normed"
     units: Literal["physical", "scaled"] = "physical"
 
@@ -66,6 +75,11 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
             raise ValueError(
                 f"rollout is {self.rollout}, wanted 1 to {self.clip - 1}: a clip of {self.clip} frames "
                 "has no more to compare with"
+            )
+        if self.context > self.clip:
+            raise ValueError(
+                f"context is {self.context}, wanted 1 to {self.clip}: the predictor learns from clips of "
+                "so many frames"
             )
 
 
@@ -131,7 +145,7 @@ class VJepa2Ac(TrainableModel):
             state=(self.pose,),
         )
         self.pictures = Pictures(self.observation)
-        self.part, self.rollout = recipe.part, recipe.rollout
+        self.part, self.rollout, self.context = recipe.part, recipe.rollout, recipe.context
         self.encoder = VJepa2Encoder(recipe.encoder, picture, TUBELET, recipe.patch).requires_grad_(False)
         grid = self.encoder.grid[1:]
         self.predictor = AcPredictor(recipe.predictor, recipe.encoder.dim, grid, recipe.clip)
@@ -142,17 +156,26 @@ class VJepa2Ac(TrainableModel):
             LatentSpec(name="tokens", shape=shape),
             LatentSpec(name=self.pose.name, shape=(self.pose.size,), unit=self.pose.unit),
         )
+        if self.context > 1:
+            past = LatentSpec(name="keys_values", shape=self._past_shape(recipe.predictor), role="cache")
+            frame = LatentSpec(name="frame", shape=(1,), dtype="int64", role="cache")
+            self.latents += (past, frame)
+            self.max_candidates = max(1, min(512, CACHE_BYTES // (4 * math.prod(past.shape))))
         mean, std = data.statistics(self.pose.name)
         scales = {"state_mean": mean, "state_std": std, "action_scale": data.action.high}
         for name, values in scales.items():
             rest = 0.0 if name == "state_mean" else 1.0
-            scale = torch.tensor([*values, *[rest] * (POSE_SIZE - len(values))])
-            physical = torch.full((POSE_SIZE,), rest)
+            scale = torch.tensor([*values, *[rest] * (POSE_SIZE - len(values))], device=CPU)
+            physical = torch.full((POSE_SIZE,), rest, device=CPU)
             self.register_buffer(name, scale if recipe.units == "scaled" else physical, persistent=False)
 
     def load_pretrained(self, path: Path) -> None:
         """Load the encoder; what is trained here, the predictor, starts from nothing."""
         fit(self.encoder, read(path, self.part))
+
+    def lower(self) -> None:
+        self.encoder.half()
+        self.predictor.half()
 
     def encode(self, images: Tensor, state: Tensor) -> dict[str, Tensor]:
         tokens = self._normed(images)
@@ -160,8 +183,12 @@ class VJepa2Ac(TrainableModel):
 
     def step(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
         pose, action = self._seven(latent[self.pose.name]), self._seven(action)
-        after = self._predict(latent["tokens"].unsqueeze(1), action.unsqueeze(1), pose.unsqueeze(1))
-        return {"tokens": after.squeeze(1), self.pose.name: moved(pose, action)[:, : self.pose.size]}
+        if self.context > 1:
+            after = self._continue(latent, action, pose)
+        else:
+            one = self._predict(latent["tokens"].unsqueeze(1), action.unsqueeze(1), pose.unsqueeze(1))
+            after = {"tokens": one.squeeze(1)}
+        return {**after, self.pose.name: moved(pose, action)[:, : self.pose.size]}
 
     def loss(
         self, batch: Mapping[str, Tensor], progress: float, generator: torch.Generator
@@ -187,13 +214,52 @@ class VJepa2Ac(TrainableModel):
     def _normed(self, images: Tensor) -> Tensor:
         """The frozen encoder's layer-normed tokens (B, P, D) of pictures, each doubled to fill a tubelet."""
         doubled = self.pictures(images).unsqueeze(2).repeat(1, 1, TUBELET, 1, 1)  # (B, 3, 2, h, w)
-        return normalise(self.encoder(doubled))
+        return normalise(self.encoder(doubled.to(self._dtype)).float())
 
     def _predict(self, tokens: Tensor, action: Tensor, pose: Tensor) -> Tensor:
         """Tokens of frames 1 to T, (B, T, P, D), from those of frames 0 to T - 1."""
+        return self._after(tokens, self.predictor(*self._read(tokens, action, pose)))
+
+    def _continue(self, latent: Mapping[str, Tensor], action: Tensor, pose: Tensor) -> dict[str, Tensor]:
+        """The next frame after those whose keys and values are cached, and the cache with its own."""
+        tokens, frame = latent["tokens"], latent["frame"]  # (N, P, D), (N, 1)
+        cached = latent["keys_values"].to(
+            self._dtype
+        )  # (N, layers, 2, heads, (context - 1) (C + P), head_dim)
+        past = [(layer[:, 0], layer[:, 1]) for layer in cached.unbind(1)]
+        predicted, new = self.predictor.extend(frame.squeeze(1), *self._read(tokens, action, pose), past)
+        own = torch.stack([torch.stack(pair, dim=1) for pair in new], dim=1).unsqueeze(4)
+        slots = cached.unflatten(
+            4, (self.context - 1, -1)
+        )  # (N, layers, 2, heads, context - 1, C + P, head_dim)
+        here = (
+            torch.arange(self.context - 1, device=frame.device) == frame
+        )  # (N, context - 1), none for the last
+        slots = torch.where(here[:, None, None, None, :, None, None], own, slots)
+        return {
+            "tokens": self._after(tokens, predicted),
+            "keys_values": slots.flatten(4, 5).float(),
+            "frame": (frame + 1) % self.context,
+        }
+
+    def _read(self, tokens: Tensor, action: Tensor, pose: Tensor) -> list[Tensor]:
+        """What the predictor reads, in its units and type."""
         state = (pose - self.state_mean) / self.state_std
-        predicted: Tensor = self.predictor(tokens, action / self.action_scale, state)
-        return tokens + predicted if self.whitening else normalise(predicted)
+        return [array.to(self._dtype) for array in (tokens, action / self.action_scale, state)]
+
+    def _after(self, tokens: Tensor, predicted: Tensor) -> Tensor:
+        """The tokens that follow `tokens`, of what the predictor gave."""
+        return tokens + predicted.float() if self.whitening else normalise(predicted.float())
+
+    def _past_shape(self, size: VitSize) -> tuple[int, ...]:
+        """Of the keys and values of all frames but the last: (layers, 2, heads, tokens, head_dim)."""
+        tokens = (self.context - 1) * self.predictor.cos.shape[1]
+        return size.depth, 2, size.heads, tokens, size.dim // size.heads
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        """What both networks compute in."""
+        return self.predictor.predictor_proj.weight.dtype
 
     def _seven(self, values: Tensor) -> Tensor:
         """A pose or an action with rotation and gripper at rest where the data has none, (..., 7)."""

@@ -110,6 +110,8 @@ def test_a_package_that_is_missing_is_named_with_its_extra(wm, monkeypatch):
         (("eval", "nothing"), "holds no episodes.mcap"),
         (("collect", "sim/panda_reech.py", "--out", "x"), "did you mean 'sim/panda_reach.py'?"),
         (("export", "nothing", "--out", "x"), "nothing"),
+        (("import", "nothing.pt", "--out", "x"), "no weights at nothing.pt"),
+        (("import", "nothing.pt", "--out", "x", "--precision", "bf16"), "use fp16 or fp32"),
         (
             ("train", "models/ac_jepa.py", "--data", "nothing", "--out", "x", "--recipe", "small"),
             "wm collect",

@@ -8,7 +8,7 @@ import torch
 from moving_dot import write
 
 from wm_planner.errors import BundleError
-from wm_planner.training import export as export_module
+from wm_planner.training import bundle as bundle_module
 from wm_planner.training.checkpoint import RunFolder
 from wm_planner.training.export import export
 from wm_planner.training.run import train
@@ -116,7 +116,7 @@ def test_a_rollout_gives_what_torch_gives_at_any_batch_and_horizon(exported, dat
 
 def test_a_graph_is_one_file_of_a_known_opset(exported):
     graph = onnx.load(exported[1] / "step.onnx", load_external_data=False)
-    assert [entry.version for entry in graph.opset_import if entry.domain == ""] == [export_module.OPSET]
+    assert [entry.version for entry in graph.opset_import if entry.domain == ""] == [bundle_module.OPSET]
     assert not any(tensor.external_data for tensor in graph.graph.initializer)
 
 
@@ -135,12 +135,12 @@ def test_a_folder_that_is_no_bundle_is_left_alone(exported, tmp_path):
 
 
 def test_a_graph_that_differs_from_torch_leaves_nothing_behind(exported, tmp_path, monkeypatch):
-    monkeypatch.setattr(export_module, "_write_graph", _refuse)
+    monkeypatch.setattr(bundle_module, "_write_graph", _refuse)
     with pytest.raises(BundleError, match="differs"):
         export(exported[0], tmp_path / "bundle")
     assert not list(tmp_path.iterdir())
 
 
-def _refuse(graph, path: Path):
+def _refuse(graph, path: Path, *others):
     path.write_bytes(b"half a graph")
     raise BundleError("differs")

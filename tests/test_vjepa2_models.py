@@ -162,6 +162,32 @@ def test_one_deployed_step_is_the_first_frame_of_the_causal_predictor(clips):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("changes", [{}, {"tokens": "whitened"}])
+def test_steps_with_a_cache_are_the_frames_of_the_causal_predictor(clips, changes):
+    net = network(ACTIONS, clips.spec, context=4, **changes).eval()
+    clip = batch(clips)
+    net.loss(clip, 0.0, torch.Generator())  # whitening takes them in
+    now = net.encode(clip["images"][:, 0], clip["state"][:, 0])
+    caches = {spec.name: spec for spec in net.latents if spec.role == "cache"}
+    assert set(now) == {"tokens", "tcp_position"}
+    now |= {s.name: torch.zeros(4, *s.shape, dtype=getattr(torch, s.dtype)) for s in caches.values()}
+    frames, poses = [now["tokens"]], [now["tcp_position"]]
+    for t in range(4):
+        now = net.step(now, clip["action"][:, t])
+        seen = [torch.stack(arrays, dim=1) for arrays in (frames, poses)]
+        wanted = net._predict(seen[0], net._seven(clip["action"][:, : t + 1]), net._seven(seen[1]))[:, -1]
+        torch.testing.assert_close(now["tokens"], wanted, atol=1e-5, rtol=0)
+        frames.append(now["tokens"])
+        poses.append(now["tcp_position"])
+    assert now["frame"].eq(0).all()
+
+
+def test_a_context_beyond_the_clip_is_refused(clips):
+    with pytest.raises(ConfigError, match="context is 5, wanted 1 to 4"):
+        network(ACTIONS, clips.spec, context=5)
+
+
+@torch.no_grad()
 def test_the_rollout_term_imagines_from_imagined_frames(clips):
     net = network(ACTIONS, clips.spec, rollout=2).eval()
     clip = batch(clips)

@@ -135,6 +135,56 @@ def prediction(
 
 
 @app.command()
+def energy(
+    data: Annotated[Path, typer.Option(help="held-out data set")],
+    model: Models = SHIPPED,
+    states: Positive = 50,
+    cells: Annotated[int, typer.Option(min=3, help="along each axis")] = 11,
+    axes: Annotated[list[str] | None, typer.Option(help="dx,dy; several times")] = None,
+) -> None:
+    """In how many states the cost has its minimum within one cell of the recorded action."""
+    from wm_planner.data.episodes import EpisodeData
+    from wm_planner.evaluation import energy as e
+    from wm_planner.world_models.onnx import OnnxWorldModel
+
+    opened = EpisodeData.open(data)
+    shares = table(
+        f"{data}: states whose {cells} x {cells} grid of actions has its minimum within one cell of the true "
+        f"one, 95 % Wilson intervals (of guesses {9 / cells**2:.1%} at most)",
+        *("model", "plane", "states", "share"),
+    )
+    for name in model:
+        loaded = OnnxWorldModel.load(name, device="cpu")
+        for plane, near in e.near_minima(loaded, opened, states, cells, axes or ()).items():
+            shares.add_row(loaded.card.name, " x ".join(plane), str(near), f"{near.share:.0%}")
+        unsure = e.warning(loaded.card)
+        if unsure:
+            console.print(unsure)
+    console.print(shares)
+
+
+@app.command()
+def rollout(
+    model: Models = SHIPPED,
+    horizon: Positive = 8,
+    candidates: Positive = 16,
+    repeats: Positive = 10,
+) -> None:
+    """CPU of each step of a rollout: flat, for no step computes the frames before it again."""
+    from wm_planner.evaluation.rollout_benchmark import step_times_ms
+    from wm_planner.world_models.onnx import OnnxWorldModel
+
+    times = table(
+        f"ms CPU of step 1 to {horizon} of a rollout of {candidates} candidates (median of {repeats})",
+        *("model", *(str(step) for step in range(1, horizon + 1))),
+    )
+    for name in model:
+        took_ms = step_times_ms(OnnxWorldModel.load(name, device="cpu"), horizon, candidates, repeats)
+        times.add_row(Path(name).name, *(f"{ms:.2f}" for ms in took_ms))
+    console.print(times)
+
+
+@app.command()
 def render(scene: str = "sim/panda_reach_wall.py", frames: Positive = 2000) -> None:
     """Camera pictures a second, on one core."""
     from wm_planner.simulation.base import load_scene

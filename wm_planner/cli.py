@@ -116,6 +116,38 @@ def evaluate(
 
 
 @app.command()
+def energy(
+    model: Annotated[str, typer.Argument(help="bundle")],
+    data: Annotated[Path, typer.Option(help="data set folder, or .npz with observations and states")],
+    out: Annotated[Path, typer.Option(help="folder for energy.png and energy.json")],
+    episode: Annotated[int, typer.Option(min=0)] = 0,
+    step: Annotated[int, typer.Option(min=0, help="the first of the two frames")] = 0,
+    axes: Annotated[
+        list[str] | None, typer.Option(help="dx,dy; several times; the first three in pairs")
+    ] = None,
+    cells: Annotated[int, typer.Option(min=3, help="along each axis")] = 11,
+    metric: Annotated[str, typer.Option(help="of the cost: l1 or l2")] = "l1",
+) -> None:
+    """Draw the cost over the actions around the one that was recorded between two frames."""
+    from wm_planner.config import convert
+    from wm_planner.costs.distance import DistanceConfig
+    from wm_planner.evaluation import energy as e
+    from wm_planner.evaluation.pairs import recorded_pair
+    from wm_planner.world_models.onnx import OnnxWorldModel
+
+    chosen = convert({"metric": metric}, DistanceConfig, "energy").metric
+    loaded = OnnxWorldModel.load(model)
+    pair = recorded_pair(data, loaded.card, episode, step)
+    drawn = e.landscapes(loaded, pair, e.planes(loaded.card.action, axes or ()), cells, chosen)
+    out.mkdir(parents=True, exist_ok=True)
+    unsure = e.warning(loaded.card)
+    title = f"{loaded.card.name}: {pair.source}" + (f"\n{unsure}" if unsure else "")
+    console.print(e.landscape_table(title, drawn))
+    for path in (e.plot(out, title, drawn), e.write_figures(out, loaded.card.name, pair.source, drawn)):
+        console.print(f"  {path}  {path.stat().st_size / 1e3:.0f} KB", soft_wrap=True)
+
+
+@app.command()
 def collect(
     scene: Annotated[str, typer.Argument(help="path of a scene file")],
     out: Annotated[Path, typer.Option(help="folder of the data set, must not exist")],
@@ -177,6 +209,25 @@ def export(
     from wm_planner.training.export import export as export_bundle
 
     card = export_bundle(run, out)
+    errors = ", ".join(f"{name} {graph.max_abs_error:.1e}" for name, graph in card.graphs.items())
+    console.print(f"{out}: {card.about}\nlargest difference between torch and ONNX Runtime: {errors}")
+
+
+@app.command("import")
+def import_checkpoint(
+    file: Annotated[Path, typer.Argument(help="a published V-JEPA 2-AC, e.g. vjepa2-ac-vitg.pt")],
+    out: Annotated[Path, typer.Option(help="folder of the bundle")],
+    precision: Annotated[str, typer.Option(help="of weights and arithmetic: fp32 or fp16")] = "fp32",
+    context: Annotated[int, typer.Option(min=1, help="frames that a step sees; beyond 1 by a cache")] = 1,
+) -> None:
+    """Turn published weights into a bundle that is ready to launch."""
+    from wm_planner.training import importing
+
+    card, reports = importing.import_checkpoint(file, out, precision, context)
+    for report in reports:
+        console.print(
+            f"{report.source}: {report.loaded} arrays, left over: {', '.join(report.left_over) or 'none'}"
+        )
     errors = ", ".join(f"{name} {graph.max_abs_error:.1e}" for name, graph in card.graphs.items())
     console.print(f"{out}: {card.about}\nlargest difference between torch and ONNX Runtime: {errors}")
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from wm_planner.costs.base import Latent
 from wm_planner.data.episodes import EpisodeData
-from wm_planner.world_models.base import Observation, WorldModel
+from wm_planner.evaluation.pairs import observation_at
+from wm_planner.world_models.base import WorldModel
 
 Floats = NDArray[np.floating]
 
@@ -74,17 +75,7 @@ def measure(
 
 def embed(model: WorldModel, data: EpisodeData) -> Latent:
     """The latent of every frame: name to (n, ...)."""
-    cameras = [data.meta.cameras.index(camera) for camera in model.card.observation.cameras]
-    states = {spec.name: data.quantity(spec.name) for spec in model.card.observation.state}
-    rows = [
-        model.encode(
-            Observation(
-                images={data.meta.cameras[c]: data.images[i, c] for c in cameras},
-                state={name: values[i] for name, values in states.items()},
-            )
-        )
-        for i in range(len(data.episode))
-    ]
+    rows = [model.encode(observation_at(data, model.card, row)) for row in range(len(data.episode))]
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 

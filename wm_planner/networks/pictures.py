@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from wm_planner.errors import ConfigError
+from wm_planner.networks.rope import CPU
 from wm_planner.world_models.card import ObservationSpec
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -30,8 +31,8 @@ class Pictures(nn.Module):
         cameras, height = len(spec.cameras), spec.input_shape[1]
         beside = cameras if spec.joined == "side_by_side" else 1
         self.shrink = spec.height // height
-        self.register_buffer("mean", torch.tensor(spec.mean).reshape(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(spec.std).reshape(-1, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(spec.mean, device=CPU).reshape(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std, device=CPU).reshape(-1, 1, 1), persistent=False)
         expected = (3 * cameras // beside, spec.height // self.shrink, beside * (spec.width // self.shrink))
         if spec.input_shape != expected or spec.height % height:
             raise ConfigError(

@@ -42,14 +42,14 @@ class Attention(nn.Module):
         Args:
             x: new tokens, shape (B, L, dim).
             past: rotated keys, and values, of earlier tokens, (B or 1, heads, L_past, head_dim).
-            mask: shape (L_past + L,), True where seen, by every new token alike.
+            mask: shape (B or 1, L_past + L), True where seen, by every new token of a sample alike.
         """
         q, *new = self._heads(x, cos, sin)
         k, v = (
             torch.cat((old.expand(x.shape[0], -1, -1, -1), own), dim=2)
             for old, own in zip(past, new, strict=True)
         )
-        return self._attend(q, k, v, mask.unsqueeze(0)), (new[0], new[1])
+        return self._attend(q, k, v, mask[:, None, None]), (new[0], new[1])
 
     def _heads(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, (B, heads, L, head_dim) each."""

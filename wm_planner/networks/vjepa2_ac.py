@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from wm_planner.errors import ShapeError
 from wm_planner.networks.masks import frame_causal
@@ -103,7 +104,7 @@ class AcPredictor(nn.Module):
         Keys and values of a frame never change when another follows, so they are computed once.
 
         Args:
-            frame: number of the new frame, a scalar integer.
+            frame: number of the new frame, a scalar integer, or one a sample, (B,).
             tokens, action, state, extrinsics: of the new frame, without the axis T.
             past: a layer's rotated keys and values, (B or 1, heads, L, head_dim), of frames from 0 on. L may
                 reach beyond the first `frame` frames, as in an array of fixed size: what is there is not
@@ -115,10 +116,11 @@ class AcPredictor(nn.Module):
         """
         camera = None if extrinsics is None else extrinsics.unsqueeze(1)
         x = self._join(tokens.unsqueeze(1), action.unsqueeze(1), state.unsqueeze(1), camera).squeeze(1)
-        cos, sin = self.cos[frame], self.sin[frame]
-        tokens_before = frame * x.shape[1]
+        frame = frame.reshape(-1)  # (B or 1,)
+        cos, sin = self.cos[frame].unsqueeze(1), self.sin[frame].unsqueeze(1)  # (B or 1, 1, C + P, head_dim)
+        tokens_before = (frame * x.shape[1]).unsqueeze(1)
         earlier = torch.arange(past[0][0].shape[2], device=x.device) < tokens_before
-        seen = torch.cat((earlier, torch.ones(x.shape[1], dtype=torch.bool, device=x.device)))
+        seen = pad(earlier, (0, x.shape[1]), value=True)  # (B or 1, L + C + P)
         new: list[Past] = []
         for block, old in zip(self.predictor_blocks, past, strict=True):
             assert isinstance(block, Block)

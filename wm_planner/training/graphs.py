@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from wm_planner.training.module import TrainableModel
-from wm_planner.world_models.card import ActionSpec
+from wm_planner.world_models.card import ActionSpec, LatentSpec
 
 
 class EncodeGraph(nn.Module):
@@ -16,7 +16,7 @@ class EncodeGraph(nn.Module):
         self.model = model
         spec = model.observation
         self.inputs = [f"image.{camera}" for camera in spec.cameras] + (["state"] if spec.state else [])
-        self.outputs = [latent.name for latent in model.latents]
+        self.outputs = [latent.name for latent in model.latents if latent.role != "cache"]
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         spec = self.model.observation
@@ -51,11 +51,18 @@ class StepGraph(nn.Module):
         return tuple(after[name] for name in self.names)
 
     def example(self, batch: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
-        """Inputs of size `batch`: normal latents, actions within their bounds."""
-        latents = [_normal(rng, (batch, *latent.shape)) for latent in self.model.latents]
+        """Inputs of size `batch`: normal latents, empty caches, actions within their bounds."""
+        latents = [
+            _zeros(latent, batch) if latent.role == "cache" else _normal(rng, (batch, *latent.shape))
+            for latent in self.model.latents
+        ]
         size = (batch, len(self.action.names))
         action = rng.uniform(self.action.low, self.action.high, size=size).astype(np.float32)
         return (*latents, torch.from_numpy(action))
+
+
+def _zeros(latent: LatentSpec, batch: int) -> Tensor:
+    return torch.zeros(batch, *latent.shape, dtype=getattr(torch, latent.dtype))
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:

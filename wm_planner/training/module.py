@@ -59,10 +59,21 @@ class TrainableModel(Trainable):
     """A world model under training. Its `encode` and `step` are what a bundle's graphs hold.
 
     Attributes:
-        latents: the arrays that `encode` gives and `step` takes and gives, in this order.
+        latents: the arrays that `encode` gives and `step` takes and gives, in this order; `encode` does not
+            give those of role `cache`, which are zeros at first.
+        max_candidates: largest N of one call of `step`.
     """
 
     latents: tuple[LatentSpec, ...]
+    max_candidates: int = 512
+
+    def lower(self) -> None:
+        """Keep weights, and compute, in fp16; what goes into `encode` and `step` and comes out stays fp32.
+
+        Raises:
+            ConfigError: if this network cannot.
+        """
+        raise ConfigError(f"{type(self).__name__} has no fp16: export it with `--precision fp32`")
 
     @abstractmethod
     def encode(self, images: Tensor, state: Tensor) -> dict[str, Tensor]:

@@ -33,7 +33,7 @@ def published_encoder(
     """
     weights = read(path, part)
     with torch.device("meta"):
-        encoder = VJepa2Encoder(_size(weights, "blocks"), picture, frames)
+        encoder = VJepa2Encoder(size_of(weights, "blocks"), picture, frames)
     return encoder.eval(), fit(encoder, weights)
 
 
@@ -44,7 +44,7 @@ def published_masked_predictor(path: str | Path, grid: Grid) -> tuple[MaskedPred
         BundleError: if the file is torn or holds another model.
     """
     weights = read(path, "predictor")
-    size = _size(weights, "predictor_blocks")
+    size = size_of(weights, "predictor_blocks")
     tokens = sum(name.startswith("mask_tokens.") for name in weights.arrays)
     with torch.device("meta"):
         predictor = MaskedPredictor(size, _encoder_dim(weights), grid, tokens)
@@ -60,13 +60,13 @@ def published_ac_predictor(
         BundleError: if the file is torn or holds another model.
     """
     weights = read(path, "predictor")
-    size = _size(weights, "predictor_blocks")
+    size = size_of(weights, "predictor_blocks")
     with torch.device("meta"):
         predictor = AcPredictor(size, _encoder_dim(weights), grid, frames, extrinsics)
     return predictor.eval(), fit(predictor, weights)
 
 
-def _size(weights: Weights, blocks: str) -> VitSize:
+def size_of(weights: Weights, blocks: str) -> VitSize:
     """The published size of the weights' blocks; arrays tell width and depth, but not the number of heads."""
     depth = len({name.split(".")[1] for name in weights.arrays if name.startswith(f"{blocks}.")})
     norm = weights.arrays.get(f"{blocks}.0.norm1.weight")

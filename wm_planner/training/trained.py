@@ -9,6 +9,7 @@ from wm_planner.config import convert, to_builtins
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.errors import BundleError
 from wm_planner.training.checkpoint import RUN_FILE, Position, RunFolder, RunSpec, flat
+from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.world_models.card import Card, GraphSpec, TrainingRecord
 
@@ -44,26 +45,41 @@ class Trained(NamedTuple):
 
     def card(self, name: str, graphs: Mapping[str, GraphSpec], command: tuple[str, ...] = ()) -> Card:
         """The card of a bundle of this network, made by `command` from nothing."""
-        spec, data = self.spec, self.spec.data
-        return Card(
-            name=name,
-            family=Path(spec.model_file).stem,
-            about=self.network.about,
-            observation=self.network.observation,
-            action=data.action,
-            control_dt_s=data.control_dt_s,
-            latents=self.network.latents,
-            graphs=dict(graphs),
-            training=TrainingRecord(
-                command=command,
-                data=spec.datasets,
-                revision=spec.revision,
-                seed=spec.recipe["seed"],
-                iterations=self.position.iteration,
-                cpu_seconds=round(self.position.cpu_seconds, 1),
-                recipe=spec.recipe,
-            ),
+        spec = self.spec
+        training = TrainingRecord(
+            command=command,
+            data=spec.datasets,
+            pretrained=spec.pretrained,
+            revision=spec.revision,
+            seed=spec.recipe["seed"],
+            iterations=self.position.iteration,
+            cpu_seconds=round(self.position.cpu_seconds, 1),
+            recipe=spec.recipe,
         )
+        return model_card(self.network, name, spec.model_file, spec.data, graphs, training)
+
+
+def model_card(
+    network: TrainableModel,
+    name: str,
+    model_file: str,
+    data: DataSpec,
+    graphs: Mapping[str, GraphSpec],
+    training: TrainingRecord,
+) -> Card:
+    """The card of a bundle called `name` of a network that `model_file` built for `data`."""
+    return Card(
+        name=name,
+        family=Path(model_file).stem,
+        about=network.about,
+        observation=network.observation,
+        action=data.action,
+        control_dt_s=data.control_dt_s,
+        latents=network.latents,
+        max_candidates=network.max_candidates,
+        graphs=dict(graphs),
+        training=training,
+    )
 
 
 def training_commands(run: Path) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ from wm_planner.config import Config, Count, Positive, convert, read_yaml, to_bu
 from wm_planner.errors import BundleError, ConfigError
 
 CARD_FILE = "card.yaml"
+DATA_SUFFIX = ".data"
+"""After a graph's name, the file with its weights where they are too many for the graph itself."""
 
 
 class Quantity(Config, frozen=True, kw_only=True):
@@ -89,7 +91,7 @@ class LatentSpec(Config, frozen=True, kw_only=True):
     Attributes:
         shape: without the batch axis.
         role: `candidate`: one per candidate; `shared`: batch 1, never returned by step; `cache`: one per
-            candidate, never kept in a rollout.
+            candidate, zeros at first, not given by encode, never kept in a rollout.
         unit: set where the array is a physical quantity: it is then also a state of the rollout.
     """
 
@@ -113,10 +115,12 @@ class GraphSpec(Config, frozen=True, kw_only=True):
 
     Attributes:
         sha256: of the file.
+        data_sha256: of the file of weights beside it, None where the graph holds them itself.
         max_abs_error: largest difference between torch and ONNX Runtime seen at export, None if untested.
     """
 
     sha256: str
+    data_sha256: str | None = None
     max_abs_error: float | None = None
 
 
@@ -125,16 +129,18 @@ class TrainingRecord(Config, frozen=True, kw_only=True):
 
     Attributes:
         command: the commands that make it from nothing, in order.
-        data: data set folder to the sha256 of its meta.yaml.
+        data: data set folder to the sha256 of its meta.yaml; none where the weights come from elsewhere.
+        pretrained: file of weights, or folder of a run, that it started from, to its sha256.
         revision: of the source it was trained with.
     """
 
     command: tuple[str, ...]
-    data: dict[str, str]
+    data: dict[str, str] = msgspec.field(default_factory=dict)
+    pretrained: dict[str, str] = msgspec.field(default_factory=dict)
     revision: str
-    seed: int
-    iterations: int
-    cpu_seconds: float
+    seed: int = 0
+    iterations: int = 0
+    cpu_seconds: float = 0.0
     recipe: dict[str, Any]
 
 
@@ -186,15 +192,23 @@ def read_card(folder: Path) -> Card:
         ) from None
     for name, graph in card.graphs.items():
         file = folder / f"{name}.onnx"
-        if not file.is_file():
-            raise BundleError(f"{path}: graphs.{name}: {file.name} is missing; export the bundle again")
-        found = sha256(file)
-        if found != graph.sha256:
-            raise BundleError(
-                f"{path}: graphs.{name}.sha256 is {graph.sha256[:12]}…, the file's is {found[:12]}…: "
-                f"{file.name} was changed or belongs to another export; export the bundle again"
-            )
+        _check_file(path, f"graphs.{name}", "sha256", file, graph.sha256)
+        if graph.data_sha256 is not None:
+            data = file.with_name(file.name + DATA_SUFFIX)
+            _check_file(path, f"graphs.{name}", "data_sha256", data, graph.data_sha256)
     return card
+
+
+def _check_file(card: Path, line: str, field: str, file: Path, wanted: str) -> None:
+    """Refuse a file that is missing or not the one that the card was written for."""
+    if not file.is_file():
+        raise BundleError(f"{card}: {line}: {file.name} is missing; export the bundle again")
+    found = sha256(file)
+    if found != wanted:
+        raise BundleError(
+            f"{card}: {line}.{field} is {wanted[:12]}…, the file's is {found[:12]}…: "
+            f"{file.name} was changed or belongs to another export; export the bundle again"
+        )
 
 
 def write_card(card: Card, folder: Path) -> None:
@@ -217,7 +231,9 @@ def _plain(value: Any, whole: bool = False) -> Any:
     """Tuples as lists and, unless `whole`, defaults that say nothing left out, for a card that reads well."""
     if isinstance(value, Mapping):
         return {
-            k: _plain(v, whole) for k, v in value.items() if whole or (v is not None and v not in ([], ()))
+            k: _plain(v, whole)
+            for k, v in value.items()
+            if whole or (v is not None and v not in ([], (), {}))
         }
     if isinstance(value, (list, tuple)):
         return [_plain(v, whole) for v in value]

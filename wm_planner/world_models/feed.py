@@ -28,9 +28,16 @@ def observation_feed(card: Card, observation: Observation) -> Arrays:
 def latent_feed(card: Card, latent: Latent, batch: int | None = None) -> Arrays:
     """The arrays of a latent that the card lists, (N, ...); N is `batch` where that is given.
 
+    A cache that is missing is empty: zeros.
+
     Raises:
-        ShapeError: if one is missing or of another shape than the card says.
+        ShapeError: if another array is missing, or one is of another shape than the card says.
     """
+    caches = [spec for spec in card.latents if spec.role == "cache" and spec.name not in latent]
+    if caches and latent:
+        size = batch or len(next(iter(latent.values())))
+        empty = {spec.name: np.zeros((size, *spec.shape), spec.dtype) for spec in caches}
+        latent = {**latent, **empty}
     for spec in card.latents:
         shape = tuple(latent[spec.name].shape) if spec.name in latent else None
         if shape is None or shape[1:] != spec.shape or batch not in (None, shape[0]):

@@ -107,14 +107,14 @@ class OnnxWorldModel:
         """
         actions = checked_actions(self._card, actions, "NH")
         now = repeated(self._card, latent, len(actions))
+        kept = [spec for spec in self._card.latents if spec.role == "candidate"]
         latents: list[Arrays] = []
         outputs: list[Arrays] = []
         for step in range(actions.shape[1]):
             after, given = self._advance(now, actions[:, step])
             now.update(after)
-            latents.append(after)
+            latents.append({spec.name: after[spec.name] for spec in kept})
             outputs.append(given)
-        kept = [spec for spec in self._card.latents if spec.role == "candidate"]
         imagined = {spec.name: _along_horizon(latents, spec.name) for spec in kept}
         return Rollout(
             latents=imagined,

@@ -37,8 +37,8 @@ def encode_inputs(card: Card) -> list[Port]:
 
 
 def encode_outputs(card: Card) -> list[Port]:
-    """The arrays of the latent."""
-    return [_of_latent(spec, batch=1) for spec in card.latents]
+    """The arrays of the latent, save the caches, which are zeros at first."""
+    return [_of_latent(spec, batch=1) for spec in card.latents if spec.role != "cache"]
 
 
 def step_inputs(card: Card) -> list[Port]:

@@ -1,0 +1,219 @@
+"""`wm import`: a file of the published kind, made by hand at a tiny size, becomes a bundle."""
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+import torch
+from published_toy import TOY, toy_is_a_published_size, toy_networks, write
+
+from wm_planner.errors import BundleError, ConfigError
+from wm_planner.evaluation.rollout_benchmark import step_times_ms
+from wm_planner.networks.vjepa2 import MaskedPredictor, normalise
+from wm_planner.training import bundle as bundle_module
+from wm_planner.training.importing import DROID, import_checkpoint
+from wm_planner.training.module import load_model_file
+from wm_planner.world_models.base import Observation
+from wm_planner.world_models.card import read_card, sha256
+from wm_planner.world_models.onnx import OnnxWorldModel
+
+torch.set_num_threads(1)
+POSE = np.array([0.5, 0.0, 0.3, -3.0, 0.1, -1.9, 0.9], np.float32)
+PICTURE = np.random.default_rng(0).integers(256, size=(256, 256, 3), dtype=np.uint8)
+MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def known():
+    with toy_is_a_published_size():
+        yield
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return toy_networks()
+
+
+@pytest.fixture(scope="module")
+def file(networks, tmp_path_factory):
+    return write(tmp_path_factory.mktemp("file") / "vjepa2-ac-toy.pt", *networks)
+
+
+@pytest.fixture(scope="module")
+def imported(file, tmp_path_factory):
+    out = tmp_path_factory.mktemp("imported") / "toy"
+    _, reports = import_checkpoint(file, out)
+    return out, reports
+
+
+@torch.no_grad()
+def encoded_by_hand(encoder):
+    pixels = ((torch.from_numpy(PICTURE) / 255.0 - MEAN) / STD).permute(2, 0, 1)
+    return normalise(encoder(pixels[None, :, None].repeat(1, 1, 2, 1, 1))).numpy()
+
+
+@torch.no_grad()
+def imagined_by_hand(predictor, tokens, actions, context=1):
+    """Tokens (H, P, D) of one candidate, every step computed anew from the frames that it sees."""
+    actions = torch.from_numpy(actions)
+    poses = torch.from_numpy(POSE) + torch.cat(
+        (torch.zeros(1, 7), actions.cumsum(0))
+    )  # no turns in these tests
+    frames = torch.from_numpy(tokens).unsqueeze(1)  # (1, T, P, D)
+    for t in range(len(actions)):
+        seen = slice(t - t % context, t + 1)
+        after = predictor(frames[:, seen], actions[None, seen], poses[None, seen])[:, -1:]
+        frames = torch.cat((frames, normalise(after)), dim=1)
+    return frames[0, 1:].numpy()
+
+
+def moves(candidates, horizon):
+    """Actions (N, H, 7) that do not turn."""
+    actions = np.zeros((candidates, horizon, 7), np.float32)
+    actions[..., :3] = np.random.default_rng(1).uniform(-0.05, 0.05, (candidates, horizon, 3))
+    return actions
+
+
+def test_a_published_file_plans_through_onnx_as_its_networks_do_in_torch(imported, networks):
+    model = OnnxWorldModel.load(imported[0], device="cpu")
+    actions = moves(3, 2)
+    latent = model.encode(Observation({"front": PICTURE}, {"tcp_pose": POSE}))
+    rollout = model.rollout(latent, actions)
+    first = encoded_by_hand(networks[0])
+    np.testing.assert_allclose(latent["tokens"], first, atol=1e-4)
+    for n in range(3):
+        wanted = imagined_by_hand(networks[1], first, actions[n])
+        np.testing.assert_allclose(rollout.latents["tokens"][n], wanted, atol=1e-4)
+    ahead = POSE + actions.sum(axis=1)
+    np.testing.assert_allclose(rollout.states["tcp_pose"][:, -1], ahead, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def cached(file, tmp_path_factory):
+    out = tmp_path_factory.mktemp("cached") / "toy"
+    import_checkpoint(file, out, context=8)
+    return OnnxWorldModel.load(out, device="cpu")
+
+
+def test_a_cached_rollout_of_eight_steps_equals_all_frames_computed_anew(cached, networks):
+    actions = moves(3, 8)
+    latent = cached.encode(Observation({"front": PICTURE}, {"tcp_pose": POSE}))
+    assert set(latent) == {"tokens", "tcp_pose"}  # caches do not travel
+    rollout = cached.rollout(latent, actions)
+    assert set(rollout.latents) == {"tokens", "tcp_pose"}
+    for n in range(3):
+        wanted = imagined_by_hand(networks[1], latent["tokens"], actions[n], context=8)
+        np.testing.assert_allclose(rollout.latents["tokens"][n], wanted, atol=1e-5)
+    forgetful = imagined_by_hand(networks[1], latent["tokens"], actions[2])
+    assert np.abs(forgetful[-1] - wanted[-1]).max() > 1e-3
+
+
+def test_a_full_cache_starts_over_and_samples_may_stand_at_other_frames(file, networks, tmp_path):
+    import_checkpoint(file, tmp_path / "toy", context=2)
+    model = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+    actions = moves(1, 5)
+    now = start = model.encode(Observation({"front": PICTURE}, {"tcp_pose": POSE}))
+    steps = []
+    for t in range(5):
+        now, _ = model.step(now, actions[:, t])
+        steps.append(now)
+    wanted = imagined_by_hand(networks[1], start["tokens"], actions[0], context=2)
+    np.testing.assert_allclose(np.stack([step["tokens"][0] for step in steps]), wanted, atol=1e-5)
+    mixed = {name: np.concatenate([steps[2][name], steps[3][name]]) for name in now}
+    after, _ = model.step(mixed, actions[0, 3:5])
+    np.testing.assert_allclose(after["tokens"], wanted[3:5], atol=1e-5)
+
+
+def test_a_cache_limits_the_candidates_of_one_call(cached):
+    caches = {spec.name: spec for spec in cached.card.latents if spec.role == "cache"}
+    assert caches["keys_values"].shape == (2, 2, 2, 7 * 258, 12)
+    assert caches["frame"].dtype == "int64"
+    assert cached.card.max_candidates == 512  # of 0.7 MB each
+    file = load_model_file("models/vjepa2_ac.py")
+    with torch.device("meta"):
+        giant = file.build(msgspec.structs.replace(file.recipe("giant"), context=8), DROID)
+    assert giant.max_candidates == 2**31 // (4 * 24 * 2 * 16 * 7 * 258 * 64) == 6
+
+
+def test_a_step_costs_the_same_wherever_it_stands_in_a_rollout(cached, capsys):
+    took_ms = step_times_ms(cached, horizon=8, candidates=4, repeats=3)
+    with capsys.disabled():
+        print(f"\ncached, ms a step: {took_ms[0]:.1f} at step 1, {took_ms[-1]:.1f} at step 8")
+    assert max(took_ms[-3:]) < 2 * min(took_ms[:3])  # one anew would cost 8 times as much
+
+
+def test_the_card_says_what_the_weights_were_trained_on_and_names_the_file(imported, file):
+    out, reports = imported
+    card = read_card(out)
+    assert (card.name, card.family, card.control_dt_s) == ("toy", "vjepa2_ac", 0.25)
+    assert card.observation.input_shape == (3, 256, 256)
+    assert card.observation.mean == (0.485, 0.456, 0.406)
+    assert [quantity.size for quantity in card.observation.state] == [7]
+    assert card.action.high == (0.05, 0.05, 0.05, 0.001, 0.001, 0.001, 0.75)
+    assert card.training.pretrained == {str(file): sha256(file)}
+    assert not card.training.data
+    assert card.training.recipe["encoder"] == msgspec.to_builtins(TOY)
+    assert card.training.command == (f"wm import {file} --out {out} --precision fp32 --context 1",)
+    assert all(graph.max_abs_error <= 1e-4 for graph in card.graphs.values())
+    assert [report.left_over for report in reports] == [("pos_embed",), ()]
+    assert {path.name for path in out.iterdir()} == {"card.yaml", "encode.onnx", "step.onnx"}
+
+
+def test_weights_beyond_what_a_graph_holds_lie_beside_it_and_are_checked(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle_module, "LARGEST_FILE", 100_000)
+    import_checkpoint(file, tmp_path / "large")
+    data = tmp_path / "large" / "encode.onnx.data"
+    graph = onnx.load(tmp_path / "large" / "encode.onnx", load_external_data=False)
+    assert any(tensor.external_data for tensor in graph.graph.initializer)
+    assert OnnxWorldModel.load(tmp_path / "large", device="cpu").card.graphs["encode"].data_sha256 == sha256(
+        data
+    )
+    data.write_bytes(data.read_bytes()[:-1] + b"!")
+    with pytest.raises(BundleError, match=r"graphs\.encode\.data_sha256 is .*encode\.onnx\.data was changed"):
+        read_card(tmp_path / "large")
+    data.unlink()
+    with pytest.raises(BundleError, match=r"graphs\.encode: encode\.onnx\.data is missing"):
+        read_card(tmp_path / "large")
+
+
+def test_half_precision_halves_the_weights_and_stays_close(imported, file, tmp_path):
+    card, _ = import_checkpoint(file, tmp_path / "half", "fp16", context=2)
+    full, half = (weight_bytes(path / "encode.onnx") for path in (imported[0], tmp_path / "half"))
+    assert half < 0.51 * full
+    assert 1e-5 < card.graphs["step"].max_abs_error < 0.05
+    latent = OnnxWorldModel.load(tmp_path / "half", device="cpu").encode(Observation({"front": PICTURE}))
+    wanted = OnnxWorldModel.load(imported[0], device="cpu").encode(Observation({"front": PICTURE}))
+    np.testing.assert_allclose(latent["tokens"], wanted["tokens"], atol=0.05)
+
+
+def weight_bytes(graph):
+    return sum(len(tensor.raw_data) for tensor in onnx.load(graph).graph.initializer)
+
+
+@pytest.mark.parametrize(
+    ("precision", "reason"),
+    [
+        ("bf16", "no kernels for it on a CPU.*use fp16 or fp32"),
+        ("fp8", "unknown precision 'fp8'.*fp16, fp32"),
+    ],
+)
+def test_a_precision_that_cannot_be_tried_is_refused(file, tmp_path, precision, reason):
+    with pytest.raises(ConfigError, match=reason):
+        import_checkpoint(file, tmp_path / "x", precision)
+    assert not (tmp_path / "x").exists()
+
+
+def test_what_is_no_v_jepa_2_ac_names_the_first_differences_and_writes_nothing(networks, tmp_path):
+    masked = write(tmp_path / "vit.pt", networks[0], MaskedPredictor(TOY, 24, (1, 16, 16)))
+    strange = write(tmp_path / "strange.pt", *networks, **{"head.weight": torch.zeros(3)})
+    torn = tmp_path / "torn.pt"
+    torn.write_bytes(strange.read_bytes()[:50_000])
+    for path, reason in (
+        (masked, r"weights of another model.*action_encoder\.weight is missing there, \(24, 7\) here"),
+        (strange, r"1 of \d+ arrays differ: head\.weight is \(3,\) there, missing here"),
+        (torn, "torn, or no file of torch"),
+        (tmp_path / "none.pt", "no weights at"),
+    ):
+        with pytest.raises(BundleError, match=reason):
+            import_checkpoint(path, tmp_path / "out")
+    assert not list(tmp_path.glob("out*"))

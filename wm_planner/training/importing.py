@@ -1,0 +1,127 @@
+"""A published V-JEPA 2-AC as a bundle: the file's weights, and a card with what its data were.
+
+The weights were trained on DROID (Khazatsky et al. 2024): one camera, poses of the tool, four actions a
+second. Source of the bounds: the planner of facebookresearch/vjepa2, notebooks/utils/mpc_utils.py.
+"""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import torch
+
+from wm_planner import share
+from wm_planner.config import to_builtins
+from wm_planner.errors import ConfigError, did_you_mean
+from wm_planner.training.bundle import Precision, write_bundle
+from wm_planner.training.clips import DataSpec
+from wm_planner.training.module import TrainableModel, load_model_file
+from wm_planner.training.pretrained import Report, Weights, fit, read, weights_file
+from wm_planner.training.published import size_of
+from wm_planner.training.recipe import changed
+from wm_planner.training.trained import model_card
+from wm_planner.world_models.card import ActionSpec, Card, Quantity, TrainingRecord, sha256
+
+FAMILY = "models/vjepa2_ac.py"
+RECIPE = "giant"
+PICTURE = 256
+
+PINNED = 0.001
+"""rad: the published planner does not turn the tool, and a card wants each low below its high."""
+
+HIGH = (0.05, 0.05, 0.05, PINNED, PINNED, PINNED, 0.75)
+
+DROID = DataSpec(
+    cameras=("front",),
+    height=PICTURE,
+    width=PICTURE,
+    state=(Quantity(name="tcp_pose", size=7, unit="m, rad, share"),),
+    state_mean=(0.0,) * 7,
+    state_std=(1.0,) * 7,
+    action=ActionSpec(
+        names=("dx", "dy", "dz", "droll", "dpitch", "dyaw", "dgripper"),
+        units=("m", "m", "m", "rad", "rad", "rad", "share"),
+        low=tuple(-bound for bound in HIGH),
+        high=HIGH,
+    ),
+    control_dt_s=0.25,
+)
+"""What the published weights were trained on; a gripper's share is 0 open to 1 closed."""
+
+
+def import_checkpoint(
+    file: str | Path, out: str | Path, precision: Precision | str = "fp32", context: int = 1
+) -> tuple[Card, list[Report]]:
+    """Write the bundle of a published V-JEPA 2-AC into folder `out`, whole or not at all.
+
+    Args:
+        file: of facebookresearch/vjepa2, e.g. vjepa2-ac-vitg.pt; its arrays tell the size.
+        precision: of weights and arithmetic; what goes in and out stays fp32.
+        context: frames that a step sees, see the recipe of models/vjepa2_ac.py.
+
+    Returns:
+        The card, and what was loaded and left over of encoder and predictor.
+
+    Raises:
+        BundleError: if the file is torn or of another model, or as `write_bundle`.
+        ConfigError: for another precision.
+    """
+    chosen = _checked(precision)
+    file, out = weights_file(Path(file)), Path(out)
+    encoder, predictor = read(file, "encoder"), read(file, "predictor")
+    changes = {
+        "context": context,
+        "clip": max(context, 2),
+        "rollout": 1,
+        "encoder": to_builtins(size_of(encoder, "blocks")),
+        "predictor": to_builtins(size_of(predictor, "predictor_blocks")),
+    }
+    network, reports = _network(changes, encoder, predictor)
+    training = TrainingRecord(
+        command=(
+            f"wm import {shlex.quote(str(file))} --out {shlex.quote(str(out))} "
+            f"--precision {chosen} --context {context}",
+        ),
+        pretrained={str(file): sha256(file)},
+        revision=share.revision(),
+        recipe={"precision": chosen, **changes},
+    )
+    card = write_bundle(
+        network,
+        DROID.action,
+        out,
+        lambda graphs: model_card(network, out.name, FAMILY, DROID, graphs, training),
+        chosen,
+    )
+    return card, reports
+
+
+def _network(
+    changes: Mapping[str, Any], encoder: Weights, predictor: Weights
+) -> tuple[TrainableModel, list[Report]]:
+    """The model with the weights, built on the meta device: nothing is initialised to be overwritten."""
+    file = load_model_file(FAMILY)
+    recipe = changed(file.recipe(RECIPE), changes, FAMILY)
+    with torch.device("meta"):
+        network = file.build(recipe, DROID)
+    assert isinstance(network, TrainableModel)
+    parts = {"encoder": encoder, "predictor": predictor}
+    reports = [fit(network.get_submodule(part), weights) for part, weights in parts.items()]
+    return network.float().eval(), reports
+
+
+def _checked(precision: str) -> Precision:
+    """`precision`, one that can be written and tried.
+
+    Raises:
+        ConfigError: naming those that can.
+    """
+    if precision == "bf16":
+        raise ConfigError(
+            "precision is bf16, but ONNX Runtime has no kernels for it on a CPU, so the graphs could not be "
+            "tried; use fp16 or fp32"
+        )
+    if precision not in get_args(Precision):
+        raise ConfigError(f"unknown precision '{precision}', {did_you_mean(precision, get_args(Precision))}")
+    return cast(Precision, precision)
