@@ -50,6 +50,10 @@ class Registry:
             where: its place, for errors.
             context: what the class's constructor takes beside its config.
         """
+        if not isinstance(spec, Mapping):
+            raise ConfigError(
+                f"{where}: got {spec!r}, wanted a mapping, e.g. {{type: {next(iter(self.entries))}}}"
+            )
         values = dict(spec)
         name = values.pop("type", None)
         if not isinstance(name, str):

@@ -49,9 +49,13 @@ def build_costs(specs: Sequence[Mapping[str, Any]], where: str) -> tuple[Weighte
         specs: one mapping a cost: `type`, `weight`, `name`, `limit`, and the cost's own keys.
         where: their place, for errors.
     """
+    if isinstance(specs, Mapping):
+        raise ConfigError(f"{where}: got one mapping, wanted a list of them, e.g. [{{type: latent_goal}}]")
     costs: dict[str, WeightedCost] = {}
     for index, spec in enumerate(specs):
         place = f"{where}[{index}]"
+        if not isinstance(spec, Mapping):
+            raise ConfigError(f"{place}: got {spec!r}, wanted a mapping, e.g. {{type: latent_goal}}")
         shared = Term.__struct_fields__
         term = convert({key: spec[key] for key in shared if key in spec}, Term, place)
         own = {key: value for key, value in spec.items() if key not in shared}

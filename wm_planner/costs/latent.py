@@ -1,5 +1,7 @@
 """Reach the latent of a goal picture."""
 
+from collections.abc import Mapping
+
 from array_api_compat import array_namespace, device
 
 from wm_planner.costs.base import Array, Context, Rollout
@@ -36,7 +38,12 @@ class LatentGoal:
         return frozenset({"context:goal_latent"} | ({f"latent:{array}"} if array else set()))
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
-        goal = context.goal_latent or {}
+        goal = {} if context.goal_latent is None else context.goal_latent
+        if not isinstance(goal, Mapping):
+            raise ConfigError(
+                f"the goal's latent is {type(goal).__name__}, wanted a mapping of names to arrays: "
+                "give what `encode` returned for the goal picture"
+            )
         array = self.config.array or next(
             (name for name in rollout.latents if name in goal and name not in rollout.states), ""
         )

@@ -135,6 +135,10 @@ class RecedingHorizon:
         Raises:
             ConfigError: if a cost needs a goal that the context lacks.
         """
+        if tick_index < 0:
+            raise ConfigError(
+                f"tick_index is {tick_index}, wanted 0 for the first step of the episode, then up"
+            )
         previous = self._decision
         if previous and not self._due and tick_index < previous.first_tick + self.config.replan_every:
             return previous

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from wm_planner.clock import nanoseconds
 from wm_planner.control.ee_delta import EndEffectorDelta, ramp
+from wm_planner.errors import ShapeError
 from wm_planner.simulation.base import Disturbance, Scene, StepResult
 from wm_planner.simulation.disturbance import disturbed_model
 from wm_planner.simulation.rendering import Camera
@@ -90,6 +91,12 @@ class MujocoSimulator:
 
     def command(self, target: NDArray[np.float64]) -> None:
         """From now on ramp the joint targets to `target`, (7,) rad."""
+        target = np.asarray(target, np.float64)
+        if target.shape != (len(self.joints),) or not np.isfinite(target).all():
+            raise ShapeError(
+                f"a command is {target.tolist()}, wanted {len(self.joints)} finite joint positions in rad "
+                f"({', '.join(self.joints)}): `control` turns actions into them"
+            )
         self._targets = ramp(self.data.ctrl.copy(), target, self._substeps)
         self._given = 0
 

@@ -1,5 +1,6 @@
 """What goes into the graphs of a bundle: observations, latents and actions, checked against the card."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,11 @@ def observation_feed(card: Card, observation: Observation) -> Arrays:
     Raises:
         ShapeError: for a camera that is missing, or a picture or state of another shape than the card says.
     """
+    if not isinstance(observation, Observation):
+        raise ShapeError(
+            f"got {type(observation).__name__}, wanted an Observation: "
+            "wm.Observation(images={camera: picture}, state={...})"
+        )
     feed: Arrays = {f"image.{name}": _picture(card, observation, name) for name in card.observation.cameras}
     if card.observation.state:
         feed["state"] = _state(card, observation)
@@ -33,6 +39,11 @@ def latent_feed(card: Card, latent: Latent, batch: int | None = None) -> Arrays:
     Raises:
         ShapeError: if another array is missing, or one is of another shape than the card says.
     """
+    if not isinstance(latent, Mapping):
+        raise ShapeError(
+            f"a latent is {type(latent).__name__}, wanted a mapping of names to arrays "
+            f"({', '.join(spec.name for spec in card.latents)}): give what `encode` returned"
+        )
     caches = [spec for spec in card.latents if spec.role == "cache" and spec.name not in latent]
     if caches and latent:
         size = batch or len(next(iter(latent.values())))
@@ -47,7 +58,7 @@ def latent_feed(card: Card, latent: Latent, batch: int | None = None) -> Arrays:
                 f"latent {spec.name} {got}, the card of {card.name} says ({wanted}): "
                 "is the encoder of another model? (perception: params.world_model)"
             )
-    return {spec.name: latent[spec.name] for spec in card.latents}
+    return {spec.name: np.asarray(latent[spec.name], spec.dtype) for spec in card.latents}
 
 
 def repeated(card: Card, latent: Latent, count: int) -> Arrays:
@@ -96,7 +107,7 @@ def _picture(card: Card, observation: Observation, camera: str) -> NDArray[np.ui
             f"the card of {card.name} says cameras {', '.join(wanted.cameras)}: give them all "
             "(perception: params.cameras)"
         )
-    image = observation.images[camera]
+    image = np.asarray(observation.images[camera])
     shape = (wanted.height, wanted.width, 3)
     if image.shape != shape or image.dtype != np.uint8:
         raise ShapeError(
