@@ -34,6 +34,13 @@ def test_results_do_not_depend_on_the_number_of_workers():
         np.testing.assert_array_equal(one.distances, other.distances)
 
 
+def test_near_starts_are_as_many_steps_from_the_goal_as_asked():
+    results = run_episodes(REACH, success.random_actions, range(6), steps=1, workers=1, near=2)
+    starts = np.array([result.distances[0] for result in results])
+    assert (starts >= 0.045).all()  # 5 cm, and how finely the arm is placed
+    assert (starts <= 2 * np.sqrt(3) * 0.05 + 0.005).all()
+
+
 def test_a_row_counts_what_its_policy_reached():
     row = success.success_row("straight", REACH, success.straight_line, range(4), steps=20, workers=1)
     assert row.near[0] == row.nearer[0] == row.episodes == 4

@@ -38,6 +38,10 @@ def success(
     first_seed: Annotated[
         int, typer.Option(min=0, help="of the episodes; no setting was chosen on 10000 and up")
     ] = 10_000,
+    near: Annotated[
+        int | None,
+        typer.Option(min=1, help="start so many random steps from the goal, not 15 cm and more"),
+    ] = None,
     workers: Positive = 2,
     out: Annotated[Path | None, typer.Option(help="write the rows as JSON here")] = None,
     cards: Annotated[bool, typer.Option(help="write each model's rows on its card")] = False,
@@ -56,7 +60,7 @@ def success(
     def run(
         name: str, policy: Any, count: int = episodes, disturbance: Disturbance | None = None
     ) -> s.SuccessRow:
-        row = s.success_row(name, scene, policy, seeds[:count], steps, disturbance, workers)
+        row = s.success_row(name, scene, policy, seeds[:count], steps, disturbance, workers, near)
         rows.append(row)
         console.print(f"{name}: {row.near[0]} of {row.episodes} within 5 cm")
         return row
@@ -77,7 +81,8 @@ def success(
             earned.append(run(f"{name}, {what}", bundle, disturbed, Disturbance(**disturbance)))
         if cards:
             _write_results(name, earned)
-    console.print(s.success_table(f"{path.stem}: {steps} steps, distance at the end", rows))
+    start = f"start {near} steps from the goal" if near else "start 15 cm and more from the goal"
+    console.print(s.success_table(f"{path.stem}: {start}, {steps} steps, distance at the end", rows))
     if out:
         out.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
 

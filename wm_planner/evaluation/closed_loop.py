@@ -13,6 +13,8 @@ from wm_planner.safety import Limits
 from wm_planner.simulation.base import Disturbance, load_scene
 from wm_planner.simulation.mujoco import MujocoSimulator
 
+NEAR_M = 0.05  # nearer starts would be successes already
+
 
 @dataclass(frozen=True, slots=True)
 class EpisodeResult:
@@ -33,9 +35,17 @@ class EpisodeResult:
         return float(self.distances[-1])
 
 
-def run_episode(simulator: MujocoSimulator, policy: Policy, seed: int, steps: int) -> EpisodeResult:
-    """Run the episode of `seed` for `steps` control periods."""
+def run_episode(
+    simulator: MujocoSimulator, policy: Policy, seed: int, steps: int, near: int | None = None
+) -> EpisodeResult:
+    """Run the episode of `seed` for `steps` control periods.
+
+    Args:
+        near: start this many random actions away from the goal, and not where the scene says.
+    """
     observation = simulator.reset(seed)
+    if near is not None:
+        observation = simulator.place(_near_goal(simulator, near, np.random.default_rng(seed)))
     policy.reset(simulator, goal_id=seed + 1)
     control, dt_s = simulator.control, simulator.scene.control_dt_s
     limits = Limits(control.chain.low, control.chain.high, control.velocity_limits)
@@ -51,6 +61,17 @@ def run_episode(simulator: MujocoSimulator, policy: Policy, seed: int, steps: in
     return EpisodeResult(seed, np.array(distances), np.array(cpu))
 
 
+def _near_goal(simulator: MujocoSimulator, steps: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A tool point (3,) in m that many random actions from the goal, at least `NEAR_M` away."""
+    goal, action = simulator.goal_position, simulator.scene.action
+    while True:
+        start = goal
+        for _ in range(steps):
+            start = simulator.control.target(start, rng.uniform(action.low, action.high))
+        if np.linalg.norm(start - goal) >= NEAR_M:
+            return start
+
+
 def run_episodes(
     scene: str,
     policy: Callable[[MujocoSimulator], Policy],
@@ -58,16 +79,18 @@ def run_episodes(
     steps: int,
     disturbance: Disturbance | None = None,
     workers: int = 2,
+    near: int | None = None,
 ) -> list[EpisodeResult]:
     """Run one episode a seed, side by side in processes.
 
     Args:
         scene: path of the scene file.
         policy: makes the policy inside a worker; must be picklable by reference.
+        near: see `run_episode`.
     """
     shares = [list(seeds[worker::workers]) for worker in range(workers)]
     done = Parallel(n_jobs=workers)(
-        delayed(_run)(scene, policy, share, steps, disturbance) for share in shares if share
+        delayed(_run)(scene, policy, share, steps, disturbance, near) for share in shares if share
     )
     return sorted((result for share in done for result in share), key=lambda result: seeds.index(result.seed))
 
@@ -78,10 +101,11 @@ def _run(
     seeds: Sequence[int],
     steps: int,
     disturbance: Disturbance | None,
+    near: int | None,
 ) -> list[EpisodeResult]:
     simulator = MujocoSimulator(load_scene(scene), disturbance)
     driver = policy(simulator)
-    results = [run_episode(simulator, driver, seed, steps) for seed in seeds]
+    results = [run_episode(simulator, driver, seed, steps, near) for seed in seeds]
     simulator.close()
     return results
 

@@ -93,9 +93,10 @@ def success_row(
     steps: int,
     disturbance: Disturbance | None = None,
     workers: int = 2,
+    near: int | None = None,
 ) -> SuccessRow:
     """Run one row of the table: an episode of `steps` control periods a seed, judged at its end."""
-    results = run_episodes(scene, policy, seeds, steps, disturbance, workers)
+    results = run_episodes(scene, policy, seeds, steps, disturbance, workers, near)
     ends = [result.end for result in results]
     return SuccessRow(
         policy=name,
