@@ -58,7 +58,7 @@ RECIPES = {
         predictor=VitSize(dim=48, depth=2, heads=2),
         picture=64,
         clip=8,
-        iterations=6000,
+        iterations=3000,
         cpu_seconds=3000.0,
         learning_rate=5e-4,
         warmup=300,

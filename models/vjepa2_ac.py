@@ -86,17 +86,18 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
 RECIPES = {
     "small": Recipe(
         encoder=VitSize(dim=96, depth=4, heads=3),
-        predictor=VitSize(dim=96, depth=4, heads=3),
+        predictor=VitSize(dim=96, depth=3, heads=3),
         picture=64,
         clip=6,
-        iterations=6000,
+        iterations=4500,
         cpu_seconds=3000.0,
-        learning_rate=4.25e-4,
+        learning_rate=1e-3,
         warmup=300,
         warmup_from=0.18,
-        anneal=300,
+        anneal=1500,
         weight_decay=0.04,
         decayed="matrices",
+        tokens="whitened",
         units="scaled",
     ),
     "giant": Recipe(

@@ -24,6 +24,7 @@ SHIPPED = ["models/panda_reach", "models/panda_reach_small"]
 @app.command()
 def success(
     launch: Annotated[str, typer.Argument(help="launch file: its scene, planner and costs are used")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="its argument=value")] = None,
     model: Models = SHIPPED,
     episodes: Positive = 200,
     physics_episodes: Annotated[int, typer.Option(min=0, help="over true physics, which is slow")] = 50,
@@ -52,7 +53,9 @@ def success(
     from wm_planner.simulation.base import Disturbance
 
     path = launch_file.find(launch)
-    nodes = {node.program.stem: node.params for node in launch_file.load(path, "bench").nodes}
+    nodes = {
+        node.program.stem: node.params for node in launch_file.load(path, "bench", overrides or ()).nodes
+    }
     scene, planner = nodes["simulator"]["scene"], nodes["planner"]
     seeds = range(first_seed, first_seed + episodes)
     rows: list[s.SuccessRow] = []
