@@ -92,8 +92,10 @@ def training_commands(run: Path) -> tuple[str, ...]:
     collecting = [EpisodeData.open(Path(folder)).meta.command(folder) for folder in folders]
     earlier = [Path(path) for path in spec.pretrained if (Path(path) / RUN_FILE).is_file()]
     before = [command for path in earlier for command in training_commands(path)]
-    standard = flat(to_builtins(load_model_file(spec.model_file).recipe(spec.recipe_name)))
-    changes = [f"{key}={value}" for key, value in flat(spec.recipe).items() if value != standard[key]]
+    standard = load_model_file(spec.model_file).recipe(spec.recipe_name)
+    recipe = convert(spec.recipe, type(standard), f"{run}: recipe")
+    usual = flat(to_builtins(standard))
+    changes = [f"{key}={value}" for key, value in flat(to_builtins(recipe)).items() if value != usual[key]]
     parts = ["wm", "train", spec.model_file, "--recipe", spec.recipe_name]
     parts += [part for path in spec.datasets for part in ("--data", path)]
     parts += [part for change in changes for part in ("--set", change)]
