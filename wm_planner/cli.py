@@ -11,7 +11,7 @@ import yaml
 
 from wm_planner import bench
 from wm_planner.errors import ConfigError, WmError
-from wm_planner.terminal import console, table
+from wm_planner.terminal import Bar, console, table
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(bench.app, name="bench")
@@ -124,7 +124,7 @@ def train(
     recipe: Annotated[str, typer.Option(help="one of the model file's RECIPES")],
     changes: Annotated[list[str] | None, typer.Option("--set", help="recipe field=value")] = None,
 ) -> None:
-    """Train a world model on data sets."""
+    """Train a world model on data sets, in one process or in those that torchrun started."""
     from wm_planner.training import run
 
     overrides = {}
@@ -133,16 +133,14 @@ def train(
         if not equals:
             raise ConfigError(f"--set {change}: wanted field=value, e.g. --set iterations=100")
         overrides[field] = yaml.safe_load(value)
-    last = run.train(
-        model_file,
-        data,
-        out,
-        recipe,
-        overrides,
-        report=lambda progress: console.print(str(progress), soft_wrap=True),
-    )
-    if last.iteration < last.iterations:
-        console.print("stopped at its CPU limit; the same command with a higher --set cpu_seconds resumes")
+    with Bar("iteration") as bar:
+
+        def report(progress: run.Progress) -> None:
+            bar.say(progress.words, str(progress))
+            if progress.ran_out:
+                console.print("stopped at its CPU limit; resume with a higher --set cpu_seconds")
+
+        run.train(model_file, data, out, recipe, overrides, report, bar.move)
 
 
 @app.command()
