@@ -1,8 +1,8 @@
 """A batch shared by the processes that train together, and statistics over the whole of it.
 
-Every process holds as many samples as any other, and the gradient is the mean of theirs. That is enough for a
-loss that is a mean over samples. What is not (a variance, a distribution) goes through here, so that a training
-means the same in one process and in many. In one process all this is the identity.
+Every process holds as many samples as any other, and the gradient is the mean of theirs. That is enough for
+a loss that is a mean over samples. What is not (a variance, a distribution) goes through here, so that a
+training means the same in one process and in many. In one process all this is the identity.
 """
 
 import torch

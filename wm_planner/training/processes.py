@@ -32,7 +32,8 @@ class Processes:
 
     def __init__(self) -> None:
         launched = any(name in os.environ for name in LAUNCHED)
-        self._accelerator = Accelerator(cpu=not launched)
+        # told of no device, accelerate takes processes that torchrun started on a CPU for strangers
+        self._accelerator = Accelerator(cpu=not launched or not torch.accelerator.is_available())
         self.count: int = self._accelerator.num_processes
         self.is_main: bool = self._accelerator.is_main_process
         self._device: torch.device = self._accelerator.device

@@ -31,6 +31,7 @@ class Progress(Config, frozen=True, kw_only=True):
     """How a training goes.
 
     Attributes:
+        processes: how many train together.
         cpu_seconds: of all processes together.
         learning_rate: of the last iteration.
         gradient_norm: before it was clipped, mean since the last report.
@@ -39,6 +40,7 @@ class Progress(Config, frozen=True, kw_only=True):
 
     iteration: int
     iterations: int
+    processes: int
     cpu_seconds: float
     cpu_limit: float
     learning_rate: float
@@ -46,9 +48,10 @@ class Progress(Config, frozen=True, kw_only=True):
     terms: dict[str, float]
 
     def __str__(self) -> str:
+        together = f" of {self.processes} processes" if self.processes > 1 else ""
         left_s = self.cpu_seconds / max(self.iteration, 1) * (self.iterations - self.iteration)
         return (
-            f"iteration {self.iteration}/{self.iterations}  CPU {self.cpu_seconds:.0f} s, "
+            f"iteration {self.iteration}/{self.iterations}  CPU {self.cpu_seconds:.0f} s{together}, "
             f"about {left_s:.0f} s left (limit {self.cpu_limit:.0f} s)  {self.words}"
         )
 
@@ -143,6 +146,7 @@ def _fit(
             progress = Progress(
                 iteration=i,
                 iterations=recipe.iterations,
+                processes=processes.count,
                 cpu_seconds=cpu_s,
                 cpu_limit=recipe.cpu_seconds,
                 learning_rate=recipe.learning_rate_at(max(i - 1, 0)),
