@@ -1,7 +1,7 @@
 # make demo       installs what the demonstration needs and runs it
 # make test       installs what the tests need and runs them
 # make test-slow  the tests marked slow and soak
-# make models     collects data, trains and exports both models from nothing (about an hour and a half)
+# make models     collects data, trains and exports the shipped models from nothing (about two hours)
 # make tables     prints the figures of docs/measurements.md
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -61,6 +61,9 @@ models: data/panda_reach data/panda_reach_wall
 	$(WM) export runs/panda_reach_untrained --out models/panda_reach_untrained
 	$(TRAIN) --recipe tokens --out runs/panda_reach
 	$(WM) export runs/panda_reach --out models/panda_reach
+	$(subst ac_jepa,vjepa2,$(TRAIN)) --recipe small --out runs/vjepa2
+	$(subst ac_jepa,vjepa2_ac,$(TRAIN)) --recipe small --set pretrained=runs/vjepa2 --out runs/panda_reach_vjepa2_ac
+	$(WM) export runs/panda_reach_vjepa2_ac --out models/panda_reach_vjepa2_ac
 
 tables: data/panda_reach_heldout data/panda_reach_wall_heldout
 	$(WM) bench success panda_reach --untrained models/panda_reach_untrained --disturbed 100 --cards

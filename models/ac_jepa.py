@@ -21,6 +21,7 @@ from wm_planner.errors import ConfigError
 from wm_planner.networks.pictures import Pictures
 from wm_planner.networks.sigreg import SigReg
 from wm_planner.networks.tokens import FrameCausalTransformer, PictureTransformer
+from wm_planner.networks.whitening import BatchWhitening
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel
 from wm_planner.training.recipe import TrainingRecipe
@@ -176,7 +177,7 @@ class ConvEncoder(nn.Module):
         self.layers = nn.Sequential(
             *layers, nn.Flatten(), nn.Linear(channels * height * width, config.latent)
         )
-        self.whiten = nn.BatchNorm1d(config.latent, affine=False)
+        self.whiten = BatchWhitening(config.latent)
         self.latents = (LatentSpec(name="z", shape=(config.latent,)),)
 
     def forward(self, pictures: Tensor, state: Tensor) -> dict[str, Tensor]:
@@ -220,7 +221,7 @@ class TokenEncoder(nn.Module):
         sizes = (config.dim, config.heads, config.encoder_depth, config.mlp_ratio)
         self.transformer = PictureTransformer(channels, config.patch, self.grid, *sizes)
         self.proj = nn.Linear(config.dim, config.latent)
-        self.whiten = nn.BatchNorm1d(patches * config.latent, affine=False)
+        self.whiten = BatchWhitening(patches * config.latent)
         self.latents = (
             LatentSpec(name="tokens", shape=(patches, config.latent)),
             LatentSpec(name=POSITION, shape=(3,), unit="m"),

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from wm_planner.config import Positive
+from wm_planner.networks import shares
 from wm_planner.networks.masks import LONG_RANGE, SHORT_RANGE, BlockMask, BlockSampler
 from wm_planner.networks.pictures import IMAGENET_MEAN, IMAGENET_STD, Pictures
 from wm_planner.networks.vjepa2 import (
@@ -125,11 +126,13 @@ class VJepa2(Trainable):
             target = normalise(self.target_encoder(video))
         terms = {}
         for i, sampler in enumerate(self.samplers):
-            seen, wanted = sampler.draw(clips, generator)
+            drawn = sampler.draw(clips * shares.number(), generator)  # for the whole batch, by every process
+            seen, wanted = (shares.own(tokens).to(video.device) for tokens in drawn)
             filled = self.predictor(self.encoder(video, seen), seen, wanted, i)
             terms[f"masked.{i}"] = (filled - take(target, wanted)).abs().mean()
         loss = torch.stack(list(terms.values())).mean()
-        return loss, {**terms, "spread": target.std(dim=0).mean()}  # of a token over the clips: 0 is collapse
+        spread = shares.moments(target)[1].sqrt().mean()  # of a token over the clips: 0 is collapse
+        return loss, {**terms, "spread": spread}
 
     @torch.no_grad()
     def after_step(self) -> None:

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from wm_planner import bench
 from wm_planner.errors import ConfigError, NodeError, WmError, missing_package
-from wm_planner.terminal import console, table
+from wm_planner.terminal import Bar, console, table
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(bench.app, name="bench")
@@ -176,7 +176,7 @@ def train(
     recipe: Annotated[str, typer.Option(help="one of the model file's RECIPES")],
     changes: Annotated[list[str] | None, typer.Option("--set", help="recipe field=value")] = None,
 ) -> None:
-    """Train a world model on data sets."""
+    """Train a world model on data sets, in one process or in those that torchrun started."""
     from wm_planner.training import run
 
     overrides = {}
@@ -188,16 +188,14 @@ def train(
             overrides[field] = yaml.safe_load(value)
         except yaml.YAMLError:
             raise ConfigError(f"--set {change}: the value is not valid YAML") from None
-    last = run.train(
-        model_file,
-        data,
-        out,
-        recipe,
-        overrides,
-        report=lambda progress: console.print(str(progress), soft_wrap=True),
-    )
-    if last.iteration < last.iterations:
-        console.print("stopped at its CPU limit; the same command with a higher --set cpu_seconds resumes")
+    with Bar("iteration") as bar:
+
+        def report(progress: run.Progress) -> None:
+            bar.say(progress.words, str(progress))
+            if progress.ran_out:
+                console.print("stopped at its CPU limit; resume with a higher --set cpu_seconds")
+
+        run.train(model_file, data, out, recipe, overrides, report, bar.move)
 
 
 @app.command()

@@ -6,6 +6,8 @@ Source: Balestriero & LeCun 2025 (LeJEPA, arXiv 2511.08544), in the form of LeWM
 import torch
 from torch import Tensor, nn
 
+from wm_planner.networks import shares
+
 REACH = 3.0
 """The characteristic functions are compared at knots in [0, REACH]; they are even."""
 
@@ -34,10 +36,14 @@ class SigReg(nn.Module):
         self.register_buffer("weights", trapezoid * gaussian, persistent=False)
 
     def forward(self, z: Tensor, generator: torch.Generator) -> Tensor:
-        """The statistic of samples `z` (B, ..., D) over B, averaged over the axes between, times B."""
-        directions = torch.randn(z.shape[-1], self.projections, generator=generator, device=z.device)
+        """The statistic of samples `z` (B, ..., D) over B, averaged over the axes between, times B.
+
+        Where processes share the batch, B is the whole of it.
+        """
+        directions = torch.randn(z.shape[-1], self.projections, generator=generator).to(z.device)
         angles = (z @ (directions / directions.norm(dim=0))).unsqueeze(-1) * self.knots  # (B, ..., M, knots)
-        real, imaginary = angles.cos().mean(0), angles.sin().mean(0)
+        real = shares.average(angles.cos().mean(0))
+        imaginary = shares.average(angles.sin().mean(0))
         distance = (real - self.gaussian).square() + imaginary.square()
-        statistic: Tensor = (distance @ self.weights).mean() * z.shape[0]
+        statistic: Tensor = (distance @ self.weights).mean() * (z.shape[0] * shares.number())
         return statistic

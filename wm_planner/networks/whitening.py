@@ -1,11 +1,15 @@
-"""Whitening of frozen features: every number of every token to mean 0 and deviation 1 over the data.
+"""Whitening: every number of every token to mean 0 and deviation 1, over the data or over the batch.
 
 Most of what a frozen encoder says of a scene is where it stands, which never changes; a loss over its tokens
 is then small for a model that copies. What is left after whitening is what moves.
+
+Both kinds see the whole batch where several processes share it.
 """
 
 import torch
 from torch import Tensor, nn
+
+from wm_planner.networks import shares
 
 FLOOR = 0.3
 """Numbers that vary less than this share of the typical deviation are not blown up to 1: they are noise."""
@@ -27,10 +31,12 @@ class Whitening(nn.Module):
     @torch.no_grad()
     def observe(self, x: Tensor) -> None:
         """Take in `x` (B, *shape). Source: Chan, Golub & LeVeque 1979, the pairwise update."""
-        total = self.count + len(x)
-        share = (len(x) / total).float()
-        off = x.mean(0) - self.mean
-        self.variance += share * (x.var(0, correction=0) - self.variance + (1 - share) * off.square())
+        samples = len(x) * shares.number()
+        total = self.count + samples
+        share = (samples / total).float()
+        mean, variance = shares.moments(x)
+        off = mean - self.mean
+        self.variance += share * (variance - self.variance + (1 - share) * off.square())
         self.mean += share * off
         self.count.copy_(total)
 
@@ -38,3 +44,29 @@ class Whitening(nn.Module):
         """`x` (B, *shape) with mean 0 and deviation 1, or less where it hardly varies."""
         typical = self.variance.mean()
         return (x - self.mean) / (self.variance + FLOOR**2 * typical).sqrt()
+
+
+class BatchWhitening(nn.BatchNorm1d):
+    """Standardises arrays (B, D) under training by the batch, afterwards by the running mean and variance.
+
+    PyTorch's own BatchNorm sees only a process's share, its SyncBatchNorm works on GPUs only.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size, affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or shares.number() == 1:
+            return super().forward(x)
+        mean, variance = shares.moments(x)
+        with torch.no_grad():
+            samples = len(x) * shares.number()
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * samples / (samples - 1), self.momentum)
+        return (x - mean) / (variance + self.eps).sqrt()

@@ -1,9 +1,9 @@
-"""A training run on disk: `run.yaml` (what is trained), `checkpoint.pt` (how far it is), `log.jsonl`."""
+"""A training run on disk: `run.yaml` (what is trained), `checkpoint.pt` (how far it is), and its log."""
 
-import json
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ import yaml
 
 from wm_planner.config import Config, convert, read_yaml, to_builtins
 from wm_planner.errors import BundleError
+from wm_planner.training import log
 from wm_planner.training.clips import DataSpec
+from wm_planner.training.processes import load_optimizer, whole
 from wm_planner.training.recipe import TrainingRecipe
 
 RUN_FILE = "run.yaml"
 CHECKPOINT_FILE = "checkpoint.pt"
-LOG_FILE = "log.jsonl"
 MAY_CHANGE = {"revision", "recipe.cpu_seconds"}  # between the parts of one run
 
 
@@ -54,10 +55,12 @@ class RunFolder:
 
     Args:
         path: of the folder.
+        writes: false for a process that only takes part; what it would write, another does.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, writes: bool = True) -> None:
         self.path = path
+        self.writes = writes
 
     def open(self, spec: RunSpec, recipe: type[TrainingRecipe]) -> None:
         """Begin the run of `spec` here, or check that the one that is here is the same.
@@ -68,6 +71,8 @@ class RunFolder:
         Raises:
             BundleError: if another run is here.
         """
+        if not self.writes:
+            return
         file = self.path / RUN_FILE
         if file.is_file():
             here = self.spec()
@@ -93,18 +98,35 @@ class RunFolder:
         return convert(read_yaml(file), RunSpec, str(file))
 
     def save(self, position: Position, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Keep the run as it is now, whole or not at all."""
+        """Keep the run as it is now, whole or not at all; all processes must ask."""
+        state = {
+            "model": whole(model.state_dict()),
+            "optimizer": whole(optimizer.state_dict()),
+            **to_builtins(position),
+        }
+        if not self.writes:
+            return
         temporary = self.path / (CHECKPOINT_FILE + ".part")
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), **to_builtins(position)}
         torch.save(state, temporary)
         temporary.replace(self.path / CHECKPOINT_FILE)
 
-    def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None = None) -> Position:
-        """Load the checkpoint, if there is one, into `model` and `optimizer`.
+    def restore(self, model: torch.nn.Module) -> Position:
+        """Load the checkpoint, if there is one, into `model`, which is not spread yet.
 
         Raises:
             BundleError: if it is torn or of another model.
         """
+        return self._load(lambda state: model.load_state_dict(state["model"]))
+
+    def restore_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
+        """Load the checkpoint, if there is one, into `optimizer`, whose weights may be spread.
+
+        Raises:
+            BundleError: if it is torn or of another model.
+        """
+        self._load(lambda state: load_optimizer(optimizer, state["optimizer"]))
+
+    def _load(self, into: Callable[[dict[str, Any]], object]) -> Position:
         file = self.path / CHECKPOINT_FILE
         if not file.is_file():
             return Position()
@@ -112,25 +134,14 @@ class RunFolder:
             raise BundleError(f"{file}: torn or no checkpoint; remove it and train again")
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
-            model.load_state_dict(state["model"])
-            if optimizer is not None:
-                optimizer.load_state_dict(state["optimizer"])
+            into(state)
             return Position(iteration=state["iteration"], cpu_seconds=state["cpu_seconds"])
         except (RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
             raise BundleError(f"{file}: not a checkpoint of this model ({error}); train again") from None
 
-    def log(self, line: Mapping[str, Any]) -> None:
-        """Append a line to the log."""
-        with (self.path / LOG_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-
-    def rewind_log(self, iteration: int) -> None:
-        """Drop the lines written after the checkpoint at `iteration`."""
-        file = self.path / LOG_FILE
-        if file.is_file():
-            lines = file.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if json.loads(line)["iteration"] <= iteration]
-            _write(file, "".join(line + "\n" for line in kept).encode())
+    def log(self, iteration: int) -> AbstractContextManager[Callable[[log.Line], None]]:
+        """A function that appends a line to the log, as it was at the checkpoint of `iteration`."""
+        return log.opened(self.path, iteration) if self.writes else nullcontext(lambda line: None)
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -89,9 +89,15 @@ class Clips:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def draw(self, count: int, state: Sequence[str], rng: np.random.Generator) -> dict[str, Tensor]:
-        """`count` clips drawn at random, with the state quantities named: see `TrainableModel.loss`."""
-        chosen = rng.integers(len(self), size=count)
+    def draw(
+        self, count: int, state: Sequence[str], rng: np.random.Generator, share: slice = slice(None)
+    ) -> dict[str, Tensor]:
+        """`count` clips drawn at random, with the state quantities named: see `TrainableModel.loss`.
+
+        Args:
+            share: which of them to read; the draw is that of all.
+        """
+        chosen = rng.integers(len(self), size=count)[share]
         rows = [
             (self.datasets[source], slice(start, start + self.frames))
             for source, start in zip(self.sources[chosen], self.starts[chosen], strict=True)

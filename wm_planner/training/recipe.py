@@ -16,9 +16,9 @@ class TrainingRecipe(Config, frozen=True, kw_only=True):
 
     Attributes:
         iterations: length of the schedule; the same recipe and data give the same weights.
-        cpu_seconds: training stops, resumable, when the process has used this much.
+        cpu_seconds: training stops, resumable, when its processes together have used this much.
         pretrained: file of weights, or folder of a run, that the model starts from.
-        batch: clips an iteration.
+        batch: clips an iteration, of all processes together.
         clip: frames a clip.
         learning_rate: after `warmup` iterations.
         warmup_from: where the warm-up starts, as a share of the learning rate.

@@ -1,5 +1,6 @@
 """The training loop: any model file, any data sets, resumable to the bit."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,33 +18,52 @@ from wm_planner.training.checkpoint import Position, RunFolder, RunSpec
 from wm_planner.training.clips import Clips
 from wm_planner.training.module import Trainable, load_model_file
 from wm_planner.training.pretrained import weights_file
+from wm_planner.training.processes import Processes, whole
 from wm_planner.training.recipe import TrainingRecipe, changed
 from wm_planner.world_models.card import sha256
 
 LOG_EVERY = 50
 CHECKPOINT_EVERY = 500
+NORM = "gradient_norm"
 
 
 class Progress(Config, frozen=True, kw_only=True):
     """How a training goes.
 
     Attributes:
-        terms: the loss and its terms, means since the last report.
+        processes: how many train together.
+        cpu_seconds: of all processes together.
+        learning_rate: of the last iteration.
+        gradient_norm: before it was clipped, mean since the last report.
+        terms: the loss and its terms, means over the processes and since the last report.
     """
 
     iteration: int
     iterations: int
+    processes: int
     cpu_seconds: float
     cpu_limit: float
+    learning_rate: float
+    gradient_norm: float
     terms: dict[str, float]
 
     def __str__(self) -> str:
-        terms = "  ".join(f"{name} {value:.4f}" for name, value in self.terms.items())
+        together = f" of {self.processes} processes" if self.processes > 1 else ""
         left_s = self.cpu_seconds / max(self.iteration, 1) * (self.iterations - self.iteration)
         return (
-            f"iteration {self.iteration}/{self.iterations}  CPU {self.cpu_seconds:.0f} s, "
-            f"about {left_s:.0f} s left (limit {self.cpu_limit:.0f} s)  {terms}"
+            f"iteration {self.iteration}/{self.iterations}  CPU {self.cpu_seconds:.0f} s{together}, "
+            f"about {left_s:.0f} s left (limit {self.cpu_limit:.0f} s)  {self.words}"
         )
+
+    @property
+    def words(self) -> str:
+        """The terms, in a line."""
+        return "  ".join(f"{name} {value:.4f}" for name, value in self.terms.items())
+
+    @property
+    def ran_out(self) -> bool:
+        """Whether the training stopped before its end, at its limit of CPU seconds."""
+        return self.iteration < self.iterations and self.cpu_seconds >= self.cpu_limit
 
 
 def train(
@@ -53,16 +73,21 @@ def train(
     recipe: str,
     overrides: Mapping[str, Any] | None = None,
     report: Callable[[Progress], None] = print,
+    moved: Callable[[int, int], None] = lambda done, total: None,
 ) -> Progress:
     """Train a model, or go on where the run in `out` stopped.
+
+    Started by torchrun or `accelerate launch`, the processes share each batch; the main one writes and
+    reports, into a folder that all of them see.
 
     Args:
         model_file: a file of the `models` shelf.
         datasets: folders that `wm collect` wrote, trained on together.
-        out: folder of the run: run.yaml, checkpoint.pt, log.jsonl.
+        out: folder of the run: run.yaml, checkpoint.pt, log.jsonl, tensorboard/.
         recipe: name of one of the model file's recipes.
         overrides: changes to it by dotted paths.
         report: called every 50 iterations and at the end.
+        moved: called at every iteration with its number and how many there will be.
 
     Returns:
         The last progress: `iteration < iterations` says that the recipe's CPU seconds ran out.
@@ -77,7 +102,8 @@ def train(
     chosen = changed(file.recipe(recipe), overrides or {}, f"recipe {recipe}")
     data = [EpisodeData.open(Path(folder)) for folder in datasets]
     clips = Clips(data, chosen.clip)
-    folder = RunFolder(Path(out))
+    processes = Processes()
+    folder = RunFolder(Path(out), writes=processes.is_main)
     folder.open(
         RunSpec(
             model_file=str(model_file),
@@ -90,8 +116,9 @@ def train(
         ),
         type(chosen),
     )
+    processes.wait()  # for the main one to have found that this folder may be used
     torch.manual_seed(chosen.seed)
-    return _fit(file.build(chosen, clips.spec), chosen, clips, folder, report)
+    return _fit(file.build(chosen, clips.spec), chosen, clips, folder, processes, report, moved)
 
 
 def _fit(
@@ -99,36 +126,90 @@ def _fit(
     recipe: TrainingRecipe,
     clips: Clips,
     folder: RunFolder,
+    processes: Processes,
     report: Callable[[Progress], None],
+    moved: Callable[[int, int], None],
 ) -> Progress:
-    optimizer = _optimizer(model, recipe)
-    position = folder.restore(model, optimizer)
+    position = folder.restore(model)
     if recipe.pretrained is not None and position.iteration == 0:
         model.load_pretrained(Path(recipe.pretrained))
-    folder.rewind_log(position.iteration)
-    started_s = time.process_time() - position.cpu_seconds
-    recent: list[dict[str, float]] = []  # terms since the last report
+    descent = _Descent(model, recipe, clips, processes)
+    folder.restore_optimizer(descent.optimizer)
+    spent_s, begun_s = position.cpu_seconds, time.process_time()
+    recent: list[dict[str, float]] = []  # what the iterations since the last report gave
     model.train()
-    while True:
-        i, cpu_s = position.iteration, position.cpu_seconds
-        finished = i >= recipe.iterations or cpu_s >= recipe.cpu_seconds
-        progress = Progress(
-            iteration=i,
-            iterations=recipe.iterations,
-            cpu_seconds=cpu_s,
-            cpu_limit=recipe.cpu_seconds,
-            terms=_means(recent),
-        )
-        if recent and (finished or i % LOG_EVERY == 0):
-            folder.log(to_builtins(progress))
-            report(progress)
-            recent.clear()
-        if finished or i % CHECKPOINT_EVERY == 0:
-            folder.save(position, model, optimizer)
-        if finished:
-            return progress
-        recent.append(_iterate(model, optimizer, recipe, clips, i))
-        position = Position(iteration=i + 1, cpu_seconds=time.process_time() - started_s)
+    with folder.log(position.iteration) as log:
+        while True:
+            i, cpu_s = position.iteration, position.cpu_seconds
+            finished = i >= recipe.iterations or cpu_s >= recipe.cpu_seconds
+            means = _means(recent)
+            progress = Progress(
+                iteration=i,
+                iterations=recipe.iterations,
+                processes=processes.count,
+                cpu_seconds=cpu_s,
+                cpu_limit=recipe.cpu_seconds,
+                learning_rate=recipe.learning_rate_at(max(i - 1, 0)),
+                gradient_norm=means.pop(NORM, 0.0),
+                terms=means,
+            )
+            if processes.is_main:
+                moved(i, recipe.iterations)
+            if recent and (finished or i % LOG_EVERY == 0):
+                log(to_builtins(progress))
+                if processes.is_main:
+                    report(progress)
+                recent.clear()
+            if finished or i % CHECKPOINT_EVERY == 0:
+                folder.save(position, model, descent.optimizer)
+            if finished:
+                return progress
+            given = descent.iterate(i)
+            mean = processes.mean({**given, "cpu": time.process_time() - begun_s})
+            position = Position(iteration=i + 1, cpu_seconds=spent_s + mean.pop("cpu") * processes.count)
+            recent.append(mean)
+
+
+class _Descent:
+    """The optimiser on its way, and the processes that take it together."""
+
+    def __init__(self, model: Trainable, recipe: TrainingRecipe, clips: Clips, processes: Processes) -> None:
+        self.model, self.recipe, self.clips, self.processes = model, recipe, clips, processes
+        self.share = processes.share(recipe.batch)
+        self.optimizer = _optimizer(model, recipe)
+        self.loss = processes.spread(model, self.optimizer)
+
+    def iterate(self, iteration: int) -> dict[str, float]:
+        """One step of the optimiser; its randomness is a function of the seed and the iteration.
+
+        Returns:
+            The loss and its terms, of this process's share of the batch, and the norm of the whole gradient.
+
+        Raises:
+            TrainingError: if the loss diverges.
+        """
+        recipe, optimizer = self.recipe, self.optimizer
+        rng = np.random.default_rng((recipe.seed, iteration))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        names = [quantity.name for quantity in self.model.observation.state]
+        batch = self.processes.placed(self.clips.draw(recipe.batch, names, rng, self.share))
+        loss, terms = self.loss(batch, iteration / recipe.iterations, generator)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        norm = whole(nn.utils.clip_grad_norm_(weights, recipe.max_gradient_norm)).item()
+        if not math.isfinite(norm):
+            raise TrainingError(
+                f"the loss diverged: {loss.item():g} at iteration {iteration}, its gradient {norm:g}; "
+                f"train into another folder with a lower learning_rate (now {recipe.learning_rate:g}) "
+                "or a longer warmup"
+            )
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate_at(iteration)
+        optimizer.param_groups[0]["weight_decay"] = recipe.weight_decay_at(iteration)
+        optimizer.step()
+        self.model.after_step()
+        return {NORM: norm, "loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
 
 
 def _optimizer(model: Trainable, recipe: TrainingRecipe) -> torch.optim.AdamW:
@@ -140,37 +221,6 @@ def _optimizer(model: Trainable, recipe: TrainingRecipe) -> torch.optim.AdamW:
     if spared:
         groups.append({"params": spared, "weight_decay": 0.0})
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-
-
-def _iterate(
-    model: Trainable,
-    optimizer: torch.optim.Optimizer,
-    recipe: TrainingRecipe,
-    clips: Clips,
-    iteration: int,
-) -> dict[str, float]:
-    """One step of the optimiser; its randomness is a function of the seed and the iteration."""
-    rng = np.random.default_rng((recipe.seed, iteration))
-    generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    names = [quantity.name for quantity in model.observation.state]
-    batch = clips.draw(recipe.batch, names, rng)
-    loss, terms = model.loss(batch, iteration / recipe.iterations, generator)
-    optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    norm = nn.utils.clip_grad_norm_(weights, recipe.max_gradient_norm)
-    if not torch.isfinite(norm):
-        raise TrainingError(
-            f"the loss diverged: {loss.item():g} at iteration {iteration}, its gradient {norm.item():g}; "
-            f"train into another folder with a lower learning_rate (now {recipe.learning_rate:g}) "
-            "or a longer warmup"
-        )
-    for group in optimizer.param_groups:
-        group["lr"] = recipe.learning_rate_at(iteration)
-    optimizer.param_groups[0]["weight_decay"] = recipe.weight_decay_at(iteration)
-    optimizer.step()
-    model.after_step()
-    return {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
 
 
 def _checksum(pretrained: str | None) -> dict[str, str]:

@@ -1,0 +1,65 @@
+"""What a run reports: `log.jsonl`, and the same numbers as curves in `tensorboard/`."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.summary_pb2 import Summary
+
+LOG_FILE = "log.jsonl"
+CURVES_FOLDER = "tensorboard"
+CURVES = ("learning_rate", "gradient_norm", "cpu_seconds")
+
+Line = Mapping[str, Any]
+
+
+@contextmanager
+def opened(folder: Path, iteration: int) -> Iterator[Callable[[Line], None]]:
+    """A function that appends a line to the log of the run in `folder`.
+
+    Lines after `iteration`, where the run goes on, are dropped. The curves are drawn anew from those that
+    stay, so that they hold every iteration once, whatever stopped the run and wherever.
+    """
+    file, curves = folder / LOG_FILE, folder / CURVES_FOLDER
+    kept = [line for line in _lines(file) if line["iteration"] <= iteration]
+    temporary = file.with_name(file.name + ".part")
+    temporary.write_text("".join(map(_text, kept)), encoding="utf-8")
+    temporary.replace(file)
+    shutil.rmtree(curves, ignore_errors=True)
+    curves.mkdir()
+    writer = EventsWriter(str(curves / "events"))  # at once; tensorboardX's SummaryWriter is a thread behind
+    with closing(writer), file.open("a", encoding="utf-8") as log:
+
+        def write(line: Line) -> None:
+            log.write(_text(line))
+            log.flush()
+            _draw(writer, line)
+
+        for line in kept:
+            _draw(writer, line)
+        yield write
+
+
+def _draw(writer: EventsWriter, line: Line) -> None:
+    numbers = {name: line[name] for name in CURVES if name in line}  # the line of an older run has fewer
+    terms = {name if name == "loss" else f"terms/{name}": term for name, term in line["terms"].items()}
+    points = [Summary.Value(tag=name, simple_value=value) for name, value in {**terms, **numbers}.items()]
+    summary = Summary(value=points)
+    writer.write_event(Event(step=line["iteration"], wall_time=time.time(), summary=summary))
+    writer.flush()
+
+
+def _lines(file: Path) -> list[Line]:
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    whole = (line for line in text.splitlines(keepends=True) if line.endswith("\n"))  # the last may be torn
+    return [json.loads(line) for line in whole]
+
+
+def _text(line: Line) -> str:
+    return json.dumps(line) + "\n"
