@@ -29,14 +29,14 @@ FAMILIES = {
     "conv": ("models/ac_jepa.py", "small", {**JEPA, "picture": 8, "encoder.channels": [4]}),
     "tokens": ("models/ac_jepa.py", "tokens", {**JEPA, "picture": 16}),
     "video": ("models/vjepa2.py", "small", VIDEO),
-    "ac": ("models/vjepa2_ac.py", "small", VIDEO),
+    "ac": ("models/vjepa2_ac.py", "small", {**VIDEO, "tokens": "normed"}),
     "ac_whitened": ("models/vjepa2_ac.py", "small", {**VIDEO, "tokens": "whitened"}),
 }
-BY_BATCH = {"conv", "tokens"}  # whitened by the statistics of the batch
+BY_BATCH = {"conv", "tokens", "ac_whitened"}  # divided by deviations, which may be small
 
 
-def launched(tool, *arguments):
-    """What two processes print, started by `tool`."""
+def launched(tool, *arguments, fails=False):
+    """What two processes print, started by `tool`; their errors where they are to fail."""
     known = {name: value for name, value in os.environ.items() if name != "LOCAL_RANK"}
     root = Path(__file__).parents[1]
     command = [sys.executable, "-m", *TOOLS[tool], *map(str, arguments)]
@@ -44,8 +44,8 @@ def launched(tool, *arguments):
     done = subprocess.run(
         command, capture_output=True, check=False, text=True, cwd=root, env=environment, timeout=240
     )
-    assert not done.returncode, done.stderr[-6000:]
-    return done.stdout
+    assert bool(done.returncode) == fails, done.stderr[-6000:]
+    return done.stderr if fails else done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_two_processes_have_the_losses_of_one(runs, name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_two_processes_end_with_the_weights_of_one(runs, name):
-    near = 1e-4 if name in BY_BATCH else 1e-5
+    near = 5e-4 if name in BY_BATCH else 1e-5
     assert apart(runs / "one" / name, runs / "two" / name) < near
 
 
@@ -123,14 +123,23 @@ def test_weights_cut_into_shards_are_kept_whole_and_resumed(runs):
     assert apart(runs / "one" / "video", runs / "two" / "sharded") < 1e-5
 
 
-@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("tool", ["torchrun", pytest.param("accelerate", marks=pytest.mark.slow)])
 def test_wm_train_starts_under_the_launcher_and_one_process_reports(runs, tmp_path, tool):
     file, recipe, changes = FAMILIES["conv"]
     settings = [f"--set={name}={value}" for name, value in changes.items()]
     arguments = ["train", file, "--recipe", recipe, "--data", runs / "dots", "--out", tmp_path, *settings]
     printed = launched(tool, "-m", "wm_planner.cli", *arguments)
     assert len(re.findall("iteration 6/6  CPU .* s of 2 processes", printed)) == 1
-    assert apart(runs / "one" / "conv", tmp_path) < 1e-4
+    assert apart(runs / "one" / "conv", tmp_path) < 5e-4
+
+
+@pytest.mark.slow
+def test_what_a_user_can_mend_ends_all_processes_before_anything_is_written(runs, tmp_path):
+    file, recipe, _ = FAMILIES["conv"]
+    arguments = ["train", file, "--recipe", recipe, "--data", runs / "dots", "--out", tmp_path / "run"]
+    errors = launched("torchrun", "-m", "wm_planner.cli", *arguments, "--set=batch=3", fails=True)
+    assert "error: a batch of 3 clips does not divide by 2 processes" in errors
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_batch_that_does_not_divide_is_refused(monkeypatch):

@@ -41,6 +41,11 @@ def often(monkeypatch):
     monkeypatch.setattr(run, "CHECKPOINT_EVERY", 2)
 
 
+def test_pictures_are_not_made_larger_than_the_cameras_are(folder, tmp_path):
+    with pytest.raises(ConfigError, match=r"cannot give an input of shape \(6, 32, 32\), .* \(6, 16, 16\)"):
+        train(MODEL, [folder], tmp_path / "run", "small", {**TINY, "picture": 32})
+
+
 def weights(path):
     return torch.load(path / "checkpoint.pt", weights_only=True)["model"]
 

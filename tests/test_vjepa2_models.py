@@ -283,6 +283,7 @@ def test_a_few_seconds_of_training_predict_better_than_copying(tmp_path):
     actions = {
         **changes,
         "iterations": 300,
+        "tokens": "normed",
         "learning_rate": 3e-3,
         "anneal": 100,
         "pretrained": str(tmp_path / "video"),

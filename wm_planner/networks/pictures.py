@@ -30,7 +30,7 @@ class Pictures(nn.Module):
         self.spec = spec
         cameras, height = len(spec.cameras), spec.input_shape[1]
         beside = cameras if spec.joined == "side_by_side" else 1
-        self.shrink = spec.height // height
+        self.shrink = max(1, spec.height // height)
         self.register_buffer("mean", torch.tensor(spec.mean, device=CPU).reshape(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std, device=CPU).reshape(-1, 1, 1), persistent=False)
         expected = (3 * cameras // beside, spec.height // self.shrink, beside * (spec.width // self.shrink))

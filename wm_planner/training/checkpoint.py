@@ -71,8 +71,6 @@ class RunFolder:
         Raises:
             BundleError: if another run is here.
         """
-        if not self.writes:
-            return
         file = self.path / RUN_FILE
         if file.is_file():
             here = self.spec()
@@ -85,6 +83,8 @@ class RunFolder:
                         f"{self.path} holds another training run: {key} is {found.get(key)} there, "
                         f"{wanted.get(key)} now; give another folder, or remove this one to start anew"
                     )
+        if not self.writes:
+            return
         self.path.mkdir(parents=True, exist_ok=True)
         _write(file, yaml.safe_dump(to_builtins(spec), sort_keys=False).encode())
 

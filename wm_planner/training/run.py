@@ -103,6 +103,7 @@ def train(
     data = [EpisodeData.open(Path(folder)) for folder in datasets]
     clips = Clips(data, chosen.clip)
     processes = Processes()
+    processes.share(chosen.batch)  # to fail before anything is written
     folder = RunFolder(Path(out), writes=processes.is_main)
     folder.open(
         RunSpec(
@@ -116,7 +117,7 @@ def train(
         ),
         type(chosen),
     )
-    processes.wait()  # for the main one to have found that this folder may be used
+    processes.wait()  # for the main one to have found that it may use the folder
     torch.manual_seed(chosen.seed)
     return _fit(file.build(chosen, clips.spec), chosen, clips, folder, processes, report, moved)
 
