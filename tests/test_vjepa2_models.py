@@ -147,7 +147,7 @@ def test_a_run_without_actions_cannot_be_planned_with(video_run):
 
 @torch.no_grad()
 def test_one_deployed_step_is_the_first_frame_of_the_causal_predictor(clips):
-    net = network(ACTIONS, clips.spec).eval()
+    net = network(ACTIONS, clips.spec, tokens="normed").eval()
     clip = batch(clips)
     latent = net.encode(clip["images"][:, 0], clip["state"][:, 0])
     after = net.step(latent, clip["action"][:, 0])
