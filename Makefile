@@ -65,11 +65,18 @@ models: data/panda_reach data/panda_reach_wall
 	$(subst ac_jepa,vjepa2_ac,$(TRAIN)) --recipe small --set pretrained=runs/vjepa2 --out runs/panda_reach_vjepa2_ac
 	$(WM) export runs/panda_reach_vjepa2_ac --out models/panda_reach_vjepa2_ac
 
+TWO_STAGES := horizon=6 samples=64 --model models/panda_reach_vjepa2_ac --episodes 100 --no-baselines --no-greedy
+
 tables: data/panda_reach_heldout data/panda_reach_wall_heldout
 	$(WM) bench success panda_reach --untrained models/panda_reach_untrained --disturbed 100 --cards
 	$(WM) bench success panda_reach_wall --untrained models/panda_reach_untrained --cards
 	$(WM) bench prediction --data data/panda_reach_heldout --data data/panda_reach_wall_heldout
 	$(WM) bench energy --data data/panda_reach_heldout
+	$(WM) bench success panda_reach $(TWO_STAGES) --cards
+	$(WM) bench success panda_reach $(TWO_STAGES) --near 3 --cards
+	$(WM) bench prediction --data data/panda_reach_heldout --model models/panda_reach_vjepa2_ac
+	$(WM) bench energy --data data/panda_reach_heldout --model models/panda_reach_vjepa2_ac
+	$(WM) bench planners
 	$(WM) bench rollout
 	$(WM) bench render
 	$(WM) bench bus

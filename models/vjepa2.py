@@ -19,7 +19,7 @@ from torch import Tensor
 from wm_planner.config import Positive
 from wm_planner.networks import shares
 from wm_planner.networks.masks import LONG_RANGE, SHORT_RANGE, BlockMask, BlockSampler
-from wm_planner.networks.pictures import IMAGENET_MEAN, IMAGENET_STD, Pictures
+from wm_planner.networks.pictures import Pictures, side_by_side
 from wm_planner.networks.vjepa2 import (
     MASKED_PREDICTOR,
     SIZES,
@@ -32,7 +32,6 @@ from wm_planner.networks.vjepa2 import (
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import Trainable
 from wm_planner.training.recipe import TrainingRecipe
-from wm_planner.world_models.card import ObservationSpec
 
 
 class Recipe(TrainingRecipe, frozen=True, kw_only=True):
@@ -100,15 +99,7 @@ class VJepa2(Trainable):
     def __init__(self, recipe: Recipe, data: DataSpec) -> None:
         super().__init__()
         picture = (recipe.picture, len(data.cameras) * recipe.picture)
-        self.observation = ObservationSpec(
-            cameras=data.cameras,
-            height=data.height,
-            width=data.width,
-            joined="side_by_side",
-            input_shape=(3, *picture),
-            mean=IMAGENET_MEAN,
-            std=IMAGENET_STD,
-        )
+        self.observation = side_by_side(data.cameras, (data.height, data.width), recipe.picture)
         self.pictures = Pictures(self.observation)
         self.ema = recipe.ema
         self.encoder = VJepa2Encoder(recipe.encoder, picture, recipe.clip, recipe.patch)

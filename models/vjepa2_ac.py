@@ -20,7 +20,7 @@ from torch.nn.functional import pad
 from wm_planner.config import Positive
 from wm_planner.control.pose import moved
 from wm_planner.errors import ConfigError, did_you_mean
-from wm_planner.networks.pictures import IMAGENET_MEAN, IMAGENET_STD, Pictures
+from wm_planner.networks.pictures import Pictures, side_by_side
 from wm_planner.networks.rope import CPU
 from wm_planner.networks.vjepa2 import SIZES, VitSize, VJepa2Encoder, normalise
 from wm_planner.networks.vjepa2_ac import AC_PREDICTOR, POSE_SIZE, AcPredictor
@@ -29,7 +29,7 @@ from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel
 from wm_planner.training.pretrained import fit, read
 from wm_planner.training.recipe import TrainingRecipe
-from wm_planner.world_models.card import LatentSpec, ObservationSpec, Quantity
+from wm_planner.world_models.card import LatentSpec, Quantity
 
 TUBELET = 2
 CACHE_BYTES = 2**31
@@ -135,16 +135,7 @@ class VJepa2Ac(TrainableModel):
         super().__init__()
         picture = (recipe.picture, len(data.cameras) * recipe.picture)
         self.pose = _pose(data)
-        self.observation = ObservationSpec(
-            cameras=data.cameras,
-            height=data.height,
-            width=data.width,
-            joined="side_by_side",
-            input_shape=(3, *picture),
-            mean=IMAGENET_MEAN,
-            std=IMAGENET_STD,
-            state=(self.pose,),
-        )
+        self.observation = side_by_side(data.cameras, (data.height, data.width), recipe.picture, (self.pose,))
         self.pictures = Pictures(self.observation)
         self.part, self.rollout, self.context = recipe.part, recipe.rollout, recipe.context
         self.encoder = VJepa2Encoder(recipe.encoder, picture, TUBELET, recipe.patch).requires_grad_(False)

@@ -45,3 +45,12 @@ def test_nothing_is_seen_of_a_process_that_does_not_move_the_bar(screen):
     with terminal.Bar("iteration"):
         pass
     assert "iteration" not in file.getvalue()
+
+
+def test_a_table_keeps_its_heading_however_often_it_is_printed():
+    rows = terminal.table("what the figures are", "name", "figure")
+    rows.add_row("a", "1")
+    out = Console(file=io.StringIO(), width=80)
+    out.print(rows)
+    out.print(rows)
+    assert out.file.getvalue().count("what the figures are") == 2

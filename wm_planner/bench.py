@@ -98,14 +98,14 @@ _DISTURBANCES: dict[str, dict[str, Any]] = {
 
 
 def _write_results(model: str, earned: list[Any]) -> None:
-    """Put the rows on the card, in place of the card's rows of the same scene."""
+    """Put the rows on the card, in place of the card's rows of the same scene and starts."""
     from wm_planner import share
     from wm_planner.world_models.card import read_card, write_card
 
     folder = share.find(model)
     card = read_card(folder)
-    scene = earned[0].scene
-    kept = tuple(row for row in card.results if row.get("scene") != scene)
+    of = (earned[0].scene, earned[0].start_steps)
+    kept = tuple(row for row in card.results if (row.get("scene"), row.get("start_steps")) != of)
     fresh = tuple(msgspec.to_builtins(row) for row in earned)
     write_card(msgspec.structs.replace(card, results=kept + fresh), folder)
 
@@ -214,10 +214,8 @@ def render(scene: str = "sim/panda_reach_wall.py", frames: Positive = 2000) -> N
 
 
 @app.command()
-def pose(samples: int = 800, repeats: int = 200) -> None:
+def pose(samples: Positive = 800, repeats: Positive = 200) -> None:
     """CPU that moving the poses of all candidates by their actions costs, as a step of a model does."""
-    import numpy as np
-
     from wm_planner.control.pose import moved
 
     rng = np.random.default_rng(0)
@@ -246,43 +244,10 @@ def planners(
     deadline_rounds: Annotated[int, typer.Option(min=0, help="of 500 plans of 50 ms; 0 leaves them out")] = 3,
 ) -> None:
     """Planners on problems of known answers, their own speed, and how they keep a deadline."""
-    from wm_planner.evaluation import planner_benchmark as b
+    from wm_planner.evaluation.planner_benchmark import planner_tables
 
-    linear = b.linear_rows(seeds)
-    costs = table(
-        f"planar double integrator, H 20: cost over Riccati's, {seeds} seeds",
-        *("planner", "rollouts", "median", "worst", "CPU a plan"),
-    )
-    for row in linear:
-        figures = (f"{np.median(row.cost):.4f}", f"{max(row.cost):.4f}", f"{1000 * row.cpu_s:.0f} ms")
-        costs.add_row(row.name, str(row.rollouts), *figures)
-    console.print(costs)
-    curve = table("the same: median of the best cost after so many rollouts", "planner", *map(str, b.CURVE))
-    for row in linear:
-        curve.add_row(row.name, *(f"{ratio:.3f}" for ratio in row.curve))
-    console.print(curve)
-    trees = table(
-        "tree search on random processes of 12 states and 4 choices",
-        *("root, simulations, leaves", "optimal", "CPU a simulation"),
-    )
-    for tree in b.tree_rows(processes):
-        share = f"{tree.optimal} of {tree.processes}"
-        trees.add_row(tree.name, share, f"{1e6 * tree.cpu_s:.0f} us")
-    console.print(trees)
-    speeds = table(f"one plan, median of {plans}", "planner, problem", "CPU", "wall")
-    for speed in b.speed_rows(plans):
-        speeds.add_row(speed.name, f"{1000 * speed.cpu_s:.2f} ms", f"{1000 * speed.wall_s:.2f} ms")
-    console.print(speeds)
-    if deadline_rounds:
-        late = table(
-            "deadline of 50 ms, iCEM over the bicycle, a second process burning a core",
-            *("round", "plans", "overrun p99", "worst", "rounds done", "load"),
-        )
-        for index, told in enumerate(b.deadline_rows(deadline_rounds)):
-            overrun = (f"{1000 * told.overrun_s:.2f} ms", f"{1000 * told.worst_s:.2f} ms")
-            done = (f"{told.iterations:.0f}", f"{told.load:.1f}")
-            late.add_row(str(index + 1), str(told.plans), *overrun, *done)
-        console.print(late)
+    for rows in planner_tables(seeds, processes, plans, deadline_rounds):
+        console.print(rows)
 
 
 @app.command()

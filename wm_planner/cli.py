@@ -157,14 +157,11 @@ def collect(
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
 ) -> None:
     """Record wandering motion in a scene as a data set."""
-    from rich.progress import Progress
-
     from wm_planner import collection
 
     config = collection.CollectConfig(scene=scene, episodes=episodes, steps=steps, seed=seed, workers=workers)
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("episodes", total=episodes)
-        meta = collection.collect(config, out, lambda kept: progress.update(task, completed=kept))
+    with Bar("episodes") as bar:
+        meta = collection.collect(config, out, lambda kept: bar.move(kept, episodes))
     console.print(f"{out}: {meta.episodes} episodes of {meta.steps} steps, left out: {meta.rejected}")
 
 

@@ -66,7 +66,7 @@ class NodeError(WmError):
 
 EXTRAS = {
     **dict.fromkeys(("mujoco", "gymnasium", "imageio", "matplotlib", "joblib"), "sim"),
-    **dict.fromkeys(("torch", "onnx", "onnxscript", "accelerate"), "train"),
+    **dict.fromkeys(("torch", "onnx", "onnxscript", "accelerate", "safetensors", "tensorboardX"), "train"),
     "pybullet": "bullet",
 }
 """Package to the extra of wm_planner that brings it."""

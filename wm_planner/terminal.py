@@ -30,11 +30,14 @@ class _Terminal(Console):
 
 
 class _Headed(Table):
-    """A table whose title is as wide as the terminal, and not as the table."""
+    """A table below a heading that is as wide as the terminal, and not as the table."""
+
+    def __init__(self, heading: str) -> None:
+        super().__init__(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        self._heading = heading
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Text(str(self.title), style="bold")
-        self.title = None
+        yield Text(self._heading, style="bold")
         yield from super().__rich_console__(console, options)
 
 
@@ -54,12 +57,7 @@ def table(title: str, first: str, *others: str) -> Table:
         first: head of the column that names the rows.
         others: heads of the columns of figures.
     """
-    made = _Headed(
-        title=title,
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
+    made = _Headed(title)
     made.add_column(first, overflow="fold")
     for head in others:
         made.add_column(head, justify="right", no_wrap=True)

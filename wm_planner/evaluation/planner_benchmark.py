@@ -3,11 +3,12 @@
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from rich.table import Table
 
 from wm_planner.clock import Deadline, WallClock
 from wm_planner.costs import build_costs
@@ -18,6 +19,7 @@ from wm_planner.planners import PLANNERS
 from wm_planner.planners.base import Plan, Planner
 from wm_planner.planners.mcts import MCTS
 from wm_planner.planners.problem import Problem
+from wm_planner.terminal import table
 from wm_planner.world_models.base import Observation
 from wm_planner.world_models.bicycle import BicycleModel
 from wm_planner.world_models.card import ActionSpec, Card, LatentSpec, ObservationSpec
@@ -49,6 +51,52 @@ class LinearRow:
     cost: tuple[float, ...]
     curve: tuple[float, ...]
     cpu_s: float
+
+
+def planner_tables(seeds: int, processes: int, plans: int, deadline_rounds: int) -> Iterator[Table]:
+    """All tables of the benchmark, each as it is done.
+
+    Args:
+        seeds: of the linear problem.
+        processes: random decision processes for the tree search.
+        plans: timed plans a row.
+        deadline_rounds: of 500 plans under a deadline; 0 leaves them out.
+    """
+    linear = linear_rows(seeds)
+    costs = table(
+        f"planar double integrator, H 20: cost over Riccati's, {seeds} seeds",
+        *("planner", "rollouts", "median", "worst", "CPU a plan"),
+    )
+    for row in linear:
+        figures = (f"{np.median(row.cost):.4f}", f"{max(row.cost):.4f}", f"{1000 * row.cpu_s:.0f} ms")
+        costs.add_row(row.name, str(row.rollouts), *figures)
+    yield costs
+    curve = table("the same: median of the best cost after so many rollouts", "planner", *map(str, CURVE))
+    for row in linear:
+        curve.add_row(row.name, *(f"{ratio:.3f}" for ratio in row.curve))
+    yield curve
+    trees = table(
+        "tree search on random processes of 12 states and 4 choices",
+        *("root, simulations, leaves", "optimal", "CPU a simulation"),
+    )
+    for tree in tree_rows(processes):
+        share = f"{tree.optimal} of {tree.processes}"
+        trees.add_row(tree.name, share, f"{1e6 * tree.cpu_s:.0f} us")
+    yield trees
+    speeds = table(f"one plan, median of {plans}", "planner, problem", "CPU", "wall")
+    for speed in speed_rows(plans):
+        speeds.add_row(speed.name, f"{1000 * speed.cpu_s:.2f} ms", f"{1000 * speed.wall_s:.2f} ms")
+    yield speeds
+    if deadline_rounds:
+        late = table(
+            "deadline of 50 ms, iCEM over the bicycle, a second process burning a core",
+            *("round", "plans", "overrun p99", "worst", "rounds done", "load"),
+        )
+        for index, told in enumerate(deadline_rows(deadline_rounds)):
+            overrun = (f"{1000 * told.overrun_s:.2f} ms", f"{1000 * told.worst_s:.2f} ms")
+            done = (f"{told.iterations:.0f}", f"{told.load:.1f}")
+            late.add_row(str(index + 1), str(told.plans), *overrun, *done)
+        yield late
 
 
 def linear_rows(seeds: int = 11) -> list[LinearRow]:

@@ -70,6 +70,7 @@ class SuccessRow(msgspec.Struct, frozen=True):
     """How one policy fared.
 
     Attributes:
+        start_steps: random actions from the goal to the start; None for the scene's own starts.
         near, nearer: successes, low and high end of the 95 % Wilson interval, at 5 cm and at 2.5 cm.
         median_m, p90_m: of the distance at the end.
         plan_cpu_s: median CPU time of a decision.
@@ -78,6 +79,7 @@ class SuccessRow(msgspec.Struct, frozen=True):
     policy: str
     scene: str
     episodes: int
+    start_steps: int | None
     near: tuple[int, float, float]
     nearer: tuple[int, float, float]
     median_m: float
@@ -102,6 +104,7 @@ def success_row(
         policy=name,
         scene=scene,
         episodes=len(results),
+        start_steps=near,
         near=_counts(results, RADII_M[0]),
         nearer=_counts(results, RADII_M[1]),
         median_m=float(np.median(ends)),

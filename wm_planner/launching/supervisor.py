@@ -262,10 +262,10 @@ class Supervisor:
                 signal.signal(number, handler)
 
 
-def _reason(exit_words: str, process: NodeProcess) -> str:
+def _reason(ending: str, process: NodeProcess) -> str:
     """How a node ended, with the error that it wrote, if it could."""
     error = process.error_line()
-    return f"{exit_words}: {error}" if error else exit_words
+    return f"{ending}: {error}" if error else ending
 
 
 def readers_of(endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> dict[str, int]:

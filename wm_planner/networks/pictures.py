@@ -6,11 +6,33 @@ from torch.nn.functional import avg_pool2d
 
 from wm_planner.errors import ConfigError
 from wm_planner.networks.rope import CPU
-from wm_planner.world_models.card import ObservationSpec
+from wm_planner.world_models.card import ObservationSpec, Quantity
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Of red, green and blue in 0..1; what published encoders of pictures were trained with."""
+
+
+def side_by_side(
+    cameras: tuple[str, ...], size: tuple[int, int], side: int, state: tuple[Quantity, ...] = ()
+) -> ObservationSpec:
+    """Cameras next to each other in one picture, normalised as published encoders want it.
+
+    Args:
+        size: (height, width) of a camera picture, in pixels.
+        side: height and width of each after area averaging, in pixels.
+        state: quantities seen beside the pictures.
+    """
+    return ObservationSpec(
+        cameras=cameras,
+        height=size[0],
+        width=size[1],
+        joined="side_by_side",
+        input_shape=(3, side, len(cameras) * side),
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        state=state,
+    )
 
 
 class Pictures(nn.Module):

@@ -1,5 +1,6 @@
 """What all planners that sample whole plans have in common; each of them is one `search`."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from typing import ClassVar, TypeAlias
 
@@ -37,7 +38,7 @@ class SamplingConfig(PlannerConfig, frozen=True, kw_only=True):
             )
 
 
-class SamplingPlanner:
+class SamplingPlanner(ABC):
     """A planner whose `search` proposes candidates and learns what they cost."""
 
     discrete: ClassVar[bool] = False
@@ -50,9 +51,9 @@ class SamplingPlanner:
     def horizon(self) -> int:
         return self._sampling.horizon
 
+    @abstractmethod
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         """One planner call; `yield from search.evaluate(candidates)` gives what candidates cost."""
-        raise NotImplementedError
 
     def plan(
         self,
