@@ -55,7 +55,7 @@ class CEM(SamplingPlanner):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        floor = search.share(config.min_std)
+        xp, floor = array_namespace(search.start), search.share(config.min_std)
         mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
 
         for round_ in search.rounds(config.iterations):
@@ -65,7 +65,7 @@ class CEM(SamplingPlanner):
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))
             if round_ == 0:
                 candidates[0] = search.start  # which knots may not meet exactly
-                candidates = np.concatenate([candidates, search.proposals])
+                candidates = xp.concat([candidates, search.proposals])
             # 2. Score.
             costs = search.merits((yield from search.evaluate(candidates)))
             # 3. Refit to the elites.
@@ -74,7 +74,7 @@ class CEM(SamplingPlanner):
             mean, std = refit(mean, std, search.knots(elites), shares, config.momentum, floor)
 
         if search.has_time():
-            yield from search.evaluate(search.actions(space.clip(mean)[None]))
+            yield from search.evaluate(search.actions(space.clip(mean)[None, ...]))
         return search.plan(spread=std)
 
 

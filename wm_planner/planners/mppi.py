@@ -38,9 +38,9 @@ class MPPI(CEM):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        floor = search.share(config.min_std)
+        xp, floor = array_namespace(search.start), search.share(config.min_std)
         mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
-        fixed = np.concatenate([search.start[None], search.proposals])
+        fixed = xp.concat([search.start[None, ...], search.proposals])
 
         for round_ in search.rounds(config.iterations):
             # 1. Sample; the warm start and the proposals are candidates of every round.
@@ -51,15 +51,15 @@ class MPPI(CEM):
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))
             # 2. Score.
             table = yield from search.evaluate(candidates)
-            pool = np.concatenate([fixed, candidates])
-            costs = search.merits(np.concatenate([fixed_table, table]))
+            pool = xp.concat([fixed, candidates])
+            costs = search.merits(xp.concat([fixed_table, table]))
             # 3. Average.
             elites, elite_costs = best(pool, costs, config.elites)
             shares = weigh(elite_costs, config.temperature)
             mean, std = refit(mean, std, search.knots(elites), shares, config.momentum, floor)
 
         if search.has_time():
-            yield from search.evaluate(search.actions(space.clip(mean)[None]))
+            yield from search.evaluate(search.actions(space.clip(mean)[None, ...]))
         return search.plan(spread=std)
 
 
@@ -68,8 +68,7 @@ def weigh(costs: Array, temperature: float) -> Array:
     xp = array_namespace(costs)
     finite = xp.isfinite(costs)
     count = xp.sum(xp.astype(finite, costs.dtype))
-    if count == 0:
-        return xp.zeros_like(costs)
+    count = xp.maximum(count, xp.ones_like(count))
     above = xp.where(finite, costs, xp.zeros_like(costs))
     mean = xp.sum(above) / count
     variance = xp.sum(xp.where(finite, (above - mean) ** 2, xp.zeros_like(costs))) / count
@@ -77,4 +76,5 @@ def weigh(costs: Array, temperature: float) -> Array:
     least = xp.min(xp.where(finite, costs, xp.full_like(costs, xp.inf)))
     scale = xp.where(scale > 0, scale, xp.ones_like(scale))
     weights = xp.where(finite, xp.exp(-(above - least) / scale), xp.zeros_like(costs))
-    return weights / xp.sum(weights)
+    total = xp.sum(weights)
+    return weights / xp.where(total > 0, total, xp.ones_like(total))
