@@ -61,10 +61,10 @@ class CEM(SamplingPlanner):
         for round_ in search.rounds(config.iterations):
             # 1. Sample; the first candidate is the mean itself.
             noise = rng.standard_normal((config.samples, *mean.shape), dtype=np.float32)
-            noise[0] = 0
+            noise = with_first(noise, 0 * mean)
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))
             if round_ == 0:
-                candidates[0] = search.start  # which knots may not meet exactly
+                candidates = with_first(candidates, search.start)  # which knots may not meet exactly
                 candidates = xp.concat([candidates, search.proposals])
             # 2. Score.
             costs = search.merits((yield from search.evaluate(candidates)))
@@ -82,6 +82,11 @@ def sample(mean: Array, std: Array, noise: Array, low: Array, high: Array) -> Ar
     """Candidates (N, M, A) inside the box, from mean and std (M, A), noise (N, M, A), low, high (M, A)."""
     xp = array_namespace(noise)
     return xp.minimum(xp.maximum(mean + std * noise, low), high)  # clip takes twice as long in NumPy
+
+
+def with_first(rows: Array, first: Array) -> Array:
+    """The rows (N, ...), the first of them replaced by `first` (...)."""
+    return array_namespace(rows).concat([first[None, ...], rows[1:, ...]])
 
 
 def best(candidates: Array, costs: Array, count: int) -> tuple[Array, Array]:

@@ -4,7 +4,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from wm_planner.costs.base import Array
-from wm_planner.planners.cem import CEM, best, refit, sample
+from wm_planner.planners.cem import CEM, best, refit, sample, with_first
 from wm_planner.planners.sampling import Run
 from wm_planner.planners.search import Search
 
@@ -47,7 +47,7 @@ class MPPI(CEM):
             if round_ == 0:
                 fixed_table = yield from search.evaluate(fixed)
             noise = rng.standard_normal((config.samples, *mean.shape), dtype=np.float32)
-            noise[0] = 0
+            noise = with_first(noise, 0 * mean)
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))
             # 2. Score.
             table = yield from search.evaluate(candidates)

@@ -1,12 +1,12 @@
 """The portable planner: one graph that takes a latent and noise, and gives a plan."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import ndonnx
 import numpy as np
 import spox
-from onnx import ModelProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from wm_planner.costs.base import Array, Context, WeightedCost
 from wm_planner.planners.mpc import shifted
@@ -69,7 +69,52 @@ def planner_graph(
 def _built(inputs: dict[str, Any], outputs: dict[str, Any]) -> ModelProto:
     """The graph from inputs to outputs; inputs that no cost reads are left out."""
     variables = [{name: a.unwrap_spox() for name, a in arrays.items()} for arrays in (inputs, outputs)]
-    return spox.build(*variables, drop_unused_inputs=True)
+    model = spox.build(*variables, drop_unused_inputs=True)
+    _share_constants(model.graph)
+    return model
+
+
+def _share_constants(graph: GraphProto) -> None:
+    """Keep one of equal constants, outside of all branches: every round came with weights of its own."""
+    kept: dict[bytes, TensorProto] = {}
+    names = {own: kept.setdefault(_content(tensor), tensor).name for own, tensor in _taken(graph)}
+    graph.initializer.extend(kept.values())
+    _rename(graph, names)
+
+
+def _taken(graph: GraphProto) -> Iterator[tuple[str, TensorProto]]:
+    """The constants of a graph and its branches, taken out of it, by name."""
+    constants = list(graph.initializer)
+    others = []
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            node.attribute[0].t.name = node.output[0]
+            constants.append(node.attribute[0].t)
+            continue
+        others.append(node)
+        for attribute in node.attribute:
+            yield from _taken(attribute.g)
+    copies = [TensorProto.FromString(tensor.SerializeToString()) for tensor in constants]
+    yield from ((tensor.name, tensor) for tensor in copies)
+    nodes = [NodeProto.FromString(node.SerializeToString()) for node in others]
+    del graph.initializer[:], graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _content(tensor: TensorProto) -> bytes:
+    """What makes two constants equal."""
+    bare = TensorProto()
+    bare.CopyFrom(tensor)
+    bare.ClearField("name")
+    return bare.SerializeToString(deterministic=True)
+
+
+def _rename(graph: GraphProto, names: Mapping[str, str]) -> None:
+    """Give what nodes read, also in their branches, other names."""
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        for attribute in node.attribute:
+            _rename(attribute.g, names)
 
 
 def _latent(spec: LatentSpec) -> Array:

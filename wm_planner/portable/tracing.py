@@ -21,7 +21,7 @@ from wm_planner.planners.problem import Problem, Scores
 from wm_planner.planners.sampling import SamplingPlanner
 from wm_planner.planners.search import Best, Search
 from wm_planner.world_models.card import Card
-from wm_planner.world_models.unrolled import ACTIONS, LATENT, OUTPUT, unrolled
+from wm_planner.world_models.rollout import ACTIONS, LATENT, OUTPUT, rollout_graph
 
 UNTRACEABLE = (AttributeError, IndexError, NotImplementedError, TypeError, ValueError)
 """What ndonnx raises where a graph has no value to look at, or it lacks a function."""
@@ -52,14 +52,30 @@ def traced_plan(
 
 
 class TracedSearch(Search):
-    """A search that keeps the better of two by a node of the graph, and counts nothing."""
+    """A search that keeps the better of two by a node of the graph, and counts nothing.
+
+    Shapes that ndonnx does not follow through a product or a choice of rows are given back to it.
+    """
+
+    def actions(self, knots: Actions) -> Actions:
+        return self._shaped(super().actions(knots), self.start.shape)
+
+    def knots(self, actions: Actions) -> Actions:
+        shape = (self._curve.knots, self.space.size)
+        return self._shaped(super().knots(actions), shape)
 
     def plan(self, spread: Actions, elites: Actions | None = None) -> Plan:
         best = self._best
         average: Any = ndonnx.mean(ndonnx.asarray(spread), axis=0)
-        if elites is not None:  # picked by their costs, they have forgotten their shape
-            elites = ndonnx.reshape(elites, (-1, *self.start.shape))
+        if elites is not None:
+            elites = self._shaped(elites, self.start.shape)
         return Plan(best.actions, best.row[0, ...], best.terms, spread=average, elites=elites)
+
+    @staticmethod
+    def _shaped(array: Array, shape: tuple[int, ...]) -> Array:
+        """(...) or (N, ...) of the shape (...)."""
+        leading = (-1,) * (array.ndim - len(shape))
+        return ndonnx.reshape(array, (*leading, *shape))
 
     def _better(self, found: Best, best: Best) -> Best:
         is_better = found.rank < best.rank
@@ -83,15 +99,15 @@ class TracedSearch(Search):
 
 
 class TracedModel:
-    """The world model whose rollouts are `step.onnx`, laid end to end inside of the graph."""
+    """The world model whose rollouts are the bundle's, as a part of the graph."""
 
     def __init__(self, card: Card, step: ModelProto) -> None:
         self.card = card
-        self._step = step
+        self._graph = rollout_graph(step, card)
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
         """Imagine `actions` (N, H, A) from `latent` (1, ...)."""
-        graph = spox.inline(unrolled(self._step, self.card, actions.shape[1]))
+        graph = spox.inline(self._graph)
         variables = {name: array.unwrap_spox() for name, array in {**latent, ACTIONS: actions}.items()}
         given = {name: ndonnx.asarray(variable) for name, variable in graph(**variables).items()}
         latents = {name.removeprefix(LATENT): a for name, a in given.items() if name.startswith(LATENT)}

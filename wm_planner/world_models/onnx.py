@@ -3,7 +3,7 @@
 import contextlib
 import ctypes
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from wm_planner.world_models.base import Observation
 from wm_planner.world_models.card import CARD_FILE, Card, read_card
 from wm_planner.world_models.feed import Arrays, checked_actions, latent_feed, observation_feed, repeated, start
 from wm_planner.world_models.ports import Port
-from wm_planner.world_models.unrolled import ACTIONS, LATENT, NEXT, OUTPUT, unrolled
+from wm_planner.world_models.rollout import ACTIONS, LATENT, NEXT, OUTPUT, rollout_graph
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -34,11 +34,8 @@ _ERRORS_ONLY = 3
 _CUDA = "CUDAExecutionProvider"
 
 
-UNROLLED_STEPS = 16
-"""Longer rollouts, rare in planning, go step by step: making a graph of the steps takes too long."""
-
-UNROLLED_BYTES = 200_000_000
-"""So do those of larger networks, which would be in memory twice, for a gain that is nothing to them."""
+LARGEST_ROLLOUT = 200_000_000
+"""Bytes of a step.onnx; a larger one would be in memory twice, for a gain that is nothing to it."""
 
 
 class OnnxWorldModel:
@@ -47,18 +44,14 @@ class OnnxWorldModel:
     Args:
         card: of the bundle.
         encode, step: its graphs.
-        unroll: makes the graph of a rollout of so many steps, see `unrolled`, or None where rollouts shall go
-            step by step; the first rollout of every horizon makes its graph.
+        rollout: the graph of `rollout_graph`; without it rollouts go step by step.
     """
 
-    def __init__(
-        self, card: Card, encode: "Graph", step: "Graph", unroll: Callable[[int], "Graph"] | None = None
-    ) -> None:
+    def __init__(self, card: Card, encode: "Graph", step: "Graph", rollout: "Graph | None" = None) -> None:
         self._card = card
         self._encode = encode
         self._step = step
-        self._unroll = unroll
-        self._rollouts: dict[int, Graph] = {}
+        self._whole = rollout
 
     @classmethod
     def load(cls, folder: str | Path, device: Device = "auto", threads: int = 1) -> "OnnxWorldModel":
@@ -90,14 +83,10 @@ class OnnxWorldModel:
         ports.check(f"{path}: step.onnx", "input", ports.step_inputs(card), step.inputs)
         ports.check(f"{path}: step.onnx", "output", ports.step_outputs(card), step.outputs)
         file = folder / "step.onnx"
-        if file.stat().st_size > UNROLLED_BYTES or card.graphs["step"].data_sha256 is not None:
+        if file.stat().st_size > LARGEST_ROLLOUT or card.graphs["step"].data_sha256 is not None:
             return cls(card, encode, step)
-
-        def unroll(horizon: int) -> Graph:
-            graph = unrolled(onnx.load(file), card, horizon)
-            return Graph(file, chosen, threads, graph.SerializeToString())
-
-        return cls(card, encode, step, unroll)
+        made = rollout_graph(onnx.load(file), card).SerializeToString()
+        return cls(card, encode, step, Graph(file, chosen, threads, made))
 
     @property
     def card(self) -> Card:
@@ -134,21 +123,14 @@ class OnnxWorldModel:
             ShapeError: for arrays of another shape than the card says.
         """
         actions = checked_actions(self._card, actions, "NH")
-        graph = self._rollout_graph(actions.shape[1])
-        if graph is None:
-            return self._step_by_step(latent, actions)
-        given = graph.run({**start(self._card, latent, len(actions)), ACTIONS: actions})
+        if self._whole is None:
+            return self.step_by_step(latent, actions)
+        given = self._whole.run({**start(self._card, latent, len(actions)), ACTIONS: actions})
         return self._rollout(_named(given, LATENT), _named(given, OUTPUT))
 
-    def _rollout_graph(self, horizon: int) -> "Graph | None":
-        """The graph of a whole rollout; None where it goes step by step."""
-        if self._unroll is None or not 1 < horizon <= UNROLLED_STEPS:
-            return None
-        if horizon not in self._rollouts:
-            self._rollouts[horizon] = self._unroll(horizon)
-        return self._rollouts[horizon]
-
-    def _step_by_step(self, latent: Latent, actions: NDArray[np.float32]) -> Rollout:
+    def step_by_step(self, latent: Latent, actions: Array) -> Rollout:
+        """What `rollout` gives, by a call of `step.onnx` a step."""
+        actions = checked_actions(self._card, actions, "NH")
         now = repeated(self._card, latent, len(actions))
         kept = [spec for spec in self._card.latents if spec.role == "candidate"]
         latents: list[Arrays] = []
