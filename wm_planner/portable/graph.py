@@ -92,8 +92,8 @@ def _taken(graph: GraphProto) -> Iterator[tuple[str, TensorProto]]:
             constants.append(node.attribute[0].t)
             continue
         others.append(node)
-        for attribute in node.attribute:
-            yield from _taken(attribute.g)
+        for branch in _branches(node):
+            yield from _taken(branch)
     copies = [TensorProto.FromString(tensor.SerializeToString()) for tensor in constants]
     yield from ((tensor.name, tensor) for tensor in copies)
     nodes = [NodeProto.FromString(node.SerializeToString()) for node in others]
@@ -113,8 +113,13 @@ def _rename(graph: GraphProto, names: Mapping[str, str]) -> None:
     """Give what nodes read, also in their branches, other names."""
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
-        for attribute in node.attribute:
-            _rename(attribute.g, names)
+        for branch in _branches(node):
+            _rename(branch, names)
+
+
+def _branches(node: NodeProto) -> Iterator[GraphProto]:
+    """The graphs inside of a node."""
+    yield from (attribute.g for attribute in node.attribute if attribute.HasField("g"))
 
 
 def _latent(spec: LatentSpec) -> Array:
