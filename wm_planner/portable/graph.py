@@ -1,17 +1,18 @@
 """The portable planner: one graph that takes a latent and noise, and gives a plan."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import ndonnx
 import numpy as np
 import spox
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+from onnx import ModelProto
 
 from wm_planner.costs.base import Array, Context, WeightedCost
 from wm_planner.planners.mpc import shifted
 from wm_planner.planners.problem import Problem
 from wm_planner.planners.sampling import SamplingPlanner
+from wm_planner.portable.constants import share_constants
 from wm_planner.portable.tracing import Noise, TracedModel, traced_costs, traced_plan
 from wm_planner.world_models.card import Card, LatentSpec
 
@@ -66,60 +67,39 @@ def planner_graph(
     return _built(inputs, outputs), noise
 
 
+def words(name: str, card: Card) -> str:
+    """What an input or output of the graph is."""
+    units = " ".join(f"{axis} [{unit}]" for axis, unit in zip(card.action.names, card.action.units, strict=True))
+    kind, _, of = name.rpartition(".")
+    meanings = {
+        NOISE: "drawn anew for every plan; its kind and shape are among the properties",
+        WARM_START: f"the plan to start from, (H, A), {units}; zeros, or `next.warm_start` of the tick before",
+        PROPOSALS: "further plans to try as they are, (M, H, A), M may be 0; `next.proposals` where there are any",
+        LAST_ACTION: f"the action executed last, (A,), {units}; zeros at rest",
+        ACTIONS: f"the plan, (H, A), {units}",
+        COST: "of the plan, the weighted sum of its terms; infinite if no candidate had a finite one",
+        SPREAD: f"standard deviation of the last candidates, (A,), {units}",
+        NEXT + WARM_START: "the plan moved on by one step, for the next tick",
+        NEXT + PROPOSALS: "further good plans moved on by one step, for the next tick, (K, H, A)",
+    }
+    prefixes = {
+        LATENT: f"{of} of the latent, as encode.onnx gives it",
+        GOAL_LATENT: f"{of} of the goal's latent, as encode.onnx gives it",
+        GOAL: f"the goal of {of}, in the card's unit",
+        TERM: f"term {of} of the cost, unweighted",
+    }
+    return meanings.get(name) or prefixes[f"{kind}."]
+
+
 def _built(inputs: dict[str, Any], outputs: dict[str, Any]) -> ModelProto:
     """The graph from inputs to outputs; inputs that no cost reads are left out."""
     variables = [{name: a.unwrap_spox() for name, a in arrays.items()} for arrays in (inputs, outputs)]
     model = spox.build(*variables, drop_unused_inputs=True)
-    _share_constants(model.graph)
+    share_constants(model.graph)
+    ports = {port.name: port for port in model.graph.input}
+    del model.graph.input[:]
+    model.graph.input.extend(ports[name] for name in inputs if name in ports)
     return model
-
-
-def _share_constants(graph: GraphProto) -> None:
-    """Keep one of equal constants, outside of all branches: every round came with weights of its own."""
-    kept: dict[bytes, TensorProto] = {}
-    names = {own: kept.setdefault(_content(tensor), tensor).name for own, tensor in _taken(graph)}
-    graph.initializer.extend(kept.values())
-    _rename(graph, names)
-
-
-def _taken(graph: GraphProto) -> Iterator[tuple[str, TensorProto]]:
-    """The constants of a graph and its branches, taken out of it, by name."""
-    constants = list(graph.initializer)
-    others = []
-    for node in graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            node.attribute[0].t.name = node.output[0]
-            constants.append(node.attribute[0].t)
-            continue
-        others.append(node)
-        for branch in _branches(node):
-            yield from _taken(branch)
-    copies = [TensorProto.FromString(tensor.SerializeToString()) for tensor in constants]
-    yield from ((tensor.name, tensor) for tensor in copies)
-    nodes = [NodeProto.FromString(node.SerializeToString()) for node in others]
-    del graph.initializer[:], graph.node[:]
-    graph.node.extend(nodes)
-
-
-def _content(tensor: TensorProto) -> bytes:
-    """What makes two constants equal."""
-    bare = TensorProto()
-    bare.CopyFrom(tensor)
-    bare.ClearField("name")
-    return bare.SerializeToString(deterministic=True)
-
-
-def _rename(graph: GraphProto, names: Mapping[str, str]) -> None:
-    """Give what nodes read, also in their branches, other names."""
-    for node in graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        for branch in _branches(node):
-            _rename(branch, names)
-
-
-def _branches(node: NodeProto) -> Iterator[GraphProto]:
-    """The graphs inside of a node."""
-    yield from (attribute.g for attribute in node.attribute if attribute.HasField("g"))
 
 
 def _latent(spec: LatentSpec) -> Array:

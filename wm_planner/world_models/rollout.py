@@ -50,7 +50,8 @@ def rollout_graph(step: ModelProto, card: Card) -> ModelProto:
 def _body(step: GraphProto, moving: list[str], kept: list[str]) -> GraphProto:
     """One step: what moves and the action in; what moves, and once more what is kept, out.
 
-    Shapes noted inside are dropped: led by them, ONNX Runtime fuses some nodes into a slower one.
+    Shapes noted inside are dropped: led by them, ONNX Runtime fuses some nodes into a slower one. So is the
+    name of the number of candidates, which may be another one in another rollout of the same graph.
     """
     bare = GraphProto()
     bare.CopyFrom(step)
@@ -60,12 +61,12 @@ def _body(step: GraphProto, moving: list[str], kept: list[str]) -> GraphProto:
     inputs = {port.name: port for port in body.input}
     outputs = {port.name: port for port in body.output}
     del body.input[:], body.output[:]
-    body.input.extend(inputs[name] for name in own.values())
-    body.output.extend(outputs[f"step/{NEXT}{name}"] for name in moving)
+    body.input.extend(_port(inputs[name], name, [None]) for name in own.values())
+    after = [f"step/{NEXT}{name}" for name in moving]
+    body.output.extend(_port(outputs[name], name, [None]) for name in after)
     for name in kept:
-        port = outputs[f"step/{name}"]
-        body.node.append(helper.make_node("Identity", [port.name], [f"each/{name}"]))
-        body.output.append(_port(port, f"each/{name}", ["N"]))
+        body.node.append(helper.make_node("Identity", [f"step/{name}"], [f"each/{name}"]))
+        body.output.append(_port(outputs[f"step/{name}"], f"each/{name}", [None]))
     return body
 
 
@@ -79,7 +80,7 @@ def _repeated(name: str, axes: int) -> list[NodeProto]:
     ]
 
 
-def _port(like: ValueInfoProto, name: str, leading: list[int | str]) -> ValueInfoProto:
+def _port(like: ValueInfoProto, name: str, leading: list[int | str | None]) -> ValueInfoProto:
     """An input or output like that of a step, with other axes instead of its first."""
     kind = like.type.tensor_type
     axes = [axis.dim_param or axis.dim_value for axis in kind.shape.dim][1:]
