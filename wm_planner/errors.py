@@ -66,7 +66,8 @@ class NodeError(WmError):
 
 EXTRAS = {
     **dict.fromkeys(("mujoco", "gymnasium", "imageio", "matplotlib", "joblib"), "sim"),
-    **dict.fromkeys(("torch", "onnx", "onnxscript", "accelerate", "safetensors", "tensorboardX"), "train"),
+    **dict.fromkeys(("torch", "onnxscript", "accelerate", "safetensors", "tensorboardX"), "train"),
+    **dict.fromkeys(("ndonnx", "spox"), "portable"),
     "pybullet": "bullet",
 }
 """Package to the extra of wm_planner that brings it."""

@@ -17,7 +17,7 @@ from wm_planner.world_models.base import WorldModel
 from wm_planner.world_models.feed import Arrays
 from wm_planner.world_models.onnx import Graph
 
-EPISODES, TICKS = 4, 3
+EPISODES, TICKS = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,12 @@ class Difference:
 def compare(
     ported: Graph, planner: SamplingPlanner, costs: Sequence[WeightedCost], model: WorldModel, noise: Noise
 ) -> Difference:
-    """Plan some ticks of some episodes both ways, from the same noise, towards random goals."""
+    """Plan some ticks of some episodes both ways, from the same noise, to what random actions lead to."""
     actions, cost = [0.0], [0.0]
     for episode in range(EPISODES):
         rng = np.random.default_rng(episode)
-        start, goal = (_random_latent(model, rng) for _ in range(2))
+        start = _random_latent(model, rng)
+        goal = _reached(model, start, planner.horizon, rng)
         warm_start = np.zeros((planner.horizon, len(model.card.action.names)), np.float32)
         proposals = np.zeros((0, *warm_start.shape), np.float32)
         for tick in range(TICKS):
@@ -86,6 +87,13 @@ def drawn(noise: Noise, seed: Any) -> Any:
 def _random_latent(model: WorldModel, rng: np.random.Generator) -> Arrays:
     given = [spec for spec in model.card.latents if spec.role != "cache"]
     return {spec.name: rng.standard_normal((1, *spec.shape)).astype(spec.dtype) for spec in given}
+
+
+def _reached(model: WorldModel, start: Arrays, steps: int, rng: np.random.Generator) -> Arrays:
+    """Where random actions lead."""
+    action = model.card.action
+    plan = rng.uniform(action.low, action.high, (1, steps, len(action.names))).astype(np.float32)
+    return {name: array[:, -1] for name, array in model.rollout(start, plan).latents.items()}
 
 
 def _of_actions(plan: Plan, given: Arrays, half_range: Any) -> list[float]:

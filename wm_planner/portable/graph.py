@@ -12,8 +12,8 @@ from wm_planner.costs.base import Array, Context, WeightedCost
 from wm_planner.planners.mpc import shifted
 from wm_planner.planners.problem import Problem
 from wm_planner.planners.sampling import SamplingPlanner
-from wm_planner.portable.constants import share_constants
 from wm_planner.portable.tracing import Noise, TracedModel, traced_costs, traced_plan
+from wm_planner.portable.tidy import forget_shapes, share_constants
 from wm_planner.world_models.card import Card, LatentSpec
 
 NOISE, WARM_START, PROPOSALS, LAST_ACTION = "noise", "warm_start", "proposals", "last_action"
@@ -95,6 +95,7 @@ def _built(inputs: dict[str, Any], outputs: dict[str, Any]) -> ModelProto:
     """The graph from inputs to outputs; inputs that no cost reads are left out."""
     variables = [{name: a.unwrap_spox() for name, a in arrays.items()} for arrays in (inputs, outputs)]
     model = spox.build(*variables, drop_unused_inputs=True)
+    forget_shapes(model.graph)
     share_constants(model.graph)
     ports = {port.name: port for port in model.graph.input}
     del model.graph.input[:]

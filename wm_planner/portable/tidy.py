@@ -1,12 +1,27 @@
-"""Constants of a graph that was traced: each once, however often a part of the graph was repeated."""
+"""What tracing leaves in a graph: constants that are there many times, and shapes that are none."""
 
 from collections.abc import Iterator, Mapping
 
 from onnx import GraphProto, NodeProto, TensorProto
 
 
+def forget_shapes(graph: GraphProto) -> None:
+    """Drop the shapes noted in the branches of a graph.
+
+    Rollouts of different numbers of candidates came with one name for that number, and ONNX Runtime takes
+    what has one name for equal.
+    """
+    for node in graph.node:
+        for branch in _branches(node):
+            del branch.value_info[:]
+            for port in (*branch.input, *branch.output):
+                for axis in port.type.tensor_type.shape.dim:
+                    axis.ClearField("dim_param")
+            forget_shapes(branch)
+
+
 def share_constants(graph: GraphProto) -> None:
-    """Keep one of equal constants, outside of all branches; shapes noted inside are dropped, as in a rollout."""
+    """Keep one of equal constants, outside of all branches."""
     kept: dict[bytes, TensorProto] = {}
     names = {own: kept.setdefault(_content(tensor), tensor).name for own, tensor in _taken(graph)}
     graph.initializer.extend(kept.values())
@@ -28,7 +43,7 @@ def _taken(graph: GraphProto) -> Iterator[tuple[str, TensorProto]]:
     copies = [TensorProto.FromString(tensor.SerializeToString()) for tensor in constants]
     yield from ((tensor.name, tensor) for tensor in copies)
     nodes = [NodeProto.FromString(node.SerializeToString()) for node in others]
-    del graph.initializer[:], graph.node[:], graph.value_info[:]
+    del graph.initializer[:], graph.node[:]
     graph.node.extend(nodes)
 
 
