@@ -20,7 +20,7 @@ FLOORS = (
     {"cli", "bench"},
     {"doctor", "evaluation", "bridges", "launching", "recording", "collection"},
     {"node", "planners", "safety"},
-    {"simulation", "control", "world_models", "costs"},
+    {"driving", "simulation", "control", "world_models", "costs"},
     {"messaging", "data"},
     {"messages", "config", "plugins", "share", "clock", "terminal"},
     {"errors"},
@@ -53,7 +53,7 @@ LEARNING_MAY_IMPORT = {
     "world_models",
     *LEARNING,
 }
-THINKING = {"simulation", "control", "world_models", "costs", "planners", "safety", "data"}
+THINKING = {"driving", "simulation", "control", "world_models", "costs", "planners", "safety", "data"}
 TALKING = {"messages", "messaging", "node", "launching", "recording"}
 
 HOMES = {
@@ -66,6 +66,8 @@ HOMES = {
     "onnxruntime": ("wm_planner/world_models/onnx.py",),
     "torch": ("wm_planner/networks/", "wm_planner/training/", "models/"),
     "pybullet": ("wm_planner/simulation/bullet.py",),
+    "lxml": ("wm_planner/driving/readers/", "wm_planner/driving/writers/"),
+    "pyarrow": ("wm_planner/driving/readers/argoverse.py",),
 }
 
 
