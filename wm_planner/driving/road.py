@@ -6,6 +6,7 @@ is in the road: readers drop references that lead nowhere and say so.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -113,7 +114,7 @@ class Sign:
     """A traffic sign.
 
     Attributes:
-        codes: its codes in the country's list, each with what is written on it: ("206", ()), ("310", ("Ulm",)).
+        codes: in the country's list, each with what is written on the sign: ("206", ()), ("310", ("Ulm",)).
         position: x, y in m; None where it stands beside its lane.
         is_virtual: it is not there to be seen.
     """
@@ -154,12 +155,9 @@ class TrafficLight:
         """Its colour at a step."""
         if not self.is_active:
             return "inactive"
-        left = (step - self.offset) % sum(steps for _, steps in self.phases)
-        for colour, steps in self.phases:
-            if left < steps:
-                break
-            left -= steps
-        return colour
+        ends = tuple(accumulate(steps for _, steps in self.phases))
+        at = (step - self.offset) % ends[-1]
+        return next(colour for (colour, _), end in zip(self.phases, ends, strict=True) if at < end)
 
 
 @dataclass(frozen=True)

@@ -153,4 +153,5 @@ class Scenario:
         places = [*goal.places, *(Polygon(self.road.lanes[lane].polygon) for lane in goal.lanes)]
         if not places:
             return np.ones(points.shape[:-1], np.bool_)
-        return np.any([place.contains(points) for place in places], axis=0)
+        inside: NDArray[np.bool_] = np.any([place.contains(points) for place in places], axis=0)
+        return inside

@@ -96,7 +96,8 @@ class Circle:
         """A regular polygon (32, 2) around the disc, counter-clockwise: no point of the disc lies outside."""
         angles = np.arange(_CIRCLE_CORNERS) * (2 * np.pi / _CIRCLE_CORNERS)
         around = self.radius / np.cos(np.pi / _CIRCLE_CORNERS)
-        return self.centre + around * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+        corners: Points = self.centre + around * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+        return corners
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,10 @@ from wm_planner.errors import ShapeError, did_you_mean
 X, Y, YAW, SPEED = range(4)  # columns of a state
 
 AGENT_KINDS = frozenset(
-    ("unknown", "car", "truck", "bus", "taxi", "priorityVehicle", "train")
-    + ("motorcycle", "bicycle", "pedestrian")
+    (
+        *("unknown", "car", "truck", "bus", "taxi", "priorityVehicle", "train"),
+        *("motorcycle", "bicycle", "pedestrian"),
+    )
 )
 """What moves, in CommonRoad's words."""
 
@@ -71,7 +73,7 @@ class Tracks:
     @property
     def steps(self) -> int:
         """T."""
-        return self.states.shape[1]
+        return int(self.states.shape[1])
 
     def at(self, step: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """States (A, 4) and validity (A,) at a step; nobody is valid outside of the recording."""

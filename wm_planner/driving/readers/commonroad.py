@@ -21,7 +21,7 @@ from wm_planner.driving.readers.commonroad_states import (
 from wm_planner.driving.readers.xml import Element, parse, parse_bytes
 from wm_planner.driving.road import Road
 from wm_planner.driving.scenario import Goal, Origin, PlanningProblem, Scenario, Start
-from wm_planner.errors import ScenarioError, ShapeError, did_you_mean
+from wm_planner.errors import ShapeError, did_you_mean
 
 VERSIONS = ("2018b", "2020a")
 
@@ -91,7 +91,8 @@ def _origin(root: Element, notes: list[str]) -> Origin:
     odd = {word for word in words if not _TAG.fullmatch(word)}
     notes.extend(f"tag '{word[:40]}' is no word: left out" for word in sorted(odd))
     names = ("author", "affiliation", "source", "date")
-    return Origin(*(root.attribute(name, "") for name in names), frozenset(words - odd))
+    author, affiliation, source, date = (root.attribute(name, "") for name in names)
+    return Origin(author, affiliation, source, date, frozenset(words - odd))
 
 
 def _problem(element: Element, road: Road, notes: list[str]) -> PlanningProblem:
@@ -103,10 +104,11 @@ def _problem(element: Element, road: Road, notes: list[str]) -> PlanningProblem:
 
 def _start(element: Element) -> Start:
     initial = read_exact_state(element)
-    element.child("velocity")
+    x, y, yaw, _ = initial.state.tolist()
+    (v, _) = read_interval(element.child("velocity"))
     extra = (element.find(tag) for tag in ("acceleration", "yawRate", "slipAngle"))
-    numbers = (0.0 if child is None else read_interval(child)[0] for child in extra)
-    return Start(*map(float, initial.state), *numbers, step=initial.step)
+    acceleration, yaw_rate, slip = (0.0 if child is None else read_interval(child)[0] for child in extra)
+    return Start(x, y, yaw, v, acceleration, yaw_rate, slip, initial.step)
 
 
 def _goal(element: Element, road: Road, notes: list[str]) -> Goal:

@@ -132,9 +132,8 @@ def _moved(state: State, centre: NDArray[np.float64]) -> State:
     if not centre.any():
         return state
     shift = rotation(float(state.state[2])) @ centre
-    return state._replace(
-        state=state.state + [*shift, 0.0, 0.0], place=state.place and _shifted(state.place, shift)
-    )
+    moved = state.state + np.array([*shift, 0.0, 0.0])
+    return state._replace(state=moved, place=state.place and _shifted(state.place, shift))
 
 
 def _shifted(shape: Shape, shift: NDArray[np.float64]) -> Shape:

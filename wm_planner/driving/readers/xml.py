@@ -1,4 +1,4 @@
-"""XML from anyone: parsed without entities, network or document types, read with the file and line in every error."""
+"""XML from anyone: no entities, no network, no document types; the file and the line in every error."""
 
 import re
 from collections.abc import Iterator

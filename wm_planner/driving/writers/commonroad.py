@@ -83,9 +83,10 @@ def _limit_signs(scenario: Scenario) -> dict[float, int]:
 def _ids(scenario: Scenario) -> Iterator[int]:
     road = scenario.road
     yield from (*road.lanes, *road.signs, *road.lights, *scenario.tracks.ids)
-    yield from (
-        x.id for x in (*scenario.obstacles, *scenario.occupancies, *scenario.problems, *road.intersections)
-    )
+    yield from (obstacle.id for obstacle in scenario.obstacles)
+    yield from (occupancy.id for occupancy in scenario.occupancies)
+    yield from (problem.id for problem in scenario.problems)
+    yield from (intersection.id for intersection in road.intersections)
     yield from (arm.id for intersection in road.intersections for arm in intersection.incomings)
 
 
