@@ -30,6 +30,7 @@ ALLOWED = {
     ("doctor", "evaluation"),
     ("evaluation", "launching"),
     ("evaluation", "recording"),
+    ("evaluation", "bridges"),
     ("simulation", "control"),
     ("simulation", "world_models"),
     ("control", "world_models"),
@@ -160,15 +161,15 @@ def test_no_module_imports_a_shelf() -> None:
     assert not wrong
 
 
-def test_nothing_unpickles() -> None:
+def test_nothing_unpickles_but_the_reader_that_calls_only_its_own_stand_ins() -> None:
     calls = ("pickle.load", "pickle.Unpickler", "allow_pickle=True", "weights_only=False")
-    wrong = [
+    found = [
         f"{file.relative_to(ROOT)}: {call}"
         for file in ENGINE_FILES + SHELF_FILES
         for call in calls
         if call in file.read_text()
     ]
-    assert not wrong
+    assert found == ["wm_planner/driving/readers/numpy_pickle.py: pickle.Unpickler"]
 
 
 def test_every_public_noun_is_there() -> None:
