@@ -65,8 +65,13 @@ def step_interval(first: int, last: int) -> Node:
 
 
 def document(root: Node) -> bytes:
-    """The bytes of a file."""
-    text: bytes = etree.tostring(root, pretty_print=True, xml_declaration=True, encoding="UTF-8")
+    """The bytes of a file: a line for each point and each state."""
+    etree.indent(root)
+    for element in root.iterfind("./*/*/*"):
+        for inner in element.iter():
+            inner.text = inner.text if len(inner) == 0 else None
+            inner.tail = inner.tail if inner is element else None
+    text: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8") + b"\n"
     return text
 
 
