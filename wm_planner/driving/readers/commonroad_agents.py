@@ -103,7 +103,7 @@ def _in_order(element: Element, states: list[State], notes: list[str]) -> list[S
     found: dict[int, State] = {}
     for state in states:
         before = found.setdefault(state.step, state)
-        if not np.array_equal(before.state, state.state, equal_nan=True):
+        if before is not state and not np.array_equal(before.state, state.state, equal_nan=True):
             raise element.error(f"has two states at step {state.step} that differ, wanted one a step")
     if len(found) < len(states):
         notes.append(f"agent {element.id()}: states said twice: counted once")

@@ -94,7 +94,7 @@ def read_state(element: Element) -> State:
     v = _mean(element, "velocity")
     orientation, lateral = element.find("orientation"), element.find("velocityY")
     if orientation is None and lateral is not None:
-        vy = float(np.mean(read_interval(lateral)))
+        vy = 0.5 * sum(read_interval(lateral))
         low = high = float(np.arctan2(vy, v))
         v = float(np.hypot(v, vy))
     else:
@@ -200,4 +200,4 @@ def _middle(shape: Shape | None) -> Points:
 
 def _mean(element: Element, tag: str) -> float:
     child = element.find(tag)
-    return float("nan") if child is None else float(np.mean(read_interval(child)))
+    return float("nan") if child is None else 0.5 * sum(read_interval(child))

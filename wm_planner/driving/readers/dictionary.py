@@ -50,13 +50,31 @@ class Dictionary:
         Args:
             axes: length of each axis, None for any.
         """
-        try:
-            array = np.asarray(self._data.get(key), np.float64)
-        except (TypeError, ValueError):
-            array = np.empty(0)
+        array = _numbers(self._data.get(key))
+        if array is None:
+            raise ScenarioError(f"{self.place}: {key} holds what is no number, wanted an array of them")
         if array.ndim != len(axes) or any(n not in (None, m) for n, m in zip(axes, array.shape, strict=True)):
             wanted = ", ".join("any" if n is None else str(n) for n in axes)
             raise ScenarioError(
                 f"{self.place}: {key} has shape {array.shape}, wanted numbers of shape ({wanted})"
             )
         return array
+
+    def numbers(self, key: str) -> NDArray[np.float64]:
+        """The numbers under a key, of any shape; none, (0,), where there are none."""
+        array = _numbers(self._data.get(key))
+        return np.empty(0) if array is None else array
+
+    def words(self, key: str) -> list[str]:
+        """The texts under a key, in a list or an array; none where there is neither."""
+        listed = self._data.get(key)
+        listed = listed.tolist() if isinstance(listed, np.ndarray) else listed
+        return [str(word) for word in listed] if isinstance(listed, (list, tuple)) else []
+
+
+def _numbers(value: Any) -> NDArray[np.float64] | None:
+    try:
+        with np.errstate(invalid="ignore", over="ignore"):  # a NaN that signals, a double in single precision
+            return np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        return None

@@ -21,6 +21,7 @@ MAX_BYTES = 256 * 2**20
 
 _KINDS = "biufUS"  # booleans, numbers, text: no objects, no records, no dates
 _MAX_DEPTH = 64
+_MAX_INTEGER = 2**63
 
 
 def read(path: Path) -> Any:
@@ -168,8 +169,12 @@ def _made(value: Any, depth: int) -> Any:
         return value.made()
     if isinstance(value, dict):
         return {_made(key, depth + 1): _made(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return {_made(item, depth + 1) for item in value}
     if isinstance(value, (list, tuple)):
         return type(value)(_made(item, depth + 1) for item in value)
-    if value is None or isinstance(value, (bool, int, float, str, bytes, bytearray, set, frozenset)):
+    if isinstance(value, int) and abs(value) > _MAX_INTEGER:
+        raise _RefusedError("a whole number beyond 64 bits")
+    if value is None or isinstance(value, (bool, int, float, str, bytes, bytearray)):
         return value
     raise _RefusedError(f"a {type(value).__name__}")

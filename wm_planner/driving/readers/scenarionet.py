@@ -52,6 +52,7 @@ def _scenario(root: Dictionary) -> Scenario:
     notes: list[str] = []
     number = Numbers()
     times = about.array("ts", None)
+    dt = constant_step(times, f"{root.place}: metadata.ts")
     rows = _rows(listed, len(times), number, notes)
     ego_row = rows.pop(str(about.get("sdc_id")), None)
     ego = None if ego_row is None else _tracks([ego_row], len(times))
@@ -59,7 +60,7 @@ def _scenario(root: Dictionary) -> Scenario:
         notes.append(f"no track of the ego (metadata.sdc_id is {about.get('sdc_id')!r:.40}): nothing to plan")
     return Scenario(
         id=str(root.get("id", "")),
-        dt=constant_step(times, f"{root.place}: metadata.ts"),
+        dt=dt,
         road=read_road(root, number, notes),
         tracks=_tracks(list(rows.values()), len(times)),
         problems=() if ego is None else (goal_of_drive(ego, number("problem"), notes),),
@@ -97,9 +98,9 @@ def _size(
     state: Dictionary, valid: NDArray[np.bool_], kind: str, name: str, notes: list[str]
 ) -> tuple[float, float]:
     """Length and width in m: the median over the steps at which it was seen, or that of its kind."""
-    if valid.any() and "length" in state and "width" in state:
-        columns = (np.reshape(state.get(key), (len(valid), -1))[:, 0][valid] for key in ("length", "width"))
-        length, width = (float(np.median(column)) for column in columns)
+    columns = [state.numbers(key).reshape(-1) for key in ("length", "width")]
+    if valid.any() and all(len(column) == len(valid) for column in columns):
+        length, width = (float(np.median(column[valid])) for column in columns)
         if 0 < length <= _MAX_SIZE and 0 < width <= _MAX_SIZE:
             return length, width
     notes.append(f"track {name}: no size given: that of a {kind}")

@@ -10,7 +10,6 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wm_planner.driving.readers.dictionary import Dictionary
 from wm_planner.driving.readers.polylines import beside, distinct
@@ -50,7 +49,9 @@ _MAX_LIMIT = 500.0  # km/h
 
 def read_road(root: Dictionary, number: Numbers, notes: list[str]) -> Road:
     """The lanes and lights of a description; what had to be changed is added to `notes`."""
-    features = {n: f for n, f in root.dictionary("map_features").dictionaries() if f.get("type") in LANES}
+    features = {
+        n: f for n, f in root.dictionary("map_features").dictionaries() if str(f.get("type")) in LANES
+    }
     lines = {name: _line(feature) for name, feature in features.items()}
     notes.extend(
         f"lane {name}: no two points that differ: left out" for name in lines if len(lines[name]) < 2
@@ -67,8 +68,8 @@ def _line(feature: Dictionary) -> Points:
     line = feature.array("polyline", None, None)
     if line.shape[1] < 2 or not (np.abs(line) <= MAX_NUMBER).all():
         return np.empty((0, 4))
-    widths = np.asarray(feature.get("width", 0.0))
-    if widths.shape != (len(line), 2) or widths.dtype.kind not in "iuf":
+    widths = feature.numbers("width")
+    if widths.shape != (len(line), 2):
         widths = np.zeros((len(line), 2))
     return np.concatenate([line[:, :2], widths], axis=1)[distinct(line[:, :2])]
 
@@ -91,7 +92,7 @@ def _lane(
         id=ids[name],
         left=beside(line, widths[:, 0]),
         right=beside(line, -widths[:, 1]),
-        kinds=LANES[feature.get("type")],
+        kinds=LANES[str(feature.get("type"))],
         speed_limit=limit / 3.6 if isinstance(limit, (int, float)) and 0 < limit <= _MAX_LIMIT else np.inf,
         predecessors=_numbers(feature.get("entry_lanes"), ids),
         successors=_numbers(feature.get("exit_lanes"), ids),
@@ -122,8 +123,8 @@ def _lights(listed: Dictionary, number: Numbers, notes: list[str]) -> list[tuple
     """The lights that were recorded, each with the name of its lane."""
     lights = []
     for name, light in listed.dictionaries():
-        words = np.ravel(light.dictionary("state").get("object_state", ())).tolist()
-        colours = [COLOURS.get(str(word), "inactive") for word in words]
+        words = light.dictionary("state").words("object_state")
+        colours = [COLOURS.get(word, "inactive") for word in words]
         if not colours:
             notes.append(f"light {name}: no states: left out")
             continue
@@ -135,7 +136,7 @@ def _lights(listed: Dictionary, number: Numbers, notes: list[str]) -> list[tuple
 
 
 def _place(light: Dictionary) -> tuple[float, float] | None:
-    place: NDArray[Any] = np.ravel(light.get("stop_point", ()))
-    if len(place) < 2 or place.dtype.kind not in "iuf" or not (np.abs(place) <= MAX_NUMBER).all():
+    place = light.numbers("stop_point").reshape(-1)
+    if len(place) < 2 or not (np.abs(place) <= MAX_NUMBER).all():
         return None
     return float(place[0]), float(place[1])
