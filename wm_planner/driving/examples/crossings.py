@@ -39,12 +39,12 @@ def left_turn() -> Example:
     oncoming = Course(_inwards(NORTH, BOX + ARM)).straight(2 * (BOX + ARM))
     agents = [
         Agent("car", size, drive(oncoming, [(0, 12)], steps, DT, BOX + ARM - y))
-        for y, size in ((28.0, CAR), (46.0, CAR), (66.0, VAN), (138.0, CAR))
+        for y, size in ((28.0, CAR), (46.0, CAR), (66.0, VAN), (140.0, CAR))
     ]
     waiting = Course(_inwards(WEST, BOX + ARM)).straight(ARM)
     agents.append(Agent("car", CAR, drive(waiting, [(0, 0)], steps, DT, ARM - 4.0)))
     path = Course(_inwards(SOUTH, 46.0)).straight(46.0 - BOX).to(_outwards(WEST, BOX)).straight(ARM)
-    answer = drive(path, [(0, 10), (3, 4), (5, 4), (8, 8)], steps, DT)
+    answer = drive(path, [(0, 10), (3, 4), (5, 4), (10.5, 6), (13, 10)], steps, DT)
     goal = Goal((60, 140), lanes=(20 + WEST,), yaw=(np.pi - 0.3, np.pi + 0.3))
     tags = "urban intersection oncoming_traffic turn_left simulated"
     return example("WmLeftTurn", tags, lanes, agents, answer, goal, intersections=(crossing,))
@@ -56,7 +56,7 @@ def roundabout() -> Example:
     lanes = [lane for k in range(4) for lane in _quarter(k)]
     course = {name: _ring(*name) for name in ((WEST, EAST), (SOUTH, NORTH), (NORTH, EAST), (EAST, WEST))}
     agents = [
-        Agent("car", CAR, drive(course[WEST, EAST], [(0, 7)], steps, DT, 32.0)),
+        Agent("car", CAR, drive(course[WEST, EAST], [(0, 7)], steps, DT, 41.0)),
         Agent("car", CAR, drive(course[NORTH, EAST], [(0, 7)], steps, DT, 36.0)),
         Agent("car", CAR, drive(course[EAST, WEST], [(0, 6), (3, 0), (13, 0), (16, 6)], steps, DT, 14.0)),
     ]
