@@ -83,7 +83,7 @@ MOST_NAMES = 24
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A clause with the closest known name and the list of all, or the first of many, to end an error with."""
+    """A clause with the closest known name and those that are known, to end an error with."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     listing = ", ".join(names[:MOST_NAMES]) if names else "none"
