@@ -244,8 +244,8 @@ def export_planner(
             console.print(f"  {name:20s} {words}", soft_wrap=True, markup=False, highlight=False)
     told = made.difference
     console.print(
-        f"{out}: {out.stat().st_size / 1e3:.0f} KB; largest difference from the Python planner in {told.plans} plans: "
-        f"actions {told.actions:.1e} of half their range, cost {told.cost:.1e}",
+        f"{out}: {out.stat().st_size / 1e3:.0f} KB; largest difference from the Python planner in "
+        f"{told.plans} plans: actions {told.actions:.1e} of half their range, cost {told.cost:.1e}",
         soft_wrap=True,
     )
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
-from onnx import ModelProto, helper
+from onnx import ModelProto, ValueInfoProto, helper
 
 from wm_planner import share
 from wm_planner.costs import build_costs
@@ -22,15 +21,15 @@ from wm_planner.planners.search import check_kind
 from wm_planner.portable.comparison import Difference, compare
 from wm_planner.portable.graph import NOISE, PROPOSALS, WARM_START, planner_graph, words
 from wm_planner.portable.tracing import Noise
-from wm_planner.world_models.card import Card, read_card
+from wm_planner.world_models.card import Card
 from wm_planner.world_models.onnx import LARGEST_ROLLOUT, Graph, OnnxWorldModel
 
 MAX_ABS_ERROR = 1e-4
 """Of a plan against the Python planner's, in half ranges of the actions."""
 
 MAX_COST_ERROR = 1e-5
-"""Of its cost, where the actions differ by more: once the candidates lie so close together that rounding decides
-which are elites, both planners find plans of one cost, and not the same.
+"""Of its cost, where the actions differ by more: once the candidates lie so close together that rounding
+decides which are elites, both planners find plans of one cost, and not the same.
 """
 
 
@@ -39,7 +38,7 @@ class Exported:
     """A portable planner that was written.
 
     Attributes:
-        inputs, outputs: name to shape and words.
+        inputs, outputs: name to shape and meaning.
         difference: the largest from the Python planner.
     """
 
@@ -75,13 +74,12 @@ def export_planner(
     difference = compare(Graph(out, ["CPUExecutionProvider"], 1, made), built, weighted, model, noise)
     if not (difference.actions <= MAX_ABS_ERROR or difference.cost <= MAX_COST_ERROR):  # nor is NaN
         raise BundleError(
-            f"{out}: plans differ from the Python planner's by {difference.actions:.1e} half ranges and in cost by "
-            f"{difference.cost:.1e}, at most {MAX_ABS_ERROR:.0e} or {MAX_COST_ERROR:.0e} is allowed; look for an "
-            "operation that ndonnx translates badly"
+            f"{out}: plans differ from the Python planner's by {difference.actions:.1e} half ranges, costs "
+            f"by {difference.cost:.1e}, at most {MAX_ABS_ERROR:.0e} or {MAX_COST_ERROR:.0e} is allowed; "
+            "look for an operation that ndonnx translates badly"
         )
     _write(made, out)
-    ports = [{port.name: port.doc_string for port in some} for some in (graph.graph.input, graph.graph.output)]
-    return Exported(*ports, difference)
+    return Exported(_ports(graph.graph.input), _ports(graph.graph.output), difference)
 
 
 def _check(planner: Any, costs: Sequence[WeightedCost], model: OnnxWorldModel, folder: Path) -> None:
@@ -95,8 +93,8 @@ def _check(planner: Any, costs: Sequence[WeightedCost], model: OnnxWorldModel, f
     check_costs(model, costs)
     if not isinstance(planner, SamplingPlanner) or planner.discrete or isinstance(planner, Gradient):
         raise ConfigError(
-            f"{name} cannot be exported: a graph holds a fixed number of rounds, and no gradients or trees; take "
-            "icem, cem, mppi, predictive_sampling or random_shooting"
+            f"{name} cannot be exported: a graph holds a fixed number of rounds, and no gradients or trees; "
+            "take icem, cem, mppi, predictive_sampling or random_shooting"
         )
     if card.action.rate is not None:
         raise ConfigError(
@@ -106,7 +104,7 @@ def _check(planner: Any, costs: Sequence[WeightedCost], model: OnnxWorldModel, f
     for cost in costs:
         if cost.limit is not None:
             raise ConfigError(
-                f"cost '{cost.name}' has a limit, which a portable planner does not keep; give it a weight instead"
+                f"cost '{cost.name}' has a limit, which a portable planner does not keep; give it a weight"
             )
         if any(need.startswith("context:objects") for need in cost.cost.requires):
             raise ConfigError(
@@ -114,7 +112,9 @@ def _check(planner: Any, costs: Sequence[WeightedCost], model: OnnxWorldModel, f
                 "keep_out for zones that stand"
             )
     if (folder / "step.onnx").stat().st_size > LARGEST_ROLLOUT or card.graphs["step"].data_sha256:
-        raise ConfigError(f"{card.name} is too large for one graph, at most {LARGEST_ROLLOUT / 1e6:.0f} MB are")
+        raise ConfigError(
+            f"{card.name} is too large for one graph, at most {LARGEST_ROLLOUT / 1e6:.0f} MB are"
+        )
 
 
 def _describe(
@@ -132,6 +132,7 @@ def _describe(
     if noise.array is not None:
         rows = next(port for port in graph.graph.input if port.name == NOISE)
         rows.type.tensor_type.shape.dim[0].dim_value = noise.shape[0]
+        rows.doc_string = f"{noise.kind} noise, drawn anew for every plan"
     facts = {
         "model": card.name,
         "family": card.family,
@@ -146,6 +147,15 @@ def _describe(
         "costs": costs,
     }
     helper.set_model_props(graph, {name: _text(fact) for name, fact in facts.items()})
+
+
+def _ports(ports: Sequence[ValueInfoProto]) -> dict[str, str]:
+    """Shape and meaning of inputs or outputs, by name."""
+    return {port.name: f"({', '.join(_sizes(port))}) {port.doc_string}" for port in ports}
+
+
+def _sizes(port: ValueInfoProto) -> list[str]:
+    return [str(axis.dim_param or axis.dim_value or "K") for axis in port.type.tensor_type.shape.dim]
 
 
 def _text(fact: Any) -> str:

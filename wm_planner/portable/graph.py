@@ -12,8 +12,8 @@ from wm_planner.costs.base import Array, Context, WeightedCost
 from wm_planner.planners.mpc import shifted
 from wm_planner.planners.problem import Problem
 from wm_planner.planners.sampling import SamplingPlanner
-from wm_planner.portable.tracing import Noise, TracedModel, traced_costs, traced_plan
 from wm_planner.portable.tidy import forget_shapes, share_constants
+from wm_planner.portable.tracing import Noise, TracedModel, traced_costs, traced_plan
 from wm_planner.world_models.card import Card, LatentSpec
 
 NOISE, WARM_START, PROPOSALS, LAST_ACTION = "noise", "warm_start", "proposals", "last_action"
@@ -69,18 +69,20 @@ def planner_graph(
 
 def words(name: str, card: Card) -> str:
     """What an input or output of the graph is."""
-    units = " ".join(f"{axis} [{unit}]" for axis, unit in zip(card.action.names, card.action.units, strict=True))
+    units = " ".join(
+        f"{axis} [{unit}]" for axis, unit in zip(card.action.names, card.action.units, strict=True)
+    )
     kind, _, of = name.rpartition(".")
     meanings = {
-        NOISE: "drawn anew for every plan; its kind and shape are among the properties",
-        WARM_START: f"the plan to start from, (H, A), {units}; zeros, or `next.warm_start` of the tick before",
-        PROPOSALS: "further plans to try as they are, (M, H, A), M may be 0; `next.proposals` where there are any",
-        LAST_ACTION: f"the action executed last, (A,), {units}; zeros at rest",
-        ACTIONS: f"the plan, (H, A), {units}",
+        NOISE: "drawn anew for every plan",
+        WARM_START: f"the plan to start from, {units}; zeros, or `next.warm_start` of the tick before",
+        PROPOSALS: "further plans to try as they are, M may be 0; `next.proposals` where there are any",
+        LAST_ACTION: f"the action executed last, {units}; zeros at rest",
+        ACTIONS: f"the plan, {units}",
         COST: "of the plan, the weighted sum of its terms; infinite if no candidate had a finite one",
-        SPREAD: f"standard deviation of the last candidates, (A,), {units}",
+        SPREAD: f"standard deviation of the last candidates, {units}",
         NEXT + WARM_START: "the plan moved on by one step, for the next tick",
-        NEXT + PROPOSALS: "further good plans moved on by one step, for the next tick, (K, H, A)",
+        NEXT + PROPOSALS: "further good plans moved on by one step, for the next tick",
     }
     prefixes = {
         LATENT: f"{of} of the latent, as encode.onnx gives it",

@@ -23,36 +23,36 @@ def forget_shapes(graph: GraphProto) -> None:
 def share_constants(graph: GraphProto) -> None:
     """Keep one of equal constants, outside of all branches."""
     kept: dict[bytes, TensorProto] = {}
-    names = {own: kept.setdefault(_content(tensor), tensor).name for own, tensor in _taken(graph)}
+    names = {}
+    for tensor in _take(graph):
+        content = _copy(tensor, name="").SerializeToString(deterministic=True)
+        names[tensor.name] = kept.setdefault(content, tensor).name
     graph.initializer.extend(kept.values())
     _rename(graph, names)
 
 
-def _taken(graph: GraphProto) -> Iterator[tuple[str, TensorProto]]:
-    """The constants of a graph and its branches, taken out of it, by name."""
-    constants = list(graph.initializer)
+def _take(graph: GraphProto) -> list[TensorProto]:
+    """Take the constants out of a graph and its branches, save those that are its outputs."""
+    outputs = {port.name for port in graph.output}
+    constants = [_copy(tensor, tensor.name) for tensor in graph.initializer]
     others = []
     for node in graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            node.attribute[0].t.name = node.output[0]
-            constants.append(node.attribute[0].t)
+        if node.op_type == "Constant" and node.attribute[0].name == "value" and node.output[0] not in outputs:
+            constants.append(_copy(node.attribute[0].t, node.output[0]))
             continue
-        others.append(node)
         for branch in _branches(node):
-            yield from _taken(branch)
-    copies = [TensorProto.FromString(tensor.SerializeToString()) for tensor in constants]
-    yield from ((tensor.name, tensor) for tensor in copies)
-    nodes = [NodeProto.FromString(node.SerializeToString()) for node in others]
+            constants += _take(branch)
+        others.append(NodeProto.FromString(node.SerializeToString()))
     del graph.initializer[:], graph.node[:]
-    graph.node.extend(nodes)
+    graph.node.extend(others)
+    return constants
 
 
-def _content(tensor: TensorProto) -> bytes:
-    """What makes two constants equal."""
-    bare = TensorProto()
-    bare.CopyFrom(tensor)
-    bare.ClearField("name")
-    return bare.SerializeToString(deterministic=True)
+def _copy(tensor: TensorProto, name: str) -> TensorProto:
+    copy = TensorProto()
+    copy.CopyFrom(tensor)
+    copy.name = name
+    return copy
 
 
 def _rename(graph: GraphProto, names: Mapping[str, str]) -> None:

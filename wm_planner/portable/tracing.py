@@ -41,7 +41,7 @@ def traced_plan(
     """
     search = TracedSearch(problem, planner.horizon, planner.curve, warm_start, proposals, deadline=None)
     run = planner.search(search, noise)  # type: ignore[arg-type]  # all it is asked for are noise arrays
-    none = proposals[:0, ...]  # hides how many candidates there are: knowing it, ONNX Runtime is a tenth slower
+    none = proposals[:0, ...]  # hides the number of candidates: with it, ONNX Runtime is a tenth slower
     try:
         candidates = next(run)
         while True:
@@ -59,11 +59,13 @@ class TracedSearch(Search):
     """
 
     def actions(self, knots: Actions) -> Actions:
-        return self._shaped(super().actions(knots), self.start.shape)
+        plans: Actions = self._shaped(super().actions(knots), self.start.shape)
+        return plans
 
     def knots(self, actions: Actions) -> Actions:
         shape = (self._curve.knots, self.space.size)
-        return self._shaped(super().knots(actions), shape)
+        knots: Actions = self._shaped(super().knots(actions), shape)
+        return knots
 
     def plan(self, spread: Actions, elites: Actions | None = None) -> Plan:
         best = self._best

@@ -66,4 +66,3 @@ class TorchWorldModel(OnnxWorldModel):
         (slope,) = torch.autograd.grad(objective(rollout, given).sum(), given)
         kept = {name: array.detach().numpy() for name, array in rollout.latents.items()}
         return self._rollout(kept, {}), slope.numpy()
-

@@ -18,7 +18,14 @@ from wm_planner.errors import BundleError, ConfigError
 from wm_planner.world_models import ports
 from wm_planner.world_models.base import Observation
 from wm_planner.world_models.card import CARD_FILE, Card, read_card
-from wm_planner.world_models.feed import Arrays, checked_actions, latent_feed, observation_feed, repeated, start
+from wm_planner.world_models.feed import (
+    Arrays,
+    checked_actions,
+    latent_feed,
+    observation_feed,
+    repeated,
+    start,
+)
 from wm_planner.world_models.ports import Port
 from wm_planner.world_models.rollout import ACTIONS, LATENT, NEXT, OUTPUT, rollout_graph
 

@@ -1,5 +1,7 @@
 """A whole rollout as one graph: a scan along the horizon whose body is `step.onnx`."""
 
+import itertools
+
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, compose, helper, numpy_helper
 
@@ -22,24 +24,22 @@ def rollout_graph(step: ModelProto, card: Card) -> ModelProto:
     moving = [spec.name for spec in card.latents if spec.role != "shared"]
     kept = {NEXT + spec.name: LATENT + spec.name for spec in card.latents if spec.role == "candidate"}
     kept |= {port.name: port.name for port in step.graph.output if port.name.startswith(OUTPUT)}
-    nodes = [helper.make_node("Shape", [ACTIONS], [_COUNT], start=0, end=1)]
-    for spec in card.latents:
-        if spec.role != "shared":
-            nodes += _repeated(spec.name, len(spec.shape))
-    nodes.append(
-        helper.make_node(
-            "Scan",
-            [*(f"start.{name}" for name in moving), ACTIONS],
-            [*(f"last.{name}" for name in moving), *kept.values()],
-            body=_body(step.graph, moving, list(kept)),
-            num_scan_inputs=1,
-            scan_input_axes=[1],
-            scan_output_axes=[1] * len(kept),
-        )
+    count = helper.make_node("Shape", [ACTIONS], [_COUNT], start=0, end=1)
+    repeats = [_repeated(spec.name, len(spec.shape)) for spec in card.latents if spec.name in moving]
+    scan = helper.make_node(
+        "Scan",
+        [*(f"start.{name}" for name in moving), ACTIONS],
+        [*(f"last.{name}" for name in moving), *kept.values()],
+        body=_body(step.graph, moving, list(kept)),
+        num_scan_inputs=1,
+        scan_input_axes=[1],
+        scan_output_axes=[1] * len(kept),
     )
+    nodes = [count, *itertools.chain(*repeats), scan]
     ports = {port.name: port for port in (*step.graph.input, *step.graph.output)}
-    starts = [_port(ports[spec.name], spec.name, [1 if spec.role == "shared" else "B"]) for spec in card.latents]
-    inputs = [*starts, _port(ports["action"], ACTIONS, ["N", "H"])]
+    starts = {spec.name: 1 if spec.role == "shared" else "B" for spec in card.latents}
+    inputs = [_port(ports[name], name, [size]) for name, size in starts.items()]
+    inputs += [_port(ports["action"], ACTIONS, ["N", "H"])]
     outputs = [_port(ports[name], whole, ["N", "H"]) for name, whole in kept.items()]
     graph = helper.make_graph(nodes, "rollout", inputs, outputs)
     return helper.make_model(
@@ -58,16 +58,12 @@ def _body(step: GraphProto, moving: list[str], kept: list[str]) -> GraphProto:
     del bare.value_info[:]
     own = {name: f"step/{name}" for name in (*moving, "action")}  # shared arrays are those outside
     body = compose.add_prefix_graph(bare, "step/", rename_inputs=False, name_map=dict(own), inplace=True)
-    inputs = {port.name: port for port in body.input}
-    outputs = {port.name: port for port in body.output}
-    del body.input[:], body.output[:]
-    body.input.extend(_port(inputs[name], name, [None]) for name in own.values())
-    after = [f"step/{NEXT}{name}" for name in moving]
-    body.output.extend(_port(outputs[name], name, [None]) for name in after)
-    for name in kept:
-        body.node.append(helper.make_node("Identity", [f"step/{name}"], [f"each/{name}"]))
-        body.output.append(_port(outputs[f"step/{name}"], f"each/{name}", [None]))
-    return body
+    ports = {port.name: port for port in (*body.input, *body.output)}
+    inputs = [_port(ports[name], name, [None]) for name in own.values()]
+    outputs = [_port(ports[f"step/{NEXT}{name}"], f"step/{NEXT}{name}", [None]) for name in moving]
+    outputs += [_port(ports[f"step/{name}"], f"each/{name}", [None]) for name in kept]
+    nodes = [helper.make_node("Identity", [f"step/{name}"], [f"each/{name}"]) for name in kept]
+    return helper.make_graph([*body.node, *nodes], "step", inputs, outputs, body.initializer)
 
 
 def _repeated(name: str, axes: int) -> list[NodeProto]:
