@@ -156,7 +156,14 @@ class Search:
             self._leader = table[int(np.argmin(self.merits(table)))]
         self._count(scores)
         ranks = self._merit.rank(table)
-        self._best = self._better(_leading(ranks, table, candidates, scores.terms), self._best)
+        at = array_namespace(ranks).argmin(ranks)
+        found = Best(
+            self._row(candidates, at),
+            self._row(ranks, at),
+            self._row(table, at),
+            {name: self._row(term, at) for name, term in scores.terms.items()},
+        )
+        self._best = self._better(found, self._best)
         return table
 
     def merits(self, table: Table) -> NDArray[np.float64]:
@@ -182,6 +189,10 @@ class Search:
     def _count(self, scores: Scores) -> None:
         self._evaluations += len(scores.total)
         self._not_finite += int(np.isinf(scores.total).sum())
+
+    def _row(self, values: Array, at: Array) -> Array:
+        """One of the rows (N, ...)."""
+        return values[int(at)]
 
     def _better(self, found: Best, best: Best) -> Best:
         """What was found if it is better than the best, else the best."""
@@ -223,14 +234,3 @@ def check_kind(discrete: bool, choices: int, planner: str, model: str) -> None:
             f"{planner} plans continuous actions, those of {model} are {choices} choices: take "
             "categorical_cem, or mcts where the model gives rewards"
         )
-
-
-def _leading(ranks: Array, table: Array, candidates: Array, terms: Mapping[str, Array]) -> Best:
-    """The candidate of least rank."""
-    xp = array_namespace(ranks)
-    at = xp.reshape(xp.argmin(ranks), (1,))
-
-    def row(values: Array) -> Array:
-        return xp.take(values, at, axis=0)[0, ...]
-
-    return Best(row(candidates), row(ranks), row(table), {name: row(term) for name, term in terms.items()})

@@ -80,6 +80,9 @@ class TracedSearch(Search):
         leading = (-1,) * (array.ndim - len(shape))
         return ndonnx.reshape(array, (*leading, *shape))
 
+    def _row(self, values: Array, at: Array) -> Array:
+        return ndonnx.take(values, ndonnx.reshape(at, (1,)), axis=0)[0, ...]
+
     def _better(self, found: Best, best: Best) -> Best:
         is_better = found.rank < best.rank
 
