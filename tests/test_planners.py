@@ -4,6 +4,7 @@ import sys
 import array_api_strict
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from wm_planner.planners.base import PlannerConfig
 from wm_planner.planners.cem import CEM, best, equal_shares, refit, sample
 from wm_planner.planners.icem import ICEM, colour_matrix, coloured
 from wm_planner.planners.mppi import MPPI, weigh
+from wm_planner.planners.noise import normal
 
 DISCRETE = ["categorical_cem", "mcts"]  # tests/test_discrete.py
 WITH_GRADIENT = ["gradient"]  # tests/test_gradient.py
@@ -297,6 +299,15 @@ def test_momentum_keeps_a_share_of_the_old_distribution_and_the_floor_holds():
     elites, costs = np.ones((2, 1, 1)), np.zeros(2)
     new_mean, new_std = refit(mean, std, elites, equal_shares(costs), momentum=0.25, floor=np.full(1, 0.3))
     assert (new_mean[0, 0], new_std[0, 0]) == (0.75, 0.3)
+
+
+def test_noise_from_the_table_is_standard_normal():
+    drawn = normal(rng(), (1000, 100))
+    assert drawn.dtype == np.float32
+    assert scipy.stats.kstest(drawn[:, 0], "norm").pvalue > 0.01
+    assert (drawn.mean(), drawn.std()) == pytest.approx((0, 1), abs=0.01)
+    assert np.abs(np.corrcoef(drawn[:, :2].T)[0, 1]) < 0.1
+    np.testing.assert_array_equal(drawn, normal(rng(), (1000, 100)))
 
 
 def test_white_noise_is_left_white_and_red_noise_is_smooth_and_of_variance_one():

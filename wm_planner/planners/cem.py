@@ -4,6 +4,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from wm_planner.costs.base import Array
+from wm_planner.planners.noise import normal
 from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
 from wm_planner.planners.search import Search
 
@@ -60,7 +61,7 @@ class CEM(SamplingPlanner):
 
         for round_ in search.rounds(config.iterations):
             # 1. Sample; the first candidate is the mean itself.
-            noise = rng.standard_normal((config.samples, *mean.shape), dtype=np.float32)
+            noise = normal(rng, (config.samples, *mean.shape))
             noise[0] = 0
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))
             if round_ == 0:

@@ -5,6 +5,7 @@ from array_api_compat import array_namespace
 
 from wm_planner.costs.base import Array
 from wm_planner.planners.cem import CEM, best, refit, sample
+from wm_planner.planners.noise import normal
 from wm_planner.planners.sampling import Run
 from wm_planner.planners.search import Search
 
@@ -44,17 +45,18 @@ class MPPI(CEM):
 
         for round_ in search.rounds(config.iterations):
             # 1. Sample; the warm start and the proposals are candidates of every round.
-            if round_ == 0:
-                fixed_table = yield from search.evaluate(fixed)
-            noise = rng.standard_normal((config.samples, *mean.shape), dtype=np.float32)
+            noise = normal(rng, (config.samples, *mean.shape))
             noise[0] = 0
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))
-            # 2. Score.
-            table = yield from search.evaluate(candidates)
             pool = np.concatenate([fixed, candidates])
-            costs = search.merits(np.concatenate([fixed_table, table]))
+            # 2. Score; the fixed ones once.
+            if round_ == 0:
+                table = yield from search.evaluate(pool)
+                fixed_table = table[: len(fixed)]
+            else:
+                table = np.concatenate([fixed_table, (yield from search.evaluate(candidates))])
             # 3. Average.
-            elites, elite_costs = best(pool, costs, config.elites)
+            elites, elite_costs = best(pool, search.merits(table), config.elites)
             shares = weigh(elite_costs, config.temperature)
             mean, std = refit(mean, std, search.knots(elites), shares, config.momentum, floor)
 
@@ -70,11 +72,8 @@ def weigh(costs: Array, temperature: float) -> Array:
     count = xp.sum(xp.astype(finite, costs.dtype))
     if count == 0:
         return xp.zeros_like(costs)
-    above = xp.where(finite, costs, xp.zeros_like(costs))
-    mean = xp.sum(above) / count
-    variance = xp.sum(xp.where(finite, (above - mean) ** 2, xp.zeros_like(costs))) / count
+    above = xp.where(finite, costs - xp.min(xp.where(finite, costs, xp.inf)), 0.0)
+    variance = xp.sum(xp.where(finite, (above - xp.sum(above) / count) ** 2, 0.0)) / count
     scale = temperature * xp.sqrt(variance)
-    least = xp.min(xp.where(finite, costs, xp.full_like(costs, xp.inf)))
-    scale = xp.where(scale > 0, scale, xp.ones_like(scale))
-    weights = xp.where(finite, xp.exp(-(above - least) / scale), xp.zeros_like(costs))
+    weights = xp.where(finite, xp.exp(-above / xp.where(scale > 0, scale, 1.0)), 0.0)
     return weights / xp.sum(weights)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from wm_planner.planners.cem import sample
+from wm_planner.planners.noise import normal
 from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
 from wm_planner.planners.search import Search
 
@@ -35,7 +36,7 @@ class PredictiveSampling(SamplingPlanner):
         mean = search.knots(search.start)  # (M, A)
         std = search.share(self.config.std)
         for _ in search.rounds(1):
-            noise = rng.standard_normal((self.config.samples, *mean.shape), dtype=np.float32)
+            noise = normal(rng, (self.config.samples, *mean.shape))
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))
             yield from search.evaluate(np.concatenate([search.start[None], search.proposals, candidates]))
         return search.plan(spread=std)
