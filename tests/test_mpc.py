@@ -217,8 +217,8 @@ def drive(planner, steps=12, seed=0, episode=0, **config):
 
 @pytest.mark.parametrize("planner", [CEM, ICEM])
 def test_the_loop_reaches_its_goal(planner):
-    end, _ = drive(planner(planner.Config(horizon=2)))
-    np.testing.assert_allclose(end, [2.0, -1.0], atol=0.08)
+    ends = [drive(planner(planner.Config(horizon=2)), seed=seed)[0] for seed in range(5)]
+    np.testing.assert_allclose(np.median(ends, axis=0), [2.0, -1.0], atol=0.05)
 
 
 def test_the_loop_reaches_its_goal_in_spite_of_latency():

@@ -17,7 +17,7 @@ from wm_planner.planners.base import PlannerConfig
 from wm_planner.planners.cem import CEM, best, equal_shares, refit, sample
 from wm_planner.planners.icem import ICEM, colour_matrix, coloured
 from wm_planner.planners.mppi import MPPI, weigh
-from wm_planner.planners.noise import normal
+from wm_planner.planners.noise import mirrored, normal
 
 DISCRETE = ["categorical_cem", "mcts"]  # tests/test_discrete.py
 WITH_GRADIENT = ["gradient"]  # tests/test_gradient.py
@@ -308,6 +308,15 @@ def test_noise_from_the_table_is_standard_normal():
     assert (drawn.mean(), drawn.std()) == pytest.approx((0, 1), abs=0.01)
     assert np.abs(np.corrcoef(drawn[:, :2].T)[0, 1]) < 0.1
     np.testing.assert_array_equal(drawn, normal(rng(), (1000, 100)))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8])
+def test_mirrored_noise_is_nothing_then_pairs(count):
+    noise = mirrored(rng(), count, (3, 2))
+    assert noise.shape == (count, 3, 2) and not noise[0].any()
+    half, pairs = count // 2, (count - 1) // 2
+    np.testing.assert_array_equal(noise[1 : 1 + pairs], -noise[1 + half :])
+    assert len(np.unique(noise[1 : 1 + half])) >= 5 * half
 
 
 def test_white_noise_is_left_white_and_red_noise_is_smooth_and_of_variance_one():

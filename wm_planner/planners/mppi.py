@@ -4,8 +4,8 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from wm_planner.costs.base import Array
-from wm_planner.planners.cem import CEM, best, refit, sample
-from wm_planner.planners.noise import normal
+from wm_planner.planners.cem import CEM, best, equal_shares, refit, sample
+from wm_planner.planners.noise import mirrored
 from wm_planner.planners.sampling import Run
 from wm_planner.planners.search import Search
 
@@ -42,19 +42,19 @@ class MPPI(CEM):
         floor = search.share(config.min_std)
         mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
         fixed = np.concatenate([search.start[None], search.proposals])
+        known = len(fixed)
 
         for round_ in search.rounds(config.iterations):
             # 1. Sample; the warm start and the proposals are candidates of every round.
-            noise = normal(rng, (config.samples, *mean.shape))
-            noise[0] = 0
-            candidates = search.actions(sample(mean, std, noise, search.low, search.high))
-            pool = np.concatenate([fixed, candidates])
+            noise = mirrored(rng, known + config.samples, mean.shape)
+            noise[known] = 0
+            pool = search.actions(sample(mean, std, noise, search.low, search.high))
+            pool[:known] = fixed
             # 2. Score; the fixed ones once.
             if round_ == 0:
                 table = yield from search.evaluate(pool)
-                fixed_table = table[: len(fixed)]
             else:
-                table = np.concatenate([fixed_table, (yield from search.evaluate(candidates))])
+                table = np.concatenate([table[:known], (yield from search.evaluate(pool[known:]))])
             # 3. Average.
             elites, elite_costs = best(pool, search.merits(table), config.elites)
             shares = weigh(elite_costs, config.temperature)
@@ -66,14 +66,13 @@ class MPPI(CEM):
 
 
 def weigh(costs: Array, temperature: float) -> Array:
-    """Shares (K,) of candidates by their costs (K,), sum 1; what is not finite gets none."""
+    """Shares (K,) of candidates by their costs (K,), best first; sum 1, those not finite get none."""
     xp = array_namespace(costs)
-    finite = xp.isfinite(costs)
-    count = xp.sum(xp.astype(finite, costs.dtype))
-    if count == 0:
-        return xp.zeros_like(costs)
-    above = xp.where(finite, costs - xp.min(xp.where(finite, costs, xp.inf)), 0.0)
-    variance = xp.sum(xp.where(finite, (above - xp.sum(above) / count) ** 2, 0.0)) / count
-    scale = temperature * xp.sqrt(variance)
-    weights = xp.where(finite, xp.exp(-above / xp.where(scale > 0, scale, 1.0)), 0.0)
+    shares = equal_shares(costs)
+    if not shares[0] > 0:
+        return shares
+    above = xp.where(shares > 0, costs - costs[0], 0.0)
+    off = above - shares @ above
+    scale = temperature * xp.sqrt(shares @ (off * off))
+    weights = shares * xp.exp(-above / xp.where(scale > 0, scale, 1.0))
     return weights / xp.sum(weights)

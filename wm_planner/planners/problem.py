@@ -113,8 +113,8 @@ class Problem:
         return total
 
     def _scores(self, parts: Sequence[Mapping[str, NDArray[np.float64]]]) -> Scores:
-        terms = {cost.name: np.concatenate([part[cost.name] for part in parts]) for cost in self.costs}
-        total = np.zeros(sum(len(part[self.costs[0].name]) for part in parts))
+        terms = {cost.name: _joined([part[cost.name] for part in parts]) for cost in self.costs}
+        total = np.zeros(len(terms[self.costs[0].name]))
         excess = []
         with np.errstate(invalid="ignore", over="ignore"):
             for cost in self.costs:
@@ -134,11 +134,11 @@ def evaluate_many(problems: Sequence[Problem], candidates: Sequence[Array]) -> l
     A model with shared arrays takes one problem a call.
     """
     model = problems[0].model
-    foldable = all(problem.model is model for problem in problems)
-    foldable &= all(spec.role != "shared" for spec in model.card.latents)
     if len(problems) == 1 and len(candidates[0]) <= model.card.max_candidates:
         rollout = model.rollout(problems[0].latent, candidates[0])
         return [problems[0]._scores([problems[0].terms(rollout, candidates[0])])]
+    foldable = all(problem.model is model for problem in problems)
+    foldable &= all(spec.role != "shared" for spec in model.card.latents)
     if len(problems) > 1 and not foldable:
         return [problem.evaluate(some) for problem, some in zip(problems, candidates, strict=True)]
     parts: list[list[dict[str, NDArray[np.float64]]]] = [[] for _ in problems]

@@ -63,8 +63,8 @@ class Search:
         )
         self.start: Actions = self._admit(warm_start)
         self.proposals: Actions = self._admit(proposals)
-        self.low: Actions = np.tile(self.space.low, (curve.knots, 1))
-        self.high: Actions = np.tile(self.space.high, (curve.knots, 1))
+        self.low: Actions = self._at_knots(self.space.low)
+        self.high: Actions = self._at_knots(self.space.high)
         self._merit = Merit(problem.costs)
         self.nothing: Table = np.empty((0, 1 + self._merit.limits))
         self._best: Actions = self.start
@@ -95,7 +95,7 @@ class Search:
 
     def share(self, share: float) -> Actions:
         """A share of half the action range at every knot, (M, A)."""
-        return np.tile(share * self.space.half_range, (self._curve.knots, 1))
+        return self._at_knots(share * self.space.half_range)
 
     def actions(self, knots: Actions) -> Actions:
         """Candidates (N, H, A) of knots (N, M, A) in the box, as the action space admits them."""
@@ -134,7 +134,7 @@ class Search:
             table = np.concatenate([table, scores.excess], axis=1)
             self._leader = table[int(np.argmin(self.merits(table)))]
         self._evaluations += len(candidates)
-        self._not_finite += int(np.isinf(scores.total).sum())
+        self._not_finite += int(np.count_nonzero(np.isinf(scores.total)))
         ranks = self._merit.rank(table)
         winner = int(np.argmin(ranks))
         if ranks[winner] < self._rank:
@@ -153,7 +153,7 @@ class Search:
             actions=self._best,
             cost=float(self._row[0]) if self._evaluations else float("nan"),
             terms=self._terms,
-            violation=float(violations(self._row[None, 1:])[0]) if self._terms else 0.0,
+            violation=float(violations(self._row[None, 1:])[0]) if self._merit.limits and self._terms else 0.0,
             spread=np.mean(spread, axis=0),
             elites=elites,
             iterations=self._rounds,
@@ -161,6 +161,10 @@ class Search:
             not_finite=self._not_finite,
             deadline_hit=self._cut,
         )
+
+    def _at_knots(self, values: Actions) -> Actions:
+        """The same values (A,) at every knot, (M, A)."""
+        return np.repeat(values[None], self._curve.knots, axis=0)
 
     def _admit(self, plans: Actions) -> Actions:
         return self.space.admit(plans, self.problem.context.last_action)
