@@ -12,6 +12,7 @@ from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan
 from wm_planner.planners.knots import Curve
 from wm_planner.planners.merit import Merit, Table, violations
+from wm_planner.planners.pace import Pace
 from wm_planner.planners.problem import Problem, Scores
 
 Evaluation: TypeAlias = Generator[Actions, Scores, Table]
@@ -28,6 +29,7 @@ class Search:
         warm_start: (H, A), or None.
         proposals: (M, H, A), or None.
         deadline: when to stop, or None.
+        pace: of the planner's earlier calls.
 
     Attributes:
         start: the warm start, or the plan of doing nothing, as the action space admits it, (H, A).
@@ -47,6 +49,7 @@ class Search:
         warm_start: Actions | None,
         proposals: Actions | None,
         deadline: Deadline | None,
+        pace: Pace,
     ) -> None:
         self.problem = problem
         self.space = problem.space
@@ -73,23 +76,26 @@ class Search:
         self._leader: Table | None = None
         self._terms: dict[str, float] = {}
         self._rounds = self._evaluations = self._not_finite = 0
+        self._pace = pace
+        self._slow_s = pace.slow_s() if deadline else 0.0
         self._round_s = self._chunk_s = 0.0
         self._cut = False
 
     def rounds(self, count: int) -> Iterator[int]:
-        """Count iterations from 0 for as long as the deadline leaves time for one like the last."""
+        """Count iterations from 0 for as long as the deadline leaves time for one like the slowest."""
         for index in range(count):
             if not self.has_time():
                 return
             left_s = self._left_s()
             yield index
-            self._round_s = left_s - self._left_s() if self._deadline else 0.0
+            if self._deadline:
+                self._round_s = max(self._round_s, left_s - self._left_s(), self._slow_s)
             self._rounds += 1
             if self._leader is not None:
                 self._merit.update(self._leader)
 
     def has_time(self) -> bool:
-        """Whether the time left is longer than the last round took; False marks the plan as cut."""
+        """Whether the time left is longer than the slowest round took; False marks the plan as cut."""
         self._cut = self._cut or self._left_s() <= self._round_s
         return not self._cut
 
@@ -110,8 +116,9 @@ class Search:
     def evaluate(self, candidates: Actions) -> Evaluation:
         """The table of `candidates` (N, H, A), infinite where they are not finite; keeps the best.
 
-        Under a deadline they are asked for in chunks of what the model takes; the chunks for which no time is
-        left are not evaluated, and count as infinite.
+        Under a deadline they are asked for in chunks of what the model takes. A chunk is begun if more time is
+        left than the slowest of this plan and of recent plans took, or if it is the first; the others are not
+        evaluated, and count as infinite.
         """
         if self._deadline is None:
             return self.note(candidates, (yield candidates))
@@ -124,7 +131,9 @@ class Search:
                 break
             some = candidates[start : start + chunk]
             tables.append(self.note(some, (yield some)))
-            self._chunk_s = left_s - self._left_s()
+            took_s = left_s - self._left_s()
+            self._pace.note(took_s)
+            self._chunk_s = max(self._chunk_s, took_s, self._slow_s)
         return np.concatenate(tables)
 
     def note(self, candidates: Actions, scores: Scores) -> Table:
