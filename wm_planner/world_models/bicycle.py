@@ -97,21 +97,18 @@ class BicycleModel:
             checked_actions(self.card, actions, "NH").transpose(2, 1, 0)
         )  # (H, N) each
         dt = np.float32(self.config.control_dt_s)
-        before, speed = latent["speed"][:, 0], acceleration * dt
-        mean_speed = np.empty_like(speed)
-        for h in range(len(speed)):  # a standstill ends the braking, so this is no plain sum
-            np.maximum(speed[h] + before, 0, out=speed[h])
-            np.add(before, speed[h], out=mean_speed[h])
-            before = speed[h]
+        speed = _braked(_summed(acceleration * dt, latent["speed"][:, 0]))
+        mean_speed = speed.copy()
+        mean_speed[0] += latent["speed"][:, 0]
+        mean_speed[1:] += speed[:-1]
         way = mean_speed * (dt / 2)
         turn = way * np.tan(steering) * np.float32(1 / self.config.wheelbase_m)
         heading = _summed(turn.copy(), latent["heading"][:, 0])
         mean_heading = heading - turn / 2
-        position = np.stack([way * np.cos(mean_heading), way * np.sin(mean_heading)])  # (2, H, N)
-        for axis in range(2):
-            _summed(position[axis], latent["position"][:, axis])
+        ways = np.stack([way * np.cos(mean_heading), way * np.sin(mean_heading)], axis=1)  # (H, 2, N)
+        position = _summed(ways, latent["position"].T)
         states: dict[str, NDArray[np.float32]] = {
-            "position": position.transpose(2, 1, 0),
+            "position": position.transpose(2, 0, 1),
             "heading": heading.T[..., None],
             "speed": speed.T[..., None],
         }
@@ -119,8 +116,20 @@ class BicycleModel:
 
 
 def _summed(steps: NDArray[np.float32], start: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The sums along the first axis of (H, N), in place, from `start` (1,) or (N,)."""
-    for h in range(len(steps)):
-        np.add(steps[h], start, out=steps[h])
-        start = steps[h]
+    """The sums along the first axis of (H, ...), in place, from `start`."""
+    for step in steps:
+        np.add(step, start, out=step)
+        start = step
     return steps
+
+
+def _braked(speed: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Speeds (H, N) where a standstill ends the braking, of speeds that go on below 0.
+
+    What was braked too much, the lowest so far, is added back: Lindley 1952, for queues.
+    """
+    lowest = np.minimum(speed, 0)
+    for before, now in zip(lowest[:-1], lowest[1:], strict=True):
+        np.minimum(before, now, out=now)
+    braked: NDArray[np.float32] = speed - lowest
+    return braked
