@@ -64,7 +64,7 @@ HOMES = {
     ),
     "zmq": ("wm_planner/messaging/", "wm_planner/evaluation/bus_benchmark.py"),
     "onnxruntime": ("wm_planner/world_models/onnx.py",),
-    "torch": ("wm_planner/networks/", "wm_planner/training/", "models/"),
+    "torch": ("wm_planner/networks/", "wm_planner/training/", "models/", "wm_planner/evaluation/peers/"),
     "pybullet": ("wm_planner/simulation/bullet.py",),
 }
 

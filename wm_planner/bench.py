@@ -251,6 +251,26 @@ def planners(
 
 
 @app.command()
+def search(
+    launch: Annotated[str, typer.Argument(help="launch file: scene, horizon and costs")] = "panda_reach_wall",
+    model: str = SHIPPED[0],
+    problems: Annotated[int, typer.Option(min=0, help="recorded in closed loops, five an episode")] = 100,
+    episodes: Annotated[int, typer.Option(min=0, help="in a closed loop with each planner")] = 50,
+    first_seed: Annotated[int, typer.Option(min=0)] = 10_000,
+    log: Annotated[Path | None, typer.Option(help="keep finished episodes here")] = None,
+    workers: Positive = 2,
+) -> None:
+    """Evaluations that a frugal planner needs for the final cost of plain CEM, and the success of both."""
+    from wm_planner.evaluation.episode_log import EpisodeLog
+    from wm_planner.evaluation.search_benchmark import search_tables
+    from wm_planner.launching import file as launch_file
+
+    path = launch_file.find(launch)
+    for rows in search_tables(path, model, problems, episodes, first_seed, EpisodeLog(log), workers):
+        console.print(rows)
+
+
+@app.command()
 def loop(
     launch: str = "panda_reach",
     model: Models = SHIPPED,

@@ -15,8 +15,8 @@ _WORD = np.iinfo(np.uint64).max
 def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Actions:
     """Standard normal numbers, each one of 4096 equally likely quantiles.
 
-    Six times as quick as `Generator.standard_normal`, which took two thirds of a CEM plan's own time. The table
-    is small for the sake of the cache: none is further out than 3.67, the variance is 0.9997.
+    Six times as quick as `Generator.standard_normal`, which took two thirds of a CEM plan's own time. The
+    table is small for the sake of the cache: none is further out than 3.67, the variance is 0.9997.
     """
     count = math.prod(shape)
     words = rng.integers(_WORD, size=-(-count // 4), dtype=np.uint64, endpoint=True)

@@ -10,8 +10,8 @@ _REMEMBERED, _SLOW = 256, 0.99
 class Pace:
     """Durations of recent model calls, over many plans of one planner.
 
-    A process that shares its cores is interrupted now and then for as long as the others take. A call that was
-    interrupted tells how long that is, so plans end that much before their deadline.
+    A process that shares its cores is interrupted now and then for as long as the others take. A call that
+    was interrupted tells how long that is, so plans end that much before their deadline.
     """
 
     def __init__(self) -> None:

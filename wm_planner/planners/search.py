@@ -116,9 +116,9 @@ class Search:
     def evaluate(self, candidates: Actions) -> Evaluation:
         """The table of `candidates` (N, H, A), infinite where they are not finite; keeps the best.
 
-        Under a deadline they are asked for in chunks of what the model takes. A chunk is begun if more time is
-        left than the slowest of this plan and of recent plans took, or if it is the first; the others are not
-        evaluated, and count as infinite.
+        Under a deadline they are asked for in chunks of what the model takes. A chunk is begun if more time
+        is left than the slowest of this plan and of recent plans took, or if it is the first; the others are
+        not evaluated, and count as infinite.
         """
         if self._deadline is None:
             return self.note(candidates, (yield candidates))
@@ -162,7 +162,7 @@ class Search:
             actions=self._best,
             cost=float(self._row[0]) if self._evaluations else float("nan"),
             terms=self._terms,
-            violation=float(violations(self._row[None, 1:])[0]) if self._merit.limits and self._terms else 0.0,
+            violation=float(violations(self._row[None, 1:])[0]) if self._leader is not None else 0.0,
             spread=np.mean(spread, axis=0),
             elites=elites,
             iterations=self._rounds,

@@ -6,6 +6,7 @@ the last axis, and only sums run along the horizon: that is what makes it quick.
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,7 +130,7 @@ def _braked(speed: NDArray[np.float32]) -> NDArray[np.float32]:
     What was braked too much, the lowest so far, is added back: Lindley 1952, for queues.
     """
     lowest = np.minimum(speed, 0)
-    for before, now in zip(lowest[:-1], lowest[1:], strict=True):
+    for before, now in pairwise(lowest):
         np.minimum(before, now, out=now)
     braked: NDArray[np.float32] = speed - lowest
     return braked

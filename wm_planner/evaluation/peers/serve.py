@@ -1,4 +1,4 @@
-"""Runs the planners of a peer in the peer's own Python, without anything of ours: asked on stdin, answers on stdout.
+"""Runs the planners of a peer in the peer's own Python: asked on stdin, answers on stdout.
 
     python serve.py stable_worldmodel.py
 
@@ -24,7 +24,9 @@ def main(program: str) -> None:
         print(json.dumps(answer), flush=True)
 
 
-def answered(asked: dict[str, Any], planners: dict[str, Callable[[], Any]], peer: dict[str, Any]) -> list[float]:
+def answered(
+    asked: dict[str, Any], planners: dict[str, Callable[[], Any]], peer: dict[str, Any]
+) -> list[float]:
     if "costs" in asked:
         costs: list[float] = peer["costs"](asked["costs"])
         return costs
