@@ -255,6 +255,14 @@ def test_plans_that_end_before_the_next_is_made_are_refused():
         controller(Scripted(), replan_every=5)
 
 
+def test_a_horizon_beyond_the_memory_of_the_model_is_refused_with_the_one_that_fits():
+    model = PointMass(max_horizon=5)
+    controller(Scripted(), model, latency_steps=1)
+    reason = "horizon 4 are 6 steps, toy remembers 5 .card: max_horizon.: lower the horizon to 3"
+    with pytest.raises(ConfigError, match=reason):
+        controller(Scripted(), model, latency_steps=2)
+
+
 def test_costs_are_checked_when_the_controller_is_built():
     with pytest.raises(ConfigError, match="requires 'latent:w', which toy does not offer"):
         controller(Scripted(), cost=LatentGoal(LatentGoal.Config(array="w")))
