@@ -242,11 +242,17 @@ def planners(
     processes: Positive = 100,
     plans: Annotated[int, typer.Option(min=1, help="timed plans a row")] = 200,
     deadline_rounds: Annotated[int, typer.Option(min=0, help="of 500 plans of 50 ms; 0 leaves them out")] = 3,
+    peers: Annotated[
+        bool,
+        typer.Option("--peers", help="only beside other libraries, installed in ~/.cache/wm_planner/peers"),
+    ] = False,
 ) -> None:
     """Planners on problems of known answers, their own speed, and how they keep a deadline."""
+    from wm_planner.evaluation.peer_benchmark import peer_table
     from wm_planner.evaluation.planner_benchmark import planner_tables
 
-    for rows in planner_tables(seeds, processes, plans, deadline_rounds):
+    tables = [peer_table()] if peers else planner_tables(seeds, processes, plans, deadline_rounds)
+    for rows in tables:
         console.print(rows)
 
 

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,8 @@ LINEAR: dict[str, Spec] = {
     "iCEM": {"type": "icem", "elites": 50, "noise_beta": 0.5, "decay": 1.0, **_FITTED},
     "MPPI": {"type": "mppi", "elites": 100, **_FITTED},
 }
+NULL = {"horizon": 5, "samples": 300, "iterations": 10, "elites": 30}
+BICYCLE = {"horizon": 30, "samples": 999, "iterations": 1, "elites": 100}
 CURVE = (500, 1000, 2000, 4000, 6000, 8000, 10_000)  # rollouts
 
 
@@ -83,7 +85,7 @@ def planner_tables(seeds: int, processes: int, plans: int, deadline_rounds: int)
         share = f"{tree.optimal} of {tree.processes}"
         trees.add_row(tree.name, share, f"{1e6 * tree.cpu_s:.0f} us")
     yield trees
-    speeds = table(f"one plan, median of {plans}", "planner, problem", "CPU", "wall")
+    speeds = table(f"one plan, of {plans}", "planner, problem", "CPU, median", "wall, mean")
     for speed in speed_rows(plans):
         speeds.add_row(speed.name, f"{1000 * speed.cpu_s:.2f} ms", f"{1000 * speed.wall_s:.2f} ms")
     yield speeds
@@ -155,7 +157,7 @@ def tree_rows(processes: int = 100) -> list[TreeRow]:
 
 @dataclass(frozen=True, slots=True)
 class SpeedRow:
-    """Medians of a plan's time, in seconds."""
+    """A plan's time in seconds: median of the CPU, mean of the wall."""
 
     name: str
     cpu_s: float
@@ -164,29 +166,36 @@ class SpeedRow:
 
 def speed_rows(plans: int = 200) -> list[SpeedRow]:
     """The planners themselves over a model and a cost that do nothing, and one round over the bicycle."""
-    sizes = {"horizon": 5, "samples": 300, "iterations": 10, "elites": 30}
     rows = [
-        _timed(f"{kind}, null cost, 300 x 10 x H 5 x A 10", {"type": kind, **sizes}, _null_problem(), plans)
+        _timed(f"{kind}, null cost, 300 x 10 x H 5 x A 10", {"type": kind, **NULL}, null_problem(), plans)
         for kind in ("cem", "icem", "mppi")
     ]
-    one = {"horizon": 30, "samples": 999, "iterations": 1, "elites": 100}
     rows += [
-        _timed(f"{kind}, bicycle, 1000 x H 30, one round", {"type": kind, **one}, bicycle_problem(), plans)
+        _timed(
+            f"{kind}, bicycle, 1000 x H 30, one round", {"type": kind, **BICYCLE}, bicycle_problem(), plans
+        )
         for kind in ("cem", "mppi")
     ]
     return rows
 
 
 def _timed(name: str, spec: Spec, problem: Problem, plans: int) -> SpeedRow:
+    plan_seconds(spec, problem, range(5))  # warms caches up
+    wall = time.perf_counter()
+    cpu = plan_seconds(spec, problem, range(plans))
+    return SpeedRow(name, float(np.median(cpu)), (time.perf_counter() - wall) / plans)
+
+
+def plan_seconds(spec: Spec, problem: Problem, seeds: Sequence[int]) -> list[float]:
+    """CPU seconds of a plan a seed."""
     planner: Planner = PLANNERS.build(spec, "bench")
     times = []
-    for seed in range(plans + 5):
+    for seed in seeds:
         rng = np.random.default_rng(seed)
-        wall, cpu = time.perf_counter(), time.process_time()
+        started = time.process_time()
         planner.plan(problem, rng=rng)
-        times.append((time.process_time() - cpu, time.perf_counter() - wall))
-    cpu_s, wall_s = np.median(times[5:], axis=0)  # the first ones warm caches up
-    return SpeedRow(name, float(cpu_s), float(wall_s))
+        times.append(time.process_time() - started)
+    return times
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +283,6 @@ class _Nothing:
         return actions[:, 0, 0]
 
 
-def _null_problem() -> Problem:
+def null_problem() -> Problem:
     nothing = _Nothing()
     return Problem(nothing, {"z": np.zeros((1, 1))}, [WeightedCost("nothing", nothing)], Context())

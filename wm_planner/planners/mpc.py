@@ -91,8 +91,8 @@ class RecedingHorizon:
         if most and steps > most:
             raise ConfigError(
                 f"latency_steps {config.latency_steps} and the planner's horizon {planner.horizon} are "
-                f"{steps} steps, {model.card.name} remembers {most} (card: max_horizon): lower the horizon to "
-                f"{most - config.latency_steps}, or train with a longer memory"
+                f"{steps} steps, {model.card.name} remembers {most} (card: max_horizon): lower the "
+                f"horizon to {most - config.latency_steps}, or train with a longer memory"
             )
         if config.replan_every > planner.horizon:
             raise ConfigError(

@@ -71,8 +71,9 @@ def weigh(costs: Array, temperature: float) -> Array:
     shares = equal_shares(costs)
     if not shares[0] > 0:
         return shares
-    above = xp.where(shares > 0, costs - costs[0], 0.0)
-    off = above - shares @ above
+    above = costs - costs[0]
+    finite = xp.where(shares > 0, above, 0.0)
+    off = finite - shares @ finite
     scale = temperature * xp.sqrt(shares @ (off * off))
-    weights = shares * xp.exp(-above / xp.where(scale > 0, scale, 1.0))
+    weights = xp.exp(-above / scale) if scale > 0 else shares
     return weights / xp.sum(weights)

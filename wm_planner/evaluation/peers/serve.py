@@ -16,12 +16,12 @@ from typing import Any
 
 
 def main(program: str) -> None:
-    peer = runpy.run_path(program)
-    planners = peer["planners"]()
-    for line in sys.stdin:
-        with contextlib.redirect_stdout(sys.stderr):  # peers print
-            answer = answered(json.loads(line), planners, peer)
-        print(json.dumps(answer), flush=True)
+    answers = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):  # peers print
+        peer = runpy.run_path(program)
+        planners = peer["planners"]()
+        for line in sys.stdin:
+            print(json.dumps(answered(json.loads(line), planners, peer)), file=answers, flush=True)
 
 
 def answered(
