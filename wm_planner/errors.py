@@ -10,6 +10,7 @@ exits with code 2.
     ├── DatasetError       a recorded data set
     ├── TrainingError      a training that cannot go on
     ├── ShapeError         an array of the wrong shape, type or range
+    ├── ScenarioError      a traffic scenario that cannot be read or written
     ├── SimulationError    a scene, a simulator, a renderer
     ├── MessagingError     a socket, a message, a domain
     ├── RecordingError     a recording that cannot be written or read
@@ -48,6 +49,10 @@ class ShapeError(WmError):
     """An array of the wrong shape, type or range."""
 
 
+class ScenarioError(WmError):
+    """A traffic scenario that cannot be read or written."""
+
+
 class SimulationError(WmError):
     """A scene, simulator or renderer that cannot run."""
 
@@ -68,6 +73,8 @@ EXTRAS = {
     **dict.fromkeys(("mujoco", "gymnasium", "imageio", "matplotlib", "joblib"), "sim"),
     **dict.fromkeys(("torch", "onnx", "onnxscript", "accelerate", "safetensors", "tensorboardX"), "train"),
     "pybullet": "bullet",
+    "lxml": "drive",
+    "pyarrow": "argoverse",
 }
 """Package to the extra of wm_planner that brings it."""
 
@@ -79,9 +86,14 @@ def missing_package(error: ModuleNotFoundError) -> str:
     return f"this needs the package '{package}', which is not installed: pip install '{wanted}'"
 
 
+MOST_NAMES = 24
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A clause with the closest known name and the full list, to end an error with."""
+    """A clause with the closest known name and those that are known, to end an error with."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
-    listing = ", ".join(names) if names else "none"
+    listing = ", ".join(names[:MOST_NAMES]) if names else "none"
+    if len(names) > MOST_NAMES:
+        listing += f" and {len(names) - MOST_NAMES} more"
     return f"did you mean '{close[0]}'? (known: {listing})" if close else f"known: {listing}"
