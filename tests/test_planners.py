@@ -211,7 +211,8 @@ def test_a_plan_leaves_time_for_an_interruption_that_earlier_plans_met():
         plan = planner.plan(reach([1, 1], model), rng=rng(seed), deadline=deadline)
         left_s.append(deadline.left_s())
         assert plan.iterations > 10
-    assert min(left_s) > 0.01  # one call took 20 ms
+    assert left_s[0] == pytest.approx(0.02)  # the slowest of this plan
+    assert 0.009 < min(left_s[1:]) and max(left_s[1:]) < 0.0136  # no more than a quarter of the time
 
 
 def test_one_very_slow_call_does_not_keep_later_plans_from_beginning():
@@ -220,7 +221,7 @@ def test_one_very_slow_call_does_not_keep_later_plans_from_beginning():
     plans = [
         planner.plan(reach([1, 1], model), rng=rng(), deadline=Deadline.after(clock, 0.05)) for _ in range(2)
     ]
-    assert [plan.iterations for plan in plans] == [1, 1]
+    assert [plan.iterations for plan in plans] == [1, 9]
     assert all(np.isfinite(plan.cost) for plan in plans)
 
 

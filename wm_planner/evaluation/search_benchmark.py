@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 from joblib import Parallel, delayed
 from rich.table import Table
 
-from wm_planner.clock import Deadline
 from wm_planner.costs import build_costs
 from wm_planner.costs.base import Context, Latent, WeightedCost
 from wm_planner.evaluation.closed_loop import EpisodeResult, run_episode, run_episodes
@@ -101,20 +101,10 @@ class Recorder:
         self.planner, self.horizon = planner, planner.horizon
         self.asked: list[Recorded] = []
 
-    def plan(
-        self,
-        problem: Problem,
-        *,
-        rng: np.random.Generator,
-        warm_start: Actions | None = None,
-        proposals: Actions | None = None,
-        deadline: Deadline | None = None,
-    ) -> Plan:
+    def plan(self, problem: Problem, **how: Any) -> Plan:
         """See `Planner.plan`."""
-        self.asked.append(Recorded(problem.latent, problem.context, warm_start, proposals))
-        return self.planner.plan(
-            problem, rng=rng, warm_start=warm_start, proposals=proposals, deadline=deadline
-        )
+        self.asked.append(Recorded(problem.latent, problem.context, how["warm_start"], how["proposals"]))
+        return self.planner.plan(problem, **how)
 
 
 def recorded(scene: str, bundle: Bundle, seeds: Sequence[int], steps: int) -> list[Recorded]:

@@ -19,6 +19,10 @@ Evaluation: TypeAlias = Generator[Actions, Scores, Table]
 """Asks for the scores of candidates (N, H, A), so that many searches can share a model call."""
 
 
+_CAUTION = 0.25
+"""Share of a plan's time that is at most left unused because earlier plans met interruptions."""
+
+
 class Search:
     """The part that every sampling planner shares, whatever it samples from.
 
@@ -77,7 +81,7 @@ class Search:
         self._terms: dict[str, float] = {}
         self._rounds = self._evaluations = self._not_finite = 0
         self._pace = pace
-        self._slow_s = pace.slow_s() if deadline else 0.0
+        self._slow_s = min(pace.slow_s(), _CAUTION * self._left_s()) if deadline else 0.0
         self._round_s = self._chunk_s = 0.0
         self._cut = False
 
@@ -117,8 +121,8 @@ class Search:
         """The table of `candidates` (N, H, A), infinite where they are not finite; keeps the best.
 
         Under a deadline they are asked for in chunks of what the model takes. A chunk is begun if more time
-        is left than the slowest of this plan and of recent plans took, or if it is the first; the others are
-        not evaluated, and count as infinite.
+        is left than the slowest of this plan and, within reason, of recent plans took, or if it is the first;
+        the others are not evaluated, and count as infinite.
         """
         if self._deadline is None:
             return self.note(candidates, (yield candidates))
