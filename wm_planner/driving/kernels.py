@@ -3,18 +3,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving import boxes
+from wm_planner.driving import boxes, polygons
 from wm_planner.driving.compiled import kernel
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 _gaps = kernel(boxes.gaps)
+_crossing = kernel(polygons.crossing)
 
 
 @kernel
 def first_hits(
     ego: Floats, ego_way: Floats, half: Floats, agents: Floats, agents_way: Floats, halves: Floats
-) -> NDArray[np.int64]:
+) -> Indices:
     """Of `collision.first_hits`: poses, their cosine and sine, half sizes."""
     count, steps = ego.shape[:2]
     hits = np.full((count, len(halves)), steps)
@@ -34,3 +36,69 @@ def first_hits(
                 if g[0] <= 0 and g[1] <= 0 and g[2] <= 0 and g[3] <= 0:
                     hits[n, a] = t
     return hits
+
+
+@kernel
+def nearest_segments(
+    points: Floats, starts: Floats, ways: Floats, inverses: Floats, centres: Floats, radii: Floats
+) -> tuple[Indices, Floats, Floats]:
+    """Of `segments.nearest_segments`; the block in which the last point was found is looked at first."""
+    blocks, size = starts.shape[:2]
+    segment, share, square = np.empty(len(points), np.int64), np.empty(len(points)), np.empty(len(points))
+    last = 0
+    for m in range(len(points)):
+        x, y = points[m]
+        best, at, where = np.inf, 0, 0.0
+        reach = np.inf
+        for turn in range(blocks):
+            b = (last + turn) % blocks
+            dx, dy = x - centres[b, 0], y - centres[b, 1]
+            if dx * dx + dy * dy > (reach + radii[b]) ** 2:
+                continue
+            for k in range(size):
+                px, py = x - starts[b, k, 0], y - starts[b, k, 1]
+                wx, wy = ways[b, k, 0], ways[b, k, 1]
+                t = min(max((px * wx + py * wy) * inverses[b, k], 0.0), 1.0)
+                px -= t * wx
+                py -= t * wy
+                d = px * px + py * py
+                index = b * size + k
+                if d < best or (d == best and index < at):
+                    best, at, where = d, index, t
+            reach = np.sqrt(best)
+        segment[m], share[m], square[m] = at, where, best
+        last = at // size
+    return segment, share, square
+
+
+@kernel
+def look_up(
+    points: Floats,
+    most: int,
+    origin: Floats,
+    counts: Indices,
+    parts: Indices,
+    polygon: Indices,
+    inverted: NDArray[np.bool_],
+    edges: Indices,
+    ends: Floats,
+) -> tuple[Indices, Floats]:
+    """Of `polygons.Polygons`."""
+    holding, square = np.full((len(points), most), -1), np.full(len(points), np.inf)
+    for m in range(len(points)):
+        x, y = points[m]
+        column, row = np.floor((x - origin[0]) / polygons.TILE_M), np.floor((y - origin[1]) / polygons.TILE_M)
+        if not (0 <= column < counts[0] and 0 <= row < counts[1]):
+            continue
+        tile = int(column) * counts[1] + int(row)
+        found = 0
+        for part in range(parts[tile], parts[tile + 1]):
+            held = inverted[part]
+            for e in range(edges[part], edges[part + 1]):
+                crossed, away = _crossing(x, y, ends[e, 0], ends[e, 1], ends[e, 2], ends[e, 3])
+                held ^= crossed
+                square[m] = min(square[m], away)
+            if held:
+                holding[m, found] = polygon[part]
+                found += 1
+    return holding, square
