@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.errors import ShapeError
+from wm_planner.driving.checks import checked
 
 Floats = NDArray[np.float64]
 
 X, Y, YAW, LENGTH, WIDTH = range(5)  # columns of a box
-_SIGNS = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)], np.float64)
 
 
 def boxes(poses: Floats, sizes: ArrayLike) -> Floats:
@@ -25,13 +24,13 @@ def boxes(poses: Floats, sizes: ArrayLike) -> Floats:
 
 def corners(boxes: Floats) -> Floats:
     """Corners (..., 4, 2): front left, rear left, rear right, front right."""
-    cos, sin = np.cos(boxes[..., YAW, None]), np.sin(boxes[..., YAW, None])  # (..., 1)
-    along = boxes[..., LENGTH, None] / 2 * _SIGNS[:, 0]  # (..., 4)
-    across = boxes[..., WIDTH, None] / 2 * _SIGNS[:, 1]
-    return np.stack(
-        [boxes[..., X, None] + along * cos - across * sin, boxes[..., Y, None] + along * sin + across * cos],
-        axis=-1,
-    )
+    cos, sin = np.cos(boxes[..., YAW]), np.sin(boxes[..., YAW])
+    along, across = boxes[..., LENGTH] / 2, boxes[..., WIDTH] / 2
+    found = np.empty((*boxes.shape[:-1], 4, 2))
+    for corner, (front, left) in enumerate(((1, 1), (-1, 1), (-1, -1), (1, -1))):
+        found[..., corner, 0] = boxes[..., X] + front * along * cos - left * across * sin
+        found[..., corner, 1] = boxes[..., Y] + front * along * sin + left * across * cos
+    return found
 
 
 def overlap(first: Floats, second: Floats) -> NDArray[np.bool_]:
@@ -89,20 +88,6 @@ def gaps(
         abs(dx * cb + dy * sb) - (lb + la * c + wa * s),
         abs(dy * cb - dx * sb) - (wb + la * s + wa * c),
     )
-
-
-def checked(array: ArrayLike, name: str, *axes: int | None) -> Floats:
-    """`array` as float64 whose last axes have these lengths, None for any.
-
-    Raises:
-        ShapeError: if its shape is another.
-    """
-    values = np.asarray(array, np.float64)
-    last = values.shape[values.ndim - len(axes) :] if values.ndim >= len(axes) else ()
-    if len(last) != len(axes) or any(a not in (None, n) for a, n in zip(axes, last, strict=True)):
-        wanted = ", ".join("any" if a is None else str(a) for a in axes)
-        raise ShapeError(f"{name} has shape {values.shape}, wanted (..., {wanted})")
-    return values
 
 
 def _largest_gap(first: Floats, second: Floats) -> Floats:

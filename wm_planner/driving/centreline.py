@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.driving.boxes import checked
+from wm_planner.driving.checks import finite
 from wm_planner.driving.segments import Blocks, nearest_segments
 from wm_planner.errors import ShapeError
 
@@ -45,9 +45,9 @@ class Centreline:
     """
 
     def __init__(self, points: ArrayLike) -> None:
-        given = checked(points, "a centre line", None, 2)
-        if given.ndim != 2 or not np.isfinite(given).all():
-            raise ShapeError(f"a centre line has shape {given.shape}, wanted (P, 2), all finite")
+        given = finite(points, "a centre line's points", None, 2)
+        if given.ndim != 2:
+            raise ShapeError(f"a centre line has shape {given.shape}, wanted (P, 2)")
         fresh = np.ones(len(given), np.bool_)
         fresh[1:] = (np.diff(given, axis=0) != 0).any(axis=1)
         self.points: Floats = given[fresh]
@@ -70,7 +70,7 @@ class Centreline:
 
         Beyond the ends that is the end itself: see `extended`. Points near their predecessor are quickest.
         """
-        wanted = checked(points, "points", 2)
+        wanted = finite(points, "points", 2)
         flat = np.ascontiguousarray(wanted.reshape(-1, 2))
         segment, share, square = nearest_segments(flat, self._blocks)
         segment, share = segment.reshape(wanted.shape[:-1]), share.reshape(wanted.shape[:-1])

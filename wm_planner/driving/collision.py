@@ -7,7 +7,8 @@ what is near is looked at as boxes, in float64, so that NumPy and numba give the
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.driving.boxes import checked, gaps
+from wm_planner.driving.boxes import gaps
+from wm_planner.driving.checks import checked
 from wm_planner.driving.compiled import is_compiled
 from wm_planner.errors import ShapeError
 

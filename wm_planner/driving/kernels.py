@@ -102,3 +102,19 @@ def look_up(
                 holding[m, found] = polygon[part]
                 found += 1
     return holding, square
+
+
+@kernel
+def interpolated(grid: NDArray[np.float32], low: Floats, cell_m: float, points: Floats) -> Floats:
+    """Of `area.DrivableArea`."""
+    columns, rows = grid.shape
+    values = np.empty(len(points))
+    for m in range(len(points)):
+        x = min(max((points[m, 0] - low[0]) / cell_m, 0.0), columns - 1.001)
+        y = min(max((points[m, 1] - low[1]) / cell_m, 0.0), rows - 1.001)
+        i, j = int(x), int(y)
+        u, v = x - i, y - j
+        a, b = np.float64(grid[i, j]), np.float64(grid[i, j + 1])
+        c, d = np.float64(grid[i + 1, j]), np.float64(grid[i + 1, j + 1])
+        values[m] = (1 - u) * ((1 - v) * a + v * b) + u * ((1 - v) * c + v * d)
+    return values

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.driving.boxes import checked
+from wm_planner.driving.checks import checked
 from wm_planner.driving.compiled import is_compiled
 from wm_planner.errors import ShapeError
 

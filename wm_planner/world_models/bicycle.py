@@ -99,8 +99,7 @@ class BicycleModel:
             latent["heading"][:, 0],
             latent["speed"][:, 0],
             acceleration,
-            steering,
-            self.config.wheelbase_m,
+            np.tan(steering) * np.float32(1 / self.config.wheelbase_m),
             self.config.control_dt_s,
         )
         states = {

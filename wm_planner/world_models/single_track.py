@@ -1,8 +1,8 @@
 """The kinematic single track: where a car goes that accelerates and steers as told. Arithmetic on arrays.
 
-The reference point is the rear axle. Speeds are integrated by the trapezoid and positions along the mean heading
-of a step, which is of second order. Cars are the last axis, and only sums run along the horizon: that is what
-makes it quick. Computes in the type of its arrays.
+The reference point is the rear axle. Speeds are integrated by the trapezoid, and a step is an arc: exact where
+curvature is constant, of third order where it changes. Cars are the last axis, and only sums run along the
+horizon: that is what makes it quick. Computes in the type of its arrays.
 
 Source: Kong et al. 2015, sec. II.
 """
@@ -28,10 +28,10 @@ def motion(
     heading: Floats,
     speed: Floats,
     acceleration: Floats,
-    steering: Floats,
-    wheelbase_m: float,
+    curvature: Floats,
     dt: float,
     speeds: tuple[float, float] = (0.0, np.inf),
+    bend: Floats | None = None,
 ) -> Motion:
     """Drive N cars for H steps, each from its own state or all from one (N = 1 there).
 
@@ -40,10 +40,10 @@ def motion(
         heading: in rad, (N,).
         speed: along the heading, in m/s, (N,).
         acceleration: in m/s^2, (H, N).
-        steering: angle of the front wheel, its mean over the step, in rad, (H, N).
-        wheelbase_m: between the axles.
+        curvature: of the path, mean over a step, in 1/m, (H, N): the tangent of steering over the wheelbase.
         dt: of one step, in s.
         speeds: lowest and highest speed, in m/s: braking ends at the lowest.
+        bend: change of curvature over a step, in 1/m, (H, N); None for none.
     """
     kind, (lowest, highest) = acceleration.dtype.type, speeds
     after = acceleration * kind(dt)
@@ -55,9 +55,12 @@ def motion(
         np.add(speed, after[h], out=mean[h])
         speed = after[h]
     way = mean * kind(dt / 2)
-    turn = way * np.tan(steering) * kind(1 / wheelbase_m)
+    turn = way * curvature
     headings = _summed(turn.copy(), heading)
     mean_heading = headings - turn / 2
+    if bend is not None:
+        mean_heading -= way * bend / 12  # who bends later has gone straighter
+    way *= 1 - turn * turn / 24  # the chord of an arc is as much shorter, to the fourth order
     positions = np.stack([way * np.cos(mean_heading), way * np.sin(mean_heading)])  # (2, H, N)
     for axis in range(2):
         _summed(positions[axis], position[axis])
