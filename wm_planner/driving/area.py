@@ -9,7 +9,8 @@ from scipy.ndimage import distance_transform_edt
 from wm_planner.driving.boxes import boxes, corners
 from wm_planner.driving.checks import finite
 from wm_planner.driving.compiled import is_compiled
-from wm_planner.driving.polygons import REACH_M, Polygons
+from wm_planner.driving.polygons import Polygons
+from wm_planner.driving.tiles import REACH_M
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]
@@ -21,8 +22,8 @@ _MOST_NODES = 4_000_000
 class DrivableArea:
     """What polygons cover together.
 
-    A grid holds the signed distance at its nodes. Outside it is exact up to REACH_M and at least that beyond;
-    between nodes it is off by no more than `error_m`, so that a verdict needs the polygons only that near to it.
+    A grid holds the signed distance at its nodes. Outside it is exact up to REACH_M and at least that beyond.
+    Between nodes it is off by no more than `error_m`: a verdict needs the polygons only that near to it.
 
     Args:
         outlines: polygons (P, 2) in m.
@@ -52,10 +53,13 @@ class DrivableArea:
     @property
     def error_m(self) -> float:
         """The most that a distance between nodes is off by, outside of the area."""
-        return self.cell_m * np.sqrt(0.5)
+        return float(self.cell_m * np.sqrt(0.5))
 
     def signed_distance(self, points: ArrayLike) -> Floats:
-        """From points (..., 2) to the area's edge in m, (...), by the grid: below 0 inside, at least 10 off it."""
+        """From points (..., 2) to the area's edge in m, (...), by the grid: below 0 inside, 0 to 10 outside.
+
+        Inside it is off by a cell where the area is wide, and by more beside gaps narrower than a cell.
+        """
         return self._interpolated(self._grid, finite(points, "points", 2))
 
     def outside(self, points: ArrayLike, tolerance_m: float = 0.0) -> NDArray[np.bool_]:
@@ -80,7 +84,7 @@ class DrivableArea:
             poses: of the boxes' centres, x, y, yaw, (..., 3 or more).
             size: length and width, (2,), in m.
         """
-        return self.outside(corners(boxes(poses, size)), tolerance_m).any(axis=-1)
+        return np.asarray(self.outside(corners(boxes(poses, size)), tolerance_m).any(axis=-1))
 
     def _filled(self, counts: NDArray[np.int_]) -> NDArray[np.float32]:
         """The signed distance at the nodes, (columns, rows)."""
@@ -89,7 +93,7 @@ class DrivableArea:
         for column, at in enumerate(x):
             grid[column] = self.polygons.distance(np.stack([np.full(len(y), at), y], axis=1))
         inside = grid == 0
-        depth, far = (distance_transform_edt(side) * self.cell_m - self.cell_m / 2 for side in (inside, ~inside))
+        depth, far = (self.cell_m * (distance_transform_edt(side) - 0.5) for side in (inside, ~inside))
         grid = np.where(grid <= REACH_M, grid, np.maximum(far, REACH_M))
         return np.where(inside, -depth, grid).astype(np.float32)
 

@@ -1,7 +1,7 @@
 """Oriented boxes: corners, overlap, distance. A box is x, y of its centre [m], yaw [rad], length, width [m].
 
-Everything is in float64: near a boundary, the rounding of float32 on a map of some hundred metres is a tenth of
-a millimetre.
+Everything is in float64: the rounding of float32, on a map of some hundred metres, is hundredths of
+millimetres.
 """
 
 from typing import Any
@@ -76,8 +76,8 @@ def gaps(
 ) -> tuple[Any, Any, Any, Any]:
     """How far two boxes are apart along the axes of both, in m; they are apart where any is above 0.
 
-    Takes arrays, or numbers inside a kernel: centre of b less centre of a, and of each box the cosine and sine of
-    its yaw, half its length and half its width.
+    Takes arrays, or numbers inside a kernel: centre of b less centre of a, and of each box the cosine and
+    sine of its yaw, half its length and half its width.
 
     Source: Gottschalk et al. 1996 (separating axes), in the plane.
     """

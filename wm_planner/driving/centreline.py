@@ -92,10 +92,10 @@ class Centreline:
 
     def curvature(self, s: ArrayLike) -> Floats:
         """Turn of the heading a metre, (...), in 1/m, above 0 to the left; linear between the points."""
-        return np.asarray(np.interp(s, self.s, self._curvature))
+        return np.asarray(np.interp(np.asarray(s, np.float64), self.s, self._curvature))
 
     def extended(self, before_m: float = 0.0, after_m: float = 0.0) -> Self:
-        """The line with straight pieces put before its start and after its end; s = 0 moves with the start."""
+        """The line with straight pieces before its start and after its end; s = 0 moves with the start."""
         first = self.points[0] - before_m * np.array([np.cos(self.yaw[0]), np.sin(self.yaw[0])])
         last = self.points[-1] + after_m * np.array([np.cos(self.yaw[-1]), np.sin(self.yaw[-1])])
         return type(self)(np.concatenate([first[None], self.points, last[None]]))
@@ -105,7 +105,7 @@ class Centreline:
 
 
 def _curvature(yaw: Floats, lengths: Floats) -> Floats:
-    """At the points, (P,): the turn at each, over half the segments beside it; at the ends their neighbours'."""
+    """At the points, (P,): the turn there over half the segments beside it; at the ends the neighbours'."""
     if len(yaw) == 1:
         return np.zeros(2)
     turn = np.diff(yaw)

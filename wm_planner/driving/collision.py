@@ -1,7 +1,7 @@
 """Collisions of many candidate trajectories with many agents: when does a box first meet a box?
 
-Agents that are absent at a step are NaN there. Candidates far from every agent cost a comparison of circles; only
-what is near is looked at as boxes, in float64, so that NumPy and numba give the same verdicts.
+Agents that are absent at a step are NaN there. Who is far from every agent costs a comparison of circles;
+only what is near is looked at as boxes, in float64, so that NumPy and numba give the same verdicts.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ def first_hits(ego: Floats, size: ArrayLike, agents: Floats, sizes: ArrayLike) -
     Args:
         ego: poses of the box's centre, x, y, yaw, (N, T, 3 or more); m and rad.
         size: length and width of the ego, (2,), in m.
-        agents: the same of A agents, (T, A, 3 or more), or (N, T, A, 3 or more) where they differ by candidate.
+        agents: the same of A agents, (T, A, 3 or more), or (N, T, A, 3 or more) if they differ by candidate.
         sizes: (A, 2).
 
     Raises:
@@ -42,7 +42,7 @@ def first_hits(ego: Floats, size: ArrayLike, agents: Floats, sizes: ArrayLike) -
 def first_hit(ego: Floats, size: ArrayLike, agents: Floats, sizes: ArrayLike) -> Steps:
     """The first step in which each candidate meets anyone, (N,); T where it never does. See `first_hits`."""
     hits = first_hits(ego, size, agents, sizes)
-    return hits.min(axis=1, initial=np.shape(ego)[1])
+    return np.asarray(hits.min(axis=1, initial=np.shape(ego)[1]))
 
 
 def _first_hits(
@@ -61,12 +61,12 @@ def _first_hits(
 
 
 def _near(ego: Floats, agents: Floats, reach: Floats) -> tuple[Steps, ...]:
-    """Which candidates (N, T, 2) come within `reach` (A,) of which agents (1 or N, T, A, 2): n, t, a of each."""
+    """Which candidates (N, T, 2) come within `reach` (A,) of which agents (1 or N, T, A, 2): n, t, a."""
     first = ego[:, 0]
     origin = first[np.isfinite(first).all(axis=1)][:1].sum(axis=0)
     ego_x, ego_y = np.ascontiguousarray((ego - origin).T.astype(np.float32))[:, :, None]  # (T, 1, N) each
     x, y = np.ascontiguousarray((agents - origin).transpose(3, 1, 2, 0).astype(np.float32))  # (T, A, 1 or N)
-    limit = (np.float32(reach + _MARGIN) ** 2)[:, None]
+    limit = np.square(reach + _MARGIN).astype(np.float32)[:, None]
     near = []
     for t in range(len(x)):  # step by step, so that everything stays in the cache
         square, other = ego_x[t] - x[t], ego_y[t] - y[t]  # (A, N): loops along N are the longest
@@ -94,8 +94,8 @@ def _checked(
         or half.shape != (2,)
     ):
         raise ShapeError(
-            f"the ego has shape {ego.shape}, agents {agents.shape}, their sizes {halves.shape}: wanted (N, T, 3), "
-            "(T, A, 3) or (N, T, A, 3), and (A, 2)"
+            f"the ego has shape {ego.shape}, agents {agents.shape}, their sizes {halves.shape}: wanted "
+            "(N, T, 3), (T, A, 3) or (N, T, A, 3), and (A, 2)"
         )
     return ego[..., :3], agents[..., :3], half, halves
 

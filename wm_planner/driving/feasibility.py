@@ -1,7 +1,8 @@
-"""Whether a vehicle can drive a trajectory: the commands between its states are looked for, within what it can do.
+"""Whether a vehicle can drive a trajectory: commands between its states are looked for.
 
-Source: commonroad-drivability-checker (feasibility_checker, its position-orientation objective and criteria) for
-the kinematic single track. There SLSQP looks for one pair of states at a time; here Gauss and Newton for all.
+Source: commonroad-drivability-checker (feasibility_checker, its position-orientation objective and
+criteria), for its kinematic single track. There SLSQP looks at one pair of states at a time; here Gauss and
+Newton at all.
 """
 
 from typing import NamedTuple
@@ -64,7 +65,7 @@ def reconstructed(vehicle: Vehicle, states: ArrayLike, dt: float) -> Reconstruct
 
 def feasible(vehicle: Vehicle, states: ArrayLike, dt: float) -> NDArray[np.bool_]:
     """Whether trajectories (..., T, 6) of the rear axle can be driven, (...)."""
-    return reconstructed(vehicle, states, dt).reached.all(axis=-1)
+    return np.asarray(reconstructed(vehicle, states, dt).reached.all(axis=-1))
 
 
 def _errors(vehicle: Vehicle, before: Floats, after: Floats, commands: Floats, dt: float) -> Floats:
@@ -77,10 +78,9 @@ def _errors(vehicle: Vehicle, before: Floats, after: Floats, commands: Floats, d
 def _newton(vehicle: Vehicle, before: Floats, after: Floats, commands: Floats, dt: float) -> Floats:
     """The step of Gauss and Newton that commands (..., 2) are to be lessened by."""
     here = _errors(vehicle, before, after, commands, dt)
-    slopes = [
-        (_errors(vehicle, before, after, commands + nudge, dt) - here) / _NUDGE for nudge in _NUDGE * np.eye(2)
-    ]
-    first, second = slopes
+    nudged = (_errors(vehicle, before, after, commands + nudge, dt) for nudge in _NUDGE * np.eye(2))
+    first, second = ((there - here) / _NUDGE for there in nudged)
     a, b, d = (first**2).sum(-1) + 1e-12, (first * second).sum(-1), (second**2).sum(-1) + 1e-12
     p, q = (first * here).sum(-1), (second * here).sum(-1)
-    return np.stack([d * p - b * q, a * q - b * p], axis=-1) / (a * d - b * b)[..., None]
+    solved: Floats = np.stack([d * p - b * q, a * q - b * p], axis=-1) / (a * d - b * b)[..., None]
+    return solved

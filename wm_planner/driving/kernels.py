@@ -1,10 +1,11 @@
-"""The loops that numba compiles. Each does what a function of NumPy beside its caller does, to the last bit."""
+"""The loops that numba compiles. Each does what NumPy does beside its caller, to the last bit."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving import boxes, polygons
 from wm_planner.driving.compiled import kernel
+from wm_planner.driving.tiles import TILE_M
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -31,7 +32,8 @@ def first_hits(
                 dx, dy = agents[m, t, a, 0] - ego[n, t, 0], agents[m, t, a, 1] - ego[n, t, 1]
                 if not dx * dx + dy * dy < reach[a] or hits[n, a] < t:
                     continue
-                ca, sa, cb, sb = ego_way[n, t, 0], ego_way[n, t, 1], agents_way[m, t, a, 0], agents_way[m, t, a, 1]
+                ca, sa = ego_way[n, t]
+                cb, sb = agents_way[m, t, a]
                 g = _gaps(dx, dy, ca, sa, half[0], half[1], cb, sb, halves[a, 0], halves[a, 1])
                 if g[0] <= 0 and g[1] <= 0 and g[2] <= 0 and g[3] <= 0:
                     hits[n, a] = t
@@ -87,7 +89,7 @@ def look_up(
     holding, square = np.full((len(points), most), -1), np.full(len(points), np.inf)
     for m in range(len(points)):
         x, y = points[m]
-        column, row = np.floor((x - origin[0]) / polygons.TILE_M), np.floor((y - origin[1]) / polygons.TILE_M)
+        column, row = np.floor((x - origin[0]) / TILE_M), np.floor((y - origin[1]) / TILE_M)
         if not (0 <= column < counts[0] and 0 <= row < counts[1]):
             continue
         tile = int(column) * counts[1] + int(row)

@@ -1,7 +1,8 @@
 """Speed and curvature of a path that is given as poses alone, smoothed by least squares.
 
-Source: nuplan-devkit's tracker_utils, whose two problems these are. There they are dense in accelerations and
-rates of curvature; in speeds the first has one matrix for all paths, and in curvatures the second three diagonals.
+Source: nuplan-devkit's tracker_utils, whose two problems these are. There they are dense, in accelerations
+and rates of curvature; in speeds the first has one matrix for all paths, in curvatures the second has three
+diagonals.
 """
 
 from functools import cache
@@ -48,7 +49,7 @@ def fitted_curvature(yaw: Floats, speed: Floats, dt: float, rate_penalty: float)
 def _smoother(count: int, dt: float, penalty: float) -> Floats:
     """The symmetric matrix (count, count) that smooths measured speeds."""
     bend = np.diff(np.eye(count), n=2, axis=0) if count > 2 else np.zeros((1, count))
-    return np.linalg.inv(np.eye(count) + penalty / dt**4 * bend.T @ bend)
+    return np.asarray(np.linalg.inv(np.eye(count) + penalty / dt**4 * bend.T @ bend), np.float64)
 
 
 def _tridiagonal(diagonal: Floats, beside: float, right: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The nearest of a polyline's segments, found exactly: segments lie in blocks, and far blocks are passed over."""
+"""The nearest of a polyline's segments, exactly: segments lie in blocks, and far blocks are passed over."""
 
 from typing import NamedTuple
 
@@ -46,7 +46,11 @@ class Blocks(NamedTuple):
 
 
 def nearest_segments(points: Floats, blocks: Blocks) -> tuple[Indices, Floats, Floats]:
-    """The nearest segment of points (M, 2), the first of several: its index, the share of it, the squared distance."""
+    """The nearest segment of points (M, 2), the first of several.
+
+    Returns:
+        Its index, the share of it where its nearest point lies, and the squared distance, (M,) each.
+    """
     if is_compiled():
         from wm_planner.driving import kernels
 
@@ -60,7 +64,7 @@ def nearest_segments(points: Floats, blocks: Blocks) -> tuple[Indices, Floats, F
 
 
 def _nearest(points: Floats, blocks: Blocks) -> tuple[Indices, Floats, Floats]:
-    """What the kernel does, by NumPy: first in the block whose centre is nearest, then in those not too far."""
+    """What the kernel does, by NumPy: first in the block whose centre is nearest, then in all near enough."""
     x, y = np.ascontiguousarray(points.T)
     found = _Found(np.zeros(len(x), np.int64), np.zeros(len(x)), np.full(len(x), np.inf))
     away = np.square(x - blocks.centres[:, :1]) + np.square(y - blocks.centres[:, 1:])  # (B, M)

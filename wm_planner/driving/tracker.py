@@ -124,8 +124,8 @@ class Tracker:
     ) -> Floats:
         """The constant rate (N,) that is best at the horizon's end.
 
-        With the way w of each step, yaw grows by w (steering / wheelbase - curvature) and the lateral error by
-        w yaw, so that both ends are sums: of what comes of itself, and of what a rate of 1 adds.
+        With the way w of each step, yaw grows by w (steering / wheelbase - curvature) and the lateral error
+        by w yaw, so that both ends are sums: of what comes of itself, and of what a rate of 1 adds.
         """
         way = speed * self.dt  # (horizon, N)
         ramp = self.dt * np.arange(len(way))[:, None]  # steering after a rate of 1
@@ -136,9 +136,8 @@ class Tracker:
         yaw_end, yaw_gain = _wrapped(yaw + free[-1]), forced[-1]
         c = self.config
         slope = c.lateral_weight * lateral_gain * lateral_end + c.yaw_weight * yaw_gain * yaw_end
-        return -slope / (
-            c.lateral_weight * lateral_gain**2 + c.yaw_weight * yaw_gain**2 + c.steering_rate_weight
-        )
+        bend = c.lateral_weight * lateral_gain**2 + c.yaw_weight * yaw_gain**2 + c.steering_rate_weight
+        return np.asarray(-slope / bend)
 
 
 def _wrapped(angle: Floats) -> Floats:

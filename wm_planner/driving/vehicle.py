@@ -1,8 +1,8 @@
 """Vehicles: their size, what they can do, and how they move: a kinematic single track with limits and lags.
 
-A state is x, y of the rear axle [m], yaw [rad], speed along yaw [m/s], acceleration [m/s^2], steering angle of
-the front wheel [rad]; a command is an acceleration [m/s^2] and a steering rate [rad/s]. Boxes and scenarios
-name the centre instead: `centred` and `at_rear_axle` turn one into the other.
+A state is x, y of the rear axle [m], yaw [rad], speed along yaw [m/s], acceleration [m/s^2], angle of the
+front wheel [rad]; a command is an acceleration [m/s^2] and a steering rate [rad/s]. Boxes and scenarios
+name the centre instead of the rear axle: `centred` and `at_rear_axle` turn one into the other.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
 """The kinematic single track: where a car goes that accelerates and steers as told. Arithmetic on arrays.
 
-The reference point is the rear axle. Speeds are integrated by the trapezoid, and a step is an arc: exact where
-curvature is constant, of third order where it changes. Cars are the last axis, and only sums run along the
-horizon: that is what makes it quick. Computes in the type of its arrays.
+The reference point is the rear axle. Speeds are integrated by the trapezoid, and a step is an arc: of
+fourth order where curvature is constant, of third where it changes. Cars are the last axis, and only sums
+run along the horizon: that is what makes it quick. Computes in the type of its arrays.
 
 Source: Kong et al. 2015, sec. II.
 """
@@ -16,7 +16,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 class Motion(NamedTuple):
-    """After each of H steps: x and y in m, (2, H, N); heading in rad, not wrapped, (H, N); speed in m/s, (H, N)."""
+    """After each step: x and y in m, (2, H, N); heading in rad, not wrapped, and speed in m/s, (H, N)."""
 
     position: Floats
     heading: Floats
