@@ -20,7 +20,7 @@ FLOORS = (
     {"cli", "bench"},
     {"doctor", "evaluation", "bridges", "launching", "recording", "collection"},
     {"node", "planners", "safety"},
-    {"simulation", "control", "world_models", "costs"},
+    {"driving", "simulation", "control", "world_models", "costs"},
     {"messaging", "data"},
     {"messages", "config", "plugins", "share", "clock", "terminal"},
     {"errors"},
@@ -30,6 +30,7 @@ ALLOWED = {
     ("doctor", "evaluation"),
     ("evaluation", "launching"),
     ("evaluation", "recording"),
+    ("driving", "world_models"),
     ("simulation", "control"),
     ("simulation", "world_models"),
     ("control", "world_models"),
@@ -53,7 +54,7 @@ LEARNING_MAY_IMPORT = {
     "world_models",
     *LEARNING,
 }
-THINKING = {"simulation", "control", "world_models", "costs", "planners", "safety", "data"}
+THINKING = {"driving", "simulation", "control", "world_models", "costs", "planners", "safety", "data"}
 TALKING = {"messages", "messaging", "node", "launching", "recording"}
 
 HOMES = {
@@ -66,6 +67,8 @@ HOMES = {
     "onnxruntime": ("wm_planner/world_models/onnx.py",),
     "torch": ("wm_planner/networks/", "wm_planner/training/", "models/"),
     "pybullet": ("wm_planner/simulation/bullet.py",),
+    "numba": ("wm_planner/driving/compiled.py",),
+    "shapely": ("wm_planner/evaluation/driving_benchmark.py",),
 }
 
 

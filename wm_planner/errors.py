@@ -68,6 +68,7 @@ EXTRAS = {
     **dict.fromkeys(("mujoco", "gymnasium", "imageio", "matplotlib", "joblib"), "sim"),
     **dict.fromkeys(("torch", "onnx", "onnxscript", "accelerate", "safetensors", "tensorboardX"), "train"),
     "pybullet": "bullet",
+    **dict.fromkeys(("numba", "PIL"), "drive"),
 }
 """Package to the extra of wm_planner that brings it."""
 

@@ -17,7 +17,7 @@ from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]
 
-_SMOOTHING = 8  # steps of the window over acceleration
+_SMOOTHING = 8  # steps of the window over acceleration; even as nuPlan's, it looks half a step ahead
 _DERIVING = 15  # steps of the window under a derivative
 _FEWEST = 4  # steps, for a cubic
 

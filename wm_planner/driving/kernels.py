@@ -11,7 +11,8 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _gaps = kernel(boxes.gaps)
-_crossing = kernel(polygons.crossing)
+_crosses = kernel(polygons.crosses)
+_square_to_edge = kernel(polygons.square_to_edge)
 
 
 @kernel
@@ -77,6 +78,7 @@ def nearest_segments(
 def look_up(
     points: Floats,
     most: int,
+    measured: bool,
     origin: Floats,
     counts: Indices,
     parts: Indices,
@@ -97,9 +99,10 @@ def look_up(
         for part in range(parts[tile], parts[tile + 1]):
             held = inverted[part]
             for e in range(edges[part], edges[part + 1]):
-                crossed, away = _crossing(x, y, ends[e, 0], ends[e, 1], ends[e, 2], ends[e, 3])
-                held ^= crossed
-                square[m] = min(square[m], away)
+                x0, y0, x1, y1 = ends[e]
+                held ^= _crosses(x, y, x0, y0, x1, y1)
+                if measured:
+                    square[m] = min(square[m], _square_to_edge(x, y, x0, y0, x1, y1))
             if held:
                 holding[m, found] = polygon[part]
                 found += 1

@@ -36,7 +36,7 @@ class Polygons:
 
         By the even-odd rule; an edge may count either way. K is the most that hold one of the points.
         """
-        return self._looked_up(points)[0]
+        return self._looked_up(points, measured=False)[0]
 
     def contain(self, points: ArrayLike) -> NDArray[np.bool_]:
         """Whether any polygon holds each of the points (..., 2)."""
@@ -44,21 +44,23 @@ class Polygons:
 
     def distance(self, points: ArrayLike) -> Floats:
         """From points (..., 2) to what the polygons cover together, in m; beyond REACH_M perhaps infinite."""
-        holding, edge = self._looked_up(points)
+        holding, edge = self._looked_up(points, measured=True)
         return np.where((holding >= 0).any(axis=-1), 0.0, edge)
 
-    def _looked_up(self, points: ArrayLike) -> tuple[Indices, Floats]:
-        """Polygons that hold the points, (..., K), and the distance to the nearest edge of any, (...)."""
+    def _looked_up(self, points: ArrayLike, measured: bool) -> tuple[Indices, Floats]:
+        """Polygons that hold the points, (..., K), and if measured the distance to the nearest edge, (...)."""
         wanted = checked(points, "points", 2)
         flat = np.ascontiguousarray(wanted.reshape(-1, 2))
         most = int(np.diff(self._tiles.parts).max(initial=0))
         if is_compiled():
             from wm_planner.driving import kernels
 
-            holding, square = kernels.look_up(flat, most, *self._tiles)
+            holding, square = kernels.look_up(flat, most, measured, *self._tiles)
         else:
             starts = range(0, max(len(flat), 1), _AT_ONCE)
-            looked = [_look_up(flat[first : first + _AT_ONCE], most, self._tiles) for first in starts]
+            looked = [
+                _look_up(flat[first : first + _AT_ONCE], most, measured, self._tiles) for first in starts
+            ]
             holding, square = (np.concatenate(part) for part in zip(*looked, strict=True))
         holding = holding[:, : int((holding >= 0).sum(axis=1).max(initial=0))]
         shape = wanted.shape[:-1]
@@ -74,7 +76,7 @@ def _outline(outline: ArrayLike, index: int) -> Floats:
     return points
 
 
-def _look_up(points: Floats, most: int, tiles: Tiles) -> tuple[Indices, Floats]:
+def _look_up(points: Floats, most: int, measured: bool, tiles: Tiles) -> tuple[Indices, Floats]:
     """What the kernel does, by NumPy."""
     holding = np.full((len(points), most), -1, np.int64)
     square = np.full(len(points), np.inf)
@@ -87,9 +89,9 @@ def _look_up(points: Floats, most: int, tiles: Tiles) -> tuple[Indices, Floats]:
     pair, edge = spread(tiles.edges[part], tiles.edges[part + 1])
     x, y = points[point[pair]].T
     x0, y0, x1, y1 = tiles.ends[edge].T
-    crossed, away = crossing(x, y, x0, y0, x1, y1)
-    odd = np.bincount(pair, crossed, minlength=len(part)) % 2 == 1
-    np.minimum.at(square, point[pair], away)
+    if measured:
+        np.minimum.at(square, point[pair], square_to_edge(x, y, x0, y0, x1, y1))
+    odd = np.bincount(pair, crosses(x, y, x0, y0, x1, y1), minlength=len(part)) % 2 == 1
     held = odd != tiles.inverted[part]
     rank = np.cumsum(held) - held  # of those that hold the same point, counted from its first
     first = np.searchsorted(point, point)
@@ -97,15 +99,17 @@ def _look_up(points: Floats, most: int, tiles: Tiles) -> tuple[Indices, Floats]:
     return holding, square
 
 
-def crossing(x: Any, y: Any, x0: Any, y0: Any, x1: Any, y1: Any) -> tuple[Any, Any]:
-    """Whether a ray along +x from a point crosses an edge, and the squared distance of the two.
+def crosses(x: Any, y: Any, x0: Any, y0: Any, x1: Any, y1: Any) -> Any:
+    """Whether a ray along +x from a point crosses an edge. Takes arrays, or numbers inside a kernel."""
+    rise = y1 - y0
+    return ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) / (rise + (rise == 0)) * (x1 - x0))
 
-    Takes arrays, or numbers inside a kernel.
-    """
+
+def square_to_edge(x: Any, y: Any, x0: Any, y0: Any, x1: Any, y1: Any) -> Any:
+    """The squared distance of a point to an edge. Takes arrays, or numbers inside a kernel."""
     wx, wy = x1 - x0, y1 - y0
-    crossed = ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) / (wy + (wy == 0)) * wx)
     square = wx * wx + wy * wy
     share = ((x - x0) * wx + (y - y0) * wy) / (square + (square == 0))
     share = np.minimum(np.maximum(share, 0.0), 1.0)
     dx, dy = x - x0 - share * wx, y - y0 - share * wy
-    return crossed, dx * dx + dy * dy
+    return dx * dx + dy * dy

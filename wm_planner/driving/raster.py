@@ -1,7 +1,8 @@
 """A picture of the traffic from above, the ego in the middle and heading up: what an encoder sees.
 
-The map is drawn once, at half the picture's pixel; a picture is a turned crop of it on which boxes, route and
-lights are drawn, averaged over 2 x 2 pixels: everything has smooth edges and moves by less than a pixel.
+The map is drawn once, at half the picture's pixel; a picture is a turned crop of it on which boxes, route
+and lights are drawn, averaged over 2 x 2 pixels: edges are smooth, and everything moves by halves of a
+pixel.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -106,10 +107,12 @@ class BirdsEye:
         for line, colour in (*drawn, *lights):
             pen.line(self._on_picture(finite(line, "a line", None, 2), box), fill=colour, width=self._width)
         shown = np.flatnonzero(np.isfinite(others).all(axis=1)).tolist()
-        outlines = corners(np.concatenate([others[shown], box[None]]))
+        shapes = np.concatenate([others[shown], box[None]])
+        shapes[:, 3:] -= 1 / self._scale  # Pillow draws the pixels of the outline as well
+        outlines = self._on_picture(corners(shapes).reshape(-1, 2), box)
         shades = [AGENT if colours is None else colours[index] for index in shown]
-        for outline, shade in zip(outlines, [*shades, EGO], strict=True):
-            pen.polygon(self._on_picture(outline, box), fill=shade)
+        for index, shade in enumerate([*shades, EGO]):
+            pen.polygon(outlines[4 * index : 4 * index + 4], fill=shade)
         return np.asarray(picture.reduce(_FINE))
 
     def _crop(self, pose: Floats) -> Image.Image:
@@ -125,15 +128,19 @@ class BirdsEye:
             (size, size), Image.Transform.AFFINE, turned, Image.Resampling.NEAREST, fillcolor=GROUND
         )
 
-    def _on_map(self, points: Floats) -> list[tuple[float, float]]:
-        return [(x, y) for x, y in ((points - self._low) * self._scale).tolist()]
+    def _on_map(self, points: Floats) -> list[tuple[int, int]]:
+        return _pixels((points - self._low) * self._scale)
 
-    def _on_picture(self, points: Floats, ego: Floats) -> list[tuple[float, float]]:
+    def _on_picture(self, points: Floats, ego: Floats) -> list[tuple[int, int]]:
         """Points (P, 2) as columns and rows of the crop."""
         cos, sin = np.cos(ego[2]), np.sin(ego[2])
         way = points - ego[:2]
         column = way[:, 0] * sin - way[:, 1] * cos
         row = self.config.ahead_m - way[:, 0] * cos - way[:, 1] * sin
         half = self.config.size_px * _FINE / 2
-        pixels = np.stack([column, row], axis=1) * self._scale + half
-        return [(x, y) for x, y in pixels.tolist()]
+        return _pixels(np.stack([column, row], axis=1) * self._scale + half)
+
+
+def _pixels(places: Floats) -> list[tuple[int, int]]:
+    """The pixels (P, 2) whose centres are nearest to places, columns and rows; pixel 0 is from 0 to 1."""
+    return [(x, y) for x, y in np.rint(places - 0.5).astype(np.int64).tolist()]
