@@ -9,7 +9,8 @@ A deployed step sees the frame it starts from and those imagined since, up to `c
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,7 @@ from wm_planner.control.pose import moved
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.networks.pictures import Pictures, side_by_side
 from wm_planner.networks.rope import CPU
+from wm_planner.networks.slow_features import SlowFeatures
 from wm_planner.networks.vjepa2 import SIZES, VitSize, VJepa2Encoder, normalise
 from wm_planner.networks.vjepa2_ac import AC_PREDICTOR, POSE_SIZE, AcPredictor
 from wm_planner.networks.whitening import Whitening
@@ -34,6 +36,9 @@ from wm_planner.world_models.card import LatentSpec, Quantity
 TUBELET = 2
 CACHE_BYTES = 2**31
 """Of the keys and values of all candidates of one call; where they need more, fewer are called at once."""
+
+SURVEYED = 100
+"""Batches that standardise the tokens, and as many more that show which of their directions are slow."""
 
 POSES = ("tcp_pose", "tcp_position")
 """States that serve as pose, the first that the data has: 7 numbers, or the first 3 of them with the tool's
@@ -56,6 +61,8 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
             over from its last.
         tokens: `normed` as published; `whitened` besides, over the data, per place and channel, and predicted
             as what changes: a small encoder's normed tokens hardly do, and a loss over them rewards copying.
+        slow_features: how many slow features of the tokens the latent has besides, before them, so that costs
+            compare them: the distance between tokens tells little of a goal that is far away.
         units: what the predictor reads poses and actions in: `physical` (m, rad), as published weights do, or
             `scaled` by the data, which learns faster.
     """
@@ -68,6 +75,7 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
     rollout: Positive = 2
     context: Positive = 1
     tokens: Literal["normed", "whitened"] = "normed"
+    slow_features: int = 0
     units: Literal["physical", "scaled"] = "physical"
 
     def __post_init__(self) -> None:
@@ -98,6 +106,7 @@ RECIPES = {
         weight_decay=0.04,
         decayed="matrices",
         tokens="whitened",
+        slow_features=8,
         units="scaled",
     ),
     "giant": Recipe(
@@ -144,7 +153,13 @@ class VJepa2Ac(TrainableModel):
         self.predictor.extrinsics_encoder.requires_grad_(False)  # no camera token: it gets no gradient
         shape = (grid[0] * grid[1], recipe.encoder.dim)
         self.whitening = Whitening(*shape) if recipe.tokens == "whitened" else None
+        self.slow_features = SlowFeatures(recipe.slow_features, *shape) if recipe.slow_features else None
         self.latents = (
+            *(
+                [LatentSpec(name="slow_features", shape=(recipe.slow_features,))]
+                if self.slow_features
+                else []
+            ),
             LatentSpec(name="tokens", shape=shape),
             LatentSpec(name=self.pose.name, shape=(self.pose.size,), unit=self.pose.unit),
         )
@@ -165,13 +180,20 @@ class VJepa2Ac(TrainableModel):
         """Load the encoder; what is trained here, the predictor, starts from nothing."""
         fit(self.encoder, read(path, self.part))
 
+    def prepare(self, clips: Iterator[Mapping[str, Tensor]]) -> None:
+        """Standardise the tokens by the data, and find their slow directions."""
+        if self.whitening:
+            for clip in islice(clips, SURVEYED):
+                self.whitening.observe(self._normed(clip["images"].flatten(0, 1)))
+        if self.slow_features:
+            self.slow_features.fit(self._frames(clip["images"]) for clip in islice(clips, SURVEYED))
+
     def lower(self) -> None:
         self.encoder.half()
         self.predictor.half()
 
     def encode(self, images: Tensor, state: Tensor) -> dict[str, Tensor]:
-        tokens = self._normed(images)
-        return {"tokens": self.whitening(tokens) if self.whitening else tokens, self.pose.name: state}
+        return {**self._compared(self._tokens(images)), self.pose.name: state}
 
     def step(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
         pose, action = self._seven(latent[self.pose.name]), self._seven(action)
@@ -179,30 +201,50 @@ class VJepa2Ac(TrainableModel):
             after = self._continue(latent, action, pose)
         else:
             one = self._predict(latent["tokens"].unsqueeze(1), action.unsqueeze(1), pose.unsqueeze(1))
-            after = {"tokens": one.squeeze(1)}
+            after = self._compared(one.squeeze(1))
         return {**after, self.pose.name: moved(pose, action)[:, : self.pose.size]}
 
     def loss(
         self, batch: Mapping[str, Tensor], progress: float, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
         pose, action = self._seven(batch["state"]), self._seven(batch["action"])
-        with torch.no_grad():
-            tokens = self._normed(batch["images"].flatten(0, 1))
-            if self.whitening:
-                self.whitening.observe(tokens)
-                tokens = self.whitening(tokens)
-            tokens = tokens.unflatten(0, pose.shape[:2])  # (B, T, P, D)
+        tokens = self._frames(batch["images"])
         forced = self._predict(tokens[:, :-1], action[:, :-1], pose[:, :-1])
         frames = torch.cat((tokens[:, :1], forced[:, :1]), dim=1)
         for t in range(2, self.rollout + 1):
             after = self._predict(frames, action[:, :t], pose[:, :t])
             frames = torch.cat((frames, after[:, -1:]), dim=1)
         terms = {
-            "teacher_forced": (forced - tokens[:, 1:]).abs().mean(),
-            "rollout": (frames[:, 1:] - tokens[:, 1 : self.rollout + 1]).abs().mean(),
+            "teacher_forced": self._error(forced, tokens[:, 1:]),
+            "rollout": self._error(frames[:, 1:], tokens[:, 1 : self.rollout + 1]),
         }
         return torch.stack(list(terms.values())).sum(), terms
 
+    def _error(self, imagined: Tensor, real: Tensor) -> Tensor:
+        """The mean absolute error of tokens (B, T, P, D), and that of their slow features."""
+        error = (imagined - real).abs().mean()
+        if self.slow_features:
+            error = error + self.slow_features((imagined - real).flatten(0, 1)).abs().mean()
+        return error
+
+    def _compared(self, tokens: Tensor) -> dict[str, Tensor]:
+        """The learned arrays of the latent, of its tokens (B, P, D)."""
+        return {
+            **({"slow_features": self.slow_features(tokens)} if self.slow_features else {}),
+            "tokens": tokens,
+        }
+
+    @torch.no_grad()
+    def _frames(self, images: Tensor) -> Tensor:
+        """The tokens (B, T, P, D) of clips of pictures (B, T, ...)."""
+        return self._tokens(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+
+    def _tokens(self, images: Tensor) -> Tensor:
+        """The tokens (B, P, D) that are predicted."""
+        normed = self._normed(images)
+        return self.whitening(normed) if self.whitening else normed
+
+    @torch.no_grad()
     def _normed(self, images: Tensor) -> Tensor:
         """The frozen encoder's layer-normed tokens (B, P, D) of pictures, each doubled to fill a tubelet."""
         doubled = self.pictures(images).unsqueeze(2).repeat(1, 1, TUBELET, 1, 1)  # (B, 3, 2, h, w)
@@ -229,7 +271,7 @@ class VJepa2Ac(TrainableModel):
         )  # (N, context - 1), none for the last
         slots = torch.where(here[:, None, None, None, :, None, None], own, slots)
         return {
-            "tokens": self._after(tokens, predicted),
+            **self._compared(self._after(tokens, predicted)),
             "keys_values": slots.flatten(4, 5).float(),
             "frame": (frame + 1) % self.context,
         }

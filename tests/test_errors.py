@@ -19,3 +19,7 @@ def test_the_closest_name_is_offered_with_all_that_are_known():
 def test_without_a_close_name_only_the_known_ones_are_listed():
     assert did_you_mean("zzz", {"b", "a"}) == "known: a, b"
     assert did_you_mean("zzz", []) == "known: none"
+
+
+def test_a_long_list_is_cut():
+    assert did_you_mean("zzz", (f"{i:02}" for i in range(30))).endswith("22, 23 and 6 more")

@@ -8,6 +8,7 @@ from wm_planner.networks.masks import frame_causal
 from wm_planner.networks.pictures import Pictures
 from wm_planner.networks.rope import conditioned_positions, grid_positions, rope_tables, rotate
 from wm_planner.networks.sigreg import SigReg
+from wm_planner.networks.slow_features import SlowFeatures
 from wm_planner.networks.transformer import Attention, Block
 from wm_planner.world_models.card import ObservationSpec
 
@@ -147,3 +148,26 @@ def test_sigreg_is_a_function_of_its_generator():
     sigreg, z = SigReg(), torch.randn(16, 4, 8)
     first, second, third = (sigreg(z, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
     assert first == second != third
+
+
+def test_slow_features_follow_what_a_clip_changes_and_not_what_jumps_or_stands_still():
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(256, 6, 5, generator=generator)
+    walk, scenery = noise[..., :1].cumsum(1), 10 * noise[:, :1, 1:2].expand(-1, 6, -1)
+    parts = torch.cat((walk, scenery, noise[..., 2:]), dim=-1)  # (B, T, 5)
+    mixed = parts @ torch.randn(5, 5, generator=generator)
+    features = SlowFeatures(1, 5)
+    features.fit(mixed.split(64))
+    read = features(mixed.flatten(0, 1)).view(256, 6)
+    over_clip = read[:, -1] - read[:, 0]
+    assert over_clip.square().mean() == pytest.approx(1.0, rel=1e-3)
+    together = torch.corrcoef(torch.stack((read.diff(dim=1).flatten(), walk[..., 0].diff(dim=1).flatten())))
+    assert together[0, 1].abs() > 0.8
+
+
+@pytest.mark.parametrize("shape", [(3,), (9000,)])
+def test_slow_features_of_frames_too_small_or_too_large_are_refused(shape):
+    with pytest.raises(
+        ConfigError, match=r"4 slow features of frames of \d+ numbers: wanted frames of 4 to 8192"
+    ):
+        SlowFeatures(4, *shape)

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from moving_dot import BOX_M, write
 
-from wm_planner.evaluation.prediction import effective_rank, embed, measure, probe, relative_error
+from wm_planner.evaluation.prediction import (
+    effective_rank,
+    embed,
+    measure,
+    probe,
+    relative_error,
+    static_share,
+)
 from wm_planner.world_models.card import ActionSpec, Card, LatentSpec, ObservationSpec, Quantity
 
 
@@ -83,6 +90,13 @@ def test_effective_rank_counts_directions_of_equal_variance():
     three = rng.standard_normal((4000, 3)) @ np.linalg.qr(rng.standard_normal((9, 9)))[0][:3]
     assert effective_rank(three) == pytest.approx(3.0, abs=0.01)
     assert effective_rank(np.outer(rng.standard_normal(50), np.ones(4))) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_the_static_share_is_what_places_alone_explain():
+    rng = np.random.default_rng(0)
+    place, moving = rng.standard_normal((1, 400, 5)), rng.standard_normal((100, 400, 5))
+    assert static_share(3 * place + moving) == pytest.approx(0.9, abs=0.02)
+    assert static_share(moving[:, 0]) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_a_probe_is_judged_on_episodes_that_it_was_not_fitted_on():

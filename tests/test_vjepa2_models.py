@@ -162,14 +162,14 @@ def test_one_deployed_step_is_the_first_frame_of_the_causal_predictor(clips):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("changes", [{}, {"tokens": "whitened"}])
+@pytest.mark.parametrize("changes", [{"tokens": "normed"}, {"tokens": "whitened"}, {"slow_features": 0}])
 def test_steps_with_a_cache_are_the_frames_of_the_causal_predictor(clips, changes):
     net = network(ACTIONS, clips.spec, context=4, **changes).eval()
     clip = batch(clips)
-    net.loss(clip, 0.0, torch.Generator())  # whitening takes them in
+    net.prepare(iter([clip] * 200))
     now = net.encode(clip["images"][:, 0], clip["state"][:, 0])
     caches = {spec.name: spec for spec in net.latents if spec.role == "cache"}
-    assert set(now) == {"tokens", "tcp_position"}
+    assert set(now) == {spec.name for spec in net.latents if spec.role == "candidate"}
     now |= {s.name: torch.zeros(4, *s.shape, dtype=getattr(torch, s.dtype)) for s in caches.values()}
     frames, poses = [now["tokens"]], [now["tcp_position"]]
     for t in range(4):
@@ -182,6 +182,21 @@ def test_steps_with_a_cache_are_the_frames_of_the_causal_predictor(clips, change
     assert now["frame"].eq(0).all()
 
 
+@torch.no_grad()
+def test_slow_features_are_those_of_the_tokens_imagined_or_seen(clips):
+    net = network(ACTIONS, clips.spec, slow_features=2).eval()
+    clip = batch(clips)
+    net.prepare(iter([clip] * 200))
+    seen = net.encode(clip["images"][:, 0], clip["state"][:, 0])
+    imagined = net.step(seen, clip["action"][:, 0])
+    assert seen["slow_features"].abs().max() > 0
+    for latent in (seen, imagined):
+        torch.testing.assert_close(net.slow_features(latent["tokens"]), latent["slow_features"])
+    _, terms = net.loss(clip, 0.0, torch.Generator())
+    error = imagined["slow_features"] - net.encode(clip["images"][:, 1], clip["state"][:, 1])["slow_features"]
+    assert terms["teacher_forced"] > error.abs().mean() / 3  # of three steps, the other two at least 0
+
+
 def test_a_context_beyond_the_clip_is_refused(clips):
     with pytest.raises(ConfigError, match="context is 5, wanted 1 to 4"):
         network(ACTIONS, clips.spec, context=5)
@@ -189,7 +204,7 @@ def test_a_context_beyond_the_clip_is_refused(clips):
 
 @torch.no_grad()
 def test_the_rollout_term_imagines_from_imagined_frames(clips):
-    net = network(ACTIONS, clips.spec, rollout=2).eval()
+    net = network(ACTIONS, clips.spec, rollout=2, slow_features=0).eval()
     clip = batch(clips)
     _, terms = net.loss(clip, 0.0, torch.Generator())
     flat = net.encode(clip["images"].flatten(0, 1), clip["state"].flatten(0, 1))["tokens"]
@@ -270,7 +285,7 @@ def test_an_exported_bundle_gives_what_torch_does_and_says_how_it_was_trained(ac
     assert card.observation.mean == (0.485, 0.456, 0.406)
     assert max(graph.max_abs_error for graph in card.graphs.values()) < 1e-4
     loaded = OnnxWorldModel.load(tmp_path / "bundle", device="cpu").card
-    assert [latent.name for latent in loaded.latents] == ["tokens", "tcp_position"]
+    assert [latent.name for latent in loaded.latents] == ["slow_features", "tokens", "tcp_position"]
     assert "state:tcp_position" in loaded.offers
 
 
@@ -284,6 +299,7 @@ def test_a_few_seconds_of_training_predict_better_than_copying(tmp_path):
         **changes,
         "iterations": 300,
         "tokens": "normed",
+        "slow_features": 0,
         "learning_rate": 3e-3,
         "anneal": 100,
         "pretrained": str(tmp_path / "video"),

@@ -120,25 +120,31 @@ def prediction(
     from wm_planner.evaluation.prediction import measure
     from wm_planner.world_models.onnx import OnnxWorldModel
 
-    models = {Path(name).name: OnnxWorldModel.load(name, device="cpu") for name in model}
+    models = [OnnxWorldModel.load(name, device="cpu") for name in model]
     for folder in data:
         errors = table(
             f"{folder}: error 1, 5, 10 steps ahead (copying the last latent is 1), 5 with shuffled actions; "
-            "linear probe of the tool position, its worst axis; effective rank and least std of the latent",
-            *("model", "1", "5", "10", "shuffled", "probe R2", "RMS", "rank", "std"),
+            "linear probe of the tool position, its worst axis; effective rank and least std of the latent; "
+            "share of its variance that never changes",
+            *("model", "1", "5", "10", "shuffled", "probe R2", "RMS", "rank", "std", "static"),
         )
-        for name, loaded in models.items():
-            learned = next(spec.name for spec in loaded.card.latents if spec.unit is None)
-            report = measure(loaded, EpisodeData.open(folder), learned)
-            errors.add_row(
-                name,
-                *(f"{report.relative_error[h]:.3f}" for h in (1, 5, 10)),
-                f"{report.shuffled_error[5]:.2f}",
-                f"{min(report.probe_r2):.3f}",
-                f"{1000 * report.probe_rms:.1f} mm",
-                f"{report.effective_rank:.1f}",
-                f"{report.std_min:.2f}",
-            )
+        opened = EpisodeData.open(folder)
+        for loaded in models:
+            learned = [
+                spec.name for spec in loaded.card.latents if spec.unit is None and spec.role != "cache"
+            ]
+            for array in learned:
+                report = measure(loaded, opened, array)
+                errors.add_row(
+                    loaded.card.name + (f", {array}" if len(learned) > 1 else ""),
+                    *(f"{report.relative_error[h]:.3f}" for h in (1, 5, 10)),
+                    f"{report.shuffled_error[5]:.2f}",
+                    f"{min(report.probe_r2):.3f}",
+                    f"{1000 * report.probe_rms:.1f} mm",
+                    f"{report.effective_rank:.1f}",
+                    f"{report.std_min:.2f}",
+                    f"{report.static_share:.0%}",
+                )
         console.print(errors)
 
 

@@ -80,9 +80,14 @@ def missing_package(error: ModuleNotFoundError) -> str:
     return f"this needs the package '{package}', which is not installed: pip install '{wanted}'"
 
 
+MOST_NAMES = 24
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A clause with the closest known name and the full list, to end an error with."""
+    """A clause with the closest known name and those that are known, to end an error with."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
-    listing = ", ".join(names) if names else "none"
+    listing = ", ".join(names[:MOST_NAMES]) if names else "none"
+    if len(names) > MOST_NAMES:
+        listing += f" and {len(names) - MOST_NAMES} more"
     return f"did you mean '{close[0]}'? (known: {listing})" if close else f"known: {listing}"

@@ -29,6 +29,7 @@ class PredictionReport:
         probe_rms: error of that probe over all numbers, in the quantity's unit.
         effective_rank: exponential of the entropy of the variance's shares, over its principal directions.
         std_mean, std_min: of the latent's numbers over the frames.
+        static_share: of the variance, what places alone explain: see `static_share`.
     """
 
     relative_error: dict[int, float]
@@ -38,6 +39,7 @@ class PredictionReport:
     effective_rank: float
     std_mean: float
     std_min: float
+    static_share: float
 
 
 def measure(
@@ -70,6 +72,7 @@ def measure(
         effective_rank=effective_rank(z),
         std_mean=float(std.mean()),
         std_min=float(std.min()),
+        static_share=static_share(frames[latent]),
     )
 
 
@@ -115,6 +118,16 @@ def effective_rank(z: Floats) -> float:
     share = np.linalg.eigvalsh(centred.T @ centred).clip(min=0)
     share = share[share > 0] / share.sum()
     return float(np.exp(-(share * np.log(share)).sum()))
+
+
+def static_share(tokens: Floats) -> float:
+    """The share of the variance of tokens (n, P, D), about each channel's mean, that stays in all frames.
+
+    A model that copies predicts so much of them. 0 for arrays without places, (n, D).
+    """
+    places = tokens.reshape(len(tokens), -1, tokens.shape[-1])
+    moving = np.square(places - places.mean(axis=0)).sum()
+    return float(1 - moving / np.square(places - places.mean(axis=(0, 1))).sum())
 
 
 def probe(z: Floats, target: Floats, episode: NDArray[np.int64]) -> tuple[Floats, float]:

@@ -2,8 +2,6 @@
 
 Most of what a frozen encoder says of a scene is where it stands, which never changes; a loss over its tokens
 is then small for a model that copies. What is left after whitening is what moves.
-
-Both kinds see the whole batch where several processes share it.
 """
 
 import torch
@@ -31,10 +29,9 @@ class Whitening(nn.Module):
     @torch.no_grad()
     def observe(self, x: Tensor) -> None:
         """Take in `x` (B, *shape). Source: Chan, Golub & LeVeque 1979, the pairwise update."""
-        samples = len(x) * shares.number()
-        total = self.count + samples
-        share = (samples / total).float()
-        mean, variance = shares.moments(x)
+        total = self.count + len(x)
+        share = (len(x) / total).float()
+        mean, variance = x.mean(0), x.var(0, correction=0)
         off = mean - self.mean
         self.variance += share * (variance - self.variance + (1 - share) * off.square())
         self.mean += share * off
@@ -48,6 +45,8 @@ class Whitening(nn.Module):
 
 class BatchWhitening(nn.BatchNorm1d):
     """Standardises arrays (B, D) under training by the batch, afterwards by the running mean and variance.
+
+    The batch is the whole one where several processes share it.
 
     PyTorch's own BatchNorm sees only a process's share, its SyncBatchNorm works on GPUs only.
     """

@@ -1,7 +1,7 @@
 """The contract of a model file: a network that can be trained and, if it knows what actions do, exported."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,6 +50,14 @@ class Trainable(nn.Module, ABC):
             BundleError: if the weights do not fit.
         """
         raise ConfigError(f"{type(self).__name__} starts from nothing: leave `pretrained` ({path}) out")
+
+    def prepare(self, clips: Iterator[Mapping[str, Tensor]]) -> None:
+        """Called once, before the first iteration and after `load_pretrained`.
+
+        Args:
+            clips: random batches as those of `loss`, without end, the same in all processes; e.g. to
+                standardise what a frozen network gives.
+        """
 
     def after_step(self) -> None:
         """Called after every step of the optimiser, e.g. to let a target network follow."""

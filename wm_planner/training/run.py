@@ -2,13 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from wm_planner import share
 from wm_planner.config import Config, to_builtins
@@ -132,11 +132,13 @@ def _fit(
     moved: Callable[[int, int], None],
 ) -> Progress:
     position = folder.restore(model)
-    if recipe.pretrained is not None and position.iteration == 0:
-        model.load_pretrained(Path(recipe.pretrained))
+    spent_s, begun_s = position.cpu_seconds, time.process_time()
+    if position.iteration == 0:
+        if recipe.pretrained is not None:
+            model.load_pretrained(Path(recipe.pretrained))
+        model.prepare(_batches(model, recipe, clips))
     descent = _Descent(model, recipe, clips, processes)
     folder.restore_optimizer(descent.optimizer)
-    spent_s, begun_s = position.cpu_seconds, time.process_time()
     recent: list[dict[str, float]] = []  # what the iterations since the last report gave
     model.train()
     with folder.log(position.iteration) as log:
@@ -192,8 +194,7 @@ class _Descent:
         recipe, optimizer = self.recipe, self.optimizer
         rng = np.random.default_rng((recipe.seed, iteration))
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        names = [quantity.name for quantity in self.model.observation.state]
-        batch = self.processes.placed(self.clips.draw(recipe.batch, names, rng, self.share))
+        batch = self.processes.placed(self.clips.draw(recipe.batch, _states(self.model), rng, self.share))
         loss, terms = self.loss(batch, iteration / recipe.iterations, generator)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -211,6 +212,17 @@ class _Descent:
         optimizer.step()
         self.model.after_step()
         return {NORM: norm, "loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
+
+
+def _batches(model: Trainable, recipe: TrainingRecipe, clips: Clips) -> Iterator[dict[str, Tensor]]:
+    """Random batches without end, apart from those of the iterations."""
+    rng = np.random.default_rng((recipe.seed, 0, 1))
+    while True:
+        yield clips.draw(recipe.batch, _states(model), rng)
+
+
+def _states(model: Trainable) -> list[str]:
+    return [quantity.name for quantity in model.observation.state]
 
 
 def _optimizer(model: Trainable, recipe: TrainingRecipe) -> torch.optim.AdamW:
