@@ -20,17 +20,19 @@ def first_hits(
     ego: Floats, ego_way: Floats, half: Floats, agents: Floats, agents_way: Floats, halves: Floats
 ) -> Indices:
     """Of `collision.first_hits`: poses, their cosine and sine, half sizes."""
-    count, steps = ego.shape[:2]
-    hits = np.full((count, len(halves)), steps)
-    own = np.hypot(half[0], half[1])
-    reach = np.empty(len(halves))
-    for a in range(len(halves)):
-        reach[a] = (own + np.hypot(halves[a, 0], halves[a, 1]) + 1e-9) ** 2
+    count, steps, others = len(ego), ego.shape[1], len(halves)
+    hits = np.full((count, others), steps)
+    reach = (np.hypot(half[0], half[1]) + np.hypot(halves[:, 0], halves[:, 1]) + 1e-9) ** 2
+    x, y = agents[..., 0].copy(), agents[..., 1].copy()
     for n in range(count):
         m = min(n, len(agents) - 1)
         for t in range(steps):
-            for a in range(len(halves)):
-                dx, dy = agents[m, t, a, 0] - ego[n, t, 0], agents[m, t, a, 1] - ego[n, t, 1]
+            ex, ey, is_near = ego[n, t, 0], ego[n, t, 1], 0
+            for a in range(others):  # no branch, so that several are compared at once
+                dx, dy = x[m, t, a] - ex, y[m, t, a] - ey
+                is_near |= dx * dx + dy * dy < reach[a]
+            for a in range(others if is_near else 0):
+                dx, dy = x[m, t, a] - ex, y[m, t, a] - ey
                 if not dx * dx + dy * dy < reach[a] or hits[n, a] < t:
                     continue
                 ca, sa = ego_way[n, t]

@@ -48,7 +48,7 @@ class Polygons:
         return np.where((holding >= 0).any(axis=-1), 0.0, edge)
 
     def _looked_up(self, points: ArrayLike, measured: bool) -> tuple[Indices, Floats]:
-        """Polygons that hold the points, (..., K), and if measured the distance to the nearest edge, (...)."""
+        """Polygons that hold the points, (..., K), if measured the distance to the nearest edge, (...)."""
         wanted = checked(points, "points", 2)
         flat = np.ascontiguousarray(wanted.reshape(-1, 2))
         most = int(np.diff(self._tiles.parts).max(initial=0))
