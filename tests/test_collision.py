@@ -4,7 +4,7 @@ import shapely
 
 from wm_planner.driving import collision
 from wm_planner.driving.boxes import boxes, corners
-from wm_planner.driving.compiled import by_numpy, is_compiled
+from wm_planner.driving.compiled import by_numpy, is_compiled, kernel
 from wm_planner.errors import ShapeError
 
 SIZE = np.array([5.2, 2.3])
@@ -93,3 +93,10 @@ def test_nobody_is_there_to_be_hit(numpy):
 def test_arrays_that_do_not_fit_are_named():
     with pytest.raises(ShapeError, match=r"the ego has shape \(2, 4, 3\), agents \(1, 5, 1, 3\)"):
         collision.first_hits(np.zeros((2, 4, 3)), SIZE, np.zeros((5, 1, 3)), np.ones((1, 2)))
+
+
+def test_kernels_are_compiled_where_nothing_can_be_kept(monkeypatch):
+    """As in a container whose file system is read-only."""
+    caching = pytest.importorskip("numba.core.caching")
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    assert kernel(lambda x: 2 * x)(21) == 42

@@ -33,10 +33,13 @@ def by_numpy() -> Iterator[None]:
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function of numbers and arrays at its first call; kept on disk for later runs."""
+    """Compile a function of numbers and arrays at its first call; kept on disk for later runs if that can be."""
     from numba import njit
 
-    return cast(Callable[P, R], njit(cache=True, nogil=True)(function))
+    try:
+        return cast(Callable[P, R], njit(cache=True, nogil=True)(function))
+    except RuntimeError:  # neither the package's folder nor the user's can be written
+        return cast(Callable[P, R], njit(nogil=True)(function))
 
 
 @functools.cache
