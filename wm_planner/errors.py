@@ -10,6 +10,7 @@ exits with code 2.
     ├── DatasetError       a recorded data set
     ├── TrainingError      a training that cannot go on
     ├── ShapeError         an array of the wrong shape, type or range
+    ├── ScenarioError      a traffic scenario that cannot be read or written
     ├── SimulationError    a scene, a simulator, a renderer
     ├── MessagingError     a socket, a message, a domain
     ├── RecordingError     a recording that cannot be written or read
@@ -48,6 +49,10 @@ class ShapeError(WmError):
     """An array of the wrong shape, type or range."""
 
 
+class ScenarioError(WmError):
+    """A traffic scenario that cannot be read or written."""
+
+
 class SimulationError(WmError):
     """A scene, simulator or renderer that cannot run."""
 
@@ -68,7 +73,8 @@ EXTRAS = {
     **dict.fromkeys(("mujoco", "gymnasium", "imageio", "matplotlib", "joblib"), "sim"),
     **dict.fromkeys(("torch", "onnx", "onnxscript", "accelerate", "safetensors", "tensorboardX"), "train"),
     "pybullet": "bullet",
-    **dict.fromkeys(("numba", "PIL"), "drive"),
+    **dict.fromkeys(("lxml", "numba", "PIL"), "drive"),
+    "pyarrow": "argoverse",
 }
 """Package to the extra of wm_planner that brings it."""
 

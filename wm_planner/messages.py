@@ -30,12 +30,17 @@ JointState = ros.sensor_msgs__msg__JointState
 JointTrajectory = ros.trajectory_msgs__msg__JointTrajectory
 JointTrajectoryPoint = ros.trajectory_msgs__msg__JointTrajectoryPoint
 KeyValue = ros.diagnostic_msgs__msg__KeyValue
+Odometry = ros.nav_msgs__msg__Odometry
 Path = ros.nav_msgs__msg__Path
 Point = ros.geometry_msgs__msg__Point
 Pose = ros.geometry_msgs__msg__Pose
 PoseStamped = ros.geometry_msgs__msg__PoseStamped
+PoseWithCovariance = ros.geometry_msgs__msg__PoseWithCovariance
 Quaternion = ros.geometry_msgs__msg__Quaternion
 Time = ros.builtin_interfaces__msg__Time
+Twist = ros.geometry_msgs__msg__Twist
+TwistWithCovariance = ros.geometry_msgs__msg__TwistWithCovariance
+Vector3 = ros.geometry_msgs__msg__Vector3
 
 _OWN = {
     "NamedArray": """
@@ -96,6 +101,21 @@ bool success
 string reason
 float64[] goal_position # metres
 """,
+    "Objects": """
+std_msgs/Header header
+int64[] ids
+string[] kinds          # car, pedestrian, ...: CommonRoad's words
+float64[] sizes         # (A, 2), row-major: length and width of the boxes, metres
+float64[] states        # (A, 4), row-major: x, y [m] of the box's centre, yaw [rad], v [m/s] along yaw
+uint32 horizon          # steps of the forecasts, 0 for none
+float64[] forecasts     # (A, H, 4), row-major: row h is the state (h + 1) steps of the map later
+""",
+    "Map": """
+std_msgs/Header header
+string commonroad       # the scenario without its agents, CommonRoad XML 2020a; its step is that of /objects
+NamedArray[] areas      # (P, 2) float64, metres: drivable polygons beside its lanes
+float64[2] ego_size     # length and width, metres
+""",
 }
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -108,6 +128,8 @@ Goal: Any = STORE.types["wm_planner_msgs/msg/Goal"]
 Plan: Any = STORE.types["wm_planner_msgs/msg/Plan"]
 PlanInfo: Any = STORE.types["wm_planner_msgs/msg/PlanInfo"]
 Episode: Any = STORE.types["wm_planner_msgs/msg/Episode"]
+Objects: Any = STORE.types["wm_planner_msgs/msg/Objects"]
+Map: Any = STORE.types["wm_planner_msgs/msg/Map"]
 
 _DTYPES = {
     name: np.dtype(name).newbyteorder("<")

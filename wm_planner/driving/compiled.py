@@ -33,7 +33,7 @@ def by_numpy() -> Iterator[None]:
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function of numbers and arrays at its first call; kept on disk for later runs if that can be."""
+    """Compile a function of numbers and arrays at its first call; kept on disk if that can be."""
     from numba import njit
 
     try:

@@ -62,6 +62,28 @@ TOPICS = (
         "controller to simulator and robot, every tick; perception and planner read the last action",
     ),
     Topic(
+        "/odom",
+        "nav_msgs/msg/Odometry",
+        False,
+        True,
+        "simulator or vehicle to planner and controller, every tick: the centre of the ego's box",
+    ),
+    Topic(
+        "/objects",
+        "wm_planner_msgs/msg/Objects",
+        False,
+        True,
+        "simulator or perception to planner, every tick: the others, with forecasts",
+    ),
+    Topic(
+        "/map",
+        "wm_planner_msgs/msg/Map",
+        True,
+        False,
+        "simulator to planner and recorder, once a drive, before its first /objects",
+    ),
+    Topic("/route", "nav_msgs/msg/Path", True, False, "simulator to planner, once a drive: the centre line"),
+    Topic(
         "/episode",
         "wm_planner_msgs/msg/Episode",
         True,

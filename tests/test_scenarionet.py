@@ -1,0 +1,177 @@
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recorded_drives import DT, LANE, STEPS, scenarionet_data, scenarionet_file
+
+from wm_planner.driving.readers import numpy_pickle, read_scenario
+from wm_planner.errors import ScenarioError
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    return read_scenario(scenarionet_file(tmp_path))
+
+
+def changed(tmp_path, *keys_and_value):
+    """The file with one value changed, by the keys that lead there; removed where the value is `...`."""
+    *keys, last, value = keys_and_value
+    data = scenarionet_data()
+    at = data
+    for key in keys:
+        at = at[key]
+    if value is ...:
+        del at[last]
+    else:
+        at[last] = value
+    return scenarionet_file(tmp_path, data)
+
+
+def test_the_ego_is_no_agent_and_its_drive_is_the_problem(scenario):
+    assert scenario.tracks.ids == (71, 72) and scenario.ego.ids == (70,)
+    assert scenario.dt == DT and scenario.tracks.steps == STEPS
+    (problem,) = scenario.problems
+    assert np.allclose(problem.start.state, (0.0, 0.0, 0.0, 10.0), atol=1e-6)
+    (goal,) = problem.goals
+    assert scenario.arrived(goal, scenario.ego.states[0, -1], np.array(STEPS - 1))
+    assert not scenario.arrived(goal, scenario.ego.states[0, 0], np.array(0))
+
+
+def test_speed_is_along_the_heading_also_of_who_comes_towards_us(scenario):
+    assert np.allclose(scenario.tracks.states[0, :, 3], 5.0)
+    assert scenario.tracks.kinds == ("car", "pedestrian")
+    assert np.allclose(scenario.tracks.sizes, [[11.0, 2.8], [0.7, 0.7]])
+    assert scenario.tracks.valid[1].tolist() == [True, True, False, False, False, False]
+
+
+def test_lanes_have_edges_at_their_widths_and_know_each_other(scenario):
+    lane, after, oncoming = (scenario.road.lanes[i] for i in (11, 12, 13))
+    assert np.allclose(lane.left, LANE[:, :2] + [[0, 1.5], [0, 1.5], [0, 1.75]])
+    assert np.allclose(lane.right, LANE[:, :2] - [0, 2.0])
+    assert (lane.speed_limit, lane.successors, after.predecessors) == (10.0, (12,), (11,))
+    assert lane.left_neighbour == (13, False) and after.is_intersection and oncoming.kinds == {"highway"}
+    assert set(scenario.road.lanes) == {11, 12, 13}
+
+
+def test_a_light_shows_what_was_recorded(scenario):
+    (light,) = scenario.road.lights.values()
+    assert [light.colour(step) for step in range(STEPS)] == ["green"] * 2 + ["red"] * 3 + ["inactive"]
+    assert scenario.road.lanes[12].lights == (light.id,) and light.position == (20.0, 0.0)
+
+
+def test_what_was_changed_on_the_way_is_said(scenario):
+    notes = " | ".join(scenario.repairs)
+    for said in (
+        "lane 14: no two points",
+        "lane 11: 3.5 m wide",
+        "track 72: no size given",
+        "the goal is where",
+    ):
+        assert said in notes
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_every_protocol_gives_the_same(tmp_path, protocol):
+    data = {
+        "array": np.arange(6.0).reshape(2, 3).T,
+        "flags": np.array([True, False]),
+        "words": np.array(["a", "bc"]),
+    }
+    data |= {
+        "number": np.float32(2.5),
+        "big": np.arange(3, dtype=">i4"),
+        "plain": [1, (2.0, None), {"k": b"v"}],
+    }
+    read = numpy_pickle.read(scenarionet_file(tmp_path, data, protocol))
+    for key in ("array", "flags", "words", "big"):
+        assert np.array_equal(read[key], data[key]) and read[key].dtype.kind == data[key].dtype.kind
+    assert read["number"] == 2.5 and read["plain"] == data["plain"]
+
+
+class Evil:
+    def __init__(self, call, *arguments):
+        self.call, self.arguments = call, arguments
+
+    def __reduce__(self):
+        return self.call, self.arguments
+
+
+@pytest.mark.parametrize("call", [os.system, eval, print, Path, np.load, np.memmap])
+def test_a_pickle_calls_nothing_it_names(tmp_path, capfd, call):
+    path = scenarionet_file(tmp_path, {"tracks": Evil(call, f"{tmp_path}/touched")})
+    with pytest.raises(ScenarioError, match=r"it names .*; wanted numpy arrays and plain data"):
+        read_scenario(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "data, says",
+    [
+        (np.array([{}, []], object), "an array of"),
+        (np.array(["2020-01-01"], "M8[D]"), "an array of type"),
+        (np.zeros(2, [("a", "f4")]), "an array of type"),
+        (complex(1), "it names"),
+    ],
+)
+def test_arrays_of_anything_but_numbers_and_text_are_refused(tmp_path, data, says):
+    with pytest.raises(ScenarioError, match=says):
+        numpy_pickle.read(scenarionet_file(tmp_path, data))
+
+
+def test_an_array_that_claims_more_than_it_holds_is_refused(tmp_path):
+    path = scenarionet_file(tmp_path, np.zeros(7, np.float32), protocol=2)
+    path.write_bytes(path.read_bytes().replace(b"K\x07\x85", b"J\xff\xff\xff\x7f\x85"))
+    with pytest.raises(ScenarioError, match="an array of shape"):
+        numpy_pickle.read(path)
+
+
+def test_a_pickle_that_asks_for_a_huge_memo_is_refused(tmp_path):
+    path = tmp_path / "a.pkl"
+    path.write_bytes(b"\x80\x04}r\xff\xff\xff\x7f.")
+    with pytest.raises(ScenarioError, match="a memo of 2147483647 entries"):
+        numpy_pickle.read(path)
+
+
+def test_data_in_a_circle_is_refused(tmp_path):
+    circle: list = []
+    circle.append(circle)
+    with pytest.raises(ScenarioError, match="in a circle"):
+        numpy_pickle.read(scenarionet_file(tmp_path, circle))
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (("tracks", ...), "has no 'tracks'"),
+        (("map_features", 7), "map_features: got int, wanted a dictionary"),
+        (("tracks", "71", "state", "position", np.zeros((STEPS, 1))), "position or velocity has not x and y"),
+        (
+            ("tracks", "71", "state", "heading", np.zeros(3)),
+            rf"tracks\.71: state: heading has shape \(3,\), wanted .*\({STEPS}\)",
+        ),
+        (
+            ("metadata", "ts", np.array([0, 0.1, 0.2, 0.3, 0.4, 0.9])),
+            "the time step is not constant: time .* lies",
+        ),
+        (("metadata", "ts", np.zeros(0)), "wanted 2 or more finite seconds"),
+        (("metadata", "ts", "soon"), "metadata: ts holds what is no number"),
+    ],
+)
+def test_what_is_missing_or_odd_is_refused_with_its_place(tmp_path, change, says):
+    with pytest.raises(ScenarioError, match=says):
+        read_scenario(changed(tmp_path, *change))
+
+
+def test_states_that_are_not_finite_count_as_not_seen(tmp_path):
+    heading = np.array([np.nan, 0, 0, np.inf, 0, 0])
+    scenario = read_scenario(changed(tmp_path, "tracks", "71", "state", "heading", heading))
+    assert scenario.tracks.valid[0].tolist() == [False, True, True, False, True, True]
+    assert "track 71: 2 states are not finite: not seen then" in scenario.repairs
+
+
+def test_without_an_ego_there_is_nothing_to_plan(tmp_path):
+    scenario = read_scenario(changed(tmp_path, "metadata", "sdc_id", ...))
+    assert scenario.ego is None and not scenario.problems and len(scenario.tracks.ids) == 3
+    assert any("no track of the ego" in note for note in scenario.repairs)

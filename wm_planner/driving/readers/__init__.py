@@ -1,0 +1,75 @@
+"""One door for all formats of scenarios: what a file is, its content says."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from wm_planner.driving.scenario import Scenario
+from wm_planner.driving.shapes import Rectangle
+from wm_planner.driving.tracks import YAW
+from wm_planner.errors import ScenarioError
+from wm_planner.plugins import Registry
+
+READERS = Registry(
+    "scenario reader",
+    {
+        "commonroad": "wm_planner.driving.readers.commonroad:read_commonroad",
+        "argoverse": "wm_planner.driving.readers.argoverse:read_argoverse",
+        "scenarionet": "wm_planner.driving.readers.scenarionet:read_scenarionet",
+        "recording": "wm_planner.evaluation.recorded_scenarios:read_recorded_scenario",
+    },
+)
+
+
+class _Format(NamedTuple):
+    reader: str
+    about: str
+    begins: Callable[[bytes], bool]
+
+
+FORMATS = (
+    _Format(
+        "commonroad", "CommonRoad XML", lambda head: head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    ),
+    _Format("argoverse", "Argoverse 2 parquet", lambda head: head.startswith(b"PAR1")),
+    _Format("recording", "a recording (MCAP)", lambda head: head.startswith(b"\x89MCAP0\r\n")),
+    _Format("scenarionet", "a ScenarioNet pickle", lambda head: head[:1] == b"\x80"),
+)
+
+
+def read_scenario(path: str | Path) -> Scenario:
+    """The scenario in a file of any format that is known.
+
+    Raises:
+        ScenarioError: if there is no such file, it is of no known format, or it cannot be read.
+    """
+    path = Path(path).expanduser()
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(64)
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read ({error.strerror})") from None
+    for known in FORMATS:
+        if known.begins(head):
+            scenario: Scenario = READERS.load(known.reader)(path)
+            return replace(scenario, repairs=(*scenario.repairs, *overlaps(scenario)))
+    raise ScenarioError(f"{path}: is no scenario; wanted {', '.join(known.about for known in FORMATS)}")
+
+
+def overlaps(scenario: Scenario) -> tuple[str, ...]:
+    """A note for each thing that a problem's ego starts in: no drive from there is free of collisions."""
+    notes = []
+    for problem in scenario.problems:
+        at = problem.start.state[:2]
+        states, valid = scenario.tracks.at(problem.start.step)
+        for row in np.flatnonzero(valid):
+            length, width = scenario.tracks.sizes[row].tolist()
+            if Rectangle(states[row, :2], length, width, float(states[row, YAW])).contains(at):
+                notes.append(f"problem {problem.id}: the ego starts within agent {scenario.tracks.ids[row]}")
+        for obstacle in scenario.obstacles:
+            if any(shape.contains(at) for shape in obstacle.shapes):
+                notes.append(f"problem {problem.id}: the ego starts within obstacle {obstacle.id}")
+    return tuple(notes)
