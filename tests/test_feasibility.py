@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from wm_planner.driving.feasibility import POSITION_M, feasible, reconstructed
-from wm_planner.driving.vehicle import BMW_320I, FORD_ESCORT, SPEED, STEERING, VW_VANAGON, YAW
+from wm_planner.driving.tracks import SPEED, YAW
+from wm_planner.driving.vehicle import BMW_320I, FORD_ESCORT, STEERING, VW_VANAGON
 from wm_planner.errors import ShapeError
 
 DT = 0.1

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from wm_planner.driving.vehicle import BMW_320I, PACIFICA, SPEED, STEERING, VEHICLES, YAW
+from wm_planner.driving.tracks import SPEED, YAW
+from wm_planner.driving.vehicle import BMW_320I, PACIFICA, STEERING, VEHICLES
 from wm_planner.errors import ShapeError
 from wm_planner.world_models.base import Observation
 from wm_planner.world_models.bicycle import BicycleModel

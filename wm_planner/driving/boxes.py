@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wm_planner.driving.checks import checked
+from wm_planner.driving.tracks import YAW, X, Y
 
 Floats = NDArray[np.float64]
 
-X, Y, YAW, LENGTH, WIDTH = range(5)  # columns of a box
+LENGTH, WIDTH = 3, 4  # columns of a box, behind those of a pose
 
 
 def boxes(poses: Floats, sizes: ArrayLike) -> Floats:

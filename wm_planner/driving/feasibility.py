@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wm_planner.driving.checks import checked
-from wm_planner.driving.vehicle import SPEED, YAW, Vehicle
+from wm_planner.driving.tracks import SPEED, YAW
+from wm_planner.driving.vehicle import Vehicle
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]

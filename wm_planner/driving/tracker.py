@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from wm_planner import config
 from wm_planner.driving.checks import checked
 from wm_planner.driving.profiles import fitted_curvature, fitted_speed
-from wm_planner.driving.vehicle import SPEED, STEERING, YAW, Vehicle, X, Y
+from wm_planner.driving.tracks import SPEED, YAW, X, Y
+from wm_planner.driving.vehicle import STEERING, Vehicle
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]

@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from wm_planner import config
 from wm_planner.driving.checks import checked
+from wm_planner.driving.tracks import SPEED, YAW, X, Y
 from wm_planner.world_models.single_track import motion
 
 Floats = NDArray[np.float64]
 
-X, Y, YAW, SPEED, ACCELERATION, STEERING = range(6)  # columns of a state
+ACCELERATION, STEERING = 4, 5  # columns of a state, behind those of a track
 
 
 class Vehicle(config.Config, frozen=True, kw_only=True):

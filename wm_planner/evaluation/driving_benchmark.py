@@ -24,7 +24,8 @@ from wm_planner.driving.forecasts import constant_velocity
 from wm_planner.driving.polygons import Polygons
 from wm_planner.driving.raster import CENTRE, BirdsEye
 from wm_planner.driving.tracker import Tracker
-from wm_planner.driving.vehicle import BMW_320I, PACIFICA, SPEED, YAW
+from wm_planner.driving.tracks import SPEED, YAW
+from wm_planner.driving.vehicle import BMW_320I, PACIFICA
 from wm_planner.terminal import table
 from wm_planner.world_models.bicycle import BicycleModel
 
