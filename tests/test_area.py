@@ -4,6 +4,8 @@ import shapely
 
 from wm_planner.driving.area import DrivableArea
 from wm_planner.driving.compiled import by_numpy, is_compiled
+from wm_planner.driving.readers import read_scenario
+from wm_planner.driving.road import FOOTWAYS
 from wm_planner.errors import ShapeError
 
 ROAD = np.array([(0, 0), (60, 0), (60, 7), (0, 7)], float)
@@ -93,3 +95,13 @@ def test_a_tolerance_beyond_the_reach_is_refused(area):
 def test_no_polygon_is_no_area():
     with pytest.raises(ShapeError, match="no polygons, wanted one or more"):
         DrivableArea([])
+
+
+@pytest.mark.parametrize("name", ["USA_US101-4_1_T-1", "ZAM_Tjunction-1_42_T-1", "FRA_Anglet-1_1_T-1"])
+def test_lane_centres_of_real_maps_are_on_the_road(shared_data, name):
+    path = next(shared_data("commonroad").rglob(f"{name}.xml"))
+    road = read_scenario(path).road
+    area = DrivableArea(road.drivable)
+    centres = np.concatenate([lane.centre for lane in road.lanes.values() if not lane.kinds & FOOTWAYS])
+    assert not area.outside(centres, 1e-9).any()  # a point between two lanes may be in neither, by rounding
+    assert area.outside(centres + 1000, 0.3).all()
