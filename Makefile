@@ -83,6 +83,7 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout
 	$(WM) bench bus
 	$(WM) bench loop
 	$(WM) bench pose
+	$(WM) bench driving
 
 clean:
 	rm -rf .venv runs data

@@ -30,6 +30,7 @@ ALLOWED = {
     ("doctor", "evaluation"),
     ("evaluation", "launching"),
     ("evaluation", "recording"),
+    ("driving", "world_models"),
     ("evaluation", "bridges"),
     ("simulation", "control"),
     ("simulation", "world_models"),
@@ -67,6 +68,8 @@ HOMES = {
     "onnxruntime": ("wm_planner/world_models/onnx.py",),
     "torch": ("wm_planner/networks/", "wm_planner/training/", "models/", "wm_planner/evaluation/peers/"),
     "pybullet": ("wm_planner/simulation/bullet.py",),
+    "numba": ("wm_planner/driving/compiled.py",),
+    "shapely": ("wm_planner/evaluation/driving_benchmark.py",),
     "lxml": ("wm_planner/driving/readers/", "wm_planner/driving/writers/"),
     "pyarrow": ("wm_planner/driving/readers/argoverse.py",),
 }

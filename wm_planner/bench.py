@@ -283,6 +283,17 @@ def search(
 
 
 @app.command()
+def driving(
+    candidates: Annotated[int, typer.Option(min=15, help="trajectories of 40 steps")] = 512,
+    repeats: Positive = 30,
+) -> None:
+    """The arithmetic of driving in CPU time: numba and NumPy side by side, and shapely if it is there."""
+    from wm_planner.evaluation.driving_benchmark import driving_rows, driving_table
+
+    console.print(driving_table(driving_rows(candidates, repeats)))
+
+
+@app.command()
 def loop(
     launch: str = "panda_reach",
     model: Models = SHIPPED,

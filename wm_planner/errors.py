@@ -73,7 +73,7 @@ EXTRAS = {
     **dict.fromkeys(("mujoco", "gymnasium", "imageio", "matplotlib", "joblib"), "sim"),
     **dict.fromkeys(("torch", "onnx", "onnxscript", "accelerate", "safetensors", "tensorboardX"), "train"),
     "pybullet": "bullet",
-    "lxml": "drive",
+    **dict.fromkeys(("lxml", "numba", "PIL"), "drive"),
     "pyarrow": "argoverse",
 }
 """Package to the extra of wm_planner that brings it."""
