@@ -46,6 +46,12 @@ def test_a_peer_with_another_problem_is_refused(process):
         b.check_costs(process, b.bicycle_problem())
 
 
+def test_pytorch_mppi_drives_the_same_car_to_the_same_goal():
+    program = PROGRAMS / "pytorch_mppi.py"  # which needs nothing but torch until it plans
+    with PeerProcess(Peer("pytorch-mppi", "1", str(program)), Path(sys.executable)) as process:
+        b.check_costs(process, b.bicycle_problem())
+
+
 def test_a_peer_that_ends_names_the_command_that_shows_why(process):
     with pytest.raises(ConfigError, match=r"peer 1 ended without an answer: run `.*serve.py .*peer.py`"):
         process.plan_seconds("unknown", 1)

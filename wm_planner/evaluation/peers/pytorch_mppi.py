@@ -22,6 +22,7 @@ def move(state: torch.Tensor, action: torch.Tensor, step: int) -> torch.Tensor:
     way = (state[:, 3] + speed) * (DT_S / 2)
     turn = way * torch.tan(action[:, 1]) / WHEELBASE_M
     mean_heading = state[:, 2] + turn / 2
+    way = way * (1 - turn * turn / 24)  # the chord of an arc
     x, y = state[:, 0] + way * torch.cos(mean_heading), state[:, 1] + way * torch.sin(mean_heading)
     depth = RADIUS_M - torch.hypot(x - CENTRE[0], y - CENTRE[1])
     return torch.stack([x, y, state[:, 2] + turn, speed, torch.maximum(state[:, 4], depth)], dim=1)

@@ -7,6 +7,7 @@ Each line is a JSON object: `{"plan": name, "count": n}` is answered with the CP
 """
 
 import contextlib
+import functools
 import json
 import runpy
 import sys
@@ -19,18 +20,15 @@ def main(program: str) -> None:
     answers = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):  # peers print
         peer = runpy.run_path(program)
-        planners = peer["planners"]()
+        planners = functools.cache(peer["planners"])
         for line in sys.stdin:
-            print(json.dumps(answered(json.loads(line), planners, peer)), file=answers, flush=True)
+            asked = json.loads(line)
+            answer = peer["costs"](asked["costs"]) if "costs" in asked else timed(planners(), **asked)
+            print(json.dumps(answer), file=answers, flush=True)
 
 
-def answered(
-    asked: dict[str, Any], planners: dict[str, Callable[[], Any]], peer: dict[str, Any]
-) -> list[float]:
-    if "costs" in asked:
-        costs: list[float] = peer["costs"](asked["costs"])
-        return costs
-    return [seconds_of(planners[asked["plan"]]) for _ in range(asked["count"])]
+def timed(planners: dict[str, Callable[[], Any]], plan: str, count: int) -> list[float]:
+    return [seconds_of(planners[plan]) for _ in range(count)]
 
 
 def seconds_of(plan: Callable[[], Any]) -> float:
