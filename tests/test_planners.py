@@ -8,7 +8,17 @@ import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from point_mass import CostOf, PointMass, action_spec, plan_fingerprint, problem, quadratic, reach
+from point_mass import (
+    CostOf,
+    PointMass,
+    action_spec,
+    make_card,
+    plan_fingerprint,
+    problem,
+    quadratic,
+    reach,
+    write_bundle,
+)
 
 from wm_planner.clock import Deadline, ManualClock, nanoseconds
 from wm_planner.errors import ConfigError, ShapeError
@@ -243,15 +253,25 @@ def test_icem_samples_fewer_candidates_from_round_to_round():
 PLAN_IN_A_NEW_PROCESS = """
 import sys
 sys.path.insert(0, "tests")
-from point_mass import CostOf, PointMass, action_spec, plan_fingerprint, problem, quadratic, reach
-print([plan_fingerprint(name) for name in sys.argv[1:]])
+from point_mass import PointMass, plan_fingerprint
+from wm_planner.world_models.onnx import OnnxWorldModel
+model = OnnxWorldModel.load(sys.argv[1], device="cpu") if sys.argv[1] else PointMass()
+print([plan_fingerprint(name, model) for name in sys.argv[2:]])
 """
 
 
-def test_the_same_seed_gives_the_same_bytes_in_another_process(request):
-    command = [sys.executable, "-c", PLAN_IN_A_NEW_PROCESS, *EVERY_PLANNER]
-    other = subprocess.run(command, cwd=request.config.rootpath, capture_output=True, text=True, check=True)
-    assert other.stdout.strip() == str([plan_fingerprint(name) for name in EVERY_PLANNER])
+@pytest.mark.parametrize("kind", ["numpy", "onnx"])
+def test_the_same_seed_gives_the_same_bytes_in_another_process(kind, request, tmp_path):
+    bundle = ""
+    if kind == "onnx":
+        write_bundle(tmp_path / "toy", make_card())
+        bundle = tmp_path / "toy"
+    command = [sys.executable, "-c", PLAN_IN_A_NEW_PROCESS, str(bundle), *EVERY_PLANNER]
+    run = {"cwd": request.config.rootpath, "capture_output": True, "text": True}
+    one, other = (subprocess.run(command, **run, check=True).stdout for _ in range(2))
+    assert one == other
+    if kind == "numpy":
+        assert one.strip() == str([plan_fingerprint(name) for name in EVERY_PLANNER])
 
 
 @pytest.mark.parametrize("name", EVERY_PLANNER)
@@ -346,7 +366,7 @@ def test_noise_from_the_table_is_standard_normal():
 
 @pytest.mark.parametrize("count", [1, 2, 7, 8])
 def test_mirrored_noise_is_nothing_then_pairs(count):
-    noise = mirrored(rng(), count, (3, 2))
+    noise = mirrored(normal(rng(), (count // 2, 3, 2)), count)
     assert noise.shape == (count, 3, 2) and not noise[0].any()
     half, pairs = count // 2, (count - 1) // 2
     np.testing.assert_array_equal(noise[1 : 1 + pairs], -noise[1 + half :])

@@ -199,6 +199,38 @@ def rollout(
 
 
 @app.command()
+def calls(
+    overrides: Annotated[list[str] | None, typer.Argument(help="the launch file's argument=value")] = None,
+    launch: Annotated[
+        str, typer.Option(help="launch file whose planner and costs are taken")
+    ] = "panda_reach",
+    model: Models = SHIPPED,
+    repeats: Positive = 40,
+) -> None:
+    """CPU of rollouts and plans: step by step, in one call a rollout, and as one graph of the whole plan."""
+    from wm_planner.evaluation.call_benchmark import call_rows
+    from wm_planner.launching.file import planning
+
+    planner, costs = planning(launch, overrides or ())
+    rows = table(
+        f"{launch}, median CPU of {repeats}: gain over step by step, difference from it, share of the peak "
+        f"in products; {', '.join(f'{key} {value}' for key, value in planner.items())}",
+        *("model", "what", "CPU", "gain", "difference", "peak"),
+    )
+    for name in model:
+        for row in call_rows(name, planner, costs, repeats):
+            rows.add_row(
+                Path(name).name,
+                row.what,
+                f"{row.cpu_ms:.2f} ms",
+                f"{row.gain:.2f}",
+                f"{row.difference:.0e}",
+                f"{row.peak_share:.0%}",
+            )
+    console.print(rows)
+
+
+@app.command()
 def render(scene: str = "sim/panda_reach_wall.py", frames: Positive = 2000) -> None:
     """Camera pictures a second, on one core."""
     from wm_planner.simulation.base import load_scene

@@ -1,5 +1,7 @@
 """The cross-entropy method: sample around a mean, refit mean and deviation to the best, repeat."""
 
+import math
+
 import numpy as np
 from array_api_compat import array_namespace
 
@@ -56,16 +58,16 @@ class CEM(SamplingPlanner):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        floor = search.share(config.min_std)
+        xp, floor = array_namespace(search.start), search.share(config.min_std)
         mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
 
         for round_ in search.rounds(config.iterations):
             # 1. Sample; the first candidate is the mean itself.
-            noise = mirrored(rng, config.samples, mean.shape)
+            noise = mirrored(search.normal(rng, config.samples // 2), config.samples)
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))
             if round_ == 0:
-                candidates[0] = search.start  # which knots may not meet exactly
-                candidates = np.concatenate([candidates, search.proposals])
+                candidates = with_first(candidates, search.start)  # which knots may not meet exactly
+                candidates = xp.concat([candidates, search.proposals])
             # 2. Score.
             costs = search.merits((yield from search.evaluate(candidates)))
             # 3. Refit to the elites.
@@ -74,7 +76,7 @@ class CEM(SamplingPlanner):
             mean, std = refit(mean, std, search.knots(elites), shares, config.momentum, floor)
 
         if search.has_time():
-            yield from search.evaluate(search.actions(space.clip(mean)[None]))
+            yield from search.evaluate(search.actions(space.clip(mean)[None, ...]))
         return search.plan(spread=std)
 
 
@@ -82,6 +84,11 @@ def sample(mean: Array, std: Array, noise: Array, low: Array, high: Array) -> Ar
     """Candidates (N, M, A) inside the box, from mean and std (M, A), noise (N, M, A), low, high (M, A)."""
     xp = array_namespace(noise)
     return xp.minimum(xp.maximum(mean + std * noise, low), high)  # clip takes twice as long in NumPy
+
+
+def with_first(rows: Array, first: Array) -> Array:
+    """The rows (N, ...), the first of them replaced by `first` (...)."""
+    return array_namespace(rows).concat([first[None, ...], rows[1:, ...]])
 
 
 def best(candidates: Array, costs: Array, count: int) -> tuple[Array, Array]:
@@ -115,7 +122,7 @@ def refit(
     shares = xp.astype(shares, elites.dtype)
 
     def expected(values: Array) -> Array:  # (K, M, A) to (M, A)
-        return xp.reshape(shares @ xp.reshape(values, (shares.shape[0], -1)), mean.shape)
+        return xp.reshape(shares @ xp.reshape(values, (-1, math.prod(mean.shape))), mean.shape)
 
     fitted_mean = expected(elites)
     off = elites - fitted_mean

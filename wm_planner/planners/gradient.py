@@ -48,7 +48,7 @@ class Gradient(SamplingPlanner):
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
         mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
-        noise = mirrored(rng, config.samples, mean.shape)
+        noise = mirrored(search.normal(rng, config.samples // 2), config.samples)
         starts = sample(mean, std, noise, search.low, search.high)
         points = np.concatenate([starts, search.knots(search.proposals)])  # (N, M, A)
         first, second = np.zeros_like(points), np.zeros_like(points)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from wm_planner import config
 from wm_planner.clock import Clock, Deadline, WallClock, seconds
@@ -206,7 +207,8 @@ def shifted(actions: Actions, steps: int) -> Actions:
     Repeating is iCEM's way (Pinneri et al. 2020); TD-MPC2 appends zeros instead.
     """
     horizon = actions.shape[-2]
-    later: Actions = actions[..., np.clip(np.arange(horizon) + steps, 0, horizon - 1), :]
+    xp, at = array_namespace(actions), np.clip(np.arange(horizon) + steps, 0, horizon - 1)
+    later: Actions = xp.take(actions, xp.asarray(at), axis=-2)
     return later
 
 

@@ -39,29 +39,27 @@ class MPPI(CEM):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        floor = search.share(config.min_std)
+        xp, floor = array_namespace(search.start), search.share(config.min_std)
         mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
-        fixed = np.concatenate([search.start[None], search.proposals])
-        known = len(fixed)
+        fixed = xp.concat([search.start[None, ...], search.proposals])
+        known = search.nothing
 
         for round_ in search.rounds(config.iterations):
             # 1. Sample; the warm start and the proposals are candidates of every round.
-            noise = mirrored(rng, known + config.samples, mean.shape)
-            noise[known] = 0
-            pool = search.actions(sample(mean, std, noise, search.low, search.high))
-            pool[:known] = fixed
+            noise = mirrored(search.normal(rng, config.samples // 2), config.samples)
+            candidates = search.actions(sample(mean, std, noise, search.low, search.high))
+            pool = xp.concat([fixed, candidates])
             # 2. Score; the fixed ones once.
-            if round_ == 0:
-                table = yield from search.evaluate(pool)
-            else:
-                table = np.concatenate([table[:known], (yield from search.evaluate(pool[known:]))])
+            fresh = yield from search.evaluate(candidates if round_ else pool)
+            table = xp.concat([known, fresh])
+            known = table[: -config.samples, ...]
             # 3. Average.
             elites, elite_costs = best(pool, search.merits(table), config.elites)
             shares = weigh(elite_costs, config.temperature)
             mean, std = refit(mean, std, search.knots(elites), shares, config.momentum, floor)
 
         if search.has_time():
-            yield from search.evaluate(search.actions(space.clip(mean)[None]))
+            yield from search.evaluate(search.actions(space.clip(mean)[None, ...]))
         return search.plan(spread=std)
 
 
@@ -69,11 +67,9 @@ def weigh(costs: Array, temperature: float) -> Array:
     """Shares (K,) of candidates by their costs (K,), best first; sum 1, those not finite get none."""
     xp = array_namespace(costs)
     shares = equal_shares(costs)
-    if not shares[0] > 0:
-        return shares
-    above = costs - costs[0]
-    finite = xp.where(shares > 0, above, 0.0)
-    off = finite - shares @ finite
+    finite = xp.where(shares > 0, costs, 0.0)
+    above = xp.where(shares > 0, finite - finite[:1], 0.0)
+    off = above - shares @ above
     scale = temperature * xp.sqrt(shares @ (off * off))
-    weights = xp.exp(-above / scale) if scale > 0 else shares
-    return weights / xp.sum(weights)
+    weights = xp.where(shares > 0, xp.exp(-above / xp.where(scale > 0, scale, 1.0)), 0.0)
+    return weights / xp.maximum(xp.sum(weights), 1e-30)  # 0 where no cost is finite, else at least 1

@@ -3,8 +3,10 @@
 import math
 
 import numpy as np
+from array_api_compat import array_namespace
 from scipy.special import ndtri
 
+from wm_planner.costs.base import Array
 from wm_planner.planners.action_space import Actions
 
 _BITS = 12
@@ -23,14 +25,11 @@ def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Actions:
     return _QUANTILES.take(words.view(np.uint16)[:count] >> (16 - _BITS)).reshape(shape)
 
 
-def mirrored(rng: np.random.Generator, count: int, shape: tuple[int, ...]) -> Actions:
-    """Noise (count, ...) of `shape`: nothing, then normal numbers, then the same with the other sign.
+def mirrored(half: Array, count: int) -> Array:
+    """Noise (count, M, A): nothing, then `half` of it, (count // 2, M, A), then the same with the other sign.
 
     Source: mirrored sampling, Brockhoff et al. 2010, sec. 2.
     """
-    half = count // 2
-    noise = np.empty((count, *shape), np.float32)
-    noise[0] = 0
-    noise[1 : 1 + half] = normal(rng, (half, *shape))
-    np.negative(noise[1 : count - half], out=noise[1 + half :])
-    return noise
+    xp = array_namespace(half)
+    nothing = xp.zeros((1, *half.shape[1:]), dtype=half.dtype)
+    return xp.concat([nothing, half, -half[: count - 1 - count // 2, ...]])

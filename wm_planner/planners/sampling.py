@@ -53,6 +53,11 @@ class SamplingPlanner(ABC):
     def horizon(self) -> int:
         return self._sampling.horizon
 
+    @property
+    def samples(self) -> int:
+        """N, candidates of the first round."""
+        return self._sampling.samples
+
     @abstractmethod
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         """One planner call; `yield from search.evaluate(candidates)` gives what candidates cost."""

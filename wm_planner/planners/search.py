@@ -1,17 +1,21 @@
 """One planner call: what was evaluated, the best so far, and whether there is time for more."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
+from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from wm_planner.clock import Deadline
+from wm_planner.costs.base import Array, match
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan
 from wm_planner.planners.knots import Curve
 from wm_planner.planners.merit import Merit, Table, violations
+from wm_planner.planners.noise import normal
 from wm_planner.planners.pace import Pace
 from wm_planner.planners.problem import Problem, Scores
 
@@ -23,8 +27,27 @@ _CAUTION = 0.25
 """Share of a plan's time that is at most left unused because earlier plans met interruptions."""
 
 
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best candidate so far.
+
+    Attributes:
+        actions: (H, A).
+        rank: what it was chosen by, lower is better; infinite before anything was evaluated.
+        row: its row of the table, (1 + C,).
+        terms: of its cost, unweighted.
+    """
+
+    actions: Array
+    rank: Array
+    row: Array
+    terms: Mapping[str, Array] = field(default_factory=dict)
+
+
 class Search:
     """The part that every sampling planner shares, whatever it samples from.
+
+    All arrays are of the namespace of the warm start, so that a search can be traced into a graph.
 
     Args:
         problem: what to minimise.
@@ -64,21 +87,20 @@ class Search:
             warm_start = self.space.hold(horizon)
         if proposals is None:
             proposals = np.zeros((0, *plan_shape), np.float32)
-        _check("warm start", warm_start, warm_start.shape == plan_shape, f"{plan_shape}")
-        _check(
+        self._check("warm start", warm_start, warm_start.shape == plan_shape, f"{plan_shape}")
+        self._check(
             "proposals", proposals, proposals.shape[1:] == plan_shape, f"(M, {horizon}, {self.space.size})"
         )
+        xp = array_namespace(warm_start)
         self.start: Actions = self._admit(warm_start)
         self.proposals: Actions = self._admit(proposals)
         self.low: Actions = self._at_knots(self.space.low)
         self.high: Actions = self._at_knots(self.space.high)
         self._merit = Merit(problem.costs)
-        self.nothing: Table = np.empty((0, 1 + self._merit.limits))
-        self._best: Actions = self.start
-        self._rank = np.inf
-        self._row: Table = np.full(1 + self._merit.limits, np.inf)
+        self.nothing: Table = xp.zeros((0, 1 + self._merit.limits), dtype=xp.float64)
+        worst = xp.full((1 + self._merit.limits,), xp.inf, dtype=xp.float64)
+        self._best = Best(self.start, worst[0, ...], worst)
         self._leader: Table | None = None
-        self._terms: dict[str, float] = {}
         self._rounds = self._evaluations = self._not_finite = 0
         self._pace = pace
         self._slow_s = min(pace.slow_s(), _CAUTION * self._left_s()) if deadline else 0.0
@@ -117,6 +139,10 @@ class Search:
         knots: Actions = self._curve.fit(actions)
         return knots
 
+    def normal(self, rng: np.random.Generator, count: int) -> Actions:
+        """Standard normal noise at the knots, (count, M, A)."""
+        return normal(rng, (count, *self.low.shape))
+
     def evaluate(self, candidates: Actions) -> Evaluation:
         """The table of `candidates` (N, H, A), infinite where they are not finite; keeps the best.
 
@@ -146,14 +172,9 @@ class Search:
         if self._merit.limits:
             table = np.concatenate([table, scores.excess], axis=1)
             self._leader = table[int(np.argmin(self.merits(table)))]
-        self._evaluations += len(candidates)
-        self._not_finite += int(np.count_nonzero(np.isinf(scores.total)))
+        self._count(scores)
         ranks = self._merit.rank(table)
-        winner = int(np.argmin(ranks))
-        if ranks[winner] < self._rank:
-            self._rank, self._row = float(ranks[winner]), table[winner]
-            self._best = candidates[winner].copy()
-            self._terms = {name: float(values[winner]) for name, values in scores.terms.items()}
+        self._best = self._better(_leading(ranks, table, candidates, scores.terms), self._best)
         return table
 
     def merits(self, table: Table) -> NDArray[np.float64]:
@@ -162,11 +183,12 @@ class Search:
 
     def plan(self, spread: Actions, elites: Actions | None = None) -> Plan:
         """The best so far; `spread` is the standard deviation of the last distribution, (M, A)."""
+        best = self._best
         return Plan(
-            actions=self._best,
-            cost=float(self._row[0]) if self._evaluations else float("nan"),
-            terms=self._terms,
-            violation=float(violations(self._row[None, 1:])[0]) if self._leader is not None else 0.0,
+            actions=best.actions,
+            cost=float(best.row[0]) if self._evaluations else float("nan"),
+            terms={name: float(value) for name, value in best.terms.items()},
+            violation=float(violations(best.row[None, 1:])[0]) if self._leader is not None else 0.0,
             spread=np.mean(spread, axis=0),
             elites=elites,
             iterations=self._rounds,
@@ -175,9 +197,26 @@ class Search:
             deadline_hit=self._cut,
         )
 
-    def _at_knots(self, values: Actions) -> Actions:
-        """The same values (A,) at every knot, (M, A)."""
-        return np.repeat(values[None], self._curve.knots, axis=0)
+    def _count(self, scores: Scores) -> None:
+        self._evaluations += len(scores.total)
+        self._not_finite += int(np.count_nonzero(np.isinf(scores.total)))
+
+    def _better(self, found: Best, best: Best) -> Best:
+        """What was found if it is better than the best, else the best."""
+        return found if found.rank < best.rank else best
+
+    def _check(self, what: str, actions: Actions, fits: bool, wanted: str) -> None:
+        if not fits:
+            raise ShapeError(
+                f"the {what} has shape {actions.shape}, wanted {wanted}: was the horizon changed?"
+            )
+        if not np.isfinite(actions).all():
+            raise ShapeError(f"the {what} holds numbers that are not finite; pass None to start from zeros")
+
+    def _at_knots(self, components: Actions) -> Actions:
+        """A number a component, (A,), at every knot, (M, A)."""
+        there: Actions = match(np.repeat(components[None], self._curve.knots, axis=0), self.start)
+        return there
 
     def _admit(self, plans: Actions) -> Actions:
         return self.space.admit(plans, self.problem.context.last_action)
@@ -204,8 +243,12 @@ def check_kind(discrete: bool, choices: int, planner: str, model: str) -> None:
         )
 
 
-def _check(what: str, actions: Actions, fits: bool, wanted: str) -> None:
-    if not fits:
-        raise ShapeError(f"the {what} has shape {actions.shape}, wanted {wanted}: was the horizon changed?")
-    if not np.isfinite(actions).all():
-        raise ShapeError(f"the {what} holds numbers that are not finite; pass None to start from zeros")
+def _leading(ranks: Array, table: Array, candidates: Array, terms: Mapping[str, Array]) -> Best:
+    """The candidate of least rank."""
+    xp = array_namespace(ranks)
+    at = xp.reshape(xp.argmin(ranks), (1,))
+
+    def row(values: Array) -> Array:
+        return xp.take(values, at, axis=0)[0, ...]
+
+    return Best(row(candidates), row(ranks), row(table), {name: row(term) for name, term in terms.items()})
