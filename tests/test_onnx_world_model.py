@@ -51,6 +51,15 @@ def test_a_state_that_is_missing_counts_as_zeros(model):
     np.testing.assert_allclose(model.encode(Observation({"front": picture(7)}))["z"], [[7, 7]])
 
 
+def test_a_rollout_longer_than_the_memory_on_the_card_is_refused(tmp_path):
+    write_bundle(tmp_path / "toy", make_card(max_horizon=3))
+    model = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+    latent = {"z": np.zeros((1, 2), np.float32)}
+    model.rollout(latent, ACTIONS)
+    with pytest.raises(ShapeError, match=r"4 steps, toy remembers 3 \(card: max_horizon\)"):
+        model.rollout(latent, np.zeros((5, 4, 2), np.float32))
+
+
 def test_a_rollout_is_the_step_repeated(model):
     latent = {"z": np.array([[1.0, -1.0]], np.float32)}
     rollout = model.rollout(latent, ACTIONS)

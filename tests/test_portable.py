@@ -17,6 +17,7 @@ from wm_planner.errors import BundleError, ConfigError
 from wm_planner.launching.file import planning
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import shifted
+from wm_planner.planners.noise import normal
 from wm_planner.planners.problem import Problem
 from wm_planner.portable import export as portable
 from wm_planner.portable.comparison import Difference, planner_feed
@@ -74,7 +75,17 @@ def graph_of(path):
     return Graph(path, ["CPUExecutionProvider"], threads=1)
 
 
-def plan_both_ways(path, bundle, planner, costs, kind="normal", ticks=3, goal=1.0):
+def drawn(planner, shape, rng):
+    """What the planner draws, in the graph's rows: CEM and its kin by rounds, the others all the same."""
+    if planner["type"] == "random_shooting":
+        return rng.random(shape, dtype=np.float32)
+    if planner["type"] == "icem":
+        return rng.standard_normal(shape, dtype=np.float32)
+    rounds = getattr(PLANNERS.build(planner, "test").config, "iterations", 1)
+    return np.concatenate([normal(rng, (shape[0] // rounds, *shape[1:])) for _ in range(rounds)])
+
+
+def plan_both_ways(path, bundle, planner, costs, ticks=3, goal=1.0):
     """Pairs of the Python planner's plan and the graph's outputs, tick after tick."""
     model, graph = OnnxWorldModel.load(bundle, device="cpu"), graph_of(path)
     built, weighted = PLANNERS.build(planner, "test"), build_costs(costs, "test")
@@ -97,8 +108,7 @@ def plan_both_ways(path, bundle, planner, costs, kind="normal", ticks=3, goal=1.
             warm_start=warm_start,
             proposals=proposals,
         )
-        draw = getattr(np.random.default_rng(tick), {"normal": "standard_normal", "uniform": "random"}[kind])
-        feed = planner_feed(start, context, draw(noise, dtype=np.float32), proposals)
+        feed = planner_feed(start, context, drawn(planner, noise, np.random.default_rng(tick)), proposals)
         given = graph.run({port.name: feed[port.name] for port in graph.inputs})
         yield plan, given
         warm_start = given["next.warm_start"]
@@ -129,8 +139,7 @@ def test_every_planner_that_samples_plans_the_same_from_the_same_noise(toy, tmp_
     costs, path = [{"type": "latent_goal", "array": "z"}], tmp_path / "planner.onnx"
     told = export_planner(toy, planner, costs, path, "test: ").difference
     assert told.actions <= 1e-5 and told.cost <= 1e-5 and told.plans > 1
-    kind = "uniform" if planner["type"] == "random_shooting" else "normal"
-    for plan, given in plan_both_ways(path, toy, planner, costs, kind):
+    for plan, given in plan_both_ways(path, toy, planner, costs):
         assert_same(plan, given)
 
 

@@ -280,12 +280,69 @@ def planners(
     processes: Positive = 100,
     plans: Annotated[int, typer.Option(min=1, help="timed plans a row")] = 200,
     deadline_rounds: Annotated[int, typer.Option(min=0, help="of 500 plans of 50 ms; 0 leaves them out")] = 3,
+    peers: Annotated[
+        bool,
+        typer.Option("--peers", help="only beside other libraries, installed in ~/.cache/wm_planner/peers"),
+    ] = False,
 ) -> None:
     """Planners on problems of known answers, their own speed, and how they keep a deadline."""
+    from wm_planner.evaluation.peer_benchmark import peer_table
     from wm_planner.evaluation.planner_benchmark import planner_tables
 
-    for rows in planner_tables(seeds, processes, plans, deadline_rounds):
+    tables = [peer_table()] if peers else planner_tables(seeds, processes, plans, deadline_rounds)
+    for rows in tables:
         console.print(rows)
+
+
+@app.command()
+def search(
+    launch: Annotated[str, typer.Argument(help="launch file: scene, horizon and costs")] = "panda_reach_wall",
+    model: str = SHIPPED[0],
+    problems: Annotated[int, typer.Option(min=0, help="recorded in closed loops, five an episode")] = 100,
+    episodes: Annotated[int, typer.Option(min=0, help="in a closed loop with each planner")] = 50,
+    first_seed: Annotated[int, typer.Option(min=0)] = 10_000,
+    log: Annotated[Path | None, typer.Option(help="keep finished episodes here")] = None,
+    workers: Positive = 2,
+) -> None:
+    """Evaluations that a frugal planner needs for the final cost of plain CEM, and the success of both."""
+    from wm_planner.evaluation.episode_log import EpisodeLog
+    from wm_planner.evaluation.search_benchmark import search_tables
+    from wm_planner.launching import file as launch_file
+
+    path = launch_file.find(launch)
+    for rows in search_tables(path, model, problems, episodes, first_seed, EpisodeLog(log), workers):
+        console.print(rows)
+
+
+@app.command()
+def driving(
+    candidates: Annotated[int, typer.Option(min=15, help="trajectories of 40 steps")] = 512,
+    repeats: Positive = 30,
+) -> None:
+    """The arithmetic of driving in CPU time: numba and NumPy side by side, and shapely if it is there."""
+    from wm_planner.evaluation.driving_benchmark import driving_rows, driving_table
+
+    console.print(driving_table(driving_rows(candidates, repeats)))
+
+
+@app.command()
+def device(
+    size: Annotated[str, typer.Option(help="of V-JEPA 2-AC's encoder")] = "giant",
+    on: Annotated[str, typer.Option(help="cuda or cpu")] = "cuda",
+    reference: Annotated[Path | None, typer.Option(help="checkout of facebookresearch/vjepa2")] = None,
+    samples: Positive = 800,
+    repeats: Positive = 3,
+) -> None:
+    """Seconds an action of V-JEPA 2-AC with torch on a device, beside the published loop in the same run."""
+    from wm_planner.evaluation.device_benchmark import device_benchmark
+
+    rows = table(
+        f"V-JEPA 2-AC {size} on {on}, one step ahead, random weights (median of {repeats})",
+        *("planner", "evaluations", "s an action", "energy"),
+    )
+    for row in device_benchmark(size, on, reference, samples, repeats):
+        rows.add_row(row.what, str(row.evaluations), f"{row.seconds:.3f}", f"{row.energy:.7f}")
+    console.print(rows)
 
 
 @app.command()

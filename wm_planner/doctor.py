@@ -14,6 +14,7 @@ from wm_planner.world_models.card import read_card
 from wm_planner.world_models.onnx import OnnxWorldModel, providers
 
 PACKAGES = ("numpy", "scipy", "msgspec", "pyzmq", "rosbags", "mcap", "onnxruntime-gpu", "onnxruntime")
+_DISTRIBUTIONS = {"PIL": "pillow"}  # where the name to install is not the name to import
 FREE_GB = 1.0  # recordings of a demonstration need a tenth of it
 
 
@@ -50,7 +51,7 @@ def _try(what: str, look: Callable[[], str]) -> Finding:
 
 def _version(package: str) -> str | None:
     try:
-        return metadata.version(package)
+        return metadata.version(_DISTRIBUTIONS.get(package, package))
     except metadata.PackageNotFoundError:
         return None
 

@@ -74,7 +74,7 @@ EXTRAS = {
     **dict.fromkeys(("torch", "onnxscript", "accelerate", "safetensors", "tensorboardX"), "train"),
     **dict.fromkeys(("ndonnx", "spox"), "portable"),
     "pybullet": "bullet",
-    "lxml": "drive",
+    **dict.fromkeys(("lxml", "numba", "PIL"), "drive"),
     "pyarrow": "argoverse",
 }
 """Package to the extra of wm_planner that brings it."""

@@ -16,7 +16,7 @@ from wm_planner.planners import PLANNERS
 from wm_planner.planners.base import Plan
 from wm_planner.planners.problem import Problem
 from wm_planner.planners.sampling import SamplingPlanner
-from wm_planner.portable.comparison import drawn, planner_feed
+from wm_planner.portable.comparison import planner_feed
 from wm_planner.portable.graph import ACTIONS, planner_graph
 from wm_planner.world_models.onnx import Graph, OnnxWorldModel
 
@@ -68,7 +68,7 @@ def call_rows(
     weighted = build_costs(costs, "costs")
     made, noise = planner_graph(built, weighted, card, onnx.load(step))
     whole = Graph(step, ["CPUExecutionProvider"], 1, made.SerializeToString())
-    everything = planner_feed(start, context, drawn(noise, 0), np.zeros((0, *size[1:]), np.float32))
+    everything = planner_feed(start, context, noise.of(0), np.zeros((0, *size[1:]), np.float32))
     feed = {port.name: everything[port.name] for port in whole.inputs}
 
     def planned(over: OnnxWorldModel) -> Plan:

@@ -1,9 +1,12 @@
 """The cross-entropy method: sample around a mean, refit mean and deviation to the best, repeat."""
 
+import math
+
 import numpy as np
 from array_api_compat import array_namespace
 
 from wm_planner.costs.base import Array
+from wm_planner.planners.noise import mirrored
 from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
 from wm_planner.planners.search import Search
 
@@ -60,8 +63,7 @@ class CEM(SamplingPlanner):
 
         for round_ in search.rounds(config.iterations):
             # 1. Sample; the first candidate is the mean itself.
-            noise = rng.standard_normal((config.samples, *mean.shape), dtype=np.float32)
-            noise = with_first(noise, 0 * mean)
+            noise = mirrored(search.normal(rng, config.samples // 2), config.samples)
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))
             if round_ == 0:
                 candidates = with_first(candidates, search.start)  # which knots may not meet exactly
@@ -92,7 +94,7 @@ def with_first(rows: Array, first: Array) -> Array:
 def best(candidates: Array, costs: Array, count: int) -> tuple[Array, Array]:
     """The `count` candidates (or rows of any kind) of least cost, best first: (K, ...), and costs (K,)."""
     xp = array_namespace(candidates)
-    order = xp.argsort(costs)[:count]
+    order = xp.argsort(costs, stable=False)[:count]  # stable takes three times as long in NumPy
     return xp.take(candidates, order, axis=0), xp.take(costs, order)
 
 
@@ -100,8 +102,7 @@ def equal_shares(costs: Array) -> Array:
     """Shares (K,) of elites by their costs (K,): equal, sum 1; those that are not finite get none."""
     xp = array_namespace(costs)
     finite = xp.astype(xp.isfinite(costs), costs.dtype)
-    count = xp.sum(finite)
-    return finite / xp.maximum(count, xp.ones_like(count))
+    return finite / xp.maximum(xp.sum(finite), 1.0)
 
 
 def refit(
@@ -118,9 +119,14 @@ def refit(
         floor: least deviation, (M, A) or (A,).
     """
     xp = array_namespace(elites)
-    shares = xp.reshape(xp.astype(shares, elites.dtype), (-1, 1, 1))  # (K, 1, 1)
-    fitted_mean = xp.sum(shares * elites, axis=0)
-    fitted_std = xp.sqrt(xp.sum(shares * (elites - fitted_mean) ** 2, axis=0))
+    shares = xp.astype(shares, elites.dtype)
+
+    def expected(values: Array) -> Array:  # (K, M, A) to (M, A)
+        return xp.reshape(shares @ xp.reshape(values, (-1, math.prod(mean.shape))), mean.shape)
+
+    fitted_mean = expected(elites)
+    off = elites - fitted_mean
+    fitted_std = xp.sqrt(expected(off * off))
     step = (1 - momentum) * xp.sum(shares)  # 0 where no elite counts
     new_mean = mean + step * (fitted_mean - mean)
     new_std = xp.maximum(std + step * (fitted_std - std), floor)

@@ -36,7 +36,7 @@ class PredictiveSampling(SamplingPlanner):
         xp, mean = array_namespace(search.start), search.knots(search.start)  # (M, A)
         std = search.share(self.config.std)
         for _ in search.rounds(1):
-            noise = rng.standard_normal((self.config.samples, *mean.shape), dtype=np.float32)
+            noise = search.normal(rng, self.config.samples)
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))
             yield from search.evaluate(xp.concat([search.start[None, ...], search.proposals, candidates]))
         return search.plan(spread=std)

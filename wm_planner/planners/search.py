@@ -15,10 +15,16 @@ from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan
 from wm_planner.planners.knots import Curve
 from wm_planner.planners.merit import Merit, Table, violations
+from wm_planner.planners.noise import normal
+from wm_planner.planners.pace import Pace
 from wm_planner.planners.problem import Problem, Scores
 
 Evaluation: TypeAlias = Generator[Actions, Scores, Table]
 """Asks for the scores of candidates (N, H, A), so that many searches can share a model call."""
+
+
+_CAUTION = 0.25
+"""Share of a plan's time that is at most left unused because earlier plans met interruptions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class Search:
         warm_start: (H, A), or None.
         proposals: (M, H, A), or None.
         deadline: when to stop, or None.
+        pace: of the planner's earlier calls.
 
     Attributes:
         start: the warm start, or the plan of doing nothing, as the action space admits it, (H, A).
@@ -69,6 +76,7 @@ class Search:
         warm_start: Actions | None,
         proposals: Actions | None,
         deadline: Deadline | None,
+        pace: Pace,
     ) -> None:
         self.problem = problem
         self.space = problem.space
@@ -94,23 +102,26 @@ class Search:
         self._best = Best(self.start, worst[0, ...], worst)
         self._leader: Table | None = None
         self._rounds = self._evaluations = self._not_finite = 0
+        self._pace = pace
+        self._slow_s = min(pace.slow_s(), _CAUTION * self._left_s()) if deadline else 0.0
         self._round_s = self._chunk_s = 0.0
         self._cut = False
 
     def rounds(self, count: int) -> Iterator[int]:
-        """Count iterations from 0 for as long as the deadline leaves time for one like the last."""
+        """Count iterations from 0 for as long as the deadline leaves time for one like the slowest."""
         for index in range(count):
             if not self.has_time():
                 return
             left_s = self._left_s()
             yield index
-            self._round_s = left_s - self._left_s() if self._deadline else 0.0
+            if self._deadline:
+                self._round_s = max(self._round_s, left_s - self._left_s(), self._slow_s)
             self._rounds += 1
             if self._leader is not None:
                 self._merit.update(self._leader)
 
     def has_time(self) -> bool:
-        """Whether the time left is longer than the last round took; False marks the plan as cut."""
+        """Whether the time left is longer than the slowest round took; False marks the plan as cut."""
         self._cut = self._cut or self._left_s() <= self._round_s
         return not self._cut
 
@@ -128,11 +139,16 @@ class Search:
         knots: Actions = self._curve.fit(actions)
         return knots
 
+    def normal(self, rng: np.random.Generator, count: int) -> Actions:
+        """Standard normal noise at the knots, (count, M, A)."""
+        return normal(rng, (count, *self.low.shape))
+
     def evaluate(self, candidates: Actions) -> Evaluation:
         """The table of `candidates` (N, H, A), infinite where they are not finite; keeps the best.
 
-        Under a deadline they are asked for in chunks of what the model takes; the chunks for which no time is
-        left are not evaluated, and count as infinite.
+        Under a deadline they are asked for in chunks of what the model takes. A chunk is begun if more time
+        is left than the slowest of this plan and, within reason, of recent plans took, or if it is the first;
+        the others are not evaluated, and count as infinite.
         """
         if self._deadline is None:
             return self.note(candidates, (yield candidates))
@@ -145,7 +161,9 @@ class Search:
                 break
             some = candidates[start : start + chunk]
             tables.append(self.note(some, (yield some)))
-            self._chunk_s = left_s - self._left_s()
+            took_s = left_s - self._left_s()
+            self._pace.note(took_s)
+            self._chunk_s = max(self._chunk_s, took_s, self._slow_s)
         return np.concatenate(tables)
 
     def note(self, candidates: Actions, scores: Scores) -> Table:
@@ -177,7 +195,7 @@ class Search:
             actions=best.actions,
             cost=float(best.row[0]) if self._evaluations else float("nan"),
             terms={name: float(value) for name, value in best.terms.items()},
-            violation=float(violations(best.row[None, 1:])[0]) if best.terms else 0.0,
+            violation=float(violations(best.row[None, 1:])[0]) if self._leader is not None else 0.0,
             spread=np.mean(spread, axis=0),
             elites=elites,
             iterations=self._rounds,
@@ -188,7 +206,7 @@ class Search:
 
     def _count(self, scores: Scores) -> None:
         self._evaluations += len(scores.total)
-        self._not_finite += int(np.isinf(scores.total).sum())
+        self._not_finite += int(np.count_nonzero(np.isinf(scores.total)))
 
     def _row(self, values: Array, at: Array) -> Array:
         """One of the rows (N, ...)."""
@@ -208,7 +226,7 @@ class Search:
 
     def _at_knots(self, components: Actions) -> Actions:
         """A number a component, (A,), at every knot, (M, A)."""
-        there: Actions = match(np.tile(components, (self._curve.knots, 1)), self.start)
+        there: Actions = match(np.repeat(components[None], self._curve.knots, axis=0), self.start)
         return there
 
     def _admit(self, plans: Actions) -> Actions:

@@ -55,7 +55,7 @@ def compare(
             plan = planner.plan(
                 problem, rng=np.random.default_rng(seed), warm_start=warm_start, proposals=proposals
             )
-            feed = planner_feed(start, context, drawn(noise, seed), proposals)
+            feed = planner_feed(start, context, noise.of(seed), proposals)
             given = ported.run({port.name: feed[port.name] for port in ported.inputs})
             actions += _of_actions(plan, given, problem.space.half_range)
             cost.append(abs(float(given[names.COST]) - plan.cost))
@@ -75,13 +75,6 @@ def planner_feed(latent: Any, context: Context, noise: Any, proposals: Any) -> A
         names.PROPOSALS: proposals,
         names.NOISE: noise,
     }
-
-
-def drawn(noise: Noise, seed: Any) -> Any:
-    """What the Python planner draws from a generator of this seed, in one array."""
-    rng = np.random.default_rng(seed)
-    draw = rng.standard_normal if noise.kind == "normal" else rng.random
-    return draw(noise.shape, dtype=np.float32)
 
 
 def _random_latent(model: WorldModel, rng: np.random.Generator) -> Arrays:

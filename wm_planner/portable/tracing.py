@@ -4,9 +4,9 @@ The planners' own searches run here, over the costs' own functions; both are wri
 ndonnx is a namespace of it. What is added is what a graph has instead of a number that Python could look at.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import ndonnx
 import numpy as np
@@ -17,11 +17,15 @@ from wm_planner.costs.base import Array, Context, Cost, Latent, Rollout, Weighte
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan
+from wm_planner.planners.noise import normal
+from wm_planner.planners.pace import Pace
 from wm_planner.planners.problem import Problem, Scores
 from wm_planner.planners.sampling import SamplingPlanner
 from wm_planner.planners.search import Best, Search
 from wm_planner.world_models.card import Card
 from wm_planner.world_models.rollout import ACTIONS, LATENT, OUTPUT, rollout_graph
+
+Draw: TypeAlias = Callable[[np.random.Generator], Actions]
 
 UNTRACEABLE = (AttributeError, IndexError, NotImplementedError, TypeError, ValueError)
 """What ndonnx raises where a graph has no value to look at, or it lacks a function."""
@@ -39,7 +43,7 @@ def traced_plan(
         warm_start: (H, A).
         proposals: (M, H, A).
     """
-    search = TracedSearch(problem, planner.horizon, planner.curve, warm_start, proposals, deadline=None)
+    search = TracedSearch(problem, planner.horizon, planner.curve, warm_start, proposals, None, Pace())
     run = planner.search(search, noise)  # type: ignore[arg-type]  # all it is asked for are noise arrays
     none = proposals[:0, ...]  # hides the number of candidates: with it, ONNX Runtime is a tenth slower
     try:
@@ -66,6 +70,10 @@ class TracedSearch(Search):
         shape = (self._curve.knots, self.space.size)
         knots: Actions = self._shaped(super().knots(actions), shape)
         return knots
+
+    def normal(self, rng: Any, count: int) -> Actions:
+        drawn: Actions = rng.normal((count, *self.low.shape))
+        return drawn
 
     def plan(self, spread: Actions, elites: Actions | None = None) -> Plan:
         best = self._best
@@ -135,21 +143,32 @@ class Noise:
         self.kind = "normal"
         self.array: Any = None
         self.shape: tuple[int, ...] = (0,)
+        self._draws: list[Draw] = []
 
     def standard_normal(self, size: tuple[int, ...], dtype: type = np.float32) -> Array:
-        """Rows of normal noise."""
-        return self._drawn("normal", size)
+        """Rows of normal noise, as `numpy.random.Generator` gives them."""
+        return self._drawn("normal", size, lambda rng: rng.standard_normal(size, dtype=np.float32))
+
+    def normal(self, size: tuple[int, ...]) -> Array:
+        """Rows of normal noise, as `wm_planner.planners.noise` gives them."""
+        return self._drawn("normal", size, lambda rng: normal(rng, size))
 
     def random(self, size: tuple[int, ...], dtype: type = np.float32) -> Array:
         """Rows of uniform noise."""
-        return self._drawn("uniform", size)
+        return self._drawn("uniform", size, lambda rng: rng.random(size, dtype=np.float32))
 
-    def _drawn(self, kind: str, size: tuple[int, ...]) -> Array:
+    def of(self, seed: Any) -> Actions:
+        """The rows that the Python planner draws from a generator of this seed."""
+        rng = np.random.default_rng(seed)
+        return np.concatenate([draw(rng) for draw in self._draws])
+
+    def _drawn(self, kind: str, size: tuple[int, ...], draw: Draw) -> Array:
         if self.array is None:
             self.kind = kind
             self.array = ndonnx.argument(shape=("rows", *size[1:]), dtype=ndonnx.float32)
         if (kind, size[1:]) != (self.kind, tuple(self.array.shape[1:])):
             raise ConfigError("a planner that draws noise of several kinds or shapes cannot be exported")
+        self._draws.append(draw)
         first, last = self.shape[0], self.shape[0] + size[0]
         self.shape = (last, *size[1:])
         return self.array[first:last, ...]

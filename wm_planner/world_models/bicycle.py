@@ -1,14 +1,11 @@
 """A car as a kinematic single track: a world model without learning, for 1000 candidates in a millisecond.
 
-Source: Kong et al. 2015, sec. II, with the reference point on the rear axle. Speeds are integrated by the
-trapezoid and positions along the mean heading of a step, which is of second order. Inside, candidates are
-the last axis, and only sums run along the horizon: that is what makes it quick.
+Its arithmetic is single_track.py's, which `driving/vehicle.py` drives by as well.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wm_planner import config
 from wm_planner.costs.base import Array, Latent, Rollout
@@ -16,6 +13,7 @@ from wm_planner.errors import ShapeError
 from wm_planner.world_models.base import Observation
 from wm_planner.world_models.card import ActionSpec, Card, LatentSpec, ObservationSpec, Quantity
 from wm_planner.world_models.feed import checked_actions
+from wm_planner.world_models.single_track import motion
 
 _STATES = {"position": (2, "m"), "heading": (1, "rad"), "speed": (1, "m/s")}
 
@@ -96,31 +94,17 @@ class BicycleModel:
         acceleration, steering = np.ascontiguousarray(
             checked_actions(self.card, actions, "NH").transpose(2, 1, 0)
         )  # (H, N) each
-        dt = np.float32(self.config.control_dt_s)
-        before, speed = latent["speed"][:, 0], acceleration * dt
-        mean_speed = np.empty_like(speed)
-        for h in range(len(speed)):  # a standstill ends the braking, so this is no plain sum
-            np.maximum(speed[h] + before, 0, out=speed[h])
-            np.add(before, speed[h], out=mean_speed[h])
-            before = speed[h]
-        way = mean_speed * (dt / 2)
-        turn = way * np.tan(steering) * np.float32(1 / self.config.wheelbase_m)
-        heading = _summed(turn.copy(), latent["heading"][:, 0])
-        mean_heading = heading - turn / 2
-        position = np.stack([way * np.cos(mean_heading), way * np.sin(mean_heading)])  # (2, H, N)
-        for axis in range(2):
-            _summed(position[axis], latent["position"][:, axis])
-        states: dict[str, NDArray[np.float32]] = {
-            "position": position.transpose(2, 1, 0),
-            "heading": heading.T[..., None],
-            "speed": speed.T[..., None],
+        moved = motion(
+            latent["position"].T,
+            latent["heading"][:, 0],
+            latent["speed"][:, 0],
+            acceleration,
+            np.tan(steering) * np.float32(1 / self.config.wheelbase_m),
+            self.config.control_dt_s,
+        )
+        states = {
+            "position": moved.position.transpose(2, 1, 0),
+            "heading": moved.heading.T[..., None],
+            "speed": moved.speed.T[..., None],
         }
         return Rollout(latents=states, states=states)
-
-
-def _summed(steps: NDArray[np.float32], start: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The sums along the first axis of (H, N), in place, from `start` (1,) or (N,)."""
-    for h in range(len(steps)):
-        np.add(steps[h], start, out=steps[h])
-        start = steps[h]
-    return steps

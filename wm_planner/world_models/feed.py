@@ -101,6 +101,12 @@ def checked_actions(card: Card, actions: Array, axes: str) -> NDArray[np.float32
             f"actions have shape {checked.shape}, the card of {card.name} says "
             f"({', '.join(axes)}, {len(names)}): {', '.join(names)}"
         )
+    horizon, most = checked.shape[-2], card.max_horizon
+    if axes == "NH" and most and horizon > most:
+        raise ShapeError(
+            f"actions have shape {checked.shape}, {horizon} steps, {card.name} remembers {most} "
+            "(card: max_horizon): lower the planner's horizon"
+        )
     return checked
 
 

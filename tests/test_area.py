@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import shapely
+
+from wm_planner.driving.area import DrivableArea
+from wm_planner.driving.compiled import by_numpy, is_compiled
+from wm_planner.driving.readers import read_scenario
+from wm_planner.driving.road import FOOTWAYS
+from wm_planner.errors import ShapeError
+
+ROAD = np.array([(0, 0), (60, 0), (60, 7), (0, 7)], float)
+BRANCH = np.array([(30, 7), (34, 7), (46, 40), (42, 40)], float)
+BOTH = shapely.union_all([shapely.Polygon(ROAD), shapely.Polygon(BRANCH)])
+
+
+@pytest.fixture(scope="module")
+def area():
+    return DrivableArea([ROAD, BRANCH])
+
+
+def points(count=50_000):
+    return np.random.default_rng(0).uniform([-5, -5], [65, 45], (count, 2))
+
+
+@pytest.mark.parametrize("cell_m", [0.25, 0.5, 2.0])
+@pytest.mark.parametrize("tolerance", [0.0, 0.3, 1.0])
+def test_verdicts_are_exact_whatever_the_cell(cell_m, tolerance):
+    area, here = DrivableArea([ROAD, BRANCH], cell_m), points()
+    distance = shapely.distance(BOTH, shapely.points(here))
+    sure = np.abs(distance - tolerance) > 1e-9
+    np.testing.assert_array_equal(area.outside(here, tolerance)[sure], (distance > tolerance)[sure])
+
+
+def test_a_corner_just_beyond_the_tolerance_is_outside(area):
+    beside = np.array([(10, -0.299), (10, -0.301), (10, 7.2999), (10, 7.3001)])
+    assert area.outside(beside, 0.3).tolist() == [False, True, False, True]
+
+
+def test_no_cell_hides_a_wedge():
+    """A wedge thinner than a cell is part of the area."""
+    wedge = DrivableArea([ROAD, [(20, 7), (20.2, 7), (20.1, 14)]])
+    tip = np.array([(20.1, 13.9), (20.1, 14.2), (20.1, 14.4), (19.7, 10), (19.9, 10)])
+    assert wedge.outside(tip, 0.3).tolist() == [False, False, True, True, False]
+
+
+def test_the_grid_is_the_signed_distance(area):
+    here = points()
+    edge = shapely.distance(BOTH.boundary, shapely.points(here))
+    signed = np.where(shapely.contains_xy(BOTH, *here.T), -edge, edge)
+    off = np.abs(area.signed_distance(here) - signed)
+    assert off.max() < area.cell_m
+    assert off[(signed > 0) & (signed < 0.5)].max() < area.error_m
+
+
+def test_numpy_and_numba_agree_to_the_last_bit(area):
+    here = points()
+    distance, outside = area.signed_distance(here), area.outside(here, 0.3)
+    assert is_compiled()
+    with by_numpy():
+        np.testing.assert_array_equal(area.signed_distance(here), distance)
+        np.testing.assert_array_equal(area.outside(here, 0.3), outside)
+
+
+def test_a_car_leaves_by_a_corner(area):
+    poses = np.array(
+        [[(10, 3.5, 0), (10, 1.1, 0), (10, 0.5, 0)], [(10, 3.5, np.pi / 2), (0, 3.5, 0), (33, 9, 1.2)]]
+    )
+    left = area.left_by(poses, (5.0, 2.0))
+    assert left.tolist() == [[False, False, True], [False, True, False]]
+
+
+def test_far_away_is_outside(area):
+    assert area.outside([1e6, -1e6])
+    assert area.signed_distance([1e6, -1e6]) > 5
+
+
+def test_a_large_area_gets_larger_cells():
+    large = DrivableArea([100 * ROAD])
+    assert large.cell_m == 2.0
+    assert large.outside([[3000, -0.29], [3000, -0.31]], 0.3).tolist() == [False, True]
+
+
+def test_absent_points_are_refused(area):
+    with pytest.raises(
+        ShapeError, match="points hold 1 numbers that are not finite: leave out who is absent"
+    ):
+        area.outside([[0.0, np.nan]])
+
+
+def test_a_tolerance_beyond_the_reach_is_refused(area):
+    with pytest.raises(ShapeError, match=r"the tolerance is 2 m, wanted 0 to 1\.0"):
+        area.outside([0.0, 0.0], 2)
+
+
+def test_no_polygon_is_no_area():
+    with pytest.raises(ShapeError, match="no polygons, wanted one or more"):
+        DrivableArea([])
+
+
+@pytest.mark.parametrize("name", ["USA_US101-4_1_T-1", "ZAM_Tjunction-1_42_T-1", "FRA_Anglet-1_1_T-1"])
+def test_lane_centres_of_real_maps_are_on_the_road(shared_data, name):
+    path = next(shared_data("commonroad").rglob(f"{name}.xml"))
+    road = read_scenario(path).road
+    area = DrivableArea(road.drivable)
+    centres = np.concatenate([lane.centre for lane in road.lanes.values() if not lane.kinds & FOOTWAYS])
+    assert not area.outside(centres, 1e-9).any()  # a point between two lanes may be in neither, by rounding
+    assert area.outside(centres + 1000, 0.3).all()

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+import shapely
+
+from wm_planner.driving.centreline import Centreline
+from wm_planner.driving.compiled import by_numpy, is_compiled
+from wm_planner.errors import ShapeError
+
+CORNER = np.array([(0, 0), (10, 0), (10, 10)], float)
+
+
+def winding(count=200):
+    along = np.linspace(0, 120, count)
+    return np.stack([along, 12 * np.sin(along / 15)], axis=1)
+
+
+def spiral():
+    """A line that comes near itself."""
+    angle = np.linspace(0, 6 * np.pi, 400)
+    return np.stack([(2 + angle) * np.cos(angle), (2 + angle) * np.sin(angle)], axis=1)
+
+
+def around(line, count=20_000, seed=0):
+    rng = np.random.default_rng(seed)
+    return line[rng.integers(0, len(line), count)] + rng.normal(0, 4, (count, 2))
+
+
+def test_points_beside_a_corner():
+    s, d, yaw = Centreline(CORNER).project([(3, 2), (4, -1), (9, 5), (12, 5), (-3, 4)])
+    np.testing.assert_allclose(s, [3, 4, 15, 15, 0])
+    np.testing.assert_allclose(d, [2, -1, 1, -2, 5])
+    np.testing.assert_allclose(yaw, [0, 0, np.pi / 2, np.pi / 2, 0])
+
+
+@pytest.mark.parametrize(
+    "points", [winding(), spiral(), winding(3)], ids=["winding", "spiral", "two segments"]
+)
+def test_the_nearest_point_is_that_of_shapely(points):
+    line, here = Centreline(points), around(points)
+    s, d, _ = line.project(here)
+    other = shapely.LineString(points)
+    np.testing.assert_allclose(np.abs(d), shapely.distance(other, shapely.points(here)), atol=1e-9)
+    foot = shapely.line_interpolate_point(other, s)
+    np.testing.assert_allclose(shapely.distance(foot, shapely.points(here)), np.abs(d), atol=1e-6)
+
+
+@pytest.mark.parametrize("points", [winding(), spiral(), CORNER], ids=["winding", "spiral", "corner"])
+def test_numpy_and_numba_agree_to_the_last_bit(points):
+    """Whole numbers among the points, so that two segments are equally near."""
+    line = Centreline(points)
+    here = np.concatenate([around(points), np.round(around(points, 2000))]).reshape(-1, 11, 2)
+    compiled = line.project(here)
+    assert is_compiled()
+    with by_numpy():
+        for mine, theirs in zip(line.project(here), compiled, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_poses_lead_back_to_where_they_are():
+    line = Centreline(winding())
+    s = np.linspace(1, line.length - 1, 500)
+    poses = line.poses(s, 0.0)
+    found = line.project(poses[:, :2])
+    np.testing.assert_allclose(found.s, s, atol=1e-9)
+    np.testing.assert_allclose(found.d, 0, atol=1e-9)
+
+
+def test_poses_to_the_left_and_beyond_the_ends():
+    poses = Centreline(CORNER).poses([2, 15, -5, 99], [1, -1, 0, 0])
+    np.testing.assert_allclose(
+        poses, [(2, 1, 0), (11, 5, np.pi / 2), (0, 0, 0), (10, 10, np.pi / 2)], atol=1e-12
+    )
+
+
+def test_an_extended_line_goes_straight_on():
+    line = Centreline(CORNER).extended(before_m=5, after_m=7)
+    assert line.length == pytest.approx(32)
+    np.testing.assert_allclose(line.poses(0.0), [-5, 0, 0])
+    np.testing.assert_allclose(line.project([-3.0, 1.0])[:2], [2, 1])
+    np.testing.assert_allclose(line.points[-1], [10, 17])
+    assert Centreline(CORNER).extended().length == 20
+
+
+def test_the_curvature_of_a_circle_is_one_over_its_radius():
+    angle = np.linspace(0, 2, 80)
+    left = Centreline(np.stack([20 * np.cos(angle), 20 * np.sin(angle)], axis=1))
+    np.testing.assert_allclose(left.curvature(np.linspace(0, left.length, 33)), 0.05, rtol=1e-3)
+    right = Centreline(left.points * (1, -1))
+    np.testing.assert_allclose(right.curvature([3.0, 9.0]), -0.05, rtol=1e-3)
+    assert Centreline(CORNER[:2]).curvature(5.0) == 0
+
+
+def test_headings_that_wrap_are_no_bend():
+    angle = np.linspace(2, 4, 60)
+    line = Centreline(np.stack([10 * np.sin(angle), -10 * np.cos(angle)], axis=1))
+    assert np.abs(np.diff(line.yaw)).max() > 6
+    np.testing.assert_allclose(line.curvature(np.linspace(1, 19, 20)), 0.1, rtol=1e-3)
+
+
+def test_points_that_repeat_are_dropped():
+    line = Centreline(np.repeat(CORNER, 3, axis=0))
+    np.testing.assert_array_equal(line.points, CORNER)
+
+
+@pytest.mark.parametrize(
+    ("points", "told"),
+    [
+        (np.zeros((4, 2)), "has 1 points that differ, wanted 2 or more"),
+        (np.zeros((4, 3)), r"has shape \(4, 3\), wanted \(\.\.\., any, 2\)"),
+        (np.array([(0, 0), (np.nan, 1)]), "hold 1 numbers that are not finite"),
+    ],
+)
+def test_what_is_no_line_is_refused(points, told):
+    with pytest.raises(ShapeError, match=told):
+        Centreline(points)

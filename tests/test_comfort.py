@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from scipy.signal import savgol_filter
+
+from wm_planner.driving.comfort import LIMITS, comfort, within_limits
+from wm_planner.errors import ShapeError
+
+DT = 0.1
+TIME = DT * np.arange(40)
+
+
+def test_steady_braking_and_a_steady_bend():
+    felt = comfort(12 - 2 * TIME, 0.1 * TIME, DT)
+    np.testing.assert_allclose(felt.longitudinal, -2, atol=1e-9)
+    np.testing.assert_allclose(felt.yaw_rate, 0.1, atol=1e-9)
+    half_a_step = 0.2 * DT / 2
+    np.testing.assert_allclose(felt.lateral, 0.1 * (12 - 2 * TIME), atol=half_a_step + 1e-9)
+    np.testing.assert_allclose(felt.longitudinal_jerk, 0, atol=1e-9)
+    np.testing.assert_allclose(felt.yaw_acceleration, 0, atol=1e-9)
+
+
+def test_windows_are_those_of_nuplan():
+    rng = np.random.default_rng(0)
+    speed, yaw, acceleration = 8 + rng.normal(size=(3, 5, 40)) * np.array([0.1, 0.01, 1])[:, None, None]
+    felt = comfort(speed, yaw, DT, acceleration)
+    smooth = savgol_filter(acceleration, 8, 2)
+    np.testing.assert_allclose(felt.longitudinal, smooth, atol=1e-9)
+    np.testing.assert_allclose(felt.longitudinal_jerk, savgol_filter(smooth, 15, 2, 1, DT), atol=1e-9)
+    rate = savgol_filter(yaw, 15, 2, 1, DT)
+    np.testing.assert_allclose(felt.yaw_rate, rate, atol=1e-9)
+    np.testing.assert_allclose(felt.yaw_acceleration, savgol_filter(yaw, 15, 3, 2, DT), atol=1e-9)
+    magnitude = savgol_filter(np.hypot(acceleration, speed * rate), 8, 2)
+    np.testing.assert_allclose(felt.jerk, savgol_filter(magnitude, 15, 2, 1, DT), atol=1e-9)
+
+
+def test_headings_may_wrap():
+    yaw = 3 + 0.2 * TIME
+    wrapped = comfort(np.full(40, 5.0), np.arctan2(np.sin(yaw), np.cos(yaw)), DT)
+    np.testing.assert_allclose(wrapped.yaw_rate, 0.2, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "drive"),
+    [
+        ("longitudinal", lambda a: (40 + a * TIME, 0 * TIME)),
+        ("lateral", lambda a: (np.full(40, 10.0), a / 10 * TIME)),
+        ("yaw_rate", lambda a: (np.full(40, 1.0), a * TIME)),
+        ("yaw_acceleration", lambda a: (np.full(40, 0.1), a / 2 * (TIME - 2) ** 2)),
+        ("longitudinal_jerk", lambda a: (40 + a / 2 * (TIME - 2) ** 2, 0 * TIME)),
+    ],
+)
+def test_each_limit_parts_just_within_from_just_beyond(name, drive):
+    for limit in LIMITS[name]:
+        within = within_limits(comfort(*drive(0.85 * limit), DT))
+        beyond = within_limits(comfort(*drive(1.02 * limit), DT))
+        assert within[name] and not beyond[name]
+
+
+def test_a_jerky_drive_breaks_the_limit_of_jerk():
+    surge = np.stack([np.zeros(40), 12 * np.abs(TIME - 2)])
+    kept = within_limits(comfort(np.full((2, 40), 20.0), np.zeros((2, 40)), DT, surge))
+    assert kept["jerk"].tolist() == [True, False]
+
+
+def test_short_drives_are_smoothed_over_what_there_is():
+    felt = comfort([5.0, 5.2, 5.4, 5.6], np.zeros(4), DT)
+    np.testing.assert_allclose(felt.longitudinal, 2)
+
+
+def test_too_short_a_drive_is_refused():
+    with pytest.raises(
+        ShapeError, match=r"speed has shape \(3,\), yaw \(3,\): wanted \(\.\.\., T\) both, T >= 4"
+    ):
+        comfort(np.zeros(3), np.zeros(3), DT)

@@ -1,0 +1,44 @@
+import numpy as np
+from typer.testing import CliRunner
+
+from wm_planner.bench import app
+from wm_planner.driving import collision
+from wm_planner.driving.vehicle import PACIFICA
+from wm_planner.evaluation.driving_benchmark import Row, Scene, _shapely_work, driving_rows, driving_table
+from wm_planner.terminal import console
+
+
+def test_shapely_is_given_the_same_work():
+    scene = Scene(40)
+    by_name = _shapely_work(scene)
+    hits = next(work for name, work in by_name.items() if name.startswith("first hits"))()
+    mine = collision.first_hits(scene.ego, PACIFICA.size, scene.agents, scene.sizes)
+    np.testing.assert_array_equal(hits, mine)
+    share = (mine.min(axis=1) < 40).mean()
+    assert 0.1 < share < 0.9  # neither all collide nor none
+    s, d = next(work for name, work in by_name.items() if name.startswith("projection"))()
+    projected = scene.line.project(scene.ego[..., :2])
+    np.testing.assert_allclose(projected.s, s, atol=1e-6)
+    np.testing.assert_allclose(np.abs(projected.d), d, atol=1e-9)
+
+
+def test_numba_checks_collisions_twenty_times_as_quickly_as_shapely():
+    row = next(driving_rows(candidates=512, repeats=12))
+    assert row.shapely / row.numba > 20
+    assert row.shapely / row.numpy > 5
+
+
+def test_what_was_not_done_is_left_blank():
+    rows = [Row("all", 0.001, 0.002, 0.02), Row("no kernel", None, 0.002)]
+    with console.capture() as shown:
+        console.print(driving_table(iter(rows)))
+    lines = [line.split() for line in shown.get().splitlines()]
+    assert ["all", "1.00", "2.00", "20.00", "20", "10"] in lines
+    assert ["no", "kernel", "2.00"] in lines
+
+
+def test_the_command_prints_every_row():
+    result = CliRunner().invoke(app, ["driving", "--candidates", "20", "--repeats", "1"])
+    assert result.exit_code == 0, result.output
+    for word in ("first hits, 20", "projection", "corners", "tracker, 15", "feasibility", "224 px", "64 px"):
+        assert word in result.output

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+import shapely
+
+from wm_planner.driving.compiled import by_numpy, is_compiled
+from wm_planner.driving.polygons import Polygons
+from wm_planner.driving.tiles import REACH_M
+from wm_planner.errors import ShapeError
+
+SQUARE = np.array([(0, 0), (10, 0), (10, 10), (0, 10)], float)
+
+
+def moved(x, y):
+    return SQUARE + np.array([x, y])
+
+
+def lanes(roads=4, seed=0):
+    """Lanes in pieces, side by side, on winding roads that cross."""
+    rng = np.random.default_rng(seed)
+    along = np.linspace(-60, 60, 61)
+    found = []
+    for _ in range(roads):
+        angle, phase = rng.uniform(0, np.pi), rng.uniform(0, 6)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        centre = np.stack([along, 8 * np.sin(along / 20 + phase)], axis=1)
+        for lane in range(2):
+            left, right = (centre + np.array([0, 3.5 * (lane + side)]) for side in (0, 1))
+            for first in range(0, 60, 20):
+                piece = slice(first, first + 21)
+                found.append(np.concatenate([left[piece], right[piece][::-1]]) @ turn.T)
+    return found
+
+
+POINTS = np.random.default_rng(1).uniform(-70, 70, (20_000, 2))
+
+
+def test_every_verdict_is_that_of_shapely():
+    outlines = lanes()
+    holding = Polygons(outlines).holding(POINTS)
+    expected = shapely.contains_xy(np.array([shapely.Polygon(o) for o in outlines])[:, None], *POINTS.T)
+    mine = np.zeros_like(expected)
+    point, rank = np.nonzero(holding >= 0)
+    mine[holding[point, rank], point] = True
+    np.testing.assert_array_equal(mine, expected)
+    assert 3 <= holding.shape[1] <= 6
+
+
+def test_indices_rise_and_the_rest_is_minus_one():
+    holding = Polygons([SQUARE, moved(20, 0), moved(5, 0)]).holding([[7, 5], [2, 5], [100, 0], [12, 5]])
+    assert holding.tolist() == [[0, 2], [0, -1], [-1, -1], [2, -1]]
+
+
+def test_the_distance_is_that_to_the_union():
+    outlines = lanes()
+    distance = Polygons(outlines).distance(POINTS)
+    expected = shapely.distance(
+        shapely.union_all([shapely.Polygon(o) for o in outlines]), shapely.points(POINTS)
+    )
+    near = expected <= REACH_M
+    np.testing.assert_allclose(distance[near], expected[near], atol=1e-9)
+    assert (distance[~near] > REACH_M).all()
+
+
+def test_numpy_and_numba_agree_to_the_last_bit():
+    polygons = Polygons(lanes())
+    compiled = polygons.holding(POINTS), polygons.distance(POINTS)
+    assert is_compiled()
+    with by_numpy():
+        np.testing.assert_array_equal(polygons.holding(POINTS), compiled[0])
+        np.testing.assert_array_equal(polygons.distance(POINTS), compiled[1])
+
+
+def test_vertices_and_level_edges_count_once():
+    """Rays along +x run through vertices and along edges here."""
+    tooth = Polygons([[(0, 0), (4, 0), (4, 4), (2, 2), (0, 4)]])
+    inside = [(1, 1), (3, 2.5), (1, 2), (0.5, 3)]
+    outside = [(-1, 0), (-1, 2), (-1, 4), (2, 3), (5, 2), (-1, 3)]
+    assert tooth.contain(inside).all()
+    assert not tooth.contain(outside).any()
+
+
+def test_a_large_polygon_holds_points_far_from_its_edges():
+    large = Polygons([100 * SQUARE, moved(500, 500)])
+    assert large.holding([[505, 505], [300, 700]]).tolist() == [[0, 1], [0, -1]]
+
+
+def test_absent_points_lie_nowhere():
+    for compiled in (True, False):
+        with by_numpy() if not compiled else np.errstate():
+            assert not Polygons([SQUARE]).contain([np.nan, 5.0])
+
+
+def test_without_polygons_nothing_is_held():
+    empty = Polygons([])
+    assert empty.holding(np.zeros((3, 2))).shape == (3, 0)
+    assert np.isinf(empty.distance([0.0, 0.0]))
+
+
+@pytest.mark.parametrize("outline", [SQUARE[:2], SQUARE[:, :1], np.where(SQUARE == 10, np.nan, SQUARE)])
+def test_what_is_no_polygon_is_refused(outline):
+    with pytest.raises(ShapeError, match="polygon 1 has shape"):
+        Polygons([SQUARE, outline])

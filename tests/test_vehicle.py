@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from wm_planner.driving.tracks import SPEED, YAW
+from wm_planner.driving.vehicle import BMW_320I, PACIFICA, STEERING, VEHICLES
+from wm_planner.errors import ShapeError
+from wm_planner.world_models.base import Observation
+from wm_planner.world_models.bicycle import BicycleModel
+
+DT = 0.1
+
+
+def exact(vehicle, state, command, dt):
+    """One step of the differential equation of the single track."""
+
+    def slope(_, now):
+        yaw, speed, steering = now[2:]
+        turn = speed * np.tan(steering) / vehicle.wheelbase_m
+        return speed * np.cos(yaw), speed * np.sin(yaw), turn, command[0], command[1]
+
+    start = state[[0, 1, YAW, SPEED, STEERING]]
+    return solve_ivp(slope, (0, dt), start, rtol=1e-10, atol=1e-12).y[:, -1]
+
+
+@pytest.mark.parametrize("command", [(0, 0), (2, 0.3), (-6, -0.4), (1.5, 0.4)])
+def test_a_step_solves_the_differential_equation(command):
+    state = np.array([3.0, -2.0, 0.7, 20.0, 0.0, 0.03])
+    there = BMW_320I.step(state, command, DT)[[0, 1, YAW, SPEED, STEERING]]
+    np.testing.assert_allclose(there, exact(BMW_320I, state, command, DT), atol=1e-3)
+
+
+def test_a_rollout_is_its_steps_one_after_another():
+    rng = np.random.default_rng(0)
+    now = np.zeros((5, 6))
+    now[:, SPEED] = rng.uniform(0, 20, 5)
+    commands = rng.normal(size=(5, 30, 2)) * (3, 0.3)
+    driven = PACIFICA.rollout(now, commands, DT)
+    for h in range(30):
+        now = PACIFICA.step(now, commands[:, h], DT)
+        np.testing.assert_allclose(driven[:, h], now, atol=1e-9)
+
+
+def test_without_limits_and_lags_it_is_the_bicycle_that_planners_imagine():
+    model = BicycleModel(BicycleModel.Config(wheelbase_m=BMW_320I.wheelbase_m))
+    plan = np.tile(np.array([-1.5, 0.2], np.float32), (1, 20, 1))
+    state = {"position": np.zeros(2), "heading": np.zeros(1), "speed": np.full(1, 6.0)}
+    imagined = model.rollout(model.encode(Observation({}, state)), plan).states
+    begun = np.array([0, 0, 0, 6.0, 0, 0.2])
+    driven = BMW_320I.rollout(begun, np.tile([-1.5, 0.0], (20, 1)), DT)
+    np.testing.assert_allclose(driven[:, :2], imagined["position"][0], atol=1e-4)
+    np.testing.assert_allclose(driven[:, YAW], imagined["heading"][0, :, 0], atol=1e-5)
+
+
+def test_the_lags_are_those_of_first_order():
+    driven = PACIFICA.rollout(np.array([0, 0, 0, 5.0, 0, 0]), np.tile([1.0, 0.3], (3, 1)), DT)
+    np.testing.assert_allclose(driven[:, 4], [1 / 3, 5 / 9, 19 / 27])  # 0.1 / (0.1 + 0.2) of the way a step
+    np.testing.assert_allclose(driven[:, STEERING], 0.02 * np.arange(1, 4))  # 0.1 / (0.1 + 0.05) of 0.03
+
+
+def test_no_command_breaks_a_limit():
+    commands = np.tile(np.array([[100.0, 5.0], [-100.0, -5.0]])[:, None], (1, 80, 1))
+    start = np.array([0, 0, 0, 10.0, 0, 0])
+    fast, slow = BMW_320I.rollout(start, commands, DT)
+    assert fast[-1, SPEED] <= 50.8 and slow[-1, SPEED] == -13.9
+    assert fast[:, STEERING].max() == slow[:, STEERING].min() * -1 == 1.066
+    np.testing.assert_allclose(np.diff(fast[:5, STEERING]), 0.04)
+    assert fast[0, 4] == pytest.approx(11.5 * 7.319 / 10)  # above the switching speed, power is the limit
+    assert slow[0, 4] == pytest.approx(-11.5)
+
+
+def test_who_brakes_stands_and_feels_no_more_braking():
+    driven = PACIFICA.rollout(np.array([0, 0, 0, 0.3, -3.0, 0]), np.tile([-3.0, 0], (3, 1)), DT)
+    np.testing.assert_allclose(driven[:, SPEED], [0, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(driven[1:, 4], 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", VEHICLES)
+def test_a_box_lies_around_its_axles(name):
+    vehicle = VEHICLES[name]
+    front = vehicle.rear_to_centre_m + vehicle.length_m / 2
+    assert vehicle.wheelbase_m < front < vehicle.wheelbase_m + 1.5
+    assert vehicle.rear_to_centre_m < vehicle.length_m / 2
+
+
+def test_the_centre_lies_ahead_of_the_rear_axle_and_the_way_back_leads_there():
+    state = np.array([1.0, 2.0, np.pi / 2, 5.0])
+    centre = PACIFICA.centred(state)
+    np.testing.assert_allclose(centre, [1, 2 + 1.461, np.pi / 2, 5])
+    np.testing.assert_allclose(PACIFICA.at_rear_axle(centre), state)
+
+
+def test_the_wrong_shape_is_named():
+    with pytest.raises(ShapeError, match=r"states has shape \(4,\), wanted \(\.\.\., 6\)"):
+        PACIFICA.step(np.zeros(4), np.zeros(2), DT)

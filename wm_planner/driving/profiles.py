@@ -1,0 +1,67 @@
+"""Speed and curvature of a path that is given as poses alone, smoothed by least squares.
+
+Source: nuplan-devkit's tracker_utils, whose two problems these are. There they are dense, in accelerations
+and rates of curvature; in speeds the first has one matrix for all paths, in curvatures the second has three
+diagonals.
+"""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_START_PENALTY = 1e-10  # on the first curvature, so that a standstill has one
+
+
+def fitted_speed(poses: Floats, dt: float, jerk_penalty: float) -> Floats:
+    """Speeds (N, M) in m/s between M + 1 poses (N, M + 1, 3), below 0 backwards.
+
+    Args:
+        poses: x, y [m], yaw [rad].
+        dt: between them, in s.
+        jerk_penalty: on squared differences of accelerations.
+    """
+    steps, yaw = np.diff(poses[..., :2], axis=-2), poses[..., :-1, 2]
+    measured = (steps[..., 0] * np.cos(yaw) + steps[..., 1] * np.sin(yaw)) / dt
+    return np.asarray(measured @ _smoother(measured.shape[-1], dt, jerk_penalty))
+
+
+def fitted_curvature(yaw: Floats, speed: Floats, dt: float, rate_penalty: float) -> Floats:
+    """Curvatures (N, M) in 1/m between M + 1 headings (N, M + 1) in rad, at `speed` (N, M).
+
+    Args:
+        rate_penalty: on squared rates of curvature.
+    """
+    turn = np.diff(yaw, axis=-1)
+    turn -= 2 * np.pi * np.round(turn / (2 * np.pi))
+    way = (speed * dt).T  # (M, N)
+    stiffness = rate_penalty / dt**2
+    diagonal = way * way
+    diagonal[0] += _START_PENALTY
+    diagonal[:-1] += stiffness
+    diagonal[1:] += stiffness
+    return _tridiagonal(diagonal, -stiffness, way * turn.T).T
+
+
+@cache
+def _smoother(count: int, dt: float, penalty: float) -> Floats:
+    """The symmetric matrix (count, count) that smooths measured speeds."""
+    bend = np.diff(np.eye(count), n=2, axis=0) if count > 2 else np.zeros((1, count))
+    return np.asarray(np.linalg.inv(np.eye(count) + penalty / dt**4 * bend.T @ bend), np.float64)
+
+
+def _tridiagonal(diagonal: Floats, beside: float, right: Floats) -> Floats:
+    """Solve N systems of M equations, diagonals (M, N) and right sides (M, N), by elimination."""
+    ratio, solved = np.empty_like(diagonal), np.empty_like(diagonal)
+    pivot, last = diagonal[0], right[0] / diagonal[0]
+    solved[0] = last
+    for m in range(1, len(diagonal)):
+        ratio[m] = beside / pivot
+        pivot = diagonal[m] - beside * ratio[m]
+        last = (right[m] - beside * last) / pivot
+        solved[m] = last
+    for m in range(len(diagonal) - 2, -1, -1):
+        solved[m] -= ratio[m + 1] * solved[m + 1]
+    return solved
