@@ -80,7 +80,7 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout
 	$(WM) bench search --log runs/search.jsonl
 	$(WM) bench rollout
 	$(WM) bench calls
-	$(WM) bench calls horizon=6 samples=64 --model models/panda_reach_vjepa2_ac
+	$(WM) bench calls horizon=2 --model models/panda_reach_vjepa2_ac
 	$(WM) bench render
 	$(WM) bench bus
 	$(WM) bench loop
