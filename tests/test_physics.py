@@ -151,7 +151,7 @@ ROBOT = """
     <geom name="floor" type="plane" size="1 1 1"/>
     <body name="base" pos="0 0 1">
       <geom name="trunk" size="0.1" pos="0.15 0 0.2"/>
-      <body name="upper">
+      <body>
         <joint name="shoulder" axis="0 1 0" frictionloss="0.5"/>
         <geom name="bone" type="capsule" fromto="0 0 0 0.5 0 0" size="0.03"/>
         <geom name="paint" type="box" size="0.05 0.05 0.05" contype="0" conaffinity="0" mass="0"/>

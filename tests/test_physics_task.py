@@ -51,6 +51,8 @@ def test_the_unmodified_task_differs_in_its_physics_alone():
     [
         ("planner.horizon", "wanted key=value"),
         ("steps.more=1", "wanted key=value"),
+        ("steps.more.still=1", "wanted key=value"),
+        ("steps=[1", "not valid YAML"),
         ("planner.horizon=0", "horizon is 0"),
         ("physics.planning_model.drop=[sensor]", "did you mean 'sensors'"),
         ("physics.thread=2", "unknown key 'thread', did you mean 'threads'"),

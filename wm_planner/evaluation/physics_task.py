@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from wm_planner import share
-from wm_planner.config import Config, Positive, convert, read_yaml
+from wm_planner.config import Config, Positive, assign, convert, read_yaml
 from wm_planner.costs import build_costs
 from wm_planner.costs.base import Context
-from wm_planner.errors import ConfigError
 from wm_planner.evaluation.policies import FromPhysics
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import RecedingHorizon
@@ -55,7 +53,7 @@ class PhysicsTask(Config, frozen=True, kw_only=True):
         path = Path(name) if name.endswith(".yaml") else Path("sim") / f"{name}.yaml"
         values = read_yaml(share.find(path))
         for change in changes:
-            _set(values, change)
+            assign(values, change)
         task = convert(values, cls, f"{path}: ")
         PLANNERS.build(task.planner, f"{path}: planner")
         build_costs(task.costs, f"{path}: costs")
@@ -75,13 +73,3 @@ class PhysicsTask(Config, frozen=True, kw_only=True):
         model = PhysicsModel(self.physics, simulator.scene)
         planner, costs = PLANNERS.build(self.planner, "planner"), build_costs(self.costs, "costs")
         return FromPhysics(model, RecedingHorizon(self.mpc, planner, model, costs, seed=self.seed))
-
-
-def _set(values: dict[str, Any], change: str) -> None:
-    path, equals, value = change.partition("=")
-    *folders, key = path.split(".")
-    for folder in folders:
-        values = values.setdefault(folder, {})
-    if not (equals and isinstance(values, dict)):
-        raise ConfigError(f"--set {change}: wanted key=value, e.g. --set planner.horizon=10")
-    values[key] = yaml.safe_load(value)

@@ -109,6 +109,8 @@ def _leave_alone(spec: mujoco.MjSpec, name: str, file: Path) -> None:
 def _drop_self_collision(spec: mujoco.MjSpec) -> None:
     """Exclude the contacts between any two bodies that hang from the same child of the world."""
     excluded = {frozenset((pair.bodyname1, pair.bodyname2)) for pair in spec.excludes}
+    for number, body in enumerate(spec.bodies):
+        body.name = body.name or f"body {number}"  # pairs are excluded by name
     for root in spec.worldbody.bodies:
         tree = [root, *root.find_all("body")]
         for one, other in itertools.combinations([body.name for body in tree if body.geoms], 2):
