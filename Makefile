@@ -78,6 +78,9 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout
 	$(WM) bench energy --data data/panda_reach_heldout --model models/panda_reach_vjepa2_ac
 	$(WM) bench planners
 	$(WM) bench search --log runs/search.jsonl
+	$(WM) bench physics --no-unmodified
+	$(WM) bench physics panda_pick --episodes 20
+	$(WM) bench physics panda_pick --episodes 20 --set planner.horizon=10
 	$(WM) bench rollout
 	$(WM) bench calls
 	$(WM) bench calls horizon=2 --model models/panda_reach_vjepa2_ac

@@ -39,8 +39,7 @@ class Controller(Node):
 
     def configure(self) -> None:
         self.control = EndEffectorDelta.load(share.find(self.params.robot))
-        chain = self.control.chain
-        self.limits = Limits(chain.low, chain.high, self.control.velocity_limits)
+        self.limits = Limits(*self.control.bounds)
         self.hold, self.plan = Hold(), None
         self.watchdog = Watchdog(self.clock, self.params.control_dt_s + self.params.patience_s)
         self.joints: m.Message = None

@@ -142,7 +142,6 @@ class Simulator(Node):
     def tell(self, phase: str, reason: str = "") -> None:
         """Say on /episode where the run stands; what is true of the goal is said nowhere else."""
         episode = min(self.episode, self.params.episodes - 1)
-        reached = self.sim.scene.success(self.sim.tcp_position, self.sim.goal_position)
         message = m.Episode(
             header=m.header(self.stamp_ns),
             id=episode + 1,
@@ -150,7 +149,7 @@ class Simulator(Node):
             phase=phase,
             step=self.step,
             distance=self.sim.distance,
-            success=phase == "ended" and reached and not reason,
+            success=phase == "ended" and self.sim.reached and not reason,
             reason=reason,
             goal_position=self.sim.goal_position,
         )

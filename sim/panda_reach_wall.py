@@ -19,7 +19,7 @@ NEAR, FAR = 0.10, 0.24  # m from the wall's middle plane, of starts and goals
 class ReachOverWall(Reach):
     """Starts and goals on opposite sides, both well below the top of the wall."""
 
-    def sample(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def ends(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         side = rng.choice((-1.0, 1.0))
         (x_low, _, z_low), (x_high, _, _) = self.low, self.high
         ends = rng.uniform((x_low, NEAR, z_low), (x_high, FAR, LOW_TOP), size=(2, 3))

@@ -66,6 +66,7 @@ HOMES = {
         "wm_planner/simulation/",
         "wm_planner/control/",
         "wm_planner/world_models/physics.py",
+        "wm_planner/world_models/planning_model.py",
     ),
     "zmq": ("wm_planner/messaging/", "wm_planner/evaluation/bus_benchmark.py"),
     "onnxruntime": ("wm_planner/world_models/onnx.py",),

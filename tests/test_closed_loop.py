@@ -3,6 +3,7 @@ import pytest
 
 from wm_planner.evaluation import success
 from wm_planner.evaluation.closed_loop import EpisodeResult, run_episodes, within
+from wm_planner.evaluation.physics_task import PhysicsTask
 from wm_planner.evaluation.statistics import rate
 
 REACH = "sim/panda_reach.py"
@@ -49,5 +50,6 @@ def test_a_row_counts_what_its_policy_reached():
 
 @pytest.mark.slow
 def test_planning_over_true_physics_finds_the_way_over_the_wall():
-    row = success.success_row("physics", "sim/panda_reach_wall.py", success.Physics(), range(3), steps=30)
+    task = PhysicsTask.load("panda_reach_wall")
+    row = success.success_row("physics", task.scene, task, range(3), task.steps)
     assert row.near[0] == 3

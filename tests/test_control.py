@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from wm_planner.control.ee_delta import EndEffectorDelta, ramp
-from wm_planner.control.kinematics import SerialChain, rotation_error
+from wm_planner.control.gripper import GripperDelta
+from wm_planner.control.kinematics import SerialChain, cross, rotation_error
 from wm_planner.errors import SimulationError
+from wm_planner.simulation.base import load_scene
 
 SCENE = "sim/panda_reach.xml"
 
@@ -93,6 +95,44 @@ def test_the_step_agrees_with_mink(model, control):
 def test_a_ramp_ends_at_its_target_and_stays(control):
     steps = ramp(np.zeros(7), np.ones(7), substeps=10)
     np.testing.assert_allclose(steps[:, 0], [1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1, 1, 1, 1, 1])
+
+
+def test_the_cross_product_is_numpys_to_the_bit():
+    a, b = np.random.default_rng(0).standard_normal((2, 50, 7, 3))
+    np.testing.assert_array_equal(cross(a, b), np.cross(a, b))
+
+
+def test_fewer_iterations_are_nearly_as_good(control):
+    q = control.solve(control.home, np.array([0.5, 0.1, 0.25]), 60)
+    action = np.array([0.02, -0.02, 0.01])
+    rough = control.with_iterations(2).command(q, action)
+    difference = control.position(rough) - control.position(control.command(q, action))
+    assert 0 < np.linalg.norm(difference) < 1e-3
+
+
+@pytest.fixture(scope="module")
+def gripper() -> GripperDelta:
+    picking = load_scene("sim/panda_pick.py")
+    return picking.control(mujoco.MjModel.from_xml_path(str(picking.model_file)))
+
+
+def test_a_gripper_is_told_how_far_to_open(gripper):
+    q = gripper.at_rest(np.array([0.5, 0.1, 0.25]))
+    assert q[7:].tolist() == [0.04, 0.04]
+    actions = np.array([[0.01, 0, 0, 0.0], [0.01, 0, 0, 0.25], [0.01, 0, 0, 7.0]])
+    targets = gripper.command(q, actions)
+    np.testing.assert_allclose(targets[:, 7:], [[0, 0], [0.01, 0.01], [0.04, 0.04]])
+    np.testing.assert_allclose(targets[:, :7], [gripper.arm.command(q[:7], actions[0, :3])] * 3)
+
+
+def test_a_gripper_has_bounds_for_every_actuator(gripper):
+    low, high, rate = gripper.bounds
+    assert gripper.joints[7:] == ("hand_left_finger", "hand_right_finger")
+    np.testing.assert_array_equal(low[7:], [0, 0])
+    np.testing.assert_array_equal(high[7:], [0.04, 0.04])
+    assert len(rate) == 9 and (rate > 0).all()
+    with pytest.raises(SimulationError, match=r"no joint 'hand_left', did you mean 'hand_left_finger'"):
+        GripperDelta.of(mujoco.MjModel.from_xml_path("sim/panda_pick.xml"), gripper.arm, ("hand_left",))
 
 
 def test_an_unknown_tool_point_names_the_known_ones(model):

@@ -7,14 +7,16 @@ from wm_planner.costs import COSTS, build_costs
 from wm_planner.costs.base import Context, Rollout
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.costs.model import Reward, Surprise, Uncertainty, Value
-from wm_planner.costs.motion import ActionRate, Consistency, Effort
+from wm_planner.costs.motion import ActionRate, Consistency, Effort, PreferredAction
 from wm_planner.costs.obstacles import KeepOut, Obstacles
+from wm_planner.costs.relative import Behind, StateDistance
 from wm_planner.costs.state import PoseGoal, StateGoal, StateLimits
 from wm_planner.errors import ConfigError, ShapeError, WmError
 
 RNG = np.random.default_rng(0)
 LATENT = RNG.standard_normal((6, 4, 3, 5)).astype(np.float32)  # (N, H, P, D)
 POSITION = RNG.standard_normal((6, 4, 3)).astype(np.float32)
+BLOCK = (0.5 - POSITION[:, ::-1]).copy()
 ACTIONS = RNG.uniform(-0.05, 0.05, (6, 4, 2)).astype(np.float32)
 GOAL = RNG.standard_normal((1, 3, 5)).astype(np.float32)
 
@@ -25,6 +27,11 @@ OUTPUTS = {
 }
 
 EVERY_COST = {
+    "behind": Behind(Behind.Config(tool="tcp_position", object="block_position")),
+    "preferred_action": PreferredAction(PreferredAction.Config(components=(1,), values=(0.05,))),
+    "state_distance": StateDistance(
+        StateDistance.Config(state="tcp_position", other="block_position", metric="l1")
+    ),
     "latent_goal": LatentGoal(LatentGoal.Config(metric="l1")),
     "action_rate": ActionRate(ActionRate.Config()),
     "consistency": Consistency(Consistency.Config()),
@@ -49,13 +56,15 @@ EVERY_COST = {
 
 def world(xp=np, **changes):
     """A rollout, its actions and a context, as arrays of the namespace `xp`."""
-    states = {"tcp_position": xp.asarray(POSITION), "tcp_orientation": xp.asarray(TURN)}
+    states = {"tcp_position": POSITION, "tcp_orientation": TURN, "block_position": BLOCK}
+    states = {name: xp.asarray(values) for name, values in states.items()}
     outputs = {name: xp.asarray(values) for name, values in OUTPUTS.items()}
     rollout = Rollout({"z": xp.asarray(LATENT)}, states, outputs)
     context = {
         "goal": {
             "tcp_position": np.asarray([0.1, 0.2, 0.3], np.float32),
             "tcp_orientation": np.asarray([1, 0, 0, 0], np.float32),
+            "block_position": np.asarray([1.0, 0.5, 0.0], np.float32),
         },
         "previous_plan": np.full((4, 2), 0.01, np.float32),
         "objects": {"balls": np.asarray([[0.5, 0, 0, 1.0], [0, 0.5, 0, 1.0]], np.float32)},
@@ -267,6 +276,49 @@ def test_consistency_compares_with_the_plan_before_if_there_is_one():
     costs = EVERY_COST["consistency"](rollout, actions, context)
     assert costs[2] == 0 and (np.delete(costs, 2) > 0).all()
     assert not EVERY_COST["consistency"](rollout, actions, world(previous_plan=None)[2]).any()
+
+
+def at(tool, block, goal=(1.0, 0.0, 0.0)):
+    """One candidate that stays where it is for two steps."""
+    states = {
+        "tcp_position": np.tile(np.array(tool), (1, 2, 1)),
+        "block_position": np.tile(np.array(block), (1, 2, 1)),
+    }
+    goals = {"block_position": np.array(goal)}
+    return Rollout({}, states), np.zeros((1, 2, 2)), Context(goal=goals)
+
+
+@pytest.mark.parametrize(("metric", "each"), [("l1", 5.0), ("l2", 25.0)])
+def test_a_state_distance_is_euclidean_or_its_square(metric, each):
+    config = StateDistance.Config(
+        state="tcp_position", other="block_position", metric=metric, mean_weight=2.0
+    )
+    assert StateDistance(config)(*at((0, 3, 0), (4, 0, 0)))[0] == pytest.approx((1 + 2) * each)
+
+
+def test_a_state_distance_has_no_angle():
+    with pytest.raises(ValueError, match="wanted l1 or l2"):
+        StateDistance.Config(state="a", other="b", metric="cosine")
+
+
+@pytest.mark.parametrize(("tool", "cost"), [((-0.3, 0, 0.5), 0.0), ((0.3, 0, 0.5), 2.0), ((0, 0.1, 0), 1.0)])
+def test_behind_is_where_the_object_is_between_tool_and_goal(tool, cost):
+    behind = EVERY_COST["behind"]
+    assert behind(*at(tool, (0, 0, 0.1)))[0] == pytest.approx(cost)
+
+
+def test_a_preferred_action_counts_its_components_alone_and_in_half_ranges():
+    preferred = PreferredAction(PreferredAction.Config(components=(1,), values=(1.0,)))
+    actions = np.array([[[9.0, 1.0], [9.0, 0.0]]])
+    context = Context(action_scale=np.array([1.0, 0.5]))
+    assert preferred(Rollout({}), actions, context)[0] == pytest.approx((0 + 4) / 2)
+
+
+def test_a_preference_for_what_is_not_there_is_refused():
+    with pytest.raises(ShapeError, match="names component 2, actions have 2"):
+        PreferredAction(PreferredAction.Config(components=(2,), values=(1.0,)))(*world())
+    with pytest.raises(ValueError, match="a value for each component"):
+        PreferredAction.Config(components=(1, 0), values=(1.0,))
 
 
 def test_state_goal_says_what_it_needs():

@@ -3,7 +3,7 @@ import pytest
 
 from wm_planner.collection import CollectConfig, collect, explore
 from wm_planner.data.episodes import COLLECTION_SEEDS, META_FILE, EpisodeData
-from wm_planner.errors import DatasetError
+from wm_planner.errors import DatasetError, SimulationError
 from wm_planner.simulation.base import load_scene
 from wm_planner.simulation.mujoco import MujocoSimulator
 
@@ -38,6 +38,21 @@ def test_clips_stay_within_an_episode(folder):
     data = EpisodeData.open(folder)
     np.testing.assert_array_equal(data.clip_starts(6), [0, 1, 7, 8, 14, 15])
     assert not len(data.clip_starts(8))
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_an_arm_explores_beside_a_block(seed):
+    simulator = MujocoSimulator(load_scene("sim/panda_push.py"))
+    episode = explore(simulator, seed, steps=3)
+    simulator.close()
+    assert episode.action.shape == (4, 3)
+
+
+def test_what_moves_more_than_a_tool_point_cannot_explore():
+    simulator = MujocoSimulator(load_scene("sim/panda_pick.py"))
+    with pytest.raises(SimulationError, match="actions of panda_pick are dx, dy, dz, opening"):
+        explore(simulator, seed=5, steps=3)
+    simulator.close()
 
 
 def test_the_same_seed_explores_the_same_way():

@@ -1,81 +1,254 @@
+import os
+
+import mujoco
 import numpy as np
 import pytest
 
-from wm_planner.errors import ShapeError
+from wm_planner import share
+from wm_planner.config import convert
+from wm_planner.control.actuators import ActuatorTargets
+from wm_planner.errors import ConfigError, ShapeError, SimulationError
 from wm_planner.simulation.base import load_scene
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.world_models.base import Observation
 from wm_planner.world_models.physics import PhysicsModel
+from wm_planner.world_models.planning_model import PlanningModel, compile_planning_model
+
+SCENES = [f"sim/{name}" for name in share.listing("sim", ".py")]
 
 
-@pytest.fixture(scope="module")
-def simulator():
-    simulator = MujocoSimulator(load_scene("sim/panda_reach_wall.py"))
+@pytest.fixture(scope="module", params=SCENES)
+def simulator(request):
+    simulator = MujocoSimulator(load_scene(request.param))
     yield simulator
     simulator.close()
 
 
-def physics(simulator, timestep, threads=1):
-    scene = simulator.scene
-    return PhysicsModel(
-        simulator.model, simulator.control, scene.action, scene.control_dt_s, timestep, threads
-    )
+@pytest.fixture(scope="module")
+def push():
+    simulator = MujocoSimulator(load_scene("sim/panda_push.py"))
+    yield simulator
+    simulator.close()
 
 
-def actions(count, horizon):
-    return np.random.default_rng(0).uniform(-0.05, 0.05, (count, horizon, 3)).astype(np.float32)
+def physics(simulator, threads=1, **planning_model):
+    changes = PlanningModel(**planning_model)
+    return PhysicsModel(PhysicsModel.Config(planning_model=changes, threads=threads), simulator.scene)
 
 
-def test_imagined_physics_is_the_simulators_to_the_bit(simulator):
+def actions(simulator, count, horizon):
+    spec = simulator.scene.action
+    shape = (count, horizon, len(spec.names))
+    return np.random.default_rng(0).uniform(spec.low, spec.high, shape).astype(np.float32)
+
+
+def test_imagined_physics_is_the_simulators(simulator):
     simulator.reset(seed=2)
-    model = physics(simulator, simulator.model.opt.timestep)
-    plan = actions(1, 6)
-    imagined = model.rollout(model.encode(simulator.truth()), plan).states["tcp_position"][0]
+    model = physics(simulator)
+    plan = actions(simulator, 1, 6)
+    imagined = model.rollout(model.encode(simulator.truth()), plan)
     for step, action in enumerate(plan[0]):
         q = simulator.observe().state["joint_positions"]
         simulator.step(simulator.control.command(q, action.astype(float)))
-        np.testing.assert_allclose(imagined[step], simulator.tcp_position, atol=1e-9)
+        truth = model.encode(simulator.truth())
+        for name, values in truth.items():
+            np.testing.assert_allclose(imagined.latents[name][:, step], values, atol=1e-8)
+    assert imagined.states[f"{simulator.scene.point}_position"].shape == (1, 6, 3)
 
 
-def test_candidates_do_not_disturb_each_other(simulator):
+def test_many_rollouts_are_the_bits_of_stepping_one_by_one(simulator):
     simulator.reset(seed=2)
-    model = physics(simulator, 0.004, threads=2)
+    model = physics(simulator, threads=2)
     latent = model.encode(simulator.truth())
-    plans = actions(5, 3)
-    together = model.rollout(latent, plans).states["tcp_position"]
-    for plan, positions in zip(plans, together, strict=True):
-        np.testing.assert_array_equal(model.rollout(latent, plan[None]).states["tcp_position"][0], positions)
+    plans = actions(simulator, 5, 3)
+    together = model.rollout(latent, plans)
+    control, data = simulator.control, mujoco.MjData(model.model)
+    kind = mujoco.mjtState.mjSTATE_FULLPHYSICS
+    substeps = round(simulator.scene.control_dt_s / model.model.opt.timestep)
+    adr = [int(model.model.joint(name).qposadr[0]) for name in control.joints]
+    for plan, states in zip(plans.astype(float), together.latents["physics"], strict=True):
+        mujoco.mj_setState(model.model, data, latent["physics"][0], kind)
+        held, state = latent["control"][0], np.empty(states.shape[-1])
+        for action, imagined in zip(plan, states, strict=True):
+            if control.depends_on_posture:
+                data.qacc_warmstart[:] = 0  # a control period is a call of its own
+            end = control.command(data.qpos[adr][None, None], action[None, None])[0, 0]
+            for targets in control.approach(held, end, substeps):
+                data.ctrl[:] = targets
+                mujoco.mj_step(model.model, data)
+            held = targets
+            mujoco.mj_getState(model.model, data, state, kind)
+            np.testing.assert_array_equal(state, imagined)
 
 
-def test_a_coarser_time_step_stays_close(simulator):
-    simulator.reset(seed=4)
-    fine, coarse = physics(simulator, 0.002), physics(simulator, 0.005)
-    plans = actions(8, 5)
-    ends = [
-        m.rollout(m.encode(simulator.truth()), plans).states["tcp_position"][:, -1] for m in (fine, coarse)
+def test_threads_change_no_bit(push):
+    push.reset(seed=2)
+    plans = actions(push, 7, 3)
+    one, two = (physics(push, threads) for threads in (1, 2))
+    for name, values in one.rollout(one.encode(push.truth()), plans).latents.items():
+        np.testing.assert_array_equal(two.rollout(two.encode(push.truth()), plans).latents[name], values)
+
+
+def test_there_are_never_more_threads_than_cores(push):
+    assert len(physics(push, threads=500)._data) == len(os.sched_getaffinity(0))
+
+
+def test_a_step_is_a_rollout_of_one(push):
+    push.reset(seed=2)
+    model = physics(push)
+    latent, plans = model.encode(push.truth()), actions(push, 1, 2)
+    once, _ = model.step(latent, plans[:, 0])
+    twice, _ = model.step(once, plans[:, 1])
+    whole = model.rollout(latent, plans)
+    assert list(once) == [spec.name for spec in model.card.latents]
+    for name, values in twice.items():
+        np.testing.assert_array_equal(values, whole.latents[name][:, 1])
+
+
+def test_every_candidate_may_start_elsewhere(push):
+    push.reset(seed=2)
+    model = physics(push)
+    latent, plans = model.encode(push.truth()), actions(push, 2, 2)
+    after, _ = model.step(latent, plans[:1, 0])
+    both = {name: np.concatenate([latent[name], after[name]]) for name in latent}
+    together = model.rollout(both, plans)
+    for index, start in enumerate((latent, after)):
+        alone = model.rollout(start, plans[index : index + 1])
+        np.testing.assert_array_equal(together.latents["physics"][index], alone.latents["physics"][0])
+
+
+def test_a_coarser_time_step_is_near_the_finer(push):
+    push.reset(seed=2)
+    plan = actions(push, 1, 4)
+    fine, coarse = physics(push), physics(push, timestep_s=0.01, ik_iterations=2)
+    ends = [m.rollout(m.encode(push.truth()), plan).states["tcp_position"] for m in (fine, coarse)]
+    assert 0 < np.linalg.norm(ends[0] - ends[1], axis=-1).max() < 0.01
+    assert coarse.card.about.endswith("steps of 10 ms, 2 iterations of IK")
+
+
+def test_a_time_step_that_does_not_divide_the_period_is_refused(push):
+    with pytest.raises(ConfigError, match=r"timestep_s is 0.03, the control period of panda_push 0.2 s"):
+        physics(push, timestep_s=0.03)
+
+
+def test_the_state_of_another_scene_is_refused(push):
+    model = physics(push)
+    with pytest.raises(ShapeError, match="needs the state's 'physics'; pass the simulator's truth"):
+        model.encode(Observation({}, {}))
+    with pytest.raises(ShapeError, match=r"shape \(3,\), physics of panda_push wants"):
+        model.encode(Observation({}, {"physics": np.zeros(3), "control": np.zeros(7)}))
+
+
+def test_costs_may_ask_for_the_points_of_the_scene(push):
+    offers = physics(push).card.offers
+    assert {"state:tcp_position", "state:block_position"} <= offers
+
+
+ROBOT = """
+<mujoco>
+  <option timestep="0.01"/>
+  <worldbody>
+    <geom name="floor" type="plane" size="1 1 1"/>
+    <body name="base" pos="0 0 1">
+      <geom name="trunk" size="0.1" pos="0.15 0 0.2"/>
+      <body>
+        <joint name="shoulder" axis="0 1 0" frictionloss="0.5"/>
+        <geom name="bone" type="capsule" fromto="0 0 0 0.5 0 0" size="0.03"/>
+        <geom name="paint" type="box" size="0.05 0.05 0.05" contype="0" conaffinity="0" mass="0"/>
+        <body name="lower" pos="0.5 0 0">
+          <joint name="elbow" axis="0 1 0"/>
+          <geom name="fist" size="0.12" pos="-0.3 0 0.15"/>
+        </body>
+      </body>
+    </body>
+  </worldbody>
+  <actuator>
+    <motor joint="shoulder" ctrlrange="-1 1"/>
+    <motor joint="elbow" ctrlrange="-1 1"/>
+  </actuator>
+  <sensor><jointpos name="seen" joint="elbow"/></sensor>
+</mujoco>
+"""
+
+
+@pytest.fixture
+def robot(tmp_path):
+    """Compile a small robot, whose fist is pressed into its trunk, with changes."""
+    file = tmp_path / "robot.xml"
+    file.write_text(ROBOT)
+
+    def compiled(points=("lower",), **changes):
+        return compile_planning_model(file, PlanningModel(**changes), points)
+
+    return compiled
+
+
+def contacts(model):
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    return data.ncon
+
+
+def test_without_changes_the_model_is_the_scenes_and_a_sensor(robot):
+    model, plain = robot(), mujoco.MjModel.from_xml_string(ROBOT)
+    assert contacts(model) == contacts(plain) == 1
+    assert model.nsensor == plain.nsensor + 1
+    assert PlanningModel().words == "as it is"
+
+
+def test_bodies_of_one_tree_stop_meeting_and_still_meet_the_floor(robot):
+    model = robot(drop=("self_collision",))
+    assert contacts(model) == 0
+    data = mujoco.MjData(model)
+    data.qpos[0] = np.pi / 2  # hanging: the bone reaches down to the floor
+    model.body("base").pos[2] = 0.4
+    mujoco.mj_forward(model, data)
+    assert data.ncon >= 1
+
+
+@pytest.mark.parametrize("name", ["fist", "lower", "trunk"])
+def test_a_geom_or_a_body_meets_nothing_when_told_so(robot, name):
+    assert contacts(robot(no_contact=(name,))) == 0
+
+
+def test_sensors_joint_friction_and_visuals_are_left_out(robot):
+    model = robot(drop=("sensors", "joint_friction", "visuals"), timestep_s=0.02)
+    names = [model.geom(i).name for i in range(model.ngeom)]
+    assert model.nsensor == 1
+    assert not model.dof_frictionloss.any()
+    assert names == ["floor", "trunk", "bone", "fist"]
+    assert model.opt.timestep == 0.02
+    np.testing.assert_allclose(model.body_mass, robot().body_mass)
+
+
+def test_names_that_do_not_exist_are_named_with_the_closest(robot):
+    with pytest.raises(ConfigError, match=r"no geom or body 'fits', did you mean 'fist'"):
+        robot(no_contact=("fits",))
+    with pytest.raises(SimulationError, match=r"no site or body 'lover', did you mean 'lower'"):
+        robot(points=("lover",))
+    with pytest.raises(ConfigError, match=r"drop\[0\].*did you mean 'self_collision'"):
+        convert({"drop": ["self_colision"]}, PlanningModel, "planning_model")
+
+
+def test_changes_come_one_by_one(robot):
+    changes = PlanningModel(drop=("sensors", "self_collision"), no_contact=("fist",), timestep_s=0.02)
+    words = [change.words for change in changes.one_by_one()]
+    assert words == [
+        "as it is",
+        "without sensors",
+        "without sensors, without self collision",
+        "without sensors, without self collision, no contact of fist",
+        "steps of 20 ms, without sensors, without self collision, no contact of fist",
     ]
-    assert np.linalg.norm(ends[0] - ends[1], axis=-1).max() < 0.01
 
 
-def test_the_simulators_own_model_keeps_its_time_step(simulator):
-    before = simulator.model.opt.timestep
-    physics(simulator, 0.01)
-    assert simulator.model.opt.timestep == before
+def test_actuators_that_move_no_joint_are_refused():
+    tendonless = mujoco.MjModel.from_xml_string(ROBOT.replace(' ctrlrange="-1 1"', "", 1))
+    with pytest.raises(SimulationError, match="must move a joint and have a ctrlrange"):
+        ActuatorTargets.of(tendonless)
 
 
-def test_an_observation_without_the_truth_is_refused(simulator):
-    with pytest.raises(ShapeError, match="pass the truth"):
-        physics(simulator, 0.004).encode(Observation(images={}))
-
-
-def test_every_candidate_may_start_from_its_own_state(simulator):
-    model = physics(simulator, 0.004)
-    latents = []
-    for seed in (2, 3):
-        simulator.reset(seed=seed)
-        latents.append(model.encode(simulator.truth()))
-    both = {name: np.concatenate([latent[name] for latent in latents]) for name in latents[0]}
-    plans = actions(2, 3)
-    together = model.rollout(both, plans).states["tcp_position"]
-    for latent, plan, positions in zip(latents, plans, together, strict=True):
-        np.testing.assert_array_equal(model.rollout(latent, plan[None]).states["tcp_position"][0], positions)
+def test_a_cartpole_has_no_inverse_kinematics():
+    with pytest.raises(ConfigError, match="ik_iterations is 2"):
+        config = PhysicsModel.Config(planning_model=PlanningModel(ik_iterations=2))
+        PhysicsModel(config, load_scene("sim/cartpole.py"))

@@ -24,8 +24,15 @@ def simulator(request):
     simulator.close()
 
 
-def test_the_shelf_holds_the_reaching_scenes():
-    assert {"sim/panda_reach.py", "sim/panda_reach_wall.py"} <= set(SCENES)
+def middle(simulator, share=0.5):
+    """An action a little beyond the middle of its bounds."""
+    low, high = np.array(simulator.scene.action.low), np.array(simulator.scene.action.high)
+    return low + (0.5 + 0.5 * share) * (high - low)
+
+
+def test_the_shelf_holds_its_scenes():
+    stems = ("cartpole", "panda_pick", "panda_push", "panda_reach", "panda_reach_wall")
+    assert {f"sim/{stem}.py" for stem in stems} <= set(SCENES)
 
 
 def test_observations_are_finite_and_of_the_declared_shapes(simulator):
@@ -44,22 +51,38 @@ def test_a_goal_shows_pictures_and_no_state(simulator):
     assert not simulator.goal.state
 
 
-def test_starts_are_far_from_goals_and_both_are_in_the_workspace(simulator):
-    control = simulator.control
-    for seed in range(50):
-        start, goal = simulator.scene.sample(np.random.default_rng(seed))
-        assert np.linalg.norm(goal - start) >= 0.15
-        assert np.all((start >= control.low) & (start <= control.high))
-        assert np.all((goal >= control.low) & (goal <= control.high))
-        assert not simulator.scene.success(start, goal)
-        assert simulator.scene.success(goal, goal)
+def test_starts_are_far_from_goals_and_goals_are_where_they_are_pictured(simulator):
+    for seed in range(20):
+        simulator.reset(seed)
+        assert simulator.distance >= 0.1 > simulator.scene.success_radius / 2
+        assert not simulator.reached
+        simulator.arrange(simulator.scene.sample(np.random.default_rng(seed)).goal)
+        assert simulator.distance < 0.006
+        assert simulator.reached
 
 
-def test_the_arm_is_put_where_it_is_asked_to_be(simulator):
+def test_nothing_is_pressed_into_another_thing_at_the_start(simulator):
+    for seed in range(20):
+        for placement in (
+            simulator.scene.sample(np.random.default_rng(seed)).start,
+            simulator.scene.explore(np.random.default_rng(seed)),
+        ):
+            simulator.arrange(placement)
+            assert all(contact.dist > -1e-3 for contact in simulator.data.contact)
+
+
+def test_the_tool_is_put_where_it_is_asked_to_be(simulator):
     for seed in range(10):
-        position = simulator.scene.explore(np.random.default_rng(seed))
-        placed = simulator.place(position).state["tcp_position"]
-        assert np.linalg.norm(placed - position) < 0.005
+        placement = simulator.scene.explore(np.random.default_rng(seed))
+        state = simulator.arrange(placement).state
+        if placement.tcp is not None:
+            assert np.linalg.norm(state["tcp_position"] - placement.tcp) < 0.005
+
+
+def test_every_joint_that_is_moved_says_where_it_is(simulator):
+    state = simulator.reset(seed=0).state
+    assert len(simulator.joints) == simulator.model.nu
+    assert state["joint_positions"].shape == state["joint_velocities"].shape == (simulator.model.nu,)
 
 
 def test_the_same_seed_gives_the_same_episode(simulator):
@@ -73,11 +96,9 @@ def test_the_same_seed_gives_the_same_episode(simulator):
 def test_a_saved_state_continues_as_it_would_have(simulator):
     simulator.reset(seed=1)
     q = simulator.observe().state["joint_positions"]
-    simulator.step(simulator.control.command(q, np.array([0.03, 0.0, 0.02])))
+    simulator.step(simulator.control.command(q, middle(simulator)))
     saved = simulator.save()
-    command = simulator.control.command(
-        simulator.observe().state["joint_positions"], np.array([0.0, 0.04, 0.0])
-    )
+    command = simulator.control.command(simulator.observe().state["joint_positions"], middle(simulator, -0.5))
     first = simulator.step(command)
     simulator.load(saved)
     second = simulator.step(command)
@@ -88,14 +109,15 @@ def test_a_saved_state_continues_as_it_would_have(simulator):
 
 
 def test_time_in_slices_is_time_in_one_piece(simulator):
-    simulator.reset(seed=1)
+    q = simulator.reset(seed=1).state["joint_positions"]
     saved = simulator.save()
-    command = simulator.control.command(simulator.control.home, np.array([0.02, 0.0, 0.0]))
+    command = simulator.control.command(q, middle(simulator))
     whole = simulator.step(command).observation
     simulator.load(saved)
     simulator.command(command)
-    for _ in range(10):
-        simulator.advance(simulator.scene.control_dt_s / 10)
+    timestep = simulator.model.opt.timestep
+    for _ in range(round(simulator.scene.control_dt_s / timestep / 2)):
+        simulator.advance(2 * timestep)
     np.testing.assert_allclose(
         simulator.observe().state["joint_positions"], whole.state["joint_positions"], atol=1e-9
     )
@@ -122,9 +144,37 @@ def test_a_disturbance_is_seen_and_does_not_touch_the_motion(changed):
     disturbed.close()
 
 
-def test_an_unknown_camera_is_named_with_the_closest(simulator):
+def test_an_arm_is_asked_for_where_there_is_none():
+    cartpole = MujocoSimulator(load_scene("sim/cartpole.py"))
+    with pytest.raises(SimulationError, match="actions of cartpole are force"):
+        _ = cartpole.arm
+    with pytest.raises(SimulationError, match="no tool point"):
+        _ = cartpole.tcp_position
+    with pytest.raises(SimulationError, match="place the scene by its joints"):
+        cartpole.place(np.zeros(3))
+    cartpole.close()
+
+
+def test_a_closed_hand_holds_the_block_while_the_arm_moves():
+    simulator = MujocoSimulator(load_scene("sim/panda_pick.py"))
+    simulator.reset(seed=0)
+    observation = simulator.arrange(simulator.scene.sample(np.random.default_rng(0)).goal)
+    for _ in range(10):
+        q = observation.state["joint_positions"]
+        observation = simulator.step(
+            simulator.control.command(q, np.array([0.0, 0.01, 0.0, 0.0]))
+        ).observation
+    block = simulator.data.body("block").xpos
+    assert np.linalg.norm(block - observation.state["tcp_position"]) < 0.01
+    assert block[2] > 0.12
+    simulator.close()
+
+
+def test_an_unknown_camera_is_named_with_the_closest():
+    simulator = MujocoSimulator(load_scene("sim/panda_reach.py"))
     with pytest.raises(SimulationError, match=r"no camera 'frnt', did you mean 'front'"):
         simulator._camera.picture(simulator.data, "frnt")
+    simulator.close()
 
 
 def test_a_file_without_a_scene_says_what_it_lacks(tmp_path):

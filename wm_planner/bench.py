@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 Models = Annotated[list[str], typer.Option("--model", help="bundle; give several times")]
 Positive = Annotated[int, typer.Option(min=1)]
+NEARLY_TRUE = "physics.planning_model={timestep_s: 0.005}"  # of the scene itself it is 2 ms
 SHIPPED = ["models/panda_reach", "models/panda_reach_small"]
 
 
@@ -49,6 +50,7 @@ def success(
 ) -> None:
     """Success by distance at the end of the episode, on seeds that training never saw."""
     from wm_planner.evaluation import success as s
+    from wm_planner.evaluation.physics_task import PhysicsTask
     from wm_planner.launching import file as launch_file
     from wm_planner.simulation.base import Disturbance
 
@@ -72,7 +74,8 @@ def success(
         run("random actions", s.random_actions)
         run("straight line to the known goal", s.straight_line)
         if physics_episodes:
-            run("planner over true physics, known goal", s.Physics(), min(physics_episodes, episodes))
+            over_physics = PhysicsTask.load(Path(scene).stem, [NEARLY_TRUE])
+            run("planner over true physics, known goal", over_physics, min(physics_episodes, episodes))
     if untrained:
         run("untrained encoder, trained predictor", s.Bundle(untrained, planner["planner"], planner["costs"]))
     for name in model if models else ():
@@ -291,6 +294,38 @@ def planners(
 
     tables = [peer_table()] if peers else planner_tables(seeds, processes, plans, deadline_rounds)
     for rows in tables:
+        console.print(rows)
+
+
+@app.command()
+def physics(
+    tasks: Annotated[
+        list[str] | None, typer.Argument(help="scenes on the shelf with a plan, sim/NAME.yaml, or such files")
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=0, help="a task; 0 leaves success out")] = 50,
+    unmodified: Annotated[
+        bool, typer.Option(help="also planned over the scene as it is, which is slow")
+    ] = True,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value of every file, e.g. planner.horizon=10")
+    ] = None,
+    plans: Annotated[int, typer.Option(min=1, help="timed plans, and repeats of timed physics")] = 30,
+    first_seed: Annotated[
+        int, typer.Option(min=0, help="of the episodes; no setting was chosen on 10000 and up")
+    ] = 10_000,
+    log: Annotated[Path | None, typer.Option(help="keep finished episodes here, and go on from them")] = None,
+    workers: Positive = 2,
+) -> None:
+    """Planning over MuJoCo itself: success, time beside the bare physics, and what a lighter model brings."""
+    from wm_planner import share
+    from wm_planner.evaluation.episode_log import EpisodeLog
+    from wm_planner.evaluation.physics_benchmark import physics_tables
+    from wm_planner.evaluation.physics_task import PhysicsTask
+
+    names = tasks or [Path(name).stem for name in share.listing("sim", ".yaml")]
+    loaded = {Path(name).stem: PhysicsTask.load(name, changes or ()) for name in names}
+    seeds = range(first_seed, first_seed + episodes)
+    for rows in physics_tables(loaded, plans, seeds, unmodified, EpisodeLog(log), workers):
         console.print(rows)
 
 

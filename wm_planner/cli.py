@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.markup import escape
 
 from wm_planner import bench
+from wm_planner.config import assign
 from wm_planner.errors import ConfigError, NodeError, WmError, missing_package
 from wm_planner.terminal import Bar, console, table
 
@@ -189,15 +189,9 @@ def train(
 
 def _fields(changes: list[str] | tuple[()]) -> dict[str, Any]:
     """What `--set field=value` sets, values read as YAML."""
-    fields = {}
+    fields: dict[str, Any] = {}
     for change in changes:
-        field, equals, value = change.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {change}: wanted field=value, e.g. --set iterations=100")
-        try:
-            fields[field] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"--set {change}: the value is not valid YAML") from None
+        assign(fields, change)
     return fields
 
 

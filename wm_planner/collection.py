@@ -98,9 +98,13 @@ def _run(scene: str, seeds: range, steps: int) -> list[Episode | None]:
 
 
 def explore(simulator: MujocoSimulator, seed: int, steps: int) -> Episode | None:
-    """One episode of `seed`, wandering or seeking in turn, or None if the arm made an excursion."""
-    rng = np.random.default_rng(seed)
-    observation = simulator.place(simulator.scene.explore(rng))
+    """One episode of `seed`, wandering or seeking in turn, or None if the arm made an excursion.
+
+    Raises:
+        SimulationError: if actions of the scene are more than displacements of a tool point.
+    """
+    arm, rng = simulator.arm, np.random.default_rng(seed)
+    observation = simulator.arrange(simulator.scene.explore(rng))
     motion = (Wander, Seek)[seed % 2](simulator, rng)
     frames, states, actions = [], [], []
     for step in range(steps + 1):
@@ -109,8 +113,10 @@ def explore(simulator: MujocoSimulator, seed: int, steps: int) -> Episode | None
         if step == steps:
             break
         action = motion.action(observation.state["tcp_position"])
-        result = simulator.step(simulator.control.command(observation.state["joint_positions"], action))
-        if result.info["tracking_error_m"] > EXCURSION_M and not result.info["touched"]:
+        command = simulator.control.command(observation.state["joint_positions"], action)
+        result = simulator.step(command)
+        error_m = np.linalg.norm(arm.position(command) - result.observation.state["tcp_position"])
+        if error_m > EXCURSION_M and not result.info["touched"]:
             return None
         actions.append(action)
         observation = result.observation
@@ -126,7 +132,7 @@ class Wander:
     back at the border of the workspace most of the time."""
 
     def __init__(self, simulator: MujocoSimulator, rng: np.random.Generator) -> None:
-        self._control, self._rng = simulator.control, rng
+        self._control, self._rng = simulator.arm, rng
         self._limit = np.asarray(simulator.scene.action.high)
         self._memory, self._scale = rng.uniform(0.6, 0.95), rng.uniform(0.4, 1.0)
         self._noise = rng.standard_normal(len(self._limit))
@@ -154,7 +160,9 @@ class Seek:
     def action(self, tcp: Floats) -> Floats:
         """The next displacement (3,) in m of a tool point at `tcp` (3,)."""
         if not self._left:
-            self._target, self._left = self._scene.explore(self._rng), int(self._rng.integers(4, 13))
+            target, self._left = self._scene.explore(self._rng).tcp, int(self._rng.integers(4, 13))
+            assert target is not None  # the scene has an arm
+            self._target = target
             self._pace = self._rng.uniform(0.4, 1.0)
         self._left -= 1
         noise = 0.3 * self._rng.standard_normal(len(self._limit)) * self._limit

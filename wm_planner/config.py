@@ -69,6 +69,25 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
+def assign(values: dict[str, Any], change: str) -> None:
+    """Carry out what a command line says as `--set`: "key=value", the key a path as in `planner.horizon=10`.
+
+    Raises:
+        ConfigError: if it is no such text, or the path leads through something that has no keys.
+    """
+    path, equals, text = change.partition("=")
+    *folders, key = path.split(".")
+    place: Any = values
+    for folder in folders:
+        place = place.setdefault(folder, {}) if isinstance(place, dict) else None
+    if not equals or not isinstance(place, dict):
+        raise ConfigError(f"--set {change}: wanted key=value, e.g. --set iterations=100")
+    try:
+        place[key] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {change}: the value is not valid YAML") from None
+
+
 def to_builtins(config: msgspec.Struct) -> dict[str, Any]:
     """The plain mapping of a struct, fit for YAML or JSON."""
     builtins: dict[str, Any] = msgspec.to_builtins(config)

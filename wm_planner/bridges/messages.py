@@ -28,16 +28,20 @@ def sensor_messages(observation: Observation, joints: Sequence[str], stamp_ns: i
     """What a tick publishes, by topic.
 
     Args:
-        observation: with `joint_positions`, `joint_velocities` and `tcp_position`, of an arm whose tool
-            points down.
+        observation: with `joint_positions`, `joint_velocities` and, of an arm whose tool points down,
+            `tcp_position`.
         joints: names of the joints.
     """
     state = observation.state
-    return {
+    sensors = {
         "/clock": m.Clock(clock=m.time(stamp_ns)),
         "/joint_states": m.joint_state(joints, state["joint_positions"], stamp_ns, state["joint_velocities"]),
-        "/tcp_pose": m.pose_stamped(state[POSE_STATE], _TOOL_DOWN, stamp_ns),
-    } | {camera_topic(name): m.image(picture, stamp_ns, name) for name, picture in observation.images.items()}
+    }
+    if POSE_STATE in state:
+        sensors["/tcp_pose"] = m.pose_stamped(state[POSE_STATE], _TOOL_DOWN, stamp_ns)
+    return sensors | {
+        camera_topic(name): m.image(picture, stamp_ns, name) for name, picture in observation.images.items()
+    }
 
 
 def observation_of(sensors: Mapping[str, m.Message], cameras: Sequence[str]) -> Observation:

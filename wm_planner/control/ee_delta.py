@@ -5,7 +5,7 @@ does (nothing winds up while an obstacle holds the arm). All methods take any ba
 over physics asks for thousands of configurations at once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mujoco
@@ -16,6 +16,7 @@ from wm_planner.control.kinematics import Floats, SerialChain, rotation_error
 from wm_planner.errors import SimulationError, did_you_mean
 
 ITERATIONS = 6
+SETTLED = 60  # iterations from the home posture to anywhere in the workspace
 DAMPING = 1e-3  # lambda^2, in m^2: 2 % of full speed lost at a singular value of 0.22
 RAMP = 0.6  # share of a control period over which joint targets move; over all of it an arm lags 16 mm
 POSTURE_GAIN = 0.1  # share of the way to the home posture taken in the null space, an iteration
@@ -31,6 +32,7 @@ class EndEffectorDelta:
         orientation: of the tool, kept at all times, (3, 3), base frame.
         velocity_limits: rad/s, (J,).
         low, high: where the tool point may be commanded, m, (3,).
+        iterations: of the inverse kinematics, an action.
     """
 
     chain: SerialChain
@@ -39,6 +41,8 @@ class EndEffectorDelta:
     velocity_limits: Floats
     low: Floats
     high: Floats
+    iterations: int = ITERATIONS
+    depends_on_posture: bool = True
 
     @classmethod
     def load(cls, file: Path, site: str = "tcp") -> "EndEffectorDelta":
@@ -74,26 +78,38 @@ class EndEffectorDelta:
             high=workspace[3:],
         )
 
+    @property
+    def joints(self) -> tuple[str, ...]:
+        return self.chain.names
+
+    @property
+    def bounds(self) -> tuple[Floats, Floats, Floats]:
+        """Low and high end of the joint targets in rad, and their largest change a second, (J,) each."""
+        return self.chain.low, self.chain.high, self.velocity_limits
+
     def target(self, tcp: Floats, action: Floats) -> Floats:
         """Where `action` (..., 3) in m sends a tool point at `tcp` (..., 3), kept inside the workspace."""
         return np.clip(tcp + action, self.low, self.high)
 
     def command(self, q: Floats, action: Floats) -> Floats:
         """Joint positions (..., J) in rad that carry out `action` (..., 3) in m from posture `q` (..., J)."""
-        return self.solve(q, self.target(self.position(q), action))
+        return self.solve(q, self.target(self.position(q), action), self.iterations)
 
     def position(self, q: Floats) -> Floats:
         """Where the tool point is, (..., 3) in m, in posture `q` (..., J)."""
         return self.chain.forward(q)[0]
 
-    def controls(self, q: Floats, start: Floats, action: Floats, substeps: int) -> Floats:
-        """Joint targets (..., substeps, J) of a control period in which `action` (..., 3) is carried out.
+    def approach(self, start: Floats, end: Floats, substeps: int) -> Floats:
+        """Joint targets (..., substeps, J) of a control period that leads from `start` to `end`, (..., J)."""
+        return ramp(start, end, substeps)
 
-        Args:
-            q: measured posture, (..., J).
-            start: joint targets in force before, (..., J).
-        """
-        return ramp(start, self.command(q, action), substeps)
+    def with_iterations(self, iterations: int) -> "EndEffectorDelta":
+        """The same with so many iterations of the inverse kinematics an action."""
+        return replace(self, iterations=iterations)
+
+    def at_rest(self, tcp: Floats) -> Floats:
+        """Joint positions (J,) whose tool point is at `tcp`, (3,) m, from the home posture."""
+        return self.solve(self.home, tcp, SETTLED)
 
     def solve(self, q: Floats, tcp: Floats, iterations: int = ITERATIONS) -> Floats:
         """Joint positions (..., J) near `q` whose tool point is at `tcp` (..., 3), within the joint limits.

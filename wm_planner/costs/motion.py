@@ -4,6 +4,7 @@ from array_api_compat import array_namespace
 
 from wm_planner import config
 from wm_planner.costs.base import Array, Context, Rollout, match
+from wm_planner.errors import ShapeError
 
 
 class ActionRate:
@@ -43,6 +44,50 @@ class Effort:
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         return _mean_square(actions, context)
+
+
+class PreferredAction:
+    """Mean square of how far some components are from a value, in half ranges of the action box.
+
+    What they should be unless there is reason, as a gripper that is open until closing it pays.
+    """
+
+    class Config(config.Config, frozen=True, kw_only=True):
+        """What is preferred.
+
+        Attributes:
+            components: of the action, counted from 0.
+            values: one a component, in the card's units.
+        """
+
+        components: tuple[int, ...]
+        values: tuple[float, ...]
+
+        def __post_init__(self) -> None:
+            if not 0 < len(self.components) == len(self.values) or min(self.components) < 0:
+                raise ValueError(
+                    f"components is {list(self.components)} and values {list(self.values)}, wanted "
+                    "a value for each component, counted from 0"
+                )
+
+    requires: frozenset[str] = frozenset()
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
+        components = self.config.components
+        if max(components) >= actions.shape[-1]:
+            raise ShapeError(
+                f"preferred_action names component {max(components)}, actions have {actions.shape[-1]}: "
+                "wanted components counted from 0"
+            )
+        xp = array_namespace(actions)
+        chosen = xp.stack([actions[..., index] for index in components], axis=-1)  # (N, H, k)
+        scale = match(context.action_scale, actions)
+        scale = xp.stack([scale[index] for index in components])
+        away = (chosen - match(self.config.values, chosen)) / scale
+        return xp.mean(away * away, axis=(1, 2))
 
 
 class Consistency:

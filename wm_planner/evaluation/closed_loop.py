@@ -48,8 +48,8 @@ def run_episode(
         observation = simulator.place(_near_goal(simulator, near, np.random.default_rng(seed)))
     policy.reset(simulator, goal_id=seed + 1)
     control, dt_s = simulator.control, simulator.scene.control_dt_s
-    limits = Limits(control.chain.low, control.chain.high, control.velocity_limits)
-    distances = [float(np.linalg.norm(simulator.tcp_position - simulator.goal_position))]
+    limits = Limits(*control.bounds)
+    distances = [simulator.distance]
     cpu = []
     for tick in range(steps):
         choice = policy.act(simulator, observation, tick)
@@ -67,7 +67,7 @@ def _near_goal(simulator: MujocoSimulator, steps: int, rng: np.random.Generator)
     while True:
         start = goal
         for _ in range(steps):
-            start = simulator.control.target(start, rng.uniform(action.low, action.high))
+            start = simulator.arm.target(start, rng.uniform(action.low, action.high))
         if np.linalg.norm(start - goal) >= NEAR_M:
             return start
 

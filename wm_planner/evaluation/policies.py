@@ -56,20 +56,23 @@ class FromPicture:
 
 
 class FromPhysics:
-    """Plans over the true physics to the true goal position."""
+    """Plans over physics, from the true state to the true goal position."""
 
     def __init__(self, model: WorldModel, horizon: RecedingHorizon) -> None:
         self._model, self._horizon = model, horizon
 
     def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
         self._horizon.reset(goal_id)
+        self._last_action: NDArray[np.float32] | None = None
 
     def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> Choice:
         started = time.process_time()
         latent = self._model.encode(simulator.truth())
-        decision = self._horizon.tick(latent, Context(goal={"tcp_position": simulator.goal_position}), tick)
+        goal = {f"{simulator.scene.point}_position": simulator.goal_position}
+        decision = self._horizon.tick(latent, Context(goal=goal, last_action=self._last_action), tick)
         action = decision.action_at(tick)
         assert action is not None
+        self._last_action = action
         return Choice(action.astype(np.float64), time.process_time() - started)
 
 

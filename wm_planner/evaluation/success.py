@@ -10,19 +10,15 @@ from rich.table import Table
 
 from wm_planner.costs import build_costs
 from wm_planner.evaluation.closed_loop import EpisodeResult, run_episodes, within
-from wm_planner.evaluation.policies import FromPhysics, FromPicture, Policy, RandomActions, StraightLine
+from wm_planner.evaluation.policies import FromPicture, Policy, RandomActions, StraightLine
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import RecedingHorizon
 from wm_planner.simulation.base import Disturbance
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.terminal import table
-from wm_planner.world_models.base import WorldModel
 from wm_planner.world_models.onnx import OnnxWorldModel
-from wm_planner.world_models.physics import PhysicsModel
 
 RADII_M = (0.05, 0.025)
-PHYSICS_PLANNER = {"type": "icem", "horizon": 8, "samples": 40, "elites": 5, "iterations": 5, "min_std": 0.02}
-PHYSICS_COSTS = ({"type": "state_goal", "state": "tcp_position"},)
 
 
 @dataclass(frozen=True)
@@ -35,25 +31,13 @@ class Bundle:
 
     def __call__(self, simulator: MujocoSimulator) -> Policy:
         model = OnnxWorldModel.load(self.path, device="cpu")
-        return FromPicture(model, _mpc(model, self.planner, self.costs))
+        built = PLANNERS.build(self.planner, "planner")
+        costs = build_costs(self.costs, "costs")
+        return FromPicture(model, RecedingHorizon(RecedingHorizon.Config(), built, model, costs, seed=0))
 
     def greedy(self) -> "Bundle":
         """The same with a horizon of one step."""
         return Bundle(self.path, {**self.planner, "horizon": 1}, self.costs)
-
-
-@dataclass(frozen=True)
-class Physics:
-    """Plans over the true physics to the true goal position."""
-
-    timestep: float = 0.005
-
-    def __call__(self, simulator: MujocoSimulator) -> Policy:
-        scene = simulator.scene
-        model = PhysicsModel(
-            simulator.model, simulator.control, scene.action, scene.control_dt_s, self.timestep
-        )
-        return FromPhysics(model, _mpc(model, PHYSICS_PLANNER, PHYSICS_COSTS))
 
 
 def straight_line(simulator: MujocoSimulator) -> Policy:
@@ -133,13 +117,6 @@ def success_table(title: str, rows: Sequence[SuccessRow]) -> Table:
             f"{1000 * row.plan_cpu_s:.1f} ms" if row.plan_cpu_s else "-",
         )
     return ends
-
-
-def _mpc(
-    model: WorldModel, planner: Mapping[str, Any], costs: Sequence[Mapping[str, Any]]
-) -> RecedingHorizon:
-    built = PLANNERS.build(planner, "planner")
-    return RecedingHorizon(RecedingHorizon.Config(), built, model, build_costs(costs, "costs"), seed=0)
 
 
 def _counts(results: Sequence[EpisodeResult], radius_m: float) -> tuple[int, float, float]:

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -14,7 +13,7 @@ from wm_planner.errors import SimulationError
 from wm_planner.plugins import load_file
 from wm_planner.share import find
 from wm_planner.world_models.base import Observation
-from wm_planner.world_models.card import ActionSpec
+from wm_planner.world_models.plant import Plant
 
 
 class Disturbance(Config, frozen=True, kw_only=True):
@@ -35,40 +34,53 @@ class Disturbance(Config, frozen=True, kw_only=True):
     seed: Seed = 0
 
 
-class Scene(Protocol):
-    """What one `sim/<name>.py` declares: a world, its cameras, and a task in it.
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where everything stands, at rest.
 
     Attributes:
-        model_file: the MJCF.
-        cameras: names in the MJCF.
-        image_size: (height, width) of a camera picture, pixels.
-        control_dt_s: time between two commands.
-        action: one action, with its bounds.
+        tcp: where the robot holds its tool point, (3,) m; None for a robot without one.
+        joints: joint name to its positions in MuJoCo's order: a free joint's are x y z in m and a quaternion.
+            What is not named stays where the MJCF puts it.
     """
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def model_file(self) -> Path: ...
+    tcp: NDArray[np.float64] | None = None
+    joints: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+class Task(NamedTuple):
+    """What an episode asks for: from `start`, bring the scene's point to `position`, (3,) m, as in `goal`."""
+
+    start: Placement
+    goal: Placement
+    position: NDArray[np.float64]
+
+
+class Scene(Plant, Protocol):
+    """What one `sim/<name>.py` declares: a world, its cameras, its robot's control, and a task in it.
+
+    Attributes:
+        cameras: names in the MJCF.
+        image_size: (height, width) of a camera picture, pixels.
+        point: which of the `points` is to be brought to the goal.
+        success_radius: how near counts as there, m.
+    """
+
     @property
     def cameras(self) -> tuple[str, ...]: ...
     @property
     def image_size(self) -> tuple[int, int]: ...
     @property
-    def control_dt_s(self) -> float: ...
+    def point(self) -> str: ...
     @property
-    def action(self) -> ActionSpec: ...
+    def success_radius(self) -> float: ...
 
-    def sample(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Start and goal of an episode: tool positions (3,) in m."""
+    def sample(self, rng: np.random.Generator) -> Task:
+        """The task of an episode."""
         ...
 
-    def explore(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Start of an episode that explores: a tool position (3,) in m."""
-        ...
-
-    def success(self, position: NDArray[np.float64], goal: NDArray[np.float64]) -> bool:
-        """Whether a tool at `position` has reached `goal`, both (3,) in m."""
+    def explore(self, rng: np.random.Generator) -> Placement:
+        """Start of an episode that explores."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""MuJoCo as a simulator: an arm scene, its cameras, and commands in joint positions."""
+"""MuJoCo as a simulator: a scene, its cameras, and commands to its actuators."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.clock import nanoseconds
-from wm_planner.control.ee_delta import EndEffectorDelta, ramp
-from wm_planner.errors import ShapeError
-from wm_planner.simulation.base import Disturbance, Scene, StepResult
+from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.errors import ShapeError, SimulationError, did_you_mean
+from wm_planner.simulation.base import Disturbance, Placement, Scene, StepResult
 from wm_planner.simulation.disturbance import disturbed_model
 from wm_planner.simulation.rendering import Camera
 from wm_planner.world_models.base import Observation
 
-SOLVE_ITERATIONS = 60  # of inverse kinematics from the home posture to a start or goal
-
 TOOL_SITE = "tcp"
+"""The site that is a robot's tool point, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,41 +32,69 @@ class State:
 class MujocoSimulator:
     """Hosts a scene in MuJoCo.
 
-    Observations hold the cameras' pictures and `joint_positions` (7,) rad, `joint_velocities` (7,) rad/s,
-    `tcp_position` (3,) m. A command is a joint position target, (7,) rad.
+    Observations hold the cameras' pictures, `joint_positions` and `joint_velocities` (J,) of the joints that
+    the J actuators move (rad, m), and of a robot with a tool point `tcp_position` (3,) m. A command is a
+    target for every actuator, (J,), for an arm joint positions in rad.
+
+    Raises:
+        SimulationError: if the scene cannot be compiled or drawn, or lacks what it says it has.
     """
 
     def __init__(self, scene: Scene, disturbance: Disturbance | None = None) -> None:
         self.scene = scene
         self.model = disturbed_model(scene.model_file, disturbance or Disturbance())
         self.data = mujoco.MjData(self.model)
-        self.control = EndEffectorDelta.of(self.model, TOOL_SITE)
-        self.joints = self.control.chain.names
+        self.control = scene.control(self.model)
+        self.joints = self.control.joints
+        self._positions = [int(self.model.joint(name).qposadr[0]) for name in self.joints]
+        self._velocities = [int(self.model.joint(name).dofadr[0]) for name in self.joints]
         self._camera = Camera(self.model, *scene.image_size)
         self._substeps = round(scene.control_dt_s / self.model.opt.timestep)
-        self._tool = self.model.site(TOOL_SITE).id
+        self._tool = next((i for i in range(self.model.nsite) if self.model.site(i).name == TOOL_SITE), None)
+        self._point = _position_of(self.model, self.data, scene.point)
         self._goal = Observation(images={})
         self._goal_position = np.zeros(3)
         self._stamp_ns = 0
         self._targets, self._given = np.empty((0, self.model.nu)), 0
 
     def reset(self, seed: int) -> Observation:
-        """Start the episode of `seed`: draws start and goal, pictures the goal, puts the arm at the start."""
-        start, goal = self.scene.sample(np.random.default_rng(seed))
-        self.place(goal)
-        self._goal, self._goal_position = Observation(images=self._pictures()), goal
+        """Start the episode of `seed`: draws its task, pictures the goal, places the start."""
+        task = self.scene.sample(np.random.default_rng(seed))
+        self.arrange(task.goal)
+        self._goal, self._goal_position = Observation(images=self._pictures()), task.position
         self._stamp_ns = 0
-        return self.place(start)
+        return self.arrange(task.start)
 
     def place(self, tcp: NDArray[np.float64]) -> Observation:
-        """Put the arm at rest with its tool point at `tcp`, (3,) m."""
-        q = self.control.solve(self.control.home, tcp, SOLVE_ITERATIONS)
+        """Put the arm at rest with its tool point at `tcp`, (3,) m, and all else where the MJCF has it."""
+        return self.arrange(Placement(tcp))
+
+    def arrange(self, placement: Placement) -> Observation:
+        """Put everything where `placement` says, at rest."""
         mujoco.mj_resetData(self.model, self.data)
-        self.data.qpos[: len(q)] = q
-        self.data.ctrl[:] = q
+        if placement.tcp is not None:
+            self.data.qpos[self._positions] = self.control.at_rest(placement.tcp)
+        for name, values in placement.joints.items():
+            self.data.joint(name).qpos[:] = values
+        if placement.tcp is not None:  # servos hold what they are told to
+            self.data.ctrl[:] = self.data.qpos[self._positions]
         self._given = len(self._targets)
         mujoco.mj_forward(self.model, self.data)
         return self.observe()
+
+    @property
+    def arm(self) -> EndEffectorDelta:
+        """The scene's control, where actions are displacements of a tool point and nothing more.
+
+        Raises:
+            SimulationError: if they are something else.
+        """
+        if not isinstance(self.control, EndEffectorDelta):
+            raise SimulationError(
+                f"actions of {self.scene.name} are {', '.join(self.scene.action.names)}: this needs an arm "
+                "whose actions move its tool point and nothing more, as in sim/panda_reach.py"
+            )
+        return self.control
 
     @property
     def goal(self) -> Observation:
@@ -78,30 +105,29 @@ class MujocoSimulator:
         return self._goal_position
 
     def step(self, command: NDArray[np.float64]) -> StepResult:
-        """Ramp the joint targets to `command` (7,) rad and advance by one control period."""
+        """Ramp the targets to `command` (J,) and advance by one control period."""
         self.command(command)
         touched = self.advance(self.scene.control_dt_s)
-        error = np.linalg.norm(self.control.position(command) - self.tcp_position)
         return StepResult(
             observation=self.observe(),
-            success=self.scene.success(self.tcp_position, self._goal_position),
+            success=self.reached,
             distance=self.distance,
-            info={"tracking_error_m": float(error), "touched": float(touched)},
+            info={"touched": float(touched)},
         )
 
     def command(self, target: NDArray[np.float64]) -> None:
-        """From now on ramp the joint targets to `target`, (7,) rad."""
+        """From now on move the actuators' targets to `target`, (J,)."""
         target = np.asarray(target, np.float64)
         if target.shape != (len(self.joints),) or not np.isfinite(target).all():
             raise ShapeError(
-                f"a command is {target.tolist()}, wanted {len(self.joints)} finite joint positions in rad "
+                f"a command is {target.tolist()}, wanted {len(self.joints)} finite targets of actuators "
                 f"({', '.join(self.joints)}): `control` turns actions into them"
             )
-        self._targets = ramp(self.data.ctrl.copy(), target, self._substeps)
+        self._targets = self.control.approach(self.data.ctrl.copy(), target, self._substeps)
         self._given = 0
 
     def advance(self, seconds: float) -> bool:
-        """Let time pass under the last command; says whether the arm touched anything."""
+        """Let time pass under the last command; says whether anything touched anything."""
         touched = False
         for _ in range(round(seconds / self.model.opt.timestep)):
             if self._given < len(self._targets):
@@ -115,23 +141,34 @@ class MujocoSimulator:
 
     @property
     def distance(self) -> float:
-        """From the tool point to the goal, in m."""
-        return float(np.linalg.norm(self.tcp_position - self._goal_position))
+        """From the scene's point to its goal, in m."""
+        return float(np.linalg.norm(self._point - self._goal_position))
+
+    @property
+    def reached(self) -> bool:
+        """Whether the scene's point is at its goal."""
+        return self.distance <= self.scene.success_radius
 
     @property
     def tcp_position(self) -> NDArray[np.float64]:
-        """Where the tool point is, (3,) m."""
+        """Where the tool point is, (3,) m.
+
+        Raises:
+            SimulationError: if the robot has none.
+        """
+        if self._tool is None:
+            raise SimulationError(f"the robot of {self.scene.name} has no tool point (a site '{TOOL_SITE}')")
         position: NDArray[np.float64] = self.data.site_xpos[self._tool].copy()
         return position
 
     def observe(self) -> Observation:
         """What the sensors say now."""
-        count = len(self.joints)
         state = {
-            "joint_positions": self.data.qpos[:count].copy(),
-            "joint_velocities": self.data.qvel[:count].copy(),
-            "tcp_position": self.tcp_position,
+            "joint_positions": self.data.qpos[self._positions],
+            "joint_velocities": self.data.qvel[self._velocities],
         }
+        if self._tool is not None:
+            state["tcp_position"] = self.tcp_position
         return Observation(images=self._pictures(), state=state, stamp_ns=self._stamp_ns)
 
     def truth(self) -> Observation:
@@ -160,3 +197,13 @@ class MujocoSimulator:
 
     def _pictures(self) -> dict[str, NDArray[np.uint8]]:
         return {name: self._camera.picture(self.data, name) for name in self.scene.cameras}
+
+
+def _position_of(model: mujoco.MjModel, data: mujoco.MjData, point: str) -> NDArray[np.float64]:
+    """Where a site, or a body, is: a view (3,) of `data`, in m."""
+    places = {model.body(i).name: data.xpos[i] for i in range(model.nbody)}
+    places |= {model.site(i).name: data.site_xpos[i] for i in range(model.nsite)}
+    if point not in places:
+        raise SimulationError(f"the scene has no site or body '{point}', {did_you_mean(point, places)}")
+    position: NDArray[np.float64] = places[point]
+    return position

@@ -1,0 +1,55 @@
+"""A cart on a rail swings its pole up from hanging and balances it in the middle of the rail."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wm_planner.control.actuators import ActuatorTargets
+from wm_planner.simulation.base import Placement, Task
+from wm_planner.world_models.card import ActionSpec
+from wm_planner.world_models.plant import Model
+
+UPRIGHT = (0.0, -0.08, 1.4)  # m, of the pole's tip; 0.6 m above the cart's axis
+FORCE = 10.0  # N; the pole cannot be swung up in one move
+
+
+@dataclass(frozen=True)
+class SwingUp:
+    """Starts hang within `spread` rad of straight down, anywhere within `reach` m of the rail's middle."""
+
+    model_file: Path
+    spread: float = 0.3
+    reach: float = 0.3
+    success_radius: float = 0.1
+    point: str = "tip"
+    points: tuple[str, ...] = ("tip",)
+    cameras: tuple[str, ...] = ("front",)
+    image_size: tuple[int, int] = (64, 64)
+    control_dt_s: float = 0.04
+
+    @property
+    def name(self) -> str:
+        return self.model_file.stem
+
+    @property
+    def action(self) -> ActionSpec:
+        return ActionSpec(names=("force",), units=("N",), low=(-FORCE,), high=(FORCE,))
+
+    def control(self, model: Model) -> ActuatorTargets:
+        return ActuatorTargets.of(model)
+
+    def sample(self, rng: np.random.Generator) -> Task:
+        cart, pole = rng.uniform(-self.reach, self.reach), np.pi + rng.uniform(-self.spread, self.spread)
+        return Task(_at(cart, pole), _at(0.0, 0.0), np.array(UPRIGHT))
+
+    def explore(self, rng: np.random.Generator) -> Placement:
+        return _at(rng.uniform(-self.reach, self.reach), rng.uniform(-np.pi, np.pi))
+
+
+def _at(cart: float, pole: float) -> Placement:
+    """The cart at `cart` m, the pole `pole` rad from upright."""
+    return Placement(joints={"slider": np.array([cart]), "hinge": np.array([pole])})
+
+
+SCENE = SwingUp(model_file=Path(__file__).with_suffix(".xml"))

@@ -1,0 +1,57 @@
+"""judo's FR3 arm picks judo's block: the same task over the model of another toolkit, for comparison.
+
+Nothing of judo is here or is run; its MJCF is read from its wheel, and the meshes, which it would download,
+from another one:
+
+    pip install --no-deps --target peers judo-rai==0.1.0 franky-sim==1.0.4
+    from=peers/franky_sim/assets/meshes to=peers/judo/models/meshes/fr3
+    mkdir -p $to; for f in $(ls $from); do n=${f/_vis/}; cp $from/$f $to/${n/_coll/}; done
+    PYTHONPATH=peers wm bench physics sim/peers/fr3_pick.yaml
+"""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.control.kinematics import SerialChain
+from wm_planner.errors import SimulationError
+from wm_planner.simulation.pick import Pick
+from wm_planner.world_models.plant import Model
+
+HOME = (0.0, -0.7854, 0.0, -2.3562, 0.0, 1.5708, 0.7854)  # rad, judo's
+VELOCITY_LIMITS = (2.62, 2.62, 2.62, 2.62, 5.26, 4.18, 5.26)  # rad/s, Franka's for the FR3
+WORKSPACE = ((0.34, -0.30, 0.015), (0.70, 0.30, 0.42))  # m, as of the built-in arm
+
+
+@dataclass(frozen=True)
+class FR3Pick(Pick):
+    """The wheel's MJCF says nothing of workspace, home and speed, so they stand here."""
+
+    def arm(self, model: Model) -> EndEffectorDelta:
+        chain = SerialChain.of(model, self.tool)
+        low, high = np.array(WORKSPACE)
+        down = chain.forward(np.array(HOME))[1]
+        return EndEffectorDelta(chain, np.array(HOME), down, np.array(VELOCITY_LIMITS), low, high)
+
+
+def _mjcf() -> Path:
+    judo = find_spec("judo")
+    if judo is None or not judo.submodule_search_locations:
+        raise SimulationError(f"judo's wheel is not on the path; how to put it there stands in {__file__}")
+    return Path(judo.submodule_search_locations[0]) / "models" / "xml" / "fr3_pick.xml"
+
+
+SCENE = FR3Pick(
+    model_file=_mjcf(),
+    low=(0.42, -0.16, 0.12),
+    high=(0.64, 0.16, 0.25),
+    cameras=(),
+    tool="grasp_site",
+    point="object",
+    block="object_joint",
+    fingers=("finger_joint1",),
+    followers=("finger_joint2",),
+)

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from wm_planner import share
+from wm_planner.bench import app
+from wm_planner.errors import ConfigError, PluginError
+from wm_planner.evaluation import physics_benchmark as b
+from wm_planner.evaluation.closed_loop import EpisodeResult, run_episode
+from wm_planner.evaluation.episode_log import EpisodeLog
+from wm_planner.evaluation.physics_task import PhysicsTask
+from wm_planner.simulation.base import load_scene
+from wm_planner.simulation.mujoco import MujocoSimulator
+
+TASKS = [name.removesuffix(".yaml") for name in share.listing("sim", ".yaml")]
+QUICK = ["planner.horizon=2", "planner.samples=8", "planner.elites=4", "planner.iterations=1"]
+
+
+def first_steps(name, changes=(), steps=3):
+    task = PhysicsTask.load(name, changes)
+    simulator = MujocoSimulator(load_scene(task.scene))
+    result = run_episode(simulator, task(simulator), seed=5, steps=steps)
+    simulator.close()
+    return result
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_of_one_seed_is_the_same_bytes_with_any_number_of_threads(name):
+    changes = [] if name == "cartpole" else ["planner.iterations=1"]
+    runs = [first_steps(name, [*changes, f"physics.threads={threads}"]) for threads in (1, 1, 2)]
+    assert len({run.distances.tobytes() for run in runs}) == 1
+
+
+def test_every_scene_has_its_plan():
+    scenes = {name.removesuffix(".py") for name in share.listing("sim", ".py")}
+    assert set(TASKS) == scenes
+    for name in TASKS:
+        assert PhysicsTask.load(name).scene == f"sim/{name}.py"
+
+
+def test_the_unmodified_task_differs_in_its_physics_alone():
+    task = PhysicsTask.load("panda_pick", ["physics.threads=2"])
+    plain = task.unmodified()
+    assert plain.physics.planning_model.words == "as it is"
+    assert plain.physics.threads == 2
+    assert (plain.planner, plain.costs, plain.steps) == (task.planner, task.costs, task.steps)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("planner.horizon", "wanted key=value"),
+        ("steps.more=1", "wanted key=value"),
+        ("steps.more.still=1", "wanted key=value"),
+        ("steps=[1", "not valid YAML"),
+        ("planner.horizon=0", "horizon is 0"),
+        ("physics.planning_model.drop=[sensor]", "did you mean 'sensors'"),
+        ("physics.thread=2", "unknown key 'thread', did you mean 'threads'"),
+    ],
+)
+def test_a_change_that_cannot_be_made_says_why(change, reason):
+    with pytest.raises(ConfigError, match=reason):
+        PhysicsTask.load("cartpole", [change])
+
+
+def test_an_unknown_task_is_named_with_the_closest():
+    with pytest.raises(PluginError, match=r"did you mean 'sim/cartpole.yaml'"):
+        PhysicsTask.load("cartpol")
+
+
+def test_a_goal_that_was_only_passed_by_is_not_solved():
+    scene = load_scene("sim/panda_reach.py")  # five control periods a second, 5 cm
+    there, away = [0.04] * 5, [0.06]
+    for distances, verdict in (
+        (away + there, True),
+        (there + away, False),
+        (there[1:] + away + there[1:], False),
+    ):
+        assert b.solved(EpisodeResult(0, np.array(distances), np.zeros(1)), scene) is verdict
+
+
+def test_the_bare_physics_of_a_plan_is_all_its_rollouts():
+    task = PhysicsTask.load("panda_reach", QUICK)
+    row = b.overhead_row("reach", task, plans=2)
+    assert row.same
+    assert row.rollouts == 10  # the samples, the warm start, the last mean
+    assert row.physics_steps == 2 * 20
+    assert 0 < row.bare_s < row.plan_s
+
+
+def test_levers_start_at_the_scene_as_it_is():
+    rows = list(b.lever_rows(PhysicsTask.load("panda_push"), repeats=1))
+    assert [row.change for row in rows] == ["as it is", "steps of 10 ms"]
+    assert rows[0].second_s > 2 * rows[1].second_s > 0
+
+
+def test_an_arm_reaches_over_a_coarser_model_and_what_it_did_is_kept(tmp_path):
+    frugal = ["planner.horizon=2", "planner.samples=24", "planner.iterations=2", "steps=20"]
+    task, log = PhysicsTask.load("panda_reach", frugal), EpisodeLog(tmp_path / "log.jsonl")
+    row = b.solved_row("reach", task, range(1), log, workers=1)
+    assert str(row.solved).startswith("1/1")
+    assert b.solved_row("reach", task, range(1), EpisodeLog(tmp_path / "log.jsonl"), workers=1) == row
+    assert row.median_m < 0.03
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cartpole", "panda_push", "panda_pick"])
+def test_physics_solves_the_task(name):
+    row = b.solved_row(name, PhysicsTask.load(name), range(200, 204), EpisodeLog(None), workers=2)
+    assert row.solved.successes >= 3
+
+
+def test_the_command_prints_its_tables():
+    told = ["physics", "cartpole", "--episodes", "1", "--plans", "1", "--workers", "1", "--set", "steps=30"]
+    result = CliRunner().invoke(app, told + [part for change in QUICK for part in ("--set", change)])
+    assert result.exit_code == 0, result.output
+    for words in ("same bytes", "yes", "cartpole, steps of 10 ms", "cartpole, as it is", "0/1"):
+        assert words in result.output
