@@ -73,7 +73,7 @@ def route_to_goal(scenario: Scenario, problem: PlanningProblem, lanes: Lanes) ->
 
 
 def driven_route(lanes: Lanes | None, states: Floats) -> Route:
-    """The way of a drive (T, 4) of x, y, yaw, v: the lanes it followed, or its own line where there are none."""
+    """The way of a drive (T, 4), x, y, yaw, v: the lanes it followed, or without any its own line."""
     followed = lanes.followed(states[:, :2]).tolist() if lanes else []
     found = [lane for lane, _ in groupby(lane for lane in followed if lane != NOWHERE)]
     if not lanes or not found:
@@ -212,7 +212,7 @@ def _own_line(states: Floats) -> Centreline:
 
 
 def _spaced(points: Floats) -> Floats:
-    """Points that are _SPACING_M or more from the one kept before: the noise of a standstill has no heading."""
+    """Points _SPACING_M or more from the one kept before: the noise of a standstill has no heading."""
     kept = [points[0]]
     for point in points[1:]:
         if np.hypot(*(point - kept[-1])) >= _SPACING_M:
