@@ -22,7 +22,6 @@ from wm_planner.driving.metrics.drives import Drives
 from wm_planner.driving.metrics.others import OBJECTS, Others
 from wm_planner.driving.metrics.parts import comfortable, drivable_area, steps_down, weighted
 from wm_planner.driving.metrics.situation import Situation
-from wm_planner.driving.tracks import YAW
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
