@@ -1,15 +1,14 @@
 """A straight road by hand, drives along it, and who else is there.
 
-    y
-     7  <---- 5 ------------------------  oncoming
-   3.5  ----- 3 ------><----- 4 ------->
-     0  ----- 1 ------><----- 2 ------->
-        0            100             200  x
+ y
+  7  <---- 5 ------------------------  oncoming
+3.5  ----- 3 ------><----- 4 ------->
+  0  ----- 1 ------><----- 2 ------->
+     0            100             200  x
 """
 
 import numpy as np
 
-from wm_planner.driving.lanes import Lanes
 from wm_planner.driving.metrics.drives import Drives
 from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.metrics.situation import Situation
@@ -38,10 +37,10 @@ def lanes(inside=(), lights=()):
         return frozenset({"intersection"} if identity in inside else {"urban"})
 
     beside = {
-        1: dict(left_neighbour=Neighbour(3, True)),
-        2: dict(left_neighbour=Neighbour(4, True)),
-        3: dict(right_neighbour=Neighbour(1, True), left_neighbour=Neighbour(5, False)),
-        4: dict(right_neighbour=Neighbour(2, True), left_neighbour=Neighbour(5, False)),
+        1: {"left_neighbour": Neighbour(3, True)},
+        2: {"left_neighbour": Neighbour(4, True)},
+        3: {"right_neighbour": Neighbour(1, True), "left_neighbour": Neighbour(5, False)},
+        4: {"right_neighbour": Neighbour(2, True), "left_neighbour": Neighbour(5, False)},
     }
     return (
         lane(1, 0.0, 0, 100, successors=(2,), kinds=kinds(1), lights=lights, **beside[1]),
@@ -57,11 +56,11 @@ def road(inside=(), lights=()):
     return Road({each.id: each for each in found}, lights={light.id: light for light in lights})
 
 
-def scenario(start=(10.0, 0.0), goal=(150.0, 0.0), v=10.0, ego=None, on=None, dt=DT, tracks=None, obstacles=()):
+def scenario(start=(10.0, 0.0), goal=(150.0, 0.0), v=10.0, on=None, **about):
+    """A scenario with one problem on the road; the other fields of Scenario in `about`."""
     place = Rectangle(np.array(goal), 10.0, 3.0)
     problem = PlanningProblem(9, Start(*start, 0.0, v), (Goal((0, 100), (place,)),))
-    more = {} if tracks is None else {"tracks": tracks}
-    return Scenario("ZAM_Hand-1_1_T-1", dt, on or road(), problems=(problem,), ego=ego, obstacles=obstacles, **more)
+    return Scenario("ZAM_Hand-1_1_T-1", DT, on or road(), problems=(problem,), **about)
 
 
 def situation(inside=(), lights=(), **about):
@@ -96,7 +95,3 @@ def others(*each, kinds=None, sizes=None, steps=None):
 def recorded(states, identity=1):
     """A drive of the ego as a scenario holds it."""
     return Tracks((identity,), ("car",), [[4.0, 2.0]], states[None], np.ones((1, len(states)), bool))
-
-
-def lane_index(identity):
-    return Lanes(road()).indices([identity])[0]

@@ -55,14 +55,16 @@ def test_where_lanes_overlap_the_start_is_in_that_of_its_direction():
 
 
 def test_no_way_back_is_no_way():
-    with pytest.raises(ScenarioError, match=r"no lanes lead from those of problem 9's start \(2\) to .* \(1\)"):
+    with pytest.raises(
+        ScenarioError, match=r"no lanes lead from those of problem 9's start \(2\) to .* \(1\)"
+    ):
         to_goal(start=(150.0, 0.0), goal=(50.0, 0.0))
     with pytest.raises(ScenarioError, match="problem 9 starts off all lanes"):
         to_goal(start=(50.0, -20.0))
 
 
 def test_speed_limits_are_those_of_the_lane_at_an_arc_length():
-    found = {i: each for i, each in road().lanes.items()}
+    found = dict(road().lanes)
     found[2] = Lane(2, found[2].left, found[2].right, predecessors=(1,), speed_limit=20.0)
     route = to_goal(on=Road(found))
     np.testing.assert_allclose(route.speed_limit([5.0, 99.0, 101.0, 500.0]), [10, 10, 20, 20])
