@@ -2,16 +2,16 @@
 
 What its figures do by accident is kept, because they are compared: ID is 10 for every drive of 0.1 s or more
 (it takes the lesser of duration and 0.1 s), Vlon is always 0, Jlat is the lateral speed, a wanted speed of 0
-counts as none, a point mass has only its speed along x, and in D agents whose yaw is exactly 0 are not seen.
+counts as none, a point mass has only its speed along x, and D does not see boxes whose yaw is exactly 0.
 
 Source: Althoff et al. 2017 and commonroad-drivability-checker 2025.4.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,14 @@ from scipy.signal import savgol_filter
 
 from wm_planner.driving.metrics.lane_matching import Beside, beside_lanes
 from wm_planner.driving.scenario import PlanningProblem, Scenario
-from wm_planner.driving.tracks import YAW, X, Y
+from wm_planner.driving.shapes import Circle, Rectangle, rotation
+from wm_planner.driving.tracks import YAW
 from wm_planner.driving.vehicle import BMW_320I, FORD_ESCORT, VW_VANAGON, Vehicle
 from wm_planner.driving.writers.solution import STATES, Answer
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]
+ShapeT = TypeVar("ShapeT", Circle, Rectangle)
 
 VEHICLES: Mapping[int, Vehicle] = MappingProxyType({1: FORD_ESCORT, 2: BMW_320I, 3: VW_VANAGON})
 """By CommonRoad's number; the truck is not among them."""
@@ -187,14 +189,34 @@ def _way_ahead(drive: _Drive, step: int) -> float:
 
 
 def _centres(scenario: Scenario, step: int, here: Floats) -> Floats:
-    """Centres (K, 2) of the turned boxes of agents around a place."""
+    """Centres (K, 2) of the turned boxes and of the discs around a place."""
+    boxes = [*_turned_boxes(scenario, step)]
+    boxes += [(shape.centre, np.full(2, shape.radius)) for shape in _shapes(scenario, step, Circle)]
+    near = [centre for centre, half in boxes if (np.abs(centre - here) <= _SIGHT_M + half).all()]
+    return np.array(near).reshape(-1, 2)
+
+
+def _turned_boxes(scenario: Scenario, step: int) -> Iterator[tuple[Floats, Floats]]:
+    """Centre, and half the extent along the map's axes, of each box whose yaw is not exactly 0."""
     states, valid = scenario.tracks.at(step)
-    seen = valid & (np.nan_to_num(states[:, YAW]) != 0)
-    sizes, yaw = scenario.tracks.sizes[seen], states[seen, YAW]
-    cos, sin = np.abs(np.cos(yaw)), np.abs(np.sin(yaw))
-    half = 0.5 * np.stack([sizes[:, 0] * cos + sizes[:, 1] * sin, sizes[:, 0] * sin + sizes[:, 1] * cos], 1)
-    centres = states[seen][:, [X, Y]]
-    return centres[(np.abs(centres - here) <= _SIGHT_M + half).all(axis=1)]
+    spread = {each.id for each in scenario.occupancies if each.at(step)}
+    boxes = [
+        (states[row, :2], *scenario.tracks.sizes[row], states[row, YAW])
+        for row in np.flatnonzero(valid)
+        if scenario.tracks.ids[row] not in spread
+    ]
+    boxes += [(box.centre, box.length, box.width, box.yaw) for box in _shapes(scenario, step, Rectangle)]
+    for centre, length, width, yaw in boxes:
+        if yaw != 0:
+            yield centre, np.abs(rotation(yaw)) @ np.array([length, width]) / 2
+
+
+def _shapes(scenario: Scenario, step: int, kind: type[ShapeT]) -> list[ShapeT]:
+    """What stands, and the places that may be taken at a step, of one kind of shape."""
+    regions = [region for each in scenario.occupancies for region in each.regions]
+    taken = [shape for each in regions if each.first <= step <= each.last for shape in each.shapes]
+    stands = [shape for each in scenario.obstacles for shape in each.shapes]
+    return [shape for shape in (*stands, *taken) if isinstance(shape, kind)]
 
 
 TERMS: Mapping[str, Callable[[_Drive], float]] = MappingProxyType(

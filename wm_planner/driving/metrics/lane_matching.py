@@ -6,6 +6,7 @@ next shifts what is behind.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -79,7 +80,7 @@ def _runs(lanes: Sequence[Lane]) -> Iterator[list[Lane]]:
 def _centre(run: Sequence[Lane]) -> Floats:
     """The centre along lanes; where edges meet, the joint once."""
     line = [run[0].centre]
-    for before, lane in zip(run, run[1:], strict=False):
+    for before, lane in pairwise(run):
         meets = np.isclose(before.left[-1], lane.left[0]).all()
         line.append(lane.centre[1:] if meets else lane.centre)
     return np.concatenate(line)
@@ -131,8 +132,8 @@ class _Matching:
     def route(self) -> list[int]:
         """Ids of the lanes in the order in which they are driven on.
 
-        Several paths are followed while it is not clear which one the drive is on. A path begins with the lane
-        before it, or with -1.
+        Several paths are followed while it is not clear which one the drive is on. A path begins with the
+        lane before it, or with -1.
         """
         route: list[int] = []
         open_paths: list[Path] = []
@@ -202,7 +203,9 @@ class _Matching:
         """The path whose line the drive is aligned with best."""
         if len(paths) == 1:
             return paths[0]
-        errors = {index: error for index, path in enumerate(paths) if (error := self._error(path)) is not None}
+        errors = {
+            index: error for index, path in enumerate(paths) if (error := self._error(path)) is not None
+        }
         return paths[min(errors, key=lambda index: errors[index])] if errors else None
 
     def _error(self, path: Path) -> float | None:
