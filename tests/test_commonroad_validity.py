@@ -14,6 +14,7 @@ from wm_planner.driving.writers.solution import Answer
 from wm_planner.errors import ShapeError
 
 STEPS = 91
+TRIANGLE = np.array([(0.0, 0.5), (-0.5, -0.5), (0.5, -0.5)])
 
 
 def driven(v=15.5, x=10.0, y=0.0, steps=STEPS):
@@ -55,7 +56,7 @@ def test_boxes_that_touch_collide(y, touches):
 @pytest.mark.parametrize("y", [0.5, 3.0])
 def test_what_stands_is_hit_whatever_its_shape(y):
     place = np.array([60.0, y])
-    for shape in (Circle(place, 0.5), Polygon(place + [(0, 0.5), (-0.5, -0.5), (0.5, -0.5)])):
+    for shape in (Circle(place, 0.5), Polygon(place + TRIANGLE)):
         world = scenario(v=15.0, obstacles=(Obstacle(5, "pillar", (shape,)),))
         assert checked(driven(), world).no_collision == (y > 2)
 

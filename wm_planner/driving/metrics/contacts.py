@@ -69,7 +69,8 @@ def first_hits(drives: Drives, others: Others) -> Indices:
     if others.steps < drives.steps:
         raise ShapeError(f"drives of {drives.steps} steps among others known for {others.steps}")
     seen = others.states[: drives.steps, :, :3]
-    return collision.first_hits(drives.states[..., :3], drives.vehicle.size, seen, others.sizes)
+    ego = drives.states[..., :3]
+    return collision.first_hits(ego, drives.vehicle.size, seen, others.sizes, drives.directions)
 
 
 def time_to_collision(

@@ -64,6 +64,12 @@ class Drives:
         return self.states[..., ACCELERATION] if known else None
 
     @cached_property
+    def directions(self) -> Floats:
+        """Cosine and sine of yaw, (N, T, 2)."""
+        yaw = self.states[..., YAW]
+        return np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
+
+    @cached_property
     def ways(self) -> Floats:
         """What the centre moves in each step, (N, T), in m; 0 in the first."""
         way = np.zeros(self.states.shape[:2])

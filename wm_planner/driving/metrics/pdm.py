@@ -176,7 +176,7 @@ def _moved_on(drives: Drives, steps: int) -> tuple[Floats, Floats]:
     NaN where proposals creep.
     """
     x, y, yaw, speed = np.moveaxis(drives.states[:, :steps, :4], -1, 0)
-    direction = np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
+    direction = drives.directions[:, :steps]
     way = np.where(np.abs(speed) < CREEPING, np.nan, speed * drives.dt)
     poses = np.empty((*yaw.shape, len(LATER), 3))
     np.add(x[..., None], (way * direction[..., 0])[..., None] * LATER, out=poses[..., 0])
