@@ -74,7 +74,7 @@ class CurvilinearFrame:
         at = np.clip(np.searchsorted(self._s, np.nan_to_num(wanted)) - 1, 0, len(self._lengths) - 1)
         share = ((wanted - self._s[at]) / self._lengths[at])[..., None]
         tangent = share * self._tangents[at + 1] + (1 - share) * self._tangents[at]
-        return np.arctan2(tangent[..., 1], tangent[..., 0])
+        return np.asarray(np.arctan2(tangent[..., 1], tangent[..., 0]))
 
     def _slopes(self, side: slice, along: Floats) -> Floats:
         """Of the tangents at one end of the segments, (S,), against the segments."""

@@ -20,7 +20,7 @@ from scipy.signal import savgol_filter
 
 from wm_planner.driving.metrics.lane_matching import Beside, beside_lanes
 from wm_planner.driving.scenario import PlanningProblem, Scenario
-from wm_planner.driving.shapes import Circle, Rectangle, rotation
+from wm_planner.driving.shapes import Circle, Rectangle, Shape, rotation
 from wm_planner.driving.tracks import YAW
 from wm_planner.driving.vehicle import BMW_320I, FORD_ESCORT, VW_VANAGON, Vehicle
 from wm_planner.driving.writers.solution import STATES, Answer
@@ -165,8 +165,8 @@ def _without_jumps(positions: Floats, step: float, most: float) -> Floats:
 
 def _speed_off(drive: _Drive) -> float:
     """V: the square of speed against the goals' lowest."""
-    wanted = [goal.v[0] for goal in drive.problem.goals if goal.v is not None]
-    off = min(wanted) - drive.speed if wanted and min(wanted) else np.zeros_like(drive.speed)
+    wanted = min((goal.v[0] for goal in drive.problem.goals if goal.v is not None), default=0.0)
+    off = wanted - drive.speed if wanted else np.zeros_like(drive.speed)
     return drive.integral(np.square(off))
 
 
@@ -214,9 +214,11 @@ def _turned_boxes(scenario: Scenario, step: int) -> Iterator[tuple[Floats, Float
 def _shapes(scenario: Scenario, step: int, kind: type[ShapeT]) -> list[ShapeT]:
     """What stands, and the places that may be taken at a step, of one kind of shape."""
     regions = [region for each in scenario.occupancies for region in each.regions]
-    taken = [shape for each in regions if each.first <= step <= each.last for shape in each.shapes]
-    stands = [shape for each in scenario.obstacles for shape in each.shapes]
-    return [shape for shape in (*stands, *taken) if isinstance(shape, kind)]
+    taken: list[Shape] = [
+        shape for each in regions if each.first <= step <= each.last for shape in each.shapes
+    ]
+    stands: list[Shape] = [shape for each in scenario.obstacles for shape in each.shapes]
+    return [shape for shape in stands + taken if isinstance(shape, kind)]
 
 
 TERMS: Mapping[str, Callable[[_Drive], float]] = MappingProxyType(

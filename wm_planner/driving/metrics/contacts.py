@@ -119,7 +119,7 @@ def _at_fault(
     aside = moves & ~stands & ~behind & ~head_on
     blamed = moves & (stands | (~behind & head_on))
     blamed[aside] = situation.between_lanes(ego[aside], drives.vehicle)
-    return blamed
+    return np.asarray(blamed)
 
 
 def _front(states: Floats, length_m: float) -> Floats:
@@ -137,7 +137,7 @@ def _asked(drives: Drives, others: Others, situation: Situation, n: int) -> Trut
     rear = drives.vehicle.at_rear_axle(drives.states[n])
     bearing = bearings(rear[:, None], others.states[: drives.steps, :, :2])
     near = (bearing < AHEAD) | (wide[:, None] & (bearing <= BEHIND))
-    return near & (np.abs(drives.speed[n]) > CREEPING)[:, None]
+    return np.asarray(near & (np.abs(drives.speed[n]) > CREEPING)[:, None])
 
 
 def _least_time(drives: Drives, others: Others, n: int, asked: Truths, horizon_s: float) -> float:

@@ -7,7 +7,7 @@ Source: av2's motion-forecasting metrics (Wilson et al. 2021), and those of the 
 (Ettinger et al. 2021, sec. 4).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -160,11 +160,12 @@ def _off_box(off: Floats, heading: Floats, speed: Floats, horizon_s: float) -> T
     return (across > lateral * scale[:, None]) | (along > longitudinal * scale[:, None])
 
 
-def _both(moved: Truths, *columns: Floats) -> Displacements:
+def _both(moved: Truths, *columns: Any) -> Displacements:
+    """Of means of columns (A,)."""
     return Displacements(_means(np.ones_like(moved), columns), _means(moved, columns))
 
 
-def _means(rows: Truths, columns: tuple[Floats, ...]) -> Displacement:
+def _means(rows: Truths, columns: tuple[Any, ...]) -> Displacement:
     count = int(rows.sum())
     means = [float(column[rows].mean()) if count else float("nan") for column in columns]
     return Displacement(count, *means)

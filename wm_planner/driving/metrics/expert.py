@@ -48,7 +48,7 @@ def expert(scenario: Scenario, situation: Situation, start: Floats, steps: int) 
         limit = situation.route.speed_limit(s)
         wanted = np.where(np.isfinite(limit), limit, ALONE.speed)
         s, speed = advanced(s, speed, ALONE.accelerations(speed, np.inf, 0.0, wanted), scenario.dt)
-    return Expert(float(min(s, line.length) - begin), "idm")
+    return Expert(float(np.minimum(s, line.length) - begin), "idm")
 
 
 def progress(states: Floats, situation: Situation) -> Floats:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from wm_planner.driving.curvilinear import CurvilinearFrame, smooth_line
 from wm_planner.driving.polygons import Polygons
@@ -61,9 +61,9 @@ def beside_lanes(road: Road, points: Floats, yaw: Floats, reach_m: float, step_m
     return _walked(frames, lengths, points, yaw)
 
 
-def difference(one: Floats, other: Floats) -> Floats:
+def difference(one: ArrayLike, other: ArrayLike) -> Floats:
     """Angles one - other, from -pi up to pi."""
-    return np.asarray(np.fmod(one - other + 3 * np.pi, 2 * np.pi) - np.pi)
+    return np.asarray(np.fmod(np.subtract(one, other) + 3 * np.pi, 2 * np.pi) - np.pi)
 
 
 def _runs(lanes: Sequence[Lane]) -> Iterator[list[Lane]]:
@@ -220,7 +220,7 @@ class _Matching:
 
     def _ahead(self, lane: Lane, most_m: float) -> list[Path]:
         """Paths of what follows a lane, until they are that long."""
-        open_paths = [((after,), self._lengths[after]) for after in lane.successors]
+        open_paths: list[tuple[Path, float]] = [((after,), self._lengths[after]) for after in lane.successors]
         done: list[Path] = []
         while open_paths:
             longer = []

@@ -121,7 +121,7 @@ def pdms(drives: Drives, others: Others, situation: Situation, expert: Expert) -
         "time_to_collision": found.time_to_collision,
         "comfort": comfortable(drives.comfort(WHOLE_DRIVE)),
     }
-    return PDMS(weighted(parts, PDMS_WEIGHTS), *parts.values(), expert.source)
+    return PDMS(weighted(parts, PDMS_WEIGHTS), **parts, expert=expert.source)
 
 
 def epdms(
@@ -188,7 +188,7 @@ def extended_comfort(drives: Drives, earlier: Earlier) -> Floats:
     now = _changing(Drives(drives.states[:, :-shift], drives.vehicle, drives.dt))
     then = _changing(Drives(before[:, shift:], drives.vehicle, drives.dt))
     kept = [np.sqrt(np.square(now[name] - then[name]).mean(axis=1)) <= most for name, most in CHANGES.items()]
-    return np.all(kept, axis=0).astype(np.float64)
+    return np.asarray(np.all(kept, axis=0), np.float64)
 
 
 def _parts(
@@ -202,7 +202,7 @@ def _parts(
         "no_at_fault_collisions": found.no_at_fault_collisions,
         "drivable_area": found.drivable_area,
         "driving_direction": steps_down(windowed(wrong_way, AGAINST_S, drives.dt)),
-        "traffic_light": 1.0 - situation.red_lights.run(drives, first_step),
+        "traffic_light": np.asarray(1.0 - situation.red_lights.run(drives, first_step), np.float64),
     }
     kept = np.prod(list(rules.values()), axis=0)
     return {

@@ -134,7 +134,7 @@ def speed_limit(drives: Drives, lanes: Lanes, followed: Indices) -> Floats:
     limits = np.append(_posted(lanes), np.inf)  # NOWHERE has none
     excess = np.maximum(np.abs(drives.speed) - limits[followed], 0.0)
     duration = (drives.steps - 1) * drives.dt
-    return np.maximum(0.0, 1.0 - excess.sum(axis=1) * drives.dt / (OVERSPEED * duration))
+    return np.asarray(np.maximum(0.0, 1.0 - excess.sum(axis=1) * drives.dt / (OVERSPEED * duration)))
 
 
 def _posted(lanes: Lanes) -> Floats:

@@ -27,12 +27,12 @@ def weighted(parts: Mapping[str, Floats], weights: Mapping[str, float]) -> Float
 def drivable_area(drives: Drives, situation: Situation, tolerance_m: float) -> Floats:
     """Whether all corners stay on the drivable area, (N,), 0 or 1."""
     left = situation.area.left_by(drives.states, drives.vehicle.size, tolerance_m)
-    return 1.0 - left.any(axis=1)
+    return np.asarray(1.0 - left.any(axis=1))
 
 
 def comfortable(felt: Comfort) -> Floats:
     """Whether a drive keeps within all limits, 0 or 1."""
-    return np.all(list(within_limits(felt).values()), axis=0).astype(np.float64)
+    return np.asarray(np.all(list(within_limits(felt).values()), axis=0), np.float64)
 
 
 def steps_down(against_m: Floats) -> Floats:

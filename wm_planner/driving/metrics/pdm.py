@@ -105,8 +105,13 @@ def pdm_score(drives: Drives, others: Others, situation: Situation) -> PDM:
         "time_to_collision": found.time_to_collision,
         "comfort": comfortable(drives.comfort(WHOLE_DRIVE)),
     }
-    steps = found.progress_m, found.collision_step, found.ttc_step
-    return PDM(weighted(parts, WEIGHTS), *parts.values(), *steps)
+    return PDM(
+        weighted(parts, WEIGHTS),
+        **parts,
+        progress_m=found.progress_m,
+        collision_step=found.collision_step,
+        ttc_step=found.ttc_step,
+    )
 
 
 def judged(drives: Drives, others: Others, situation: Situation) -> Judged:
