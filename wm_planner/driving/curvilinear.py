@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 REACH_M = 20.0
 """Points farther off the line have no coordinates."""
 
-_STUB_M = 1e-4  # what the line is extended by, three times before and twice behind
+_STUB_M = 1e-2  # what the line is extended by, three times before and twice behind
 _SLACK = 1e-7  # of a segment
 
 
