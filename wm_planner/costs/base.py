@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 import array_api_compat
+import numpy as np
 
 from wm_planner.config import Config
 
@@ -109,5 +110,7 @@ class WeightedCost:
 
 def match(values: Array, like: Array) -> Array:
     """`values` in the namespace and type, and on the device, of the array `like`."""
+    if isinstance(like, np.ndarray):
+        return np.asarray(values, dtype=like.dtype)  # what follows takes four times as long
     xp = array_api_compat.array_namespace(like)
     return xp.asarray(values, dtype=like.dtype, device=array_api_compat.device(like))

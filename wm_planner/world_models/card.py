@@ -8,6 +8,7 @@ units, and gives the latent arrays back as `next.<name>` and outputs as `output.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -151,6 +152,7 @@ class Card(Config, frozen=True, kw_only=True):
         control_dt_s: duration of one step, in seconds.
         capabilities: outputs beyond the latent: reward, value, continue, uncertainty, policy, decode.
         max_candidates: largest N of one call of `step.onnx`.
+        max_horizon: most steps of one rollout, where the model's memory ends; 0 where it does not.
         graphs: "encode", "step", ... to its file's checksum.
         results: rows of the success table the model earned, as printed by `wm bench`.
     """
@@ -165,9 +167,16 @@ class Card(Config, frozen=True, kw_only=True):
     noise: tuple[NoiseSpec, ...] = ()
     capabilities: tuple[str, ...] = ()
     max_candidates: Positive = 512
+    max_horizon: Count = 0
     graphs: dict[str, GraphSpec] = msgspec.field(default_factory=dict)
     training: TrainingRecord | None = None
     results: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def representation(self) -> str:
+        """The learned array that says most: the largest. Others are read off it."""
+        learned = [spec for spec in self.latents if spec.unit is None and spec.role == "candidate"]
+        return max(learned, key=lambda spec: math.prod(spec.shape)).name
 
     @property
     def offers(self) -> frozenset[str]:
