@@ -40,5 +40,14 @@ def test_what_was_not_done_is_left_blank():
 def test_the_command_prints_every_row():
     result = CliRunner().invoke(app, ["driving", "--candidates", "20", "--repeats", "1"])
     assert result.exit_code == 0, result.output
-    for word in ("first hits, 20", "projection", "corners", "tracker, 15", "feasibility", "224 px", "64 px"):
+    for word in (
+        "first hits, 20",
+        "projection",
+        "corners",
+        "tracker, 15",
+        "PDM score",
+        "feasibility",
+        "224 px",
+        "64 px",
+    ):
         assert word in result.output

@@ -18,7 +18,9 @@ Steps = NDArray[np.int64]
 _MARGIN = 1e-2  # m, beyond what circles in float32 get wrong within 10 km
 
 
-def first_hits(ego: Floats, size: ArrayLike, agents: Floats, sizes: ArrayLike) -> Steps:
+def first_hits(
+    ego: Floats, size: ArrayLike, agents: Floats, sizes: ArrayLike, directions: Floats | None = None
+) -> Steps:
     """The first step in which each candidate meets each agent, (N, A); T where it never does.
 
     Args:
@@ -26,12 +28,13 @@ def first_hits(ego: Floats, size: ArrayLike, agents: Floats, sizes: ArrayLike) -
         size: length and width of the ego, (2,), in m.
         agents: the same of A agents, (T, A, 3 or more), or (N, T, A, 3 or more) if they differ by candidate.
         sizes: (A, 2).
+        directions: cosine and sine of the ego's yaw, (N, T, 2), where they are known already.
 
     Raises:
         ShapeError: if the arrays do not fit each other.
     """
     ego, agents, half, halves = _checked(ego, size, agents, sizes)
-    ways = _directions(ego), _directions(agents)
+    ways = _directions(ego) if directions is None else directions, _directions(agents)
     if is_compiled():
         from wm_planner.driving import kernels
 
@@ -62,8 +65,7 @@ def _first_hits(
 
 def _near(ego: Floats, agents: Floats, reach: Floats) -> tuple[Steps, ...]:
     """Which candidates (N, T, 2) come within `reach` (A,) of which agents (1 or N, T, A, 2): n, t, a."""
-    first = ego[:, 0]
-    origin = first[np.isfinite(first).all(axis=1)][:1].sum(axis=0)
+    origin = ego.reshape(-1, 2)[np.isfinite(ego).all(axis=2).argmax() :][:1].sum(axis=0)
     ego_x, ego_y = np.ascontiguousarray((ego - origin).T.astype(np.float32))[:, :, None]  # (T, 1, N) each
     x, y = np.ascontiguousarray((agents - origin).transpose(3, 1, 2, 0).astype(np.float32))  # (T, A, 1 or N)
     limit = np.square(reach + _MARGIN).astype(np.float32)[:, None]

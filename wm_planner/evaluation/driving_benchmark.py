@@ -21,8 +21,15 @@ from wm_planner.driving.comfort import comfort
 from wm_planner.driving.compiled import by_numpy, is_compiled
 from wm_planner.driving.feasibility import feasible
 from wm_planner.driving.forecasts import constant_velocity
+from wm_planner.driving.lanes import Lanes
+from wm_planner.driving.metrics.drives import Drives
+from wm_planner.driving.metrics.others import Others
+from wm_planner.driving.metrics.pdm import LATER, pdm_score
+from wm_planner.driving.metrics.situation import Situation
 from wm_planner.driving.polygons import Polygons
 from wm_planner.driving.raster import CENTRE, BirdsEye
+from wm_planner.driving.road import Lane, Road
+from wm_planner.driving.route import driven_route
 from wm_planner.driving.tracker import Tracker
 from wm_planner.driving.tracks import SPEED, YAW
 from wm_planner.driving.vehicle import BMW_320I, PACIFICA
@@ -69,6 +76,13 @@ class Scene:
         first = rng.uniform([-60, -80, -3, 0], [80, 80, 3, 8], (AGENTS, 4))
         self.agents = constant_velocity(first, DT, STEPS)
         self.sizes = np.tile([4.6, 1.9], (AGENTS, 1))
+        seen = np.concatenate([first[None], constant_velocity(first, DT, STEPS + int(LATER[-1]))])
+        self.others = Others(seen, self.sizes, ("car",) * AGENTS, np.arange(AGENTS))
+        self.begun = PACIFICA.centred(self.states)
+        road = self._lanes()
+        lanes = Lanes(road)
+        line = Centreline(self.centre)
+        self.situation = Situation(road, lanes, driven_route(lanes, line.poses(line.s, 0.5)))
 
     def _road(self, angle: float) -> Iterator[Floats]:
         """Three lanes beside each other, in pieces of 30 m."""
@@ -78,6 +92,15 @@ class Scene:
             for first in range(0, 130, 26):
                 piece = slice(first, first + 27)
                 yield np.concatenate([left[piece], right[piece][::-1]]) @ turn
+
+    def _lanes(self) -> Road:
+        """The same pieces as lanes; five of them follow each other."""
+        road = {}
+        for index, outline in enumerate(self.lanes):
+            half = len(outline) // 2
+            after = (index + 1,) if index % 5 < 4 else ()
+            road[index] = Lane(index, outline[:half], outline[half:][::-1], successors=after)
+        return Road(road)
 
 
 def driving_rows(candidates: int = CANDIDATES, repeats: int = 30) -> Iterator[Row]:
@@ -128,6 +151,9 @@ def _work(scene: Scene) -> dict[str, Work]:
         f"tracker, 15 x {STEPS}": lambda: tracker.track(scene.start[:15], poses[:15]),
         f"tracker, {size}": lambda: tracker.track(scene.start, poses),
         f"comfort, {size}": lambda: comfort(scene.ego[..., SPEED], scene.ego[..., YAW], DT),
+        f"PDM score, {size} x {AGENTS}": lambda: pdm_score(
+            Drives(scene.begun, PACIFICA, DT), scene.others, scene.situation
+        ),
         f"feasibility, {size}": lambda: feasible(BMW_320I, scene.states, DT),
         f"picture from above, 224 px, {AGENTS} cars": partial(wide.draw, ego, agents, scene.centre),
         f"picture from above, 64 px, {AGENTS} cars": partial(small.draw, ego, agents, scene.centre),
