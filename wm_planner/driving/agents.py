@@ -10,9 +10,21 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner import config
+from wm_planner.driving.lanes import Lanes
+from wm_planner.driving.scenario import Scenario
 from wm_planner.driving.tracks import Tracks
+from wm_planner.plugins import Registry
 
 Floats = NDArray[np.float64]
+
+AGENTS = Registry(
+    "kind of agents",
+    {
+        "replay": "wm_planner.driving.agents:Replay",
+        "idm": "wm_planner.driving.reactive:Reactive",
+    },
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +64,11 @@ class Agents(Protocol):
 class Replay:
     """Agents that drive as recorded; before and after their recording they are absent."""
 
-    def __init__(self, tracks: Tracks) -> None:
-        self.tracks = tracks
+    class Config(config.Config, frozen=True, kw_only=True):
+        """Nothing to choose."""
+
+    def __init__(self, config: Config, scenario: Scenario, lanes: Lanes | None = None) -> None:
+        self.tracks = scenario.tracks
 
     def begin(self, step: int) -> Everybody:
         return Everybody(step, self.tracks.at(step)[0])

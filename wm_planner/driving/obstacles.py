@@ -46,15 +46,16 @@ class Obstructions:
     """All of a scenario that is in the way beside its tracks: obstacles, and occupancies by step."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self._standing = [shape.outline for each in scenario.obstacles for shape in each.shapes]
         self._occupancies = scenario.occupancies
-        self._always = Obstacles(self._standing)
+        self._standing = Obstacles([shape.outline for each in scenario.obstacles for shape in each.shapes])
 
-    def hit(self, boxes: Floats, step: int) -> NDArray[np.bool_]:
-        """Which boxes (..., 5) touch something at a step, (...)."""
-        taken = [outline for occupancy in self._occupancies for outline in occupancy.at(step)]
-        now = self._always.hit(boxes)
-        return now | Obstacles(taken).hit(boxes) if taken else now
+    def hit(self, boxes: Floats, first: int) -> NDArray[np.bool_]:
+        """Which boxes (..., T, 5) at the steps from `first` on touch something, (..., T)."""
+        hit = self._standing.hit(boxes)
+        for step in range(boxes.shape[-2] if self._occupancies else 0):
+            taken = [outline for each in self._occupancies for outline in each.at(first + step)]
+            hit[..., step] |= Obstacles(taken).hit(boxes[..., step, :])
+        return hit
 
 
 def _crossed(boxes: Floats, edges: Floats) -> NDArray[np.bool_]:
