@@ -17,6 +17,7 @@ PERSON: Colour = (220, 90, 220)
 STANDING: Colour = (150, 90, 50)
 
 _PEOPLE = frozenset({"pedestrian", "bicycle"})
+_SEEN_PX = 3.0  # sides of a person, who would be a pixel or less
 _SHOWN = {"red": "red", "redYellow": "red", "yellow": "yellow", "green": "green"}
 
 
@@ -38,9 +39,11 @@ class ScenarioCamera:
         self._standing = np.array(
             [(*s.centre, s.yaw, s.length, s.width) for s in shapes if isinstance(s, Rectangle)]
         ).reshape(-1, 5)
-        self._sizes = scenario.tracks.sizes
-        kinds = [PERSON if kind in _PEOPLE else AGENT for kind in scenario.tracks.kinds]
-        self._colours = [*kinds, *[STANDING] * len(self._standing)]
+        people = np.array([kind in _PEOPLE for kind in scenario.tracks.kinds], np.bool_)
+        least = np.where(people, _SEEN_PX * config.metres_per_px, 0.0)
+        self._sizes = np.maximum(scenario.tracks.sizes, least[:, None])
+        self._colours = [PERSON if person else AGENT for person in people]
+        self._colours += [STANDING] * len(self._standing)
         self._lit = [lane for lane in driven if lane.lights]
 
     def picture(self, pose: Floats, agents: Floats, step: int, route: Points) -> NDArray[np.uint8]:
