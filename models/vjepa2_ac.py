@@ -40,6 +40,9 @@ CACHE_BYTES = 2**31
 SURVEYED = 100
 """Batches that standardise the tokens, and as many more that show which of their directions are slow."""
 
+SLOW_WEIGHT = 0.1
+"""Of the error of slow features beside that of the tokens; with 1 the tokens were learned half as well."""
+
 POSES = ("tcp_pose", "tcp_position")
 """States that serve as pose, the first that the data has: 7 numbers, or the first 3 of them with the tool's
 orientation and gripper at rest."""
@@ -224,7 +227,7 @@ class VJepa2Ac(TrainableModel):
         """The mean absolute error of tokens (B, T, P, D), and that of their slow features."""
         error = (imagined - real).abs().mean()
         if self.slow_features:
-            error = error + self.slow_features((imagined - real).flatten(0, 1)).abs().mean()
+            error = error + SLOW_WEIGHT * self.slow_features((imagined - real).flatten(0, 1)).abs().mean()
         return error
 
     def _compared(self, tokens: Tensor) -> dict[str, Tensor]:
