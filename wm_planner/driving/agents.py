@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner import config
-from wm_planner.driving.lanes import Lanes
 from wm_planner.driving.scenario import Scenario
 from wm_planner.driving.tracks import Tracks
 from wm_planner.plugins import Registry
@@ -67,7 +66,7 @@ class Replay:
     class Config(config.Config, frozen=True, kw_only=True):
         """Nothing to choose."""
 
-    def __init__(self, config: Config, scenario: Scenario, lanes: Lanes | None = None) -> None:
+    def __init__(self, config: Config, scenario: Scenario) -> None:
         self.tracks = scenario.tracks
 
     def begin(self, step: int) -> Everybody:

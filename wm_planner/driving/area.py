@@ -48,7 +48,8 @@ class DrivableArea:
             cell_m *= 2
         self.cell_m = cell_m
         self._grid = self._filled(np.ceil(extent / cell_m).astype(int) + 1)
-        self._near = np.clip(self._grid, 0.0, REACH_M)  # within these, it is exact at the nodes
+        self._signed = np.minimum(self._grid, REACH_M)  # outside, it is exact at the nodes
+        self._near = np.maximum(self._signed, 0.0)
 
     @property
     def error_m(self) -> float:
@@ -63,7 +64,10 @@ class DrivableArea:
         return self._interpolated(self._grid, finite(points, "points", 2))
 
     def outside(self, points: ArrayLike, tolerance_m: float = 0.0) -> NDArray[np.bool_]:
-        """Which points (..., 2) are farther than `tolerance_m` from the area; exact.
+        """Which points (..., 2) are farther than `tolerance_m` from the area.
+
+        Exact; only with a tolerance below `error_m` may gaps narrower than a cell pass unseen, as the seams
+        between polygons that were drawn to touch should.
 
         Raises:
             ShapeError: if the tolerance is not from 0 to REACH_M.
@@ -71,9 +75,10 @@ class DrivableArea:
         if not 0 <= tolerance_m <= REACH_M:
             raise ShapeError(f"the tolerance is {tolerance_m} m, wanted 0 to {REACH_M}")
         wanted = finite(points, "points", 2)
-        off = self._interpolated(self._near, wanted)
+        seams = tolerance_m <= self.error_m  # then what is inside must be told apart from the edge
+        off = self._interpolated(self._signed if seams else self._near, wanted)
         outside = np.asarray(off > tolerance_m)
-        unsure = np.abs(off - tolerance_m) <= self.error_m
+        unsure = np.abs(off - tolerance_m) <= self.error_m + seams * self.cell_m
         outside[unsure] = self.polygons.distance(wanted[unsure]) > tolerance_m
         return outside
 

@@ -62,8 +62,7 @@ def _first_hits(
 
 def _near(ego: Floats, agents: Floats, reach: Floats) -> tuple[Steps, ...]:
     """Which candidates (N, T, 2) come within `reach` (A,) of which agents (1 or N, T, A, 2): n, t, a."""
-    first = ego[:, 0]
-    origin = first[np.isfinite(first).all(axis=1)][:1].sum(axis=0)
+    origin = ego.reshape(-1, 2)[np.isfinite(ego).all(axis=2).argmax() :][:1].sum(axis=0)
     ego_x, ego_y = np.ascontiguousarray((ego - origin).T.astype(np.float32))[:, :, None]  # (T, 1, N) each
     x, y = np.ascontiguousarray((agents - origin).transpose(3, 1, 2, 0).astype(np.float32))  # (T, A, 1 or N)
     limit = np.square(reach + _MARGIN).astype(np.float32)[:, None]

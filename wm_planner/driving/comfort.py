@@ -19,7 +19,22 @@ Floats = NDArray[np.float64]
 
 _SMOOTHING = 8  # steps of the window over acceleration; even as nuPlan's, it looks half a step ahead
 _DERIVING = 15  # steps of the window under a derivative
+_TURNING = 5  # steps of the window under derivatives of yaw: nuPlan names 15 for it, but never passes them on
 _FEWEST = 4  # steps, for a cubic
+
+
+class Windows(NamedTuple):
+    """Steps over which accelerations are smoothed before they are judged; None for a whole drive."""
+
+    acceleration: int | None
+    jerk: int | None
+
+
+NUPLAN = Windows(_SMOOTHING, _DERIVING)
+"""Also those of NAVSIM 2."""
+
+WHOLE_DRIVE = Windows(None, None)
+"""Those of tuplan_garage and NAVSIM 1, whose drives are 4 s long."""
 
 
 class Comfort(NamedTuple):
@@ -32,6 +47,7 @@ class Comfort(NamedTuple):
         longitudinal_jerk: in m/s^3.
         yaw_rate: in rad/s.
         yaw_acceleration: in rad/s^2.
+        magnitude: of the acceleration, in m/s^2; nothing limits it.
     """
 
     longitudinal: Floats
@@ -40,6 +56,7 @@ class Comfort(NamedTuple):
     longitudinal_jerk: Floats
     yaw_rate: Floats
     yaw_acceleration: Floats
+    magnitude: Floats
 
 
 LIMITS: dict[str, tuple[float, float]] = {
@@ -53,7 +70,13 @@ LIMITS: dict[str, tuple[float, float]] = {
 """nuPlan's: between which each quantity is to stay."""
 
 
-def comfort(speed: ArrayLike, yaw: ArrayLike, dt: float, acceleration: ArrayLike | None = None) -> Comfort:
+def comfort(
+    speed: ArrayLike,
+    yaw: ArrayLike,
+    dt: float,
+    acceleration: ArrayLike | None = None,
+    windows: Windows = NUPLAN,
+) -> Comfort:
     """What passengers feel.
 
     Args:
@@ -61,6 +84,7 @@ def comfort(speed: ArrayLike, yaw: ArrayLike, dt: float, acceleration: ArrayLike
         yaw: (..., T), in rad, wrapped or not.
         dt: of one step, in s.
         acceleration: along yaw, (..., T), in m/s^2; taken from speed if None.
+        windows: over which accelerations are smoothed.
 
     Raises:
         ShapeError: if the shapes differ, or T is below 4.
@@ -70,19 +94,18 @@ def comfort(speed: ArrayLike, yaw: ArrayLike, dt: float, acceleration: ArrayLike
         raise ShapeError(
             f"speed has shape {v.shape}, yaw {turned.shape}: wanted (..., T) both, T >= {_FEWEST}"
         )
-    along = _filtered(v, _DERIVING, 2, 1, dt) if acceleration is None else np.asarray(acceleration)
-    yaw_rate = _filtered(turned, _DERIVING, 2, 1, dt)
+    along = smoothed(v, _DERIVING, 2, 1, dt) if acceleration is None else np.asarray(acceleration)
+    yaw_rate = smoothed(turned, _TURNING, 2, 1, dt)
     across = v * yaw_rate
-    longitudinal, lateral, magnitude = (
-        _filtered(raw, _SMOOTHING, 2, 0, dt) for raw in (along, across, np.hypot(along, across))
-    )
+    smooth, magnitude = (smoothed(raw, _SMOOTHING, 2, 0, dt) for raw in (along, np.hypot(along, across)))
     return Comfort(
-        longitudinal,
-        lateral,
-        jerk=_filtered(magnitude, _DERIVING, 2, 1, dt),
-        longitudinal_jerk=_filtered(longitudinal, _DERIVING, 2, 1, dt),
+        longitudinal=smoothed(along, windows.acceleration, 2, 0, dt),
+        lateral=smoothed(across, windows.acceleration, 2, 0, dt),
+        jerk=smoothed(magnitude, windows.jerk, 2, 1, dt),
+        longitudinal_jerk=smoothed(smooth, windows.jerk, 2, 1, dt),
         yaw_rate=yaw_rate,
-        yaw_acceleration=_filtered(turned, _DERIVING, 3, 2, dt),
+        yaw_acceleration=smoothed(turned, _TURNING, 3, 2, dt),
+        magnitude=magnitude,
     )
 
 
@@ -90,17 +113,21 @@ def within_limits(felt: Comfort) -> dict[str, NDArray[np.bool_]]:
     """Which quantities stay between nuPlan's limits through all of a trajectory, (...) by name."""
     return {
         name: np.asarray(((low < values) & (values < high)).all(axis=-1))
-        for (name, (low, high)), values in zip(LIMITS.items(), felt, strict=True)
+        for (name, (low, high)), values in zip(LIMITS.items(), felt[: len(LIMITS)], strict=True)
     }
 
 
-def _filtered(values: Floats, window: int, order: int, derivative: int, dt: float) -> Floats:
-    """A derivative of smoothed values (..., T)."""
-    return np.asarray(values @ _filter(values.shape[-1], window, order, derivative, dt))
+def smoothed(values: Floats, window: int | None, order: int, derivative: int, dt: float) -> Floats:
+    """A derivative of values (..., T), by the polynomial of an order that fits a window of steps best.
+
+    Args:
+        window: steps; no more than T, and T if None.
+    """
+    steps = values.shape[-1]
+    return np.asarray(values @ _filter(steps, min(window or steps, steps), order, derivative, dt))
 
 
 @cache
 def _filter(steps: int, window: int, order: int, derivative: int, dt: float) -> Floats:
     """The filter as a matrix (steps, steps): one product for thousands of trajectories."""
-    window = min(window, steps)
     return np.asarray(savgol_filter(np.eye(steps), window, order, derivative, dt, axis=-1))

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.area import DrivableArea
-from wm_planner.driving.boxes import boxes
-from wm_planner.driving.collision import first_hits
-from wm_planner.driving.lanes import Lanes
-from wm_planner.driving.obstacles import Obstructions
-from wm_planner.driving.route import Route, find_route
+from wm_planner.driving.centreline import Centreline
+from wm_planner.driving.collision import first_hit
+from wm_planner.driving.metrics.nuplan import OFF_ROAD_M
+from wm_planner.driving.metrics.others import Others
+from wm_planner.driving.metrics.situation import Situation
+from wm_planner.driving.polygons import Polygons
 from wm_planner.driving.scenario import Goal, PlanningProblem, Scenario, Start
 from wm_planner.driving.shapes import Circle
 from wm_planner.driving.vehicle import Vehicle
@@ -23,9 +23,6 @@ from wm_planner.errors import SimulationError
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
-
-OFF_ROAD_M = 0.3
-"""How far a corner may be outside of the drivable area, as in nuPlan."""
 
 _ARRIVAL_M = 3.0  # around where a recorded ego ended
 _ROLLING = 0.5  # m/s, from which a rate of yaw tells the steering
@@ -52,19 +49,30 @@ class Drive:
         number: of the problem in the scenario.
 
     Attributes:
-        lanes: of the scenario's road.
-        route: from start to goal.
+        situation: road, lanes and route.
+        goal_s: arc length of the route at which the goal begins, in m; its end where the goal is no place.
 
     Raises:
         SimulationError: if the scenario has neither a problem nor a recorded ego.
+        ScenarioError: if no route leads to the goal.
     """
 
     def __init__(self, scenario: Scenario, vehicle: Vehicle, number: int = 0) -> None:
         self.scenario, self.vehicle = scenario, vehicle
         self.problem = problems_of(scenario)[number]
-        self.lanes = Lanes(scenario.road)
-        self.route: Route = find_route(scenario, self.problem, self.lanes)
-        self.obstructions = Obstructions(scenario)
+        recorded = not scenario.problems
+        self.situation = Situation.of(scenario, None if recorded else self.problem)
+        self.goal_s = _goal_s(self.line, [o for g in self.problem.goals for o in scenario.outlines(g)])
+        last = max((region.last for each in scenario.occupancies for region in each.regions), default=-1)
+        everything = Others.recorded(scenario, 0, last + 2)
+        agents = len(scenario.tracks.ids)
+        self._standing = everything.states[:, agents:]  # in the last row, what is there for good
+        self._sizes = everything.sizes
+
+    @property
+    def line(self) -> Centreline:
+        """The way to drive along."""
+        return self.situation.route.centreline
 
     @property
     def first(self) -> int:
@@ -72,16 +80,9 @@ class Drive:
         return self.problem.start.step
 
     @cached_property
-    def area(self) -> DrivableArea | None:
-        """Where one may drive; None where the source does not say."""
-        outlines = self.scenario.road.drivable
-        return DrivableArea(outlines) if outlines else None
-
-    @cached_property
     def start(self) -> Floats:
         """The vehicle's first state, (6,), at its rear axle."""
-        start = self.problem.start
-        steering = 0.0
+        start, steering = self.problem.start, 0.0
         if start.v > _ROLLING:
             steering = float(np.arctan(start.yaw_rate * self.vehicle.wheelbase_m / start.v))
         limit = self.vehicle.steering
@@ -104,21 +105,18 @@ class Drive:
 
         Args:
             ego: states (N, T, 6).
-            agents: (T, A, 4), or (N, T, A, 4) where they differ; NaN for the absent.
+            agents: (T, A, 4) of the scenario's tracks; NaN for the absent.
             first: step of the first of the T moments.
         """
-        centres, count = self.vehicle.centred(ego)[..., :4], ego.shape[1]
-        hits = first_hits(centres, self.vehicle.size, agents, self.scenario.tracks.sizes)
-        standing = self.obstructions.hit(boxes(centres, self.vehicle.size), first)
-        collided = np.minimum(hits.min(axis=1, initial=count), _first(standing))
-        off = np.zeros(ego.shape[:2], np.bool_)
-        if self.area is not None:
-            off = self.area.left_by(centres, self.vehicle.size, OFF_ROAD_M)
-        steps = np.broadcast_to(first + np.arange(count), ego.shape[:2])
-        there = np.zeros_like(off)
+        centres, steps = self.vehicle.centred(ego)[..., :4], first + np.arange(ego.shape[1])
+        standing = self._standing[np.minimum(steps, len(self._standing) - 1)]
+        others = np.concatenate([agents, standing], axis=1)
+        collided = first_hit(centres, self.vehicle.size, others, self._sizes)
+        off_road = self.situation.area.left_by(centres, self.vehicle.size, OFF_ROAD_M)
+        there = np.zeros(ego.shape[:2], np.bool_)
         for goal in self.problem.goals:
-            there |= self.scenario.arrived(goal, centres, steps)
-        return Verdict(collided, _first(off), _first(there))
+            there |= self.scenario.arrived(goal, centres, np.broadcast_to(steps, there.shape))
+        return Verdict(collided, _first(off_road), _first(there))
 
 
 def problems_of(scenario: Scenario) -> Sequence[PlanningProblem]:
@@ -143,3 +141,10 @@ def problems_of(scenario: Scenario) -> Sequence[PlanningProblem]:
 def _first(happens: NDArray[np.bool_]) -> Steps:
     """The first step at which something happens, (N,), of (N, T); T where it never does."""
     return np.where(happens.any(axis=1), happens.argmax(axis=1), happens.shape[1])
+
+
+def _goal_s(line: Centreline, outlines: Sequence[Floats]) -> float:
+    """The arc length at which a line comes into any of the outlines; its end where it never does."""
+    s = np.append(np.arange(0.0, line.length, 1.0), line.length)
+    inside = Polygons(outlines).contain(line.poses(s)[:, :2]) if outlines else np.zeros(len(s), np.bool_)
+    return float(s[inside.argmax()]) if inside.any() else line.length

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.boxes import LENGTH, WIDTH
 from wm_planner.driving.corridor import Corridor
-from wm_planner.driving.lanes import Lanes
-from wm_planner.driving.paths import Path, lane_path
+from wm_planner.driving.lanes import NOWHERE, Lanes
+from wm_planner.driving.paths import Path, lane_path, lane_under
 from wm_planner.driving.traffic import IDM, MOBIL
 
 Floats = NDArray[np.float64]
@@ -72,11 +72,13 @@ class LaneChange:
 
     def _beside(self, state: Floats, speed: float) -> Iterator[Path]:
         """The paths along the lanes on either side of where a state is."""
-        for lane in self.lanes.under(state)[:1]:
-            here = self.lanes.road.lanes[lane]
-            for beside in (here.left_neighbour, here.right_neighbour):
-                if beside is not None and beside.same_direction and beside.id in self.lanes.ids:
-                    yield lane_path(beside.id, self.lanes, speed)
+        lane = lane_under(self.lanes, state)
+        if lane == NOWHERE:
+            return
+        neighbours = (self.lanes[lane].left_neighbour, self.lanes[lane].right_neighbour)
+        ids = [beside.id for beside in neighbours if beside is not None and beside.same_direction]
+        for beside in self.lanes.indices(ids):
+            yield lane_path(beside, self.lanes, speed)
 
     def _effects(self, path: Path, s: float) -> tuple[float, tuple[float, float]]:
         """Accelerations of this agent on a path at s, and of its follower there, without and with it."""

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.centreline import Centreline
-from wm_planner.driving.lanes import Lanes
+from wm_planner.driving.lanes import NOWHERE, Lanes
+from wm_planner.driving.route import onward
 from wm_planner.driving.speed_profile import curve_speed, reachable
 from wm_planner.driving.tracks import SPEED, YAW
 
@@ -22,6 +23,7 @@ _LATERAL, _BRAKING, _AT_ONCE = 3.0, 2.0, 1e3  # m/s^2: in bends, before them, an
 _LEAST_M = 2.0  # of way, for who is to move at all
 _LEAST_SPEED = 1.0  # m/s, of who is seen too shortly to have moved
 _ONWARD_M = 300.0
+_ALIGNED = np.pi / 2  # rad, between a lane and who drives along it
 _BESIDE_M = 2.0  # of a stop line's middle, for who drives across it
 _RETURN_M = 20.0  # over which an agent comes back to the middle of its lane after its recording
 _STRAIGHT_M = 300.0  # where no lane leads on: nobody is to stop for the end of a map
@@ -65,7 +67,7 @@ class Path:
         """The path along points (P, 2) of who likes to drive at `speed`, in m/s."""
         line = Centreline(points)
         s = np.arange(0.0, line.length + SAMPLE_M, SAMPLE_M)
-        limits = np.array([_limit(lanes, pose) for pose in line.poses(s[::_LIMIT_EVERY])])
+        limits = _limits(lanes, line.poses(s[::_LIMIT_EVERY]))
         ahead, behind = (line.poses(s + side * _BEND_M / 2)[:, YAW] for side in (1, -1))
         bends = curve_speed(np.unwrap(ahead - behind) / _BEND_M, _LATERAL)
         wanted = np.minimum(np.minimum(np.repeat(limits, _LIMIT_EVERY)[: len(s)], bends), speed)
@@ -91,8 +93,19 @@ def recorded_path(states: Floats, lanes: Lanes, speed: float) -> Path | None:
 
 def lane_path(lane: int, lanes: Lanes, speed: float) -> Path:
     """The path along a lane and straight on, of who likes to drive at `speed`, in m/s."""
-    way = (lane, *lanes.onward(lane, _ONWARD_M))
-    return Path.along(np.concatenate([lanes.centre(each).points for each in way]), lanes, speed)
+    return Path.along(_centres(lanes, lane), lanes, speed)
+
+
+def lane_under(lanes: Lanes, pose: Floats) -> int:
+    """The lane that holds a pose x, y, yaw (3,) and leads its way the best; NOWHERE off the lanes."""
+    best, least = NOWHERE, _ALIGNED
+    held = lanes.holding(pose[:2])
+    for lane in held[held >= 0].tolist():
+        yaw = float(Centreline(lanes[lane].centre).project(pose[:2]).yaw)
+        turn = abs(np.mod(pose[2] - yaw + np.pi, 2 * np.pi) - np.pi)
+        if turn < least:
+            best, least = lane, turn
+    return best
 
 
 def _last_pose(points: Floats, states: Floats) -> Floats:
@@ -105,32 +118,36 @@ def _last_pose(points: Floats, states: Floats) -> Floats:
 def _onward(pose: Floats, lanes: Lanes) -> Floats:
     """Points (P, 2) of the lanes ahead of a pose; a metre ahead where there are none."""
     ahead = pose[:2] + np.array([np.cos(pose[2]), np.sin(pose[2])])
-    under = lanes.under(pose)
-    if not under:
+    lane = lane_under(lanes, pose)
+    if lane == NOWHERE:
         return ahead[None]
-    way = (under[0], *lanes.onward(under[0], _ONWARD_M))
-    line = Centreline(np.concatenate([lanes.centre(lane).points for lane in way]))
+    line = Centreline(_centres(lanes, lane))
     there = line.project(pose[:2])
     s = np.arange(float(there.s) + 2.0, line.length, 2.0)
     aside = float(there.d) * np.clip(1 - (s - float(there.s)) / _RETURN_M, 0.0, 1.0)
     return np.concatenate([ahead[None], line.poses(s, aside)[:, :2]])
 
 
-def _limit(lanes: Lanes, pose: Floats) -> float:
-    under = lanes.under(pose)
-    return lanes.road.lanes[under[0]].speed_limit if under else np.inf
+def _centres(lanes: Lanes, lane: int) -> Floats:
+    """The centres (P, 2) of a lane and of those after it."""
+    return np.concatenate([lanes[each].centre for each in onward(lanes, [lane], _ONWARD_M)])
+
+
+def _limits(lanes: Lanes, poses: Floats) -> Floats:
+    """Speed limits at poses (P, 3), (P,), infinite where none is known."""
+    under = [lane_under(lanes, pose) for pose in poses]
+    return np.array([lanes.limits[lane] if lane != NOWHERE else np.inf for lane in under])
 
 
 def _stops(line: Centreline, lanes: Lanes) -> tuple[StopPoint, ...]:
     """Where lanes with lights end below the line, or have their stop line."""
     found = []
-    for lane in lanes.ids:
-        lights = lanes.road.lanes[lane].lights
-        if not lights:
+    for index in range(len(lanes)):
+        lane = lanes[index]
+        if not lane.lights:
             continue
-        stop = lanes.road.lanes[lane].stop_line
-        place = stop.points.mean(axis=0) if stop is not None else lanes.centre(lane).points[-1]
+        place = lane.stop_line.points.mean(axis=0) if lane.stop_line else lane.centre[-1]
         at = line.project(place)
-        if abs(at.d) < _BESIDE_M and lane in lanes.under(line.poses(at.s - 1.0)):
-            found.append(StopPoint(float(at.s), lights))
+        if abs(at.d) < _BESIDE_M and lane_under(lanes, line.poses(at.s - 1.0)) == index:
+            found.append(StopPoint(float(at.s), lane.lights))
     return tuple(found)

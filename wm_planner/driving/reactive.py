@@ -6,6 +6,8 @@ nuPlan has lanes alone; so cut-ins and merges stay what they are. Agents that we
 place is free, and leave where their way ends.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,10 +16,10 @@ from wm_planner.driving.agents import Everybody
 from wm_planner.driving.boxes import boxes, overlap
 from wm_planner.driving.lane_changes import Around, Driver, LaneChange
 from wm_planner.driving.lanes import Lanes
+from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.paths import Path, recorded_path
 from wm_planner.driving.scenario import Scenario
-from wm_planner.driving.shapes import Rectangle
-from wm_planner.driving.tracks import SPEED, X
+from wm_planner.driving.tracks import SPEED, X, no_tracks
 from wm_planner.driving.traffic import IDM, MOBIL, advanced
 
 Floats = NDArray[np.float64]
@@ -27,7 +29,6 @@ VEHICLES = frozenset({"car", "truck", "bus", "taxi", "priorityVehicle", "motorcy
 
 STOPPING = frozenset({"red", "redYellow", "yellow"})
 """Colours of lights that stop who still can."""
-
 
 _SETTLED_M = 0.3  # beside its path, from which on a driver thinks of the next lane change
 _LEAST_WAY_M = 0.05  # a step, for the direction of a lane change
@@ -53,17 +54,16 @@ class Reactive:
         lateral_speed: float = 1.2
         hardest_stop: float = 4.0
 
-    def __init__(self, config: Config, scenario: Scenario, lanes: Lanes | None = None) -> None:
+    def __init__(self, config: Config, scenario: Scenario) -> None:
         self.config = config
         self.tracks = scenario.tracks
         self._lights = scenario.road.lights
         self._dt = scenario.dt
-        self._lanes = lanes or Lanes(scenario.road)
+        self._lanes = Lanes(scenario.road)
         self._paths = {row: path for row in range(len(self.tracks.ids)) if (path := self._path(row))}
         self._first = self.tracks.valid.argmax(axis=1)  # the step at which each is first seen
-        standing = [shape for each in scenario.obstacles for shape in each.shapes]
-        outlines = [(*s.centre, s.yaw, s.length, s.width) for s in standing if isinstance(s, Rectangle)]
-        self._standing = np.array(outlines).reshape(-1, 5)
+        standing = Others.recorded(replace(scenario, tracks=no_tracks(), occupancies=()), 0, 1)
+        self._standing = boxes(standing.states[0], standing.sizes)
 
     def begin(self, step: int) -> Everybody:
         states = self.tracks.at(step)[0].copy()

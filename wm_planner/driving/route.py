@@ -1,158 +1,224 @@
-"""The way from a start to a goal: lanes by a search of the lane graph, and a line to drive along them."""
+"""A way through a road: lanes from a start to a goal, the line along their centres, their speed limits."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from itertools import groupby, pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wm_planner.driving.centreline import Centreline
-from wm_planner.driving.lanes import Lanes
-from wm_planner.driving.polygons import Polygons
-from wm_planner.driving.scenario import PlanningProblem, Scenario
-from wm_planner.driving.shapes import Points
+from wm_planner.driving.lanes import NOWHERE, Lanes
+from wm_planner.driving.scenario import Goal, PlanningProblem, Scenario, Start
+from wm_planner.driving.tracks import YAW
+from wm_planner.errors import ScenarioError
 
 Floats = NDArray[np.float64]
 
-CHANGE_M = 30.0  # of way that a lane change is worth avoiding
-SWAY_M = 80.0  # over which a lane is changed where there is room
-LEAD_M = 10.0  # of the lane to drive before it is left
-BEYOND_M = 200.0  # after the goal
-BEFORE_M = 30.0  # before the first lane
-SPACING_M = 2.0  # of the points of a lane change
+_CHANGE_M = 30.0  # what a lane change costs, as a detour
+_HURRY_M2 = 500.0  # over the lane's length: a change on a short lane costs more
+_TURN_M = 100.0  # a rad of heading off a start lane
+_ONWARD_M = 100.0  # of lanes behind the goal's
+_SPACING_M = 1.0  # of points where lanes are changed
+_STANDSTILL_M = 1.0  # who drives less gives no line
 
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """Where to drive.
+    """A way through a road.
 
     Attributes:
-        lanes: ids, in order; a lane and its neighbour one after the other are a lane change.
-        line: along them, from before the start to beyond the goal.
-        start_s: arc length of the start on it, in m.
-        goal_s: arc length at which the goal begins, in m; the end of the lanes where there is no place to
-            reach.
-        limits: speed limit at the line's points, (P,), in m/s, infinite where none is known.
+        lanes: indices in Lanes, in the order of travel; empty where the road has no lanes there.
+        corridor: those, and the lanes beside them that lead the same way.
+        centreline: along the lanes' centres, from one to the next where lanes are changed.
+        ends: arc length of the line at the end of each lane, (L,), in m.
+        limits: their speed limits, (L,), in m/s, infinite where none is known.
     """
 
     lanes: tuple[int, ...]
-    line: Centreline
-    start_s: float
-    goal_s: float
+    corridor: frozenset[int]
+    centreline: Centreline
+    ends: Floats
     limits: Floats
 
-    def limit(self, s: ArrayLike) -> Floats:
-        """The speed limit at arc lengths s (...), in m/s."""
-        at = np.searchsorted(self.line.s, np.asarray(s, np.float64), side="right") - 1
-        return self.limits[np.clip(at, 0, len(self.limits) - 1)]
-
-    @classmethod
-    def of(cls, points: Points, limits: Floats, start: Points, goal: Sequence[Points], lanes: tuple[int, ...] = ()) -> Self:
-        """The route along points (P, 2); the goal begins where its outlines (P, 2) do."""
-        fresh = np.append(True, (np.diff(points, axis=0) != 0).any(axis=1))
-        line, kept = Centreline(points[fresh]), limits[fresh]
-        end = line.length
-        line = line.extended(BEFORE_M, BEYOND_M)
-        kept = np.concatenate([kept[:1], kept, kept[-1:]])
-        start_s = float(line.project(start).s)
-        ahead = np.arange(start_s, line.length, 1.0)
-        inside = Polygons(goal).contain(line.poses(ahead)[:, :2]) if goal else np.zeros(len(ahead), np.bool_)
-        goal_s = float(ahead[inside.argmax()]) if inside.any() else BEFORE_M + end
-        return cls(lanes, line, start_s, max(goal_s, start_s), kept)
+    def speed_limit(self, s: ArrayLike) -> Floats:
+        """At arc lengths (...) of the line, in m/s."""
+        if not len(self.ends):
+            return np.full(np.shape(s), np.inf)
+        return self.limits[np.minimum(np.searchsorted(self.ends, s), len(self.ends) - 1)]
 
 
-def find_route(scenario: Scenario, problem: PlanningProblem, lanes: Lanes | None = None) -> Route:
-    """The shortest way along lanes to any of the goals, with few lane changes.
+def route_to_goal(scenario: Scenario, problem: PlanningProblem, lanes: Lanes) -> Route:
+    """The shortest way from a problem's start to any of its goals, few lane changes, and 100 m onward.
 
-    Where no lane leads there it goes straight on along the lanes; off all lanes, straight to the goal.
+    A goal that names no place is looked for straight ahead.
 
-    Args:
-        lanes: of the scenario's road, where they have been made already.
+    Raises:
+        ScenarioError: if start or goal lie off the lanes, or no lanes lead from one to the other.
     """
-    lanes = lanes or Lanes(scenario.road)
-    start = problem.start.state
-    outlines = [outline for goal in problem.goals for outline in scenario.outlines(goal)]
-    begin = lanes.under(start[:3])
-    if not begin:
-        return _straight(start, outlines)
-    targets = {lane for goal in problem.goals for lane in goal.lanes if lane in lanes.ids}
-    places = [place.outline for goal in problem.goals for place in goal.places]
-    if places:
-        targets.update(lanes.holding(np.concatenate([*places, [each.mean(axis=0) for each in places]])))
-    way = _searched(lanes, begin[0], targets) if targets else (begin[0],)
-    way = (*way, *lanes.onward(way[-1], BEYOND_M))
-    points, limits = _driven(lanes, way, start[:2])
-    return Route.of(points, limits, start[:2], outlines, way)
+    start = problem.start
+    starts = _starts(lanes, start)
+    if not starts:
+        raise ScenarioError(f"{scenario.id}: problem {problem.id} starts off all lanes, so there is no route")
+    goals = {index for goal in problem.goals for index in _goal_lanes(scenario, goal, lanes)}
+    found = _search(lanes, starts, goals) if goals else [min(starts, key=lambda lane: starts[lane])]
+    if not found:
+        raise ScenarioError(
+            f"{scenario.id}: no lanes lead from those of problem {problem.id}'s start "
+            f"({_named(lanes, starts)}) to those of its goal ({_named(lanes, goals)})"
+        )
+    begin = Centreline(lanes[found[0]].centre).project([start.x, start.y]).s / lanes.lengths[found[0]]
+    return _along(lanes, onward(lanes, found), float(begin))
 
 
-def _straight(start: Floats, goal: Sequence[Points]) -> Route:
-    """From the start to the middle of the first outline of the goal, or ahead where there is none."""
-    heading = np.array([np.cos(start[2]), np.sin(start[2])])
-    end = goal[0].mean(axis=0) if goal else start[:2] + BEYOND_M * heading
-    if np.hypot(*(end - start[:2])) < 1.0:
-        end = start[:2] + heading
-    return Route.of(np.stack([start[:2], end]), np.full(2, np.inf), start[:2], goal)
+def driven_route(lanes: Lanes | None, states: Floats) -> Route:
+    """The way of a drive (T, 4), x, y, yaw, v: the lanes it followed, or without any its own line."""
+    followed = lanes.followed(states[:, :2]).tolist() if lanes else []
+    found = [lane for lane, _ in groupby(lane for lane in followed if lane != NOWHERE)]
+    if not lanes or not found:
+        return Route((), frozenset(), _own_line(states), np.zeros(0), np.zeros(0))
+    return _along(lanes, onward(lanes, found))
 
 
-def _searched(lanes: Lanes, begin: int, targets: set[int]) -> tuple[int, ...]:
-    """The cheapest lanes from `begin` to a target, or `begin` alone where none can be reached (Dijkstra)."""
-    came: dict[int, int | None] = {}
-    ahead: list[tuple[float, int, int, int | None]] = [(0.0, 0, begin, None)]
-    while ahead:
-        cost, count, lane, before = heapq.heappop(ahead)
-        if lane in came:
+def _starts(lanes: Lanes, start: Start) -> Mapping[int, float]:
+    """Lanes under the start, and what their direction costs."""
+    held = lanes.holding([start.x, start.y])
+    costs = {}
+    for index in held[held >= 0].tolist():
+        along = Centreline(lanes[index].centre).project([start.x, start.y]).yaw
+        costs[index] = _TURN_M * abs(float(np.angle(np.exp(1j * (along - start.yaw)))))
+    return costs
+
+
+def _goal_lanes(scenario: Scenario, goal: Goal, lanes: Lanes) -> set[int]:
+    """Lanes that a goal names, or that lie under the middle of its places."""
+    found = set(lanes.indices(goal.lanes))
+    for place in goal.places:
+        held = lanes.holding(np.concatenate([place.outline.mean(axis=0)[None], place.outline]))
+        found |= set(held[0][held[0] >= 0].tolist()) or set(held[held >= 0].tolist())
+    return found
+
+
+def _search(lanes: Lanes, starts: Mapping[int, float], goals: Collection[int]) -> list[int]:
+    """The cheapest sequence of lanes, empty if there is none. Source: Dijkstra 1959."""
+    cost, came = dict(starts), dict.fromkeys(starts, NOWHERE)
+    queue = [(value, index) for index, value in starts.items()]
+    heapq.heapify(queue)
+    while queue:
+        so_far, lane = heapq.heappop(queue)
+        if lane in goals:
+            return _traced(came, lane)
+        if so_far > cost[lane]:
             continue
-        came[lane] = before
-        if lane in targets:
-            return tuple(reversed([*_back(came, lane)]))
-        for after, more in _next(lanes, lane):
-            heapq.heappush(ahead, (cost + more, count + len(ahead) + 1, after, lane))
-    return (begin,)
+        for after, extra in _edges(lanes, lane):
+            if so_far + extra < cost.get(after, np.inf):
+                cost[after], came[after] = so_far + extra, lane
+                heapq.heappush(queue, (so_far + extra, after))
+    return []
 
 
-def _next(lanes: Lanes, lane: int) -> Iterator[tuple[int, float]]:
-    """Where one can go from a lane, and the way it takes in m."""
-    here = lanes.road.lanes[lane]
-    for after in here.successors:
-        yield after, lanes.centre(lane).length
-    for beside in (here.left_neighbour, here.right_neighbour):
-        if beside is not None and beside.same_direction and beside.id in lanes.ids:
-            yield beside.id, CHANGE_M
+def _edges(lanes: Lanes, lane: int) -> Iterator[tuple[int, float]]:
+    """Lanes one can go on to, and what that costs in m."""
+    for after in lanes.indices(lanes[lane].successors):
+        yield after, float(lanes.lengths[after])
+    for beside in _beside(lanes, lane):
+        yield beside, _CHANGE_M + _HURRY_M2 / float(lanes.lengths[lane])
 
 
-def _back(came: dict[int, int | None], lane: int) -> Iterator[int]:
-    at: int | None = lane
-    while at is not None:
-        yield at
-        at = came[at]
+def _beside(lanes: Lanes, lane: int) -> list[int]:
+    neighbours = (lanes[lane].left_neighbour, lanes[lane].right_neighbour)
+    return lanes.indices(beside.id for beside in neighbours if beside and beside.same_direction)
 
 
-def _driven(lanes: Lanes, way: Sequence[int], start: Points) -> tuple[Points, Floats]:
-    """The points (P, 2) of a line along lanes, swaying to the next where one is changed; limits (P,)."""
-    pieces: list[tuple[Points, float]] = []
-    entered, begin = 0.0, float(lanes.centre(way[0]).project(start).s) + LEAD_M
-    for lane, after in zip(way, (*way[1:], None), strict=True):
-        line, limit = lanes.centre(lane), lanes.road.lanes[lane].speed_limit
-        if after is None or after in lanes.road.lanes[lane].successors:
-            pieces.append((line.points[line.s >= entered], limit))
-            entered, begin = 0.0, LEAD_M
-            continue
-        begin = min(begin, 0.8 * line.length)
-        sway, end = _sway(line, lanes.centre(after), begin)
-        pieces += [(line.points[(line.s >= entered) & (line.s < begin)], limit), (sway, limit)]
-        entered, begin = end + 0.1, end + LEAD_M
-    limits = [np.full(len(points), limit) for points, limit in pieces]
-    return np.concatenate([points for points, _ in pieces]), np.concatenate(limits)
+def _traced(came: Mapping[int, int], lane: int) -> list[int]:
+    way = [lane]
+    while came[way[-1]] != NOWHERE:
+        way.append(came[way[-1]])
+    return way[::-1]
 
 
-def _sway(old: Centreline, new: Centreline, begin: float) -> tuple[Points, float]:
-    """The points of a lane change that begins at arc length `begin` of the old lane; its end on the new."""
-    length = min(SWAY_M, old.length - begin)
-    share = np.linspace(0.0, 1.0, max(round(length / SPACING_M), 2) + 1)
-    weight = (share**3 * (10 - 15 * share + 6 * share**2))[:, None]
-    here = old.poses(begin + share * length)[:, :2]
-    across = new.project(here)
-    there = new.poses(across.s)[:, :2]
-    return (1 - weight) * here + weight * there, float(across.s[-1])
+def onward(lanes: Lanes, found: Sequence[int], length_m: float = _ONWARD_M) -> list[int]:
+    """The lanes by index, and the straightest that follow them, until those are `length_m` long or end."""
+    way, left = list(found), length_m
+    while left > 0 and (after := [a for a in lanes.indices(lanes[way[-1]].successors) if a not in way]):
+        heading = _heading(lanes, way[-1], -1)
+        way.append(min(after, key=lambda lane: abs(np.angle(_heading(lanes, lane, -1) / heading))))
+        left -= float(lanes.lengths[way[-1]])
+    return way
+
+
+def _heading(lanes: Lanes, lane: int, segment: int) -> complex:
+    x, y = np.diff(lanes[lane].centre, axis=0)[segment]
+    return complex(x, y)
+
+
+def _along(lanes: Lanes, way: Sequence[int], begin: float = 0.0) -> Route:
+    """The route along lanes; the first is changed, if it is, no earlier than at a share `begin` of it."""
+    groups: list[list[int]] = [[way[0]]]
+    for before, lane in pairwise(way):
+        if lane in _beside(lanes, before):
+            groups[-1].append(lane)
+        else:
+            groups.append([lane])
+    shares = [begin] + [0.0] * (len(groups) - 1)
+    lines = [_line(lanes, group, share) for group, share in zip(groups, shares, strict=True)]
+    centreline = Centreline(np.concatenate(lines))
+    lengths = [np.hypot(*np.diff(line, axis=0).T).sum() for line in lines]
+    joints = [0.0, *(np.hypot(*(after[0] - line[-1])) for line, after in pairwise(lines))]
+    corridor = {lane for index in way for lane in _all_beside(lanes, index)}
+    limits = [lanes.limits[group].min() for group in groups]
+    ends = np.cumsum(np.add(lengths, joints))
+    return Route(tuple(way), frozenset(corridor), centreline, ends, np.array(limits))
+
+
+def _line(lanes: Lanes, group: Sequence[int], begin: float) -> Floats:
+    """The centre of one lane (P, 2), or a smooth change over lanes that lie beside each other."""
+    if len(group) == 1:
+        return lanes[group[0]].centre
+    count = 2 + int(lanes.lengths[list(group)].max() / _SPACING_M)
+    share = np.linspace(0.0, 1.0, count)
+    centres = np.stack([_resampled(lanes[lane].centre, share) for lane in group])  # (G, P, 2)
+    u = np.clip((share - begin) / max(1.0 - begin, 1e-6), 0.0, 1.0)
+    at = (len(group) - 1) * u * u * (3 - 2 * u)
+    lower = np.minimum(at.astype(np.int64), len(group) - 2)
+    part, column = (at - lower)[:, None], np.arange(count)
+    return np.asarray((1 - part) * centres[lower, column] + part * centres[lower + 1, column])
+
+
+def _resampled(points: Floats, share: Floats) -> Floats:
+    """Points (P, 2) of a line at shares (P,) of its length."""
+    line = Centreline(points)
+    return np.stack([np.interp(share * line.length, line.s, axis) for axis in line.points.T], axis=-1)
+
+
+def _all_beside(lanes: Lanes, lane: int) -> set[int]:
+    """The lane, and all beside it and each other that lead the same way."""
+    found, fresh = {lane}, [lane]
+    while fresh:
+        more = [beside for beside in _beside(lanes, fresh.pop()) if beside not in found]
+        found.update(more)
+        fresh += more
+    return found
+
+
+def _own_line(states: Floats) -> Centreline:
+    """The line of a drive, and straight on from its end."""
+    moved = np.hypot(*np.diff(states[:, :2], axis=0).T).sum()
+    if moved < _STANDSTILL_M:
+        ahead = np.array([np.cos(states[0, YAW]), np.sin(states[0, YAW])])
+        return Centreline([states[0, :2], states[0, :2] + _ONWARD_M * ahead])
+    return Centreline(_spaced(states[:, :2])).extended(after_m=_ONWARD_M)
+
+
+def _spaced(points: Floats) -> Floats:
+    """Points _SPACING_M or more from the one kept before: the noise of a standstill has no heading."""
+    kept = [points[0]]
+    for point in points[1:]:
+        if np.hypot(*(point - kept[-1])) >= _SPACING_M:
+            kept.append(point)
+    return np.array(kept if len(kept) > 1 else [points[0], points[-1]])
+
+
+def _named(lanes: Lanes, indices: Collection[int]) -> str:
+    return ", ".join(str(lanes.ids[index]) for index in sorted(indices))

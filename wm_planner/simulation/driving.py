@@ -183,20 +183,20 @@ class DrivingSimulator:
     def goal(self) -> Observation:
         """The picture at the goal: map and route from where the route reaches it, with nobody there."""
         nobody = np.full((len(self.scenario.tracks.ids), 4), np.nan)
-        pose = self.drive.route.line.poses(self.drive.route.goal_s)
+        pose = self.drive.line.poses(self.drive.goal_s)
         return Observation(images=self._picture(pose, nobody))
 
     @property
     def goal_position(self) -> Floats:
         """Where the route reaches the goal, (3,) in m."""
-        return np.array([*self.drive.route.line.poses(self.drive.route.goal_s)[:2], 0.0])
+        return np.array([*self.drive.line.poses(self.drive.goal_s)[:2], 0.0])
 
     @property
     def distance(self) -> float:
         """How far the goal is along the route, in m."""
         centre = self.vehicle.centred(self.now.ego)
-        s = float(self.drive.route.line.project(centre[:2]).s)
-        return max(self.drive.route.goal_s - s, 0.0)
+        s = float(self.drive.line.project(centre[:2]).s)
+        return max(self.drive.goal_s - s, 0.0)
 
     @property
     def reached(self) -> bool:
@@ -239,7 +239,7 @@ class DrivingSimulator:
     def _picture(self, pose: Floats, agents: Floats) -> dict[str, NDArray[np.uint8]]:
         if self._camera is None:
             return {}
-        route = self.drive.route.line.points
+        route = self.drive.line.points
         return {CAMERA: self._camera.picture(pose, agents, self.step_index, route)}
 
     @cached_property

@@ -1,0 +1,75 @@
+"""N drives of one vehicle, to be judged side by side."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.driving.checks import finite
+from wm_planner.driving.comfort import NUPLAN, Comfort, Windows, comfort
+from wm_planner.driving.tracks import SPEED, YAW
+from wm_planner.driving.vehicle import ACCELERATION, Vehicle
+from wm_planner.errors import ShapeError
+
+Floats = NDArray[np.float64]
+
+_FEWEST = 4  # steps: fewer have no jerk
+
+
+@dataclass(frozen=True, eq=False)
+class Drives:
+    """N drives of T steps.
+
+    Attributes:
+        states: x, y [m] of the box's centre, yaw [rad], v [m/s], and where known acceleration along yaw
+            [m/s^2], (N, T, 4 or more), T >= 4. Those of a Vehicle are `vehicle.centred(states)`.
+        dt: of one step, in s.
+
+    Raises:
+        ShapeError: if the states are of another shape, or not finite.
+    """
+
+    states: Floats
+    vehicle: Vehicle
+    dt: float
+
+    def __post_init__(self) -> None:
+        states = finite(self.states, "states of drives", None, None, None)
+        if states.ndim != 3 or states.shape[1] < _FEWEST or states.shape[2] <= SPEED:
+            raise ShapeError(
+                f"drives have the shape {states.shape}, wanted (N, T, 4 or more) with T >= {_FEWEST}"
+            )
+        object.__setattr__(self, "states", states)
+
+    @property
+    def count(self) -> int:
+        """N."""
+        return len(self.states)
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return int(self.states.shape[1])
+
+    @property
+    def speed(self) -> Floats:
+        """Along yaw, (N, T), in m/s."""
+        return self.states[..., SPEED]
+
+    @property
+    def acceleration(self) -> Floats | None:
+        """Along yaw, (N, T), in m/s^2, where known."""
+        known = self.states.shape[2] > ACCELERATION
+        return self.states[..., ACCELERATION] if known else None
+
+    @cached_property
+    def ways(self) -> Floats:
+        """What the centre moves in each step, (N, T), in m; 0 in the first."""
+        way = np.zeros(self.states.shape[:2])
+        way[:, 1:] = np.hypot(*np.moveaxis(np.diff(self.states[..., :2], axis=1), -1, 0))
+        return way
+
+    def comfort(self, windows: Windows = NUPLAN) -> Comfort:
+        """What passengers feel, (N, T) each."""
+        return comfort(self.speed, self.states[..., YAW], self.dt, self.acceleration, windows)

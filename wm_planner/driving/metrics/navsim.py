@@ -1,0 +1,237 @@
+"""NAVSIM's scores of plans: PDMS (version 1) and EPDMS (version 2).
+
+Source: NAVSIM 0811876 (1.1) and 0a380a9 (2.2). There the progress that is wanted is that of PDM-Closed; here
+it is that of the recorded drive, or of IDM alone on the road. Columns of others compare only that far.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.driving.comfort import NUPLAN, WHOLE_DRIVE, Comfort, smoothed
+from wm_planner.driving.metrics.drives import Drives
+from wm_planner.driving.metrics.expert import Expert
+from wm_planner.driving.metrics.others import Others
+from wm_planner.driving.metrics.parts import AGAINST_S, comfortable, steps_down, weighted, windowed
+from wm_planner.driving.metrics.pdm import Judged, judged, oncoming
+from wm_planner.driving.metrics.situation import Situation
+from wm_planner.driving.tracks import YAW
+from wm_planner.errors import ShapeError
+
+Floats = NDArray[np.float64]
+
+STANDSTILL_M = 5.0
+"""If neither the plan nor the expert gains more, progress counts as made."""
+
+OFF_CENTRE_M = 0.5
+OFF_CENTRE_S = 2.0
+"""Farther off the route's centre line for longer is not keeping the lane."""
+
+CHANGES = {"magnitude": 0.7, "jerk": 0.5, "yaw_rate": 0.1, "yaw_acceleration": 0.1}
+"""By how much two plans may differ: root mean squares in m/s^2, m/s^3, rad/s, rad/s^2."""
+
+PDMS_WEIGHTS = {"progress": 5.0, "time_to_collision": 5.0, "comfort": 2.0}
+EPDMS_WEIGHTS = {
+    "progress": 5.0,
+    "time_to_collision": 5.0,
+    "lane_keeping": 2.0,
+    "history_comfort": 2.0,
+    "extended_comfort": 2.0,
+}
+
+
+class PDMS(NamedTuple):
+    """NAVSIM 1's score and its parts, (N,) each, from 0 to 1.
+
+    Attributes:
+        score: the product of the two multipliers, times the weighted mean of the other three.
+        no_at_fault_collisions: multiplier: 0, 0.5 or 1.
+        drivable_area: multiplier: 0 or 1.
+        progress: of the expert's, times the multipliers, weight 5.
+        time_to_collision: 0 or 1, weight 5.
+        comfort: 0 or 1, weight 2.
+        expert: whose progress was wanted: "recorded" or "idm".
+    """
+
+    score: Floats
+    no_at_fault_collisions: Floats
+    drivable_area: Floats
+    progress: Floats
+    time_to_collision: Floats
+    comfort: Floats
+    expert: str
+
+
+class EPDMS(NamedTuple):
+    """NAVSIM 2's score and its parts, (N,) each, from 0 to 1.
+
+    Attributes:
+        score: the product of the four multipliers, times the weighted mean of the others.
+        no_at_fault_collisions: multiplier: 0, 0.5 or 1.
+        drivable_area: multiplier: 0 or 1.
+        driving_direction: multiplier: 0, 0.5 or 1.
+        traffic_light: multiplier: 0 or 1.
+        progress: of the expert's, weight 5.
+        time_to_collision: 0 or 1, weight 5.
+        lane_keeping: 0 or 1, weight 2.
+        history_comfort: 0 or 1, of the drive so far and the plan, weight 2.
+        extended_comfort: 0 or 1, weight 2; NaN, and no part of the score, without an earlier plan.
+        expert: whose progress was wanted: "recorded" or "idm".
+        human_filter: whether parts count as 1 in which the recorded drive has 0.
+    """
+
+    score: Floats
+    no_at_fault_collisions: Floats
+    drivable_area: Floats
+    driving_direction: Floats
+    traffic_light: Floats
+    progress: Floats
+    time_to_collision: Floats
+    lane_keeping: Floats
+    history_comfort: Floats
+    extended_comfort: Floats
+    expert: str
+    human_filter: bool
+
+
+class Earlier(NamedTuple):
+    """The plan of a moment ago.
+
+    Attributes:
+        states: as those of Drives, (N, T, 4 or more), or (1, T, 4 or more) for all.
+        steps: how much earlier it begins.
+    """
+
+    states: Floats
+    steps: int
+
+
+def pdms(drives: Drives, others: Others, situation: Situation, expert: Expert) -> PDMS:
+    """Score N plans of 4 s, each by itself, as they are driven."""
+    found = judged(drives, others, situation)
+    rules = {
+        "no_at_fault_collisions": found.no_at_fault_collisions,
+        "drivable_area": found.drivable_area,
+    }
+    kept = np.prod(list(rules.values()), axis=0)
+    parts = {
+        **rules,
+        "progress": np.where(kept > 0, _share(found.progress_m * kept, np.ones_like(kept), expert), 0.0),
+        "time_to_collision": found.time_to_collision,
+        "comfort": comfortable(drives.comfort(WHOLE_DRIVE)),
+    }
+    return PDMS(weighted(parts, PDMS_WEIGHTS), *parts.values(), expert.source)
+
+
+def epdms(
+    drives: Drives,
+    others: Others,
+    situation: Situation,
+    expert: Expert,
+    first_step: int = 0,
+    history: Floats | None = None,
+    earlier: Earlier | None = None,
+    human: Drives | None = None,
+) -> EPDMS:
+    """Score N plans of 4 s, each by itself, as they are driven.
+
+    Args:
+        first_step: of the plans in the scenario, for its traffic lights.
+        history: the ego's states before the plans' first, (P, 4 or more), columns as in Drives.
+        earlier: the plan of 0.5 s ago.
+        human: the recorded drive (N = 1) from the same state; None turns its filter off.
+    """
+    parts = _parts(drives, others, situation, expert, first_step)
+    parts["history_comfort"] = comfortable(_with_history(drives, history))
+    if human is not None:
+        for name, part in _parts(human, others, situation, expert, first_step).items():
+            if part[0] == 0:
+                parts[name] = np.ones(drives.count)
+    extended = extended_comfort(drives, earlier) if earlier else np.full(drives.count, np.nan)
+    counted = {**parts, "extended_comfort": extended} if earlier else parts
+    weights = {name: weight for name, weight in EPDMS_WEIGHTS.items() if name in counted}
+    return EPDMS(
+        score=weighted(counted, weights),
+        **parts,
+        extended_comfort=extended,
+        expert=expert.source,
+        human_filter=human is not None,
+    )
+
+
+def lane_keeping(drives: Drives, situation: Situation) -> Floats:
+    """0 where the centre is off the route's line for too long; intersections are passed over, (N,)."""
+    points = drives.states[..., :2]
+    off = np.abs(situation.route.centreline.project(points).d) > OFF_CENTRE_M
+    inside = situation.in_intersection(points)
+    run, longest = np.zeros(drives.count), np.zeros(drives.count)
+    for step in range(drives.steps):
+        run = np.where(inside[:, step], run, np.where(off[:, step], run + 1, 0))
+        longest = np.maximum(longest, run)
+    return np.where(longest >= np.ceil(OFF_CENTRE_S / drives.dt - 1e-9), 0.0, 1.0)
+
+
+def extended_comfort(drives: Drives, earlier: Earlier) -> Floats:
+    """Whether plans feel much as the plan of a moment ago does at the same times, 0 or 1, (N,).
+
+    Raises:
+        ShapeError: if the two have no step in common, or fit otherwise not.
+    """
+    shift, steps = earlier.steps, drives.steps
+    before = np.asarray(earlier.states, np.float64)
+    if not 0 < shift < steps or before.shape[:2] not in ((1, steps), (drives.count, steps)):
+        raise ShapeError(
+            f"the earlier plan has shape {before.shape} and begins {shift} steps earlier, wanted (N or 1, "
+            f"{steps}, 4 or more) and 1 to {steps - 1} steps"
+        )
+    now = _changing(Drives(drives.states[:, :-shift], drives.vehicle, drives.dt))
+    then = _changing(Drives(before[:, shift:], drives.vehicle, drives.dt))
+    kept = [np.sqrt(np.square(now[name] - then[name]).mean(axis=1)) <= most for name, most in CHANGES.items()]
+    return np.all(kept, axis=0).astype(np.float64)
+
+
+def _parts(
+    drives: Drives, others: Others, situation: Situation, expert: Expert, first_step: int
+) -> dict[str, Floats]:
+    """All of version 2's parts but comfort."""
+    found: Judged = judged(drives, others, situation)
+    wrong_way = oncoming(drives, situation)
+    wrong_way[situation.in_intersection(drives.states[..., :2])] = 0.0
+    rules = {
+        "no_at_fault_collisions": found.no_at_fault_collisions,
+        "drivable_area": found.drivable_area,
+        "driving_direction": steps_down(windowed(wrong_way, AGAINST_S, drives.dt)),
+        "traffic_light": 1.0 - situation.red_lights.run(drives, first_step),
+    }
+    kept = np.prod(list(rules.values()), axis=0)
+    return {
+        **rules,
+        "progress": _share(found.progress_m, kept, expert),
+        "time_to_collision": found.time_to_collision,
+        "lane_keeping": lane_keeping(drives, situation),
+    }
+
+
+def _share(gained_m: Floats, kept: Floats, expert: Expert) -> Floats:
+    """Progress over the larger of the expert's and, as far as it keeps the rules, the plan's own, (N,)."""
+    most = np.maximum(gained_m * kept, expert.progress_m)
+    share = np.clip(gained_m / np.maximum(most, STANDSTILL_M), 0.0, 1.0)
+    return np.where(most > STANDSTILL_M, share, 1.0)
+
+
+def _with_history(drives: Drives, history: Floats | None) -> Comfort:
+    if history is None:
+        return drives.comfort(NUPLAN)
+    past = np.broadcast_to(history, (drives.count, *np.shape(history)))
+    columns = min(past.shape[2], drives.states.shape[2])
+    states = np.concatenate([past[..., :columns], drives.states[..., :columns]], axis=1)
+    return Drives(states, drives.vehicle, drives.dt).comfort(NUPLAN)
+
+
+def _changing(drives: Drives) -> dict[str, Floats]:
+    """What is compared, (N, T) each; NAVSIM takes the yaw's second derivative of a quadratic here."""
+    felt = drives.comfort(NUPLAN)
+    yaw = np.unwrap(drives.states[..., YAW], axis=-1)
+    turning = smoothed(yaw, 5, 2, 2, drives.dt)
+    return {**{name: getattr(felt, name) for name in CHANGES}, "yaw_acceleration": turning}

@@ -1,0 +1,148 @@
+"""nuPlan's score of drives in the closed loop; plans beside a recorded drive are in nuplan_open_loop.py.
+
+Source: nuplan-devkit e924167, its metrics and the weights of its configuration.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.driving.centreline import Centreline
+from wm_planner.driving.lanes import NOWHERE, Lanes
+from wm_planner.driving.metrics.contacts import Contacts, contacts, time_to_collision
+from wm_planner.driving.metrics.drives import Drives
+from wm_planner.driving.metrics.expert import Expert, progress
+from wm_planner.driving.metrics.others import OBJECTS, Others
+from wm_planner.driving.metrics.parts import (
+    AGAINST_S,
+    comfortable,
+    drivable_area,
+    steps_down,
+    weighted,
+    windowed,
+)
+from wm_planner.driving.metrics.situation import Situation
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+OFF_ROAD_M = 0.3
+"""A corner farther than this off the drivable area is outside."""
+
+LEAST_PROGRESS = 0.2
+"""Of the expert's progress, below which no progress is made."""
+STANDSTILL_M = 2.0
+"""What progress is at least taken for; the configuration's, where the documentation says 0.1."""
+
+LEAST_TTC_S = 0.95
+OVERSPEED = 2.23
+"""In m/s: so much too fast all the time leaves nothing."""
+
+WEIGHTS = {"progress": 5.0, "time_to_collision": 5.0, "speed_limit": 4.0, "comfort": 2.0}
+
+
+class ClosedLoop(NamedTuple):
+    """nuPlan's closed-loop score and its parts, (N,) each, from 0 to 1.
+
+    Attributes:
+        score: the product of the four multipliers, times the weighted mean of the other four.
+        no_at_fault_collisions: multiplier: 0 by a road user or two objects, 0.5 by one object.
+        drivable_area: multiplier: 0 or 1.
+        driving_direction: multiplier: 0, 0.5 or 1.
+        making_progress: multiplier: 0 or 1.
+        progress: of the expert's, weight 5.
+        time_to_collision: 0 or 1, weight 5.
+        speed_limit: weight 4.
+        comfort: 0 or 1, weight 2.
+        progress_m: along the route.
+        least_time_to_collision: in s, infinite beyond 3 s.
+        expert: whose progress was wanted: "recorded" or "idm".
+    """
+
+    score: Floats
+    no_at_fault_collisions: Floats
+    drivable_area: Floats
+    driving_direction: Floats
+    making_progress: Floats
+    progress: Floats
+    time_to_collision: Floats
+    speed_limit: Floats
+    comfort: Floats
+    progress_m: Floats
+    least_time_to_collision: Floats
+    expert: str
+
+
+def closed_loop(drives: Drives, others: Others, situation: Situation, expert: Expert) -> ClosedLoop:
+    """Judge N drives from their first step to their last.
+
+    Args:
+        others: for as many steps; they may have reacted to one drive only, then N is 1.
+    """
+    touched = contacts(drives, others, situation)
+    least = time_to_collision(drives, others, situation, touched)
+    followed = np.stack([situation.lanes.followed(points) for points in drives.states[..., :2]])
+    gained = progress(drives.states, situation)
+    share = progress_share(gained, expert.progress_m)
+    parts = {
+        "no_at_fault_collisions": collision_score(touched, others, drives.count),
+        "drivable_area": drivable_area(drives, situation, OFF_ROAD_M),
+        "driving_direction": steps_down(against(drives, situation.lanes, followed)),
+        "making_progress": (share >= LEAST_PROGRESS).astype(np.float64),
+        "progress": share,
+        "time_to_collision": (least > LEAST_TTC_S).astype(np.float64),
+        "speed_limit": speed_limit(drives, situation.lanes, followed),
+        "comfort": comfortable(drives.comfort()),
+    }
+    score = weighted(parts, WEIGHTS)
+    return ClosedLoop(score, **parts, progress_m=gained, least_time_to_collision=least, expert=expert.source)
+
+
+def collision_score(touched: Contacts, others: Others, count: int) -> Floats:
+    """1 without a collision at fault, 0.5 with one object, 0 with more or with a road user, (N,)."""
+    is_object = np.isin(others.kinds, list(OBJECTS))[touched.other[touched.at_fault]]
+    drive, body = touched.drive[touched.at_fault], others.bodies[touched.other[touched.at_fault]]
+    objects = np.unique(np.stack([drive[is_object], body[is_object]]), axis=1)[0]
+    score = np.maximum(0.0, 1.0 - np.bincount(objects, minlength=count) / 2)
+    score[drive[~is_object]] = 0.0
+    return score
+
+
+def against(drives: Drives, lanes: Lanes, followed: Indices) -> Floats:
+    """How far drives go against the lanes they are on in any AGAINST_S, (N,), in m.
+
+    Args:
+        followed: the lanes' indices, (N, T).
+    """
+    back = np.zeros(followed.shape)
+    for n, lane in {(n, int(lane)) for n, row in enumerate(followed) for lane in row if lane != NOWHERE}:
+        here = followed[n] == lane
+        s = np.where(here, Centreline(lanes[lane].centre).project(drives.states[n, :, :2]).s, 0.0)
+        back[n, 1:] += np.where(here[1:] & here[:-1], s[:-1] - s[1:], 0.0)
+    return np.maximum(windowed(back, AGAINST_S, drives.dt), 0.0)
+
+
+def progress_share(gained_m: Floats, expert_m: float) -> Floats:
+    """Of the expert's progress, (N,), from 0 to 1; 0 for who goes back by more than STANDSTILL_M."""
+    share = np.maximum(gained_m, STANDSTILL_M) / max(expert_m, STANDSTILL_M)
+    return np.where(gained_m < -STANDSTILL_M, 0.0, np.minimum(share, 1.0))
+
+
+def speed_limit(drives: Drives, lanes: Lanes, followed: Indices) -> Floats:
+    """1 within the limits, less by the mean excess over OVERSPEED, (N,)."""
+    limits = np.append(_posted(lanes), np.inf)  # NOWHERE has none
+    excess = np.maximum(np.abs(drives.speed) - limits[followed], 0.0)
+    duration = (drives.steps - 1) * drives.dt
+    return np.maximum(0.0, 1.0 - excess.sum(axis=1) * drives.dt / (OVERSPEED * duration))
+
+
+def _posted(lanes: Lanes) -> Floats:
+    """Limits of lanes, (L,); in an intersection the highest of the lanes before and after."""
+    limits = lanes.limits.copy()
+    for index in range(len(lanes)):
+        lane = lanes[index]
+        joined = lanes.indices((*lane.predecessors, *lane.successors))
+        if lane.is_intersection and joined:
+            limits[index] = lanes.limits[joined].max()
+    return limits
