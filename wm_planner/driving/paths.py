@@ -1,5 +1,6 @@
 """Where an agent is going: the way it was recorded to go, and on along the lanes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -8,11 +9,18 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.centreline import Centreline
 from wm_planner.driving.lanes import NOWHERE, Lanes
+from wm_planner.driving.road import TrafficLight
 from wm_planner.driving.route import onward
 from wm_planner.driving.speed_profile import curve_speed, reachable
 from wm_planner.driving.tracks import SPEED, YAW
 
 Floats = NDArray[np.float64]
+
+STOPPING = frozenset({"red", "redYellow", "yellow"})
+"""Colours of lights that stop who still can."""
+
+HARDEST_STOP = 4.0
+"""Braking for a light, in m/s^2."""
 
 SAMPLE_M = 5.0  # of wanted speeds
 
@@ -63,14 +71,19 @@ class Path:
         return float(self.speeds[min(max(int(s / SAMPLE_M), 0), len(self.speeds) - 1)])
 
     @classmethod
-    def along(cls, points: Floats, lanes: Lanes, speed: float) -> Self:
-        """The path along points (P, 2) of who likes to drive at `speed`, in m/s."""
+    def along(cls, points: Floats, lanes: Lanes, unknown: float, most: float = np.inf) -> Self:
+        """The path along points (P, 2).
+
+        Args:
+            unknown: speed wanted where no limit is known, in m/s.
+            most: speed wanted at most, in m/s.
+        """
         line = Centreline(points)
         s = np.arange(0.0, line.length + SAMPLE_M, SAMPLE_M)
-        limits = _limits(lanes, line.poses(s[::_LIMIT_EVERY]))
+        limits = np.minimum(_limits(lanes, line.poses(s[::_LIMIT_EVERY]), unknown), most)
         ahead, behind = (line.poses(s + side * _BEND_M / 2)[:, YAW] for side in (1, -1))
         bends = curve_speed(np.unwrap(ahead - behind) / _BEND_M, _LATERAL)
-        wanted = np.minimum(np.minimum(np.repeat(limits, _LIMIT_EVERY)[: len(s)], bends), speed)
+        wanted = np.minimum(np.repeat(limits, _LIMIT_EVERY)[: len(s)], bends)
         slowed = reachable(s, wanted, wanted[0], _AT_ONCE, _BRAKING)
         return cls(line.extended(after_m=_STRAIGHT_M), line.length, slowed, _stops(line, lanes))
 
@@ -88,12 +101,14 @@ def recorded_path(states: Floats, lanes: Lanes, speed: float) -> Path | None:
     moves = np.hypot(*np.diff(points, axis=0).T).sum() >= _LEAST_M
     if not moves and states[0, SPEED] < _LEAST_SPEED:
         return None
-    return Path.along(np.concatenate([points, _onward(_last_pose(points, states), lanes)]), lanes, max(speed, float(states[:, SPEED].max())))
+    likes = max(speed, float(states[:, SPEED].max()))
+    way = np.concatenate([points, _onward(_last_pose(points, states), lanes)])
+    return Path.along(way, lanes, likes, likes)
 
 
 def lane_path(lane: int, lanes: Lanes, speed: float) -> Path:
     """The path along a lane and straight on, of who likes to drive at `speed`, in m/s."""
-    return Path.along(_centres(lanes, lane), lanes, speed)
+    return Path.along(_centres(lanes, lane), lanes, speed, speed)
 
 
 def lane_under(lanes: Lanes, pose: Floats) -> int:
@@ -106,6 +121,21 @@ def lane_under(lanes: Lanes, pose: Floats) -> int:
         if turn < least:
             best, least = lane, turn
     return best
+
+
+def red_ahead(
+    path: Path, front_s: float, speed: float, lights: Mapping[int, TrafficLight], step: int
+) -> float:
+    """The way in m from arc length `front_s` to the next light that stops; infinite where none does.
+
+    Who cannot brake any more with HARDEST_STOP passes.
+    """
+    free = [
+        stop.s - front_s
+        for stop in path.stops
+        if any(lights[light].colour(step) in STOPPING for light in stop.lights)
+    ]
+    return min((way for way in free if way > 0 and speed**2 < 2 * way * HARDEST_STOP), default=np.inf)
 
 
 def _last_pose(points: Floats, states: Floats) -> Floats:
@@ -133,10 +163,11 @@ def _centres(lanes: Lanes, lane: int) -> Floats:
     return np.concatenate([lanes[each].centre for each in onward(lanes, [lane], _ONWARD_M)])
 
 
-def _limits(lanes: Lanes, poses: Floats) -> Floats:
-    """Speed limits at poses (P, 3), (P,), infinite where none is known."""
+def _limits(lanes: Lanes, poses: Floats, unknown: float) -> Floats:
+    """Speed limits at poses (P, 3), (P,), and `unknown` where none is known."""
     under = [lane_under(lanes, pose) for pose in poses]
-    return np.array([lanes.limits[lane] if lane != NOWHERE else np.inf for lane in under])
+    limits = np.array([lanes.limits[lane] if lane != NOWHERE else np.inf for lane in under])
+    return np.where(np.isfinite(limits), limits, unknown)
 
 
 def _stops(line: Centreline, lanes: Lanes) -> tuple[StopPoint, ...]:

@@ -17,7 +17,7 @@ from wm_planner.driving.boxes import boxes, overlap
 from wm_planner.driving.lane_changes import Around, Driver, LaneChange
 from wm_planner.driving.lanes import Lanes
 from wm_planner.driving.metrics.others import Others
-from wm_planner.driving.paths import Path, recorded_path
+from wm_planner.driving.paths import Path, recorded_path, red_ahead
 from wm_planner.driving.scenario import Scenario
 from wm_planner.driving.tracks import SPEED, X, no_tracks
 from wm_planner.driving.traffic import IDM, MOBIL, advanced
@@ -26,9 +26,6 @@ Floats = NDArray[np.float64]
 
 VEHICLES = frozenset({"car", "truck", "bus", "taxi", "priorityVehicle", "motorcycle"})
 """Kinds of agents that react."""
-
-STOPPING = frozenset({"red", "redYellow", "yellow"})
-"""Colours of lights that stop who still can."""
 
 _SETTLED_M = 0.3  # beside its path, from which on a driver thinks of the next lane change
 _LEAST_WAY_M = 0.05  # a step, for the direction of a lane change
@@ -45,14 +42,12 @@ class Reactive:
             lane_changes: when they change lanes; None for never, as in nuPlan.
             decide_every: steps between two thoughts about changing lanes.
             lateral_speed: of a lane change, in m/s.
-            hardest_stop: braking for a light, above which it is passed, in m/s^2.
         """
 
         idm: IDM = IDM()
         lane_changes: MOBIL | None = None
         decide_every: config.Positive = 10
         lateral_speed: float = 1.2
-        hardest_stop: float = 4.0
 
     def __init__(self, config: Config, scenario: Scenario) -> None:
         self.config = config
@@ -61,7 +56,7 @@ class Reactive:
         self._dt = scenario.dt
         self._lanes = Lanes(scenario.road)
         self._paths = {row: path for row in range(len(self.tracks.ids)) if (path := self._path(row))}
-        self._first = self.tracks.valid.argmax(axis=1)  # the step at which each is first seen
+        self._first = [int(np.flatnonzero(seen)[0]) for seen in self.tracks.valid]
         standing = Others.recorded(replace(scenario, tracks=no_tracks(), occupancies=()), 0, 1)
         self._standing = boxes(standing.states[0], standing.sizes)
 
@@ -124,16 +119,9 @@ class Reactive:
         """The gap to whom or what a driver has to keep behind, and its speed."""
         length, width = self.tracks.sizes[row]
         gap, speed = around.corridor(driver.path, row).leader(driver.s, length / 2, width / 2, driver.d)
-        own = around.speeds[row]
-        for stop in driver.path.stops:
-            free = float(stop.s - driver.s - length / 2)
-            can_stop = own**2 < 2 * free * self.config.hardest_stop
-            if 0 < free < gap and can_stop and self._is_stopping(stop.lights, step):
-                gap, speed = free, 0.0
-        return gap, speed
-
-    def _is_stopping(self, lights: tuple[int, ...], step: int) -> bool:
-        return any(self._lights[light].colour(step) in STOPPING for light in lights)
+        front_s, own = driver.s + length / 2, float(around.speeds[row])
+        free = red_ahead(driver.path, front_s, own, self._lights, step)
+        return (free, 0.0) if free < gap else (gap, speed)
 
     def _decided(self, now: Everybody, around: Around, mobil: MOBIL) -> dict[int, Driver]:
         """The drivers, some of them on the path of another lane."""
@@ -153,8 +141,8 @@ class Reactive:
     def _entered(self, step: int, states: Floats, ego: Floats) -> dict[int, Driver]:
         """Put those who are first seen at a step into `states`, where nobody is; they are drivers now."""
         drivers = {}
-        for row in np.flatnonzero(self._first == step).tolist():
-            if row not in self._paths:
+        for row in self._paths:
+            if self._first[row] != step:
                 continue
             state = self.tracks.states[row, step]
             others = np.concatenate([boxes(states, self.tracks.sizes), ego[None, :5]])

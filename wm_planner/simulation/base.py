@@ -35,6 +35,28 @@ class Disturbance(Config, frozen=True, kw_only=True):
     seed: Seed = 0
 
 
+class Hosted(Protocol):
+    """What a simulator tells of the scene or scenario that it hosts.
+
+    Attributes:
+        cameras: names of the pictures in an observation.
+        image_size: (height, width) of each, pixels.
+        control_dt_s: time between two commands.
+        action: one action, with its bounds.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def cameras(self) -> tuple[str, ...]: ...
+    @property
+    def image_size(self) -> tuple[int, int]: ...
+    @property
+    def control_dt_s(self) -> float: ...
+    @property
+    def action(self) -> ActionSpec: ...
+
+
 class Scene(Protocol):
     """What one `sim/<name>.py` declares: a world, its cameras, and a task in it.
 
@@ -93,7 +115,7 @@ class Simulator(Protocol):
     """A world that answers commands; it stands still between two steps."""
 
     @property
-    def scene(self) -> Scene: ...
+    def scene(self) -> Hosted: ...
 
     def reset(self, seed: int) -> Observation:
         """Start the episode of `seed`: the same seed gives the same episode."""
@@ -109,8 +131,30 @@ class Simulator(Protocol):
         """Where the goal truly is, (3,) in m; for scoring, never for planning."""
         ...
 
+    @property
+    def distance(self) -> float:
+        """How far the goal is now, in m."""
+        ...
+
+    @property
+    def reached(self) -> bool:
+        """Whether the task is done."""
+        ...
+
     def step(self, command: NDArray[np.float64]) -> StepResult:
         """Advance by one control period with `command`, the robot's own command vector."""
+        ...
+
+    def command(self, command: NDArray[np.float64], /) -> None:
+        """From now on obey `command`: `step` is this, and `advance` by a control period."""
+        ...
+
+    def advance(self, seconds: float) -> object:
+        """Let time pass under the last command."""
+        ...
+
+    def observe(self) -> Observation:
+        """What the sensors say now."""
         ...
 
     def save(self) -> Any:

@@ -84,7 +84,7 @@ class MujocoSimulator:
         error = np.linalg.norm(self.control.position(command) - self.tcp_position)
         return StepResult(
             observation=self.observe(),
-            success=self.scene.success(self.tcp_position, self._goal_position),
+            success=self.reached,
             distance=self.distance,
             info={"tracking_error_m": float(error), "touched": float(touched)},
         )
@@ -117,6 +117,11 @@ class MujocoSimulator:
     def distance(self) -> float:
         """From the tool point to the goal, in m."""
         return float(np.linalg.norm(self.tcp_position - self._goal_position))
+
+    @property
+    def reached(self) -> bool:
+        """Whether the tool point is at the goal, as the scene sees it."""
+        return self.scene.success(self.tcp_position, self._goal_position)
 
     @property
     def tcp_position(self) -> NDArray[np.float64]:
