@@ -59,7 +59,7 @@ class Driver(Node):
     def configure(self) -> None:
         self.planner = DRIVERS.build(self.params.planner, "driver: params.planner")
         self.vehicle = VEHICLES[self.params.vehicle]
-        self.state, self.path = np.zeros(6), None
+        self.ego, self.path = np.zeros(6), None
         self.plans = 0
         self.out, self.plan = self.publisher("/drive"), self.publisher("/plan_path")
         self.info = self.publisher("/plan_info")
@@ -78,7 +78,7 @@ class Driver(Node):
         self.tracker = Tracker(Tracker.Config(), self.vehicle, self.scenario.dt)
         standing = Others.recorded(replace(self.scenario, occupancies=()), 0, 1)
         self.standing = boxes(standing.states[0], standing.sizes)
-        self.path, self.state = None, np.zeros(6)
+        self.path, self.ego = None, np.zeros(6)
 
     def on_route(self, message: m.Message, envelope: Envelope) -> None:
         self.path = Path.along(route_of(message), Lanes(self.scenario.road), self.params.speed)
@@ -87,19 +87,19 @@ class Driver(Node):
         if self.path is None:
             return
         stamp_ns, began_ns = m.stamp_ns(heard["/odom"]), self.clock.now_ns()
-        self.state = self.sensed(heard["/odom"])
+        self.ego = self.sensed(heard["/odom"])
         poses = self.planner.plan(self.view(heard["/objects"], stamp_ns))
-        command = self.tracker.commands(self.state[None], self.tracker.reference(poses[None]), 0)[0]
+        command = self.tracker.commands(self.ego[None], self.tracker.reference(poses[None]), 0)[0]
         origin_ns = envelope.origin_ns
-        self.out.publish(drive_message(self.state, command, self.scenario.dt, stamp_ns), origin_ns)
-        self.state = self.vehicle.step(self.state, command, self.scenario.dt)  # what is steered by then
+        self.out.publish(drive_message(self.ego, command, self.scenario.dt, stamp_ns), origin_ns)
+        self.ego = self.vehicle.step(self.ego, command, self.scenario.dt)  # what is steered by then
         self.plan.publish(route_message(poses[:, :2], stamp_ns), origin_ns)
         self.tell(stamp_ns, seconds(self.clock.now_ns() - began_ns), origin_ns)
 
     def sensed(self, odometry: m.Message) -> np.ndarray:
         """The vehicle's state (6,); what odometry does not tell is as it was left."""
         centre = ego_state_of(odometry)
-        state = self.vehicle.at_rear_axle(np.concatenate([centre, self.state[4:]]))
+        state = self.vehicle.at_rear_axle(np.concatenate([centre, self.ego[4:]]))
         if state[SPEED] > ROLLING:
             turn = odometry.twist.twist.angular.z * self.vehicle.wheelbase_m / state[SPEED]
             state[STEERING] = np.arctan(turn)
@@ -109,7 +109,7 @@ class Driver(Node):
         objects, still = objects_of(message), np.zeros(len(self.standing))
         return View(
             vehicle=self.vehicle,
-            ego=self.state,
+            ego=self.ego,
             boxes=np.concatenate([boxes(objects.states, objects.sizes), self.standing]),
             speeds=np.concatenate([objects.states[:, SPEED], still]),
             path=self.path,
