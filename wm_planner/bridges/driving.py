@@ -124,8 +124,10 @@ def ego_state_of(message: m.Message) -> NDArray[np.float64]:
     return np.array([pose.position.x, pose.position.y, yaw, message.twist.twist.linear.x])
 
 
-def drive_message(state: NDArray[np.float64], command: NDArray[np.float64], dt: float, stamp_ns: int) -> m.Message:
-    """What a vehicle in a state (6,) is to do for `dt` s: acceleration [m/s^2] and steering rate [rad/s], (2,).
+def drive_message(
+    state: NDArray[np.float64], command: NDArray[np.float64], dt: float, stamp_ns: int
+) -> m.Message:
+    """What a vehicle in a state (6,) is to do for `dt` s, from an acceleration and a steering rate (2,).
 
     It says where that leads to, too; a vehicle that hears no more of it gets there and stays so.
     """
@@ -144,7 +146,9 @@ def command_of(message: m.Message, state: NDArray[np.float64], dt: float) -> NDA
     """The acceleration and steering rate (2,) by which a vehicle in a state (6,) obeys within `dt` s."""
     drive = message.drive
     pull = _held((drive.speed - state[SPEED]) / dt, drive.acceleration)
-    return np.array([pull, _held((drive.steering_angle - state[STEERING]) / dt, drive.steering_angle_velocity)])
+    return np.array(
+        [pull, _held((drive.steering_angle - state[STEERING]) / dt, drive.steering_angle_velocity)]
+    )
 
 
 def _held(wanted: float, most: float) -> float:

@@ -133,14 +133,15 @@ def problems_of(scenario: Scenario) -> Sequence[PlanningProblem]:
         )
     seen = np.flatnonzero(scenario.ego.valid[0])
     first, last = (scenario.ego.states[0, step] for step in (seen[0], seen[-1]))
-    start = Start(*first.tolist(), step=int(seen[0]))
+    x, y, yaw, v = first.tolist()
+    start = Start(x, y, yaw, v, step=int(seen[0]))
     goal = Goal((int(seen[0]), int(seen[-1])), (Circle(last[:2], _ARRIVAL_M),))
     return (PlanningProblem(scenario.ego.ids[0], start, (goal,)),)
 
 
 def _first(happens: NDArray[np.bool_]) -> Steps:
     """The first step at which something happens, (N,), of (N, T); T where it never does."""
-    return np.where(happens.any(axis=1), happens.argmax(axis=1), happens.shape[1])
+    return np.asarray(np.where(happens.any(axis=1), happens.argmax(axis=1), happens.shape[1]))
 
 
 def _goal_s(line: Centreline, outlines: Sequence[Floats]) -> float:

@@ -1,6 +1,7 @@
 """Whether a driver among others should go over to the next lane, as MOBIL tells."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -51,34 +52,48 @@ class Around(NamedTuple):
         return Corridor.of(path.line, self.boxes[near], self.speeds[near])
 
 
+class LanePaths:
+    """The paths along a road's lanes, each made once."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self.lanes = lanes
+        self._made: dict[int, Path] = {}
+
+    def along(self, lane: int, likes: float) -> Path:
+        """The path along a lane by index, of who likes that speed, in m/s."""
+        if lane not in self._made:
+            self._made[lane] = lane_path(lane, self.lanes)
+        return replace(self._made[lane], likes=likes)
+
+
 class LaneChange:
     """The choice of the agent of one row among its lane and those beside it."""
 
-    def __init__(self, mobil: MOBIL, idm: IDM, lanes: Lanes, around: Around, row: int) -> None:
-        self.mobil, self.idm, self.lanes, self.around = mobil, idm, lanes, around
-        self.row = row
+    def __init__(self, mobil: MOBIL, idm: IDM, paths: LanePaths, around: Around, row: int) -> None:
+        self.mobil, self.idm, self.paths, self.around, self.row = mobil, idm, paths, around, row
         self.speed = float(around.speeds[row])
         self.half = (float(around.boxes[row, LENGTH]) / 2, float(around.boxes[row, WIDTH]) / 2)
 
     def best(self, driver: Driver, state: Floats) -> Driver:
         """The driver as it is, or on the path of the first lane beside it that pays; left comes first."""
         own, old = self._effects(driver.path, driver.s)
-        for path in self._beside(state, float(driver.path.speeds.max())):
+        for path in self._beside(state, driver.path.likes):
             there = path.line.project(state[:2])
             after, new = self._effects(path, float(there.s))
             if self.mobil.changes((own, after), new, old[::-1]):
                 return Driver(path, float(there.s), float(there.d))
         return driver
 
-    def _beside(self, state: Floats, speed: float) -> Iterator[Path]:
+    def _beside(self, state: Floats, likes: float) -> Iterator[Path]:
         """The paths along the lanes on either side of where a state is."""
-        lane = lane_under(self.lanes, state)
+        lanes = self.paths.lanes
+        lane = lane_under(lanes, state)
         if lane == NOWHERE:
             return
-        neighbours = (self.lanes[lane].left_neighbour, self.lanes[lane].right_neighbour)
+        neighbours = (lanes[lane].left_neighbour, lanes[lane].right_neighbour)
         ids = [beside.id for beside in neighbours if beside is not None and beside.same_direction]
-        for beside in self.lanes.indices(ids):
-            yield lane_path(beside, self.lanes, speed)
+        for beside in lanes.indices(ids):
+            yield self.paths.along(beside, likes)
 
     def _effects(self, path: Path, s: float) -> tuple[float, tuple[float, float]]:
         """Accelerations of this agent on a path at s, and of its follower there, without and with it."""
@@ -94,4 +109,4 @@ class LaneChange:
         return own, (self._pull(path, at, speed, free), self._pull(path, at, speed, (gap, self.speed)))
 
     def _pull(self, path: Path, s: float, speed: float, leader: tuple[float, float]) -> float:
-        return float(self.idm.accelerations(max(speed, 0.0), *leader, wanted=path.speed(s)))
+        return float(self.idm.accelerations(max(speed, 0.0), *leader, wanted=path.wanted(s, speed)))

@@ -1,7 +1,7 @@
 """Where an agent is going: the way it was recorded to go, and on along the lanes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -28,6 +28,7 @@ _SPACING_M = 0.5  # of recorded points: nearer ones only tell of noise
 _LIMIT_EVERY = 4  # samples: limits hold for whole lanes
 _BEND_M = 10.0  # over which a bend is measured, so that noise of a recording is none
 _LATERAL, _BRAKING, _AT_ONCE = 3.0, 2.0, 1e3  # m/s^2: in bends, before them, and after them by the IDM alone
+_LOOK_S = 1.0
 _LEAST_M = 2.0  # of way, for who is to move at all
 _LEAST_SPEED = 1.0  # m/s, of who is seen too shortly to have moved
 _ONWARD_M = 300.0
@@ -57,30 +58,36 @@ class Path:
     Attributes:
         line: its centre is to drive along it; it goes straight on after its end.
         end_s: arc length at which the known way ends, and the agent leaves, in m.
-        speeds: what is wanted every SAMPLE_M of the line, in m/s, slower before bends.
+        speeds: what one may drive every SAMPLE_M of the line, in m/s, slower before bends.
         stops: where lights may stop it.
+        likes: the speed that the agent never exceeds, in m/s.
     """
 
     line: Centreline
     end_s: float
     speeds: Floats
     stops: tuple[StopPoint, ...]
+    likes: float = np.inf
 
-    def speed(self, s: float) -> float:
-        """What is wanted at an arc length, in m/s."""
-        return float(self.speeds[min(max(int(s / SAMPLE_M), 0), len(self.speeds) - 1)])
+    def wanted(self, s: float, speed: float) -> float:
+        """The speed in m/s that is wanted at an arc length by who is at `speed`, and looks _LOOK_S ahead.
+
+        The IDM gets to a lower speed late: it brakes by 2 m/s^2 at 1.3 times the wanted one.
+        """
+        last = len(self.speeds) - 1
+        here, there = (min(max(int(at / SAMPLE_M), 0), last) for at in (s, s + _LOOK_S * speed))
+        return min(float(self.speeds[here]), float(self.speeds[there]), self.likes)
 
     @classmethod
-    def along(cls, points: Floats, lanes: Lanes, unknown: float, most: float = np.inf) -> Self:
+    def along(cls, points: Floats, lanes: Lanes, unknown: float = np.inf) -> Self:
         """The path along points (P, 2).
 
         Args:
             unknown: speed wanted where no limit is known, in m/s.
-            most: speed wanted at most, in m/s.
         """
         line = Centreline(points)
         s = np.arange(0.0, line.length + SAMPLE_M, SAMPLE_M)
-        limits = np.minimum(_limits(lanes, line.poses(s[::_LIMIT_EVERY]), unknown), most)
+        limits = _limits(lanes, line.poses(s[::_LIMIT_EVERY]), unknown)
         ahead, behind = (line.poses(s + side * _BEND_M / 2)[:, YAW] for side in (1, -1))
         bends = curve_speed(np.unwrap(ahead - behind) / _BEND_M, _LATERAL)
         wanted = np.minimum(np.repeat(limits, _LIMIT_EVERY)[: len(s)], bends)
@@ -103,12 +110,12 @@ def recorded_path(states: Floats, lanes: Lanes, speed: float) -> Path | None:
         return None
     likes = max(speed, float(states[:, SPEED].max()))
     way = np.concatenate([points, _onward(_last_pose(points, states), lanes)])
-    return Path.along(way, lanes, likes, likes)
+    return replace(Path.along(way, lanes), likes=likes)
 
 
-def lane_path(lane: int, lanes: Lanes, speed: float) -> Path:
-    """The path along a lane and straight on, of who likes to drive at `speed`, in m/s."""
-    return Path.along(_centres(lanes, lane), lanes, speed, speed)
+def lane_path(lane: int, lanes: Lanes) -> Path:
+    """The path along a lane by index, and straight on."""
+    return Path.along(_centres(lanes, lane), lanes)
 
 
 def lane_under(lanes: Lanes, pose: Floats) -> int:
@@ -167,7 +174,7 @@ def _limits(lanes: Lanes, poses: Floats, unknown: float) -> Floats:
     """Speed limits at poses (P, 3), (P,), and `unknown` where none is known."""
     under = [lane_under(lanes, pose) for pose in poses]
     limits = np.array([lanes.limits[lane] if lane != NOWHERE else np.inf for lane in under])
-    return np.where(np.isfinite(limits), limits, unknown)
+    return np.asarray(np.where(np.isfinite(limits), limits, unknown))
 
 
 def _stops(line: Centreline, lanes: Lanes) -> tuple[StopPoint, ...]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from wm_planner import config
 from wm_planner.driving.agents import Everybody
 from wm_planner.driving.boxes import boxes, overlap
-from wm_planner.driving.lane_changes import Around, Driver, LaneChange
+from wm_planner.driving.lane_changes import Around, Driver, LaneChange, LanePaths
 from wm_planner.driving.lanes import Lanes
 from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.paths import Path, recorded_path, red_ahead
@@ -55,6 +55,7 @@ class Reactive:
         self._lights = scenario.road.lights
         self._dt = scenario.dt
         self._lanes = Lanes(scenario.road)
+        self._lane_paths = LanePaths(self._lanes)
         self._paths = {row: path for row in range(len(self.tracks.ids)) if (path := self._path(row))}
         self._first = [int(np.flatnonzero(seen)[0]) for seen in self.tracks.valid]
         standing = Others.recorded(replace(scenario, tracks=no_tracks(), occupancies=()), 0, 1)
@@ -104,15 +105,16 @@ class Reactive:
             return {}
         rows = list(drivers)
         ahead = np.array([self._ahead(now.step, row, drivers[row], around) for row in rows])
-        wanted = [driver.path.speed(driver.s) for driver in drivers.values()]
         speed = now.states[rows, SPEED]
+        wanted = [drivers[row].path.wanted(drivers[row].s, v) for row, v in zip(rows, speed, strict=True)]
         pull = self.config.idm.accelerations(speed, ahead[:, 0], ahead[:, 1], wanted)
         s, after = advanced([driver.s for driver in drivers.values()], speed, pull, self._dt)
         aside = self.config.lateral_speed * self._dt
         offsets = [driver.d - min(max(driver.d, -aside), aside) for driver in drivers.values()]
+        places = zip(s.tolist(), offsets, after.tolist(), strict=True)
         return {
-            row: (Driver(drivers[row].path, *place), speed)
-            for row, place, speed in zip(rows, zip(s.tolist(), offsets, strict=True), after.tolist(), strict=True)
+            row: (Driver(drivers[row].path, way, offset), fast)
+            for row, (way, offset, fast) in zip(rows, places, strict=True)
         }
 
     def _ahead(self, step: int, row: int, driver: Driver, around: Around) -> tuple[float, float]:
@@ -128,7 +130,7 @@ class Reactive:
         drivers: dict[int, Driver] = dict(now.memory)
         for row, driver in drivers.items():
             if (now.step + row) % self.config.decide_every == 0 and abs(driver.d) < _SETTLED_M:
-                choice = LaneChange(mobil, self.config.idm, self._lanes, around, row)
+                choice = LaneChange(mobil, self.config.idm, self._lane_paths, around, row)
                 drivers[row] = choice.best(driver, now.states[row])
         return drivers
 

@@ -5,6 +5,7 @@ The ego follows its route at its first speed, by the tracker; nobody plans.
 
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,7 +77,7 @@ def loops_table(done: Iterator[Loop]) -> Table:
     )
     for loop in done:
         figures = f"{1000 * loop.prepare_s:.0f}", f"{1000 * loop.step_s:.2f}", f"{loop.dt / loop.step_s:.0f}"
-        made.add_row(loop.scenario, loop.mode, str(loop.agents), *figures)
+        made.add_row(Path(loop.scenario).stem, loop.mode, str(loop.agents), *figures)
     return made
 
 
@@ -88,7 +89,9 @@ def rollouts_text(scenario: Scenario) -> str:
     began = time.process_time()
     drive.rollout(commands)
     took = time.process_time() - began
-    return f"{ROLLOUTS} drives of {STEPS} steps among replayed agents, driven and judged: {1000 * took:.0f} ms"
+    return (
+        f"{ROLLOUTS} drives of {STEPS} steps among replayed agents, driven and judged: {1000 * took:.0f} ms"
+    )
 
 
 def _drive(simulator: DrivingSimulator, steps: int) -> None:

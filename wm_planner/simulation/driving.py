@@ -157,8 +157,8 @@ class DrivingSimulator:
         wanted = np.asarray(command, np.float64)
         if wanted.shape != (2,) or not np.isfinite(wanted).all():
             raise ShapeError(
-                f"a command is {wanted.tolist()}, wanted an acceleration in m/s^2 and a steering rate in rad/s, "
-                "both finite"
+                f"a command is {wanted.tolist()}, wanted two finite numbers: an acceleration in m/s^2 and a "
+                "steering rate in rad/s"
             )
         self._command = wanted
 

@@ -1,7 +1,7 @@
 """Driving as a Gymnasium environment, for what learns or plans behind that interface.
 
-`gymnasium.make("wm_planner.simulation.driving_env:wm_planner/DriveMerge-v0")` makes the environment of a shipped
-scenario, `...:wm_planner/Drive-v0` with `scenario=<path>` that of any file.
+`gymnasium.make("wm_planner.simulation.driving_env:wm_planner/DriveMerge-v0")` makes the environment of a
+shipped scenario, `...:wm_planner/Drive-v0` with `scenario=<path>` that of any file.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ FAILURE = -10.0
 
 _STATE = ("position", "heading", "speed", "acceleration", "steering")
 
-Seen = dict[str, NDArray[Any]]
+Seen = dict[str, Any]
 
 
 class DrivingEnv(gymnasium.Env[Seen, NDArray[np.float64]]):
@@ -72,7 +72,7 @@ class DrivingEnv(gymnasium.Env[Seen, NDArray[np.float64]]):
         taken = self.simulator.step_index - self.simulator.drive.first
         return _seen(result.observation), reward, done, taken >= self._most, dict(result.info)
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """The picture from above."""
         return self.simulator.observe().images.get(CAMERA)
 

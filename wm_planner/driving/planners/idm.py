@@ -43,7 +43,7 @@ class IDMPlanner:
         gap, leader = (red, 0.0) if red < gap else (gap, leader)
         for step in range(self.config.horizon):
             left = gap + max(leader, 0.0) * step * view.dt - (s - start)
-            pull = self.config.idm.accelerations(speed, left, leader, view.path.speed(s))
+            pull = self.config.idm.accelerations(speed, left, leader, view.path.wanted(s, speed))
             s, speed = (float(each) for each in advanced(s, speed, pull, view.dt))
             places.append(s)
         return line.poses(np.array(places) - vehicle.rear_to_centre_m)
