@@ -5,7 +5,7 @@ speed and the angle that it was told last.
 """
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -28,7 +28,7 @@ from wm_planner.driving.paths import Path
 from wm_planner.driving.planners.base import DRIVERS, View
 from wm_planner.driving.tracker import Tracker
 from wm_planner.driving.tracks import SPEED
-from wm_planner.driving.vehicle import STEERING, VEHICLES
+from wm_planner.driving.vehicle import STEERING, VEHICLES, VehicleName
 from wm_planner.errors import NodeError
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
@@ -47,7 +47,7 @@ class Driver(Node):
         """
 
         planner: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "idm"})
-        vehicle: Literal["pacifica", "ford_escort", "bmw_320i", "vw_vanagon"] = "bmw_320i"
+        vehicle: VehicleName = "bmw_320i"
         speed: float = 10.0
 
     params: Params

@@ -33,6 +33,7 @@ ALLOWED = {
     ("driving", "world_models"),
     ("evaluation", "bridges"),
     ("simulation", "control"),
+    ("simulation", "driving"),
     ("simulation", "world_models"),
     ("control", "world_models"),
     ("control", "costs"),

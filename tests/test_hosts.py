@@ -6,6 +6,7 @@ from streets import DT, street
 from test_nodes import Bench, envelope
 
 from wm_planner import messages as m
+from wm_planner import share
 from wm_planner.bridges.driving import (
     command_of,
     drive_message,
@@ -19,6 +20,7 @@ from wm_planner.bridges.hosts import ArmHost, check, host_of
 from wm_planner.clock import nanoseconds
 from wm_planner.driving.writers.commonroad import commonroad_text
 from wm_planner.errors import ConfigError, NodeError, PluginError
+from wm_planner.launching.file import node_class
 from wm_planner.messaging import codec, topics
 from wm_planner.simulation.base import Disturbance
 from wm_planner.simulation.driving import DrivingSimulator
@@ -112,7 +114,7 @@ def test_a_python_file_is_an_arms_scene():
 def test_what_cannot_be_hosted_is_refused_before_anything_starts(scenario_file):
     check("sim/panda_reach.py", {})
     check(scenario_file, {"agents": {"type": "idm"}})
-    with pytest.raises(PluginError, match="did you mean 'sim/drive_merge.xml'"):
+    with pytest.raises(PluginError, match=r"did you mean 'sim/drive_merge\.xml'"):
         check("sim/drive_merg.xml", {})
     with pytest.raises(ConfigError, match=r"simulator: params.driving: unknown key 'vehicel'"):
         check(scenario_file, {"vehicel": "pacifica"})
@@ -187,9 +189,6 @@ def test_a_driver_says_nothing_before_it_has_a_map_and_a_route(bench, scenario_f
 
 
 def test_an_unknown_planner_is_refused_before_anything_starts(bench):
-    from wm_planner import share
-    from wm_planner.launching.file import node_class
-
     kind = node_class(share.find("nodes/driver.py"))
     with pytest.raises(PluginError, match="did you mean 'idm'"):
         kind.check(kind.Params(planner={"type": "idmm"}))

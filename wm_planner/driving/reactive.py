@@ -24,7 +24,7 @@ from wm_planner.driving.traffic import IDM, MOBIL, advanced
 
 Floats = NDArray[np.float64]
 
-VEHICLES = frozenset({"car", "truck", "bus", "taxi", "priorityVehicle", "motorcycle"})
+REACTING = frozenset({"car", "truck", "bus", "taxi", "priorityVehicle", "motorcycle"})
 """Kinds of agents that react."""
 
 _SETTLED_M = 0.3  # beside its path, from which on a driver thinks of the next lane change
@@ -79,7 +79,7 @@ class Reactive:
         return Everybody(step, states, kept | self._entered(step, states, ego))
 
     def _path(self, row: int) -> Path | None:
-        if self.tracks.kinds[row] not in VEHICLES:
+        if self.tracks.kinds[row] not in REACTING:
             return None
         seen = self.tracks.states[row, self.tracks.valid[row]]
         return recorded_path(seen, self._lanes, self.config.idm.speed)

@@ -7,7 +7,7 @@ needs to know nothing of driving.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,7 +23,7 @@ from wm_planner.driving.raster import BirdsEye
 from wm_planner.driving.scenario import Scenario
 from wm_planner.driving.tracker import Tracker
 from wm_planner.driving.tracks import SPEED, YAW, X, Y
-from wm_planner.driving.vehicle import ACCELERATION, STEERING, VEHICLES, Vehicle
+from wm_planner.driving.vehicle import ACCELERATION, STEERING, VEHICLES, Vehicle, VehicleName
 from wm_planner.errors import ShapeError
 from wm_planner.simulation.base import StepResult
 from wm_planner.world_models.base import Observation
@@ -106,7 +106,7 @@ class DrivingSimulator:
             picture: of the camera; None for none.
         """
 
-        vehicle: Literal["pacifica", "ford_escort", "bmw_320i", "vw_vanagon"] = "bmw_320i"
+        vehicle: VehicleName = "bmw_320i"
         agents: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "replay"})
         tracker: Tracker.Config = Tracker.Config()
         picture: BirdsEye.Config | None = BirdsEye.Config()
