@@ -77,7 +77,10 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout
 	$(WM) bench prediction --data data/panda_reach_heldout --model models/panda_reach_vjepa2_ac
 	$(WM) bench energy --data data/panda_reach_heldout --model models/panda_reach_vjepa2_ac
 	$(WM) bench planners
+	$(WM) bench search --log runs/search.jsonl
 	$(WM) bench rollout
+	$(WM) bench calls
+	$(WM) bench calls horizon=6 samples=64 --model models/panda_reach_vjepa2_ac
 	$(WM) bench render
 	$(WM) bench bus
 	$(WM) bench loop

@@ -73,10 +73,12 @@ class Controller(Node):
         step = round((stamp_ns - m.stamp_ns(self.plan)) / nanoseconds(self.plan.dt_s))
         if self.plan.fallback:
             return self.stop("the planner fell back")
-        if not 0 <= step < min(self.plan.execute_steps, self.plan.horizon):
+        if not 0 <= step < self.plan.execute_steps:
             return None  # the plan of this tick is on its way
         self.hold.release()
         q = joints_of(self.joints, self.control.chain.names)
+        if self.mode == "realtime":
+            step += self.plan.latency_steps  # what came before was commanded by earlier plans
         return self.send(self.control.command(q, actions_of(self.plan)[step].astype(np.float64)), q)
 
     def watch(self) -> None:

@@ -31,7 +31,7 @@ class Planner(Node):
             world_model: path of the bundle.
             planner: `{type: icem, ...}`.
             costs: `[{type: latent_goal, weight: 1.0}, ...]`.
-            mpc: `{replan_every: 1, latency_steps: 0}`.
+            mpc: `{replan_every: 1, latency_steps: 0}`; in realtime the latency is measured.
             deadline_s: for one plan, in realtime.
             seed: of all searches.
             threads: of one model call.
@@ -78,7 +78,8 @@ class Planner(Node):
     def warm_up(self) -> None:
         """Plan once for nothing, so that the first plan takes no longer than the others."""
         latent = {s.name: np.zeros((1, *s.shape), s.dtype) for s in self.model.card.latents}
-        self.mpc.tick(latent, Context(goal_latent=latent), tick_index=0)
+        plan = self.mpc.tick(latent, Context(goal_latent=latent), tick_index=0).plan
+        self.took_s = min(plan.elapsed_s, self.params.deadline_s)
         self.mpc.reset(episode_id=0)
 
     def on_goal(self, message: m.Message, envelope: Envelope) -> None:
@@ -95,18 +96,20 @@ class Planner(Node):
         tick = round((stamp_ns - self.started_ns) / nanoseconds(self.model.card.control_dt_s))
         last_action = self.decision.action_at(tick - 1) if self.decision else None
         context = Context(goal_latent=self.goal, last_action=last_action)
-        deadline = None
+        deadline = delay_s = None
         if self.mode == "realtime":
             self.silence.restart()
             deadline = Deadline.after(self.clock, self.params.deadline_s)
+            delay_s = age_s + self.took_s  # until the plan can be acted on, as far as the last one tells
         latent = m.named_arrays_of(message.arrays)
-        decision = self.mpc.tick(latent, context, tick, deadline)
+        decision = self.mpc.tick(latent, context, tick, deadline, delay_s)
         if decision is not self.decision or stamp_ns == self.planned_ns:  # new, or asked for again
             self.decision, self.planned_ns = decision, stamp_ns
+            self.took_s = decision.plan.elapsed_s
             self.send(decision, latent, stamp_ns, age_s, envelope.origin_ns)
 
     def send(self, decision: Decision, latent: Latent, stamp_ns: int, age_s: float, origin_ns: int) -> None:
-        self.say(decision.actions, stamp_ns, decision.fallback is not None, origin_ns)
+        self.say(decision.actions, stamp_ns, decision.fallback is not None, origin_ns, decision.latency)
         how = {"goal_id": self.goal_id, "input_age_s": age_s, "seed": self.params.seed}
         self.info.publish(plan_info_message(self.plans, decision, stamp_ns, **how), origin_ns)
         if self.path is not None:
@@ -115,10 +118,17 @@ class Planner(Node):
         if decision.fallback:
             self.log.warning("fallback: %s", decision.fallback)
 
-    def say(self, actions: np.ndarray, stamp_ns: int, fallback: bool, origin_ns: int | None = None) -> None:
+    def say(
+        self,
+        actions: np.ndarray,
+        stamp_ns: int,
+        fallback: bool,
+        origin_ns: int | None = None,
+        latency_steps: int = 0,
+    ) -> None:
         self.plans += 1
         card, execute = self.model.card, self.mpc.config.replan_every
-        how = {"execute_steps": execute, "fallback": fallback}
+        how = {"latency_steps": latency_steps, "execute_steps": execute, "fallback": fallback}
         message = plan_message(self.plans, actions, card.action, card.control_dt_s, stamp_ns, **how)
         self.plan.publish(message, origin_ns)
 

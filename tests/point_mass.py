@@ -108,10 +108,10 @@ def reach(goal, model=None):
     return problem(LatentGoal(LatentGoal.Config()), model, context)
 
 
-def plan_fingerprint(planner_type):
-    """A digest of every byte of a plan."""
+def plan_fingerprint(planner_type, model=None):
+    """A digest of every byte of a plan of two components."""
     config = {"type": planner_type, "samples": 100, "horizon": 5}
-    plan = PLANNERS.build(config, "test").plan(reach([1, 1]), rng=np.random.default_rng([1, 2, 3]))
+    plan = PLANNERS.build(config, "test").plan(reach([1, 1], model), rng=np.random.default_rng([1, 2, 3]))
     return hashlib.sha256(plan.actions.tobytes() + np.float64(plan.cost).tobytes()).hexdigest()
 
 

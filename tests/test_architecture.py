@@ -18,7 +18,7 @@ SHELVES = ("sim", "nodes", "models", "launch")
 # Imports only go down; what stands in one row knows nothing of its neighbours but where ALLOWED says so.
 FLOORS = (
     {"cli", "bench"},
-    {"doctor", "evaluation", "bridges", "launching", "recording", "collection"},
+    {"doctor", "evaluation", "bridges", "launching", "recording", "collection", "portable"},
     {"node", "planners", "safety"},
     {"driving", "simulation", "control", "world_models", "costs"},
     {"messaging", "data"},
@@ -31,6 +31,7 @@ ALLOWED = {
     ("evaluation", "launching"),
     ("evaluation", "recording"),
     ("driving", "world_models"),
+    ("evaluation", "portable"),
     ("evaluation", "bridges"),
     ("simulation", "control"),
     ("simulation", "driving"),
@@ -56,7 +57,9 @@ LEARNING_MAY_IMPORT = {
     "world_models",
     *LEARNING,
 }
-THINKING = {"driving", "simulation", "control", "world_models", "costs", "planners", "safety", "data"}
+THINKING = {
+    *("driving", "simulation", "control", "world_models", "costs", "planners", "portable", "safety", "data"),
+}
 TALKING = {"messages", "messaging", "node", "launching", "recording"}
 
 HOMES = {
@@ -67,7 +70,10 @@ HOMES = {
     ),
     "zmq": ("wm_planner/messaging/", "wm_planner/evaluation/bus_benchmark.py"),
     "onnxruntime": ("wm_planner/world_models/onnx.py",),
-    "torch": ("wm_planner/networks/", "wm_planner/training/", "models/"),
+    "onnx": ("wm_planner/world_models/", "wm_planner/portable/", "wm_planner/evaluation/"),
+    "ndonnx": ("wm_planner/portable/",),
+    "spox": ("wm_planner/portable/",),
+    "torch": ("wm_planner/networks/", "wm_planner/training/", "models/", "wm_planner/evaluation/peers/"),
     "pybullet": ("wm_planner/simulation/bullet.py",),
     "numba": ("wm_planner/driving/compiled.py",),
     "shapely": ("wm_planner/evaluation/driving_benchmark.py",),

@@ -23,7 +23,7 @@ def samples() -> dict[str, m.Message]:
         surprise=float("nan"),
     )
     plan = m.Plan(
-        m.header(6), 1, ["dx", "dy"], ["m", "m"], 2, rng.normal(size=4).astype(np.float32), 0.2, 1, False
+        m.header(6), 1, ["dx", "dy"], ["m", "m"], 2, rng.normal(size=4).astype(np.float32), 0.2, 0, 1, False
     )
     info = m.PlanInfo(
         m.header(6),
@@ -32,6 +32,7 @@ def samples() -> dict[str, m.Message]:
         0.5,
         ["goal"],
         np.array([0.5]),
+        0.25,
         np.zeros(2, np.float32),
         3,
         192,

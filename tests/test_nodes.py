@@ -150,10 +150,10 @@ def joint_states(stamp_ns, q=HOME):
     return m.joint_state([f"joint{i}" for i in range(1, 8)], q, stamp_ns)
 
 
-def plan(stamp_ns, action=(0.0, 0.03, -0.03), fallback=False):
+def plan(stamp_ns, action=(0.0, 0.03, -0.03), fallback=False, **how):
     spec = OnnxWorldModel.load(BUNDLE, device="cpu").card.action
     actions = np.array([action, (0.0, 0.0, 0.0)], np.float32)
-    return plan_message(1, actions, spec, 0.2, stamp_ns, execute_steps=1, fallback=fallback)
+    return plan_message(1, actions, spec, 0.2, stamp_ns, execute_steps=1, fallback=fallback, **how)
 
 
 def commanded(messages):
@@ -174,6 +174,19 @@ def test_the_controller_answers_a_tick_once_plan_and_joints_are_there_in_any_ord
     assert not made.take("/command")  # the joints of that tick are on their way
     made.node.on_joints(joint_states(TICK), envelope())
     assert [stamp for stamp, _ in commanded(made.take("/command"))] == [TICK]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("lockstep", (0.0, 0.03, -0.03)), ("realtime", (0.0, 0.0, 0.0))]
+)
+def test_in_realtime_the_controller_passes_over_what_was_on_its_way(bench, mode, expected):
+    """In lockstep the world waits for the first action, in realtime it is executed by now."""
+    made = controller(bench, mode)
+    made.node.on_joints(joint_states(0), envelope())
+    made.node.on_plan(plan(0, latency_steps=1), envelope())
+    made.node.on_plan(plan(0, action=expected), envelope())
+    (_, ours), (_, wanted) = commanded(made.take("/command"))
+    np.testing.assert_array_equal(ours, wanted)
 
 
 def test_a_repeated_tick_is_answered_again_with_the_same_command(bench):
@@ -244,6 +257,28 @@ def test_the_planner_waits_for_the_goal_that_the_latent_was_seen_under(bench):
     second = made.take("/plan")
     assert len(first) == len(second) == 1
     np.testing.assert_array_equal(first[0].actions, second[0].actions)
+
+
+def test_in_realtime_plans_begin_where_their_delay_ends(bench):
+    """The model's step is 0.2 s: sensors 0.19 s old, and a plan before that took no time, make one step."""
+    made = bench(
+        "planner",
+        "realtime",
+        world_model=BUNDLE,
+        planner={"type": "icem", "horizon": 2},
+        costs=[{"type": "latent_goal"}],
+    )
+    z, now_ns = {"z": np.ones((1, 64), np.float32)}, made.clock.now_ns()
+    made.node.on_goal(latent_message(z, 1, 0, 0.0), envelope())
+    made.node.took_s = 0.0
+    made.node.on_latent(latent_message(z, 1, 0, 0.0), envelope(now_ns - nanoseconds(0.19)))
+    [late] = made.take("/plan")
+    assert (late.latency_steps, late.horizon) == (1, 3)
+    assert not late.actions[:3].any()  # nothing was decided before
+    made.node.took_s = 0.02
+    made.node.on_latent(latent_message(z, 1, TICK, 0.0), envelope(now_ns - nanoseconds(0.07)))
+    [early] = made.take("/plan")
+    assert (early.latency_steps, early.horizon) == (0, 2)
 
 
 def test_a_planner_without_latents_publishes_the_plan_of_doing_nothing(bench):

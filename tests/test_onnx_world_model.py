@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper
 from point_mass import PointMass, encode_graph, make_card, step_graph, write_bundle
 
 from wm_planner.errors import BundleError, ConfigError, PluginError, ShapeError
@@ -11,6 +12,7 @@ from wm_planner.world_models import onnx as onnx_module
 from wm_planner.world_models.base import Observation
 from wm_planner.world_models.card import LatentSpec, NoiseSpec, ObservationSpec, Quantity
 from wm_planner.world_models.onnx import OnnxWorldModel, providers
+from wm_planner.world_models.rollout import rollout_graph
 
 TWO_CAMERAS = ObservationSpec(
     cameras=("front", "side"),
@@ -49,6 +51,15 @@ def test_a_state_that_is_missing_counts_as_zeros(model):
     np.testing.assert_allclose(model.encode(Observation({"front": picture(7)}))["z"], [[7, 7]])
 
 
+def test_a_rollout_longer_than_the_memory_on_the_card_is_refused(tmp_path):
+    write_bundle(tmp_path / "toy", make_card(max_horizon=3))
+    model = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+    latent = {"z": np.zeros((1, 2), np.float32)}
+    model.rollout(latent, ACTIONS)
+    with pytest.raises(ShapeError, match=r"4 steps, toy remembers 3 \(card: max_horizon\)"):
+        model.rollout(latent, np.zeros((5, 4, 2), np.float32))
+
+
 def test_a_rollout_is_the_step_repeated(model):
     latent = {"z": np.array([[1.0, -1.0]], np.float32)}
     rollout = model.rollout(latent, ACTIONS)
@@ -61,6 +72,71 @@ def test_a_rollout_is_the_step_repeated(model):
         now, _ = model.step(now, ACTIONS[:, step])
         np.testing.assert_array_equal(rollout.latents["z"][:, step], now["z"])
     assert not rollout.states and not rollout.outputs
+
+
+@pytest.mark.parametrize("bundle", ["panda_reach_small", "panda_reach", "panda_reach_vjepa2_ac"])
+@pytest.mark.parametrize("horizon", [1, 4])
+def test_a_rollout_in_one_call_is_the_rollout_step_by_step(bundle, horizon):
+    model, rng = OnnxWorldModel.load(f"models/{bundle}", device="cpu"), np.random.default_rng(0)
+    actions = rng.uniform(-0.05, 0.05, (6, horizon, 3)).astype(np.float32)
+    for count in (1, 6):  # one latent for all, or one each
+        size = {z.name: (count, *z.shape) for z in model.card.latents}
+        latent = {name: rng.standard_normal(shape, dtype=np.float32) for name, shape in size.items()}
+        once, stepped = model.rollout(latent, actions), model.step_by_step(latent, actions)
+        assert list(once.latents) == list(stepped.latents) and list(once.states) == list(stepped.states)
+        for name in once.latents:
+            assert once.latents[name].shape == (6, horizon, *size[name][1:])
+            np.testing.assert_allclose(once.latents[name], stepped.latents[name], atol=1e-5)
+
+
+def test_shared_arrays_and_caches_go_through_a_rollout(tmp_path):
+    """z' = z + a + wind + calls, calls' = calls + 1, where the wind is shared and calls are a cache."""
+    card = make_card(
+        latents=(
+            LatentSpec(name="wind", shape=(2,), role="shared"),
+            LatentSpec(name="z", shape=(2,)),
+            LatentSpec(name="calls", shape=(1,), role="cache"),
+        ),
+        capabilities=("reward",),
+    )
+    value = helper.make_tensor_value_info
+    nodes = [
+        helper.make_node("Sum", ["z", "action", "wind", "calls"], ["next.z"]),
+        helper.make_node("Add", ["calls", "one"], ["next.calls"]),
+        helper.make_node("ReduceSum", ["next.z", "axis"], ["output.reward"], keepdims=0),
+    ]
+    inputs = {"wind": [1, 2], "z": ["N", 2], "calls": ["N", 1], "action": ["N", 2]}
+    outputs = {"next.z": ["N", 2], "next.calls": ["N", 1], "output.reward": ["N"]}
+    constants = [
+        helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0]),
+        helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
+    ]
+    ports = [[value(n, TensorProto.FLOAT, s) for n, s in some.items()] for some in (inputs, outputs)]
+    graph = helper.make_graph(nodes, "step", *ports, constants)
+    step = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+    def made(model):
+        return onnx_module.Graph(tmp_path, providers("cpu"), 1, model.SerializeToString())
+
+    model = OnnxWorldModel(card, made(step), made(step), made(rollout_graph(step, card)))
+    latent = {"z": np.zeros((1, 2), np.float32), "wind": np.array([[0.5, -0.5]], np.float32)}
+    once, stepped = model.rollout(latent, ACTIONS), model.step_by_step(latent, ACTIONS)
+    assert list(once.latents) == ["z"]  # neither what is shared nor a cache
+    calls = np.arange(3).cumsum()[:, None]
+    wanted = ACTIONS.cumsum(axis=1) + latent["wind"] * np.arange(1, 4)[:, None] + calls
+    np.testing.assert_allclose(once.latents["z"], wanted, atol=1e-6)
+    np.testing.assert_allclose(stepped.latents["z"], wanted, atol=1e-6)
+    np.testing.assert_allclose(once.outputs["reward"], stepped.outputs["reward"], atol=1e-6)
+
+
+def test_a_large_network_is_asked_step_by_step(tmp_path, monkeypatch):
+    write_bundle(tmp_path / "toy", make_card())
+    whole = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+    monkeypatch.setattr(onnx_module, "LARGEST_ROLLOUT", 10)
+    large = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+    monkeypatch.setattr(large, "step_by_step", lambda latent, actions: "step by step")
+    assert large.rollout({"z": np.zeros((1, 2))}, ACTIONS) == "step by step"
+    assert whole.rollout({"z": np.zeros((1, 2))}, ACTIONS).latents["z"].shape == (5, 3, 2)
 
 
 def test_every_candidate_may_start_from_its_own_latent(model):

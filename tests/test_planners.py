@@ -4,18 +4,30 @@ import sys
 import array_api_strict
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from point_mass import CostOf, PointMass, action_spec, plan_fingerprint, problem, quadratic, reach
+from point_mass import (
+    CostOf,
+    PointMass,
+    action_spec,
+    make_card,
+    plan_fingerprint,
+    problem,
+    quadratic,
+    reach,
+    write_bundle,
+)
 
-from wm_planner.clock import Deadline, ManualClock
+from wm_planner.clock import Deadline, ManualClock, nanoseconds
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.base import PlannerConfig
 from wm_planner.planners.cem import CEM, best, equal_shares, refit, sample
 from wm_planner.planners.icem import ICEM, colour_matrix, coloured
 from wm_planner.planners.mppi import MPPI, weigh
+from wm_planner.planners.noise import mirrored, normal
 
 DISCRETE = ["categorical_cem", "mcts"]  # tests/test_discrete.py
 WITH_GRADIENT = ["gradient"]  # tests/test_gradient.py
@@ -135,6 +147,19 @@ def test_every_candidate_ever_evaluated_is_inside_the_box(name, low, width, seed
 # --- time
 
 
+class Slow(PointMass):
+    """Every rollout takes its time of the clock; the last duration counts for all that follow."""
+
+    def __init__(self, clock, *took_s, **changes):
+        super().__init__(**changes)
+        self.clock, self.took_s = clock, list(took_s)
+
+    def rollout(self, latent, actions, noise=None):
+        took_s = self.took_s.pop(0) if len(self.took_s) > 1 else self.took_s[0]
+        self.clock.set_ns(self.clock.now_ns() + nanoseconds(took_s))
+        return super().rollout(latent, actions, noise)
+
+
 @pytest.mark.parametrize("name", EVERY_PLANNER)
 def test_a_deadline_that_is_past_gives_the_warm_start_unevaluated(name):
     model, clock = PointMass(), ManualClock(5)
@@ -156,13 +181,7 @@ def test_without_a_warm_start_a_past_deadline_gives_zeros_moved_into_the_box():
 @pytest.mark.parametrize("name", ["cem", "icem"])
 def test_a_deadline_cuts_between_iterations_and_the_best_so_far_is_returned(name):
     clock = ManualClock()
-
-    class Slow(PointMass):
-        def rollout(self, latent, actions, noise=None):
-            clock.set_ns(clock.now_ns() + 10_000_000)
-            return super().rollout(latent, actions, noise)
-
-    model = Slow()
+    model = Slow(clock, 0.01)
     deadline = Deadline.after(clock, 0.035)
     plan = build(name, iterations=9).plan(reach([1, 1], model), rng=rng(), deadline=deadline)
     assert plan.deadline_hit
@@ -176,17 +195,44 @@ def test_a_deadline_cuts_between_iterations_and_the_best_so_far_is_returned(name
 def test_a_deadline_cuts_within_a_round_too_where_the_model_takes_few_candidates(name):
     """Ten candidates take 10 ms: of the first round as many are evaluated as 35 ms leave time for."""
     clock = ManualClock()
-
-    class Slow(PointMass):
-        def rollout(self, latent, actions, noise=None):
-            clock.set_ns(clock.now_ns() + 10_000_000)
-            return super().rollout(latent, actions, noise)
-
-    model, deadline = Slow(max_candidates=10), Deadline.after(clock, 0.035)
+    model, deadline = Slow(clock, 0.01, max_candidates=10), Deadline.after(clock, 0.035)
     plan = build(name, samples=64).plan(reach([1, 1], model), rng=rng(), deadline=deadline)
     assert plan.deadline_hit and deadline.left_s() > 0
     assert len(model.seen) == 3 and plan.evaluations == model.evaluations <= 30
     assert np.isfinite(plan.cost)
+
+
+@pytest.mark.parametrize("name", ["cem", "icem", "mppi"])
+def test_no_round_is_begun_in_less_time_than_the_slowest_took(name):
+    """Rounds of 5 ms, the second one interrupted for 20 ms: with 23 ms left no other is begun."""
+    clock = ManualClock()
+    model = Slow(clock, 0.005, 0.022, 0.005)
+    deadline = Deadline.after(clock, 0.05)
+    plan = build(name, iterations=20).plan(reach([1, 1], model), rng=rng(), deadline=deadline)
+    assert plan.deadline_hit and plan.iterations == 3
+    assert deadline.left_s() == pytest.approx(0.018)
+
+
+def test_a_plan_leaves_time_for_an_interruption_that_earlier_plans_met():
+    clock = ManualClock()
+    planner, model, left_s = build("cem", iterations=200), Slow(clock, 0.02, 0.001), []
+    for seed in range(3):
+        deadline = Deadline.after(clock, 0.05)
+        plan = planner.plan(reach([1, 1], model), rng=rng(seed), deadline=deadline)
+        left_s.append(deadline.left_s())
+        assert plan.iterations > 10
+    assert left_s[0] == pytest.approx(0.02)  # the slowest of this plan
+    assert min(left_s[1:]) > 0.009 and max(left_s[1:]) < 0.0136  # no more than a quarter of the time
+
+
+def test_one_very_slow_call_does_not_keep_later_plans_from_beginning():
+    clock = ManualClock()
+    planner, model = build("cem", iterations=9), Slow(clock, 0.3, 0.001)
+    plans = [
+        planner.plan(reach([1, 1], model), rng=rng(), deadline=Deadline.after(clock, 0.05)) for _ in range(2)
+    ]
+    assert [plan.iterations for plan in plans] == [1, 9]
+    assert all(np.isfinite(plan.cost) for plan in plans)
 
 
 def test_without_a_deadline_every_iteration_is_done():
@@ -207,15 +253,25 @@ def test_icem_samples_fewer_candidates_from_round_to_round():
 PLAN_IN_A_NEW_PROCESS = """
 import sys
 sys.path.insert(0, "tests")
-from point_mass import CostOf, PointMass, action_spec, plan_fingerprint, problem, quadratic, reach
-print([plan_fingerprint(name) for name in sys.argv[1:]])
+from point_mass import PointMass, plan_fingerprint
+from wm_planner.world_models.onnx import OnnxWorldModel
+model = OnnxWorldModel.load(sys.argv[1], device="cpu") if sys.argv[1] else PointMass()
+print([plan_fingerprint(name, model) for name in sys.argv[2:]])
 """
 
 
-def test_the_same_seed_gives_the_same_bytes_in_another_process(request):
-    command = [sys.executable, "-c", PLAN_IN_A_NEW_PROCESS, *EVERY_PLANNER]
-    other = subprocess.run(command, cwd=request.config.rootpath, capture_output=True, text=True, check=True)
-    assert other.stdout.strip() == str([plan_fingerprint(name) for name in EVERY_PLANNER])
+@pytest.mark.parametrize("kind", ["numpy", "onnx"])
+def test_the_same_seed_gives_the_same_bytes_in_another_process(kind, request, tmp_path):
+    bundle = ""
+    if kind == "onnx":
+        write_bundle(tmp_path / "toy", make_card())
+        bundle = tmp_path / "toy"
+    command = [sys.executable, "-c", PLAN_IN_A_NEW_PROCESS, str(bundle), *EVERY_PLANNER]
+    run = {"cwd": request.config.rootpath, "capture_output": True, "text": True}
+    one, other = (subprocess.run(command, **run, check=True).stdout for _ in range(2))
+    assert one == other
+    if kind == "numpy":
+        assert one.strip() == str([plan_fingerprint(name) for name in EVERY_PLANNER])
 
 
 @pytest.mark.parametrize("name", EVERY_PLANNER)
@@ -297,6 +353,24 @@ def test_momentum_keeps_a_share_of_the_old_distribution_and_the_floor_holds():
     elites, costs = np.ones((2, 1, 1)), np.zeros(2)
     new_mean, new_std = refit(mean, std, elites, equal_shares(costs), momentum=0.25, floor=np.full(1, 0.3))
     assert (new_mean[0, 0], new_std[0, 0]) == (0.75, 0.3)
+
+
+def test_noise_from_the_table_is_standard_normal():
+    drawn = normal(rng(), (1000, 100))
+    assert drawn.dtype == np.float32
+    assert scipy.stats.kstest(drawn[:, 0], "norm").pvalue > 0.01
+    assert (drawn.mean(), drawn.std()) == pytest.approx((0, 1), abs=0.01)
+    assert np.abs(np.corrcoef(drawn[:, :2].T)[0, 1]) < 0.1
+    np.testing.assert_array_equal(drawn, normal(rng(), (1000, 100)))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8])
+def test_mirrored_noise_is_nothing_then_pairs(count):
+    noise = mirrored(normal(rng(), (count // 2, 3, 2)), count)
+    assert noise.shape == (count, 3, 2) and not noise[0].any()
+    half, pairs = count // 2, (count - 1) // 2
+    np.testing.assert_array_equal(noise[1 : 1 + pairs], -noise[1 + half :])
+    assert len(np.unique(noise[1 : 1 + half])) >= 5 * half
 
 
 def test_white_noise_is_left_white_and_red_noise_is_smooth_and_of_variance_one():

@@ -199,6 +199,38 @@ def rollout(
 
 
 @app.command()
+def calls(
+    overrides: Annotated[list[str] | None, typer.Argument(help="the launch file's argument=value")] = None,
+    launch: Annotated[
+        str, typer.Option(help="launch file whose planner and costs are taken")
+    ] = "panda_reach",
+    model: Models = SHIPPED,
+    repeats: Positive = 40,
+) -> None:
+    """CPU of rollouts and plans: step by step, in one call a rollout, and as one graph of the whole plan."""
+    from wm_planner.evaluation.call_benchmark import call_rows
+    from wm_planner.launching.file import planning
+
+    planner, costs = planning(launch, overrides or ())
+    rows = table(
+        f"{launch}, median CPU of {repeats}: gain over step by step, difference from it, share of the peak "
+        f"in products; {', '.join(f'{key} {value}' for key, value in planner.items())}",
+        *("model", "what", "CPU", "gain", "difference", "peak"),
+    )
+    for name in model:
+        for row in call_rows(name, planner, costs, repeats):
+            rows.add_row(
+                Path(name).name,
+                row.what,
+                f"{row.cpu_ms:.2f} ms",
+                f"{row.gain:.2f}",
+                f"{row.difference:.0e}",
+                f"{row.peak_share:.0%}",
+            )
+    console.print(rows)
+
+
+@app.command()
 def render(scene: str = "sim/panda_reach_wall.py", frames: Positive = 2000) -> None:
     """Camera pictures a second, on one core."""
     from wm_planner.simulation.base import load_scene
@@ -248,11 +280,37 @@ def planners(
     processes: Positive = 100,
     plans: Annotated[int, typer.Option(min=1, help="timed plans a row")] = 200,
     deadline_rounds: Annotated[int, typer.Option(min=0, help="of 500 plans of 50 ms; 0 leaves them out")] = 3,
+    peers: Annotated[
+        bool,
+        typer.Option("--peers", help="only beside other libraries, installed in ~/.cache/wm_planner/peers"),
+    ] = False,
 ) -> None:
     """Planners on problems of known answers, their own speed, and how they keep a deadline."""
+    from wm_planner.evaluation.peer_benchmark import peer_table
     from wm_planner.evaluation.planner_benchmark import planner_tables
 
-    for rows in planner_tables(seeds, processes, plans, deadline_rounds):
+    tables = [peer_table()] if peers else planner_tables(seeds, processes, plans, deadline_rounds)
+    for rows in tables:
+        console.print(rows)
+
+
+@app.command()
+def search(
+    launch: Annotated[str, typer.Argument(help="launch file: scene, horizon and costs")] = "panda_reach_wall",
+    model: str = SHIPPED[0],
+    problems: Annotated[int, typer.Option(min=0, help="recorded in closed loops, five an episode")] = 100,
+    episodes: Annotated[int, typer.Option(min=0, help="in a closed loop with each planner")] = 50,
+    first_seed: Annotated[int, typer.Option(min=0)] = 10_000,
+    log: Annotated[Path | None, typer.Option(help="keep finished episodes here")] = None,
+    workers: Positive = 2,
+) -> None:
+    """Evaluations that a frugal planner needs for the final cost of plain CEM, and the success of both."""
+    from wm_planner.evaluation.episode_log import EpisodeLog
+    from wm_planner.evaluation.search_benchmark import search_tables
+    from wm_planner.launching import file as launch_file
+
+    path = launch_file.find(launch)
+    for rows in search_tables(path, model, problems, episodes, first_seed, EpisodeLog(log), workers):
         console.print(rows)
 
 

@@ -176,15 +176,7 @@ def train(
     """Train a world model on data sets, in one process or in those that torchrun started."""
     from wm_planner.training import run
 
-    overrides = {}
-    for change in changes or ():
-        field, equals, value = change.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {change}: wanted field=value, e.g. --set iterations=100")
-        try:
-            overrides[field] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"--set {change}: the value is not valid YAML") from None
+    overrides = _fields(changes or ())
     with Bar("iteration") as bar:
 
         def report(progress: run.Progress) -> None:
@@ -193,6 +185,20 @@ def train(
                 console.print("stopped at its CPU limit; resume with a higher --set cpu_seconds")
 
         run.train(model_file, data, out, recipe, overrides, report, bar.move)
+
+
+def _fields(changes: list[str] | tuple[()]) -> dict[str, Any]:
+    """What `--set field=value` sets, values read as YAML."""
+    fields = {}
+    for change in changes:
+        field, equals, value = change.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {change}: wanted field=value, e.g. --set iterations=100")
+        try:
+            fields[field] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {change}: the value is not valid YAML") from None
+    return fields
 
 
 @app.command()
@@ -206,6 +212,42 @@ def export(
     card = export_bundle(run, out)
     errors = ", ".join(f"{name} {graph.max_abs_error:.1e}" for name, graph in card.graphs.items())
     console.print(f"{out}: {card.about}\nlargest difference between torch and ONNX Runtime: {errors}")
+
+
+@app.command("export-planner")
+def export_planner(
+    model: Annotated[str, typer.Argument(help="bundle")],
+    out: Annotated[Path, typer.Option(help="file of the planner, planner.onnx")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="the launch file's argument=value")] = None,
+    launch: Annotated[str | None, typer.Option(help="launch file: its planner and costs are taken")] = None,
+    planner: Annotated[
+        str | None, typer.Option(help="without a launch file: icem, cem, ...; to the latent of the goal")
+    ] = None,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="the planner's field=value")] = None,
+) -> None:
+    """Write a whole planner as one ONNX graph, which any ONNX runtime plans with."""
+    from wm_planner.launching.file import planning
+    from wm_planner.portable import export as portable
+
+    if launch is not None and planner is not None:
+        raise ConfigError("got --launch and --planner, wanted one: a launch file has a planner")
+    if launch is None and overrides:
+        raise ConfigError(f"got '{overrides[0]}', wanted --launch with it; fields of a planner are --set")
+    spec, costs = {"type": planner or "icem"}, [{"type": "latent_goal"}]
+    if launch is not None:
+        spec, costs = planning(launch, overrides or ())
+    spec = {**spec, **_fields(changes or ())}
+    made = portable.export_planner(model, spec, costs, out, f"{launch}: " if launch else "")
+    for title, ports in (("takes", made.inputs), ("gives", made.outputs)):
+        console.print(f"{out} {title}")
+        for name, words in ports.items():
+            console.print(f"  {name:20s} {words}", soft_wrap=True, markup=False, highlight=False)
+    told = made.difference
+    console.print(
+        f"{out}: {out.stat().st_size / 1e3:.0f} KB; largest difference from the Python planner in "
+        f"{told.plans} plans: actions {told.actions:.1e} of half their range, cost {told.cost:.1e}",
+        soft_wrap=True,
+    )
 
 
 @app.command("import")

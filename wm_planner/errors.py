@@ -71,7 +71,8 @@ class NodeError(WmError):
 
 EXTRAS = {
     **dict.fromkeys(("mujoco", "gymnasium", "imageio", "matplotlib", "joblib"), "sim"),
-    **dict.fromkeys(("torch", "onnx", "onnxscript", "accelerate", "safetensors", "tensorboardX"), "train"),
+    **dict.fromkeys(("torch", "onnxscript", "accelerate", "safetensors", "tensorboardX"), "train"),
+    **dict.fromkeys(("ndonnx", "spox"), "portable"),
     "pybullet": "bullet",
     **dict.fromkeys(("lxml", "numba", "PIL"), "drive"),
     "pyarrow": "argoverse",

@@ -71,7 +71,8 @@ string[] action_units
 uint32 horizon
 float32[] actions       # (H, A), row-major
 float64 dt_s
-uint32 execute_steps    # how many of them to execute before the next plan
+uint32 latency_steps    # how many of them were on their way when it was planned
+uint32 execute_steps    # how many to execute before the next plan
 bool fallback
 """,
     "PlanInfo": """
@@ -81,6 +82,7 @@ uint64 goal_id
 float64 cost
 string[] term_names
 float64[] term_values   # unweighted
+float64 violation       # by how much limited terms are above their limits, summed
 float32[] spread
 uint32 iterations
 uint32 evaluations

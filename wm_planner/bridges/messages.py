@@ -89,9 +89,15 @@ def latent_message(latent: Latent, goal_id: int, stamp_ns: int, surprise: float)
 
 
 def plan_message(
-    plan_id: int, actions: NDArray[np.float32], spec: ActionSpec, dt_s: float, stamp_ns: int, **how: Any
+    plan_id: int,
+    actions: NDArray[np.float32],
+    spec: ActionSpec,
+    dt_s: float,
+    stamp_ns: int,
+    latency_steps: int = 0,
+    **how: Any,
 ) -> m.Message:
-    """A plan (H, A); `how` says `execute_steps` and `fallback`."""
+    """A plan (L + H, A), the first L `latency_steps`; `how` says `execute_steps` and `fallback`."""
     return m.Plan(
         header=m.header(stamp_ns),
         id=plan_id,
@@ -100,6 +106,7 @@ def plan_message(
         horizon=len(actions),
         actions=np.ascontiguousarray(actions, np.float32).reshape(-1),
         dt_s=dt_s,
+        latency_steps=latency_steps,
         **how,
     )
 
@@ -119,6 +126,7 @@ def plan_info_message(plan_id: int, decision: Decision, stamp_ns: int, **how: An
         cost=plan.cost,
         term_names=list(plan.terms),
         term_values=np.array(list(plan.terms.values()), np.float64),
+        violation=plan.violation,
         spread=plan.spread.astype(np.float32),
         iterations=plan.iterations,
         evaluations=plan.evaluations,

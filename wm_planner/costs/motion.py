@@ -25,7 +25,7 @@ class ActionRate:
         xp = array_namespace(actions)
         first = actions[:, :1, :]  # (N, 1, A)
         if context.last_action is not None:
-            first = xp.broadcast_to(match(context.last_action, actions), first.shape)
+            first = xp.zeros_like(first) + match(context.last_action, actions)
         before = xp.concat([first, actions[:, :-1, :]], axis=1)  # (N, H, A)
         return _mean_square(actions - before, context)
 

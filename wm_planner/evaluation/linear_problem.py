@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.costs.base import Array, Context, Latent, Rollout, WeightedCost
+from wm_planner.evaluation.watched import Watched
 from wm_planner.planners.problem import Problem
 from wm_planner.world_models.base import Observation
 from wm_planner.world_models.card import ActionSpec, Card, LatentSpec, ObservationSpec
@@ -64,30 +65,21 @@ class DoubleIntegrator:
 
 
 class QuadraticCost:
-    """The sum over the steps of x'Qx + u'Ru, of the states that the actions lead to.
-
-    Attributes:
-        curve: candidates evaluated so far, and the least cost among them, call by call.
-    """
+    """The sum over the steps of x'Qx + u'Ru, of the states that the actions lead to."""
 
     q = np.array([1.0, 1.0, 0.1, 0.1])
     r = np.array([0.05, 0.05])
     requires = frozenset({"state:state"})
 
-    def __init__(self) -> None:
-        self.curve: list[tuple[int, float]] = []
-
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Floats:
         states = rollout.states["state"]
         costs: Floats = np.sum(states**2 @ self.q + actions.astype(float) ** 2 @ self.r, axis=1)
-        count, least = self.curve[-1] if self.curve else (0, np.inf)
-        self.curve.append((count + len(actions), min(least, float(costs.min()))))
         return costs
 
 
-def linear_problem() -> tuple[Problem, QuadraticCost]:
+def linear_problem() -> tuple[Problem, Watched]:
     """The problem, and its cost, which keeps the curve."""
-    cost = QuadraticCost()
+    cost = Watched([WeightedCost("lqr", QuadraticCost())])
     return Problem(DoubleIntegrator(), {"state": _START}, [WeightedCost("lqr", cost)], Context()), cost
 
 

@@ -32,6 +32,8 @@ LINEAR: dict[str, Spec] = {
     "iCEM": {"type": "icem", "elites": 50, "noise_beta": 0.5, "decay": 1.0, **_FITTED},
     "MPPI": {"type": "mppi", "elites": 100, **_FITTED},
 }
+NULL = {"horizon": 5, "samples": 300, "iterations": 10, "elites": 30}
+BICYCLE = {"horizon": 30, "samples": 999, "iterations": 1, "elites": 100}
 CURVE = (500, 1000, 2000, 4000, 6000, 8000, 10_000)  # rollouts
 
 
@@ -83,7 +85,7 @@ def planner_tables(seeds: int, processes: int, plans: int, deadline_rounds: int)
         share = f"{tree.optimal} of {tree.processes}"
         trees.add_row(tree.name, share, f"{1e6 * tree.cpu_s:.0f} us")
     yield trees
-    speeds = table(f"one plan, median of {plans}", "planner, problem", "CPU", "wall")
+    speeds = table(f"one plan, of {plans}", "planner, problem", "CPU, median", "wall, mean")
     for speed in speed_rows(plans):
         speeds.add_row(speed.name, f"{1000 * speed.cpu_s:.2f} ms", f"{1000 * speed.wall_s:.2f} ms")
     yield speeds
@@ -113,15 +115,10 @@ def linear_rows(seeds: int = 11) -> list[LinearRow]:
             times.append(time.process_time() - started)
             costs.append(plan.cost / optimum)
             rollouts = plan.evaluations
-            curves.append([_best_after(cost.curve, count) / optimum for count in CURVE])
+            curves.append([cost.best_after(count + 2) / optimum for count in CURVE])  # 2: start and mean
         curve = tuple(float(ratio) for ratio in np.median(curves, axis=0))
         rows.append(LinearRow(name, rollouts, tuple(costs), curve, float(np.median(times))))
     return rows
-
-
-def _best_after(curve: Sequence[tuple[int, float]], rollouts: int) -> float:
-    """The least cost among about so many rollouts: the rounds that were begun before."""
-    return min(least for count, least in curve if count <= rollouts + 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +157,7 @@ def tree_rows(processes: int = 100) -> list[TreeRow]:
 
 @dataclass(frozen=True, slots=True)
 class SpeedRow:
-    """Medians of a plan's time, in seconds."""
+    """A plan's time in seconds: median of the CPU, mean of the wall."""
 
     name: str
     cpu_s: float
@@ -169,29 +166,36 @@ class SpeedRow:
 
 def speed_rows(plans: int = 200) -> list[SpeedRow]:
     """The planners themselves over a model and a cost that do nothing, and one round over the bicycle."""
-    sizes = {"horizon": 5, "samples": 300, "iterations": 10, "elites": 30}
     rows = [
-        _timed(f"{kind}, null cost, 300 x 10 x H 5 x A 10", {"type": kind, **sizes}, _null_problem(), plans)
+        _timed(f"{kind}, null cost, 300 x 10 x H 5 x A 10", {"type": kind, **NULL}, null_problem(), plans)
         for kind in ("cem", "icem", "mppi")
     ]
-    one = {"horizon": 30, "samples": 999, "iterations": 1, "elites": 100}
     rows += [
-        _timed(f"{kind}, bicycle, 1000 x H 30, one round", {"type": kind, **one}, bicycle_problem(), plans)
+        _timed(
+            f"{kind}, bicycle, 1000 x H 30, one round", {"type": kind, **BICYCLE}, bicycle_problem(), plans
+        )
         for kind in ("cem", "mppi")
     ]
     return rows
 
 
 def _timed(name: str, spec: Spec, problem: Problem, plans: int) -> SpeedRow:
+    plan_seconds(spec, problem, range(5))  # warms caches up
+    wall = time.perf_counter()
+    cpu = plan_seconds(spec, problem, range(plans))
+    return SpeedRow(name, float(np.median(cpu)), (time.perf_counter() - wall) / plans)
+
+
+def plan_seconds(spec: Spec, problem: Problem, seeds: Sequence[int]) -> list[float]:
+    """CPU seconds of a plan a seed."""
     planner: Planner = PLANNERS.build(spec, "bench")
     times = []
-    for seed in range(plans + 5):
+    for seed in seeds:
         rng = np.random.default_rng(seed)
-        wall, cpu = time.perf_counter(), time.process_time()
+        started = time.process_time()
         planner.plan(problem, rng=rng)
-        times.append((time.process_time() - cpu, time.perf_counter() - wall))
-    cpu_s, wall_s = np.median(times[5:], axis=0)  # the first ones warm caches up
-    return SpeedRow(name, float(cpu_s), float(wall_s))
+        times.append(time.process_time() - started)
+    return times
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +283,6 @@ class _Nothing:
         return actions[:, 0, 0]
 
 
-def _null_problem() -> Problem:
+def null_problem() -> Problem:
     nothing = _Nothing()
     return Problem(nothing, {"z": np.zeros((1, 1))}, [WeightedCost("nothing", nothing)], Context())

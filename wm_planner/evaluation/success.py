@@ -98,7 +98,11 @@ def success_row(
     near: int | None = None,
 ) -> SuccessRow:
     """Run one row of the table: an episode of `steps` control periods a seed, judged at its end."""
-    results = run_episodes(scene, policy, seeds, steps, disturbance, workers, near)
+    return row_of(name, scene, run_episodes(scene, policy, seeds, steps, disturbance, workers, near), near)
+
+
+def row_of(name: str, scene: str, results: Sequence[EpisodeResult], near: int | None = None) -> SuccessRow:
+    """The row of episodes that were run."""
     ends = [result.end for result in results]
     return SuccessRow(
         policy=name,

@@ -104,6 +104,19 @@ def load(path: Path, name: str, overrides: Iterable[str] = ()) -> LaunchSpec:
     return LaunchSpec(name, document.clock, nodes)
 
 
+def planning(file: str, overrides: Iterable[str] = ()) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What a launch file plans with: its planner and its costs, as they stand there.
+
+    Raises:
+        ConfigError: if none of its nodes plans, or as `load`.
+    """
+    path = find(file)
+    for node in load(path, path.stem, overrides).nodes:
+        if {"planner", "costs"} <= node.params.keys():
+            return node.params["planner"], node.params["costs"]
+    raise ConfigError(f"{path}: no node has a planner and costs; give a launch file that plans")
+
+
 def node_class(program: Path) -> type[Node]:
     """The one `Node` class that a program defines.
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
+from wm_planner.costs.base import match
 from wm_planner.world_models.card import ActionSpec
 
 Actions: TypeAlias = NDArray[np.float32]
@@ -45,8 +47,10 @@ class ActionSpace:
 
     def clip(self, actions: Actions) -> Actions:
         """`actions` (..., A) moved into the box, and to whole numbers where they are choices."""
-        clipped = np.clip(actions, self.low, self.high)
-        return np.rint(clipped) if self.choices else clipped
+        xp = array_namespace(actions)
+        low, high = match(self.low, actions), match(self.high, actions)
+        clipped: Actions = xp.minimum(xp.maximum(actions, low), high)
+        return xp.round(clipped) if self.choices else clipped
 
     def admit(self, plans: Actions, last_action: Actions | None) -> Actions:
         """Plans (..., H, A) moved into the box, and every action within reach of the one before.

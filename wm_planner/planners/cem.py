@@ -1,9 +1,12 @@
 """The cross-entropy method: sample around a mean, refit mean and deviation to the best, repeat."""
 
+import math
+
 import numpy as np
 from array_api_compat import array_namespace
 
 from wm_planner.costs.base import Array
+from wm_planner.planners.noise import mirrored
 from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
 from wm_planner.planners.search import Search
 
@@ -55,17 +58,16 @@ class CEM(SamplingPlanner):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        floor = search.share(config.min_std)
+        xp, floor = array_namespace(search.start), search.share(config.min_std)
         mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
 
         for round_ in search.rounds(config.iterations):
             # 1. Sample; the first candidate is the mean itself.
-            noise = rng.standard_normal((config.samples, *mean.shape), dtype=np.float32)
-            noise[0] = 0
+            noise = mirrored(search.normal(rng, config.samples // 2), config.samples)
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))
             if round_ == 0:
-                candidates[0] = search.start  # which knots may not meet exactly
-                candidates = np.concatenate([candidates, search.proposals])
+                candidates = with_first(candidates, search.start)  # which knots may not meet exactly
+                candidates = xp.concat([candidates, search.proposals])
             # 2. Score.
             costs = search.merits((yield from search.evaluate(candidates)))
             # 3. Refit to the elites.
@@ -74,7 +76,7 @@ class CEM(SamplingPlanner):
             mean, std = refit(mean, std, search.knots(elites), shares, config.momentum, floor)
 
         if search.has_time():
-            yield from search.evaluate(search.actions(space.clip(mean)[None]))
+            yield from search.evaluate(search.actions(space.clip(mean)[None, ...]))
         return search.plan(spread=std)
 
 
@@ -84,10 +86,15 @@ def sample(mean: Array, std: Array, noise: Array, low: Array, high: Array) -> Ar
     return xp.minimum(xp.maximum(mean + std * noise, low), high)  # clip takes twice as long in NumPy
 
 
+def with_first(rows: Array, first: Array) -> Array:
+    """The rows (N, ...), the first of them replaced by `first` (...)."""
+    return array_namespace(rows).concat([first[None, ...], rows[1:, ...]])
+
+
 def best(candidates: Array, costs: Array, count: int) -> tuple[Array, Array]:
     """The `count` candidates (or rows of any kind) of least cost, best first: (K, ...), and costs (K,)."""
     xp = array_namespace(candidates)
-    order = xp.argsort(costs)[:count]
+    order = xp.argsort(costs, stable=False)[:count]  # stable takes three times as long in NumPy
     return xp.take(candidates, order, axis=0), xp.take(costs, order)
 
 
@@ -95,8 +102,7 @@ def equal_shares(costs: Array) -> Array:
     """Shares (K,) of elites by their costs (K,): equal, sum 1; those that are not finite get none."""
     xp = array_namespace(costs)
     finite = xp.astype(xp.isfinite(costs), costs.dtype)
-    count = xp.sum(finite)
-    return finite / xp.maximum(count, xp.ones_like(count))
+    return finite / xp.maximum(xp.sum(finite), 1.0)
 
 
 def refit(
@@ -113,9 +119,14 @@ def refit(
         floor: least deviation, (M, A) or (A,).
     """
     xp = array_namespace(elites)
-    shares = xp.reshape(xp.astype(shares, elites.dtype), (-1, 1, 1))  # (K, 1, 1)
-    fitted_mean = xp.sum(shares * elites, axis=0)
-    fitted_std = xp.sqrt(xp.sum(shares * (elites - fitted_mean) ** 2, axis=0))
+    shares = xp.astype(shares, elites.dtype)
+
+    def expected(values: Array) -> Array:  # (K, M, A) to (M, A)
+        return xp.reshape(shares @ xp.reshape(values, (-1, math.prod(mean.shape))), mean.shape)
+
+    fitted_mean = expected(elites)
+    off = elites - fitted_mean
+    fitted_std = xp.sqrt(expected(off * off))
     step = (1 - momentum) * xp.sum(shares)  # 0 where no elite counts
     new_mean = mean + step * (fitted_mean - mean)
     new_std = xp.maximum(std + step * (fitted_std - std), floor)

@@ -5,6 +5,7 @@ from array_api_compat import array_namespace
 
 from wm_planner.costs.base import Array
 from wm_planner.planners.cem import sample
+from wm_planner.planners.noise import mirrored
 from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
 from wm_planner.planners.search import Search
 
@@ -47,8 +48,7 @@ class Gradient(SamplingPlanner):
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
         mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
-        noise = rng.standard_normal((config.samples, *mean.shape), dtype=np.float32)
-        noise[0] = 0
+        noise = mirrored(search.normal(rng, config.samples // 2), config.samples)
         starts = sample(mean, std, noise, search.low, search.high)
         points = np.concatenate([starts, search.knots(search.proposals)])  # (N, M, A)
         first, second = np.zeros_like(points), np.zeros_like(points)

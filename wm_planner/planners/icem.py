@@ -6,7 +6,7 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import Array
+from wm_planner.costs.base import Array, match
 from wm_planner.planners.cem import CEM, best, equal_shares, refit, sample
 from wm_planner.planners.sampling import Run
 from wm_planner.planners.search import Search
@@ -52,9 +52,9 @@ class ICEM(CEM):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        floor = search.share(config.min_std)
+        xp, floor = array_namespace(search.start), search.share(config.min_std)
         mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
-        kept, kept_table = np.empty((0, *search.start.shape), np.float32), search.nothing
+        kept, kept_table = search.proposals[:0, ...], search.nothing
 
         for round_ in search.rounds(config.iterations):
             # 1. Sample smooth candidates, fewer each round; the first round adds what earlier ticks found.
@@ -62,21 +62,21 @@ class ICEM(CEM):
             smooth = sample(mean, std, coloured(white, self._colour), search.low, search.high)
             candidates = search.actions(smooth)
             if round_ == 0:
-                candidates = np.concatenate([search.start[None], search.proposals, candidates])
+                candidates = xp.concat([search.start[None, ...], search.proposals, candidates])
             # 2. Score; kept elites have their cost already.
             table = yield from search.evaluate(candidates)
-            pool, pool_table = np.concatenate([kept, candidates]), np.concatenate([kept_table, table])
+            pool, pool_table = xp.concat([kept, candidates]), xp.concat([kept_table, table])
             # 3. Refit to the elites, and keep some.
             costs = search.merits(pool_table)
             elites, elite_costs = best(pool, costs, config.elites)
             shares = equal_shares(elite_costs)
             mean, std = refit(mean, std, search.knots(elites), shares, config.momentum, floor)
-            kept = elites[: self._keep]
+            kept = elites[: self._keep, ...]
             kept_table, _ = best(pool_table, costs, self._keep)
 
         if search.has_time():
-            yield from search.evaluate(search.actions(space.clip(mean)[None]))
-        return search.plan(spread=std, elites=kept[np.isfinite(kept_table[:, 0])])
+            yield from search.evaluate(search.actions(space.clip(mean)[None, ...]))
+        return search.plan(spread=std, elites=kept[xp.isfinite(kept_table[:, 0])])
 
     def population(self, round_: int) -> int:
         """Candidates sampled in a round: they decay, but stay twice the elites where samples allow."""
@@ -87,7 +87,7 @@ class ICEM(CEM):
 def coloured(white: Array, matrix: Array) -> Array:
     """White noise (N, H, A) made smooth along H by a colour matrix (H, H)."""
     xp = array_namespace(white)
-    return xp.matmul(matrix, white)
+    return xp.matmul(match(matrix, white), white)
 
 
 def colour_matrix(horizon: int, beta: float) -> NDArray[np.float32]:

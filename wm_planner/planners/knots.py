@@ -3,11 +3,12 @@
 from typing import Any, Literal
 
 import numpy as np
+from array_api_compat import array_namespace
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from wm_planner.config import Config
-from wm_planner.costs.base import Array
+from wm_planner.costs.base import Array, match
 
 
 class Knots(Config, frozen=True, kw_only=True):
@@ -39,15 +40,15 @@ class Curve:
 
     def actions(self, knots: Array) -> Array:
         """Plans (..., H, A) of knots (..., M, A)."""
-        return knots if self._matrix is None else self._matrix @ knots
+        return knots if self._matrix is None else _product(self._matrix, knots)
 
     def fit(self, actions: Array) -> Array:
         """The knots (..., M, A) whose plans are nearest to plans (..., H, A)."""
-        return actions if self._inverse is None else self._inverse @ actions
+        return actions if self._inverse is None else _product(self._inverse, actions)
 
     def pull_back(self, slopes: Array) -> Array:
         """The slopes (..., M, A) of knots, where those of their plans are (..., H, A)."""
-        return slopes if self._matrix is None else self._matrix.T @ slopes
+        return slopes if self._matrix is None else _product(self._matrix.T, slopes)
 
 
 def curve_matrix(horizon: int, knots: Knots) -> NDArray[np.float32]:
@@ -60,6 +61,10 @@ def curve_matrix(horizon: int, knots: Knots) -> NDArray[np.float32]:
     if knots.curve == "linear":
         return _float(np.stack([np.interp(steps, times, column) for column in identity], axis=1))
     return _float(CubicSpline(times, identity, bc_type="natural")(steps))
+
+
+def _product(matrix: NDArray[np.float32], arrays: Array) -> Array:
+    return array_namespace(arrays).matmul(match(matrix, arrays), arrays)
 
 
 def _float(matrix: Any) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan, PlannerConfig
 from wm_planner.planners.knots import Curve
+from wm_planner.planners.pace import Pace
 from wm_planner.planners.problem import Problem, Scores, evaluate_many
 from wm_planner.planners.search import Search, check_kind
 from wm_planner.planners.tree import Floats, Path, Tree
@@ -97,7 +98,7 @@ class MCTS:
             )
         starts = warm_starts or [None] * len(problems)
         searches = [
-            Search(problem, self.horizon, self._curve, start, None, deadline)
+            Search(problem, self.horizon, self._curve, start, None, deadline, Pace())
             for problem, start in zip(problems, starts, strict=True)
         ]
         roots = [_Root(self.config, search, rng) for search, rng in zip(searches, rngs, strict=True)]

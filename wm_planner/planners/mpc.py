@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from wm_planner import config
 from wm_planner.clock import Clock, Deadline, WallClock, seconds
@@ -54,7 +55,7 @@ class RecedingHorizon:
 
     Raises:
         ConfigError: if a cost requires what the model does not offer, the planner is for another kind of
-            actions, or plans end before the next is made.
+            actions, looks further than the model can, or its plans end before the next is made.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
@@ -87,6 +88,13 @@ class RecedingHorizon:
     ) -> None:
         check_costs(model, costs)
         check_kind(planner.discrete, model.card.action.choices, type(planner).__name__, model.card.name)
+        steps, most = config.latency_steps + planner.horizon, model.card.max_horizon
+        if most and steps > most:
+            raise ConfigError(
+                f"latency_steps {config.latency_steps} and the planner's horizon {planner.horizon} are "
+                f"{steps} steps, {model.card.name} remembers {most} (card: max_horizon): lower the "
+                f"horizon to {most - config.latency_steps}, or train with a longer memory"
+            )
         if config.replan_every > planner.horizon:
             raise ConfigError(
                 f"replan_every is {config.replan_every}, the planner's horizon {planner.horizon}: "
@@ -199,7 +207,8 @@ def shifted(actions: Actions, steps: int) -> Actions:
     Repeating is iCEM's way (Pinneri et al. 2020); TD-MPC2 appends zeros instead.
     """
     horizon = actions.shape[-2]
-    later: Actions = actions[..., np.clip(np.arange(horizon) + steps, 0, horizon - 1), :]
+    xp, at = array_namespace(actions), np.clip(np.arange(horizon) + steps, 0, horizon - 1)
+    later: Actions = xp.take(actions, xp.asarray(at), axis=-2)
     return later
 
 

@@ -4,7 +4,8 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from wm_planner.costs.base import Array
-from wm_planner.planners.cem import CEM, best, refit, sample
+from wm_planner.planners.cem import CEM, best, equal_shares, refit, sample
+from wm_planner.planners.noise import mirrored
 from wm_planner.planners.sampling import Run
 from wm_planner.planners.search import Search
 
@@ -38,43 +39,37 @@ class MPPI(CEM):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        floor = search.share(config.min_std)
+        xp, floor = array_namespace(search.start), search.share(config.min_std)
         mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
-        fixed = np.concatenate([search.start[None], search.proposals])
+        fixed = xp.concat([search.start[None, ...], search.proposals])
+        known = search.nothing
 
         for round_ in search.rounds(config.iterations):
             # 1. Sample; the warm start and the proposals are candidates of every round.
-            if round_ == 0:
-                fixed_table = yield from search.evaluate(fixed)
-            noise = rng.standard_normal((config.samples, *mean.shape), dtype=np.float32)
-            noise[0] = 0
+            noise = mirrored(search.normal(rng, config.samples // 2), config.samples)
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))
-            # 2. Score.
-            table = yield from search.evaluate(candidates)
-            pool = np.concatenate([fixed, candidates])
-            costs = search.merits(np.concatenate([fixed_table, table]))
+            pool = xp.concat([fixed, candidates])
+            # 2. Score; the fixed ones once.
+            fresh = yield from search.evaluate(candidates if round_ else pool)
+            table = xp.concat([known, fresh])
+            known = table[: -config.samples, ...]
             # 3. Average.
-            elites, elite_costs = best(pool, costs, config.elites)
+            elites, elite_costs = best(pool, search.merits(table), config.elites)
             shares = weigh(elite_costs, config.temperature)
             mean, std = refit(mean, std, search.knots(elites), shares, config.momentum, floor)
 
         if search.has_time():
-            yield from search.evaluate(search.actions(space.clip(mean)[None]))
+            yield from search.evaluate(search.actions(space.clip(mean)[None, ...]))
         return search.plan(spread=std)
 
 
 def weigh(costs: Array, temperature: float) -> Array:
-    """Shares (K,) of candidates by their costs (K,), sum 1; what is not finite gets none."""
+    """Shares (K,) of candidates by their costs (K,), best first; sum 1, those not finite get none."""
     xp = array_namespace(costs)
-    finite = xp.isfinite(costs)
-    count = xp.sum(xp.astype(finite, costs.dtype))
-    if count == 0:
-        return xp.zeros_like(costs)
-    above = xp.where(finite, costs, xp.zeros_like(costs))
-    mean = xp.sum(above) / count
-    variance = xp.sum(xp.where(finite, (above - mean) ** 2, xp.zeros_like(costs))) / count
-    scale = temperature * xp.sqrt(variance)
-    least = xp.min(xp.where(finite, costs, xp.full_like(costs, xp.inf)))
-    scale = xp.where(scale > 0, scale, xp.ones_like(scale))
-    weights = xp.where(finite, xp.exp(-(above - least) / scale), xp.zeros_like(costs))
-    return weights / xp.sum(weights)
+    shares = equal_shares(costs)
+    finite = xp.where(shares > 0, costs, 0.0)
+    above = xp.where(shares > 0, finite - finite[:1], 0.0)
+    off = above - shares @ above
+    scale = temperature * xp.sqrt(shares @ (off * off))
+    weights = xp.where(shares > 0, xp.exp(-above / xp.where(scale > 0, scale, 1.0)), 0.0)
+    return weights / xp.maximum(xp.sum(weights), 1e-30)  # 0 where no cost is finite, else at least 1

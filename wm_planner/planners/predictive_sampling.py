@@ -1,6 +1,7 @@
 """Predictive sampling: the last plan and Gaussian candidates around it, the best one wins."""
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from wm_planner.planners.cem import sample
 from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
@@ -32,10 +33,10 @@ class PredictiveSampling(SamplingPlanner):
         self.config = config
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
-        mean = search.knots(search.start)  # (M, A)
+        xp, mean = array_namespace(search.start), search.knots(search.start)  # (M, A)
         std = search.share(self.config.std)
         for _ in search.rounds(1):
-            noise = rng.standard_normal((self.config.samples, *mean.shape), dtype=np.float32)
+            noise = search.normal(rng, self.config.samples)
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))
-            yield from search.evaluate(np.concatenate([search.start[None], search.proposals, candidates]))
+            yield from search.evaluate(xp.concat([search.start[None, ...], search.proposals, candidates]))
         return search.plan(spread=std)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from wm_planner.costs.base import Array, Context, Latent, Rollout, WeightedCost
@@ -76,7 +77,7 @@ class Problem:
                 "(wm_planner.training.torch_model:TorchWorldModel), or choose a planner that samples"
             )
         rollout, gradient = self.model.gradient(self.latent, actions, self._objective)
-        return self._scores([self.terms(rollout, actions)]), gradient
+        return self.score(rollout, actions), gradient
 
     def present(self) -> dict[str, float]:
         """The terms, unweighted, of staying where the latent is, save those that need a model's outputs.
@@ -93,12 +94,15 @@ class Problem:
             if not any(need.startswith("output:") for need in cost.cost.requires)
         }
 
-    def terms(self, rollout: Rollout, actions: Array) -> dict[str, NDArray[np.float64]]:
+    def terms(self, rollout: Rollout, actions: Array) -> dict[str, Array]:
         """The terms (N,) by name, unweighted, of imagined `actions` (N, H, A)."""
-        return {
-            cost.name: np.asarray(cost.cost(rollout, actions, self.context), np.float64)
-            for cost in self.costs
-        }
+        given = {cost.name: cost.cost(rollout, actions, self.context) for cost in self.costs}
+        xp = array_namespace(actions)
+        return {name: xp.astype(term, xp.float64) for name, term in given.items()}
+
+    def score(self, rollout: Rollout, actions: Array) -> Scores:
+        """The scores of `actions` (N, H, A) that were imagined in one call."""
+        return self._scores(self.terms(rollout, actions))
 
     def _objective(self, rollout: Rollout, actions: Array) -> Array:
         """The total (N,) in the arrays' own namespace."""
@@ -112,20 +116,21 @@ class Problem:
                 total = total + cost.limit.penalty * excess * (excess > 0)
         return total
 
-    def _scores(self, parts: Sequence[Mapping[str, NDArray[np.float64]]]) -> Scores:
-        terms = {cost.name: np.concatenate([part[cost.name] for part in parts]) for cost in self.costs}
-        total = np.zeros(sum(len(part[self.costs[0].name]) for part in parts))
+    def _scores(self, terms: Mapping[str, Array]) -> Scores:
+        xp = array_namespace(*terms.values())
+        total = xp.zeros_like(terms[self.costs[0].name])
         excess = []
         with np.errstate(invalid="ignore", over="ignore"):
             for cost in self.costs:
+                term = terms[cost.name]
                 if cost.limit is None:
-                    total += cost.weight * terms[cost.name]
+                    total = total + cost.weight * term
                 else:
-                    finite = np.isfinite(terms[cost.name])
-                    excess.append(np.where(finite, terms[cost.name] - cost.limit.at_most, np.inf))
-                    total[~finite] = np.inf
-        total[~np.isfinite(total)] = np.inf
-        return Scores(total, terms, np.stack(excess, axis=1) if excess else np.empty((len(total), 0)))
+                    finite = xp.isfinite(term)
+                    excess.append(xp.where(finite, term - cost.limit.at_most, xp.inf))
+                    total = xp.where(finite, total, xp.inf)
+        total = xp.where(xp.isfinite(total), total, xp.inf)
+        return Scores(total, terms, xp.stack(excess, axis=1) if excess else total[:, None][:, :0])
 
 
 def evaluate_many(problems: Sequence[Problem], candidates: Sequence[Array]) -> list[Scores]:
@@ -134,14 +139,14 @@ def evaluate_many(problems: Sequence[Problem], candidates: Sequence[Array]) -> l
     A model with shared arrays takes one problem a call.
     """
     model = problems[0].model
-    foldable = all(problem.model is model for problem in problems)
-    foldable &= all(spec.role != "shared" for spec in model.card.latents)
     if len(problems) == 1 and len(candidates[0]) <= model.card.max_candidates:
         rollout = model.rollout(problems[0].latent, candidates[0])
-        return [problems[0]._scores([problems[0].terms(rollout, candidates[0])])]
+        return [problems[0].score(rollout, candidates[0])]
+    foldable = all(problem.model is model for problem in problems)
+    foldable &= all(spec.role != "shared" for spec in model.card.latents)
     if len(problems) > 1 and not foldable:
         return [problem.evaluate(some) for problem, some in zip(problems, candidates, strict=True)]
-    parts: list[list[dict[str, NDArray[np.float64]]]] = [[] for _ in problems]
+    parts: list[list[dict[str, Array]]] = [[] for _ in problems]
     for call in _calls([len(some) for some in candidates], model.card.max_candidates):
         actions = [candidates[index][part] for index, part in call]
         latents = [problems[index].latent for index, _ in call]
@@ -150,7 +155,7 @@ def evaluate_many(problems: Sequence[Problem], candidates: Sequence[Array]) -> l
         for (index, _), own in zip(call, actions, strict=True):
             parts[index].append(problems[index].terms(rollout.part(done, done + len(own)), own))
             done += len(own)
-    return [problem._scores(own) for problem, own in zip(problems, parts, strict=True)]
+    return [problem._scores(_end_to_end(own)) for problem, own in zip(problems, parts, strict=True)]
 
 
 def _calls(counts: Sequence[int], most: int) -> Iterator[list[tuple[int, slice]]]:
@@ -179,6 +184,11 @@ def _fold(latents: Sequence[Latent], counts: Sequence[int]) -> Latent:
         name: np.concatenate([np.repeat(z[name], n, axis=0) for z, n in zip(latents, counts, strict=True)])
         for name in latents[0]
     }
+
+
+def _end_to_end(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """The terms of candidates that were imagined in several calls."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _joined(actions: Sequence[Array]) -> Array:

@@ -1,6 +1,7 @@
 """Random shooting: uniform candidates, the best one wins. The baseline of every other planner."""
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
 from wm_planner.planners.search import Search
@@ -17,10 +18,10 @@ class RandomShooting(SamplingPlanner):
         self.config = config
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
-        config, space = self.config, search.space
+        config, space, xp = self.config, search.space, array_namespace(search.start)
         for _ in search.rounds(1):
             shares = rng.random((config.samples, self.curve.knots, space.size), dtype=np.float32)
             shots = search.actions(space.clip(space.low + shares * (space.high - space.low)))  # (N, H, A)
-            yield from search.evaluate(np.concatenate([search.start[None], search.proposals, shots]))
+            yield from search.evaluate(xp.concat([search.start[None, ...], search.proposals, shots]))
         deviation = space.half_range / np.sqrt(np.float32(3))  # of a uniform distribution
         return search.plan(spread=deviation[None])

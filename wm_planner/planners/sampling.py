@@ -10,6 +10,7 @@ from wm_planner.clock import Deadline
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan, PlannerConfig
 from wm_planner.planners.knots import Curve, Knots
+from wm_planner.planners.pace import Pace
 from wm_planner.planners.problem import Problem, Scores, evaluate_many
 from wm_planner.planners.search import Search, check_kind
 
@@ -46,10 +47,16 @@ class SamplingPlanner(ABC):
     def __init__(self, config: SamplingConfig) -> None:
         self._sampling = config
         self.curve = Curve(config.horizon, config.knots)
+        self._pace = Pace()
 
     @property
     def horizon(self) -> int:
         return self._sampling.horizon
+
+    @property
+    def samples(self) -> int:
+        """N, candidates of the first round."""
+        return self._sampling.samples
 
     @abstractmethod
     def search(self, search: Search, rng: np.random.Generator) -> Run:
@@ -82,7 +89,7 @@ class SamplingPlanner(ABC):
             problems, rngs, warm_starts or nothing, proposals or nothing, strict=True
         ):
             check_kind(self.discrete, problem.space.choices, type(self).__name__, problem.model.card.name)
-            search = Search(problem, self.horizon, self.curve, start, proposed, deadline)
+            search = Search(problem, self.horizon, self.curve, start, proposed, deadline, self._pace)
             runs.append(self.search(search, rng))
         return lockstep(problems, runs)
 

@@ -1,25 +1,53 @@
 """One planner call: what was evaluated, the best so far, and whether there is time for more."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
+from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from wm_planner.clock import Deadline
+from wm_planner.costs.base import Array, match
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan
 from wm_planner.planners.knots import Curve
 from wm_planner.planners.merit import Merit, Table, violations
+from wm_planner.planners.noise import normal
+from wm_planner.planners.pace import Pace
 from wm_planner.planners.problem import Problem, Scores
 
 Evaluation: TypeAlias = Generator[Actions, Scores, Table]
 """Asks for the scores of candidates (N, H, A), so that many searches can share a model call."""
 
 
+_CAUTION = 0.25
+"""Share of a plan's time that is at most left unused because earlier plans met interruptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best candidate so far.
+
+    Attributes:
+        actions: (H, A).
+        rank: what it was chosen by, lower is better; infinite before anything was evaluated.
+        row: its row of the table, (1 + C,).
+        terms: of its cost, unweighted.
+    """
+
+    actions: Array
+    rank: Array
+    row: Array
+    terms: Mapping[str, Array] = field(default_factory=dict)
+
+
 class Search:
     """The part that every sampling planner shares, whatever it samples from.
+
+    All arrays are of the namespace of the warm start, so that a search can be traced into a graph.
 
     Args:
         problem: what to minimise.
@@ -28,6 +56,7 @@ class Search:
         warm_start: (H, A), or None.
         proposals: (M, H, A), or None.
         deadline: when to stop, or None.
+        pace: of the planner's earlier calls.
 
     Attributes:
         start: the warm start, or the plan of doing nothing, as the action space admits it, (H, A).
@@ -47,6 +76,7 @@ class Search:
         warm_start: Actions | None,
         proposals: Actions | None,
         deadline: Deadline | None,
+        pace: Pace,
     ) -> None:
         self.problem = problem
         self.space = problem.space
@@ -57,45 +87,47 @@ class Search:
             warm_start = self.space.hold(horizon)
         if proposals is None:
             proposals = np.zeros((0, *plan_shape), np.float32)
-        _check("warm start", warm_start, warm_start.shape == plan_shape, f"{plan_shape}")
-        _check(
+        self._check("warm start", warm_start, warm_start.shape == plan_shape, f"{plan_shape}")
+        self._check(
             "proposals", proposals, proposals.shape[1:] == plan_shape, f"(M, {horizon}, {self.space.size})"
         )
+        xp = array_namespace(warm_start)
         self.start: Actions = self._admit(warm_start)
         self.proposals: Actions = self._admit(proposals)
-        self.low: Actions = np.tile(self.space.low, (curve.knots, 1))
-        self.high: Actions = np.tile(self.space.high, (curve.knots, 1))
+        self.low: Actions = self._at_knots(self.space.low)
+        self.high: Actions = self._at_knots(self.space.high)
         self._merit = Merit(problem.costs)
-        self.nothing: Table = np.empty((0, 1 + self._merit.limits))
-        self._best: Actions = self.start
-        self._rank = np.inf
-        self._row: Table = np.full(1 + self._merit.limits, np.inf)
+        self.nothing: Table = xp.zeros((0, 1 + self._merit.limits), dtype=xp.float64)
+        worst = xp.full((1 + self._merit.limits,), xp.inf, dtype=xp.float64)
+        self._best = Best(self.start, worst[0, ...], worst)
         self._leader: Table | None = None
-        self._terms: dict[str, float] = {}
         self._rounds = self._evaluations = self._not_finite = 0
+        self._pace = pace
+        self._slow_s = min(pace.slow_s(), _CAUTION * self._left_s()) if deadline else 0.0
         self._round_s = self._chunk_s = 0.0
         self._cut = False
 
     def rounds(self, count: int) -> Iterator[int]:
-        """Count iterations from 0 for as long as the deadline leaves time for one like the last."""
+        """Count iterations from 0 for as long as the deadline leaves time for one like the slowest."""
         for index in range(count):
             if not self.has_time():
                 return
             left_s = self._left_s()
             yield index
-            self._round_s = left_s - self._left_s() if self._deadline else 0.0
+            if self._deadline:
+                self._round_s = max(self._round_s, left_s - self._left_s(), self._slow_s)
             self._rounds += 1
             if self._leader is not None:
                 self._merit.update(self._leader)
 
     def has_time(self) -> bool:
-        """Whether the time left is longer than the last round took; False marks the plan as cut."""
+        """Whether the time left is longer than the slowest round took; False marks the plan as cut."""
         self._cut = self._cut or self._left_s() <= self._round_s
         return not self._cut
 
     def share(self, share: float) -> Actions:
         """A share of half the action range at every knot, (M, A)."""
-        return np.tile(share * self.space.half_range, (self._curve.knots, 1))
+        return self._at_knots(share * self.space.half_range)
 
     def actions(self, knots: Actions) -> Actions:
         """Candidates (N, H, A) of knots (N, M, A) in the box, as the action space admits them."""
@@ -107,11 +139,16 @@ class Search:
         knots: Actions = self._curve.fit(actions)
         return knots
 
+    def normal(self, rng: np.random.Generator, count: int) -> Actions:
+        """Standard normal noise at the knots, (count, M, A)."""
+        return normal(rng, (count, *self.low.shape))
+
     def evaluate(self, candidates: Actions) -> Evaluation:
         """The table of `candidates` (N, H, A), infinite where they are not finite; keeps the best.
 
-        Under a deadline they are asked for in chunks of what the model takes; the chunks for which no time is
-        left are not evaluated, and count as infinite.
+        Under a deadline they are asked for in chunks of what the model takes. A chunk is begun if more time
+        is left than the slowest of this plan and, within reason, of recent plans took, or if it is the first;
+        the others are not evaluated, and count as infinite.
         """
         if self._deadline is None:
             return self.note(candidates, (yield candidates))
@@ -124,7 +161,9 @@ class Search:
                 break
             some = candidates[start : start + chunk]
             tables.append(self.note(some, (yield some)))
-            self._chunk_s = left_s - self._left_s()
+            took_s = left_s - self._left_s()
+            self._pace.note(took_s)
+            self._chunk_s = max(self._chunk_s, took_s, self._slow_s)
         return np.concatenate(tables)
 
     def note(self, candidates: Actions, scores: Scores) -> Table:
@@ -133,14 +172,9 @@ class Search:
         if self._merit.limits:
             table = np.concatenate([table, scores.excess], axis=1)
             self._leader = table[int(np.argmin(self.merits(table)))]
-        self._evaluations += len(candidates)
-        self._not_finite += int(np.isinf(scores.total).sum())
+        self._count(scores)
         ranks = self._merit.rank(table)
-        winner = int(np.argmin(ranks))
-        if ranks[winner] < self._rank:
-            self._rank, self._row = float(ranks[winner]), table[winner]
-            self._best = candidates[winner].copy()
-            self._terms = {name: float(values[winner]) for name, values in scores.terms.items()}
+        self._best = self._better(_leading(ranks, table, candidates, scores.terms), self._best)
         return table
 
     def merits(self, table: Table) -> NDArray[np.float64]:
@@ -149,11 +183,12 @@ class Search:
 
     def plan(self, spread: Actions, elites: Actions | None = None) -> Plan:
         """The best so far; `spread` is the standard deviation of the last distribution, (M, A)."""
+        best = self._best
         return Plan(
-            actions=self._best,
-            cost=float(self._row[0]) if self._evaluations else float("nan"),
-            terms=self._terms,
-            violation=float(violations(self._row[None, 1:])[0]) if self._terms else 0.0,
+            actions=best.actions,
+            cost=float(best.row[0]) if self._evaluations else float("nan"),
+            terms={name: float(value) for name, value in best.terms.items()},
+            violation=float(violations(best.row[None, 1:])[0]) if self._leader is not None else 0.0,
             spread=np.mean(spread, axis=0),
             elites=elites,
             iterations=self._rounds,
@@ -161,6 +196,27 @@ class Search:
             not_finite=self._not_finite,
             deadline_hit=self._cut,
         )
+
+    def _count(self, scores: Scores) -> None:
+        self._evaluations += len(scores.total)
+        self._not_finite += int(np.count_nonzero(np.isinf(scores.total)))
+
+    def _better(self, found: Best, best: Best) -> Best:
+        """What was found if it is better than the best, else the best."""
+        return found if found.rank < best.rank else best
+
+    def _check(self, what: str, actions: Actions, fits: bool, wanted: str) -> None:
+        if not fits:
+            raise ShapeError(
+                f"the {what} has shape {actions.shape}, wanted {wanted}: was the horizon changed?"
+            )
+        if not np.isfinite(actions).all():
+            raise ShapeError(f"the {what} holds numbers that are not finite; pass None to start from zeros")
+
+    def _at_knots(self, components: Actions) -> Actions:
+        """A number a component, (A,), at every knot, (M, A)."""
+        there: Actions = match(np.repeat(components[None], self._curve.knots, axis=0), self.start)
+        return there
 
     def _admit(self, plans: Actions) -> Actions:
         return self.space.admit(plans, self.problem.context.last_action)
@@ -187,8 +243,12 @@ def check_kind(discrete: bool, choices: int, planner: str, model: str) -> None:
         )
 
 
-def _check(what: str, actions: Actions, fits: bool, wanted: str) -> None:
-    if not fits:
-        raise ShapeError(f"the {what} has shape {actions.shape}, wanted {wanted}: was the horizon changed?")
-    if not np.isfinite(actions).all():
-        raise ShapeError(f"the {what} holds numbers that are not finite; pass None to start from zeros")
+def _leading(ranks: Array, table: Array, candidates: Array, terms: Mapping[str, Array]) -> Best:
+    """The candidate of least rank."""
+    xp = array_namespace(ranks)
+    at = xp.reshape(xp.argmin(ranks), (1,))
+
+    def row(values: Array) -> Array:
+        return xp.take(values, at, axis=0)[0, ...]
+
+    return Best(row(candidates), row(ranks), row(table), {name: row(term) for name, term in terms.items()})

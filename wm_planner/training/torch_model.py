@@ -61,15 +61,8 @@ class TorchWorldModel(OnnxWorldModel):
                 now[name] = array
                 imagined[name].append(array)
         rollout = self._rollout(
-            {name: torch.stack(steps, dim=1) for name, steps in imagined.items() if steps}
+            {name: torch.stack(steps, dim=1) for name, steps in imagined.items() if steps}, {}
         )
         (slope,) = torch.autograd.grad(objective(rollout, given).sum(), given)
         kept = {name: array.detach().numpy() for name, array in rollout.latents.items()}
-        return self._rollout(kept), slope.numpy()
-
-    def _rollout(self, imagined: dict[str, Array]) -> Rollout:
-        specs = [spec for spec in self.card.latents if spec.role == "candidate"]
-        return Rollout(
-            {spec.name: imagined[spec.name] for spec in specs},
-            {spec.name: imagined[spec.name] for spec in specs if spec.unit is not None},
-        )
+        return self._rollout(kept, {}), slope.numpy()

@@ -151,6 +151,7 @@ class Card(Config, frozen=True, kw_only=True):
         control_dt_s: duration of one step, in seconds.
         capabilities: outputs beyond the latent: reward, value, continue, uncertainty, policy, decode.
         max_candidates: largest N of one call of `step.onnx`.
+        max_horizon: most steps of one rollout, where the model's memory ends; 0 where it does not.
         graphs: "encode", "step", ... to its file's checksum.
         results: rows of the success table the model earned, as printed by `wm bench`.
     """
@@ -165,6 +166,7 @@ class Card(Config, frozen=True, kw_only=True):
     noise: tuple[NoiseSpec, ...] = ()
     capabilities: tuple[str, ...] = ()
     max_candidates: Positive = 512
+    max_horizon: Count = 0
     graphs: dict[str, GraphSpec] = msgspec.field(default_factory=dict)
     training: TrainingRecord | None = None
     results: tuple[dict[str, Any], ...] = ()

@@ -61,8 +61,8 @@ def latent_feed(card: Card, latent: Latent, batch: int | None = None) -> Arrays:
     return {spec.name: np.asarray(latent[spec.name], spec.dtype) for spec in card.latents}
 
 
-def repeated(card: Card, latent: Latent, count: int) -> Arrays:
-    """The arrays of a latent for `count` candidates; shared ones stay as they are.
+def start(card: Card, latent: Latent, count: int) -> Arrays:
+    """The arrays of a latent that `count` candidates start from.
 
     Args:
         latent: arrays (1, ...), or (count, ...) where every candidate starts from its own.
@@ -71,7 +71,12 @@ def repeated(card: Card, latent: Latent, count: int) -> Arrays:
         ShapeError: if an array is missing or of another shape.
     """
     sizes = {len(latent[spec.name]) for spec in card.latents if spec.role != "shared" and spec.name in latent}
-    arrays = latent_feed(card, latent, batch=1 if sizes != {count} else None)
+    return latent_feed(card, latent, batch=1 if sizes != {count} else None)
+
+
+def repeated(card: Card, latent: Latent, count: int) -> Arrays:
+    """The arrays of `start`, one a candidate; shared ones stay as they are."""
+    arrays = start(card, latent, count)
     for spec in card.latents:
         if spec.role != "shared" and len(arrays[spec.name]) != count:
             arrays[spec.name] = np.repeat(arrays[spec.name], count, axis=0)  # (N, ...)
@@ -95,6 +100,12 @@ def checked_actions(card: Card, actions: Array, axes: str) -> NDArray[np.float32
         raise ShapeError(
             f"actions have shape {checked.shape}, the card of {card.name} says "
             f"({', '.join(axes)}, {len(names)}): {', '.join(names)}"
+        )
+    horizon, most = checked.shape[-2], card.max_horizon
+    if axes == "NH" and most and horizon > most:
+        raise ShapeError(
+            f"actions have shape {checked.shape}, {horizon} steps, {card.name} remembers {most} "
+            "(card: max_horizon): lower the planner's horizon"
         )
     return checked
 

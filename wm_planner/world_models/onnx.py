@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
@@ -17,8 +18,16 @@ from wm_planner.errors import BundleError, ConfigError
 from wm_planner.world_models import ports
 from wm_planner.world_models.base import Observation
 from wm_planner.world_models.card import CARD_FILE, Card, read_card
-from wm_planner.world_models.feed import Arrays, checked_actions, latent_feed, observation_feed, repeated
+from wm_planner.world_models.feed import (
+    Arrays,
+    checked_actions,
+    latent_feed,
+    observation_feed,
+    repeated,
+    start,
+)
 from wm_planner.world_models.ports import Port
+from wm_planner.world_models.rollout import ACTIONS, LATENT, NEXT, OUTPUT, rollout_graph
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -32,13 +41,24 @@ _ERRORS_ONLY = 3
 _CUDA = "CUDAExecutionProvider"
 
 
-class OnnxWorldModel:
-    """The contract of a world model on a bundle's `encode.onnx` and `step.onnx`, without noise inputs."""
+LARGEST_ROLLOUT = 200_000_000
+"""Bytes of a step.onnx; a larger one would be in memory twice, for a gain that is nothing to it."""
 
-    def __init__(self, card: Card, encode: "Graph", step: "Graph") -> None:
+
+class OnnxWorldModel:
+    """The contract of a world model on a bundle's `encode.onnx` and `step.onnx`, without noise inputs.
+
+    Args:
+        card: of the bundle.
+        encode, step: its graphs.
+        rollout: the graph of `rollout_graph`; without it rollouts go step by step.
+    """
+
+    def __init__(self, card: Card, encode: "Graph", step: "Graph", rollout: "Graph | None" = None) -> None:
         self._card = card
         self._encode = encode
         self._step = step
+        self._whole = rollout
 
     @classmethod
     def load(cls, folder: str | Path, device: Device = "auto", threads: int = 1) -> "OnnxWorldModel":
@@ -69,7 +89,11 @@ class OnnxWorldModel:
         ports.check(f"{path}: encode.onnx", "output", ports.encode_outputs(card), encode.outputs)
         ports.check(f"{path}: step.onnx", "input", ports.step_inputs(card), step.inputs)
         ports.check(f"{path}: step.onnx", "output", ports.step_outputs(card), step.outputs)
-        return cls(card, encode, step)
+        file = folder / "step.onnx"
+        if file.stat().st_size > LARGEST_ROLLOUT or card.graphs["step"].data_sha256 is not None:
+            return cls(card, encode, step)
+        made = rollout_graph(onnx.load(file), card).SerializeToString()
+        return cls(card, encode, step, Graph(file, chosen, threads, made))
 
     @property
     def card(self) -> Card:
@@ -100,11 +124,19 @@ class OnnxWorldModel:
         return self._advance(latent_feed(self._card, latent), checked_actions(self._card, action, "N"))
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
-        """Imagine `actions` (N, H, A) from one `latent` (1, ...), repeated once, or from N of them.
+        """Imagine `actions` (N, H, A) from one `latent` (1, ...), or from N of them.
 
         Raises:
             ShapeError: for arrays of another shape than the card says.
         """
+        actions = checked_actions(self._card, actions, "NH")
+        if self._whole is None:
+            return self.step_by_step(latent, actions)
+        given = self._whole.run({**start(self._card, latent, len(actions)), ACTIONS: actions})
+        return self._rollout(_named(given, LATENT), _named(given, OUTPUT))
+
+    def step_by_step(self, latent: Latent, actions: Array) -> Rollout:
+        """What `rollout` gives, by a call of `step.onnx` a step."""
         actions = checked_actions(self._card, actions, "NH")
         now = repeated(self._card, latent, len(actions))
         kept = [spec for spec in self._card.latents if spec.role == "candidate"]
@@ -115,35 +147,45 @@ class OnnxWorldModel:
             now.update(after)
             latents.append({spec.name: after[spec.name] for spec in kept})
             outputs.append(given)
-        imagined = {spec.name: _along_horizon(latents, spec.name) for spec in kept}
+        return self._rollout(
+            {spec.name: _along_horizon(latents, spec.name) for spec in kept},
+            {name: _along_horizon(outputs, name) for name in outputs[0]},
+        )
+
+    def _rollout(self, latents: Mapping[str, Array], outputs: Mapping[str, Array]) -> Rollout:
+        kept = [spec for spec in self._card.latents if spec.role == "candidate"]
         return Rollout(
-            latents=imagined,
-            states={spec.name: imagined[spec.name] for spec in kept if spec.unit is not None},
-            outputs={name: _along_horizon(outputs, name) for name in outputs[0]},
+            {spec.name: latents[spec.name] for spec in kept},
+            {spec.name: latents[spec.name] for spec in kept if spec.unit is not None},
+            outputs,
         )
 
     def _advance(self, latent: Arrays, action: NDArray[np.float32]) -> tuple[Arrays, Arrays]:
         given = self._step.run({**latent, "action": np.ascontiguousarray(action)})
-        after = {name.removeprefix("next."): a for name, a in given.items() if name.startswith("next.")}
-        outputs = {name.removeprefix("output."): a for name, a in given.items() if name.startswith("output.")}
-        return after, outputs
+        return _named(given, NEXT), _named(given, OUTPUT)
 
 
 class Graph:
     """One ONNX graph, ready to run: named arrays in, named arrays out.
 
+    Args:
+        path: of the file.
+        providers: to run it, the first that can.
+        threads: of one run.
+        made: the graph itself, where one was made of what the file holds.
+
     Raises:
-        BundleError: if ONNX Runtime cannot load the file.
+        BundleError: if ONNX Runtime cannot load it.
     """
 
-    def __init__(self, path: Path, providers: list[str], threads: int) -> None:
+    def __init__(self, path: Path, providers: list[str], threads: int, made: bytes | None = None) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=providers)
+            self._session = onnxruntime.InferenceSession(made or path, options, providers=providers)
         except Exception as error:  # its exceptions have no class of their own in common
             raise BundleError(
                 f"{path}: ONNX Runtime cannot load it ({error}); export the bundle again"
@@ -193,6 +235,11 @@ def why_no_cuda() -> str | None:
 def _port(argument: Any) -> Port:
     shape = tuple(size if isinstance(size, int) else None for size in argument.shape)
     return Port(argument.name, _DTYPES.get(argument.type, argument.type), shape, "")
+
+
+def _named(arrays: Arrays, prefix: str) -> Arrays:
+    """The arrays whose name begins with `prefix`, by what follows it."""
+    return {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
 
 
 def _along_horizon(steps: list[Arrays], name: str) -> NDArray[Any]:

@@ -1,0 +1,122 @@
+"""The portable planner: one graph that takes a latent and noise, and gives a plan."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import ndonnx
+import numpy as np
+import spox
+from onnx import ModelProto
+
+from wm_planner.costs.base import Array, Context, WeightedCost
+from wm_planner.planners.mpc import shifted
+from wm_planner.planners.problem import Problem
+from wm_planner.planners.sampling import SamplingPlanner
+from wm_planner.portable.tidy import forget_shapes, share_constants
+from wm_planner.portable.tracing import Noise, TracedModel, traced_costs, traced_plan
+from wm_planner.world_models.card import Card, LatentSpec
+
+NOISE, WARM_START, PROPOSALS, LAST_ACTION = "noise", "warm_start", "proposals", "last_action"
+LATENT, GOAL_LATENT, GOAL = "latent.", "goal_latent.", "goal."
+"""Names of inputs, and what they begin with."""
+
+ACTIONS, COST, SPREAD, TERM, NEXT = "actions", "cost", "spread", "term.", "next."
+"""Names of outputs, and what they begin with."""
+
+
+def planner_graph(
+    planner: SamplingPlanner, costs: Sequence[WeightedCost], card: Card, step: ModelProto
+) -> tuple[ModelProto, Noise]:
+    """One graph of a whole planner call, and the noise that it takes.
+
+    Args:
+        planner: what searches.
+        costs: what plans are judged by.
+        card: of the model.
+        step: its step.onnx.
+    """
+    noise, plan_shape = Noise(), (planner.horizon, len(card.action.names))
+    inputs = {
+        **{LATENT + spec.name: _latent(spec) for spec in card.latents if spec.role != "cache"},
+        **{GOAL_LATENT + spec.name: _latent(spec) for spec in card.latents if spec.role == "candidate"},
+        **{GOAL + spec.name: _argument(spec.shape) for spec in card.latents if spec.unit is not None},
+        LAST_ACTION: _argument(plan_shape[1:]),
+        WARM_START: _argument(plan_shape),
+        PROPOSALS: _argument(("M", *plan_shape)),
+    }
+    context = Context(
+        goal=_beginning(inputs, GOAL),
+        goal_latent=_beginning(inputs, GOAL_LATENT),
+        last_action=inputs[LAST_ACTION],
+        previous_plan=inputs[WARM_START],
+    )
+    latent = {**_empty_caches(card), **_beginning(inputs, LATENT)}
+    problem = Problem(TracedModel(card, step), latent, traced_costs(costs), context)  # type: ignore[arg-type]
+    plan: Any = traced_plan(planner, problem, noise, inputs[WARM_START], inputs[PROPOSALS])
+    outputs = {
+        ACTIONS: plan.actions,
+        COST: ndonnx.astype(plan.cost, ndonnx.float32),
+        **{TERM + name: ndonnx.astype(term, ndonnx.float32) for name, term in plan.terms.items()},
+        SPREAD: plan.spread,
+        NEXT + WARM_START: shifted(plan.actions, 1),
+    }
+    if plan.elites is not None:
+        outputs[NEXT + PROPOSALS] = shifted(plan.elites, 1)
+    if noise.array is not None:
+        inputs[NOISE] = noise.array
+    return _built(inputs, outputs), noise
+
+
+def words(name: str, card: Card) -> str:
+    """What an input or output of the graph is."""
+    units = " ".join(
+        f"{axis} [{unit}]" for axis, unit in zip(card.action.names, card.action.units, strict=True)
+    )
+    kind, _, of = name.rpartition(".")
+    meanings = {
+        NOISE: "drawn anew for every plan",
+        WARM_START: f"the plan to start from, {units}; zeros, or `next.warm_start` of the tick before",
+        PROPOSALS: "further plans to try as they are, M may be 0; `next.proposals` where there are any",
+        LAST_ACTION: f"the action executed last, {units}; zeros at rest",
+        ACTIONS: f"the plan, {units}",
+        COST: "of the plan, the weighted sum of its terms; infinite if no candidate had a finite one",
+        SPREAD: f"standard deviation of the last candidates, {units}",
+        NEXT + WARM_START: "the plan moved on by one step, for the next tick",
+        NEXT + PROPOSALS: "further good plans moved on by one step, for the next tick",
+    }
+    prefixes = {
+        LATENT: f"{of} of the latent, as encode.onnx gives it",
+        GOAL_LATENT: f"{of} of the goal's latent, as encode.onnx gives it",
+        GOAL: f"the goal of {of}, in the card's unit",
+        TERM: f"term {of} of the cost, unweighted",
+    }
+    return meanings.get(name) or prefixes[f"{kind}."]
+
+
+def _built(inputs: dict[str, Any], outputs: dict[str, Any]) -> ModelProto:
+    """The graph from inputs to outputs; inputs that no cost reads are left out."""
+    variables = [{name: a.unwrap_spox() for name, a in arrays.items()} for arrays in (inputs, outputs)]
+    model = spox.build(*variables, drop_unused_inputs=True)
+    forget_shapes(model.graph)
+    share_constants(model.graph)
+    ports = {port.name: port for port in model.graph.input}
+    del model.graph.input[:]
+    model.graph.input.extend(ports[name] for name in inputs if name in ports)
+    return model
+
+
+def _latent(spec: LatentSpec) -> Array:
+    return _argument((1, *spec.shape), spec.dtype)
+
+
+def _argument(shape: tuple[int | str, ...], dtype: str = "float32") -> Array:
+    return ndonnx.argument(shape=shape, dtype=getattr(ndonnx, dtype))
+
+
+def _beginning(inputs: dict[str, Array], prefix: str) -> dict[str, Array]:
+    return {name.removeprefix(prefix): a for name, a in inputs.items() if name.startswith(prefix)}
+
+
+def _empty_caches(card: Card) -> dict[str, Array]:
+    caches = [spec for spec in card.latents if spec.role == "cache"]
+    return {spec.name: ndonnx.asarray(np.zeros((1, *spec.shape), spec.dtype)) for spec in caches}
