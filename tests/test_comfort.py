@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import savgol_filter
 
-from wm_planner.driving.comfort import LIMITS, comfort, within_limits
+from wm_planner.driving.comfort import LIMITS, WHOLE_DRIVE, comfort, within_limits
 from wm_planner.errors import ShapeError
 
 DT = 0.1
@@ -26,11 +26,20 @@ def test_windows_are_those_of_nuplan():
     smooth = savgol_filter(acceleration, 8, 2)
     np.testing.assert_allclose(felt.longitudinal, smooth, atol=1e-9)
     np.testing.assert_allclose(felt.longitudinal_jerk, savgol_filter(smooth, 15, 2, 1, DT), atol=1e-9)
-    rate = savgol_filter(yaw, 15, 2, 1, DT)
+    rate = savgol_filter(yaw, 5, 2, 1, DT)
     np.testing.assert_allclose(felt.yaw_rate, rate, atol=1e-9)
-    np.testing.assert_allclose(felt.yaw_acceleration, savgol_filter(yaw, 15, 3, 2, DT), atol=1e-9)
+    np.testing.assert_allclose(felt.yaw_acceleration, savgol_filter(yaw, 5, 3, 2, DT), atol=1e-9)
     magnitude = savgol_filter(np.hypot(acceleration, speed * rate), 8, 2)
     np.testing.assert_allclose(felt.jerk, savgol_filter(magnitude, 15, 2, 1, DT), atol=1e-9)
+
+
+def test_the_whole_drive_may_be_the_window():
+    rng = np.random.default_rng(1)
+    acceleration = rng.normal(size=(3, 40))
+    felt = comfort(np.full((3, 40), 8.0), np.zeros((3, 40)), DT, acceleration, WHOLE_DRIVE)
+    np.testing.assert_allclose(felt.longitudinal, savgol_filter(acceleration, 40, 2), atol=1e-9)
+    smooth = savgol_filter(acceleration, 8, 2)
+    np.testing.assert_allclose(felt.longitudinal_jerk, savgol_filter(smooth, 40, 2, 1, DT), atol=1e-9)
 
 
 def test_headings_may_wrap():

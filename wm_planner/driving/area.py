@@ -79,7 +79,9 @@ class DrivableArea:
         off = self._interpolated(self._signed if seams else self._near, wanted)
         outside = np.asarray(off > tolerance_m)
         unsure = np.abs(off - tolerance_m) <= self.error_m + seams * self.cell_m
-        outside[unsure] = self.polygons.distance(wanted[unsure]) > tolerance_m
+        there = wanted[unsure]
+        polygons = self.polygons
+        outside[unsure] = polygons.distance(there) > tolerance_m if tolerance_m else ~polygons.contain(there)
         return outside
 
     def left_by(self, poses: Floats, size: ArrayLike, tolerance_m: float = 0.3) -> NDArray[np.bool_]:

@@ -18,7 +18,9 @@ Steps = NDArray[np.int64]
 _MARGIN = 1e-2  # m, beyond what circles in float32 get wrong within 10 km
 
 
-def first_hits(ego: Floats, size: ArrayLike, agents: Floats, sizes: ArrayLike) -> Steps:
+def first_hits(
+    ego: Floats, size: ArrayLike, agents: Floats, sizes: ArrayLike, directions: Floats | None = None
+) -> Steps:
     """The first step in which each candidate meets each agent, (N, A); T where it never does.
 
     Args:
@@ -26,12 +28,13 @@ def first_hits(ego: Floats, size: ArrayLike, agents: Floats, sizes: ArrayLike) -
         size: length and width of the ego, (2,), in m.
         agents: the same of A agents, (T, A, 3 or more), or (N, T, A, 3 or more) if they differ by candidate.
         sizes: (A, 2).
+        directions: cosine and sine of the ego's yaw, (N, T, 2), where they are known already.
 
     Raises:
         ShapeError: if the arrays do not fit each other.
     """
     ego, agents, half, halves = _checked(ego, size, agents, sizes)
-    ways = _directions(ego), _directions(agents)
+    ways = _directions(ego) if directions is None else directions, _directions(agents)
     if is_compiled():
         from wm_planner.driving import kernels
 

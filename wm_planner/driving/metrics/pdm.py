@@ -22,7 +22,6 @@ from wm_planner.driving.metrics.drives import Drives
 from wm_planner.driving.metrics.others import OBJECTS, Others
 from wm_planner.driving.metrics.parts import comfortable, drivable_area, steps_down, weighted
 from wm_planner.driving.metrics.situation import Situation
-from wm_planner.driving.tracks import YAW
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -158,7 +157,8 @@ def _imminent(drives: Drives, others: Others, situation: Situation, begun: NDArr
         return soon
     when = np.arange(asked)[:, None] + LATER  # (T, K)
     there = others.states[when.ravel(), :, :3]
-    hits = collision.first_hits(_moved_on(drives, asked), drives.vehicle.size, there, others.sizes)
+    ego, directions = _moved_on(drives, asked)
+    hits = collision.first_hits(ego, drives.vehicle.size, there, others.sizes, directions)
     n, a = np.nonzero((hits < when.size) & ~begun)
     t, later = np.divmod(hits[n, a], len(LATER))
     rear = drives.vehicle.at_rear_axle(drives.states[n, t])
@@ -170,11 +170,16 @@ def _imminent(drives: Drives, others: Others, situation: Situation, begun: NDArr
     return soon
 
 
-def _moved_on(drives: Drives, steps: int) -> Floats:
-    """Poses (N, T K, 3) after each of LATER steps at the velocity of each step; NaN where proposals creep."""
-    states, speed = drives.states[:, :steps], drives.speed[:, :steps]
+def _moved_on(drives: Drives, steps: int) -> tuple[Floats, Floats]:
+    """Poses (N, T K, 3) after each of LATER steps at the velocity of each step, and their directions.
+
+    NaN where proposals creep.
+    """
+    x, y, yaw, speed = np.moveaxis(drives.states[:, :steps, :4], -1, 0)
+    direction = np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
     way = np.where(np.abs(speed) < CREEPING, np.nan, speed * drives.dt)
-    poses = np.repeat(states[:, :, None, :3], len(LATER), axis=2)  # (N, T, K, 3)
-    poses[..., 0] += (way * np.cos(states[..., YAW]))[..., None] * LATER
-    poses[..., 1] += (way * np.sin(states[..., YAW]))[..., None] * LATER
-    return poses.reshape(len(states), -1, 3)
+    poses = np.empty((*yaw.shape, len(LATER), 3))
+    np.add(x[..., None], (way * direction[..., 0])[..., None] * LATER, out=poses[..., 0])
+    np.add(y[..., None], (way * direction[..., 1])[..., None] * LATER, out=poses[..., 1])
+    poses[..., 2] = yaw[..., None]
+    return poses.reshape(len(poses), -1, 3), np.repeat(direction, len(LATER), axis=1)

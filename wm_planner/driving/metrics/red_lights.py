@@ -24,9 +24,9 @@ class RedLights:
         self._behind = Polygons([lanes[index].polygon for index, _ in found])
 
     def run(self, drives: Drives, first_step: int = 0) -> NDArray[np.bool_]:
-        """Which drives have a corner on a lane that is closed just then, (N,).
+        """Which drives enter a lane that is closed just then, with any corner, (N,).
 
-        Lanes that the box is on at the first step are passed over: it has driven there before.
+        Who is on it already may go on.
 
         Args:
             first_step: of the drives, in the lights' count.
@@ -37,8 +37,8 @@ class RedLights:
         held = self._behind.holding(at).reshape(drives.count, drives.steps, -1)
         on = np.zeros((drives.count, drives.steps, len(self._lights) + 1), np.bool_)
         np.put_along_axis(on, held, True, axis=-1)  # the last one takes those that are none
-        entered = on[..., :-1] & ~on[:, :1, :-1]
-        return np.asarray((entered & self._closed(first_step, drives.steps)).any(axis=(1, 2)))
+        entered = on[:, 1:, :-1] & ~on[:, :-1, :-1]
+        return np.asarray((entered & self._closed(first_step, drives.steps)[1:]).any(axis=(1, 2)))
 
     def _closed(self, first: int, steps: int) -> NDArray[np.bool_]:
         """When they are, (T, C)."""

@@ -20,8 +20,6 @@ from wm_planner.errors import ScenarioError
 Floats = NDArray[np.float64]
 Truths = NDArray[np.bool_]
 
-_COARSE_M = 0.5  # cells of areas of which only the inside is asked for
-
 
 class Situation:
     """A road and the route through it.
@@ -84,7 +82,7 @@ class Situation:
 
     def _area(self, indices: Iterable[int]) -> DrivableArea | None:
         outlines = [self.lanes[index].polygon for index in sorted(indices)]
-        return DrivableArea(outlines, _COARSE_M) if outlines else None
+        return DrivableArea(outlines) if outlines else None
 
 
 def _turns(arm: Incoming) -> tuple[int, ...]:
