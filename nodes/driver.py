@@ -125,6 +125,7 @@ class Driver(Node):
             plan_id=self.plans,
             goal_id=0,
             cost=np.nan,
+            violation=0.0,
             term_names=[],
             term_values=np.empty(0),
             spread=np.empty(0, np.float32),

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from node_bench import envelope
 from streets import DT, street
-from test_nodes import Bench, envelope
 
 from wm_planner import messages as m
 from wm_planner import share
@@ -38,19 +38,6 @@ def scenario_file(tmp_path):
     path = tmp_path / "street.xml"
     path.write_bytes(commonroad_text(street([(40.0, 0, 5.0), (10.0, 1, 12.0)], rows=2, goal_x=60.0)))
     return str(path)
-
-
-@pytest.fixture
-def bench():
-    benches = []
-
-    def make(program, mode="lockstep", **params):
-        benches.append(Bench(program, mode, **params))
-        return benches[-1]
-
-    yield make
-    for made in benches:
-        made.close()
 
 
 @pytest.mark.parametrize("command", [(1.5, 0.2), (-3.0, -0.1), (0.0, 0.0)])

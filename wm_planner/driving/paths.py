@@ -154,7 +154,7 @@ def _last_pose(points: Floats, states: Floats) -> Floats:
 
 def _onward(pose: Floats, lanes: Lanes) -> Floats:
     """Points (P, 2) of the lanes ahead of a pose; a metre ahead where there are none."""
-    ahead = pose[:2] + np.array([np.cos(pose[2]), np.sin(pose[2])])
+    ahead: Floats = pose[:2] + np.array([np.cos(pose[2]), np.sin(pose[2])])
     lane = lane_under(lanes, pose)
     if lane == NOWHERE:
         return ahead[None]

@@ -57,29 +57,15 @@ class Hosted(Protocol):
     def action(self) -> ActionSpec: ...
 
 
-class Scene(Protocol):
+class Scene(Hosted, Protocol):
     """What one `sim/<name>.py` declares: a world, its cameras, and a task in it.
 
     Attributes:
-        model_file: the MJCF.
-        cameras: names in the MJCF.
-        image_size: (height, width) of a camera picture, pixels.
-        control_dt_s: time between two commands.
-        action: one action, with its bounds.
+        model_file: the MJCF, which has the cameras.
     """
 
     @property
-    def name(self) -> str: ...
-    @property
     def model_file(self) -> Path: ...
-    @property
-    def cameras(self) -> tuple[str, ...]: ...
-    @property
-    def image_size(self) -> tuple[int, int]: ...
-    @property
-    def control_dt_s(self) -> float: ...
-    @property
-    def action(self) -> ActionSpec: ...
 
     def sample(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Start and goal of an episode: tool positions (3,) in m."""
