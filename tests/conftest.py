@@ -1,4 +1,4 @@
-"""The option `--data=FOLDER`, where data too large for the repository lies; and skips that are seen."""
+"""Options for what is not in the repository (`--data=FOLDER`, `--commonroad=PYTHON`); skips that are seen."""
 
 import os
 from pathlib import Path
@@ -11,6 +11,7 @@ MISSING = pytest.StashKey[set[str]]()
 def pytest_addoption(parser):
     default = Path(__file__).parents[2] / "shared" / "data"
     parser.addoption("--data", type=Path, default=default, help=f"folder of reference data ({default})")
+    parser.addoption("--commonroad", type=Path, help="a Python with CommonRoad's own tools, to compare with")
 
 
 @pytest.fixture(scope="session")

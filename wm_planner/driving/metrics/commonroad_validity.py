@@ -73,7 +73,7 @@ def validity(scenario: Scenario, problem: PlanningProblem, answer: Answer) -> Va
         no_collision=_hits_nothing(scenario, states, vehicle.size, answer.first_step),
         on_road=_stays_on(scenario, states, vehicle.size),
         goal=any(scenario.arrived(goal, states[:, :4], steps).any() for goal in problem.goals),
-        feasible=bool(feasible(vehicle, states, scenario.dt)),
+        feasible=bool(feasible(vehicle, vehicle.at_rear_axle(states), scenario.dt)),
     )
 
 

@@ -1,0 +1,105 @@
+"""Whether answers solve CommonRoad's problems: each condition from both sides."""
+
+import numpy as np
+import pytest
+from small_roads import DT, recorded, scenario
+
+from wm_planner.driving.examples import EXAMPLES
+from wm_planner.driving.metrics.commonroad_validity import validity
+from wm_planner.driving.shapes import Circle, Polygon
+from wm_planner.driving.tracker import Tracker
+from wm_planner.driving.tracks import Obstacle
+from wm_planner.driving.vehicle import BMW_320I
+from wm_planner.driving.writers.solution import Answer
+from wm_planner.errors import ShapeError
+
+STEPS = 91
+
+
+def driven(v=15.5, x=10.0, y=0.0, steps=STEPS):
+    """Straight to the goal at 150 m, (T, 5): x, y, steering, v, yaw."""
+    x = x + v * DT * np.arange(steps)
+    return np.stack([x, np.full(steps, y), 0 * x, np.full(steps, v), 0 * x], axis=1)
+
+
+def checked(states, world=None, first=0, **about):
+    world = world or scenario(v=15.0)
+    return validity(world, world.problems[0], Answer(9, "KS", 2, "SM1", states, first, **about))
+
+
+def test_a_straight_drive_to_the_goal_is_valid():
+    assert checked(driven()).is_valid
+
+
+@pytest.mark.parametrize(
+    ("column", "within", "beyond"), [(0, 0.0995, 0.101), (3, 1.99, 2.01), (4, 0.099, 0.101)]
+)
+def test_the_start_may_be_off_by_a_little(column, within, beyond):
+    for off, starts in ((within, True), (beyond, False)):
+        states = driven(v=15.0)
+        states[0, column] += off
+        assert checked(states).start == starts
+
+
+def test_the_start_has_its_step():
+    assert not checked(driven(), first=1).start
+
+
+@pytest.mark.parametrize(("y", "touches"), [(1.8, True), (1.81, False)])
+def test_boxes_that_touch_collide(y, touches):
+    """Half widths of 0.805 and 1 m."""
+    other = np.tile([60.0, y + 0.005, 0.0, 0.0], (STEPS, 1))
+    assert checked(driven(), scenario(v=15.0, tracks=recorded(other, 3))).no_collision != touches
+
+
+@pytest.mark.parametrize("y", [0.5, 3.0])
+def test_what_stands_is_hit_whatever_its_shape(y):
+    place = np.array([60.0, y])
+    for shape in (Circle(place, 0.5), Polygon(place + [(0, 0.5), (-0.5, -0.5), (0.5, -0.5)])):
+        world = scenario(v=15.0, obstacles=(Obstacle(5, "pillar", (shape,)),))
+        assert checked(driven(), world).no_collision == (y > 2)
+
+
+@pytest.mark.parametrize(("y", "stays"), [(-0.94, True), (-0.95, False)])
+def test_the_box_stays_on_the_lanes(y, stays):
+    states = driven()
+    states[5:, 1] = y
+    assert checked(states).on_road == stays
+
+
+@pytest.mark.parametrize(("steps", "there"), [(88, False), (90, True)])
+def test_the_goal_is_reached_within_its_place(steps, there):
+    """It begins 5 m before 150 m: 87.1 steps of 1.55 m."""
+    assert checked(driven(steps=steps)).goal == there
+
+
+def test_the_goal_has_its_time():
+    late = driven(v=13.0, steps=140)
+    assert not checked(late).goal
+    assert checked(late[:101]).goal is False  # 140 m at step 100
+
+
+def test_what_cannot_be_driven_is_not_feasible():
+    states = driven()
+    states[40:, 1] += 0.3
+    assert not checked(states).feasible
+
+
+def test_a_drive_by_the_rear_axle_is_feasible_around_the_centre():
+    """Steered through a bend: around another point it would slip."""
+    example = EXAMPLES["drive_roundabout"]()
+    rear = BMW_320I.at_rear_axle(example.answer)
+    first = np.array([*rear[0], 0.0, 0.0])
+    states = Tracker(Tracker.Config(), BMW_320I, DT).track(first, rear[None, :, :3])[0]
+    states = BMW_320I.centred(np.concatenate([first[None], states]))
+    answer = Answer(900, "KS", 2, "SM1", states[:, [0, 1, 5, 3, 2]])
+    assert validity(example.scenario, example.scenario.problems[0], answer).is_valid
+    aside = Answer(900, "KS", 2, "SM1", BMW_320I.at_rear_axle(states)[:, [0, 1, 5, 3, 2]])
+    assert not validity(example.scenario, example.scenario.problems[0], aside).feasible
+
+
+def test_another_model_is_refused():
+    world = scenario()
+    answer = Answer(9, "PM", 2, "JB1", np.zeros((5, 4)))
+    with pytest.raises(ShapeError, match="is of model PM and has 5 states, wanted KS and two or more"):
+        validity(world, world.problems[0], answer)
