@@ -8,6 +8,10 @@ from streets import DT, cars, parked, street
 
 from wm_planner import share
 from wm_planner.config import convert
+from wm_planner.driving.metrics.drives import Drives
+from wm_planner.driving.metrics.expert import expert
+from wm_planner.driving.metrics.nuplan import closed_loop
+from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.raster import AGENT, EGO, LIGHTS, BirdsEye
 from wm_planner.driving.readers import read_scenario
 from wm_planner.driving.scenario import PlanningProblem, Start
@@ -246,3 +250,17 @@ def test_the_recorded_ego_is_followed_where_it_drove():
     scenario = street(about={"problems": (), "ego": cars([(0.0, 0, 10.0)], 50)})
     simulator = made(scenario)
     assert along(simulator, 49).success
+
+
+def test_a_history_can_be_scored():
+    simulator = made(street([(40.0, 0, 8.0)]))
+    along(simulator, 60, speed=8.0)
+    history, situation = simulator.history, simulator.drive.situation
+    steps = len(history.ego)
+    drives = Drives(history.vehicle.centred(history.ego)[None], history.vehicle, DT)
+    others = Others.recorded(history.as_scenario(), history.first, steps)
+    wanted = expert(history.scenario, situation, history.poses[0], steps)
+    score = closed_loop(drives, others, situation, wanted)
+    assert wanted.source == "idm"
+    assert score.no_at_fault_collisions[0] == score.drivable_area[0] == score.speed_limit[0] == 1.0
+    assert 0.5 < score.score[0] < 1.0
