@@ -65,7 +65,7 @@ models: data/panda_reach data/panda_reach_wall
 	$(subst ac_jepa,vjepa2_ac,$(TRAIN)) --recipe small --set pretrained=runs/vjepa2 --out runs/panda_reach_vjepa2_ac
 	$(WM) export runs/panda_reach_vjepa2_ac --out models/panda_reach_vjepa2_ac
 
-TWO_STAGES := horizon=6 samples=64 --model models/panda_reach_vjepa2_ac --episodes 100 --no-baselines --no-greedy
+TWO_STAGES := horizon=2 --model models/panda_reach_vjepa2_ac --no-baselines --no-greedy
 
 tables: data/panda_reach_heldout data/panda_reach_wall_heldout
 	$(WM) bench success panda_reach --untrained models/panda_reach_untrained --disturbed 100 --cards

@@ -50,7 +50,7 @@ def test_a_topic_that_begins_like_another_is_not_mixed_up_with_it(peers):
     reader = peers.join("reader", subscribes="/plan")
     matched(writer, reader, "/plan")
     writer.publish("/plan_path", m.Path(m.header(1), []))
-    plan = m.Plan(m.header(2), 1, [], [], 0, np.empty(0, np.float32), 0.1, 1, False)
+    plan = m.Plan(m.header(2), 1, [], [], 0, np.empty(0, np.float32), 0.1, 0, 1, False)
     writer.publish("/plan", plan)
     assert receive(reader).topic == "/plan"
 

@@ -79,3 +79,13 @@ def test_costs_may_require_what_the_card_offers():
     latents = (LatentSpec(name="z", shape=(2,)), LatentSpec(name="pose", shape=(3,), unit="m"))
     card: Card = make_card(latents=latents, capabilities=("reward",))
     assert card.offers == {"latent:z", "latent:pose", "state:pose", "output:reward"}
+
+
+def test_the_representation_is_the_largest_learned_array():
+    latents = (
+        LatentSpec(name="slow", shape=(8,)),
+        LatentSpec(name="tokens", shape=(4, 3)),
+        LatentSpec(name="keys", shape=(400,), role="cache"),
+        LatentSpec(name="joints", shape=(20,), unit="rad"),
+    )
+    assert make_card(latents=latents).representation == "tokens"

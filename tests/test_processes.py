@@ -29,8 +29,8 @@ FAMILIES = {
     "conv": ("models/ac_jepa.py", "small", {**JEPA, "picture": 8, "encoder.channels": [4]}),
     "tokens": ("models/ac_jepa.py", "tokens", {**JEPA, "picture": 16}),
     "video": ("models/vjepa2.py", "small", VIDEO),
-    "ac": ("models/vjepa2_ac.py", "small", {**VIDEO, "tokens": "normed"}),
-    "ac_whitened": ("models/vjepa2_ac.py", "small", {**VIDEO, "tokens": "whitened"}),
+    "ac": ("models/vjepa2_ac.py", "small", {**VIDEO, "tokens": "normed", "slow_features": 0}),
+    "ac_whitened": ("models/vjepa2_ac.py", "small", {**VIDEO, "encoder.dim": 24, "slow_features": 2}),
 }
 BY_BATCH = {"conv", "tokens", "ac_whitened"}  # divided by deviations, which may be small
 

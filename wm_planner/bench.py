@@ -333,6 +333,26 @@ def driving(
 
 
 @app.command()
+def device(
+    size: Annotated[str, typer.Option(help="of V-JEPA 2-AC's encoder")] = "giant",
+    on: Annotated[str, typer.Option(help="cuda or cpu")] = "cuda",
+    reference: Annotated[Path | None, typer.Option(help="checkout of facebookresearch/vjepa2")] = None,
+    samples: Positive = 800,
+    repeats: Positive = 3,
+) -> None:
+    """Seconds an action of V-JEPA 2-AC with torch on a device, beside the published loop in the same run."""
+    from wm_planner.evaluation.device_benchmark import device_benchmark
+
+    rows = table(
+        f"V-JEPA 2-AC {size} on {on}, one step ahead, random weights (median of {repeats})",
+        *("planner", "evaluations", "s an action", "energy"),
+    )
+    for row in device_benchmark(size, on, reference, samples, repeats):
+        rows.add_row(row.what, str(row.evaluations), f"{row.seconds:.3f}", f"{row.energy:.7f}")
+    console.print(rows)
+
+
+@app.command()
 def loop(
     launch: str = "panda_reach",
     model: Models = SHIPPED,

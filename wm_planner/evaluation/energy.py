@@ -89,8 +89,8 @@ def planes(action: ActionSpec, named: Sequence[str] = ()) -> list[Plane]:
 def landscapes(
     model: WorldModel, pair: Pair, over: Sequence[Plane], cells: int = CELLS, metric: Metric = "l1"
 ) -> list[Landscape]:
-    """The landscape of a pair over every plane, `cells` x `cells` actions each."""
-    cost = LatentGoal(LatentGoal.Config(metric=metric, mean_weight=0.0))
+    """The landscape of the model's representation over every plane, `cells` x `cells` actions each."""
+    cost = LatentGoal(LatentGoal.Config(array=model.card.representation, metric=metric, mean_weight=0.0))
     goal = Context(goal_latent=model.encode(pair.after))
     problem = Problem(model, model.encode(pair.before), (WeightedCost("energy", cost),), goal)
     return [_landscape(problem, pair.action, plane, cells) for plane in over]

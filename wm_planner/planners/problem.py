@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, to_device
 from numpy.typing import NDArray
 
 from wm_planner.costs.base import Array, Context, Latent, Rollout, WeightedCost
@@ -98,7 +99,7 @@ class Problem:
         """The terms (N,) by name, unweighted, of imagined `actions` (N, H, A)."""
         given = {cost.name: cost.cost(rollout, actions, self.context) for cost in self.costs}
         xp = array_namespace(actions)
-        return {name: xp.astype(term, xp.float64) for name, term in given.items()}
+        return {name: xp.astype(_brought(term, xp), xp.float64) for name, term in given.items()}
 
     def score(self, rollout: Rollout, actions: Array) -> Scores:
         """The scores of `actions` (N, H, A) that were imagined in one call."""
@@ -184,6 +185,11 @@ def _fold(latents: Sequence[Latent], counts: Sequence[int]) -> Latent:
         name: np.concatenate([np.repeat(z[name], n, axis=0) for z, n in zip(latents, counts, strict=True)])
         for name in latents[0]
     }
+
+
+def _brought(term: Array, xp: Any) -> Array:
+    """A term (N,) in the namespace of the actions, from the device of a model that keeps its arrays there."""
+    return term if array_namespace(term) is xp else xp.asarray(to_device(term, "cpu"))
 
 
 def _end_to_end(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:

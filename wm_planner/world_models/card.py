@@ -8,6 +8,7 @@ units, and gives the latent arrays back as `next.<name>` and outputs as `output.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -170,6 +171,12 @@ class Card(Config, frozen=True, kw_only=True):
     graphs: dict[str, GraphSpec] = msgspec.field(default_factory=dict)
     training: TrainingRecord | None = None
     results: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def representation(self) -> str:
+        """The learned array that says most: the largest. Others are read off it."""
+        learned = [spec for spec in self.latents if spec.unit is None and spec.role == "candidate"]
+        return max(learned, key=lambda spec: math.prod(spec.shape)).name
 
     @property
     def offers(self) -> frozenset[str]:

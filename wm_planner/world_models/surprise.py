@@ -13,14 +13,13 @@ from wm_planner.world_models.base import WorldModel
 class Surprise:
     """Compares each latent with the one imagined from its predecessor and the action executed in between.
 
-    It is the mean squared difference of the largest learned array. These are whitened: 0 is as imagined, 2 as
+    It is the mean squared difference of the card's representation, which is whitened: 0 is as imagined, 2 as
     far off as two unrelated observations.
     """
 
     def __init__(self, model: WorldModel) -> None:
         self._model = model
-        learned = [spec for spec in model.card.latents if spec.unit is None and spec.role == "candidate"]
-        self._array = max(learned, key=lambda spec: math.prod(spec.shape)).name
+        self._array = model.card.representation
         self.reset()
 
     def reset(self) -> None:

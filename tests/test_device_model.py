@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+import torch
+from moving_dot import write
+
+from wm_planner.costs import build_costs
+from wm_planner.costs.base import Context
+from wm_planner.errors import ConfigError
+from wm_planner.evaluation import device_benchmark
+from wm_planner.planners import PLANNERS
+from wm_planner.planners.problem import Problem
+from wm_planner.training.device_model import DeviceModel
+from wm_planner.training.run import train
+from wm_planner.training.torch_model import TorchWorldModel
+from wm_planner.training.trained import Trained
+from wm_planner.world_models.base import Observation
+
+RECIPE = {"iterations": 3, "batch": 4, "clip": 3, "warmup": 2, "picture": 8, "encoder.channels": [4]}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("device")
+    write(folder / "dots", seed=0)
+    train(
+        "models/ac_jepa.py", [folder / "dots"], folder / "run", "small", RECIPE, report=lambda progress: None
+    )
+    return folder / "run"
+
+
+def observation(seed):
+    pictures = np.random.default_rng(seed).integers(256, size=(2, 16, 16, 3), dtype=np.uint8)
+    return Observation(dict(zip(("front", "side"), pictures, strict=True)))
+
+
+def test_plans_on_the_device_are_those_of_arrays_in_numpy(run):
+    trained = Trained.load(run)
+    here, there = TorchWorldModel.of_run(run), DeviceModel(trained.network, trained.card("run", {}))
+    planner = PLANNERS.build({"type": "icem", "horizon": 3, "samples": 16}, "test")
+    costs = build_costs([{"type": "latent_goal"}], "test")
+    plans = []
+    for model in (here, there):
+        goal = Context(goal_latent=model.encode(observation(1)))
+        problem = Problem(model, model.encode(observation(0)), costs, goal)
+        plans.append(planner.plan(problem, rng=np.random.default_rng(0)))
+    np.testing.assert_allclose(plans[0].actions, plans[1].actions, atol=1e-5)
+    assert plans[0].cost == pytest.approx(plans[1].cost, rel=1e-5)
+
+
+def test_rollouts_stay_with_torch(run):
+    trained = Trained.load(run)
+    model = DeviceModel(trained.network, trained.card("run", {}))
+    actions = np.zeros((5, 2, 3), np.float32)
+    latent = model.encode(observation(0))
+    rollout = model.rollout(latent, actions)
+    stepped, _ = model.step({name: z.expand(5, *z.shape[1:]) for name, z in latent.items()}, actions[:, 0])
+    for name, array in rollout.latents.items():
+        assert isinstance(array, torch.Tensor) and array.shape[:2] == (5, 2)
+        torch.testing.assert_close(array[:, 0], stepped[name])
+
+
+@pytest.mark.parametrize(
+    ("size", "device", "reference", "says"),
+    [
+        ("tinny", "cpu", None, "did you mean 'tiny'"),
+        ("tiny", "cuda", None, "torch sees no GPU"),
+        ("tiny", "cpu", "elsewhere", "no checkout of facebookresearch/vjepa2"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(size, device, reference, says, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(device_benchmark, "FRUGAL", ((1, 8),))
+    folder = None if reference is None else tmp_path / reference
+    with pytest.raises(ConfigError, match=says):
+        list(device_benchmark.device_benchmark(size, device, folder, samples=10, repeats=1))
