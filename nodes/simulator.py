@@ -5,17 +5,18 @@ by none is repeated, for nodes that rejoined. In realtime the world runs on by t
 """
 
 from collections import deque
+from typing import Any
 
-import numpy as np
+import msgspec
 
 from wm_planner import messages as m
-from wm_planner.bridges.messages import camera_topic, goal_message, sensor_messages
+from wm_planner.bridges.hosts import check, host_of
+from wm_planner.bridges.messages import goal_message
 from wm_planner.clock import nanoseconds
 from wm_planner.config import Config, Delay, Positive, Seconds, Seed
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
-from wm_planner.simulation.base import Disturbance, load_scene
-from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.simulation.base import Disturbance
 
 SLICE_S = 0.02  # of simulated time between two looks at the clock, in realtime
 LOST = 3  # repeats of a tick after which the episode has failed
@@ -26,11 +27,13 @@ class Simulator(Node):
         """What is simulated.
 
         Attributes:
-            scene: path of the scene file.
+            scene: path of the scene file, or of a traffic scenario.
             steps: control periods an episode.
             seed: of the first episode; the others count up.
             stall_s: wall time after which an unanswered tick is repeated, in lockstep.
             camera_delay_s: time until sensor messages go out, in realtime.
+            disturbance: of a scene.
+            driving: of a scenario: `{vehicle: bmw_320i, agents: {type: idm}}`, see DrivingSimulator.
         """
 
         scene: str
@@ -40,16 +43,21 @@ class Simulator(Node):
         stall_s: Seconds = 3.0
         camera_delay_s: Delay = 0.0
         disturbance: Disturbance = Disturbance()
+        driving: dict[str, Any] = msgspec.field(default_factory=dict)
 
     params: Params
 
+    @classmethod
+    def check(cls, params: Params) -> None:
+        check(params.scene, params.driving)
+
     def configure(self) -> None:
-        self.sim = MujocoSimulator(load_scene(self.params.scene), self.params.disturbance)
+        self.host = host_of(self.params.scene, self.params.disturbance, self.params.driving)
+        self.sim = self.host.simulator
         self.dt_ns = nanoseconds(self.sim.scene.control_dt_s)
-        cameras = [camera_topic(name) for name in self.sim.scene.cameras]
-        topics = ["/clock", "/goal", "/joint_states", "/tcp_pose", "/episode", *cameras]
+        topics = ("/goal", "/episode", *self.host.topics)
         self.out = {topic: self.publisher(topic) for topic in topics}
-        self.subscribe("/command", self.on_command)
+        self.subscribe(self.host.command_topic, self.on_command)
         if self.mode == "lockstep":
             self.stall = self.timer(self.params.stall_s, self.repeat)
         else:
@@ -75,12 +83,14 @@ class Simulator(Node):
         self.tell("started")
         goal_id = self.params.seed + self.episode + 1  # 0 is none
         self.out["/goal"].publish(goal_message(goal_id, self.sim.goal, self.stamp_ns))
+        for topic, message in self.host.opening(self.stamp_ns).items():
+            self.out[topic].publish(message)
         return self.show()
 
     def show(self) -> None:
         """Publish the tick: what the sensors see now, after their delay."""
         self.tell("running")
-        self.sensors = sensor_messages(self.observation, self.sim.joints, self.stamp_ns)
+        self.sensors = self.host.sensors(self.observation, self.stamp_ns)
         if self.mode == "lockstep":
             self.stall.restart()
             return self.send(self.sensors, self.clock.now_ns())
@@ -99,12 +109,12 @@ class Simulator(Node):
             self.out[topic].publish(message, taken_ns)
 
     def on_command(self, message: m.Message, envelope: Envelope) -> None:
-        target = np.asarray(message.points[0].positions)
+        command = self.host.command_of(message)
         if self.mode == "realtime":
             if m.stamp_ns(message) >= self.started_ns:  # one of the episode before may still be on its way
-                self.sim.command(target)
+                self.sim.command(command)
         elif m.stamp_ns(message) == self.stamp_ns:  # a repeated tick may be answered twice
-            self.observation = self.sim.step(target).observation
+            self.observation = self.sim.step(command).observation
             self.stamp_ns += self.dt_ns
             self.end_step()
 

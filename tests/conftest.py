@@ -40,6 +40,22 @@ def shared_data(request, skip_loudly):
     return find
 
 
+@pytest.fixture
+def bench():
+    """Puts node programs on a bench each; see node_bench.py."""
+    from node_bench import Bench  # the engine is not needed to say which data is missing
+
+    benches = []
+
+    def make(program, mode="lockstep", **params):
+        benches.append(Bench(program, mode, **params))
+        return benches[-1]
+
+    yield make
+    for made in benches:
+        made.close()
+
+
 def pytest_terminal_summary(terminalreporter, config):
     for reason in sorted(config.stash.get(MISSING, set())):
         terminalreporter.write_line(f"NOT TESTED: {reason}", red=True, bold=True)

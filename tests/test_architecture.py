@@ -34,6 +34,7 @@ ALLOWED = {
     ("evaluation", "portable"),
     ("evaluation", "bridges"),
     ("simulation", "control"),
+    ("simulation", "driving"),
     ("simulation", "world_models"),
     ("control", "world_models"),
     ("control", "costs"),

@@ -133,7 +133,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(wm, monkeypatch):
                 "--set",
                 "iterations",
             ),
-            "wanted key=value",
+            "wanted field=value",
         ),
     ],
 )

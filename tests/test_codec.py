@@ -4,7 +4,7 @@ from mcap_ros2._dynamic import generate_dynamic
 from toys import joint_state, picture
 
 from wm_planner import messages as m
-from wm_planner.bridges.driving import odometry_message
+from wm_planner.bridges.driving import drive_message, odometry_message
 from wm_planner.errors import MessagingError
 from wm_planner.messaging import codec, topics
 
@@ -51,6 +51,7 @@ def samples() -> dict[str, m.Message]:
         m.Objects(m.header(3, "map"), np.array([7]), ["car"], np.ones(2), np.arange(4.0), 1, np.arange(4.0)),
         m.Map(m.header(3, "map"), "<commonRoad/>", m.named_arrays({"0": np.eye(3, 2)}), np.array([4.5, 1.8])),
         odometry_message(np.array([1.0, 2.0, 0.5, 9.0]), 0.1, 3),
+        drive_message(np.array([0.0, 0.0, 0.0, 8.0, 0.0, 0.5]), np.array([1.0, -0.25]), 0.5, 3),
     ]
     return {codec.type_of(message): message for message in messages}
 

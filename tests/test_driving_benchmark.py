@@ -5,6 +5,7 @@ from wm_planner.bench import app
 from wm_planner.driving import collision
 from wm_planner.driving.vehicle import PACIFICA
 from wm_planner.evaluation.driving_benchmark import Row, Scene, _shapely_work, driving_rows, driving_table
+from wm_planner.evaluation.driving_loop_benchmark import loops
 from wm_planner.terminal import console
 
 
@@ -51,3 +52,10 @@ def test_the_command_prints_every_row():
         "64 px",
     ):
         assert word in result.output
+
+
+def test_a_closed_loop_is_twenty_times_faster_than_time_and_five_times_with_pictures():
+    done = {loop.mode: loop.dt / loop.step_s for loop in loops(["sim/drive_merge.xml"])}
+    assert done["agents replayed"] > 20
+    assert done["agents react"] > 20
+    assert done["agents react, picture of 224 px"] > 5

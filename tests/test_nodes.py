@@ -1,69 +1,18 @@
 """The node programs of the shelf, driven by hand: messages in, messages out, no other process."""
 
-import secrets
-
 import numpy as np
 import pytest
-from toys import new_domain_name
+from node_bench import envelope
 
 from wm_planner import messages as m
-from wm_planner import share
 from wm_planner.bridges.messages import camera_topic, goal_message, latent_message, plan_message
-from wm_planner.clock import ManualClock, nanoseconds
+from wm_planner.clock import nanoseconds
 from wm_planner.errors import NodeError
-from wm_planner.launching.file import node_class
-from wm_planner.messaging.bus import Bus
-from wm_planner.messaging.domain import Domain
-from wm_planner.messaging.wire import Envelope
 from wm_planner.world_models.base import Observation
 from wm_planner.world_models.onnx import OnnxWorldModel
 
 BUNDLE = "models/panda_reach_small"
 TICK = nanoseconds(0.2)
-
-
-class Bench:
-    """One node on a domain of its own, with everything it publishes caught."""
-
-    def __init__(self, program, mode, **params):
-        self.clock = ManualClock(nanoseconds(100.0))
-        self.domain = Domain.named(new_domain_name())
-        self.bus = Bus(self.domain, f"n{secrets.token_hex(2)}", lossless=True, clock=self.clock)
-        kind = node_class(share.find(f"nodes/{program}.py"))
-        self.node = kind(self.bus, kind.Params(**params), mode)
-        self.sent = []
-        self.bus.publish = lambda topic, message, origin_ns=None: self.sent.append((topic, message))
-        self.node.configure()
-        self.node.enter("inactive")
-        self.node.start()
-
-    def take(self, topic):
-        """The messages on `topic` since the last call, and forget all others."""
-        taken = [message for name, message in self.sent if name == topic]
-        self.sent.clear()
-        return taken
-
-    def close(self):
-        self.node.cleanup()
-        self.bus.close(linger_s=0.0)
-        self.domain.remove()
-
-
-@pytest.fixture
-def bench():
-    benches = []
-
-    def make(program, mode="lockstep", **params):
-        benches.append(Bench(program, mode, **params))
-        return benches[-1]
-
-    yield make
-    for made in benches:
-        made.close()
-
-
-def envelope(origin_ns=0):
-    return Envelope(1, origin_ns, 0, 1, 0)
 
 
 def command(stamp_ns, q):

@@ -49,9 +49,9 @@ def test_the_unmodified_task_differs_in_its_physics_alone():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ("planner.horizon", "wanted key=value"),
-        ("steps.more=1", "wanted key=value"),
-        ("steps.more.still=1", "wanted key=value"),
+        ("planner.horizon", "wanted field=value"),
+        ("steps.more=1", "steps has no fields to set"),
+        ("steps.more.still=1", "no fields to set"),
         ("steps=[1", "not valid YAML"),
         ("planner.horizon=0", "horizon is 0"),
         ("physics.planning_model.drop=[sensor]", "did you mean 'sensors'"),

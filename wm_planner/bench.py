@@ -353,11 +353,18 @@ def search(
 def driving(
     candidates: Annotated[int, typer.Option(min=15, help="trajectories of 40 steps")] = 512,
     repeats: Positive = 30,
+    scenario: Annotated[list[str] | None, typer.Option(help="file to simulate, again and again")] = None,
 ) -> None:
-    """The arithmetic of driving in CPU time: numba and NumPy side by side, and shapely if it is there."""
+    """Driving in CPU time: its arithmetic by numba, NumPy and shapely if it is there, and closed loops."""
+    from wm_planner.driving.readers import read_scenario
     from wm_planner.evaluation.driving_benchmark import driving_rows, driving_table
+    from wm_planner.evaluation.driving_loop_benchmark import DRIVES, loops, loops_table, rollouts_text
+    from wm_planner.share import find
 
     console.print(driving_table(driving_rows(candidates, repeats)))
+    scenarios = scenario or DRIVES
+    console.print(loops_table(loops(scenarios)))
+    console.print(rollouts_text(read_scenario(find(scenarios[0]))))
 
 
 @app.command()

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from wm_planner import bench
-from wm_planner.config import assign
+from wm_planner.config import put, setting
 from wm_planner.errors import ConfigError, NodeError, WmError, missing_package
 from wm_planner.terminal import Bar, console, table
 
@@ -176,7 +176,7 @@ def train(
     """Train a world model on data sets, in one process or in those that torchrun started."""
     from wm_planner.training import run
 
-    overrides = _fields(changes or ())
+    overrides = dict(map(setting, changes or ()))
     with Bar("iteration") as bar:
 
         def report(progress: run.Progress) -> None:
@@ -185,14 +185,6 @@ def train(
                 console.print("stopped at its CPU limit; resume with a higher --set cpu_seconds")
 
         run.train(model_file, data, out, recipe, overrides, report, bar.move)
-
-
-def _fields(changes: list[str] | tuple[()]) -> dict[str, Any]:
-    """What `--set field=value` sets, values read as YAML."""
-    fields: dict[str, Any] = {}
-    for change in changes:
-        assign(fields, change)
-    return fields
 
 
 @app.command()
@@ -230,7 +222,8 @@ def export_planner(
     spec, costs = {"type": planner or "icem"}, [{"type": "latent_goal"}]
     if launch is not None:
         spec, costs = planning(launch, overrides or ())
-    spec = {**spec, **_fields(changes or ())}
+    for change in changes or ():
+        put(spec, *setting(change))
     made = portable.export_planner(model, spec, costs, out, f"{launch}: " if launch else "")
     for title, ports in (("takes", made.inputs), ("gives", made.outputs)):
         console.print(f"{out} {title}")

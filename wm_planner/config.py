@@ -69,23 +69,34 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def assign(values: dict[str, Any], change: str) -> None:
-    """Carry out what a command line says as `--set`: "key=value", the key a path as in `planner.horizon=10`.
+def setting(text: str) -> tuple[str, Any]:
+    """Path and value that a command line gives as `--set path=value`, the value in YAML.
 
     Raises:
-        ConfigError: if it is no such text, or the path leads through something that has no keys.
+        ConfigError: if it is no such text.
     """
-    path, equals, text = change.partition("=")
-    *folders, key = path.split(".")
-    place: Any = values
-    for folder in folders:
-        place = place.setdefault(folder, {}) if isinstance(place, dict) else None
-    if not equals or not isinstance(place, dict):
-        raise ConfigError(f"--set {change}: wanted key=value, e.g. --set iterations=100")
+    path, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {text}: wanted field=value, e.g. --set iterations=100")
     try:
-        place[key] = yaml.safe_load(text)
+        return path, yaml.safe_load(value)
     except yaml.YAMLError:
-        raise ConfigError(f"--set {change}: the value is not valid YAML") from None
+        raise ConfigError(f"--set {text}: the value is not valid YAML") from None
+
+
+def put(values: dict[str, Any], path: str, value: object) -> None:
+    """Set one of nested values, named by a dotted path as in `planner.horizon`.
+
+    Raises:
+        ConfigError: if the path leads through something that has no fields.
+    """
+    *parents, last = path.split(".")
+    place: Any = values
+    for parent in parents:
+        place = place.setdefault(parent, {}) if isinstance(place, dict) else None
+    if not isinstance(place, dict):
+        raise ConfigError(f"{path}: {'.'.join(parents)} has no fields to set")
+    place[last] = value
 
 
 def to_builtins(config: msgspec.Struct) -> dict[str, Any]:

@@ -120,9 +120,24 @@ float64[2] ego_size     # length and width, metres
 """,
 }
 
+_ACKERMANN = {
+    "AckermannDrive": """
+float32 steering_angle          # of the front wheel, rad, to the left above 0
+float32 steering_angle_velocity # rad/s, 0 for as quickly as possible
+float32 speed                   # m/s
+float32 acceleration            # m/s^2, 0 for as quickly as possible
+float32 jerk                    # m/s^3, 0 for as quickly as possible
+""",
+    "AckermannDriveStamped": """
+std_msgs/Header header
+ackermann_msgs/AckermannDrive drive
+""",
+}
+
 STORE = get_typestore(Stores.ROS2_JAZZY)
-for _name, _text in _OWN.items():
-    STORE.register(get_types_from_msg(_text, f"wm_planner_msgs/msg/{_name}"))
+for _package, _texts in (("wm_planner_msgs", _OWN), ("ackermann_msgs", _ACKERMANN)):
+    for _name, _text in _texts.items():
+        STORE.register(get_types_from_msg(_text, f"{_package}/msg/{_name}"))
 
 NamedArray: Any = STORE.types["wm_planner_msgs/msg/NamedArray"]
 Latent: Any = STORE.types["wm_planner_msgs/msg/Latent"]
@@ -132,6 +147,8 @@ PlanInfo: Any = STORE.types["wm_planner_msgs/msg/PlanInfo"]
 Episode: Any = STORE.types["wm_planner_msgs/msg/Episode"]
 Objects: Any = STORE.types["wm_planner_msgs/msg/Objects"]
 Map: Any = STORE.types["wm_planner_msgs/msg/Map"]
+AckermannDrive: Any = STORE.types["ackermann_msgs/msg/AckermannDrive"]
+AckermannDriveStamped: Any = STORE.types["ackermann_msgs/msg/AckermannDriveStamped"]
 
 _DTYPES = {
     name: np.dtype(name).newbyteorder("<")

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from wm_planner import messages as m
 from wm_planner.driving.readers.commonroad import commonroad_of
 from wm_planner.driving.scenario import Scenario
-from wm_planner.driving.tracks import no_tracks
+from wm_planner.driving.tracks import SPEED, no_tracks
+from wm_planner.driving.vehicle import STEERING
 from wm_planner.driving.writers.commonroad import commonroad_text
 from wm_planner.errors import MessagingError
 
@@ -121,6 +122,38 @@ def ego_state_of(message: m.Message) -> NDArray[np.float64]:
     pose, turn = message.pose.pose, message.pose.pose.orientation
     yaw = np.arctan2(2 * (turn.w * turn.z + turn.x * turn.y), 1 - 2 * (turn.y**2 + turn.z**2))
     return np.array([pose.position.x, pose.position.y, yaw, message.twist.twist.linear.x])
+
+
+def drive_message(
+    state: NDArray[np.float64], command: NDArray[np.float64], dt: float, stamp_ns: int
+) -> m.Message:
+    """What a vehicle in a state (6,) is to do for `dt` s, from an acceleration and a steering rate (2,).
+
+    It says where that leads to, too; a vehicle that hears no more of it gets there and stays so.
+    """
+    acceleration, rate = command.tolist()
+    drive = m.AckermannDrive(
+        steering_angle=float(state[STEERING]) + rate * dt,
+        steering_angle_velocity=abs(rate),
+        speed=float(state[SPEED]) + acceleration * dt,
+        acceleration=abs(acceleration),
+        jerk=0.0,
+    )
+    return m.AckermannDriveStamped(header=m.header(stamp_ns, EGO_FRAME), drive=drive)
+
+
+def command_of(message: m.Message, state: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
+    """The acceleration and steering rate (2,) by which a vehicle in a state (6,) obeys within `dt` s."""
+    drive = message.drive
+    pull = _held((drive.speed - state[SPEED]) / dt, drive.acceleration)
+    return np.array(
+        [pull, _held((drive.steering_angle - state[STEERING]) / dt, drive.steering_angle_velocity)]
+    )
+
+
+def _held(wanted: float, most: float) -> float:
+    """What is wanted, either way no more than `most`, where that is not 0."""
+    return min(max(wanted, -most), most) if most else wanted
 
 
 def route_message(points: NDArray[np.float64], stamp_ns: int) -> m.Message:

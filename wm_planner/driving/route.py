@@ -69,7 +69,7 @@ def route_to_goal(scenario: Scenario, problem: PlanningProblem, lanes: Lanes) ->
             f"({_named(lanes, starts)}) to those of its goal ({_named(lanes, goals)})"
         )
     begin = Centreline(lanes[found[0]].centre).project([start.x, start.y]).s / lanes.lengths[found[0]]
-    return _along(lanes, _onward(lanes, found), float(begin))
+    return _along(lanes, onward(lanes, found), float(begin))
 
 
 def driven_route(lanes: Lanes | None, states: Floats) -> Route:
@@ -78,7 +78,7 @@ def driven_route(lanes: Lanes | None, states: Floats) -> Route:
     found = [lane for lane, _ in groupby(lane for lane in followed if lane != NOWHERE)]
     if not lanes or not found:
         return Route((), frozenset(), _own_line(states), np.zeros(0), np.zeros(0))
-    return _along(lanes, _onward(lanes, found))
+    return _along(lanes, onward(lanes, found))
 
 
 def _starts(lanes: Lanes, start: Start) -> Mapping[int, float]:
@@ -138,9 +138,9 @@ def _traced(came: Mapping[int, int], lane: int) -> list[int]:
     return way[::-1]
 
 
-def _onward(lanes: Lanes, found: Sequence[int]) -> list[int]:
-    """The lanes, and the straightest that follow them."""
-    way, left = list(found), _ONWARD_M
+def onward(lanes: Lanes, found: Sequence[int], length_m: float = _ONWARD_M) -> list[int]:
+    """The lanes by index, and the straightest that follow them, until those are `length_m` long or end."""
+    way, left = list(found), length_m
     while left > 0 and (after := [a for a in lanes.indices(lanes[way[-1]].successors) if a not in way]):
         heading = _heading(lanes, way[-1], -1)
         way.append(min(after, key=lambda lane: abs(np.angle(_heading(lanes, lane, -1) / heading))))

@@ -5,7 +5,7 @@ front wheel [rad]; a command is an acceleration [m/s^2] and a steering rate [rad
 name the centre instead of the rear axle: `centred` and `at_rear_axle` turn one into the other.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -158,7 +158,9 @@ VW_VANAGON = Vehicle(
 )
 """CommonRoad's vehicles 1 to 3. Source: Althoff and Würsching 2020, CommonRoad: Vehicle Models, table 6."""
 
-VEHICLES = {
+VehicleName = Literal["pacifica", "ford_escort", "bmw_320i", "vw_vanagon"]
+
+VEHICLES: dict[VehicleName, Vehicle] = {
     "pacifica": PACIFICA,
     "ford_escort": FORD_ESCORT,
     "bmw_320i": BMW_320I,

@@ -15,6 +15,9 @@ from wm_planner.node.node import DIAGNOSTICS
 SILENT_S = 3.0
 """Nodes report every second; one that has not for this long is stopped or stuck."""
 
+CARS_M = 10.0
+"""Distances from which on metres are read more easily than centimetres."""
+
 NEWS = ("died", "respawned", "killed")
 """Kinds of events that a person should hear of."""
 
@@ -79,8 +82,8 @@ class Live:
         for episode in ended[self._shown :]:
             verdict = "reached" if episode.success else episode.reason or "missed"
             self._console.print(
-                f"episode {episode.episode:3d}  {100 * episode.distances_m[0]:5.1f} cm to "
-                f"{100 * episode.end_m:4.1f} cm  {verdict}"
+                f"episode {episode.episode:3d}  {_length(episode.distances_m[0], 5)} to "
+                f"{_length(episode.end_m, 4)}  {verdict}"
             )
         self._shown = len(ended)
         self._progress.update(self._task, completed=len(ended), description=self._headline())
@@ -111,3 +114,8 @@ class Live:
         if self._bus is not None:
             self._bus.close()
         self._progress.stop()
+
+
+def _length(metres: float, width: int) -> str:
+    """A distance in the unit of arms, or in that of cars."""
+    return f"{100 * metres:{width}.1f} cm" if metres < CARS_M else f"{metres:{width}.1f} m"

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from wm_planner import share
-from wm_planner.config import Config, Positive, assign, convert, read_yaml
+from wm_planner.config import Config, Positive, convert, put, read_yaml, setting
 from wm_planner.costs import build_costs
 from wm_planner.costs.base import Context
 from wm_planner.evaluation.policies import FromPhysics
@@ -53,7 +53,7 @@ class PhysicsTask(Config, frozen=True, kw_only=True):
         path = Path(name) if name.endswith(".yaml") else Path("sim") / f"{name}.yaml"
         values = read_yaml(share.find(path))
         for change in changes:
-            assign(values, change)
+            put(values, *setting(change))
         task = convert(values, cls, f"{path}: ")
         PLANNERS.build(task.planner, f"{path}: planner")
         build_costs(task.costs, f"{path}: costs")

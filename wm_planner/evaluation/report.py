@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Group
 
 from wm_planner.evaluation.run_statistics import RunFigures, Spread
-from wm_planner.evaluation.statistics import Rate
+from wm_planner.evaluation.statistics import Rate, rate
 from wm_planner.terminal import table
 
 SUMMARY_FILE = "summary.json"
@@ -36,6 +36,10 @@ def tables(figures: RunFigures) -> Group:
             f"{interval.share:.1%}",
             f"{row.low:.1%} to {row.high:.1%}",
         )
+    own = rate(sum(episode.success for episode in figures.episodes), len(figures.episodes))
+    if figures.success and own.successes != figures.success[0].successes:
+        share = (f"{own.successes} of {own.trials}", f"{own.share:.1%}", f"{own.low:.1%} to {own.high:.1%}")
+        success.add_row("its own measure", *share)
     spreads = table(
         f"{figures.plans} plans for {figures.steps} steps, {figures.deadline_misses} deadline misses, "
         f"{figures.fallbacks} fallbacks",

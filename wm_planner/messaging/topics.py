@@ -62,6 +62,13 @@ TOPICS = (
         "controller to simulator and robot, every tick; perception and planner read the last action",
     ),
     Topic(
+        "/drive",
+        "ackermann_msgs/msg/AckermannDriveStamped",
+        False,
+        True,
+        "driver or controller to simulator and vehicle, every tick: what /command is to an arm",
+    ),
+    Topic(
         "/odom",
         "nav_msgs/msg/Odometry",
         False,

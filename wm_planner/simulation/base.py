@@ -13,6 +13,7 @@ from wm_planner.errors import SimulationError
 from wm_planner.plugins import load_file
 from wm_planner.share import find
 from wm_planner.world_models.base import Observation
+from wm_planner.world_models.card import ActionSpec
 from wm_planner.world_models.plant import Plant
 
 
@@ -32,6 +33,28 @@ class Disturbance(Config, frozen=True, kw_only=True):
     light_scale: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     distractors: Count = 0
     seed: Seed = 0
+
+
+class Hosted(Protocol):
+    """What a simulator tells of the scene or scenario that it hosts.
+
+    Attributes:
+        cameras: names of the pictures in an observation.
+        image_size: (height, width) of each, pixels.
+        control_dt_s: time between two commands.
+        action: one action, with its bounds.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def cameras(self) -> tuple[str, ...]: ...
+    @property
+    def image_size(self) -> tuple[int, int]: ...
+    @property
+    def control_dt_s(self) -> float: ...
+    @property
+    def action(self) -> ActionSpec: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +79,14 @@ class Task(NamedTuple):
     position: NDArray[np.float64]
 
 
-class Scene(Plant, Protocol):
+class Scene(Hosted, Plant, Protocol):
     """What one `sim/<name>.py` declares: a world, its cameras, its robot's control, and a task in it.
 
     Attributes:
-        cameras: names in the MJCF.
-        image_size: (height, width) of a camera picture, pixels.
         point: which of the `points` is to be brought to the goal.
         success_radius: how near counts as there, m.
     """
 
-    @property
-    def cameras(self) -> tuple[str, ...]: ...
-    @property
-    def image_size(self) -> tuple[int, int]: ...
     @property
     def point(self) -> str: ...
     @property
@@ -105,7 +122,7 @@ class Simulator(Protocol):
     """A world that answers commands; it stands still between two steps."""
 
     @property
-    def scene(self) -> Scene: ...
+    def scene(self) -> Hosted: ...
 
     def reset(self, seed: int) -> Observation:
         """Start the episode of `seed`: the same seed gives the same episode."""
@@ -121,8 +138,30 @@ class Simulator(Protocol):
         """Where the goal truly is, (3,) in m; for scoring, never for planning."""
         ...
 
+    @property
+    def distance(self) -> float:
+        """How far the goal is now, in m."""
+        ...
+
+    @property
+    def reached(self) -> bool:
+        """Whether the task is done."""
+        ...
+
     def step(self, command: NDArray[np.float64]) -> StepResult:
         """Advance by one control period with `command`, the robot's own command vector."""
+        ...
+
+    def command(self, command: NDArray[np.float64], /) -> None:
+        """From now on obey `command`: `step` is this, and `advance` by a control period."""
+        ...
+
+    def advance(self, seconds: float) -> object:
+        """Let time pass under the last command."""
+        ...
+
+    def observe(self) -> Observation:
+        """What the sensors say now."""
         ...
 
     def save(self) -> Any:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from wm_planner.config import Config, Count, Positive, Seed, convert, to_builtins
+from wm_planner.config import Config, Count, Positive, Seed, convert, put, to_builtins
 
 PositiveReal = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -77,9 +77,5 @@ def changed(recipe: RecipeT, overrides: Mapping[str, Any], where: str) -> Recipe
     """
     values = to_builtins(recipe)
     for path, value in overrides.items():
-        *parents, last = path.split(".")
-        place = values
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = value
+        put(values, path, value)
     return convert(values, type(recipe), where)

@@ -1,0 +1,144 @@
+"""The driver node: from map, route, odometry and objects to /drive, by a planner and the tracker behind it.
+
+It answers every tick. In realtime it is the newest one, and a vehicle that hears nothing more keeps to the
+speed and the angle that it was told last.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from wm_planner import messages as m
+from wm_planner.bridges.driving import (
+    drive_message,
+    ego_state_of,
+    objects_of,
+    route_message,
+    route_of,
+    scenario_of,
+)
+from wm_planner.clock import nanoseconds, seconds
+from wm_planner.config import Config
+from wm_planner.driving.boxes import boxes
+from wm_planner.driving.lanes import Lanes
+from wm_planner.driving.metrics.others import Others
+from wm_planner.driving.paths import Path
+from wm_planner.driving.planners.base import DRIVERS, View
+from wm_planner.driving.tracker import Tracker
+from wm_planner.driving.tracks import SPEED
+from wm_planner.driving.vehicle import STEERING, VEHICLES, VehicleName
+from wm_planner.errors import NodeError
+from wm_planner.messaging.wire import Envelope
+from wm_planner.node import Node, run
+
+ROLLING = 0.5  # m/s, from which the rate of yaw tells the steering
+
+
+class Driver(Node):
+    class Params(Config, frozen=True, kw_only=True):
+        """Who drives what.
+
+        Attributes:
+            planner: `{type: idm, ...}`.
+            vehicle: the one that is driven.
+            speed: wanted where no limit is known, in m/s.
+        """
+
+        planner: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "idm"})
+        vehicle: VehicleName = "bmw_320i"
+        speed: float = 10.0
+
+    params: Params
+
+    @classmethod
+    def check(cls, params: Params) -> None:
+        DRIVERS.build(params.planner, "driver: params.planner")
+
+    def configure(self) -> None:
+        self.planner = DRIVERS.build(self.params.planner, "driver: params.planner")
+        self.vehicle = VEHICLES[self.params.vehicle]
+        self.ego, self.path = np.zeros(6), None
+        self.plans = 0
+        self.out, self.plan = self.publisher("/drive"), self.publisher("/plan_path")
+        self.info = self.publisher("/plan_info")
+        self.subscribe("/map", self.on_map)
+        self.subscribe("/route", self.on_route)
+        self.join(["/odom", "/objects"], self.on_tick)
+
+    def on_map(self, message: m.Message, envelope: Envelope) -> None:
+        self.scenario, self.began_ns = scenario_of(message), m.stamp_ns(message)
+        if not np.allclose(message.ego_size, self.vehicle.size, atol=0.01):
+            raise NodeError(
+                f"the ego is {message.ego_size.tolist()} m long and wide, a {self.params.vehicle} "
+                f"{self.vehicle.size.tolist()}: give the one that is driven (driver: params.vehicle)"
+            )
+        self.first = self.scenario.problems[0].start.step if self.scenario.problems else 0
+        self.tracker = Tracker(Tracker.Config(), self.vehicle, self.scenario.dt)
+        standing = Others.recorded(replace(self.scenario, occupancies=()), 0, 1)
+        self.standing = boxes(standing.states[0], standing.sizes)
+        self.path, self.ego = None, np.zeros(6)
+
+    def on_route(self, message: m.Message, envelope: Envelope) -> None:
+        self.path = Path.along(route_of(message), Lanes(self.scenario.road), self.params.speed)
+
+    def on_tick(self, heard: dict[str, m.Message], envelope: Envelope) -> None:
+        if self.path is None:
+            return
+        stamp_ns, began_ns = m.stamp_ns(heard["/odom"]), self.clock.now_ns()
+        self.ego = self.sensed(heard["/odom"])
+        poses = self.planner.plan(self.view(heard["/objects"], stamp_ns))
+        command = self.tracker.commands(self.ego[None], self.tracker.reference(poses[None]), 0)[0]
+        origin_ns = envelope.origin_ns
+        self.out.publish(drive_message(self.ego, command, self.scenario.dt, stamp_ns), origin_ns)
+        self.ego = self.vehicle.step(self.ego, command, self.scenario.dt)  # what is steered by then
+        self.plan.publish(route_message(poses[:, :2], stamp_ns), origin_ns)
+        self.tell(stamp_ns, seconds(self.clock.now_ns() - began_ns), origin_ns)
+
+    def sensed(self, odometry: m.Message) -> np.ndarray:
+        """The vehicle's state (6,); what odometry does not tell is as it was left."""
+        centre = ego_state_of(odometry)
+        state = self.vehicle.at_rear_axle(np.concatenate([centre, self.ego[4:]]))
+        if state[SPEED] > ROLLING:
+            turn = odometry.twist.twist.angular.z * self.vehicle.wheelbase_m / state[SPEED]
+            state[STEERING] = np.arctan(turn)
+        return state
+
+    def view(self, message: m.Message, stamp_ns: int) -> View:
+        objects, still = objects_of(message), np.zeros(len(self.standing))
+        return View(
+            vehicle=self.vehicle,
+            ego=self.ego,
+            boxes=np.concatenate([boxes(objects.states, objects.sizes), self.standing]),
+            speeds=np.concatenate([objects.states[:, SPEED], still]),
+            path=self.path,
+            lights=self.scenario.road.lights,
+            step=self.first + round((stamp_ns - self.began_ns) / nanoseconds(self.scenario.dt)),
+            dt=self.scenario.dt,
+        )
+
+    def tell(self, stamp_ns: int, elapsed_s: float, origin_ns: int) -> None:
+        self.plans += 1
+        message = m.PlanInfo(
+            header=m.header(stamp_ns),
+            plan_id=self.plans,
+            goal_id=0,
+            cost=np.nan,
+            violation=0.0,
+            term_names=[],
+            term_values=np.empty(0),
+            spread=np.empty(0, np.float32),
+            iterations=1,
+            evaluations=1,
+            elapsed_s=elapsed_s,
+            input_age_s=seconds(self.clock.now_ns() - origin_ns),
+            deadline_hit=False,
+            fallback=False,
+            seed=0,
+        )
+        self.info.publish(message, origin_ns)
+
+
+if __name__ == "__main__":
+    run(Driver)

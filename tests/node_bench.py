@@ -1,0 +1,43 @@
+"""A bench for node programs: one node, its messages in and out by hand, no other process."""
+
+import secrets
+
+from toys import new_domain_name
+
+from wm_planner import share
+from wm_planner.clock import ManualClock, nanoseconds
+from wm_planner.launching.file import node_class
+from wm_planner.messaging.bus import Bus
+from wm_planner.messaging.domain import Domain
+from wm_planner.messaging.wire import Envelope
+
+
+class Bench:
+    """One node on a domain of its own, with everything it publishes caught."""
+
+    def __init__(self, program, mode, **params):
+        self.clock = ManualClock(nanoseconds(100.0))
+        self.domain = Domain.named(new_domain_name())
+        self.bus = Bus(self.domain, f"n{secrets.token_hex(2)}", lossless=True, clock=self.clock)
+        kind = node_class(share.find(f"nodes/{program}.py"))
+        self.node = kind(self.bus, kind.Params(**params), mode)
+        self.sent = []
+        self.bus.publish = lambda topic, message, origin_ns=None: self.sent.append((topic, message))
+        self.node.configure()
+        self.node.enter("inactive")
+        self.node.start()
+
+    def take(self, topic):
+        """The messages on `topic` since the last call, and forget all others."""
+        taken = [message for name, message in self.sent if name == topic]
+        self.sent.clear()
+        return taken
+
+    def close(self):
+        self.node.cleanup()
+        self.bus.close(linger_s=0.0)
+        self.domain.remove()
+
+
+def envelope(origin_ns=0):
+    return Envelope(1, origin_ns, 0, 1, 0)

@@ -1,0 +1,59 @@
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from wm_planner import share
+from wm_planner.errors import ConfigError
+from wm_planner.simulation.driving_env import FAILURE
+
+MERGE = "wm_planner.simulation.driving_env:wm_planner/DriveMerge-v0"
+ANY = "wm_planner.simulation.driving_env:wm_planner/Drive-v0"
+SMALL = {"size_px": 64, "metres_per_px": 1.75}
+
+
+def test_the_environment_keeps_gymnasiums_rules():
+    env = gymnasium.make(MERGE, picture=SMALL, render_mode="rgb_array")
+    with warnings.catch_warnings():
+        # actions are in m/s^2 and rad/s, and a position has no bounds
+        warnings.filterwarnings("ignore", message=r".*(symmetric and normalized|is -?infinity)")
+        check_env(env.unwrapped)
+
+
+def test_all_shipped_scenarios_are_registered():
+    gymnasium.make(MERGE, picture=None)
+    names = [n for n in share.listing("sim", ".xml") if n.startswith("drive_")]
+    ours = [name for name in gymnasium.registry if name.startswith("wm_planner/Drive")]
+    assert len(ours) == len(names) + 1
+
+
+def test_the_reward_is_the_way_gained_until_the_road_is_left():
+    env = gymnasium.make(ANY, scenario="sim/drive_merge.xml", picture=None)
+    env.reset(seed=0)
+    rewards, done = [], False
+    while not done:
+        seen, reward, done, truncated, info = env.step(np.array([0.0, 0.02]))
+        rewards.append(reward)
+        assert not truncated
+    assert set(seen) == {"state"}
+    assert info["off_road"]
+    assert rewards[-1] == FAILURE
+    assert sum(rewards[:-1]) == pytest.approx(18.0 * 0.1 * (len(rewards) - 1), rel=0.05)
+
+
+def test_an_episode_is_truncated_after_the_last_step_of_the_goal():
+    env = gymnasium.make(ANY, scenario="sim/drive_slow_car.xml", picture=None)
+    env.reset(seed=0)
+    steps, truncated = 0, False
+    while not truncated:
+        *_, done, truncated, _ = env.step(np.array([-8.0 if steps < 17 else 0.0, 0.0]))
+        steps += 1
+        assert not done
+    assert steps == 180
+
+
+def test_an_unknown_setting_is_named():
+    with pytest.raises(ConfigError, match="did you mean 'vehicle'"):
+        gymnasium.make(ANY, scenario="sim/drive_merge.xml", vehicel="pacifica")

@@ -1,0 +1,151 @@
+"""One planning problem made ready: the way, the road's edge, what is in the way, and what counts as what.
+
+It judges one ego step by step as well as thousands of them at once.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.driving.centreline import Centreline
+from wm_planner.driving.collision import first_hit
+from wm_planner.driving.metrics.nuplan import OFF_ROAD_M
+from wm_planner.driving.metrics.others import Others
+from wm_planner.driving.metrics.situation import Situation
+from wm_planner.driving.polygons import Polygons
+from wm_planner.driving.scenario import Goal, PlanningProblem, Scenario, Start
+from wm_planner.driving.shapes import Circle
+from wm_planner.driving.vehicle import Vehicle
+from wm_planner.errors import SimulationError
+
+Floats = NDArray[np.float64]
+Steps = NDArray[np.int64]
+
+_ARRIVAL_M = 3.0  # around where a recorded ego ended
+_ROLLING = 0.5  # m/s, from which a rate of yaw tells the steering
+
+
+class Verdict(NamedTuple):
+    """When things first happen to N egos in T moments, (N,) each; T for never.
+
+    Attributes:
+        collided: it touches an agent, an obstacle or an occupancy.
+        off_road: a corner is more than OFF_ROAD_M outside of the drivable area.
+        arrived: it is as one of the goals wants it.
+    """
+
+    collided: Steps
+    off_road: Steps
+    arrived: Steps
+
+
+class Drive:
+    """A planning problem and a vehicle.
+
+    Args:
+        number: of the problem in the scenario.
+
+    Attributes:
+        situation: road, lanes and route.
+        goal_s: arc length of the route at which the goal begins, in m; its end where the goal is no place.
+
+    Raises:
+        SimulationError: if the scenario has neither a problem nor a recorded ego.
+        ScenarioError: if no route leads to the goal.
+    """
+
+    def __init__(self, scenario: Scenario, vehicle: Vehicle, number: int = 0) -> None:
+        self.scenario, self.vehicle = scenario, vehicle
+        self.problem = problems_of(scenario)[number]
+        recorded = not scenario.problems
+        self.situation = Situation.of(scenario, None if recorded else self.problem)
+        self.goal_s = _goal_s(self.line, [o for g in self.problem.goals for o in scenario.outlines(g)])
+        last = max((region.last for each in scenario.occupancies for region in each.regions), default=-1)
+        everything = Others.recorded(scenario, 0, last + 2)
+        agents = len(scenario.tracks.ids)
+        self._standing = everything.states[:, agents:]  # in the last row, what is there for good
+        self._sizes = everything.sizes
+
+    @property
+    def line(self) -> Centreline:
+        """The way to drive along."""
+        return self.situation.route.centreline
+
+    @property
+    def first(self) -> int:
+        """The step at which it begins."""
+        return self.problem.start.step
+
+    @cached_property
+    def start(self) -> Floats:
+        """The vehicle's first state, (6,), at its rear axle."""
+        start, steering = self.problem.start, 0.0
+        if start.v > _ROLLING:
+            steering = float(np.arctan(start.yaw_rate * self.vehicle.wheelbase_m / start.v))
+        limit = self.vehicle.steering
+        state = np.array([*start.state, start.acceleration, np.clip(steering, -limit, limit)])
+        return self.vehicle.at_rear_axle(state)
+
+    def rollout(self, commands: Floats) -> tuple[Floats, Verdict]:
+        """Drive commands (N, H, 2) from the start against agents as recorded.
+
+        Returns:
+            States (N, H, 6) after each command, and the verdict on them.
+        """
+        states = self.vehicle.rollout(self.start, commands, self.scenario.dt)
+        first = self.first + 1
+        agents = np.stack([self.scenario.tracks.at(first + t)[0] for t in range(states.shape[1])])
+        return states, self.judge(states, agents, first)
+
+    def judge(self, ego: Floats, agents: Floats, first: int) -> Verdict:
+        """What happens to N egos.
+
+        Args:
+            ego: states (N, T, 6).
+            agents: (T, A, 4) of the scenario's tracks; NaN for the absent.
+            first: step of the first of the T moments.
+        """
+        centres, steps = self.vehicle.centred(ego)[..., :4], first + np.arange(ego.shape[1])
+        standing = self._standing[np.minimum(steps, len(self._standing) - 1)]
+        others = np.concatenate([agents, standing], axis=1)
+        collided = first_hit(centres, self.vehicle.size, others, self._sizes)
+        off_road = self.situation.area.left_by(centres, self.vehicle.size, OFF_ROAD_M)
+        there = np.zeros(ego.shape[:2], np.bool_)
+        for goal in self.problem.goals:
+            there |= self.scenario.arrived(goal, centres, np.broadcast_to(steps, there.shape))
+        return Verdict(collided, _first(off_road), _first(there))
+
+
+def problems_of(scenario: Scenario) -> Sequence[PlanningProblem]:
+    """The scenario's problems; where it has none, to get to where its recorded ego went.
+
+    Raises:
+        SimulationError: if it has no ego either.
+    """
+    if scenario.problems:
+        return scenario.problems
+    if scenario.ego is None:
+        raise SimulationError(
+            f"scenario '{scenario.id}' has no planning problem and no recorded ego: there is nothing to drive"
+        )
+    seen = np.flatnonzero(scenario.ego.valid[0])
+    first, last = (scenario.ego.states[0, step] for step in (seen[0], seen[-1]))
+    x, y, yaw, v = first.tolist()
+    start = Start(x, y, yaw, v, step=int(seen[0]))
+    goal = Goal((int(seen[0]), int(seen[-1])), (Circle(last[:2], _ARRIVAL_M),))
+    return (PlanningProblem(scenario.ego.ids[0], start, (goal,)),)
+
+
+def _first(happens: NDArray[np.bool_]) -> Steps:
+    """The first step at which something happens, (N,), of (N, T); T where it never does."""
+    return np.asarray(np.where(happens.any(axis=1), happens.argmax(axis=1), happens.shape[1]))
+
+
+def _goal_s(line: Centreline, outlines: Sequence[Floats]) -> float:
+    """The arc length at which a line comes into any of the outlines; its end where it never does."""
+    s = np.append(np.arange(0.0, line.length, 1.0), line.length)
+    inside = Polygons(outlines).contain(line.poses(s)[:, :2]) if outlines else np.zeros(len(s), np.bool_)
+    return float(s[inside.argmax()]) if inside.any() else line.length
