@@ -24,6 +24,8 @@ from wm_planner.simulation.driving import DrivingSimulator
 AgentsName: TypeAlias = Literal["replay", "idm"]
 AGENTS: tuple[AgentsName, ...] = ("replay", "idm")
 PICTURES = "pictures"
+SOLVABLE = ".xml"
+"""What CommonRoad's scenarios end in."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,9 +113,10 @@ def drive_file(file: Path, plan: Plan) -> Done:
     if plan.out is not None:
         for number in numbers:
             _show(scenario, number, seen[number], plan, Path(plan.out))
-    if plan.solutions is not None and file.suffix == ".xml":
-        _answer(everything, plan, Path(plan.solutions))
-    return Done(str(file), tuple(scores for _, scores in everything))
+    scores = tuple(scores for _, scores in everything)
+    if plan.solutions is not None and file.suffix == SOLVABLE:
+        scores = tuple(_answered(everything, plan, Path(plan.solutions)))
+    return Done(str(file), scores)
 
 
 def _config(plan: Plan, agents: str) -> DrivingSimulator.Config:
@@ -136,13 +139,19 @@ def _show(
         film(seen, len(plan.planners), folder / f"{stem}.mp4", 1 / scenario.dt)
 
 
-def _answer(drives: Sequence[tuple[Driven, DriveScores]], plan: Plan, folder: Path) -> None:
-    """Solutions are of replayed others: those are the benchmark's."""
+def _answered(
+    drives: Sequence[tuple[Driven, DriveScores]], plan: Plan, folder: Path
+) -> Iterator[DriveScores]:
+    """The scores, once the solutions are written: of replayed others, for those are the benchmark's."""
+    paths = {}
     for name in plan.planners:
-        chosen = [
-            driven
-            for driven, scores in drives
-            if scores.planner == name and scores.agents == "replay" and not scores.error
-        ]
+        chosen = [driven for driven, scores in drives if _is_answer(scores) and scores.planner == name]
         if chosen:
-            write_answers(chosen, folder / re.sub(r"[^\w.-]", "_", name))
+            paths[name] = write_answers(chosen, folder / re.sub(r"[^\w.-]", "_", name))
+    for _, scores in drives:
+        path = paths.get(scores.planner) if _is_answer(scores) else None
+        yield msgspec.structs.replace(scores, solution=str(path or ""))
+
+
+def _is_answer(scores: DriveScores) -> bool:
+    return scores.agents == "replay" and not scores.error
