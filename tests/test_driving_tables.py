@@ -62,7 +62,11 @@ def test_a_drive_that_raised_counts_as_nothing():
 
 
 def test_planners_stand_side_by_side_and_failures_are_marked():
-    drives = [drive(0.912), drive(0.5, "cem", collided=True, reached=False), drive(0.25, "cem", off_road=True)]
+    drives = [
+        drive(0.912),
+        drive(0.5, "cem", collided=True, reached=False),
+        drive(0.25, "cem", off_road=True),
+    ]
     said = shown(t.drives_table([drives[0], drives[1]]))
     assert "91.2" in said and "50.0 cg" in said
     assert "25.0 r" in shown(t.drives_table(drives[2:]))
@@ -110,5 +114,5 @@ def test_results_are_read_back_as_they_were(tmp_path):
 
 def test_it_is_told_whose_progress_was_wanted():
     told = t.measure_of_progress([drive(1.0), drive(1.0, expert="recorded", human_filter=True)])
-    assert "1 drives are measured by the recorded ego's progress, 1 by that of IDM alone" in told
+    assert "of the recorded ego in 1 drives, of IDM alone on the empty road at the limit in 1;" in told
     assert told.endswith("human filter is on in 1")

@@ -1,6 +1,7 @@
 """`wm eval driving` as a user runs it, over two shipped scenarios for two seconds each."""
 
 import json
+from pathlib import Path
 
 import imageio.v2 as imageio
 import numpy as np
@@ -49,9 +50,16 @@ def test_every_scenario_is_driven_among_both_kinds_of_others(run):
 
 def test_the_tables_say_what_is_measured_and_what_was_left_out(run):
     words = " ".join(run[1].split())
-    for said in ("ZAM_WmSlowCar-1_1_T-1", "replayed", "react", "EPDMS", "95 % bootstrap", "other vehicles move"):
+    for said in (
+        "ZAM_WmSlowCar-1_1_T-1",
+        "replayed",
+        "react",
+        "EPDMS",
+        "95 % bootstrap",
+        "other vehicles move",
+    ):
         assert said in words
-    assert "4 by that of IDM alone on the empty road" in words
+    assert "of the recorded ego in 0 drives, of IDM alone on the empty road at the limit in 4" in words
     assert "refused" in words and "broken.xml" in words
     left_out = json.loads((run[0] / "left_out.json").read_text())
     assert [name.rsplit("/", 1)[1] for name in left_out["refused"]] == ["broken.xml"]
@@ -72,7 +80,7 @@ def test_each_commonroad_problem_has_a_solution_file(run):
     assert len(files) == 2
     for path in files:
         assert path.startswith(str(run[0].parent / "solutions" / "idm"))
-        assert "CommonRoadSolution" in open(path).read()
+        assert "CommonRoadSolution" in Path(path).read_text()
 
 
 @pytest.mark.parametrize(

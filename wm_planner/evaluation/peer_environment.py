@@ -33,14 +33,19 @@ class Peer:
     program: str
 
 
+def python_at(peer: Peer, cache: Path = CACHE) -> Path:
+    """Where the Python of the peer's environment is, once it was made."""
+    return cache / f"{peer.package}-{peer.version}" / "bin" / "python"
+
+
 def python_of(peer: Peer, cache: Path = CACHE) -> Path:
     """The Python of the peer's environment, which is made in `cache` unless it is there.
 
     Raises:
         ConfigError: if it cannot be installed; nothing is left behind.
     """
-    folder = cache / f"{peer.package}-{peer.version}"
-    python = folder / "bin" / "python"
+    python = python_at(peer, cache)
+    folder = python.parent.parent
     done = folder / "installed"
     if done.is_file():
         return python

@@ -153,8 +153,9 @@ def disagreements(found: Iterable[Opinion]) -> Iterator[str]:
     """One line for each verdict or cost that differs."""
     for each in found:
         for name in CHECKS:
-            if each.theirs[name] is not None and each.theirs[name] != each.ours[name]:
-                yield f"{each.planner}, {each.scenario}: {name} is {each.theirs[name]}, ours {each.ours[name]}"
+            ours, theirs = each.ours[name], each.theirs[name]
+            if theirs is not None and theirs != ours:
+                yield f"{each.planner}, {each.scenario}: {name} is {theirs}, ours {ours}"
         for name, off in each.differences.items():
             if off is not None and off > TOLERANCE:
                 yield f"{each.planner}, {each.scenario}: {name} differs by {off:.1e}"

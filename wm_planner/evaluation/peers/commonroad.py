@@ -1,4 +1,4 @@
-"""CommonRoad's own tools: what its checker and its cost functions say of solutions, and how its planner drives.
+"""CommonRoad's own tools: what its checker and its costs say of solutions, and how its planner drives.
 
 commonroad-drivability-checker 2025.4 and commonroad-reactive-planner 2025.1, which bring each other.
 """
@@ -6,6 +6,7 @@ commonroad-drivability-checker 2025.4 and commonroad-reactive-planner 2025.1, wh
 import logging
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -134,8 +135,7 @@ def _driven(scenario: str, solution: str, limit_s: float, cycle_s: list[float]) 
         )
     driven = rp_evaluation.create_full_solution_trajectory(config, planner.record_state_list)
     answer = rp_evaluation.create_planning_problem_solution(config, driven, world, problem)
-    with open(solution, "w") as file:
-        file.write(CommonRoadSolutionWriter(answer).dump())
+    Path(solution).write_text(CommonRoadSolutionWriter(answer).dump())
     return "goal"
 
 
