@@ -140,8 +140,8 @@ def measure_of_progress(scores: Drives) -> str:
     alone = sum(each.expert == "idm" for each in scores)
     filtered = sum(each.human_filter for each in scores)
     return (
-        f"the progress that is wanted is that of the recorded ego in {len(scores) - alone} drives, of IDM alone "
-        f"on the empty road at the limit in {alone}; NAVSIM's human filter is on in {filtered}"
+        f"the progress that is wanted is that of the recorded ego in {len(scores) - alone} drives, of IDM "
+        f"alone on the empty road at the limit in {alone}; NAVSIM's human filter is on in {filtered}"
     )
 
 
