@@ -55,10 +55,13 @@ class Outlook:
 
     @cached_property
     def hit_step(self) -> NDArray[np.int64]:
-        """The first contact with anybody, (N,); T where there is none. Who is touched now is passed over."""
-        hits = first_hits(self.drives, self.prospect.others)
-        hits[:, (hits == 0).any(axis=0)] = self.drives.steps
-        return np.asarray(hits.min(axis=1, initial=self.drives.steps))
+        """The first contact with anybody by any forecast, (N,); T where there is none. Who is touched now is passed over."""
+        hit = np.full(self.drives.count, self.drives.steps)
+        for others in (self.prospect.others, *self.prospect.forecasts):
+            hits = first_hits(self.drives, others)
+            hits[:, (hits == 0).any(axis=0)] = self.drives.steps
+            hit = np.minimum(hit, hits.min(axis=1, initial=self.drives.steps))
+        return hit
 
     @cached_property
     def pdm(self) -> PDM:
@@ -106,10 +109,19 @@ class Prospect:
         horizon: steps of proposals.
         aim: the goals; None once they are reached.
         earlier: plans of moments ago, each with how many steps ago it was made.
+        forecasts: beside that of PDM; whoever is touched by one of them is better not.
     """
 
-    def __init__(self, view: View, horizon: int, aim: Aim | None, earlier: Sequence[Earlier] = ()) -> None:
-        self.view, self.horizon, self.aim, self.earlier = view, horizon, aim, tuple(earlier)
+    def __init__(
+        self,
+        view: View,
+        horizon: int,
+        aim: Aim | None = None,
+        earlier: Sequence[Earlier] = (),
+        forecasts: Sequence[Others] = (),
+    ) -> None:
+        self.view, self.horizon, self.aim = view, horizon, aim
+        self.earlier, self.forecasts = tuple(earlier), tuple(forecasts)
         self._last: tuple[Mapping[str, Floats], Outlook] | None = None
 
     @cached_property
