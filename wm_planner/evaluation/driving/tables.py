@@ -55,7 +55,8 @@ def drives_table(scores: Drives) -> Table:
 def scores_table(title: str, scores: Drives) -> Table:
     """Means with their intervals."""
     made = table(
-        f"{title}; n drives, means in %, in brackets the 95 % bootstrap interval; EC is EPDMS' extended comfort",
+        f"{title}; n drives, means in %, in brackets the 95 % bootstrap interval; EC is EPDMS' extended "
+        "comfort",
         *("planner", "others", "n", "nuPlan", "PDMS", "EPDMS", "EC"),
     )
     made.columns[1].justify = "left"
