@@ -46,14 +46,16 @@ def recorded_run(
 
     recording = recording_of(folder)
     bundle = model or world_model_of(folder)
-    loaded = OnnxWorldModel.load(bundle)
+    loaded = OnnxWorldModel.load(bundle) if bundle else None
     console.print(report.tables(replayed_figures(recording)))
+    if loaded is None:
+        return console.print("no learned model planned here; --model names one to predict with")
     errors = table(
         f"prediction error of {bundle}, copying the last latent is 1", "steps ahead", "error", "pairs"
     )
     for steps, (error, pairs) in foresight(recording, loaded).items():
         errors.add_row(str(steps), f"{error:.3f}", str(pairs))
-    console.print(errors)
+    return console.print(errors)
 
 
 @app.command()
