@@ -17,16 +17,17 @@ SHELVES = ("sim", "nodes", "models", "launch")
 
 # Imports only go down; what stands in one row knows nothing of its neighbours but where ALLOWED says so.
 FLOORS = (
-    {"cli", "bench"},
+    {"cli", "bench", "evaluate"},
     {"doctor", "evaluation", "bridges", "launching", "recording", "collection", "portable"},
     {"node", "planners", "safety"},
     {"driving", "simulation", "control", "world_models", "costs"},
     {"messaging", "data"},
-    {"messages", "config", "plugins", "share", "clock", "terminal"},
+    {"messages", "config", "plugins", "share", "clock", "terminal", "memory"},
     {"errors"},
 )
 ALLOWED = {
     ("cli", "bench"),
+    ("cli", "evaluate"),
     ("doctor", "evaluation"),
     ("evaluation", "launching"),
     ("evaluation", "recording"),

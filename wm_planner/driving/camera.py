@@ -1,6 +1,6 @@
 """A scenario as a camera above the ego sees it: map, lights, agents, obstacles and route in one picture."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,9 @@ class ScenarioCamera:
         self._colours += [STANDING] * len(self._standing)
         self._lit = [lane for lane in driven if lane.lights]
 
-    def picture(self, pose: Floats, agents: Floats, step: int, route: Points) -> NDArray[np.uint8]:
+    def picture(
+        self, pose: Floats, agents: Floats, step: int, route: Points, lines: Iterable[Line] = ()
+    ) -> NDArray[np.uint8]:
         """What it sees, (size, size, 3).
 
         Args:
@@ -54,9 +56,11 @@ class ScenarioCamera:
             agents: states (A, 4) of everybody else; NaN for the absent.
             step: of the scenario, for the lights.
             route: the line to drive along, (P, 2), in m.
+            lines: what else is to be seen on the road.
         """
         others = np.concatenate([boxes(agents, self._sizes), self._standing])
-        return self._eye.draw(boxes(pose, self._size), others, route, self._lights(step), self._colours)
+        drawn = (*lines, *self._lights(step))
+        return self._eye.draw(boxes(pose, self._size), others, route, drawn, self._colours)
 
     def _lights(self, step: int) -> Iterator[Line]:
         """The stop lines of lanes with lights, in the lights' colours."""

@@ -58,14 +58,8 @@ def recording_of(folder: Path) -> Path:
     return path
 
 
-def world_model_of(folder: Path) -> str:
-    """The bundle that a run planned with.
-
-    Raises:
-        ConfigError: if the run's launch file names none.
-    """
+def world_model_of(folder: Path) -> str | None:
+    """The bundle that a run planned with; None if it planned without a learned model."""
     nodes: list[dict[str, Any]] = read_yaml(folder / LAUNCHED).get("nodes", [])
-    for node in nodes:
-        if "world_model" in node.get("params", {}):
-            return str(node["params"]["world_model"])
-    raise ConfigError(f"{folder / LAUNCHED}: no node has a world_model; name one with --model")
+    models = [node["params"]["world_model"] for node in nodes if "world_model" in node.get("params", {})]
+    return str(models[0]) if models else None
