@@ -62,7 +62,7 @@ class Aim:
         """
         if not self.targets:
             return np.zeros(len(centres))
-        return np.min([self._missed(target, centres, step) for target in self.targets], axis=0)
+        return np.asarray(np.min([self._missed(target, centres, step) for target in self.targets], axis=0))
 
     def _missed(self, target: Target, centres: Floats, step: int) -> Floats:
         """The lesser of what misses within the drive, and of what will miss after it."""

@@ -81,7 +81,7 @@ class Path:
     def wanted_by(self, s: Floats, speed: Floats) -> Floats:
         """The same for many, (N,) each."""
         at = np.clip((np.stack([s, s + _LOOK_S * speed]) / SAMPLE_M).astype(int), 0, len(self.speeds) - 1)
-        return np.minimum(self.speeds[at].min(axis=0), self.likes)
+        return np.asarray(np.minimum(self.speeds[at].min(axis=0), self.likes))
 
     @classmethod
     def along(cls, points: Floats, lanes: Lanes, unknown: float = np.inf) -> Self:

@@ -3,6 +3,8 @@
 Source: Werling et al. 2010, sec. III.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -37,8 +39,13 @@ def quartic(start: ArrayLike, end: ArrayLike, duration: ArrayLike) -> Floats:
     return np.stack(np.broadcast_arrays(x, v, a / 2, c3, c4, np.zeros_like(x + c4)), axis=-1)
 
 
-def evaluated(coefficients: Floats, times: Floats, duration: ArrayLike, derivative: int = 0) -> Floats:
-    """Polynomials (..., 6) or a derivative at times (..., T); straight on after `duration`."""
+def evaluated(
+    coefficients: Floats, times: NDArray[np.floating[Any]], duration: ArrayLike, derivative: int = 0
+) -> Floats:
+    """Polynomials (..., 6) or a derivative of them at times (..., T), (..., T).
+
+    After its duration (...) a polynomial goes on as it ended: in a straight line, at its last speed.
+    """
     until = np.asarray(duration, np.float64)[..., None]
     at = np.minimum(times, until)
     inside = _horner(_derived(coefficients, derivative), at)
@@ -55,7 +62,7 @@ def _derived(coefficients: Floats, derivative: int) -> Floats:
     return coefficients
 
 
-def _horner(coefficients: Floats, at: Floats) -> Floats:
+def _horner(coefficients: Floats, at: NDArray[np.floating[Any]]) -> Floats:
     value = np.zeros(np.broadcast_shapes((*coefficients.shape[:-1], 1), at.shape))
     for order in range(coefficients.shape[-1] - 1, -1, -1):
         value = value * at + coefficients[..., order, None]

@@ -147,7 +147,8 @@ class CEMDriver:
             traffic=prospect, action_scale=ActionSpace.of(imagination(prospect.view).card.action).half_range
         )
         rollout = Rollout(named, named)
-        return np.sum([c.weight * np.asarray(c.cost(rollout, actions, context)) for c in self.extra], axis=0)
+        terms = [c.weight * np.asarray(c.cost(rollout, actions, context)) for c in self.extra]
+        return np.asarray(np.sum(terms, axis=0))
 
     def verified(self, view: View, poses: Floats, states: Floats, hit: int) -> tuple[Floats, Floats]:
         """A plan and its states, or a full brake where a collision at fault, at step `hit`, is near."""

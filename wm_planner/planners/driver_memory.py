@@ -36,6 +36,7 @@ class Memory:
     def __init__(self) -> None:
         self._drive: Drive | None = None
         self._made: list[_Made] = []
+        self._yaws: dict[int, float] = {}
 
     def look(self, view: View) -> None:
         """Take a new view in."""

@@ -81,8 +81,8 @@ class Others:
 
     def seen(self) -> Self:
         """Those that are there at any of the steps."""
-        there = np.isfinite(self.states[..., 0]).any(axis=0)
-        kinds = tuple(kind for kind, seen in zip(self.kinds, there, strict=True) if seen)
+        there = np.flatnonzero(np.isfinite(self.states[..., 0]).any(axis=0))
+        kinds = tuple(self.kinds[index] for index in there)
         return type(self)(self.states[:, there], self.sizes[there], kinds, self.bodies[there])
 
     def beside(self, more: Self) -> Self:
