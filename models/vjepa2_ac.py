@@ -43,6 +43,9 @@ SURVEYED = 100
 SLOW_WEIGHT = 0.1
 """Of the error of slow features beside that of the tokens; with 1 the tokens were learned half as well."""
 
+LONGEST = 256
+"""Frames of a context; the published predictor sees 16."""
+
 POSES = ("tcp_pose", "tcp_position")
 """States that serve as pose, the first that the data has: 7 numbers, or the first 3 of them with the tool's
 orientation and gripper at rest."""
@@ -87,6 +90,8 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
                 f"rollout is {self.rollout}, wanted 1 to {self.clip - 1}: a clip of {self.clip} frames "
                 "has no more to compare with"
             )
+        if self.context > LONGEST:
+            raise ValueError(f"context is {self.context}, wanted 1 to {LONGEST} frames")
         if self.context > self.clip:
             raise ValueError(
                 f"context is {self.context}, wanted 1 to {self.clip}: the predictor learns from clips of "

@@ -63,3 +63,17 @@ def test_yaml_that_cannot_be_read_says_where(tmp_path):
 def test_yaml_is_read_as_a_mapping(tmp_path):
     (tmp_path / "x.yaml").write_text("name: beetle\nwheels: [{radius_m: 0.2}]\n")
     assert convert(read_yaml(tmp_path / "x.yaml"), Car, "x.yaml").wheels[0].radius_m == 0.2
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_are_none_are_refused_with_their_place(number):
+    class Inner(Config, frozen=True, kw_only=True):
+        rates: tuple[float, ...] = ()
+
+    class Outer(Config, frozen=True, kw_only=True):
+        inner: Inner = Inner()
+
+    with pytest.raises(ConfigError, match=r"planner: inner\.rates\[1\]: got (nan|inf), wanted a finite"):
+        convert({"inner": {"rates": [1.0, number]}}, Outer, "planner: ")
+    with pytest.raises(ConfigError, match=r"^file\.yaml: unknown key 'a'"):
+        convert({"a": 1}, Outer, "file.yaml: ")

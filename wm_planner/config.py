@@ -1,7 +1,8 @@
 """Configuration: frozen structs, read from plain mappings, with errors that name the path."""
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -33,6 +34,8 @@ def convert(values: Mapping[str, Any], to: type[ConfigT], where: str) -> ConfigT
     Raises:
         ConfigError: with the path of the first value that does not fit.
     """
+    for path, number in _not_finite(values):
+        raise ConfigError(f"{_place(where, path)}: got {number}, wanted a finite number")
     try:
         return msgspec.convert(dict(values), to)
     except msgspec.ValidationError as error:
@@ -45,8 +48,24 @@ def convert(values: Mapping[str, Any], to: type[ConfigT], where: str) -> ConfigT
             reason = f"got {_value_at(values, path)!r}, {did_you_mean(str(_value_at(values, path)), known)}"
         elif (">" in reason or "<" in reason) and "..." not in path:
             reason += f", got {_value_at(values, path)!r}"
-        at = where + path.lstrip(".") if where.endswith(": ") else f"{where}{path}"
-        raise ConfigError(f"{at}: {reason}") from None
+        raise ConfigError(f"{_place(where, path)}: {reason}") from None
+
+
+def _place(where: str, path: str) -> str:
+    """Words for a path below `where`, which ends in ": " if it is no path itself."""
+    return (where + path.lstrip(".")).removesuffix(": ") if where.endswith(": ") else f"{where}{path}"
+
+
+def _not_finite(values: object, path: str = "") -> Iterator[tuple[str, float]]:
+    """Numbers that are none, and where: comparisons let NaN through, and it spreads."""
+    if isinstance(values, float) and not math.isfinite(values):
+        yield path, values
+    elif isinstance(values, Mapping):
+        for key, value in values.items():
+            yield from _not_finite(value, f"{path}.{key}")
+    elif isinstance(values, list | tuple):
+        for index, value in enumerate(values):
+            yield from _not_finite(value, f"{path}[{index}]")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

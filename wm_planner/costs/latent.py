@@ -29,6 +29,11 @@ class LatentGoal:
         array: str | None = None
         patches: tuple[int, ...] | None = None
 
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if self.patches == ():
+                raise ValueError("patches is empty, wanted places of tokens; leave it out for all")
+
     def __init__(self, config: Config) -> None:
         self.config = config
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from wm_planner import share
-from wm_planner.config import Config, Positive, convert, put, read_yaml, setting
+from wm_planner.config import Config, Positive, Seed, convert, put, read_yaml, setting
 from wm_planner.costs import build_costs
 from wm_planner.costs.base import Context
 from wm_planner.evaluation.policies import FromPhysics
@@ -37,7 +37,7 @@ class PhysicsTask(Config, frozen=True, kw_only=True):
     costs: list[dict[str, Any]]
     physics: PhysicsModel.Config = PhysicsModel.Config()
     mpc: RecedingHorizon.Config = RecedingHorizon.Config()
-    seed: int = 0
+    seed: Seed = 0
 
     @classmethod
     def load(cls, name: str, changes: Sequence[str] = ()) -> "PhysicsTask":

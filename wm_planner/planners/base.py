@@ -83,15 +83,19 @@ class Planner(Protocol):
         ...
 
 
+LONGEST = 1000
+"""Steps that a plan may have: what is kept for every pair of them still fits into memory."""
+
+
 class PlannerConfig(Config, frozen=True, kw_only=True):
     """What every planner is told.
 
     Attributes:
-        horizon: H, steps imagined ahead.
+        horizon: H, steps imagined ahead, `LONGEST` at most.
     """
 
     horizon: int = 5
 
     def __post_init__(self) -> None:
-        if self.horizon < 1:
-            raise ValueError(f"horizon is {self.horizon}, wanted at least 1")
+        if not 1 <= self.horizon <= LONGEST:
+            raise ValueError(f"horizon is {self.horizon}, wanted 1 to {LONGEST}")

@@ -1,5 +1,6 @@
 """Model-predictive control: plan, act on the first steps, look, plan again from where that led."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -99,6 +100,8 @@ class RecedingHorizon:
                 f"replan_every is {config.replan_every}, the planner's horizon {planner.horizon}: "
                 "lower replan_every or raise the horizon, or the actions run out"
             )
+        if not isinstance(seed, int) or seed < 0:
+            raise ConfigError(f"seed is {seed!r}, wanted a whole number, 0 or more")
         self.config = config
         self.planner = planner
         self.model = model
@@ -146,6 +149,8 @@ class RecedingHorizon:
             raise ConfigError(
                 f"tick_index is {tick_index}, wanted 0 for the first step of the episode, then up"
             )
+        if delay_s is not None and not math.isfinite(delay_s):
+            raise ConfigError(f"delay_s is {delay_s}, wanted seconds; leave it out where it is not measured")
         previous = self._decision
         if previous and not self._due and tick_index < previous.first_tick + self.config.replan_every:
             return previous

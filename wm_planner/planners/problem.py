@@ -10,7 +10,7 @@ from array_api_compat import to_device
 from numpy.typing import NDArray
 
 from wm_planner.costs.base import Array, Context, Latent, Rollout, WeightedCost, namespace
-from wm_planner.errors import ConfigError, did_you_mean
+from wm_planner.errors import ConfigError, ShapeError, did_you_mean
 from wm_planner.planners.action_space import ActionSpace
 from wm_planner.planners.merit import violations
 from wm_planner.world_models.base import Differentiable, WorldModel
@@ -47,6 +47,7 @@ class Problem:
 
     Raises:
         ConfigError: if a cost requires what the model's card or the context does not offer.
+        ShapeError: if the last action is none of the model's.
     """
 
     def __init__(
@@ -58,6 +59,9 @@ class Problem:
         self.latent = latent
         self.costs = tuple(costs)
         self.space = ActionSpace.of(model.card.action)
+        last = context.last_action
+        if last is not None and np.shape(last) != (self.space.size,):
+            raise ShapeError(f"last_action has shape {np.shape(last)}, wanted ({self.space.size},)")
         self.context = dataclasses.replace(context, action_scale=self.space.half_range)
 
     def evaluate(self, actions: Array) -> Scores:

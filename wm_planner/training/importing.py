@@ -102,7 +102,7 @@ def _network(
 ) -> tuple[TrainableModel, list[Report]]:
     """The model with the weights, built on the meta device: nothing is initialised to be overwritten."""
     file = load_model_file(FAMILY)
-    recipe = changed(file.recipe(RECIPE), changes, FAMILY)
+    recipe = changed(file.recipe(RECIPE), changes, f"{FAMILY}: ")
     with torch.device("meta"):
         network = file.build(recipe, DROID)
     assert isinstance(network, TrainableModel)

@@ -10,7 +10,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +74,9 @@ def weights_file(path: Path) -> Path:
     for file in (path / name for name in known) if path.is_dir() else (path,):
         if file.is_file():
             return file
-    raise BundleError(f"no weights at {path}: wanted a .pt or .safetensors file, or a folder with {known}")
+    raise BundleError(
+        f"no weights at {path}: wanted a .pt or .safetensors file, or a folder with {' or '.join(known)}"
+    )
 
 
 def read(path: str | Path, part: str) -> Weights:
@@ -93,7 +95,10 @@ def read(path: str | Path, part: str) -> Weights:
         parts, left_over = _hugging_face(_safetensors(file))
     else:
         state = _torch(file)
-        parts, left_over = (_of_run(state["model"]) if "model" in state else _of_reference(state)), ()
+        parts, left_over = (
+            (_of_run(state["model"]) if _is_network(state.get("model")) else _of_reference(state)),
+            (),
+        )
     if part not in parts:
         raise BundleError(f"{file} has no part '{part}', {did_you_mean(part, parts)}")
     return Weights(f"{file}: {part}", parts[part], left_over)
@@ -156,8 +161,15 @@ def _of_reference(state: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
     return {
         part: {re.sub(r"^(?:module\.|backbone\.)+", "", name): array for name, array in arrays.items()}
         for part, arrays in state.items()
-        if isinstance(arrays, Mapping) and arrays and all(isinstance(a, Tensor) for a in arrays.values())
+        if isinstance(part, str) and _is_network(arrays)
     }
+
+
+def _is_network(arrays: object) -> TypeGuard[Mapping[str, Tensor]]:
+    """Whether it is a dictionary of named arrays."""
+    if not isinstance(arrays, Mapping) or not arrays:
+        return False
+    return all(isinstance(name, str) and isinstance(a, Tensor) for name, a in arrays.items())
 
 
 def _of_run(model: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

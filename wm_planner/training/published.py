@@ -70,7 +70,9 @@ def size_of(weights: Weights, blocks: str) -> VitSize:
     """The published size of the weights' blocks; arrays tell width and depth, but not the number of heads."""
     depth = len({name.split(".")[1] for name in weights.arrays if name.startswith(f"{blocks}.")})
     norm = weights.arrays.get(f"{blocks}.0.norm1.weight")
-    dim = 0 if norm is None else norm.shape[0]
+    if norm is None or norm.ndim != 1:
+        raise BundleError(f"{weights.source}: no network of V-JEPA 2, it lacks {blocks}.0.norm1.weight")
+    dim = len(norm)
     for size in KNOWN.values():
         if (size.dim, size.depth) == (dim, depth):
             return size
