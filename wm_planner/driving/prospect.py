@@ -17,7 +17,7 @@ from wm_planner.driving.metrics.drives import Drives
 from wm_planner.driving.metrics.navsim import Earlier, extended_comfort
 from wm_planner.driving.metrics.nuplan import OVERSPEED
 from wm_planner.driving.metrics.others import Others
-from wm_planner.driving.metrics.pdm import LATER, PDM, WEIGHTS, pdm_score
+from wm_planner.driving.metrics.pdm import LATER, PDM, WEIGHTS, imminent, pdm_score
 from wm_planner.driving.planners.base import View
 
 Floats = NDArray[np.float64]
@@ -27,6 +27,15 @@ CONSISTENCY = 4.0
 
 LIMITS_SHARE = 0.25
 """What is left away of the score by who is too fast all the time; nuPlan's weight is 4 of 16."""
+
+RED = 0.05
+"""Left of the score of who runs a red light that could be kept."""
+
+ROOM = 0.3
+"""Left away of the score of who would meet somebody in ROOM_STEPS, at the speeds of just now."""
+
+ROOM_STEPS, ROOM_ASKED = np.array([12, 16, 20]), 20
+"""PDM asks for 0.9 s: less than it takes others to surprise. Asked for so many steps from now on."""
 
 TOUCHED = 0.1
 """Left of the score of who touches somebody at once, whoever is to blame; more the later it is."""
@@ -72,6 +81,24 @@ class Outlook:
         return pdm_score(self.drives, self.prospect.others, self.prospect.view.drive.situation)
 
     @cached_property
+    def cramped(self) -> Floats:
+        """Share of the next moments from which on somebody would be met before long, (N,)."""
+        others = self.prospect.others.window(0, ROOM_ASKED + int(ROOM_STEPS[-1]))
+        begun = np.zeros((self.drives.count, len(others.kinds)), np.bool_)
+        step = imminent(self.drives, others, self.prospect.view.drive.situation, begun, ROOM_STEPS)
+        return np.asarray(1 - np.minimum(step, ROOM_ASKED) / ROOM_ASKED)
+
+    @cached_property
+    def runs_red(self) -> NDArray[np.bool_]:
+        """Whether the front crosses the stop line of a light that is red then, (N,)."""
+        view, runs = self.prospect.view, np.zeros(self.drives.count, np.bool_)
+        front = self.projection.s + view.vehicle.length_m / 2
+        for stop in view.path.stops:
+            crossing = (front[:, :-1] <= stop.s) & (front[:, 1:] > stop.s)
+            runs |= (crossing & view.stopped(stop, self.drives.steps)[1:]).any(axis=1)
+        return runs
+
+    @cached_property
     def shortfall_m(self) -> Floats:
         """By how much they miss the goal, (N,)."""
         aim = self.prospect.aim
@@ -101,6 +128,7 @@ class Outlook:
         score = (weight * pdm.score + CONSISTENCY * self.consistent * kept) / (weight + CONSISTENCY)
         score /= 1 + self.shortfall_m / GOAL_M
         score *= 1 - LIMITS_SHARE * np.minimum(self.overspeed / OVERSPEED, 1.0)
+        score *= np.where(self.runs_red, RED, 1.0) * (1 - ROOM * self.cramped)
         score *= TOUCHED + (1 - TOUCHED) * self.hit_step / steps
         return np.asarray(score + _TIE * np.minimum(self.hit_step, pdm.collision_step) / steps)
 
@@ -129,8 +157,8 @@ class Prospect:
 
     @cached_property
     def others(self) -> Others:
-        """Everybody, for as long as PDM's score looks ahead."""
-        return self.view.forecast(self.horizon + int(LATER[-1]))
+        """Everybody, for as long as the scores look ahead."""
+        return self.view.forecast(max(self.horizon + int(LATER[-1]), ROOM_ASKED + int(ROOM_STEPS[-1])))
 
     def of(self, states: Floats) -> Outlook:
         """The outlook of states (N, H + 1, 4 or more) of the rear axle, the first of them now."""

@@ -125,7 +125,7 @@ def judged(drives: Drives, others: Others, situation: Situation) -> Judged:
     score, first = np.ones(drives.count), np.full(drives.count, drives.steps)
     np.minimum.at(score, drive, np.where(is_object, 0.5, 0.0))
     np.minimum.at(first, drive, step)
-    soon = _imminent(drives, others, situation, begun)
+    soon = imminent(drives, others, situation, begun, LATER)
     line = situation.route.centreline
     s = line.project(drives.states[:, [0, -1], :2]).s
     return Judged(
@@ -150,24 +150,31 @@ def longest_run(amounts: Floats) -> Floats:
     return np.asarray((total - before).max(axis=1))
 
 
-def _imminent(drives: Drives, others: Others, situation: Situation, begun: NDArray[np.bool_]) -> Indices:
+def imminent(
+    drives: Drives, others: Others, situation: Situation, begun: NDArray[np.bool_], later: Indices
+) -> Indices:
     """The first step from which a proposal would hit someone it should look out for, (N,); T if from none.
 
-    Moved on by LATER steps, it meets others where they will be by then. Only the first meeting with each is
+    Moved on by `later` steps, it meets others where they will be by then. Only the first meeting with each is
     looked at; if that one is beside or behind, the other is passed over from then on.
+
+    Args:
+        others: as forecast; not asked for where they are not known so much later.
+        begun: who is passed over, (N, A).
+        later: (K,), rising.
     """
-    asked = min(drives.steps, others.steps - int(LATER[-1]))
+    asked = min(drives.steps, others.steps - int(later[-1]))
     soon = np.full(drives.count, drives.steps)
     if asked < 1 or not others.kinds:
         return soon
-    when = np.arange(asked)[:, None] + LATER  # (T, K)
+    when = np.arange(asked)[:, None] + later  # (T, K)
     there = others.states[when.ravel(), :, :3]
-    ego, directions = _moved_on(drives, asked)
+    ego, directions = _moved_on(drives, asked, later)
     hits = collision.first_hits(ego, drives.vehicle.size, there, others.sizes, directions)
     n, a = np.nonzero((hits < when.size) & ~begun)
-    t, later = np.divmod(hits[n, a], len(LATER))
+    t, k = np.divmod(hits[n, a], len(later))
     rear = drives.vehicle.at_rear_axle(drives.states[n, t])
-    bearing = bearings(rear, others.states[when[t, later], a, :2])
+    bearing = bearings(rear, others.states[when[t, k], a, :2])
     threat = bearing < AHEAD
     beside = ~threat & (bearing <= BEHIND)
     threat[beside] = is_wide(drives, situation, n[beside], t[beside])
@@ -175,16 +182,16 @@ def _imminent(drives: Drives, others: Others, situation: Situation, begun: NDArr
     return soon
 
 
-def _moved_on(drives: Drives, steps: int) -> tuple[Floats, Floats]:
-    """Poses (N, T K, 3) after each of LATER steps at the velocity of each step, and their directions.
+def _moved_on(drives: Drives, steps: int, later: Indices) -> tuple[Floats, Floats]:
+    """Poses (N, T K, 3) after each of `later` steps at the velocity of each step, and their directions.
 
     NaN where proposals creep.
     """
     x, y, yaw, speed = np.moveaxis(drives.states[:, :steps, :4], -1, 0)
     direction = drives.directions[:, :steps]
     way = np.where(np.abs(speed) < CREEPING, np.nan, speed * drives.dt)
-    poses = np.empty((*yaw.shape, len(LATER), 3))
-    np.add(x[..., None], (way * direction[..., 0])[..., None] * LATER, out=poses[..., 0])
-    np.add(y[..., None], (way * direction[..., 1])[..., None] * LATER, out=poses[..., 1])
+    poses = np.empty((*yaw.shape, len(later), 3))
+    np.add(x[..., None], (way * direction[..., 0])[..., None] * later, out=poses[..., 0])
+    np.add(y[..., None], (way * direction[..., 1])[..., None] * later, out=poses[..., 1])
     poses[..., 2] = yaw[..., None]
-    return poses.reshape(len(poses), -1, 3), np.repeat(direction, len(LATER), axis=1)
+    return poses.reshape(len(poses), -1, 3), np.repeat(direction, len(later), axis=1)
