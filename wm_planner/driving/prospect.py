@@ -64,16 +64,10 @@ class Outlook:
 
     @cached_property
     def hit_step(self) -> NDArray[np.int64]:
-        """The first contact with anybody by any forecast, (N,); T where there is none.
-
-        Who is touched now is passed over.
-        """
-        hit = np.full(self.drives.count, self.drives.steps)
-        for others in (self.prospect.others, *self.prospect.forecasts):
-            hits = first_hits(self.drives, others)
-            hits[:, (hits == 0).any(axis=0)] = self.drives.steps
-            hit = np.minimum(hit, hits.min(axis=1, initial=self.drives.steps))
-        return hit
+        """The first contact with anybody, (N,); T where there is none. Who is touched now is passed over."""
+        hits = first_hits(self.drives, self.prospect.others)
+        hits[:, (hits == 0).any(axis=0)] = self.drives.steps
+        return np.asarray(hits.min(axis=1, initial=self.drives.steps))
 
     @cached_property
     def pdm(self) -> PDM:
@@ -140,7 +134,7 @@ class Prospect:
         horizon: steps of proposals.
         aim: the goals; None once they are reached.
         earlier: plans of moments ago, each with how many steps ago it was made.
-        forecasts: beside that of PDM; whoever is touched by one of them is better not.
+        turns: yaw rates of the agents, (A,), in rad/s, where they are known; else all drive straight on.
     """
 
     def __init__(
@@ -149,16 +143,17 @@ class Prospect:
         horizon: int,
         aim: Aim | None = None,
         earlier: Sequence[Earlier] = (),
-        forecasts: Sequence[Others] = (),
+        turns: Floats | None = None,
     ) -> None:
         self.view, self.horizon, self.aim = view, horizon, aim
-        self.earlier, self.forecasts = tuple(earlier), tuple(forecasts)
+        self.earlier, self._turns = tuple(earlier), turns
         self._last: tuple[Mapping[str, Floats], Outlook] | None = None
 
     @cached_property
     def others(self) -> Others:
         """Everybody, for as long as the scores look ahead."""
-        return self.view.forecast(max(self.horizon + int(LATER[-1]), ROOM_ASKED + int(ROOM_STEPS[-1])))
+        steps = max(self.horizon + int(LATER[-1]), ROOM_ASKED + int(ROOM_STEPS[-1]))
+        return self.view.forecast(steps, self._turns)
 
     def of(self, states: Floats) -> Outlook:
         """The outlook of states (N, H + 1, 4 or more) of the rear axle, the first of them now."""

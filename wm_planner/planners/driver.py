@@ -99,9 +99,8 @@ class CEMDriver:
     def plan(self, view: View) -> Floats:
         """Poses of the rear axle, (H + 1, 3)."""
         self.memory.look(view)
-        turning = self.memory.turning(view, self.horizon)
         aim, earlier = self.memory.aim(view), self.memory.earlier(view)
-        prospect = Prospect(view, self.horizon, aim, earlier, [turning])
+        prospect = Prospect(view, self.horizon, aim, earlier, self.memory.turns(view))
         poses = self.proposed(view, prospect)
         poses = np.concatenate([poses, self.refined(prospect, poses)[None]])
         states = driven(view, poses, self.config.rules.tracker)

@@ -1,7 +1,6 @@
 """What a driver remembers from tick to tick of one drive: its last plans, and whether it has arrived."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +8,7 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.aim import Aim
 from wm_planner.driving.drive import Drive
-from wm_planner.driving.forecasts import constant_turn
 from wm_planner.driving.metrics.navsim import Earlier
-from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.tracks import SPEED, YAW
 
@@ -20,8 +17,8 @@ Floats = NDArray[np.float64]
 BACK_S = 0.5
 """NAVSIM compares plans that are so far apart."""
 
-ROLLING, FASTEST_TURN = 0.5, 1.0
-"""Who is slower, in m/s, does not turn; nobody turns faster, in rad/s: what is more is noise."""
+ROLLING, LEAST_TURN, FASTEST_TURN = 0.5, 0.08, 1.0
+"""Who is slower, in m/s, does not turn; what is less or more, in rad/s, is noise."""
 
 
 class _Made(NamedTuple):
@@ -57,13 +54,11 @@ class Memory:
         """The goals; None once they are reached."""
         return None if self._reached else self._aim
 
-    def turning(self, view: View, steps: int) -> Others:
-        """Agents that keep turning as they did since the last tick, now and for `steps` more steps."""
-        now = view.agents.states[0]
-        moving = np.abs(np.nan_to_num(now[:, SPEED])) > ROLLING
-        rates = np.where(moving, np.clip(self._rates, -FASTEST_TURN, FASTEST_TURN), 0.0)
-        states = np.concatenate([now[None], constant_turn(now, rates, view.dt, steps)])
-        return replace(view.agents, states=states).seen()
+    def turns(self, view: View) -> Floats:
+        """Yaw rates (A,) of the agents since the last tick, in rad/s; 0 where too little for a bend."""
+        rolls = np.abs(np.nan_to_num(view.agents.states[0, :, SPEED])) > ROLLING
+        bends = rolls & (np.abs(self._rates) > LEAST_TURN)
+        return np.where(bends, np.clip(self._rates, -FASTEST_TURN, FASTEST_TURN), 0.0)
 
     def earlier(self, view: View) -> Sequence[Earlier]:
         """The plan of a tick ago, and the one that NAVSIM compares with."""

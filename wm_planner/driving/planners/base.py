@@ -1,7 +1,7 @@
 """The contract of those who plan a drive: they see one tick, and give poses to follow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.drive import Drive
+from wm_planner.driving.forecasts import constant_turn, constant_velocity
 from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.paths import STOPPING, Path, StopPoint
 from wm_planner.driving.road import TrafficLight
@@ -16,6 +17,9 @@ from wm_planner.driving.vehicle import Vehicle
 from wm_planner.plugins import Registry
 
 Floats = NDArray[np.float64]
+
+TURNING_S = 2.5
+"""Few bends take longer; a roundabout does."""
 
 DRIVERS = Registry(
     "driver",
@@ -77,10 +81,23 @@ class View:
         times = range(self.step, self.step + steps)
         return np.array([any(light.colour(step) in STOPPING for light in lights) for step in times])
 
-    def forecast(self, steps: int) -> Others:
-        """The same now and `steps` more steps: agents keep their velocity, as in PDM."""
+    def forecast(self, steps: int, turns: Floats | None = None) -> Others:
+        """The same now and `steps` more steps: agents keep their velocity, as in PDM.
+
+        Args:
+            turns: yaw rates, (A,), in rad/s, that they keep for TURNING_S; they go straight on from there.
+        """
         coasting = self.agents.coasting(0, self.dt, steps)
+        if turns is not None and turns.any():
+            coasting = replace(coasting, states=turning(self.agents.states[0], turns, self.dt, steps))
         return coasting.beside(self.drive.standing.window(self.step, steps + 1)).seen()
+
+
+def turning(now: Floats, rates: Floats, dt: float, steps: int) -> Floats:
+    """States (A, 4) now and after `steps` steps, (steps + 1, A, 4), turning at rates (A,) for TURNING_S."""
+    bent = min(round(TURNING_S / dt), steps)
+    arcs = np.concatenate([now[None], constant_turn(now, rates, dt, bent)])
+    return np.concatenate([arcs, constant_velocity(arcs[-1], dt, steps - bent)])
 
 
 class Planner(Protocol):
