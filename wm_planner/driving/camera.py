@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.boxes import boxes
-from wm_planner.driving.raster import AGENT, CENTRE, LIGHTS, BirdsEye, Colour, Line
+from wm_planner.driving.raster import AGENT, CENTRE, LIGHTS, MOTION, BirdsEye, Colour, Line
 from wm_planner.driving.road import FOOTWAYS, Lane
 from wm_planner.driving.scenario import Scenario
 from wm_planner.driving.shapes import Points, Rectangle
+from wm_planner.driving.tracks import SPEED, YAW
 
 Floats = NDArray[np.float64]
 
@@ -50,13 +51,21 @@ class ScenarioCamera:
         """What it sees, (size, size, 3).
 
         Args:
-            pose: of the middle of the ego's box, (3 or more,).
+            pose: of the middle of the ego's box, and its speed, (4 or more,).
             agents: states (A, 4) of everybody else; NaN for the absent.
             step: of the scenario, for the lights.
             route: the line to drive along, (P, 2), in m.
         """
         others = np.concatenate([boxes(agents, self._sizes), self._standing])
-        return self._eye.draw(boxes(pose, self._size), others, route, self._lights(step), self._colours)
+        lines = [*self._lights(step), *self._motion(np.concatenate([agents, pose[None, : SPEED + 1]]))]
+        return self._eye.draw(boxes(pose, self._size), others, route, lines, self._colours)
+
+    def _motion(self, states: Floats) -> Iterator[Line]:
+        """Lines from where everybody is, states (M, 4), to where they get at their speed."""
+        moving = states[np.abs(states[:, SPEED]) * self._eye.config.motion_s > 0]
+        ways = moving[:, SPEED, None] * np.stack([np.cos(moving[:, YAW]), np.sin(moving[:, YAW])], axis=1)
+        ends = moving[:, :2] + self._eye.config.motion_s * ways
+        return ((line, MOTION) for line in np.stack([moving[:, :2], ends], axis=1))
 
     def _lights(self, step: int) -> Iterator[Line]:
         """The stop lines of lanes with lights, in the lights' colours."""

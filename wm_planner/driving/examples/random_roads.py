@@ -29,10 +29,13 @@ Floats = NDArray[np.float64]
 LIMITS = (8.33, 13.89, 19.44, 22.22)
 """Speed limits, in m/s: 30, 50, 70 and 80 km/h."""
 
-BEFORE_M, AFTER_M = 110.0, 340.0  # of road behind the ego's earliest and latest place
+PARKING = frozenset({"parking"})
+
+BEFORE_M, AFTER_M = 80.0, 300.0  # of road behind the ego's earliest and latest place
 _LATERAL, _BRAKING, _AT_ONCE = 2.5, 1.5, 1e3  # m/s^2: in bends, before them, after them
 _SAMPLE_M = 2.0  # of the speeds of a way
 _TURNED = 1.2  # rad: a road that has turned by more turns back
+_LONGEST_M = 90.0  # of an arc
 _PARKING_M = 2.2  # width of a strip with parked cars
 
 
@@ -100,9 +103,9 @@ def random_road(rng: np.random.Generator) -> RandomRoad:
 def _one_way(rng: np.random.Generator) -> RandomRoad:
     """One to four lanes that bend."""
     count, width, limit = int(rng.integers(1, 5)), float(rng.uniform(3.2, 3.9)), float(rng.choice(LIMITS))
-    course = _winding(rng, limit)
+    pieces, course = _winding(rng, limit)
     about: dict[str, Any] = {"speed_limit": limit, "kinds": frozenset({"urban"})}
-    lanes = sections([course], count, width, about)
+    lanes = sections(pieces, count, width, about)
     first = -1 if count == 3 else 0
     ways = [Way(course, (first + n) * width, limit, beside=0) for n in range(count)]
     return RandomRoad("multi_lane", lanes, ways, range(count))
@@ -111,16 +114,13 @@ def _one_way(rng: np.random.Generator) -> RandomRoad:
 def _two_way(rng: np.random.Generator) -> RandomRoad:
     """A lane each way, sometimes with parked cars on the right, and people who cross."""
     width, limit = float(rng.uniform(3.0, 3.7)), float(rng.choice(LIMITS[:3]))
-    course = _winding(rng, limit)
-    about: dict[str, Any] = {"speed_limit": limit, "kinds": frozenset({"urban"}), "left_marking": "dashed"}
-    there = lane(1, course, -width / 2, width, left_neighbour=Neighbour(2, False), **about)
-    edges = [course.beside(offset)[::-1].round(3) for offset in (0.0, width)]
-    lanes = [there, Lane(2, *edges, left_neighbour=Neighbour(1, False), **about)]
+    pieces, course = _winding(rng, limit)
+    lanes = [each for k in range(len(pieces)) for each in _both_ways(pieces, k, width, limit)]
     ways = [Way(course, -width / 2, limit, 0), Way(course, width / 2, limit, 1, backward=True)]
     parked: list[Rectangle] = []
     if limit < LIMITS[2] and rng.random() < 0.5:
         strip = -width - _PARKING_M / 2
-        lanes.append(lane(3, course, strip, _PARKING_M, kinds=frozenset({"parking"})))
+        lanes += [lane(10 * k + 3, piece, strip, _PARKING_M, kinds=PARKING) for k, piece in enumerate(pieces, 1)]
         parked = _parked(rng, Way(course, strip, limit, 2))
     crossed = limit < LIMITS[2]
     return RandomRoad("two_lane oncoming_traffic", lanes, ways, (0,), parked=parked, crossed=crossed)
@@ -137,17 +137,46 @@ def _crossing(rng: np.random.Generator) -> RandomRoad:
     return RandomRoad("intersection", lanes, ways, (0,), near, intersections=(crossing,))
 
 
-def _winding(rng: np.random.Generator, limit: float) -> Course:
-    """A course of straights and arcs, bent as its speed limit lets one drive nearly all of it."""
-    course, turned = Course(Pose(0.0, 0.0, float(rng.uniform(-np.pi, np.pi)))).straight(60.0), 0.0
+def _both_ways(pieces: Sequence[Course], k: int, width: float, limit: float) -> tuple[Lane, Lane]:
+    """The lanes there and back along piece k of a road: 10 k + 11 and 10 k + 12."""
+    number, last = 10 * (k + 1), k + 1 == len(pieces)
+    about: dict[str, Any] = {"speed_limit": limit, "kinds": frozenset({"urban"}), "left_marking": "dashed"}
+    before, after = (number - 10,) * (k > 0), (number + 10,) * (not last)
+    there = lane(
+        number + 1,
+        pieces[k],
+        -width / 2,
+        width,
+        predecessors=tuple(each + 1 for each in before),
+        successors=tuple(each + 1 for each in after),
+        left_neighbour=Neighbour(number + 2, False),
+        **about,
+    )
+    back = Lane(
+        number + 2,
+        *(pieces[k].beside(offset)[::-1].round(3) for offset in (0.0, width)),
+        predecessors=tuple(each + 2 for each in after),
+        successors=tuple(each + 2 for each in before),
+        left_neighbour=Neighbour(number + 1, False),
+        **about,
+    )
+    return there, back
+
+
+def _winding(rng: np.random.Generator, limit: float) -> tuple[list[Course], Course]:
+    """Straights and arcs one after the other, and all of them: bent so that one can nearly keep the limit."""
+    course = Course(Pose(0.0, 0.0, float(rng.uniform(-np.pi, np.pi)))).straight(60.0)
+    pieces, turned = [course], 0.0
     while course.length < BEFORE_M + AFTER_M:
         if rng.random() < 0.5:
-            course = course.straight(float(rng.uniform(20.0, 120.0)))
+            length = float(rng.uniform(20.0, 90.0))
+            pieces, course = [*pieces, Course(course.end).straight(length)], course.straight(length)
         side = -np.sign(turned) if abs(turned) > _TURNED else rng.choice((-1.0, 1.0))
-        angle = float(side * rng.uniform(0.1, 0.9))
-        course = course.arc(angle, float(limit**2 / _LATERAL * rng.uniform(0.7, 4.0) + 10.0))
+        radius = float(limit**2 / _LATERAL * rng.uniform(0.7, 4.0) + 10.0)
+        angle = float(side * min(rng.uniform(0.1, 0.9), _LONGEST_M / radius))
+        pieces, course = [*pieces, Course(course.end).arc(angle, radius)], course.arc(angle, radius)
         turned += angle
-    return course
+    return pieces, course
 
 
 def _parked(rng: np.random.Generator, way: Way) -> list[Rectangle]:

@@ -4,17 +4,20 @@ Agents follow their ways behind each other as the IDM tells, each at a pace of i
 some brake hard for no reason that one could see. The ego's answer is to drive as they do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.data.folders import fresh_folder
 from wm_planner.driving.examples.example import CAR, DT, TRUCK, VAN, WALKER, Agent, Example, example
 from wm_planner.driving.examples.random_roads import RandomRoad, Way, random_road
 from wm_planner.driving.scenario import Goal
 from wm_planner.driving.shapes import Rectangle
 from wm_planner.driving.traffic import IDM, advanced, leaders
+from wm_planner.driving.writers.commonroad import write_commonroad
 
 Floats = NDArray[np.float64]
 
@@ -77,6 +80,18 @@ def random_traffic(seed: int) -> Example:
     return example(
         f"WmTraffic{seed}", tags, road.lanes, agents, states[0], goal, road.parked, road.intersections
     )
+
+
+def write_random_traffic(out: Path, seeds: range, done: Callable[[int], None] = lambda count: None) -> None:
+    """Write the scenarios of `seeds` into folder `out`, all or none, as CommonRoad XML.
+
+    Raises:
+        DatasetError: if the folder exists already.
+    """
+    with fresh_folder(out) as folder:
+        for count, seed in enumerate(seeds, start=1):
+            write_commonroad(random_traffic(seed).scenario, folder / f"traffic_{seed:07}.xml")
+            done(count)
 
 
 def _fleet(
