@@ -28,7 +28,7 @@ from wm_planner.training.recipe import TrainingRecipe
 from wm_planner.world_models.card import LatentSpec, ObservationSpec
 
 POSITION = "tcp_position"
-PIXEL_MEAN, PIXEL_STD = 0.25, 0.25  # of the Panda scenes, pixels scaled to 0..1
+PIXEL_MEAN, PIXEL_STD = 0.25, 0.25  # of the Panda scenes, pixels scaled to 0..1; of traffic 0.05 and 0.13
 SETTLED = 0.3
 """The share of the schedule after which the anti-collapse weight no longer changes."""
 
@@ -77,6 +77,13 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
 
 RECIPES = {
     "small": Recipe(encoder=Conv(), iterations=4000, clip=9, cpu_seconds=600.0),
+    "birdseye": Recipe(
+        encoder=Conv(channels=(16, 32, 64), latent=128, hidden=512),
+        picture=64,
+        iterations=6000,
+        clip=9,
+        cpu_seconds=1500.0,
+    ),
     "tokens": Recipe(encoder=Tokens(), iterations=14_000, cpu_seconds=3500.0, sigreg=(0.5, 0.03)),
 }
 
@@ -110,7 +117,7 @@ class AcJepa(TrainableModel):
         self.encoder: ConvEncoder | TokenEncoder
         self.predictor: VectorPredictor | TokenPredictor
         if isinstance(recipe.encoder, Conv):
-            self.about = "Action-conditioned JEPA: two stacked cameras to one vector, MLP predictor."
+            self.about = f"Action-conditioned JEPA: {_stacked(cameras)} to one vector, MLP predictor."
             self.encoder = ConvEncoder(recipe.encoder, input_shape)
             self.predictor = VectorPredictor(recipe.encoder, data)
         else:
@@ -160,6 +167,12 @@ class AcJepa(TrainableModel):
         if name == POSITION:
             difference = difference / self.predictor.action_scale
         return difference.square().mean()
+
+
+def _stacked(cameras: int) -> str:
+    """In words."""
+    words = {1: "one camera", 2: "two stacked cameras"}
+    return words.get(cameras, f"{cameras} stacked cameras")
 
 
 class ConvEncoder(nn.Module):
