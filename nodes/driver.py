@@ -21,11 +21,10 @@ from wm_planner.bridges.driving import (
 )
 from wm_planner.clock import nanoseconds, seconds
 from wm_planner.config import Config
-from wm_planner.driving.boxes import boxes
-from wm_planner.driving.lanes import Lanes
+from wm_planner.driving.drive import Drive
 from wm_planner.driving.metrics.others import Others
-from wm_planner.driving.paths import Path
 from wm_planner.driving.planners.base import DRIVERS, View
+from wm_planner.driving.scenario import PlanningProblem, Start
 from wm_planner.driving.tracker import Tracker
 from wm_planner.driving.tracks import SPEED
 from wm_planner.driving.vehicle import STEERING, VEHICLES, VehicleName
@@ -59,7 +58,7 @@ class Driver(Node):
     def configure(self) -> None:
         self.planner = DRIVERS.build(self.params.planner, "driver: params.planner")
         self.vehicle = VEHICLES[self.params.vehicle]
-        self.ego, self.path = np.zeros(6), None
+        self.ego, self.drive = np.zeros(6), None
         self.plans = 0
         self.out, self.plan = self.publisher("/drive"), self.publisher("/plan_path")
         self.info = self.publisher("/plan_info")
@@ -74,17 +73,18 @@ class Driver(Node):
                 f"the ego is {message.ego_size.tolist()} m long and wide, a {self.params.vehicle} "
                 f"{self.vehicle.size.tolist()}: give the one that is driven (driver: params.vehicle)"
             )
-        self.first = self.scenario.problems[0].start.step if self.scenario.problems else 0
         self.tracker = Tracker(Tracker.Config(), self.vehicle, self.scenario.dt)
-        standing = Others.recorded(replace(self.scenario, occupancies=()), 0, 1)
-        self.standing = boxes(standing.states[0], standing.sizes)
-        self.path, self.ego = None, np.zeros(6)
+        self.drive, self.ego = None, np.zeros(6)
 
     def on_route(self, message: m.Message, envelope: Envelope) -> None:
-        self.path = Path.along(route_of(message), Lanes(self.scenario.road), self.params.speed)
+        line = route_of(message)
+        scenario = (
+            self.scenario if self.scenario.problems else replace(self.scenario, problems=(along(line),))
+        )
+        self.drive = Drive(scenario, self.vehicle, route=line, speed=self.params.speed)
 
     def on_tick(self, heard: dict[str, m.Message], envelope: Envelope) -> None:
-        if self.path is None:
+        if self.drive is None:
             return
         stamp_ns, began_ns = m.stamp_ns(heard["/odom"]), self.clock.now_ns()
         self.ego = self.sensed(heard["/odom"])
@@ -106,17 +106,11 @@ class Driver(Node):
         return state
 
     def view(self, message: m.Message, stamp_ns: int) -> View:
-        objects, still = objects_of(message), np.zeros(len(self.standing))
-        return View(
-            vehicle=self.vehicle,
-            ego=self.ego,
-            boxes=np.concatenate([boxes(objects.states, objects.sizes), self.standing]),
-            speeds=np.concatenate([objects.states[:, SPEED], still]),
-            path=self.path,
-            lights=self.scenario.road.lights,
-            step=self.first + round((stamp_ns - self.began_ns) / nanoseconds(self.scenario.dt)),
-            dt=self.scenario.dt,
-        )
+        objects = objects_of(message)
+        ids = np.array(objects.ids, np.int64)
+        agents = Others(objects.states[None], objects.sizes, objects.kinds, ids)
+        passed = round((stamp_ns - self.began_ns) / nanoseconds(self.scenario.dt))
+        return View(self.drive, self.ego, agents, self.drive.first + passed)
 
     def tell(self, stamp_ns: int, elapsed_s: float, origin_ns: int) -> None:
         self.plans += 1
@@ -138,6 +132,12 @@ class Driver(Node):
             seed=0,
         )
         self.info.publish(message, origin_ns)
+
+
+def along(line: np.ndarray) -> PlanningProblem:
+    """The problem of following a line (P, 2), for a map that tells none."""
+    (x, y), (dx, dy) = line[0], line[1] - line[0]
+    return PlanningProblem(0, Start(x, y, float(np.arctan2(dy, dx)), 0.0), ())
 
 
 if __name__ == "__main__":

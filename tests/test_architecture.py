@@ -17,7 +17,7 @@ SHELVES = ("sim", "nodes", "models", "launch")
 
 # Imports only go down; what stands in one row knows nothing of its neighbours but where ALLOWED says so.
 FLOORS = (
-    {"cli", "bench"},
+    {"cli", "bench", "evaluate"},
     {"doctor", "evaluation", "bridges", "launching", "recording", "collection", "portable"},
     {"node", "planners", "safety"},
     {"driving", "simulation", "control", "world_models", "costs"},
@@ -27,6 +27,7 @@ FLOORS = (
 )
 ALLOWED = {
     ("cli", "bench"),
+    ("cli", "evaluate"),
     ("doctor", "evaluation"),
     ("evaluation", "launching"),
     ("evaluation", "recording"),

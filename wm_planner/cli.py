@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from wm_planner import bench
+from wm_planner import bench, evaluate
 from wm_planner.config import put, setting
 from wm_planner.errors import ConfigError, NodeError, WmError, missing_package
-from wm_planner.terminal import Bar, console, table
+from wm_planner.terminal import Bar, console
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(bench.app, name="bench")
+app.add_typer(evaluate.app, name="eval")
 INTERRUPTED = 130
 
 
@@ -88,31 +89,6 @@ def _report(folder: Path, figures: Any, run: dict[str, Any]) -> None:
         made += [film, recording] if film else [recording]
     for path in made:
         console.print(f"  {path}  {path.stat().st_size / 1e3:.0f} KB", soft_wrap=True)
-
-
-@app.command("eval")
-def evaluate(
-    folder: Annotated[Path, typer.Argument(help="a run, runs/NAME")],
-    model: Annotated[
-        str | None, typer.Option(help="bundle to imagine with; the run's own by default")
-    ] = None,
-) -> None:
-    """Read a recorded run back: success, timing, surprise, and prediction error by horizon."""
-    from wm_planner.evaluation import report
-    from wm_planner.evaluation.offline import foresight, replayed_figures
-    from wm_planner.launching.run import recording_of, world_model_of
-    from wm_planner.world_models.onnx import OnnxWorldModel
-
-    recording = recording_of(folder)
-    bundle = model or world_model_of(folder)
-    loaded = OnnxWorldModel.load(bundle)
-    console.print(report.tables(replayed_figures(recording)))
-    errors = table(
-        f"prediction error of {bundle}, copying the last latent is 1", "steps ahead", "error", "pairs"
-    )
-    for steps, (error, pairs) in foresight(recording, loaded).items():
-        errors.add_row(str(steps), f"{error:.3f}", str(pairs))
-    console.print(errors)
 
 
 @app.command()

@@ -1,5 +1,7 @@
 """A traffic scenario on the bus: map and route once a drive, the ego and the others every tick."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,10 +33,11 @@ class DrivingHost:
         return ("/clock", "/map", "/route", "/odom", "/objects", *cameras)
 
     def opening(self, stamp_ns: int) -> dict[str, m.Message]:
-        scenario, vehicle = self.simulator.scenario, self.simulator.vehicle
+        drive, vehicle = self.simulator.drive, self.simulator.vehicle
+        scenario = replace(self.simulator.scenario, problems=(drive.problem,))
         return {
             "/map": map_message(scenario, vehicle.size.tolist(), stamp_ns),
-            "/route": route_message(self.simulator.drive.line.points, stamp_ns),
+            "/route": route_message(drive.line.points, stamp_ns),
         }
 
     def sensors(self, observation: Observation, stamp_ns: int) -> dict[str, m.Message]:

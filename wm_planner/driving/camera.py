@@ -1,6 +1,6 @@
 """A scenario as a camera above the ego sees it: map, lights, agents, obstacles and route in one picture."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,9 @@ class ScenarioCamera:
         self._colours += [STANDING] * len(self._standing)
         self._lit = [lane for lane in driven if lane.lights]
 
-    def picture(self, pose: Floats, agents: Floats, step: int, route: Points) -> NDArray[np.uint8]:
+    def picture(
+        self, pose: Floats, agents: Floats, step: int, route: Points, lines: Iterable[Line] = ()
+    ) -> NDArray[np.uint8]:
         """What it sees, (size, size, 3).
 
         Args:
@@ -55,10 +57,12 @@ class ScenarioCamera:
             agents: states (A, 4) of everybody else; NaN for the absent.
             step: of the scenario, for the lights.
             route: the line to drive along, (P, 2), in m.
+            lines: what else is to be seen on the road.
         """
         others = np.concatenate([boxes(agents, self._sizes), self._standing])
-        lines = [*self._lights(step), *self._motion(np.concatenate([agents, pose[None, : SPEED + 1]]))]
-        return self._eye.draw(boxes(pose, self._size), others, route, lines, self._colours)
+        moving = self._motion(np.concatenate([agents, pose[None, : SPEED + 1]]))
+        drawn = (*lines, *self._lights(step), *moving)
+        return self._eye.draw(boxes(pose, self._size), others, route, drawn, self._colours)
 
     def _motion(self, states: Floats) -> Iterator[Line]:
         """Lines from where everybody is, states (M, 4), to where they get at their speed."""

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.centreline import Centreline
 from wm_planner.driving.collision import first_hit
+from wm_planner.driving.lanes import Lanes
 from wm_planner.driving.metrics.nuplan import OFF_ROAD_M
 from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.metrics.situation import Situation
+from wm_planner.driving.paths import Path
 from wm_planner.driving.polygons import Polygons
+from wm_planner.driving.route import given_route
 from wm_planner.driving.scenario import Goal, PlanningProblem, Scenario, Start
 from wm_planner.driving.shapes import Circle
 from wm_planner.driving.vehicle import Vehicle
@@ -23,6 +26,9 @@ from wm_planner.errors import SimulationError
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
+
+UNKNOWN_LIMIT = 15.0
+"""Speed in m/s that is wanted where no limit is known; tuplan_garage's."""
 
 _ARRIVAL_M = 3.0  # around where a recorded ego ended
 _ROLLING = 0.5  # m/s, from which a rate of yaw tells the steering
@@ -47,9 +53,12 @@ class Drive:
 
     Args:
         number: of the problem in the scenario.
+        route: the line (P, 2) of a way that was chosen by others; None looks for one.
+        speed: wanted where no limit is known, in m/s; no less than that of the start.
 
     Attributes:
         situation: road, lanes and route.
+        standing: all that is no agent.
         goal_s: arc length of the route at which the goal begins, in m; its end where the goal is no place.
 
     Raises:
@@ -57,22 +66,31 @@ class Drive:
         ScenarioError: if no route leads to the goal.
     """
 
-    def __init__(self, scenario: Scenario, vehicle: Vehicle, number: int = 0) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        vehicle: Vehicle,
+        number: int = 0,
+        route: Floats | None = None,
+        speed: float = UNKNOWN_LIMIT,
+    ) -> None:
         self.scenario, self.vehicle = scenario, vehicle
         self.problem = problems_of(scenario)[number]
-        recorded = not scenario.problems
-        self.situation = Situation.of(scenario, None if recorded else self.problem)
+        self.situation = _situation(scenario, self.problem, route)
         self.goal_s = _goal_s(self.line, [o for g in self.problem.goals for o in scenario.outlines(g)])
-        last = max((region.last for each in scenario.occupancies for region in each.regions), default=-1)
-        everything = Others.recorded(scenario, 0, last + 2)
-        agents = len(scenario.tracks.ids)
-        self._standing = everything.states[:, agents:]  # in the last row, what is there for good
-        self._sizes = everything.sizes
+        self.standing = Others.standing(scenario)
+        self._sizes = np.concatenate([scenario.tracks.sizes, self.standing.sizes])
+        self._speed = max(speed, self.problem.start.v)
 
     @property
     def line(self) -> Centreline:
         """The way to drive along."""
         return self.situation.route.centreline
+
+    @cached_property
+    def path(self) -> Path:
+        """The line with wanted speeds and stop lines."""
+        return Path.along(self.line.points, self.situation.lanes, self._speed)
 
     @property
     def first(self) -> int:
@@ -109,8 +127,8 @@ class Drive:
             first: step of the first of the T moments.
         """
         centres, steps = self.vehicle.centred(ego)[..., :4], first + np.arange(ego.shape[1])
-        standing = self._standing[np.minimum(steps, len(self._standing) - 1)]
-        others = np.concatenate([agents, standing], axis=1)
+        standing = self.standing.window(first, len(steps))
+        others = np.concatenate([agents, standing.states], axis=1)
         collided = first_hit(centres, self.vehicle.size, others, self._sizes)
         off_road = self.situation.area.left_by(centres, self.vehicle.size, OFF_ROAD_M)
         there = np.zeros(ego.shape[:2], np.bool_)
@@ -137,6 +155,13 @@ def problems_of(scenario: Scenario) -> Sequence[PlanningProblem]:
     start = Start(x, y, yaw, v, step=int(seen[0]))
     goal = Goal((int(seen[0]), int(seen[-1])), (Circle(last[:2], _ARRIVAL_M),))
     return (PlanningProblem(scenario.ego.ids[0], start, (goal,)),)
+
+
+def _situation(scenario: Scenario, problem: PlanningProblem, route: Floats | None) -> Situation:
+    if route is None:
+        return Situation.of(scenario, problem if scenario.problems else None)
+    lanes = Lanes(scenario.road)
+    return Situation(scenario.road, lanes, given_route(lanes, route))
 
 
 def _first(happens: NDArray[np.bool_]) -> Steps:

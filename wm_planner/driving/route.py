@@ -81,6 +81,27 @@ def driven_route(lanes: Lanes | None, states: Floats) -> Route:
     return _along(lanes, onward(lanes, found))
 
 
+def given_route(lanes: Lanes, points: Floats) -> Route:
+    """The way along a line (P, 2) that somebody else chose, and the lanes under it."""
+    line = Centreline(points)
+    s = np.arange(0.0, line.length, _SPACING_M)
+    followed = lanes.followed(line.poses(s)[:, :2]).tolist()
+    runs = [(lane, max(run)[0]) for lane, run in _runs(followed, s.tolist()) if lane != NOWHERE]
+    way, ends = [lane for lane, _ in runs], np.array([end for _, end in runs])
+    return Route(tuple(way), _corridor(lanes, way), line, ends, lanes.limits[way])
+
+
+def _runs(followed: Sequence[int], s: Sequence[float]) -> Iterator[tuple[int, list[tuple[float, int]]]]:
+    """Lanes, and the arc lengths at which they are followed without a break."""
+    for lane, run in groupby(zip(s, followed, strict=True), key=lambda pair: pair[1]):
+        yield lane, list(run)
+
+
+def _corridor(lanes: Lanes, way: Sequence[int]) -> frozenset[int]:
+    """Lanes, and all beside them that lead the same way."""
+    return frozenset(lane for index in way for lane in _all_beside(lanes, index))
+
+
 def _starts(lanes: Lanes, start: Start) -> Mapping[int, float]:
     """Lanes under the start, and what their direction costs."""
     held = lanes.holding([start.x, start.y])
@@ -166,10 +187,9 @@ def _along(lanes: Lanes, way: Sequence[int], begin: float = 0.0) -> Route:
     centreline = Centreline(np.concatenate(lines))
     lengths = [np.hypot(*np.diff(line, axis=0).T).sum() for line in lines]
     joints = [0.0, *(np.hypot(*(after[0] - line[-1])) for line, after in pairwise(lines))]
-    corridor = {lane for index in way for lane in _all_beside(lanes, index)}
     limits = [lanes.limits[group].min() for group in groups]
     ends = np.cumsum(np.add(lengths, joints))
-    return Route(tuple(way), frozenset(corridor), centreline, ends, np.array(limits))
+    return Route(tuple(way), _corridor(lanes, way), centreline, ends, np.array(limits))
 
 
 def _line(lanes: Lanes, group: Sequence[int], begin: float) -> Floats:

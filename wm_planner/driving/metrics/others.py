@@ -5,7 +5,7 @@ without crossing one.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from wm_planner.driving.forecasts import constant_velocity
 from wm_planner.driving.scenario import Scenario
 from wm_planner.driving.shapes import Points, Rectangle, Shape
-from wm_planner.driving.tracks import OBSTACLE_KINDS
+from wm_planner.driving.tracks import OBSTACLE_KINDS, no_tracks
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]
@@ -66,6 +66,27 @@ class Others:
         sizes = np.concatenate([tracks.sizes, *(box.size[None] for box in boxes)])
         kinds = (*tracks.kinds, *(box.kind for box in boxes))
         return cls(states, sizes, kinds, np.array([*tracks.ids, *(box.body for box in boxes)], np.int64))
+
+    @classmethod
+    def standing(cls, scenario: Scenario) -> Self:
+        """All that is no track, from step 0 on; the last step is how it stays, see `window`."""
+        regions = (region for each in scenario.occupancies for region in each.regions)
+        steps = max((region.last for region in regions), default=-1) + 2
+        return cls.recorded(replace(scenario, tracks=no_tracks()), 0, steps)
+
+    def window(self, first: int, steps: int) -> Self:
+        """The boxes at `steps` steps from `first` on; after the last step they stay as they are."""
+        rows = np.minimum(first + np.arange(steps), self.steps - 1)
+        return replace(self, states=self.states[rows])
+
+    def beside(self, more: Self) -> Self:
+        """These boxes and more, known for as many steps."""
+        return type(self)(
+            np.concatenate([self.states, more.states], axis=1),
+            np.concatenate([self.sizes, more.sizes]),
+            (*self.kinds, *more.kinds),
+            np.concatenate([self.bodies, more.bodies]),
+        )
 
     def coasting(self, step: int, dt: float, steps: int) -> Self:
         """The same, but from `step` on for `steps` more all keep their velocity: (steps + 1, A, 4).

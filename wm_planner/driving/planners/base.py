@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.driving.drive import Drive
+from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.paths import Path
 from wm_planner.driving.road import TrafficLight
 from wm_planner.driving.vehicle import Vehicle
@@ -22,24 +25,46 @@ class View:
     """What is known at one tick.
 
     Attributes:
-        vehicle: the ego's.
-        ego: its state (6,), at the rear axle.
-        boxes: all others that are there, agents and what stands, (M, 5).
-        speeds: theirs along yaw, (M,), in m/s.
-        path: the way to drive, with wanted speeds and stop lines.
-        lights: by id.
-        step: of the lights.
-        dt: of a step, in s.
+        drive: what stays the same: the vehicle, where it is to go, the road, what stands.
+        ego: the vehicle's state (6,), at the rear axle.
+        agents: where they are now, at one step.
+        step: of the scenario.
     """
 
-    vehicle: Vehicle
+    drive: Drive
     ego: Floats
-    boxes: Floats
-    speeds: Floats
-    path: Path
-    lights: Mapping[int, TrafficLight]
+    agents: Others
     step: int
-    dt: float
+
+    @property
+    def vehicle(self) -> Vehicle:
+        """The ego's."""
+        return self.drive.vehicle
+
+    @property
+    def dt(self) -> float:
+        """Of a step, in s."""
+        return self.drive.scenario.dt
+
+    @property
+    def path(self) -> Path:
+        """The way to drive, with wanted speeds and stop lines."""
+        return self.drive.path
+
+    @property
+    def lights(self) -> Mapping[int, TrafficLight]:
+        """By id."""
+        return self.drive.scenario.road.lights
+
+    @cached_property
+    def now(self) -> Others:
+        """Everybody and everything that is there."""
+        return self.agents.beside(self.drive.standing.window(self.step, 1))
+
+    def forecast(self, steps: int) -> Others:
+        """The same now and `steps` more steps: agents keep their velocity, as in PDM."""
+        coasting = self.agents.coasting(0, self.dt, steps)
+        return coasting.beside(self.drive.standing.window(self.step, steps + 1))
 
 
 class Planner(Protocol):

@@ -1,0 +1,67 @@
+"""What drivers see: the same from a simulator as from the messages of its node."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from node_bench import envelope
+from streets import DT, parked, street
+
+from wm_planner.driving.writers.commonroad import write_commonroad
+from wm_planner.simulation.driving import DrivingSimulator
+from wm_planner.simulation.driving_view import view_of
+
+
+@pytest.fixture
+def scenario():
+    return street([(30.0, 0, 8.0), (10.0, 1, 12.0)], rows=2, about={"obstacles": (parked(90.0, 6.0),)})
+
+
+def simulated(scenario):
+    return DrivingSimulator(scenario, DrivingSimulator.Config(picture=None))
+
+
+def test_agents_coast_in_a_forecast_and_what_stands_stays(scenario):
+    view = view_of(simulated(scenario))
+    forecast = view.forecast(20)
+    assert forecast.states.shape == (21, 3, 4)
+    moved = forecast.states[-1, :, 0] - forecast.states[0, :, 0]
+    np.testing.assert_allclose(moved, [8.0 * 20 * DT, 12.0 * 20 * DT, 0.0])
+    assert forecast.kinds == ("car", "car", "parkedVehicle")
+
+
+def test_a_view_is_that_of_the_simulators_step(scenario):
+    simulator = simulated(scenario)
+    for _ in range(5):
+        simulator.step(np.zeros(2))
+    view = view_of(simulator)
+    assert view.step == 5
+    np.testing.assert_array_equal(view.ego, simulator.now.ego)
+    np.testing.assert_allclose(view.agents.states[0, :, 0], [30.0 + 5 * 0.8, 10.0 + 5 * 1.2])
+
+
+def test_the_driver_node_sees_what_the_simulator_shows(scenario, bench, tmp_path):
+    second = replace(scenario.problems[0], id=2)
+    write_commonroad(replace(scenario, problems=(scenario.problems[0], second)), tmp_path / "street.xml")
+    hosted = bench("simulator", scene=str(tmp_path / "street.xml"), seed=1, driving={"picture": None})
+    said, driver = dict(hosted.sent), bench("driver")
+    driver.node.on_map(said["/map"], envelope())
+    driver.node.on_route(said["/route"], envelope())
+    driver.node.ego = driver.node.sensed(said["/odom"])
+    seen, shown = driver.node.view(said["/objects"], 0), view_of(hosted.node.sim)
+    assert seen.drive.problem.id == shown.drive.problem.id == 2
+    assert seen.drive.goal_s == pytest.approx(shown.drive.goal_s)
+    assert seen.drive.situation.route.lanes == shown.drive.situation.route.lanes
+    assert seen.drive.situation.route.corridor == shown.drive.situation.route.corridor
+    np.testing.assert_allclose(seen.ego, shown.ego, atol=1e-9)
+    np.testing.assert_allclose(seen.forecast(9).states, shown.forecast(9).states, atol=1e-9)
+
+
+def test_a_map_without_a_problem_is_driven_along_the_route(scenario, bench, tmp_path):
+    write_commonroad(scenario, tmp_path / "street.xml")
+    said = dict(bench("simulator", scene=str(tmp_path / "street.xml"), driving={"picture": None}).sent)
+    driver = bench("driver")
+    driver.node.on_map(said["/map"], envelope())
+    driver.node.scenario = replace(driver.node.scenario, problems=())
+    driver.node.on_route(said["/route"], envelope())
+    assert driver.node.drive.goal_s == pytest.approx(driver.node.drive.line.length)

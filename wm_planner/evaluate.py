@@ -1,0 +1,112 @@
+"""`wm eval`: recorded runs, and planners on sets of traffic scenarios."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from wm_planner.errors import ConfigError
+from wm_planner.terminal import Bar, console, table
+
+RUN = "run"
+
+
+class _RunUnlessNamed(TyperGroup):
+    """`wm eval runs/NAME` is `wm eval run runs/NAME`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        named = not args or args[0] in self.commands or args[0] in self.get_help_option_names(ctx)
+        return super().parse_args(ctx, args if named else [RUN, *args])
+
+
+app = typer.Typer(
+    cls=_RunUnlessNamed,
+    no_args_is_help=True,
+    help="Evaluate a recorded run (`wm eval runs/NAME`), or planners on traffic scenarios.",
+)
+
+
+@app.command(RUN)
+def recorded_run(
+    folder: Annotated[Path, typer.Argument(help="a run, runs/NAME")],
+    model: Annotated[
+        str | None, typer.Option(help="bundle to imagine with; the run's own by default")
+    ] = None,
+) -> None:
+    """Read a recorded run back: success, timing, surprise, and prediction error by horizon."""
+    from wm_planner.evaluation import report
+    from wm_planner.evaluation.offline import foresight, replayed_figures
+    from wm_planner.launching.run import recording_of, world_model_of
+    from wm_planner.world_models.onnx import OnnxWorldModel
+
+    recording = recording_of(folder)
+    bundle = model or world_model_of(folder)
+    loaded = OnnxWorldModel.load(bundle)
+    console.print(report.tables(replayed_figures(recording)))
+    errors = table(
+        f"prediction error of {bundle}, copying the last latent is 1", "steps ahead", "error", "pairs"
+    )
+    for steps, (error, pairs) in foresight(recording, loaded).items():
+        errors.add_row(str(steps), f"{error:.3f}", str(pairs))
+    console.print(errors)
+
+
+@app.command()
+def driving(
+    scenarios: Annotated[list[Path], typer.Argument(help="folders and files of scenarios")],
+    planner: Annotated[
+        list[str] | None, typer.Option(help="give several times; all that need no settings by default")
+    ] = None,
+    agents: Annotated[
+        list[str] | None, typer.Option(help="replay: as recorded; idm: they react. Both by default")
+    ] = None,
+    vehicle: Annotated[str, typer.Option(help="the ego's")] = "bmw_320i",
+    seconds: Annotated[float, typer.Option(min=1.0, help="a drive ends then")] = 30.0,
+    out: Annotated[Path | None, typer.Option(help="folder of results and pictures")] = None,
+    films: Annotated[bool, typer.Option(help="films too, with --out")] = False,
+    solutions: Annotated[
+        Path | None, typer.Option(help="folder of CommonRoad solution files, a folder a planner")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
+) -> None:
+    """Drive traffic scenarios in the closed loop: planners side by side, all scores, with intervals."""
+    from wm_planner.config import convert
+    from wm_planner.evaluation.driving import results, run, tables
+    from wm_planner.evaluation.driving.selection import select
+
+    planners, unfit = run.fitting(planner)
+    told = {
+        "agents": tuple(agents or run.AGENTS),
+        "vehicle": vehicle,
+        "longest_s": seconds,
+        "films": films,
+    }
+    folders = {name: str(path) for name, path in (("out", out), ("solutions", solutions)) if path}
+    plan = convert({"planners": planners, **told, **folders}, run.Plan, "wm eval driving: ")
+    if films and out is None:
+        raise ConfigError("got --films without --out, wanted the folder that they go to")
+    chosen = select(scenarios)
+    refused, scores = dict(chosen.refused), []
+    with Bar("scenarios") as bar:
+        bar.move(0, len(chosen.files))
+        for number, done in enumerate(run.run(chosen.files, plan, workers), start=1):
+            scores.extend(done.scores)
+            refused |= {done.file: done.refused} if done.refused else {}
+            bar.move(number, len(chosen.files))
+            line = done.refused or tables.by_file(done.file, done.scores)
+            bar.say(Path(done.file).stem, line)
+    for file, reason in refused.items():
+        console.print(f"refused {file}: {reason}", soft_wrap=True, markup=False)
+    for file, counted in chosen.duplicates.items():
+        console.print(f"not counted {file}: the same benchmark id as {counted}", soft_wrap=True, markup=False)
+    for name, reason in unfit.items():
+        console.print(f"left out the planner {name}: {reason}", soft_wrap=True, markup=False)
+    if not scores:
+        raise ConfigError(f"none of {len(refused)} files can be driven: see the reasons above")
+    for each in tables.tables(scores):
+        console.print(each)
+    console.print(tables.measure_of_progress(scores))
+    left_out = {"refused": refused, "duplicates": chosen.duplicates, "planners": unfit}
+    for path in results.write_results(out, scores, left_out) if out else ():
+        console.print(f"  {path}  {path.stat().st_size / 1e3:.0f} KB", soft_wrap=True)

@@ -1,0 +1,196 @@
+"""Drives of a set of scenarios as tables, planners side by side."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from rich.table import Table
+
+from wm_planner.evaluation.driving.scores import DriveScores
+from wm_planner.evaluation.statistics import Mean, mean
+from wm_planner.terminal import table
+
+Drives: TypeAlias = Sequence[DriveScores]
+
+AGENTS = {"replay": "replayed", "idm": "react"}
+PARTS = {
+    "no_at_fault_collisions": "fault",
+    "drivable_area": "road",
+    "driving_direction": "way",
+    "making_progress": "moves",
+    "progress": "progress",
+    "time_to_collision": "ttc",
+    "speed_limit": "limit",
+    "comfort": "comfort",
+}
+"""nuPlan's eight, and their heads."""
+
+
+def drives_table(scores: Drives) -> Table:
+    """nuPlan's score of each drive, a planner a column."""
+    planners = list(dict.fromkeys(each.planner for each in scores))
+    made = table(
+        "nuPlan's closed-loop score of each drive; c collided (whoever is to blame), r left the road, "
+        "g goal not reached, ! raised",
+        *("scenario", "others", *planners),
+    )
+    made.columns[1].justify = "left"
+    rows: dict[tuple[str, int, str], dict[str, DriveScores]] = {}
+    for each in sorted(scores, key=lambda each: (each.scenario, each.file, each.problem)):
+        rows.setdefault((each.scenario, each.problem, each.agents), {})[each.planner] = each
+    before = ""
+    for (scenario, problem, agents), row in rows.items():
+        name = f"{scenario}#{problem}" if problem else scenario
+        cells = [_cell(row.get(planner)) for planner in planners]
+        made.add_row("" if name == before else name, AGENTS.get(agents, agents), *cells)
+        before = name
+    return made
+
+
+def scores_table(title: str, scores: Drives) -> Table:
+    """Means with their intervals."""
+    made = table(
+        f"{title}; means in %, in brackets the 95 % bootstrap interval",
+        *("planner", "others", "drives", "nuPlan", "PDMS", "EPDMS", "EC"),
+    )
+    made.columns[1].justify = "left"
+    for planner, agents, drives in _groups(scores):
+        extended = [each.epdms["extended_comfort"] for each in drives if "extended_comfort" in each.epdms]
+        made.add_row(
+            planner,
+            AGENTS.get(agents, agents),
+            str(len(drives)),
+            _interval(mean(_scores(drives, "nuplan"))),
+            _interval(mean(_scores(drives, "pdms"))),
+            _interval(mean(_scores(drives, "epdms"))),
+            _percent(extended),
+        )
+    return made
+
+
+def outcomes_table(scores: Drives) -> Table:
+    """What happened, how often, and how long planning took."""
+    made = table(
+        "of the drives: goal reached, touched anything, at fault, left the road, valid by CommonRoad's "
+        "conditions; time of a plan in ms: median, p95 (CPU), p95 (wall)",
+        *("planner", "others", "goal", "touch", "fault", "off", "valid", "median", "p95", "wall"),
+    )
+    made.columns[1].justify = "left"
+    for planner, agents, drives in _groups(scores):
+        cpu, wall = (
+            np.concatenate([[0.0], *(getattr(each, name) for each in drives)])[1:]
+            for name in ("plan_cpu_s", "plan_wall_s")
+        )
+        told = [each for each in drives if each.valid is not None]
+        made.add_row(
+            planner,
+            AGENTS.get(agents, agents),
+            _count(each.reached for each in drives),
+            _count(each.collided for each in drives),
+            _count(each.nuplan.get("no_at_fault_collisions", 1.0) < 1 for each in drives),
+            _count(each.off_road for each in drives),
+            _count(bool(each.valid) for each in told) if told else "-",
+            *(_ms(cpu, 50), _ms(cpu, 95), _ms(wall, 95)),
+        )
+    return made
+
+
+def parts_table(scores: Drives) -> Table:
+    """The eight parts of nuPlan's score."""
+    made = table("parts of nuPlan's score, means in %", *("planner", "others", *PARTS.values()))
+    made.columns[1].justify = "left"
+    for planner, agents, drives in _groups(scores):
+        cells = [_percent([each.nuplan[part] for each in drives if each.nuplan]) for part in PARTS]
+        made.add_row(planner, AGENTS.get(agents, agents), *cells)
+    return made
+
+
+def costs_table(scores: Drives) -> Table | None:
+    """Medians of CommonRoad's costs of the valid drives among replayed others; None where there are none."""
+    solved = [each for each in scores if each.agents == "replay" and each.valid and each.commonroad]
+    if not solved:
+        return None
+    names = list(solved[0].commonroad)
+    made = table("CommonRoad's costs, medians of valid drives", *("planner", "drives", *names))
+    for planner, _, drives in _groups(solved):
+        columns = ([c for each in drives if (c := each.commonroad[name]) is not None] for name in names)
+        cells = [f"{np.median(column):.3g}" if column else "-" for column in columns]
+        made.add_row(planner, str(len(drives)), *cells)
+    return made
+
+
+def tables(scores: Drives) -> Iterable[Table]:
+    """All of them: also of the scenarios alone in which others move."""
+    moving = [each for each in scores if each.moving]
+    yield drives_table(scores)
+    yield scores_table("all drives", scores)
+    if moving:
+        yield scores_table("drives in which other vehicles move", moving)
+    yield outcomes_table(scores)
+    yield parts_table(scores)
+    costs = costs_table(scores)
+    if costs is not None:
+        yield costs
+
+
+def measure_of_progress(scores: Drives) -> str:
+    """Whose progress was wanted, in a sentence."""
+    alone = sum(each.expert == "idm" for each in scores)
+    filtered = sum(each.human_filter for each in scores)
+    recorded = f"{len(scores) - alone} drives are measured by the recorded ego's progress, "
+    return (
+        f"{recorded if alone < len(scores) else ''}"
+        f"{alone} by that of IDM alone on the empty road at the limit; NAVSIM's human filter is on in {filtered}"
+    )
+
+
+def by_file(file: str, drives: Drives) -> str:
+    """One line for a scenario that was driven."""
+    scores = (f"{each.planner} {AGENTS.get(each.agents, each.agents)} {_cell(each)}" for each in drives)
+    return f"{Path(file).stem}: {', '.join(scores)}"
+
+
+def _groups(scores: Drives) -> Iterable[tuple[str, str, list[DriveScores]]]:
+    found: dict[tuple[str, str], list[DriveScores]] = {}
+    for agents in AGENTS:
+        for each in scores:
+            if each.agents == agents:
+                found.setdefault((each.planner, agents), []).append(each)
+    return [(planner, agents, drives) for (planner, agents), drives in found.items()]
+
+
+def _scores(drives: Drives, family: str) -> list[float]:
+    """Scores in %; a drive that ended with an error counts as 0, one that was not judged not at all."""
+    found: list[dict[str, float]] = [getattr(each, family) for each in drives]
+    judged = (each or {"score": 0.0} for each, drive in zip(found, drives, strict=True) if each or drive.error)
+    return [100 * each["score"] for each in judged]
+
+
+def _cell(each: DriveScores | None) -> str:
+    if each is None:
+        return "-"
+    if each.error:
+        return "0.0 !"
+    marks = ("c" if each.collided else "") + ("r" if each.off_road else "") + ("" if each.reached else "g")
+    return f"{100 * each.nuplan['score']:.1f} {marks:2s}"
+
+
+def _interval(found: Mean) -> str:
+    if math.isnan(found.value):
+        return "-"
+    return f"{found.value:.1f}" + ("" if math.isnan(found.low) else f" [{found.low:.0f}, {found.high:.0f}]")
+
+
+def _percent(values: Sequence[float]) -> str:
+    return f"{100 * np.mean(values):.1f}" if values else "-"
+
+
+def _count(happened: Iterable[bool]) -> str:
+    told = list(happened)
+    return f"{sum(told)}/{len(told)}"
+
+
+def _ms(seconds: np.ndarray, percentile: int) -> str:
+    return f"{1000 * np.percentile(seconds, percentile):.1f}" if len(seconds) else "-"
