@@ -78,6 +78,11 @@ class Path:
         here, there = (min(max(int(at / SAMPLE_M), 0), last) for at in (s, s + _LOOK_S * speed))
         return min(float(self.speeds[here]), float(self.speeds[there]), self.likes)
 
+    def wanted_by(self, s: Floats, speed: Floats) -> Floats:
+        """The same for many, (N,) each."""
+        at = np.clip((np.stack([s, s + _LOOK_S * speed]) / SAMPLE_M).astype(int), 0, len(self.speeds) - 1)
+        return np.minimum(self.speeds[at].min(axis=0), self.likes)
+
     @classmethod
     def along(cls, points: Floats, lanes: Lanes, unknown: float = np.inf) -> Self:
         """The path along points (P, 2).

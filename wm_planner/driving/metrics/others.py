@@ -79,6 +79,12 @@ class Others:
         rows = np.minimum(first + np.arange(steps), self.steps - 1)
         return replace(self, states=self.states[rows])
 
+    def seen(self) -> Self:
+        """Those that are there at any of the steps."""
+        there = np.isfinite(self.states[..., 0]).any(axis=0)
+        kinds = tuple(kind for kind, seen in zip(self.kinds, there, strict=True) if seen)
+        return type(self)(self.states[:, there], self.sizes[there], kinds, self.bodies[there])
+
     def beside(self, more: Self) -> Self:
         """These boxes and more, known for as many steps."""
         return type(self)(

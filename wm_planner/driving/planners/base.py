@@ -17,7 +17,17 @@ from wm_planner.plugins import Registry
 
 Floats = NDArray[np.float64]
 
-DRIVERS = Registry("driver", {"idm": "wm_planner.driving.planners.idm:IDMPlanner"})
+DRIVERS = Registry(
+    "driver",
+    {
+        "constant_velocity": "wm_planner.driving.planners.constant_velocity:ConstantVelocity",
+        "idm": "wm_planner.driving.planners.idm:IDMPlanner",
+        "frenet": "wm_planner.driving.planners.frenet:FrenetPlanner",
+        "pdm_closed": "wm_planner.driving.planners.pdm_closed:PDMClosed",
+        "cem": "wm_planner.planners.driver:CEMDriver",
+        "mppi": "wm_planner.planners.driver:MPPIDriver",
+    },
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +69,12 @@ class View:
     @cached_property
     def now(self) -> Others:
         """Everybody and everything that is there."""
-        return self.agents.beside(self.drive.standing.window(self.step, 1))
+        return self.agents.beside(self.drive.standing.window(self.step, 1)).seen()
 
     def forecast(self, steps: int) -> Others:
         """The same now and `steps` more steps: agents keep their velocity, as in PDM."""
         coasting = self.agents.coasting(0, self.dt, steps)
-        return coasting.beside(self.drive.standing.window(self.step, steps + 1))
+        return coasting.beside(self.drive.standing.window(self.step, steps + 1)).seen()
 
 
 class Planner(Protocol):

@@ -1,0 +1,32 @@
+"""Go on straight at the speed of now: the least that a planner has to beat."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner import config
+from wm_planner.driving.forecasts import constant_velocity
+from wm_planner.driving.planners.base import View
+
+Floats = NDArray[np.float64]
+
+
+class ConstantVelocity:
+    """Keeps velocity, as NAVSIM's agent of that name does."""
+
+    class Config(config.Config, frozen=True, kw_only=True):
+        """How far it looks.
+
+        Attributes:
+            horizon: steps of a plan.
+        """
+
+        horizon: config.Positive = 40
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def plan(self, view: View) -> Floats:
+        """Poses of the rear axle straight ahead, (H + 1, 3)."""
+        now = view.ego[:4]
+        ahead = constant_velocity(now, view.dt, self.config.horizon)
+        return np.concatenate([now[None], ahead])[:, :3]

@@ -1,0 +1,97 @@
+"""Follow whoever is ahead on lines beside the way, N times at once: the policies of PDM-Closed.
+
+Source: tuplan_garage b51d5d0 (BatchIDMPolicy). Who is ahead is asked anew at every step of the forecast.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.driving.boxes import boxes
+from wm_planner.driving.corridor import Corridor
+from wm_planner.driving.paths import STOPPING
+from wm_planner.driving.planners.base import View
+from wm_planner.driving.tracks import SPEED
+from wm_planner.driving.traffic import IDM, advanced
+
+Floats = NDArray[np.float64]
+
+
+class Policies(NamedTuple):
+    """N ways to drive, (N,) each.
+
+    Attributes:
+        offset: to the left of the path, in m.
+        share: of the wanted speed.
+    """
+
+    offset: Floats
+    share: Floats
+
+    @classmethod
+    def crossed(cls, offsets: tuple[float, ...], shares: tuple[float, ...]) -> "Policies":
+        """Each offset with each share."""
+        offset, share = np.meshgrid(offsets, shares, indexing="ij")
+        return cls(offset.ravel(), share.ravel())
+
+
+def followed(view: View, policies: Policies, idm: IDM, horizon: int) -> Floats:
+    """Arc lengths (N, H + 1) of the centre on the path, now and after each step."""
+    path, vehicle = view.path, view.vehicle
+    seen = _seen(view, horizon)
+    s = np.full(len(policies.share), float(path.line.project(vehicle.centred(view.ego)[:2]).s))
+    speed = np.full_like(s, max(float(view.ego[SPEED]), 0.0))
+    reds = _reds(view, float(s[0]) + vehicle.length_m / 2, float(speed[0]), idm.hardest_braking)
+    places = [s]
+    for step in range(horizon):
+        gap, leader = _leader(seen, step, s, policies.offset, vehicle.length_m, vehicle.width_m)
+        red = reds - s - vehicle.length_m / 2
+        gap, leader = np.minimum(gap, red), np.where(red < gap, 0.0, leader)
+        wanted = policies.share * path.wanted_by(s, speed)
+        s, speed = advanced(s, speed, idm.accelerations(speed, gap, leader, wanted), view.dt)
+        places.append(s)
+    return np.stack(places, axis=1)
+
+
+def along_path(view: View, s: Floats, d: Floats) -> Floats:
+    """Poses (N, T, 3) of the rear axle where the centre is at arc lengths s and offsets d, (N, T) both."""
+    back = s - view.vehicle.rear_to_centre_m
+    poses = view.path.line.poses(back, d)
+    way = np.maximum(np.gradient(back, axis=-1), 1e-3)
+    moves = np.ptp(s, axis=-1, keepdims=True) > 1e-3
+    poses[..., 2] += np.where(moves, np.arctan(np.clip(np.gradient(d, axis=-1) / way, -0.5, 0.5)), 0.0)
+    return poses
+
+
+def _seen(view: View, steps: int) -> Corridor:
+    """Everybody at each of the steps as the path sees them, (T, A) each."""
+    others = view.forecast(steps)
+    flat = others.states.reshape(-1, 4)
+    sizes = np.tile(others.sizes, (others.steps, 1))
+    found = Corridor.of(view.path.line, boxes(flat, sizes), flat[:, SPEED])
+    return Corridor(*(each.reshape(others.steps, -1) for each in found))
+
+
+def _leader(
+    seen: Corridor, step: int, s: Floats, offset: Floats, length_m: float, width_m: float
+) -> tuple[Floats, Floats]:
+    """Gaps to who is ahead, and their speeds, (N,); infinite and 0 where nobody is."""
+    way = seen.s[step] - s[:, None]  # (N, A)
+    beside = np.abs(seen.d[step] - offset[:, None]) < seen.half_width[step] + width_m / 2
+    gaps = np.where(beside & (way > 0), way - seen.half_length[step] - length_m / 2, np.inf)
+    if not gaps.shape[1]:
+        return np.full(len(s), np.inf), np.zeros(len(s))
+    nearest, rows = gaps.argmin(axis=1), np.arange(len(s))
+    gap = gaps[rows, nearest]
+    return gap, np.where(np.isfinite(gap), np.maximum(seen.speed[step, nearest], 0.0), 0.0)
+
+
+def _reds(view: View, front_s: float, speed: float, braking: float) -> float:
+    """Arc length of the next stop line that is red and can be kept; infinite where there is none."""
+    stops = [
+        stop.s
+        for stop in view.path.stops
+        if any(view.lights[light].colour(view.step) in STOPPING for light in stop.lights)
+    ]
+    return min((s for s in stops if s > front_s and speed**2 < 2 * (s - front_s) * braking), default=np.inf)
