@@ -1,4 +1,4 @@
-"""Driving explores: drivers that follow, wander, do not look, and brake, through one scenario after the other."""
+"""Driving explores: drivers follow, wander, do not look, and brake, in one scenario after the other."""
 
 from functools import lru_cache
 from pathlib import Path

@@ -16,7 +16,6 @@ from wm_planner.world_models.base import Observation
 from wm_planner.world_models.card import ActionSpec
 from wm_planner.world_models.plant import Plant
 
-
 SCENE_SUFFIX = ".py"
 """Of files that declare a scene; any other file is a traffic scenario."""
 

@@ -18,7 +18,6 @@ from wm_planner.clock import nanoseconds
 from wm_planner.driving.agents import AGENTS, Agents, Everybody
 from wm_planner.driving.camera import ScenarioCamera
 from wm_planner.driving.drive import Drive, Verdict, problems_of
-from wm_planner.driving.forecasts import constant_velocity
 from wm_planner.driving.history import History
 from wm_planner.driving.raster import BirdsEye
 from wm_planner.driving.scenario import Scenario
@@ -186,16 +185,6 @@ class DrivingSimulator:
         nobody = np.full((len(self.scenario.tracks.ids), 4), np.nan)
         state = np.array([*self.drive.line.poses(self.drive.goal_s), self.drive.start[SPEED]])
         return Observation(images=self._picture(state, nobody))
-
-    def ahead(self, seconds: float, speed: float) -> Observation:
-        """The picture of having followed the route for a time at a mean speed: a goal that moves along.
-
-        The ego is in the middle of the route at `speed` m/s, all others where their speed takes them.
-        """
-        centre, others = self.vehicle.centred(self.now.ego), self.now.others.states
-        s = float(self.drive.line.project(centre[:2]).s) + speed * seconds
-        state = np.array([*self.drive.line.poses(s), speed])
-        return Observation(images=self._picture(state, constant_velocity(others, seconds, 1)[0]))
 
     @property
     def goal_position(self) -> Floats:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.building import Course, Poses, Pose, lane
+from wm_planner.driving.building import Course, Pose, Poses, lane
 from wm_planner.driving.examples.crossings import (
     ARM,
     BOX,
@@ -120,7 +120,9 @@ def _two_way(rng: np.random.Generator) -> RandomRoad:
     parked: list[Rectangle] = []
     if limit < LIMITS[2] and rng.random() < 0.5:
         strip = -width - _PARKING_M / 2
-        lanes += [lane(10 * k + 3, piece, strip, _PARKING_M, kinds=PARKING) for k, piece in enumerate(pieces, 1)]
+        lanes += [
+            lane(10 * k + 3, piece, strip, _PARKING_M, kinds=PARKING) for k, piece in enumerate(pieces, 1)
+        ]
         parked = _parked(rng, Way(course, strip, limit, 2))
     crossed = limit < LIMITS[2]
     return RandomRoad("two_lane oncoming_traffic", lanes, ways, (0,), parked=parked, crossed=crossed)

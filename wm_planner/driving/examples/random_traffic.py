@@ -94,9 +94,7 @@ def write_random_traffic(out: Path, seeds: range, done: Callable[[int], None] = 
             done(count)
 
 
-def _fleet(
-    rng: np.random.Generator, road: RandomRoad
-) -> tuple[list[tuple[str, tuple[float, float]]], Fleet]:
+def _fleet(rng: np.random.Generator, road: RandomRoad) -> tuple[list[tuple[str, tuple[float, float]]], Fleet]:
     """Everybody's kind and size, and where they start: all ways are filled as densely as it comes."""
     own, begin = int(rng.choice(road.own)), float(rng.uniform(*road.begin_s))
     kinds, rows = [("car", CAR)], [(own, begin, rng.uniform(0.4, 1.0), rng.uniform(0.8, 1.05))]
@@ -170,7 +168,9 @@ def _changed(ways: Sequence[Way], fleet: Fleet, row: int, rng: np.random.Generat
 
 def _states(ways: Sequence[Way], moments: Sequence[Fleet]) -> Floats:
     """States (A, T, 4) of the moments; in a lane change one points to where one goes."""
-    way, s, d, v = (np.stack([getattr(now, name) for now in moments], axis=1) for name in ("way", "s", "d", "v"))
+    way, s, d, v = (
+        np.stack([getattr(now, name) for now in moments], axis=1) for name in ("way", "s", "d", "v")
+    )
     states = np.full((*s.shape, 4), np.nan)
     for number, each in enumerate(ways):
         on = (way == number) & (s >= 0) & (s <= each.course.length)
