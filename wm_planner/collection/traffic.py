@@ -138,7 +138,7 @@ class Driver:
         wanted = self._pace * min(limit, self._in_bends(s, speed))
         pull = float(self._idm.accelerations(speed, gap, leader, wanted)) + self._shove
         pull += self._nerves * weight * self._noise[0]
-        pull = max(pull, -speed / self._simulator.scenario.dt)  # it stops, and does not reverse
+        pull = max(pull, ACTION.low[0], -speed / self._simulator.scenario.dt)  # it does not reverse
         return np.array([pull, self._steering_rate(s, speed) + 0.05 * self._nerves * self._noise[1]])
 
     def _change_mood(self) -> None:

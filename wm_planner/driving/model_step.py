@@ -1,7 +1,7 @@
 """What a learned model of traffic sees and does: its picture, its step, its action.
 
-A step of 0.4 s is four of a scenario: at 10 m/s the picture moves by four of its pixels, where in 0.1 s it would
-move by one and copying it would be nearly right; ten steps are the 4 s that drivers plan.
+A step of 0.4 s is four of a scenario: at 10 m/s the picture moves by four of its pixels, where in 0.1 s
+it would move by one and copying it would be nearly right; ten steps are the 4 s that drivers plan.
 """
 
 import numpy as np

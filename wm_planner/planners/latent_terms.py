@@ -43,15 +43,13 @@ class LatentTerms:
 
     def __init__(self, config: Config) -> None:
         self._model = OnnxWorldModel.load(config.model, device="cpu")
-        card = self._model.card
-        seen, size = card.observation, (PICTURE.size_px, PICTURE.size_px)
-        if (seen.cameras, (seen.height, seen.width)) != (
-            (CAMERA,),
-            size,
-        ) or card.action.names != ACTION.names:
+        card, size = self._model.card, PICTURE.size_px
+        seen = card.observation
+        takes = seen.cameras, seen.height, seen.width, card.action.names
+        if takes != ((CAMERA,), size, size, ACTION.names):
             raise ConfigError(
-                f"{config.model} sees {', '.join(seen.cameras)} of {seen.height}x{seen.width} pixels and takes "
-                f"{', '.join(card.action.names)}; wanted {CAMERA} of {size[0]}x{size[1]} and "
+                f"{config.model} sees {', '.join(seen.cameras)} of {seen.height}x{seen.width} pixels and "
+                f"takes {', '.join(card.action.names)}; wanted {CAMERA} of {size}x{size} and "
                 f"{', '.join(ACTION.names)}: train a model on what `wm collect` records of traffic"
             )
         self._goal = LatentGoal(LatentGoal.Config(array=card.representation, mean_weight=0.0))
