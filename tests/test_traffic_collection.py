@@ -7,7 +7,7 @@ from wm_planner.collection import CollectConfig, collect
 from wm_planner.collection.traffic import SEEN_M, TrafficExplorer
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.driving.examples.random_traffic import write_random_traffic
-from wm_planner.driving.model_step import ACTION, STEP_S, actions_of, steps_of
+from wm_planner.driving.model_step import ACTION, STEP_S, driven_actions, steps_of
 from wm_planner.driving.vehicle import BMW_320I
 from wm_planner.errors import ConfigError, SimulationError
 
@@ -80,7 +80,7 @@ def test_actions_are_means_over_a_step_of_the_model():
     commands[:4, 0], commands[4:, 1] = 1.0, 0.1
     start = np.array([0.0, 0.0, 0.0, 10.0, 0.0, 0.0])
     states = np.concatenate([start[None], BMW_320I.rollout(start, commands, 0.1)])
-    actions = actions_of(states, BMW_320I, 0.1)
+    actions = driven_actions(states, BMW_320I, 0.1)
     np.testing.assert_allclose(actions[0], [1.0, 0.0], atol=1e-6)
     steering = np.arange(5) * 0.01
     bend = np.tan(steering) / BMW_320I.wheelbase_m

@@ -10,7 +10,7 @@ from wm_planner import share
 from wm_planner.data.episodes import Episode, StateSpec, columns
 from wm_planner.driving.boxes import boxes
 from wm_planner.driving.corridor import Corridor
-from wm_planner.driving.model_step import ACTION, PICTURE, STEP_S, actions_of, steps_of
+from wm_planner.driving.model_step import ACTION, PICTURE, STEP_S, driven_actions, steps_of
 from wm_planner.driving.readers import read_scenario
 from wm_planner.driving.tracks import SPEED, YAW
 from wm_planner.driving.traffic import IDM
@@ -92,7 +92,7 @@ def _driven(simulator: DrivingSimulator, driver: "Driver", steps: int, every: in
             simulator.advance(simulator.scenario.dt)
         if abs(driver.offset) > LOST_M:
             return None
-    actions = actions_of(simulator.history.ego, simulator.vehicle, simulator.scenario.dt)
+    actions = driven_actions(simulator.history.ego, simulator.vehicle, simulator.scenario.dt)
     last = np.zeros((1, actions.shape[1]), np.float32)
     return Episode(np.stack(frames), np.stack(states), np.concatenate([actions, last]))
 

@@ -38,13 +38,23 @@ def steps_of(dt: float) -> int:
     return every
 
 
-def actions_of(states: Floats, vehicle: Vehicle, dt: float) -> NDArray[np.float32]:
-    """The actions (..., H, 2) that lead along states (..., T + 1, 6); what is left of a step is left out."""
+def actions_of(speed: Floats, steering: Floats, wheelbase_m: float, dt: float) -> NDArray[np.float32]:
+    """The actions (..., H, 2) of a drive; what is left of a step is left out.
+
+    Args:
+        speed, steering: now and after each of T steps of the scenario, (..., T + 1), in m/s and rad.
+        dt: of these, in s.
+    """
     every = steps_of(dt)
-    count = (states.shape[-2] - 1) // every
-    speed = states[..., : count * every + 1 : every, SPEED]
-    bend = np.tan(states[..., : count * every + 1, STEERING]) / vehicle.wheelbase_m
+    count = (speed.shape[-1] - 1) // every
+    bend = np.tan(steering[..., : count * every + 1]) / wheelbase_m
     mean = 0.5 * (bend[..., 1:] + bend[..., :-1])
     curvature = mean.reshape(*mean.shape[:-1], count, every).mean(axis=-1)
-    actions = np.stack([np.diff(speed, axis=-1) / STEP_S, curvature], axis=-1)
+    pull = np.diff(speed[..., : count * every + 1 : every], axis=-1) / STEP_S
+    actions = np.stack([pull, curvature], axis=-1)
     return np.clip(actions, ACTION.low, ACTION.high).astype(np.float32)
+
+
+def driven_actions(states: Floats, vehicle: Vehicle, dt: float) -> NDArray[np.float32]:
+    """The actions (..., H, 2) that lead along states (..., T + 1, 6) of a vehicle."""
+    return actions_of(states[..., SPEED], states[..., STEERING], vehicle.wheelbase_m, dt)

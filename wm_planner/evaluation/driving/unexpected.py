@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from wm_planner.clock import nanoseconds
 from wm_planner.driving.camera import ScenarioCamera
-from wm_planner.driving.model_step import PICTURE, STEP_S, actions_of, steps_of
+from wm_planner.driving.model_step import PICTURE, STEP_S, driven_actions, steps_of
 from wm_planner.driving.planners.idm import IDMPlanner
 from wm_planner.driving.readers import read_scenario
 from wm_planner.driving.scenario import Scenario
@@ -87,7 +87,7 @@ def _along(
         for _ in range(every):
             simulator.follow(driver.plan(view_of(simulator)))
         ego = simulator.history.ego[-every - 1 :]
-        action = actions_of(ego, simulator.vehicle, simulator.scenario.dt)
+        action = driven_actions(ego, simulator.vehicle, simulator.scenario.dt)
         usual = _surprise(model, before, simulator.observe(), action)
         for event, scenario in changed.items():
             if scenario is not None:
