@@ -1,12 +1,7 @@
-"""Our figures of CommonRoad solutions beside those of its own tools, where a Python has them.
+"""Our figures of CommonRoad solutions beside its own tools', in the environment of `wm bench commonroad`.
 
-`pytest --commonroad PYTHON`, whose packages are commonroad-drivability-checker 2025.4, commonroad-io 2024.3,
-commonroad-clcs 2025.2 and triangle; they do not install beside ours.
+Once that is made it is found; `pytest --commonroad PYTHON` takes another Python that has the tools.
 """
-
-import json
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,34 +13,24 @@ from wm_planner.driving.readers import read_scenario
 from wm_planner.driving.tracker import Tracker
 from wm_planner.driving.vehicle import BMW_320I
 from wm_planner.driving.writers.solution import COSTS, Answer, write_solution
+from wm_planner.evaluation.driving.commonroad_tools import CHECKS, COMMONROAD, Tools
+from wm_planner.evaluation.peer_environment import python_at
 
-PROGRAM = Path(__file__).parent / "commonroad_reference.py"
-CHECKS = {
-    "goal": "goal",
-    "start": "start",
-    "collision": "no_collision",
-    "feasible": "feasible",
-    "road": "on_road",
-}
 TRIANGULATED = {"drive_cut_in", "drive_pedestrian", "drive_roundabout"}
 """Roads that its triangulation survives, which we look at it for."""
 
 
 @pytest.fixture(scope="session")
-def reference(request, skip_loudly):
-    """Asks commonroad-drivability-checker about solution files."""
-    python = request.config.getoption("--commonroad")
-    if python is None:
-        skip_loudly("no CommonRoad tools to compare with; give a Python that has them by --commonroad=PYTHON")
-
-    def ask(lines):
-        asked = subprocess.run(
-            [str(python), str(PROGRAM)], input="\n".join(lines), capture_output=True, text=True, check=True
+def tools(request, skip_loudly):
+    """CommonRoad's tools, to be asked about solution files."""
+    python = request.config.getoption("--commonroad") or python_at(COMMONROAD)
+    if not python.is_file():
+        skip_loudly(
+            "no CommonRoad tools to compare with; `wm bench commonroad` installs them, or give a Python that "
+            "has them by --commonroad=PYTHON"
         )
-        said = [line for line in asked.stdout.splitlines() if line.startswith("REFERENCE ")]
-        return [json.loads(line.removeprefix("REFERENCE ")) for line in said]
-
-    return ask
+    with Tools(python) as running:
+        yield running
 
 
 def recorded_drives(scenario, count):
@@ -76,39 +61,34 @@ def variants(scenario, answer):
 
 
 @pytest.mark.slow
-def test_costs_equal_those_of_commonroads_tools(reference, shared_data, tmp_path):
+def test_costs_equal_those_of_commonroads_tools(tools, shared_data, tmp_path):
     paths = sorted(shared_data("commonroad").glob("*/[ADFUZ]*.xml"))
     paths += [share.find(f"sim/{name}.xml") for name in ("drive_merge", "drive_left_turn")]
-    ours, lines = [], []
+    ours, said, asked = [], [], []
     for path in paths:
         scenario = read_scenario(path)
         for answer in recorded_drives(scenario, 2):
-            file = tmp_path / f"{len(lines)}.xml"
+            file = tmp_path / f"{len(ours)}.xml"
             write_solution(scenario.id, [answer], file)
             ours.append(commonroad_cost(scenario, scenario.problems[0], answer))
-            lines.append(f"{path}\t{file}")
-    said = [each["cost"] for each in reference(lines)]
-    compared = [each for each in zip(lines, ours, said, strict=True) if "error" not in each[2]]
-    assert len(compared) > 0.8 * len(lines) > 100
-    for line, mine, its in compared:
-        assert mine.terms == pytest.approx(its["terms"], rel=1e-6, abs=1e-6), line
-        assert mine.total == pytest.approx(its["total"], rel=1e-6, abs=1e-6), line
+            said.append(tools.call("costs", scenario=str(path), solution=str(file))[answer.cost])
+            asked.append((path, answer.cost))
+    compared = [each for each in zip(asked, ours, said, strict=True) if "error" not in each[2]]
+    assert len(compared) > 0.8 * len(asked) > 100
+    for what, mine, its in compared:
+        assert mine.terms == pytest.approx(its["terms"], rel=1e-6, abs=1e-6), what
+        assert mine.total == pytest.approx(its["total"], rel=1e-6, abs=1e-6), what
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(TRIANGULATED))
-def test_verdicts_are_those_of_commonroads_tools(reference, tmp_path, name):
+def test_verdicts_are_those_of_commonroads_tools(tools, tmp_path, name):
     from wm_planner.driving.examples import EXAMPLES
 
     path, answer = share.find(f"sim/{name}.xml"), EXAMPLES[name]().answer
     scenario = read_scenario(path)
-    answers = list(variants(scenario, answer))
-    lines = []
-    for number, each in enumerate(answers):
-        write_solution(scenario.id, [each], tmp_path / f"{number}.xml")
-        lines.append("\t".join([str(path), str(tmp_path / f"{number}.xml"), *CHECKS]))
-    for each, said in zip(answers, reference(lines), strict=True):
-        mine = validity(scenario, scenario.problems[0], each)
-        assert {check: getattr(mine, ours) for check, ours in CHECKS.items()} == {
-            check: said[check] for check in CHECKS
-        }
+    for number, each in enumerate(variants(scenario, answer)):
+        solution = tmp_path / f"{number}.xml"
+        write_solution(scenario.id, [each], solution)
+        said = tools.call("check", scenario=str(path), solution=str(solution), names=CHECKS)
+        assert validity(scenario, scenario.problems[0], each)._asdict() == said

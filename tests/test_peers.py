@@ -8,6 +8,7 @@ import pytest
 from wm_planner.errors import ConfigError
 from wm_planner.evaluation import peer_benchmark as b
 from wm_planner.evaluation import peer_environment as e
+from wm_planner.evaluation.driving.commonroad_tools import COMMONROAD
 from wm_planner.evaluation.peer_environment import PROGRAMS, Peer, PeerProcess, python_of
 
 PROGRAM = """
@@ -38,6 +39,10 @@ def test_a_peer_tells_the_cpu_of_its_plans_whatever_it_prints(process):
     assert max(process.plan_seconds("quick", 3)) < 0.01
     slow = process.plan_seconds("slow", 3)
     assert len(slow) == 3 and min(slow) >= 0.02
+
+
+def test_a_function_of_its_program_is_called_and_may_print_as_it_likes(process):
+    assert process.call("costs", plans=[[[1.0], [2.0]]]) == [3.0]
 
 
 def test_a_peer_with_another_problem_is_refused(process):
@@ -88,4 +93,5 @@ def test_a_peer_that_cannot_be_run_is_skipped_aloud(monkeypatch, capsys):
 
 
 def test_every_peer_has_its_program():
-    assert {peer.program for peer in b.PAIRS} | {"serve.py"} == {file.name for file in PROGRAMS.glob("*.py")}
+    programs = {peer.program for peer in (*b.PAIRS, COMMONROAD)} | {"serve.py"}
+    assert programs == {file.name for file in PROGRAMS.glob("*.py")}

@@ -402,6 +402,38 @@ def driving(
 
 
 @app.command()
+def commonroad(
+    results: Annotated[Path, typer.Argument(help="--out of `wm eval driving`, with --solutions")],
+    reactive: Annotated[bool, typer.Option(help="also its reactive planner on the same scenarios")] = True,
+    limit: Annotated[float, typer.Option(min=1.0, help="seconds of wall time a drive of it")] = 25.0,
+) -> None:
+    """Solution files beside CommonRoad's own checker and costs, and its planner on the same scenarios."""
+    from wm_planner.evaluation.driving import commonroad_tools as c
+    from wm_planner.evaluation.driving.results import DRIVES_FILE, read_drives
+    from wm_planner.terminal import Bar
+
+    solved = [each for each in read_drives(results / DRIVES_FILE) if each.solution]
+    if not solved:
+        raise ConfigError(f"{results} names no solution files: run `wm eval driving` with --solutions")
+    files = list(dict.fromkeys(each.file for each in solved))
+    opinions, rivals = [], []
+    with c.Tools(c.ready()) as tools, Bar("solutions and drives") as bar:
+        total = len({each.solution for each in solved}) + reactive * len(files)
+        bar.move(0, total)
+        for opinion in c.opinions(solved, tools):
+            opinions.append(opinion)
+            bar.move(len(opinions), total)
+        for rival in c.rivals(files, tools, limit) if reactive else ():
+            rivals.append(rival)
+            bar.move(len(opinions) + len(rivals), total)
+    console.print(c.opinions_table(opinions))
+    for line in c.disagreements(opinions):
+        console.print(f"  {line}", soft_wrap=True)
+    if rivals:
+        console.print(c.rivals_table(rivals))
+
+
+@app.command()
 def device(
     size: Annotated[str, typer.Option(help="of V-JEPA 2-AC's encoder")] = "giant",
     on: Annotated[str, typer.Option(help="cuda or cpu")] = "cuda",

@@ -33,14 +33,19 @@ class Peer:
     program: str
 
 
+def python_at(peer: Peer, cache: Path = CACHE) -> Path:
+    """Where the Python of the peer's environment is, once it was made."""
+    return cache / f"{peer.package}-{peer.version}" / "bin" / "python"
+
+
 def python_of(peer: Peer, cache: Path = CACHE) -> Path:
     """The Python of the peer's environment, which is made in `cache` unless it is there.
 
     Raises:
         ConfigError: if it cannot be installed; nothing is left behind.
     """
-    folder = cache / f"{peer.package}-{peer.version}"
-    python = folder / "bin" / "python"
+    python = python_at(peer, cache)
+    folder = python.parent.parent
     done = folder / "installed"
     if done.is_file():
         return python
@@ -85,13 +90,19 @@ class PeerProcess:
 
     def plan_seconds(self, planner: str, count: int) -> list[float]:
         """CPU seconds of so many plans."""
-        return self._ask({"plan": planner, "count": count})
+        seconds: list[float] = self._ask({"plan": planner, "count": count})
+        return seconds
 
     def costs(self, plans: Sequence[Any]) -> list[float]:
         """What its cost says of plans, each (H, A) as lists."""
-        return self._ask({"costs": plans})
+        said: list[float] = self._ask({"costs": plans})
+        return said
 
-    def _ask(self, question: dict[str, Any]) -> list[float]:
+    def call(self, function: str, **asked: Any) -> Any:
+        """What a function of the peer's program says."""
+        return self._ask({"call": function, **asked})
+
+    def _ask(self, question: dict[str, Any]) -> Any:
         assert self._process.stdin and self._process.stdout
         try:
             print(json.dumps(question), file=self._process.stdin, flush=True)
@@ -103,5 +114,4 @@ class PeerProcess:
                 f"{self._peer.package} {self._peer.version} ended without an answer: run "
                 f"`{' '.join(map(str, self._process.args))}` to see why"  # type: ignore[arg-type]
             )
-        numbers: list[float] = json.loads(answer)
-        return numbers
+        return json.loads(answer)

@@ -44,7 +44,7 @@ class Mean(NamedTuple):
 
 
 def mean(values: Sequence[float]) -> Mean:
-    """The mean with its percentile bootstrap interval, the same every time. Source: Efron 1979, as in scipy."""
+    """The mean with its percentile bootstrap interval, the same every time. Source: Efron 1979, in scipy."""
     known = np.asarray(values, np.float64)
     nothing = float("nan")
     if len(known) < 2:

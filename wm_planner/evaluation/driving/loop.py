@@ -67,7 +67,6 @@ def drive(
     planner = make()
     plans: list[Floats] = []
     spent: list[tuple[float, float]] = []
-    collided = off_road = False
     error = ""
     try:
         make().plan(view_of(simulator))  # the first plan of a process compiles
@@ -76,16 +75,22 @@ def drive(
             plans.append(np.asarray(planner.plan(view_of(simulator))))
             spent.append((time.process_time() - cpu, time.perf_counter() - wall))
             simulator.follow(plans[-1])
-            collided |= simulator.now.collided
-            off_road |= simulator.now.off_road
             if simulator.now.arrived and step + 1 >= LEAST and _has_place(simulator.drive):
                 break
     except Exception as raised:  # whatever a planner raises is a result of the evaluation
         error = f"{type(raised).__name__}: {raised}"
+    moments = simulator.save().moments
     cpu_s, wall_s = np.array(spent).reshape(-1, 2).T
-    reached = simulator.reached and not error
     return Driven(
-        simulator.drive, simulator.history, tuple(plans), cpu_s, wall_s, reached, collided, off_road, error
+        drive=simulator.drive,
+        history=simulator.history,
+        plans=tuple(plans),
+        cpu_s=cpu_s,
+        wall_s=wall_s,
+        reached=simulator.reached and not error,
+        collided=any(moment.collided for moment in moments),
+        off_road=any(moment.off_road for moment in moments),
+        error=error,
     )
 
 

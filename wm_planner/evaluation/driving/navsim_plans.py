@@ -1,8 +1,8 @@
 """NAVSIM's scores of the plans of a drive, each judged from where it was made.
 
-NAVSIM judges one plan of 4 s from a recorded state. Here it is the plans of a drive, 0.5 s apart, each with the
-one before it as the earlier plan, among the others as they were in this drive. After the drive's end these
-keep their velocity.
+NAVSIM judges one plan of 4 s from a recorded state. Here it is the plans of a drive, 0.5 s apart, each with
+the one before it as the earlier plan, among the others as they were in this drive. After the drive's end
+these keep their velocity.
 """
 
 from collections.abc import Iterator
@@ -51,9 +51,7 @@ def scored_plans(driven: Driven, others: Others) -> Iterator[tuple[PDMS, EPDMS]]
         human = _human(driven, step)
         wanted = _wanted(driven, human, past[step, :4])
         before = past[max(step - PAST, 0) : step] if step else None
-        extended = epdms(
-            drives, around, situation, wanted, history.first + step, before, earlier, human
-        )
+        extended = epdms(drives, around, situation, wanted, history.first + step, before, earlier, human)
         yield pdms(drives, around, situation, wanted), extended
         earlier = Earlier(states, EVERY)
 
@@ -72,7 +70,7 @@ def _human(driven: Driven, step: int) -> Drives | None:
     """The recorded drive over the same steps, where there is all of it."""
     history, ego = driven.history, driven.history.scenario.ego
     begin = history.first + step
-    if ego is None or not ego.valid[0, begin : begin + STEPS + 1].sum() == STEPS + 1:
+    if ego is None or ego.valid[0, begin : begin + STEPS + 1].sum() <= STEPS:
         return None
     return Drives(ego.states[:, begin : begin + STEPS + 1], history.vehicle, DT)
 

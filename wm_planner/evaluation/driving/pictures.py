@@ -18,7 +18,7 @@ Frame = NDArray[np.uint8]
 
 PANEL = 256  # pixels, side of a picture
 BAR = 40  # pixels, height of two lines of text
-PATH, PLAN = (60, 210, 90), (250, 120, 200)
+PATH, PLAN, GOAL = (60, 210, 90), (250, 120, 200), (230, 90, 60)
 BAD, GOOD = (255, 110, 110), (150, 240, 150)
 AGENTS = {"replay": "others replayed", "idm": "others react"}
 _VIEW_M = (80.0, 240.0)  # sides of the shown square, at least and at most
@@ -32,7 +32,12 @@ class Seen:
         history = driven.history
         way = np.hypot(*np.diff(history.poses[:, :2], axis=0).T).sum()
         side = float(np.clip(1.4 * way, *_VIEW_M))
-        config = BirdsEye.Config(size_px=PANEL, metres_per_px=side / PANEL, ahead_m=-0.2 * side)
+        pixel_m = side / PANEL
+        config = BirdsEye.Config(
+            size_px=PANEL, metres_per_px=pixel_m, ahead_m=-0.2 * side, line_m=1.5 * pixel_m
+        )
+        outlines = [o for goal in driven.drive.problem.goals for o in history.scenario.outlines(goal)]
+        self._goal = [(np.concatenate([outline, outline[:1]]), GOAL) for outline in outlines]
         self._camera = ScenarioCamera(config, history.scenario, history.vehicle.size)
 
     @property
@@ -43,7 +48,7 @@ class Seen:
     def panel(self, moment: int) -> Frame:
         """One moment, with the way so far and the plan, (PANEL + BAR, PANEL, 3); the last one stays."""
         history, moment = self.driven.history, min(moment, self.steps - 1)
-        lines = [(history.poses[: moment + 1, :2], PATH)] if moment else []
+        lines = [*self._goal, (history.poses[: moment + 1, :2], PATH)] if moment else [*self._goal]
         if moment < len(self.driven.plans):
             lines.append((self.driven.plans[moment][:, :2], PLAN))
         picture = self._camera.picture(

@@ -22,8 +22,11 @@ from wm_planner.evaluation.driving.scores import DriveScores, scores_of
 from wm_planner.simulation.driving import DrivingSimulator
 
 AgentsName: TypeAlias = Literal["replay", "idm"]
+Drove: TypeAlias = tuple[Driven, DriveScores]
 AGENTS: tuple[AgentsName, ...] = ("replay", "idm")
 PICTURES = "pictures"
+SOLVABLE = ".xml"
+"""What CommonRoad's scenarios end in."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,28 +95,37 @@ def run(files: Sequence[Path], plan: Plan, workers: int) -> Iterator[Done]:
 def drive_file(file: Path, plan: Plan) -> Done:
     """Drive all problems of a scenario."""
     try:
-        scenario = read_scenario(file)
-        simulators = {
-            agents: DrivingSimulator(scenario, _config(plan, agents)) for agents in plan.agents
-        }
-        numbers = range(len(problems_of(scenario)))
-        for number in numbers:  # so that a problem without a route refuses the file before any is driven
-            simulators[plan.agents[0]].reset(number)
+        simulators = _simulators(read_scenario(file), plan)
     except (ScenarioError, ShapeError, SimulationError) as error:
         return Done(str(file), refused=str(error))
-    seen: dict[int, list[tuple[Driven, DriveScores]]] = {number: [] for number in numbers}
-    for agents, name, number in product(plan.agents, plan.planners, numbers):
-        driven = drive(
-            simulators[agents], lambda name=name: _planner(plan, name), number, plan.longest_s
-        )
-        seen[number].append((driven, scores_of(driven, str(file), number, name, agents)))
-    everything = [each for number in numbers for each in seen[number]]
-    if plan.out is not None:
-        for number in numbers:
-            _show(scenario, number, seen[number], plan, Path(plan.out))
-    if plan.solutions is not None and file.suffix == ".xml":
-        _answer(everything, plan, Path(plan.solutions))
-    return Done(str(file), tuple(scores for _, scores in everything))
+    scenario = next(iter(simulators.values())).scenario
+    drives: list[Drove] = []
+    for number in range(len(problems_of(scenario))):
+        done = [
+            _drove(file, simulators[agents], plan, number, name, agents)
+            for agents, name in product(plan.agents, plan.planners)
+        ]
+        if plan.out is not None:
+            _show(scenario, number, done, plan, Path(plan.out))
+        drives += done
+    if plan.solutions is not None and file.suffix == SOLVABLE:
+        return Done(str(file), tuple(_answered(drives, plan, Path(plan.solutions))))
+    return Done(str(file), tuple(scores for _, scores in drives))
+
+
+def _simulators(scenario: Scenario, plan: Plan) -> dict[AgentsName, DrivingSimulator]:
+    """A simulator for each kind of others; a problem without a route is an error before any is driven."""
+    made = {agents: DrivingSimulator(scenario, _config(plan, agents)) for agents in plan.agents}
+    for number in range(len(problems_of(scenario))):
+        made[plan.agents[0]].reset(number)
+    return made
+
+
+def _drove(
+    file: Path, simulator: DrivingSimulator, plan: Plan, number: int, name: str, agents: AgentsName
+) -> Drove:
+    driven = drive(simulator, lambda: _planner(plan, name), number, plan.longest_s)
+    return driven, scores_of(driven, str(file), number, name, agents)
 
 
 def _config(plan: Plan, agents: str) -> DrivingSimulator.Config:
@@ -124,9 +136,7 @@ def _planner(plan: Plan, name: str) -> Any:
     return DRIVERS.build(plan.planners[name], f"planner {name}")
 
 
-def _show(
-    scenario: Scenario, number: int, drives: Sequence[tuple[Driven, DriveScores]], plan: Plan, out: Path
-) -> None:
+def _show(scenario: Scenario, number: int, drives: Sequence[Drove], plan: Plan, out: Path) -> None:
     stem = re.sub(r"[^\w.-]", "_", scenario.id) + (f"_{number}" if number else "")
     seen = [Seen(*each) for each in drives]
     folder = out / PICTURES
@@ -136,13 +146,17 @@ def _show(
         film(seen, len(plan.planners), folder / f"{stem}.mp4", 1 / scenario.dt)
 
 
-def _answer(drives: Sequence[tuple[Driven, DriveScores]], plan: Plan, folder: Path) -> None:
-    """Solutions are of replayed others: those are the benchmark's."""
+def _answered(drives: Sequence[Drove], plan: Plan, folder: Path) -> Iterator[DriveScores]:
+    """The scores, once the solutions are written: of replayed others, for those are the benchmark's."""
+    paths = {}
     for name in plan.planners:
-        chosen = [
-            driven
-            for driven, scores in drives
-            if scores.planner == name and scores.agents == "replay" and not scores.error
-        ]
+        chosen = [driven for driven, scores in drives if _is_answer(scores) and scores.planner == name]
         if chosen:
-            write_answers(chosen, folder / re.sub(r"[^\w.-]", "_", name))
+            paths[name] = write_answers(chosen, folder / re.sub(r"[^\w.-]", "_", name))
+    for _, scores in drives:
+        path = paths.get(scores.planner) if _is_answer(scores) else None
+        yield msgspec.structs.replace(scores, solution=str(path or ""))
+
+
+def _is_answer(scores: DriveScores) -> bool:
+    return scores.agents == "replay" and not scores.error

@@ -44,6 +44,7 @@ class DriveScores(msgspec.Struct, frozen=True, kw_only=True):
         conditions: of a CommonRoad solution, by name.
         plan_cpu_s, plan_wall_s: of every plan.
         error: what the planner raised.
+        solution: file of the CommonRoad solution that holds the drive; empty if none was written.
     """
 
     file: str
@@ -67,6 +68,7 @@ class DriveScores(msgspec.Struct, frozen=True, kw_only=True):
     plan_cpu_s: list[float]
     plan_wall_s: list[float]
     error: str = ""
+    solution: str = ""
 
     @property
     def valid(self) -> bool | None:

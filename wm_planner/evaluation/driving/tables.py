@@ -139,10 +139,9 @@ def measure_of_progress(scores: Drives) -> str:
     """Whose progress was wanted, in a sentence."""
     alone = sum(each.expert == "idm" for each in scores)
     filtered = sum(each.human_filter for each in scores)
-    recorded = f"{len(scores) - alone} drives are measured by the recorded ego's progress, "
     return (
-        f"{recorded if alone < len(scores) else ''}"
-        f"{alone} by that of IDM alone on the empty road at the limit; NAVSIM's human filter is on in {filtered}"
+        f"the progress that is wanted is that of the recorded ego in {len(scores) - alone} drives, of IDM alone "
+        f"on the empty road at the limit in {alone}; NAVSIM's human filter is on in {filtered}"
     )
 
 
@@ -163,9 +162,8 @@ def _groups(scores: Drives) -> Iterable[tuple[str, str, list[DriveScores]]]:
 
 def _scores(drives: Drives, family: str) -> list[float]:
     """Scores in %; a drive that ended with an error counts as 0, one that was not judged not at all."""
-    found: list[dict[str, float]] = [getattr(each, family) for each in drives]
-    judged = (each or {"score": 0.0} for each, drive in zip(found, drives, strict=True) if each or drive.error)
-    return [100 * each["score"] for each in judged]
+    judged = [each for each in drives if getattr(each, family) or each.error]
+    return [100 * getattr(each, family).get("score", 0.0) for each in judged]
 
 
 def _cell(each: DriveScores | None) -> str:

@@ -3,12 +3,14 @@
     python serve.py stable_worldmodel.py
 
 Each line is a JSON object: `{"plan": name, "count": n}` is answered with the CPU seconds of n plans,
-`{"costs": plans}` with what the peer's cost says of plans (N, H, A).
+`{"costs": plans}` with what the peer's cost says of plans (N, H, A), `{"call": name, ...}` with what that
+function of the program says of the rest.
 """
 
 import contextlib
 import functools
 import json
+import os
 import runpy
 import sys
 import time
@@ -17,13 +19,17 @@ from typing import Any
 
 
 def main(program: str) -> None:
-    answers = sys.stdout
-    with contextlib.redirect_stdout(sys.stderr):  # peers print
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # peers print, also from C
+    with contextlib.redirect_stdout(sys.stderr):
         peer = runpy.run_path(program)
-        planners = functools.cache(peer["planners"])
+        planners = functools.cache(lambda: peer["planners"]())
         for line in sys.stdin:
             asked = json.loads(line)
-            answer = peer["costs"](asked["costs"]) if "costs" in asked else timed(planners(), **asked)
+            if "call" in asked:
+                answer = peer[asked.pop("call")](**asked)
+            else:
+                answer = peer["costs"](asked["costs"]) if "costs" in asked else timed(planners(), **asked)
             print(json.dumps(answer), file=answers, flush=True)
 
 

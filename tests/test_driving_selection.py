@@ -1,0 +1,43 @@
+"""Which files of a folder are driven."""
+
+import shutil
+
+import pytest
+
+from wm_planner import share
+from wm_planner.errors import ConfigError
+from wm_planner.evaluation.driving.selection import select
+
+MERGE = share.find("sim/drive_merge.xml")
+
+
+def test_one_benchmark_id_counts_once_and_by_the_file_of_its_name(tmp_path):
+    for name in ("a.xml", "b/ZAM_WmMerge-1_1_T-1.xml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(MERGE, tmp_path / name)
+    found = select([tmp_path])
+    named = tmp_path / "b" / "ZAM_WmMerge-1_1_T-1.xml"
+    assert found.files == (named,)
+    assert found.duplicates == {str(tmp_path / "a.xml"): str(named)}
+    assert not found.refused
+
+
+def test_what_cannot_be_driven_is_refused_with_its_reason(tmp_path):
+    shutil.copy(MERGE, tmp_path / "merge.xml")
+    (tmp_path / "broken.xml").write_text("<commonRoad")
+    (tmp_path / "notes.md").write_text("no scenario, and none is looked for here")
+    found = select([tmp_path])
+    assert [path.name for path in found.files] == ["merge.xml"]
+    assert [path.rsplit("/", 1)[1] for path in found.refused] == ["broken.xml"]
+    assert "broken.xml" in next(iter(found.refused.values()))
+
+
+@pytest.mark.parametrize(
+    ("make", "wanted"), [(False, "no such file or folder"), (True, "no scenario is there, wanted files in")]
+)
+def test_a_place_without_scenarios_is_an_error(tmp_path, make, wanted):
+    place = tmp_path / "set"
+    if make:
+        place.mkdir()
+    with pytest.raises(ConfigError, match=wanted):
+        select([place])

@@ -1,0 +1,118 @@
+"""Tables of drives: means, intervals, who counts how."""
+
+import pytest
+from rich.console import Console
+
+from wm_planner.evaluation.driving import tables as t
+from wm_planner.evaluation.driving.results import read_drives, write_results
+from wm_planner.evaluation.driving.scores import DriveScores
+from wm_planner.evaluation.statistics import mean
+
+PARTS = dict.fromkeys(t.PARTS, 1.0)
+CONDITIONS = dict.fromkeys(("start", "no_collision", "on_road", "goal", "feasible"), True)
+
+
+def drive(score, planner="idm", agents="replay", scenario="A", **about):
+    fields = {
+        "file": f"{scenario}.xml",
+        "scenario": scenario,
+        "problem": 0,
+        "planner": planner,
+        "agents": agents,
+        "duration_s": 8.0,
+        "moving": 3,
+        "expert": "idm",
+        "human_filter": False,
+        "reached": True,
+        "collided": False,
+        "off_road": False,
+        "nuplan": {"score": score, **PARTS},
+        "pdms": {"score": score},
+        "epdms": {"score": score, "extended_comfort": 1.0},
+        "plans": 9,
+        "commonroad": {"JB1": 8.0, "TR1": None},
+        "conditions": CONDITIONS,
+        "plan_cpu_s": [0.010] * 19 + [0.050],
+        "plan_wall_s": [0.020] * 20,
+    }
+    return DriveScores(**{**fields, **about})
+
+
+def shown(made, width=80):
+    console = Console(width=width, record=True, file=None, force_terminal=False, quiet=False)
+    with console.capture() as said:
+        console.print(made)
+    return said.get()
+
+
+def test_means_stand_in_a_bootstrap_interval():
+    found = mean([0.0, 100.0] * 20)
+    assert found.value == 50.0
+    assert 30.0 < found.low < 40.0 and 60.0 < found.high < 70.0
+    assert mean([0.0, 100.0] * 20) == found
+    assert mean([7.0])[0] == 7.0
+    assert mean([1.0, 1.0, 1.0])[:] == (1.0, 1.0, 1.0)
+
+
+def test_a_drive_that_raised_counts_as_nothing():
+    broken = drive(0.0, scenario="B", error="ValueError: x", nuplan={}, pdms={}, epdms={}, conditions={})
+    said = shown(t.scores_table("all", [drive(0.9), broken]))
+    assert "45.0" in said
+    assert "0.0 !" in shown(t.drives_table([drive(0.9), broken]))
+
+
+def test_planners_stand_side_by_side_and_failures_are_marked():
+    drives = [
+        drive(0.912),
+        drive(0.5, "cem", collided=True, reached=False),
+        drive(0.25, "cem", off_road=True),
+    ]
+    said = shown(t.drives_table([drives[0], drives[1]]))
+    assert "91.2" in said and "50.0 cg" in said
+    assert "25.0 r" in shown(t.drives_table(drives[2:]))
+
+
+def test_times_are_percentiles_over_all_plans():
+    said = shown(t.outcomes_table([drive(0.9), drive(0.9, scenario="B", reached=False)]), 120)
+    for figure in ("1/2", "0/2", "10.0", "20.0"):
+        assert figure in said
+
+
+def test_the_costs_are_of_valid_drives():
+    invalid = drive(0.1, conditions=CONDITIONS | {"goal": False})
+    assert t.costs_table([invalid]) is None
+    assert "8" in shown(t.costs_table([invalid, drive(0.9)]), 120)
+
+
+def test_scenarios_in_which_nobody_moves_are_left_out_of_one_table():
+    titles = [shown(each) for each in t.tables([drive(1.0), drive(0.0, scenario="B", moving=0)])]
+    (moving,) = (said for said in titles if "other vehicles move" in said)
+    assert "100.0" in moving and "50.0" not in moving
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_table_is_wider_than_the_terminal(width):
+    drives = [
+        drive(0.912, planner, agents, f"USA_US101-{n}_1_T-1")
+        for planner in ("constant_velocity", "idm", "frenet", "pdm_closed", "cem", "mppi")
+        for agents in ("replay", "idm")
+        for n in range(3)
+    ]
+    for made in t.tables(drives):
+        said = shown(made, width)
+        assert "…" not in said
+        assert max(map(len, said.splitlines())) <= width
+
+
+def test_results_are_read_back_as_they_were(tmp_path):
+    drives = [drive(0.9), drive(0.2, "cem", solution="x.xml")]
+    first, second = write_results(tmp_path / "out", drives, {"refused": {"a": "b"}})
+    assert read_drives(first) == drives
+    assert b'"refused"' in second.read_bytes()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {first.name, second.name}
+
+
+def test_it_is_told_whose_progress_was_wanted():
+    told = t.measure_of_progress([drive(1.0), drive(1.0, expert="recorded", human_filter=True)])
+    assert "of the recorded ego in 1 drives, of IDM alone on the empty road at the limit in 1;" in told
+    assert told.endswith("human filter is on in 1")

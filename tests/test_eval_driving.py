@@ -1,0 +1,107 @@
+"""`wm eval driving` as a user runs it, over two shipped scenarios for two seconds each."""
+
+import json
+from pathlib import Path
+
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from wm_planner import cli, share
+from wm_planner.errors import WmError
+from wm_planner.evaluation.driving.results import read_drives
+
+SCENARIOS = [str(share.find(f"sim/drive_{name}.xml")) for name in ("pedestrian", "slow_car")]
+
+
+def wm(*arguments):
+    return CliRunner().invoke(cli.app, ["eval", *map(str, arguments)], env={"COLUMNS": "120"})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("driving")
+    broken = folder / "broken.xml"
+    broken.write_text("<commonRoad")
+    out = folder / "out"
+    result = wm(
+        *("driving", *SCENARIOS, SCENARIOS[0], broken, "--planner", "idm", "--seconds", 2, "--workers", 1),
+        *("--out", out, "--films", "--solutions", folder / "solutions"),
+    )
+    assert result.exit_code == 0, result.output
+    return out, result.output
+
+
+def test_every_scenario_is_driven_among_both_kinds_of_others(run):
+    drives = read_drives(run[0] / "drives.jsonl")
+    assert sorted((each.scenario, each.agents) for each in drives) == [
+        ("ZAM_WmPedestrian-1_1_T-1", "idm"),
+        ("ZAM_WmPedestrian-1_1_T-1", "replay"),
+        ("ZAM_WmSlowCar-1_1_T-1", "idm"),
+        ("ZAM_WmSlowCar-1_1_T-1", "replay"),
+    ]
+    for each in drives:
+        assert each.duration_s == 2.0
+        assert len(each.plan_cpu_s) == 20
+        assert not each.error
+        assert 0 < each.nuplan["score"] <= 1
+
+
+def test_the_tables_say_what_is_measured_and_what_was_left_out(run):
+    words = " ".join(run[1].split())
+    for said in (
+        "ZAM_WmSlowCar-1_1_T-1",
+        "replayed",
+        "react",
+        "EPDMS",
+        "95 % bootstrap",
+        "other vehicles move",
+    ):
+        assert said in words
+    assert "of the recorded ego in 0 drives, of IDM alone on the empty road at the limit in 4" in words
+    assert "refused" in words and "broken.xml" in words
+    left_out = json.loads((run[0] / "left_out.json").read_text())
+    assert [name.rsplit("/", 1)[1] for name in left_out["refused"]] == ["broken.xml"]
+
+
+def test_each_problem_has_a_picture_and_a_film(run):
+    stems = {"ZAM_WmPedestrian-1_1_T-1", "ZAM_WmSlowCar-1_1_T-1"}
+    assert {path.stem for path in (run[0] / "pictures").glob("*.png")} == stems
+    picture = imageio.imread(run[0] / "pictures" / "ZAM_WmSlowCar-1_1_T-1.png")
+    assert picture.shape == (2 * 296, 256, 3)
+    assert (np.ptp(picture.reshape(2, -1), axis=1) > 100).all()
+    film = imageio.get_reader(run[0] / "pictures" / "ZAM_WmSlowCar-1_1_T-1.mp4")
+    assert film.count_frames() == 21
+
+
+def test_each_commonroad_problem_has_a_solution_file(run):
+    files = {each.solution for each in read_drives(run[0] / "drives.jsonl") if each.agents == "replay"}
+    assert len(files) == 2
+    for path in files:
+        assert path.startswith(str(run[0].parent / "solutions" / "idm"))
+        assert "CommonRoadSolution" in Path(path).read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (("nowhere",), "nowhere: no such file or folder of scenarios"),
+        ((SCENARIOS[0], "--planner", "idmm"), "did you mean 'idm'"),
+        ((SCENARIOS[0], "--planner", "idm", "--agents", "replays"), "agents"),
+        ((SCENARIOS[0], "--planner", "idm", "--vehicle", "bmw"), "bmw_320i"),
+        ((SCENARIOS[0], "--planner", "idm", "--films"), "--films without --out"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_is_made(tmp_path, monkeypatch, arguments, answer):
+    monkeypatch.chdir(tmp_path)
+    result = wm("driving", *arguments)
+    assert isinstance(result.exception, WmError)  # which `wm` prints, with exit code 2
+    assert answer in str(result.exception)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_run_is_still_read_back_by_its_folder():
+    result = wm("nothing")
+    assert "holds no episodes.mcap" in str(result.exception)
+    assert str(wm("run", "nothing").exception) == str(result.exception)
