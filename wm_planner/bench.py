@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from wm_planner.errors import ConfigError
-from wm_planner.terminal import console, table
+from wm_planner.terminal import Bar, console, table
 
 app = typer.Typer(
     no_args_is_help=True, help="Measure this installation; every figure of the docs comes from here."
@@ -183,6 +183,43 @@ def surprise(
                 f"{found.ratio:.2f}",
             )
     console.print(told)
+
+
+@app.command("traffic-model")
+def traffic_model(
+    scenarios: Annotated[Path, typer.Option(help="folder of held-out scenarios, see wm scenarios")],
+    model: str = TRAFFIC[0],
+    driver: Annotated[str, typer.Option(help="that takes costs of a model")] = "cem",
+    goal_weight: Annotated[float, typer.Option(help="of the distance to the goal's picture")] = 0.1,
+    surprise_weight: Annotated[float, typer.Option(help="of how unlike training drives are")] = 0.1,
+    variant: Annotated[
+        list[str] | None, typer.Option(help="goal, surprise, both; all by default")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="scenarios, from the first")] = 24,
+    seconds: Annotated[float, typer.Option(min=4.0, help="a drive ends then")] = 15.0,
+    workers: Positive = 2,
+    out: Annotated[Path | None, typer.Option(help="folder of the scores of every drive")] = None,
+) -> None:
+    """What a learned model of traffic brings to a driver among others who react, in pairs of drives."""
+    from wm_planner.evaluation.driving import ablation, results, run
+
+    made = ablation.variants(driver, model, goal_weight, surprise_weight)
+    unknown = sorted(set(variant or ()) - set(made))
+    if unknown:
+        raise ConfigError(f"variant is {unknown[0]}, wanted one of {', '.join(made)}")
+    chosen = {name: spec for name, spec in made.items() if not variant or name in (ablation.PLAIN, *variant)}
+    plan = run.Plan(planners=chosen, agents=("idm",), longest_s=seconds)
+    files = sorted(scenarios.glob("*.xml"))[:count]
+    if not files:
+        raise ConfigError(f"{scenarios}: no scenario is there, wanted *.xml; `wm scenarios` makes some")
+    scores = []
+    with Bar("scenarios") as bar:
+        for number, done in enumerate(run.run(files, plan, workers), start=1):
+            scores.extend(done.scores)
+            bar.move(number, len(files))
+    console.print(ablation.gains_table(f"{scenarios}, {len(files)} scenarios of {seconds:g} s, {driver}", scores))
+    for path in results.write_results(out, scores, {}) if out else ():
+        console.print(f"  {path}  {path.stat().st_size / 1e3:.0f} KB", soft_wrap=True)
 
 
 @app.command()
