@@ -32,6 +32,7 @@ ALLOWED = {
     ("evaluation", "launching"),
     ("evaluation", "recording"),
     ("driving", "world_models"),
+    ("costs", "driving"),  # costs/driving alone: they are driving's metrics
     ("evaluation", "portable"),
     ("evaluation", "bridges"),
     ("simulation", "control"),

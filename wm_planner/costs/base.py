@@ -53,6 +53,7 @@ class Context:
         last_action: the action executed last, (A,), card's units, or None after a reset.
         previous_plan: the plan of the last tick shifted to this one, (H, A), or None.
         objects: name to array, tracks with forecasts.
+        traffic: a driver's `Prospect` (driving/prospect.py), or None off the road.
         action_scale: half the range of each action component, (A,), card's units; the problem sets it.
     """
 
@@ -61,6 +62,7 @@ class Context:
     last_action: Array | None = None
     previous_plan: Array | None = None
     objects: Mapping[str, Array] = field(default_factory=dict)
+    traffic: Any = None
     action_scale: Array | None = None
 
 

@@ -178,6 +178,11 @@ def extended_comfort(drives: Drives, earlier: Earlier) -> Floats:
     Raises:
         ShapeError: if the two have no step in common, or fit otherwise not.
     """
+    return np.asarray(np.all([share <= 1.0 for share in changes(drives, earlier)], axis=0), np.float64)
+
+
+def changes(drives: Drives, earlier: Earlier) -> list[Floats]:
+    """How much plans differ from the plan of a moment ago, in shares of CHANGES, (N,) each."""
     shift, steps = earlier.steps, drives.steps
     before = np.asarray(earlier.states, np.float64)
     if not 0 < shift < steps or before.shape[:2] not in ((1, steps), (drives.count, steps)):
@@ -187,8 +192,7 @@ def extended_comfort(drives: Drives, earlier: Earlier) -> Floats:
         )
     now = _changing(Drives(drives.states[:, :-shift], drives.vehicle, drives.dt))
     then = _changing(Drives(before[:, shift:], drives.vehicle, drives.dt))
-    kept = [np.sqrt(np.square(now[name] - then[name]).mean(axis=1)) <= most for name, most in CHANGES.items()]
-    return np.asarray(np.all(kept, axis=0), np.float64)
+    return [np.sqrt(np.square(now[name] - then[name]).mean(axis=1)) / most for name, most in CHANGES.items()]
 
 
 def _parts(

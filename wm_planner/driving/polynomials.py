@@ -1,0 +1,62 @@
+"""Polynomials of fourth and fifth order from one state of motion to another, many at once.
+
+Source: Werling et al. 2010, sec. III.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+def quintic(start: ArrayLike, end: ArrayLike, duration: ArrayLike) -> Floats:
+    """Coefficients (..., 6), lowest first, from value, first and second derivative (..., 3) to others.
+
+    Args:
+        duration: (...), above 0, in the unit of what is derived by.
+    """
+    begin, goal, t = (np.asarray(each, np.float64) for each in (start, end, duration))
+    x, v, a = np.moveaxis(begin, -1, 0)
+    y, w, b = np.moveaxis(goal, -1, 0)
+    left = y - x - v * t - a * t * t / 2
+    slope, bend = (w - v - a * t) * t, (b - a) * t * t
+    c3 = (10 * left - 4 * slope + bend / 2) / t**3
+    c4 = (-15 * left + 7 * slope - bend) / t**4
+    c5 = (6 * left - 3 * slope + bend / 2) / t**5
+    return np.stack(np.broadcast_arrays(x, v, a / 2, c3, c4, c5), axis=-1)
+
+
+def quartic(start: ArrayLike, end: ArrayLike, duration: ArrayLike) -> Floats:
+    """The same to a first and second derivative (..., 2), wherever that is."""
+    begin, goal, t = (np.asarray(each, np.float64) for each in (start, end, duration))
+    x, v, a = np.moveaxis(begin, -1, 0)
+    w, b = np.moveaxis(goal, -1, 0)
+    slope, bend = w - v - a * t, b - a
+    c3 = (slope - bend * t / 3) / t**2
+    c4 = (bend * t / 2 - slope) / (2 * t**3)
+    return np.stack(np.broadcast_arrays(x, v, a / 2, c3, c4, np.zeros_like(x + c4)), axis=-1)
+
+
+def evaluated(coefficients: Floats, times: Floats, duration: ArrayLike, derivative: int = 0) -> Floats:
+    """Polynomials (..., 6) or a derivative at times (T,), (..., T); after their duration they go on straight."""
+    until = np.asarray(duration, np.float64)[..., None]
+    at = np.minimum(times, until)
+    inside = _horner(_derived(coefficients, derivative), at)
+    if derivative > 1:
+        return np.where(times <= until, inside, 0.0)
+    if derivative == 1:
+        return inside
+    return np.asarray(inside + _horner(_derived(coefficients, 1), at) * (times - at))
+
+
+def _derived(coefficients: Floats, derivative: int) -> Floats:
+    for _ in range(derivative):
+        coefficients = coefficients[..., 1:] * np.arange(1, coefficients.shape[-1])
+    return coefficients
+
+
+def _horner(coefficients: Floats, at: Floats) -> Floats:
+    value = np.zeros(np.broadcast_shapes((*coefficients.shape[:-1], 1), at.shape))
+    for order in range(coefficients.shape[-1] - 1, -1, -1):
+        value = value * at + coefficients[..., order, None]
+    return value

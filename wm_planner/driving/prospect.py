@@ -1,0 +1,130 @@
+"""What drivers judge their proposals by at one tick: PDM's score, goals, limits, and the plan before.
+
+A proposal that breaks a rule of PDM counts nothing; the others are ranked by PDM's score and extended
+comfort, less where they exceed wanted speeds, touch anybody, or will not arrive.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.driving.aim import Aim
+from wm_planner.driving.centreline import Projection
+from wm_planner.driving.metrics.contacts import first_hits
+from wm_planner.driving.metrics.drives import Drives
+from wm_planner.driving.metrics.navsim import Earlier, extended_comfort
+from wm_planner.driving.metrics.nuplan import OVERSPEED
+from wm_planner.driving.metrics.others import Others
+from wm_planner.driving.metrics.pdm import LATER, PDM, WEIGHTS, pdm_score
+from wm_planner.driving.planners.base import View
+
+Floats = NDArray[np.float64]
+
+CONSISTENCY = 4.0
+"""Weight of extended comfort beside those of PDM."""
+
+LIMITS_SHARE = 0.25
+"""What is left away of the score by who is too fast all the time; nuPlan's weight is 4 of 16."""
+
+TOUCHED = 0.5
+"""Left of the score of who touches somebody without being to blame."""
+
+GOAL_M = 4.0
+"""Missing the goal by so much halves the score."""
+
+_TIE = 1e-3
+
+
+class Outlook:
+    """Drives as one prospect sees them; what is asked twice is found once.
+
+    Attributes:
+        prospect: what they are judged by.
+        drives: N of them.
+    """
+
+    def __init__(self, prospect: "Prospect", drives: Drives) -> None:
+        self.prospect, self.drives = prospect, drives
+
+    @cached_property
+    def projection(self) -> Projection:
+        """Their centres beside the path, (N, T) each."""
+        return self.prospect.view.path.line.project(self.drives.states[..., :2])
+
+    @cached_property
+    def hit_step(self) -> NDArray[np.int64]:
+        """The first contact with anybody, (N,); T where there is none. Who is touched now is passed over."""
+        hits = first_hits(self.drives, self.prospect.others)
+        hits[:, (hits == 0).any(axis=0)] = self.drives.steps
+        return np.asarray(hits.min(axis=1, initial=self.drives.steps))
+
+    @cached_property
+    def pdm(self) -> PDM:
+        """PDM's score and its parts."""
+        return pdm_score(self.drives, self.prospect.others, self.prospect.view.drive.situation)
+
+    @cached_property
+    def shortfall_m(self) -> Floats:
+        """By how much they miss the goal, (N,)."""
+        aim = self.prospect.aim
+        return (
+            aim.shortfall(self.drives.states, self.prospect.view.step) if aim else np.zeros(self.drives.count)
+        )
+
+    @cached_property
+    def overspeed(self) -> Floats:
+        """How much faster than wanted they are, the mean over their steps, (N,), in m/s."""
+        s = self.projection.s
+        wanted = self.prospect.view.path.wanted_by(s.ravel(), np.zeros(s.size)).reshape(s.shape)
+        return np.asarray(np.maximum(self.drives.speed - wanted, 0.0).mean(axis=1))
+
+    @cached_property
+    def consistent(self) -> Floats:
+        """Share of the plans before that they feel like, (N,); 1 without any."""
+        shares = [extended_comfort(self.drives, each) for each in self.prospect.earlier]
+        return np.mean(shares, axis=0) if shares else np.ones(self.drives.count)
+
+    @cached_property
+    def score(self) -> Floats:
+        """What they are chosen by, higher is better, (N,)."""
+        pdm, steps = self.pdm, self.drives.steps
+        kept = pdm.no_at_fault_collisions * pdm.drivable_area * pdm.driving_direction
+        weight = sum(WEIGHTS.values())
+        score = (weight * pdm.score + CONSISTENCY * self.consistent * kept) / (weight + CONSISTENCY)
+        score /= 1 + self.shortfall_m / GOAL_M
+        score *= 1 - LIMITS_SHARE * np.minimum(self.overspeed / OVERSPEED, 1.0)
+        score *= np.where(self.hit_step < steps, TOUCHED, 1.0)
+        return np.asarray(score + _TIE * np.minimum(self.hit_step, pdm.collision_step) / steps)
+
+
+class Prospect:
+    """A view, and what is expected of it.
+
+    Args:
+        horizon: steps of proposals.
+        aim: the goals; None once they are reached.
+        earlier: plans of moments ago, each with how many steps ago it was made.
+    """
+
+    def __init__(self, view: View, horizon: int, aim: Aim | None, earlier: Sequence[Earlier] = ()) -> None:
+        self.view, self.horizon, self.aim, self.earlier = view, horizon, aim, tuple(earlier)
+        self._last: tuple[Mapping[str, Floats], Outlook] | None = None
+
+    @cached_property
+    def others(self) -> Others:
+        """Everybody, for as long as PDM's score looks ahead."""
+        return self.view.forecast(self.horizon + int(LATER[-1]))
+
+    def of(self, states: Floats) -> Outlook:
+        """The outlook of states (N, H + 1, 4 or more) of the rear axle, the first of them now."""
+        return Outlook(self, Drives(self.view.vehicle.centred(states), self.view.vehicle, self.view.dt))
+
+    def imagined(self, states: Mapping[str, Floats]) -> Outlook:
+        """That of imagined states by name, (N, H, k); the last one is kept for the next cost."""
+        if self._last is None or self._last[0] is not states:
+            moved = np.concatenate([states[name] for name in ("position", "heading", "speed")], axis=-1)
+            now = np.broadcast_to(self.view.ego[:4], (len(moved), 1, 4))
+            self._last = states, self.of(np.concatenate([now, moved], axis=1))
+        return self._last[1]
