@@ -192,9 +192,7 @@ def traffic_model(
     driver: Annotated[str, typer.Option(help="that takes costs of a model")] = "cem",
     goal_weight: Annotated[float, typer.Option(help="of the distance to the goal's picture")] = 0.1,
     surprise_weight: Annotated[float, typer.Option(help="of how unlike training drives are")] = 0.1,
-    variant: Annotated[
-        list[str] | None, typer.Option(help="goal, surprise, both; all by default")
-    ] = None,
+    variant: Annotated[list[str] | None, typer.Option(help="goal, surprise, both; all by default")] = None,
     count: Annotated[int, typer.Option(min=1, help="scenarios, from the first")] = 24,
     seconds: Annotated[float, typer.Option(min=4.0, help="a drive ends then")] = 15.0,
     workers: Positive = 2,
@@ -217,7 +215,9 @@ def traffic_model(
         for number, done in enumerate(run.run(files, plan, workers), start=1):
             scores.extend(done.scores)
             bar.move(number, len(files))
-    console.print(ablation.gains_table(f"{scenarios}, {len(files)} scenarios of {seconds:g} s, {driver}", scores))
+    console.print(
+        ablation.gains_table(f"{scenarios}, {len(files)} scenarios of {seconds:g} s, {driver}", scores)
+    )
     for path in results.write_results(out, scores, {}) if out else ():
         console.print(f"  {path}  {path.stat().st_size / 1e3:.0f} KB", soft_wrap=True)
 

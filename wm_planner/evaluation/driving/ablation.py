@@ -68,10 +68,16 @@ def gains_table(title: str, scores: Sequence[DriveScores]) -> Table:
     )
     made.columns[1].justify = "left"
     for each in gains(scores):
-        value, low, high = each.gain
-        told = "" if each.variant == PLAIN else f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
-        made.add_row(each.variant, each.measure, f"{each.value:.1f}", told)
+        made.add_row(each.variant, each.measure, f"{each.value:.1f}", _told(each))
     return made
+
+
+def _told(each: Gain) -> str:
+    """The difference; one drive has no interval."""
+    value, low, high = each.gain
+    if each.variant == PLAIN:
+        return ""
+    return f"{value:+.2f}" + ("" if np.isnan(low) else f" [{low:+.2f}, {high:+.2f}]")
 
 
 def _measured(scores: Sequence[DriveScores]) -> dict[str, dict[tuple[str, int, str], Mapping[str, float]]]:
