@@ -210,7 +210,7 @@ def traffic_model(
     files = sorted(scenarios.glob("*.xml"))[:count]
     if not files:
         raise ConfigError(f"{scenarios}: no scenario is there, wanted *.xml; `wm scenarios` makes some")
-    scores = []
+    scores: list[Any] = []
     with Bar("scenarios") as bar:
         for number, done in enumerate(run.run(files, plan, workers), start=1):
             scores.extend(done.scores)

@@ -52,7 +52,7 @@ def actions_of(speed: Floats, steering: Floats, wheelbase_m: float, dt: float) -
     curvature = mean.reshape(*mean.shape[:-1], count, every).mean(axis=-1)
     pull = np.diff(speed[..., : count * every + 1 : every], axis=-1) / STEP_S
     actions = np.stack([pull, curvature], axis=-1)
-    return np.clip(actions, ACTION.low, ACTION.high).astype(np.float32)
+    return np.asarray(np.clip(actions, ACTION.low, ACTION.high), np.float32)
 
 
 def driven_actions(states: Floats, vehicle: Vehicle, dt: float) -> NDArray[np.float32]:

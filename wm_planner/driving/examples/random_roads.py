@@ -156,7 +156,8 @@ def _both_ways(pieces: Sequence[Course], k: int, width: float, limit: float) -> 
     )
     back = Lane(
         number + 2,
-        *(pieces[k].beside(offset)[::-1].round(3) for offset in (0.0, width)),
+        pieces[k].beside(0.0)[::-1].round(3),
+        pieces[k].beside(width)[::-1].round(3),
         predecessors=tuple(each + 2 for each in after),
         successors=tuple(each + 2 for each in before),
         left_neighbour=Neighbour(number + 1, False),

@@ -114,8 +114,8 @@ def _fleet(rng: np.random.Generator, road: RandomRoad) -> tuple[list[tuple[str, 
     numbers, s_, flows, paces = (np.array(column) for column in zip(*rows, strict=True))
     limits = np.array([road.ways[int(number)].limit for number in numbers])
     lengths = np.array([size[0] for _, size in kinds])
-    way = numbers.astype(np.int64)
-    return kinds, Fleet(way, s_, np.zeros(len(way)), flows * paces * limits, paces, lengths)
+    lanes = numbers.astype(np.int64)
+    return kinds, Fleet(lanes, s_, np.zeros(len(lanes)), flows * paces * limits, paces, lengths)
 
 
 def _whims(rng: np.random.Generator, count: int) -> Whims:
