@@ -1,0 +1,120 @@
+"""Those who plan drives, each on streets made by hand."""
+
+import numpy as np
+import pytest
+from streets import DT, parked, street
+
+from wm_planner.driving.metrics.drives import Drives
+from wm_planner.driving.metrics.pdm import pdm_score
+from wm_planner.driving.planners.base import DRIVERS
+from wm_planner.driving.planners.following import Policies, followed
+from wm_planner.driving.planners.pdm_closed import braking, driven
+from wm_planner.driving.polynomials import evaluated, quartic, quintic
+from wm_planner.driving.traffic import IDM
+from wm_planner.simulation.driving import DrivingSimulator
+from wm_planner.simulation.driving_view import view_of
+
+NAMES = ("constant_velocity", "idm", "frenet", "pdm_closed", "cem", "mppi")
+THINKING = tuple(name for name in NAMES if name != "constant_velocity")
+
+
+def simulated(scenario, **how):
+    return DrivingSimulator(scenario, DrivingSimulator.Config(picture=None, **how))
+
+
+def drive(simulator, planner, steps):
+    for _ in range(steps):
+        simulator.follow(planner.plan(view_of(simulator)))
+    return simulator
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plan_begins_near_the_ego_and_is_finite_and_the_same_again(name):
+    simulator = simulated(street([(40.0, 0, 6.0)], rows=2))
+    plans = [DRIVERS.build({"type": name}, "here").plan(view_of(simulator)) for _ in range(2)]
+    assert plans[0].shape == (41, 3)
+    assert np.isfinite(plans[0]).all()
+    np.testing.assert_allclose(plans[0][0], simulator.now.ego[:3], atol=0.2)
+    np.testing.assert_array_equal(*plans)
+
+
+@pytest.mark.parametrize("name", THINKING)
+def test_nobody_drives_into_a_slow_car(name):
+    simulator = simulated(street([(25.0, 0, 3.0)]))
+    drive(simulator, DRIVERS.build({"type": name}, "here"), 45)
+    assert not simulator.now.failed
+    assert simulator.now.ego[3] == pytest.approx(3.0, abs=1.5)
+
+
+@pytest.mark.parametrize("name", ("pdm_closed", "cem"))
+def test_a_red_light_is_kept(name):
+    simulator = simulated(street(light=(("red", 200),), goal_x=200.0))
+    drive(simulator, DRIVERS.build({"type": name}, "here"), 80)
+    front = simulator.vehicle.centred(simulator.now.ego)[0] + simulator.vehicle.length_m / 2
+    assert 50.0 < front < 60.5
+
+
+def test_a_car_that_brakes_hard_leaves_no_choice_but_to_brake():
+    simulator = simulated(street(about={"obstacles": (parked(17.0),)}))
+    drive(simulator, DRIVERS.build({"type": "pdm_closed"}, "here"), 12)
+    assert simulator.now.ego[3] < 6.0
+
+
+def test_cem_passes_what_stands_in_its_lane_where_pdm_closed_stops_behind_it():
+    scenario = street(rows=2, steps=90, about={"obstacles": (parked(45.0),)}, goal_x=75.0)
+    stopped = drive(simulated(scenario), DRIVERS.build({"type": "pdm_closed"}, "here"), 75)
+    passed = drive(simulated(scenario), DRIVERS.build({"type": "cem"}, "here"), 75)
+    assert stopped.now.ego[0] < 45.0
+    assert not passed.now.failed
+    assert passed.now.ego[0] > 55.0
+
+
+def test_what_cem_chooses_is_worth_no_less_than_pdm_closeds_choice():
+    simulator = simulated(street([(30.0, 0, 5.0), (12.0, 1, 11.0)], rows=2))
+    planner = DRIVERS.build({"type": "cem"}, "here")
+    for _ in range(6):
+        poses = planner.plan(view_of(simulator))
+        scores = planner.outlook.score
+        rules = planner.outlook.pdm.score[:15].argmax()
+        assert scores[planner.chosen] >= scores[rules]
+        simulator.follow(poses)
+
+
+def test_policies_follow_whoever_comes_into_their_way():
+    view = view_of(simulated(street([(30.0, 0, 5.0)])))
+    s = followed(view, Policies.crossed((0.0, 4.0), (1.0,)), IDM(acceleration=1.5, braking=3.0), 40)
+    here = s[:, -1] - s[0, 0]
+    assert here[0] < 30.0 + 5.0 * 40 * DT - 4.5
+    assert here[1] > here[0] + 10.0
+
+
+def test_an_emergency_brake_stops_and_stays():
+    view = view_of(simulated(street()))
+    poses = braking(view, 40, 4.0)
+    assert poses[-1, 0] - poses[0, 0] == pytest.approx(10.0**2 / 8.0)
+    np.testing.assert_array_equal(poses[-1], poses[-2])
+
+
+def test_proposals_are_scored_as_they_are_driven():
+    view = view_of(simulated(street()))
+    states = driven(view, braking(view, 40, 4.0)[None], DRIVERS.build({"type": "pdm_closed"}, "h").config.tracker)
+    assert states.shape == (1, 41, 6)
+    np.testing.assert_array_equal(states[0, 0], view.ego)
+    drives = Drives(view.vehicle.centred(states), view.vehicle, view.dt)
+    assert pdm_score(drives, view.forecast(49), view.drive.situation).no_at_fault_collisions[0] == 1.0
+
+
+@pytest.mark.parametrize("duration", (0.5, 3.0))
+def test_polynomials_begin_and_end_as_asked(duration):
+    start, end = np.array([1.0, -2.0, 0.5]), np.array([4.0, 3.0, -1.0])
+    ways = quintic(start, end[None], np.array([duration]))
+    rests = quartic(start, end[None, 1:], np.array([duration]))
+    times = np.array([0.0, duration])
+    for order in range(3):
+        found = evaluated(ways, times, np.array([duration]), order)[0]
+        np.testing.assert_allclose(found, [start[order], end[order]], atol=1e-9)
+        if order:
+            found = evaluated(rests, times, np.array([duration]), order)[0]
+            np.testing.assert_allclose(found, [start[order], end[order]], atol=1e-9)
+    later = evaluated(ways, np.array([duration + 2.0]), np.array([duration]))[0, 0]
+    assert later == pytest.approx(4.0 + 3.0 * 2.0)
