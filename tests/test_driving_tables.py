@@ -85,9 +85,10 @@ def test_the_costs_are_of_valid_drives():
 
 
 def test_scenarios_in_which_nobody_moves_are_left_out_of_one_table():
-    titles = [shown(each) for each in t.tables([drive(1.0), drive(0.0, scenario="B", moving=0)])]
-    (moving,) = (said for said in titles if "other vehicles move" in said)
+    said = [shown(each) for each in t.tables([drive(1.0), drive(0.0, scenario="B", moving=0)])]
+    (moving,) = (each for each in said if "other vehicles move" in each)
     assert "100.0" in moving and "50.0" not in moving
+    assert any("move in all of these" in each for each in t.tables([drive(1.0)]) if isinstance(each, str))
 
 
 @pytest.mark.parametrize("width", [80, 120])

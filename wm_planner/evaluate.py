@@ -1,13 +1,17 @@
 """`wm eval`: recorded runs, and planners on sets of traffic scenarios."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from wm_planner.errors import ConfigError
 from wm_planner.terminal import Bar, console, table
+
+if TYPE_CHECKING:
+    from wm_planner.evaluation.driving.run import Done
 
 RUN = "run"
 
@@ -76,37 +80,41 @@ def driving(
     from wm_planner.evaluation.driving.selection import select
 
     planners, unfit = run.fitting(planner)
-    told = {
-        "agents": tuple(agents or run.AGENTS),
-        "vehicle": vehicle,
-        "longest_s": seconds,
-        "films": films,
-    }
-    folders = {name: str(path) for name, path in (("out", out), ("solutions", solutions)) if path}
-    plan = convert({"planners": planners, **told, **folders}, run.Plan, "wm eval driving: ")
+    told: dict[str, Any] = {"planners": planners, "agents": tuple(agents or run.AGENTS), "vehicle": vehicle}
+    told |= {name: str(path) for name, path in (("out", out), ("solutions", solutions)) if path}
+    plan = convert(told | {"longest_s": seconds, "films": films}, run.Plan, "wm eval driving: ")
     if films and out is None:
         raise ConfigError("got --films without --out, wanted the folder that they go to")
     chosen = select(scenarios)
-    refused, scores = dict(chosen.refused), []
-    with Bar("scenarios") as bar:
-        bar.move(0, len(chosen.files))
-        for number, done in enumerate(run.run(chosen.files, plan, workers), start=1):
-            scores.extend(done.scores)
-            refused |= {done.file: done.refused} if done.refused else {}
-            bar.move(number, len(chosen.files))
-            line = done.refused or tables.by_file(done.file, done.scores)
-            bar.say(Path(done.file).stem, line)
-    for file, reason in refused.items():
-        console.print(f"refused {file}: {reason}", soft_wrap=True, markup=False)
-    for file, counted in chosen.duplicates.items():
-        console.print(f"not counted {file}: the same benchmark id as {counted}", soft_wrap=True, markup=False)
-    for name, reason in unfit.items():
-        console.print(f"left out the planner {name}: {reason}", soft_wrap=True, markup=False)
+    done = list(_followed(run.run(chosen.files, plan, workers), len(chosen.files)))
+    refused = chosen.refused | {each.file: each.refused for each in done if each.refused}
+    left_out = {"refused": refused, "duplicates": chosen.duplicates, "planners": unfit}
+    for what, reasons in left_out.items():
+        for name, reason in reasons.items():
+            console.print(f"{_LEFT_OUT[what].format(name)}{reason}", soft_wrap=True, markup=False)
+    scores = [scores for each in done for scores in each.scores]
     if not scores:
         raise ConfigError(f"none of {len(refused)} files can be driven: see the reasons above")
     for each in tables.tables(scores):
         console.print(each)
-    console.print(tables.measure_of_progress(scores))
-    left_out = {"refused": refused, "duplicates": chosen.duplicates, "planners": unfit}
     for path in results.write_results(out, scores, left_out) if out else ():
         console.print(f"  {path}  {path.stat().st_size / 1e3:.0f} KB", soft_wrap=True)
+
+
+_LEFT_OUT = {
+    "refused": "refused {}: ",
+    "duplicates": "not counted {}: the same benchmark id as ",
+    "planners": "left out the planner {}: ",
+}
+
+
+def _followed(done: "Iterator[Done]", total: int) -> "Iterator[Done]":
+    """What is done, with a bar."""
+    from wm_planner.evaluation.driving.tables import by_file
+
+    with Bar("scenarios") as bar:
+        bar.move(0, total)
+        for number, each in enumerate(done, start=1):
+            yield each
+            bar.move(number, total)
+            bar.say(Path(each.file).stem, each.refused or by_file(each.file, each.scores))

@@ -116,12 +116,12 @@ def _nuplan(driven: Driven, others: Others) -> Parts:
 
 
 def _means(scores: Sequence[Any]) -> Parts:
-    """Means over scores of N = 1, part by part; NaN counts as not there."""
+    """Means over scores of N = 1, part by part; what is not finite counts as not there."""
     if not scores:
         return {}
     names = [name for name, part in scores[0]._asdict().items() if isinstance(part, np.ndarray)]
     columns = {name: np.array([getattr(score, name)[0] for score in scores]) for name in names}
-    known = {name: column[~np.isnan(column)] for name, column in columns.items()}
+    known = {name: column[np.isfinite(column)] for name, column in columns.items()}
     return {name: float(column.mean()) for name, column in known.items() if len(column)}
 
 

@@ -1,7 +1,7 @@
 """Drives of a set of scenarios as tables, planners side by side."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -121,18 +121,20 @@ def costs_table(scores: Drives) -> Table | None:
     return made
 
 
-def tables(scores: Drives) -> Iterable[Table]:
-    """All of them: also of the scenarios alone in which others move."""
+def tables(scores: Drives) -> Iterator[Table | str]:
+    """All of them: also of the drives alone in which other vehicles move."""
     moving = [each for each in scores if each.moving]
     yield drives_table(scores)
     yield scores_table("all drives", scores)
-    if moving:
+    if len(moving) == len(scores):
+        yield "other vehicles move in all of these drives\n"
+    elif moving:
         yield scores_table("drives in which other vehicles move", moving)
     yield outcomes_table(scores)
     yield parts_table(scores)
-    costs = costs_table(scores)
-    if costs is not None:
+    if costs := costs_table(scores):
         yield costs
+    yield measure_of_progress(scores)
 
 
 def measure_of_progress(scores: Drives) -> str:
@@ -140,8 +142,8 @@ def measure_of_progress(scores: Drives) -> str:
     alone = sum(each.expert == "idm" for each in scores)
     filtered = sum(each.human_filter for each in scores)
     return (
-        f"the progress that is wanted is that of the recorded ego in {len(scores) - alone} drives, of IDM alone "
-        f"on the empty road at the limit in {alone}; NAVSIM's human filter is on in {filtered}"
+        f"the progress that is wanted is that of the recorded ego in {len(scores) - alone} drives, of IDM "
+        f"alone on the empty road at the limit in {alone}; NAVSIM's human filter is on in {filtered}"
     )
 
 

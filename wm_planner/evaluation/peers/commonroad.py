@@ -3,7 +3,6 @@
 commonroad-drivability-checker 2025.4 and commonroad-reactive-planner 2025.1, which bring each other.
 """
 
-import logging
 import time
 import warnings
 from pathlib import Path
@@ -14,6 +13,11 @@ from commonroad.common.file_reader import CommonRoadFileReader
 from commonroad.common.solution import CommonRoadSolutionReader, CommonRoadSolutionWriter, CostFunction
 from commonroad_dc.costs import evaluation
 from commonroad_dc.feasibility import solution_checker as checker
+from commonroad_rp.reactive_planner import ReactivePlanner
+from commonroad_rp.utility import evaluation as recorded
+from commonroad_rp.utility import general
+from commonroad_rp.utility.config import ReactivePlannerConfiguration
+from commonroad_rp.utility.utils_coordinate_system import create_coordinate_system, create_initial_ref_path
 
 CHECKS = {
     "goal": lambda s, p, a: checker.goal_reached(s, p, a),
@@ -89,36 +93,18 @@ def _holds(test: Any, *args: Any) -> bool:
 
 
 def _driven(scenario: str, solution: str, limit_s: float, cycle_s: list[float]) -> str:
-    from commonroad_rp.reactive_planner import ReactivePlanner
-    from commonroad_rp.utility import evaluation as rp_evaluation
-    from commonroad_rp.utility import general
-    from commonroad_rp.utility.config import ReactivePlannerConfiguration
-    from commonroad_rp.utility.utils_coordinate_system import (
-        create_coordinate_system,
-        create_initial_ref_path,
-    )
-
-    world, problems = CommonRoadFileReader(scenario).open()
-    problem = next(iter(problems.planning_problem_dict.values()))
-    config = ReactivePlannerConfiguration()
-    config.planning.dt, config.planning.time_steps_computation = world.dt, STEPS
-    config.sampling.t_min = T_MIN_S
-    config.debug.multiproc, config.debug.logging_level = False, "ERROR"
-    logging.getLogger("RP_LOGGER").setLevel(logging.ERROR)
-    config.update(world, problem)
-    planner = ReactivePlanner(config)
-    path = _extended(create_initial_ref_path(world.lanelet_network, problem))
-    planner.set_reference_path(coordinate_system=create_coordinate_system(path))
-    planner.record_state_and_input(planner.x_0)
+    planner = _reactive_planner(scenario)
+    problem, began = planner.config.planning_problem, time.monotonic()
     wanted = general.retrieve_desired_velocity_from_pp(problem)
     last = max(goal.time_step.end for goal in problem.goal.state_list)
-    began, plan = time.monotonic(), None
+    planner.record_state_and_input(planner.x_0)
+    plan: Any = None
     while not planner.goal_reached():
         if planner.x_0.time_step > last:
             return "too late"
         if time.monotonic() - began > limit_s:
             return "time limit"
-        step = (len(planner.record_state_list) - 1) % config.planning.replanning_frequency
+        step = (len(planner.record_state_list) - 1) % planner.config.planning.replanning_frequency
         if step == 0:
             planner.set_desired_velocity(desired_velocity=wanted, current_speed=planner.x_0.velocity)
             spent = time.process_time()
@@ -126,17 +112,45 @@ def _driven(scenario: str, solution: str, limit_s: float, cycle_s: list[float]) 
             cycle_s.append(time.process_time() - spent)
             if not plan:
                 return "no plan"
-        planner.record_state_and_input(plan[0].state_list[step + 1])
-        planner.reset(
-            initial_state_cart=planner.record_state_list[-1],
-            initial_state_curv=(plan[2][step + 1], plan[3][step + 1]),
-            collision_checker=planner.collision_checker,
-            coordinate_system=planner.coordinate_system,
-        )
-    driven = rp_evaluation.create_full_solution_trajectory(config, planner.record_state_list)
-    answer = rp_evaluation.create_planning_problem_solution(config, driven, world, problem)
-    Path(solution).write_text(CommonRoadSolutionWriter(answer).dump())
+        _take(planner, plan, step + 1)
+    _write(planner, solution)
     return "goal"
+
+
+def _reactive_planner(scenario: str) -> Any:
+    """The planner at the start of a scenario's first problem."""
+    world, problems = CommonRoadFileReader(scenario).open()
+    problem = next(iter(problems.planning_problem_dict.values()))
+    config = ReactivePlannerConfiguration()
+    config.planning.dt, config.planning.time_steps_computation = world.dt, STEPS
+    config.sampling.t_min = T_MIN_S
+    config.debug.multiproc, config.debug.logging_level = False, "ERROR"
+    config.update(world, problem)
+    planner = ReactivePlanner(config)
+    path = _extended(create_initial_ref_path(world.lanelet_network, problem))
+    planner.set_reference_path(coordinate_system=create_coordinate_system(path))
+    return planner
+
+
+def _take(planner: Any, plan: Any, step: int) -> None:
+    """Go on to a step of a plan: its states, and those along and across the reference path."""
+    states, along, across = plan[0].state_list, plan[1], plan[2]
+    planner.record_state_and_input(states[step])
+    planner.reset(
+        initial_state_cart=planner.record_state_list[-1],
+        initial_state_curv=(along[step], across[step]),
+        collision_checker=planner.collision_checker,
+        coordinate_system=planner.coordinate_system,
+    )
+
+
+def _write(planner: Any, solution: str) -> None:
+    config = planner.config
+    driven = recorded.create_full_solution_trajectory(config, planner.record_state_list)
+    answer = recorded.create_planning_problem_solution(
+        config, driven, config.scenario, config.planning_problem
+    )
+    Path(solution).write_text(CommonRoadSolutionWriter(answer).dump())
 
 
 def _extended(path: Any) -> Any:
