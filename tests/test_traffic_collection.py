@@ -24,8 +24,10 @@ def scenarios(tmp_path_factory):
 @pytest.fixture(scope="module")
 def data(scenarios, tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "drives"
-    collect(CollectConfig(scene=str(scenarios), episodes=8, steps=STEPS, workers=1), folder)
-    return EpisodeData.open(folder)
+    meta = collect(CollectConfig(scene=str(scenarios), episodes=8, steps=STEPS, workers=1), folder)
+    data = EpisodeData.open(folder)
+    assert meta == data.meta
+    return data
 
 
 def test_a_set_holds_pictures_from_above_and_actions_within_bounds(data):

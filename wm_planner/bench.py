@@ -169,9 +169,10 @@ def surprise(
         "is larger, of any two (AUC) and within pairs; ratio of medians",
         *("model", "event", "pairs", "AUC", "paired", "ratio"),
     )
+    files = _scenario_files(scenarios)
     for name in model:
         loaded = OnnxWorldModel.load(name, device="cpu")
-        pairs = list(moments(loaded, sorted(scenarios.glob("*.xml")), seed))
+        pairs = list(moments(loaded, files, seed))
         for event in (APPEARS, BRAKES):
             found = Discrimination.of([pair for pair in pairs if pair.event == event])
             told.add_row(
@@ -183,6 +184,18 @@ def surprise(
                 f"{found.ratio:.2f}",
             )
     console.print(told)
+
+
+def _scenario_files(folder: Path) -> list[Path]:
+    """The scenarios in a folder, in order.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    files = sorted(folder.glob("*.xml"))
+    if not files:
+        raise ConfigError(f"{folder}: no scenario is there, wanted *.xml; `wm scenarios` makes some")
+    return files
 
 
 @app.command("traffic-model")
@@ -207,9 +220,7 @@ def traffic_model(
         raise ConfigError(f"variant is {unknown[0]}, wanted one of {', '.join(made)}")
     chosen = {name: spec for name, spec in made.items() if not variant or name in (ablation.PLAIN, *variant)}
     plan = run.Plan(planners=chosen, agents=("idm",), longest_s=seconds)
-    files = sorted(scenarios.glob("*.xml"))[:count]
-    if not files:
-        raise ConfigError(f"{scenarios}: no scenario is there, wanted *.xml; `wm scenarios` makes some")
+    files = _scenario_files(scenarios)[:count]
     scores: list[Any] = []
     with Bar("scenarios") as bar:
         for number, done in enumerate(run.run(files, plan, workers), start=1):

@@ -75,8 +75,7 @@ def collect(config: CollectConfig, out: Path, progress: Callable[[int], None] = 
                     writer.add(episode)
                     kept += 1
             progress(kept)
-        writer.finish(seeds_tried=tried, rejected={explorer.reason: tried - kept})
-    return meta
+        return writer.finish(seeds_tried=tried, rejected={explorer.reason: tried - kept})
 
 
 def _run(scene: str, seeds: range, steps: int) -> list[Episode | None]:

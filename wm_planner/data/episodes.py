@@ -192,7 +192,7 @@ class EpisodeWriter:
         self._arrays["episode"][rows] = self._rows // (self._meta.steps + 1)
         self._rows = rows.stop
 
-    def finish(self, seeds_tried: int, rejected: dict[str, int]) -> None:
+    def finish(self, seeds_tried: int, rejected: dict[str, int]) -> Meta:
         """Complete the data set: state what was left out, flush, rename."""
         meta = msgspec.structs.replace(self._meta, seeds_tried=seeds_tried, rejected=rejected)
         for array in self._arrays.values():
@@ -200,6 +200,7 @@ class EpisodeWriter:
         text = yaml.safe_dump(to_builtins(meta), sort_keys=False)
         (self._temporary / META_FILE).write_text(text, encoding="utf-8")
         self._temporary.rename(self._path)
+        return meta
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
