@@ -77,7 +77,13 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
 
 RECIPES = {
     "small": Recipe(encoder=Conv(), iterations=4000, clip=9, cpu_seconds=600.0),
-    "birdseye": Recipe(encoder=Conv(latent=128, hidden=384), iterations=3000, clip=9, cpu_seconds=1500.0),
+    "birdseye": Recipe(
+        encoder=Conv(latent=128, hidden=384),
+        iterations=2400,
+        clip=9,
+        cpu_seconds=1500.0,
+        sigreg=(1.0, 0.3),
+    ),
     "tokens": Recipe(encoder=Tokens(), iterations=14_000, cpu_seconds=3500.0, sigreg=(0.5, 0.03)),
 }
 
