@@ -4,7 +4,7 @@ Agents follow their ways behind each other as the IDM tells, each at a pace of i
 some brake hard for no reason that one could see. The ego's answer is to drive as they do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +29,29 @@ _APART_M, _APART_S = 7.0, 0.6  # between bumpers at the start, and times the spe
 _CHANGE_S = 3.0  # of a lane change
 _CHANGE_GAP_M = 9.0  # to those in the other lane, centre to centre, and as much as _APART_S asks for
 _HARD = (-7.0, -3.5)  # m/s^2, of who brakes for no reason
+_KINDS, _SHARES = (("car", CAR), ("car", VAN), ("truck", TRUCK)), (0.75, 0.15, 0.1)
+_SPACINGS_S = (1.2, 2.0, 4.0, 12.0)  # between drivers, the mean beyond _APART_S: dense to nearly empty
+_FILLED_M = 330.0  # of a way
 _GOAL_M = (40.0, 4.0)  # size of the goal
+
+
+class Driver(NamedTuple):
+    """Somebody before the start.
+
+    Attributes:
+        size: length and width, in m.
+        way: its number.
+        s: along it, in m.
+        flow: share of its pace at which the way's traffic moves at first.
+        pace: speed that is liked, as a share of what one may drive.
+    """
+
+    kind: str
+    size: tuple[float, float]
+    way: int
+    s: float
+    flow: float
+    pace: float
 
 
 class Fleet(NamedTuple):
@@ -68,9 +90,9 @@ def random_traffic(seed: int) -> Example:
     """The scenario of a seed."""
     rng = np.random.default_rng(seed)
     road = random_road(rng)
-    kinds, fleet = _fleet(rng, road)
-    states = _driven(road.ways, fleet, _whims(rng, len(fleet.s)), rng)
-    agents = [Agent(kind, size, driven) for (kind, size), driven in zip(kinds[1:], states[1:], strict=True)]
+    drivers = _drivers(rng, road)
+    states = _driven(road.ways, _fleet(drivers, road.ways), _whims(rng, len(drivers)), rng)
+    agents = [Agent(each.kind, each.size, driven) for each, driven in zip(drivers, states, strict=True)][1:]
     agents = [agent for agent in agents if np.isfinite(agent.states[:, 0]).any()]
     if road.crossed and rng.random() < 0.6:
         agents.append(_walker(rng, road, states[0]))
@@ -94,28 +116,34 @@ def write_random_traffic(out: Path, seeds: range, done: Callable[[int], None] = 
             done(count)
 
 
-def _fleet(rng: np.random.Generator, road: RandomRoad) -> tuple[list[tuple[str, tuple[float, float]]], Fleet]:
-    """Everybody's kind and size, and where they start: all ways are filled as densely as it comes."""
+def _drivers(rng: np.random.Generator, road: RandomRoad) -> list[Driver]:
+    """The ego, and whoever else there is: each way is filled as densely as it comes."""
     own, begin = int(rng.choice(road.own)), float(rng.uniform(*road.begin_s))
-    kinds, rows = [("car", CAR)], [(own, begin, rng.uniform(0.4, 1.0), rng.uniform(0.8, 1.05))]
+    drivers = [Driver("car", CAR, own, begin, rng.uniform(0.4, 1.0), rng.uniform(0.8, 1.05))]
     for number, way in enumerate(road.ways):
-        spacing_s = float(rng.choice((1.2, 2.0, 4.0, 12.0)))
-        flow = float(rng.uniform(0.3, 1.0))
-        s = float(rng.uniform(-20.0, 30.0))
-        while s < min(way.course.length - 10.0, 330.0):
-            kind, size = (("car", CAR), ("car", VAN), ("truck", TRUCK))[
-                int(rng.choice(3, p=(0.75, 0.15, 0.1)))
-            ]
-            free = size[0] / 2 + CAR[0] / 2 + _APART_M + _APART_S * way.limit
-            if not (number == own and abs(s - begin) < free):
-                kinds.append((kind, size))
-                rows.append((number, s, flow, rng.uniform(0.6, 1.1)))
-            s += size[0] + _APART_M + way.limit * (_APART_S + rng.exponential(spacing_s))
-    numbers, s_, flows, paces = (np.array(column) for column in zip(*rows, strict=True))
-    limits = np.array([road.ways[int(number)].limit for number in numbers])
-    lengths = np.array([size[0] for _, size in kinds])
-    lanes = numbers.astype(np.int64)
-    return kinds, Fleet(lanes, s_, np.zeros(len(lanes)), flows * paces * limits, paces, lengths)
+        drivers += _queue(rng, number, way, begin if number == own else None)
+    return drivers
+
+
+def _queue(rng: np.random.Generator, number: int, way: Way, ego_s: float | None) -> Iterator[Driver]:
+    """Drivers one behind the other on a way, with room for the ego where it is theirs."""
+    spacing_s, flow = float(rng.choice(_SPACINGS_S)), float(rng.uniform(0.3, 1.0))
+    s, end = float(rng.uniform(-20.0, 30.0)), min(way.course.length - 10.0, _FILLED_M)
+    while s < end:
+        kind, size = _KINDS[int(rng.choice(len(_KINDS), p=_SHARES))]
+        apart = size[0] / 2 + CAR[0] / 2 + _APART_M + _APART_S * way.limit
+        if ego_s is None or abs(s - ego_s) >= apart:
+            yield Driver(kind, size, number, s, flow, rng.uniform(0.6, 1.1))
+        s += size[0] + _APART_M + way.limit * (_APART_S + rng.exponential(spacing_s))
+
+
+def _fleet(drivers: Sequence[Driver], ways: Sequence[Way]) -> Fleet:
+    """Where they start."""
+    limits = np.array([ways[each.way].limit for each in drivers])
+    flow, pace, s = (np.array([getattr(each, name) for each in drivers]) for name in ("flow", "pace", "s"))
+    way = np.array([each.way for each in drivers], np.int64)
+    length = np.array([each.size[0] for each in drivers])
+    return Fleet(way, s, np.zeros(len(s)), flow * pace * limits, pace, length)
 
 
 def _whims(rng: np.random.Generator, count: int) -> Whims:
