@@ -1,9 +1,14 @@
 """Gains of a model are differences of the same drives, and show it when there are none."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from wm_planner.errors import ConfigError
 from wm_planner.evaluation.driving.ablation import PLAIN, gains, variants
+from wm_planner.evaluation.driving.drive_log import DriveLog
+from wm_planner.evaluation.driving.run import Done
 from wm_planner.evaluation.driving.scores import DriveScores
 
 
@@ -67,3 +72,26 @@ def test_variants_name_the_model_and_the_weights():
     assert made[PLAIN] == {"type": "cem"}
     assert [cost["type"] for cost in made["both"]["extra"]] == ["traffic_goal", "traffic_surprise"]
     assert made["goal"]["extra"] == [{"type": "traffic_goal", "weight": 0.5, "model": "models/x"}]
+
+
+def test_a_log_drives_only_what_it_does_not_know(tmp_path):
+    asked = []
+
+    def run(files):
+        asked.append([str(file) for file in files])
+        return [Done(str(file), (drove(PLAIN, str(file), 0.5),)) for file in files]
+
+    files, path = [Path("a"), Path("b")], tmp_path / "drives.jsonl"
+    first = list(DriveLog(path).drives("plain", files[:1], run))
+    both = list(DriveLog(path).drives("plain", files, run))
+    assert asked == [["a"], ["b"]]
+    assert both[:1] == first and len(both) == 2
+    list(DriveLog(path).drives("other settings", files[:1], run))
+    assert asked[2:] == [["a"]]
+
+
+def test_a_log_of_something_else_is_refused(tmp_path):
+    path = tmp_path / "drives.jsonl"
+    path.write_text('{"how": "plain"}')
+    with pytest.raises(ConfigError, match="line 1.*wanted a drive"):
+        DriveLog(path)

@@ -209,28 +209,26 @@ def traffic_model(
     count: Annotated[int, typer.Option(min=1, help="scenarios, from the first")] = 24,
     seconds: Annotated[float, typer.Option(min=4.0, help="a drive ends then")] = 15.0,
     workers: Positive = 2,
-    out: Annotated[Path | None, typer.Option(help="folder of the scores of every drive")] = None,
+    log: Annotated[Path | None, typer.Option(help="keep finished drives here, and go on from them")] = None,
 ) -> None:
     """What a learned model of traffic brings to a driver among others who react, in pairs of drives."""
-    from wm_planner.evaluation.driving import ablation, results, run
+    from wm_planner.evaluation.driving import ablation
+    from wm_planner.evaluation.driving.drive_log import DriveLog
 
     made = ablation.variants(driver, model, goal_weight, surprise_weight)
     unknown = sorted(set(variant or ()) - set(made))
     if unknown:
         raise ConfigError(f"variant is {unknown[0]}, wanted one of {', '.join(made)}")
     chosen = {name: spec for name, spec in made.items() if not variant or name in (ablation.PLAIN, *variant)}
-    plan = run.Plan(planners=chosen, agents=("idm",), longest_s=seconds)
     files = _scenario_files(scenarios)[:count]
     scores: list[Any] = []
-    with Bar("scenarios") as bar:
-        for number, done in enumerate(run.run(files, plan, workers), start=1):
-            scores.extend(done.scores)
-            bar.move(number, len(files))
-    console.print(
-        ablation.gains_table(f"{scenarios}, {len(files)} scenarios of {seconds:g} s, {driver}", scores)
-    )
-    for path in results.write_results(out, scores, {}) if out else ():
-        console.print(f"  {path}  {path.stat().st_size / 1e3:.0f} KB", soft_wrap=True)
+    with Bar("drives") as bar:
+        driven = ablation.drives(chosen, files, seconds, workers, DriveLog(log))
+        for number, done in enumerate(driven, start=1):
+            scores.extend(done)
+            bar.move(number, len(files) * len(chosen))
+    title = f"{scenarios}, {len(files)} scenarios, {seconds:g} s, {driver}"
+    console.print(ablation.gains_table(title, scores))
 
 
 @app.command()

@@ -1,16 +1,21 @@
 """What a learned model brings to a driver: the same drives with and without its costs, compared in pairs."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from rich.table import Table
 
+from wm_planner.evaluation.driving.drive_log import DriveLog
+from wm_planner.evaluation.driving.run import AgentsName, Plan, run
 from wm_planner.evaluation.driving.scores import DriveScores
 from wm_planner.evaluation.statistics import Mean, mean
 from wm_planner.terminal import table
 
 PLAIN = "plain"
+REACT: AgentsName = "idm"
 
 Spec = dict[str, Any]
 
@@ -45,6 +50,21 @@ def variants(driver: str, model: str, goal: float, surprise: float) -> dict[str,
         "surprise": plain | {"extra": [doubt]},
         "both": plain | {"extra": [aim, doubt]},
     }
+
+
+def drives(
+    specs: Mapping[str, Spec], files: Sequence[Path], seconds: float, workers: int, log: DriveLog
+) -> Iterator[tuple[DriveScores, ...]]:
+    """The scores of each scenario with each variant, the others reacting.
+
+    Args:
+        specs: of drivers, by the names of their variants.
+        seconds: a drive ends then.
+    """
+    for name, spec in specs.items():
+        plan = Plan(planners={name: spec}, agents=(REACT,), longest_s=seconds)
+        how = msgspec.json.encode(plan).decode()
+        yield from log.drives(how, files, lambda missing, plan=plan: run(missing, plan, workers))
 
 
 def gains(scores: Sequence[DriveScores]) -> Iterator[Gain]:
