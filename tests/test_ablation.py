@@ -93,5 +93,5 @@ def test_a_log_drives_only_what_it_does_not_know(tmp_path):
 def test_a_log_of_something_else_is_refused(tmp_path):
     path = tmp_path / "drives.jsonl"
     path.write_text('{"how": "plain"}')
-    with pytest.raises(ConfigError, match="line 1.*wanted a drive"):
+    with pytest.raises(ConfigError, match=r"line 1.*wanted a drive"):
         DriveLog(path)

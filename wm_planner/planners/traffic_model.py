@@ -77,7 +77,7 @@ class TrafficModel:
         return self._model.encode(Observation({CAMERA: picture}))
 
     def aim(self, view: View) -> Picture:
-        """The picture of where the IDM gets, all others having kept their velocity: a goal that moves along."""
+        """The picture of where the IDM gets, all others having kept their velocity: it moves along."""
         poses = self._idm.plan(view)
         steps = np.hypot(*np.diff(poses[:, :2], axis=0).T)
         return self._camera.ahead(view, len(steps) * view.dt, float(steps.sum()), float(steps[-1] / view.dt))
@@ -143,6 +143,6 @@ def _check(card: Card, bundle: str) -> None:
     if takes != ((CAMERA,), size, size, ACTION.names):
         raise ConfigError(
             f"{bundle} sees {', '.join(seen.cameras)} of {seen.height}x{seen.width} pixels and takes "
-            f"{', '.join(card.action.names)}; wanted {CAMERA} of {size}x{size} and {', '.join(ACTION.names)}: "
-            "train a model on what `wm collect` records of traffic"
+            f"{', '.join(card.action.names)}; wanted {CAMERA} of {size}x{size} and "
+            f"{', '.join(ACTION.names)}: train a model on what `wm collect` records of traffic"
         )
