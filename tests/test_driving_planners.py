@@ -10,6 +10,7 @@ from wm_planner.driving.planners.base import DRIVERS
 from wm_planner.driving.planners.following import Policies, followed
 from wm_planner.driving.planners.pdm_closed import braking, driven
 from wm_planner.driving.polynomials import evaluated, quartic, quintic
+from wm_planner.driving.tracker import Tracker
 from wm_planner.driving.traffic import IDM
 from wm_planner.simulation.driving import DrivingSimulator
 from wm_planner.simulation.driving_view import view_of
@@ -97,7 +98,7 @@ def test_an_emergency_brake_stops_and_stays():
 
 def test_proposals_are_scored_as_they_are_driven():
     view = view_of(simulated(street()))
-    states = driven(view, braking(view, 40, 4.0)[None], DRIVERS.build({"type": "pdm_closed"}, "h").config.tracker)
+    states = driven(view, braking(view, 40, 4.0)[None], Tracker.Config())
     assert states.shape == (1, 41, 6)
     np.testing.assert_array_equal(states[0, 0], view.ego)
     drives = Drives(view.vehicle.centred(states), view.vehicle, view.dt)

@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 from toys import write_toys
 
+from wm_planner.config import convert
 from wm_planner.errors import ConfigError, PluginError
 from wm_planner.launching import file
+from wm_planner.launching.file import node_class
 
 TEXT = """
 args: {ticks: 10, stall_s: 0.5, folder: runs, debug: false, names: [a, b], extra: null}
@@ -123,3 +125,15 @@ def test_launch_files_are_found_by_bare_name_or_path(tmp_path, monkeypatch):
 def test_every_launch_file_on_the_shelf_loads():
     for path in Path("launch").glob("*.yaml"):
         assert file.load(path, "test").nodes
+
+
+@pytest.mark.parametrize("name", ["drive_merge", "drive_commonroad"])
+@pytest.mark.parametrize("planner", ["idm", "pdm_closed", "cem"])
+def test_the_planner_of_a_drive_is_an_argument(name, planner):
+    spec = file.load(file.find(name), "x", (f"planner={planner}", "scenario=sim/drive_roundabout.xml"))
+    simulator, driver = spec.nodes[:2]
+    assert driver.params["planner"] == {"type": planner}
+    assert simulator.params["scene"] == "sim/drive_roundabout.xml"
+    for node in (simulator, driver):
+        kind = node_class(node.program)
+        kind.check(convert(node.params, kind.Params, "here"))

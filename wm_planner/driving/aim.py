@@ -57,8 +57,8 @@ class Aim:
     def shortfall(self, centres: Floats, step: int) -> Floats:
         """By how much N drives (N, T, 4 or more) miss the goal they come nearest to, (N,), in m.
 
-        0 where they arrive. Where they can yet, it is little, and grows with what they would be late, early or
-        too fast by.
+        0 where they arrive. Where they can yet, it is little, and grows with what they would be late, early
+        or too fast by.
         """
         if not self.targets:
             return np.zeros(len(centres))

@@ -38,7 +38,7 @@ def quartic(start: ArrayLike, end: ArrayLike, duration: ArrayLike) -> Floats:
 
 
 def evaluated(coefficients: Floats, times: Floats, duration: ArrayLike, derivative: int = 0) -> Floats:
-    """Polynomials (..., 6) or a derivative at times (T,), (..., T); after their duration they go on straight."""
+    """Polynomials (..., 6) or a derivative at times (..., T); straight on after `duration`."""
     until = np.asarray(duration, np.float64)[..., None]
     at = np.minimum(times, until)
     inside = _horner(_derived(coefficients, derivative), at)

@@ -28,8 +28,8 @@ CONSISTENCY = 4.0
 LIMITS_SHARE = 0.25
 """What is left away of the score by who is too fast all the time; nuPlan's weight is 4 of 16."""
 
-TOUCHED = 0.5
-"""Left of the score of who touches somebody without being to blame."""
+TOUCHED = 0.1
+"""Left of the score of who touches somebody at once, whoever is to blame; more the later it is."""
 
 GOAL_M = 4.0
 """Missing the goal by so much halves the score."""
@@ -55,10 +55,16 @@ class Outlook:
 
     @cached_property
     def hit_step(self) -> NDArray[np.int64]:
-        """The first contact with anybody, (N,); T where there is none. Who is touched now is passed over."""
-        hits = first_hits(self.drives, self.prospect.others)
-        hits[:, (hits == 0).any(axis=0)] = self.drives.steps
-        return np.asarray(hits.min(axis=1, initial=self.drives.steps))
+        """The first contact with anybody by any forecast, (N,); T where there is none.
+
+        Who is touched now is passed over.
+        """
+        hit = np.full(self.drives.count, self.drives.steps)
+        for others in (self.prospect.others, *self.prospect.forecasts):
+            hits = first_hits(self.drives, others)
+            hits[:, (hits == 0).any(axis=0)] = self.drives.steps
+            hit = np.minimum(hit, hits.min(axis=1, initial=self.drives.steps))
+        return hit
 
     @cached_property
     def pdm(self) -> PDM:
@@ -95,7 +101,7 @@ class Outlook:
         score = (weight * pdm.score + CONSISTENCY * self.consistent * kept) / (weight + CONSISTENCY)
         score /= 1 + self.shortfall_m / GOAL_M
         score *= 1 - LIMITS_SHARE * np.minimum(self.overspeed / OVERSPEED, 1.0)
-        score *= np.where(self.hit_step < steps, TOUCHED, 1.0)
+        score *= TOUCHED + (1 - TOUCHED) * self.hit_step / steps
         return np.asarray(score + _TIE * np.minimum(self.hit_step, pdm.collision_step) / steps)
 
 
@@ -106,10 +112,19 @@ class Prospect:
         horizon: steps of proposals.
         aim: the goals; None once they are reached.
         earlier: plans of moments ago, each with how many steps ago it was made.
+        forecasts: beside that of PDM; whoever is touched by one of them is better not.
     """
 
-    def __init__(self, view: View, horizon: int, aim: Aim | None, earlier: Sequence[Earlier] = ()) -> None:
-        self.view, self.horizon, self.aim, self.earlier = view, horizon, aim, tuple(earlier)
+    def __init__(
+        self,
+        view: View,
+        horizon: int,
+        aim: Aim | None = None,
+        earlier: Sequence[Earlier] = (),
+        forecasts: Sequence[Others] = (),
+    ) -> None:
+        self.view, self.horizon, self.aim = view, horizon, aim
+        self.earlier, self.forecasts = tuple(earlier), tuple(forecasts)
         self._last: tuple[Mapping[str, Floats], Outlook] | None = None
 
     @cached_property

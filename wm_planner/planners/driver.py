@@ -99,7 +99,9 @@ class CEMDriver:
     def plan(self, view: View) -> Floats:
         """Poses of the rear axle, (H + 1, 3)."""
         self.memory.look(view)
-        prospect = Prospect(view, self.horizon, self.memory.aim(view), self.memory.earlier(view))
+        turning = self.memory.turning(view, self.horizon)
+        aim, earlier = self.memory.aim(view), self.memory.earlier(view)
+        prospect = Prospect(view, self.horizon, aim, earlier, [turning])
         poses = self.proposed(view, prospect)
         poses = np.concatenate([poses, self.refined(prospect, poses)[None]])
         states = driven(view, poses, self.config.rules.tracker)
@@ -148,7 +150,7 @@ class CEMDriver:
         return np.sum([c.weight * np.asarray(c.cost(rollout, actions, context)) for c in self.extra], axis=0)
 
     def verified(self, view: View, poses: Floats, states: Floats, hit: int) -> tuple[Floats, Floats]:
-        """A plan and its states, or an emergency brake where it ends in a collision at fault at step `hit`."""
+        """A plan and its states, or a full brake where a collision at fault, at step `hit`, is near."""
         if not (hit * view.dt <= SOON_S and view.ego[SPEED] < SLOW):
             return poses, states
         brake = braking(view, self.horizon, HARDEST)

@@ -1,6 +1,7 @@
 """What a driver remembers from tick to tick of one drive: its last plans, and whether it has arrived."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -8,13 +9,19 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.aim import Aim
 from wm_planner.driving.drive import Drive
+from wm_planner.driving.forecasts import constant_turn
 from wm_planner.driving.metrics.navsim import Earlier
+from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.planners.base import View
+from wm_planner.driving.tracks import SPEED, YAW
 
 Floats = NDArray[np.float64]
 
 BACK_S = 0.5
 """NAVSIM compares plans that are so far apart."""
+
+ROLLING, FASTEST_TURN = 0.5, 1.0
+"""Who is slower, in m/s, does not turn; nobody turns faster, in rad/s: what is more is noise."""
 
 
 class _Made(NamedTuple):
@@ -34,15 +41,28 @@ class Memory:
         """Take a new view in."""
         if self._drive is not view.drive:
             self._drive, self._aim, self._reached = view.drive, Aim(view.drive), False
-            self._made = []
+            self._made, self._yaws, self._rates = [], {}, np.zeros(0)
         if self._made and view.step != self._made[-1].step + 1:
             self._made, self._reached = [], False
+        yaws = dict(zip(view.agents.bodies.tolist(), view.agents.states[0, :, YAW].tolist(), strict=True))
+        before = self._yaws if self._made else {}
+        turned = np.array([yaw - before.get(body, yaw) for body, yaw in yaws.items()], np.float64)
+        self._rates = np.angle(np.exp(1j * np.nan_to_num(turned))) / view.dt
+        self._yaws = yaws
         centre = view.vehicle.centred(view.ego)[None, None, :4]
         self._reached |= bool(self._aim.arrived(centre, view.step)[0])
 
     def aim(self, view: View) -> Aim | None:
         """The goals; None once they are reached."""
         return None if self._reached else self._aim
+
+    def turning(self, view: View, steps: int) -> Others:
+        """Agents that keep turning as they did since the last tick, now and for `steps` more steps."""
+        now = view.agents.states[0]
+        moving = np.abs(np.nan_to_num(now[:, SPEED])) > ROLLING
+        rates = np.where(moving, np.clip(self._rates, -FASTEST_TURN, FASTEST_TURN), 0.0)
+        states = np.concatenate([now[None], constant_turn(now, rates, view.dt, steps)])
+        return replace(view.agents, states=states).seen()
 
     def earlier(self, view: View) -> Sequence[Earlier]:
         """The plan of a tick ago, and the one that NAVSIM compares with."""

@@ -1,0 +1,120 @@
+"""Costs of driving: each is 0 where nothing is wrong, and more the worse it is."""
+
+import numpy as np
+import pytest
+from streets import parked, street
+
+from wm_planner.costs import build_costs
+from wm_planner.costs.base import Context, WeightedCost
+from wm_planner.driving.aim import Aim
+from wm_planner.driving.metrics.navsim import Earlier
+from wm_planner.driving.planners.base import DRIVERS
+from wm_planner.driving.prospect import Prospect
+from wm_planner.errors import PluginError
+from wm_planner.planners.driver import CEMDriver, imagination
+from wm_planner.planners.problem import Problem
+from wm_planner.simulation.driving import DrivingSimulator
+from wm_planner.simulation.driving_view import view_of
+from wm_planner.world_models.base import Observation
+
+H = 40
+
+
+def seen(**how):
+    simulator = DrivingSimulator(street(**how), DrivingSimulator.Config(picture=None))
+    return view_of(simulator)
+
+
+def costs_of(view, name, actions, earlier=(), **config):
+    """What a cost says of actions (N, 2), each held for H steps."""
+    prospect = Prospect(view, H, Aim(view.drive), earlier)
+    model = imagination(view)
+    state = {"position": view.ego[:2], "heading": view.ego[2:3], "speed": view.ego[3:4]}
+    latent = model.encode(Observation({}, state))
+    problem = Problem(model, latent, build_costs([{"type": name, **config}], "here"), Context(traffic=prospect))
+    held = np.repeat(np.array(actions, np.float32)[:, None], H, axis=1)
+    return problem.evaluate(held).terms[name]
+
+
+KEEP, BRAKE, PULL, LEFT = (0.0, 0.0), (-4.0, 0.0), (2.0, 0.0), (0.0, 0.03)
+
+
+@pytest.mark.parametrize(
+    ("name", "fine", "wrong", "scene"),
+    [
+        ("collision", BRAKE, KEEP, {"about": {"obstacles": (parked(30.0),)}}),
+        ("at_fault_collision", BRAKE, KEEP, {"about": {"obstacles": (parked(30.0),)}}),
+        ("time_to_collision", BRAKE, KEEP, {"about": {"obstacles": (parked(30.0),)}}),
+        ("drivable_area", KEEP, LEFT, {}),
+        ("driving_direction", KEEP, LEFT, {}),
+        ("traffic_light", BRAKE, (2.0, 0.0), {"light": (("red", 200),), "goal_x": 150.0}),
+        ("overspeed", KEEP, PULL, {}),
+        ("lane_keeping", KEEP, LEFT, {}),
+        ("off_centre", KEEP, LEFT, {}),
+        ("heading", KEEP, LEFT, {}),
+        ("driving_comfort", KEEP, (-6.0, 0.0), {}),
+        ("squared_acceleration", KEEP, PULL, {}),
+        ("squared_yaw_rate", KEEP, LEFT, {}),
+    ],
+)
+def test_a_cost_is_nothing_where_all_is_well(name, fine, wrong, scene):
+    well, badly = costs_of(seen(**scene), name, [fine, wrong])
+    assert well == pytest.approx(0.0, abs=1e-5)
+    assert badly > 0.01
+
+
+def test_progress_and_wanted_speed_prefer_the_limit():
+    for name in ("progress", "wanted_speed"):
+        slow, fast = costs_of(seen(), name, [BRAKE, PULL])
+        assert fast < slow
+
+
+def test_jerk_is_that_of_changes_of_acceleration():
+    view = seen()
+    assert costs_of(view, "squared_jerk", [PULL])[0] == pytest.approx(0.0, abs=1e-4)
+
+
+def test_arrival_counts_what_will_be_missed():
+    late, well = costs_of(seen(goal_x=60.0, steps=45), "arrival", [BRAKE, KEEP])
+    assert well < 0.5
+    assert late > 5.0
+
+
+def test_a_plan_like_the_one_before_is_consistent():
+    view = seen()
+    states = np.tile(view.vehicle.centred(view.ego), (1, H + 1, 1))
+    states[0, :, 0] += np.arange(H + 1)
+    earlier = (Earlier(states, 1),)
+    same, other = costs_of(view, "plan_consistency", [KEEP, BRAKE], earlier)
+    assert same == pytest.approx(0.0, abs=1e-3)
+    assert other > 0.5
+    assert costs_of(view, "plan_consistency", [BRAKE])[0] == 0.0
+
+
+def test_the_score_as_a_cost_is_that_of_the_choice():
+    view = seen(about={"obstacles": (parked(30.0),)})
+    braked, crashed = costs_of(view, "driving_score", [BRAKE, KEEP])
+    assert crashed > braked + 0.1
+    assert crashed == pytest.approx(1.0, abs=0.01)
+
+
+class Leftward:
+    """A learned model's opinion: be as far to the left as can be."""
+
+    requires = frozenset({"state:position", "context:traffic"})
+
+    def __call__(self, rollout, actions, context):
+        return -rollout.states["position"][:, -1, 1]
+
+
+def test_extra_costs_count_at_the_choice():
+    view = seen(rows=2)
+    plain = CEMDriver(CEMDriver.Config()).plan(view)
+    drawn = CEMDriver(CEMDriver.Config(), [WeightedCost("left", Leftward(), 0.5)]).plan(view)
+    assert abs(plain[-1, 1]) < 0.8
+    assert drawn[-1, 1] > 1.2
+
+
+def test_a_misspelt_cost_of_a_driver_is_told():
+    with pytest.raises(PluginError, match=r"driver: costs\[0\].*did you mean 'collision'"):
+        DRIVERS.build({"type": "cem", "costs": [{"type": "colision"}]}, "here")
