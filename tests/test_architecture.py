@@ -22,7 +22,7 @@ FLOORS = (
     {"node", "planners", "safety"},
     {"driving", "simulation", "control", "world_models", "costs"},
     {"messaging", "data"},
-    {"messages", "config", "plugins", "share", "clock", "terminal"},
+    {"messages", "config", "plugins", "share", "clock", "terminal", "memory"},
     {"errors"},
 )
 ALLOWED = {

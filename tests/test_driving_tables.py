@@ -58,7 +58,7 @@ def test_a_drive_that_raised_counts_as_nothing():
     broken = drive(0.0, scenario="B", error="ValueError: x", nuplan={}, pdms={}, epdms={}, conditions={})
     said = shown(t.scores_table("all", [drive(0.9), broken]))
     assert "45.0" in said
-    assert "0.0 !" in shown(t.drives_table([drive(0.9), broken]))
+    assert "0.0!" in shown(t.drives_table([drive(0.9), broken]))
 
 
 def test_planners_stand_side_by_side_and_failures_are_marked():
@@ -68,8 +68,8 @@ def test_planners_stand_side_by_side_and_failures_are_marked():
         drive(0.25, "cem", off_road=True),
     ]
     said = shown(t.drives_table([drives[0], drives[1]]))
-    assert "91.2" in said and "50.0 cg" in said
-    assert "25.0 r" in shown(t.drives_table(drives[2:]))
+    assert "91.2" in said and "50.0cg" in said
+    assert "25.0r" in shown(t.drives_table(drives[2:]))
 
 
 def test_times_are_percentiles_over_all_plans():
@@ -102,6 +102,7 @@ def test_no_table_is_wider_than_the_terminal(width):
     for made in t.tables(drives):
         said = shown(made, width)
         assert "…" not in said
+        assert isinstance(made, str) or "constant_velocity" in said or "constant" in said
         assert max(map(len, said.splitlines())) <= width
 
 

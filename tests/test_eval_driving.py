@@ -52,7 +52,7 @@ def test_the_tables_say_what_is_measured_and_what_was_left_out(run):
     words = " ".join(run[1].split())
     for said in (
         "ZAM_WmSlowCar-1_1_T-1",
-        "replayed",
+        "log",
         "react",
         "EPDMS",
         "95 % bootstrap",

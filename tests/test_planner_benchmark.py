@@ -51,9 +51,10 @@ def test_tree_search_meets_its_mark():
 
 
 def test_a_deadline_is_kept_while_another_process_burns_a_core():
-    (row,) = b.deadline_rows(rounds=1, plans=20, deadline_s=0.02)
-    assert row.plans == 20 and row.iterations >= 1
-    assert row.overrun_s < 1  # on a machine that other work shares; without a deadline it takes minutes
+    rows = b.deadline_rows(rounds=3, plans=20, deadline_s=0.05)
+    assert [row.plans for row in rows] == [20] * 3
+    assert max(row.iterations for row in rows) > 1
+    assert min(row.overrun_s for row in rows) < 0.05  # the best round, as other work shares the machine
 
 
 def test_the_command_prints_every_table():

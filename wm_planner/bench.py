@@ -472,6 +472,7 @@ def commonroad(
         for rival in c.rivals(files, tools, limit) if reactive else ():
             rivals.append(rival)
             bar.move(len(opinions) + len(rivals), total)
+            bar.say(rival.scenario, f"{rival.scenario}: {c.COMMONROAD.package} ended with {rival.ended}")
     console.print(c.opinions_table(opinions))
     for line in c.disagreements(opinions):
         console.print(f"  {line}", soft_wrap=True)

@@ -11,6 +11,7 @@ from rich.markup import escape
 from wm_planner import bench, evaluate
 from wm_planner.config import put, setting
 from wm_planner.errors import ConfigError, NodeError, WmError, missing_package
+from wm_planner.memory import keep_freed_memory
 from wm_planner.terminal import Bar, console
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -22,6 +23,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Run `wm`; what a user can mend ends in one line and exit code 2."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores cost more than they bring
+    keep_freed_memory()
     try:
         app()
     except WmError as error:

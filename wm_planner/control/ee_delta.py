@@ -93,7 +93,8 @@ class EndEffectorDelta:
 
     def command(self, q: Floats, action: Floats) -> Floats:
         """Joint positions (..., J) in rad that carry out `action` (..., 3) in m from posture `q` (..., J)."""
-        return self.solve(q, self.target(self.position(q), action), self.iterations)
+        seen = self.chain.jacobian(q)
+        return self._descend(q, seen, self.target(seen[0], action), self.iterations)
 
     def position(self, q: Floats) -> Floats:
         """Where the tool point is, (..., 3) in m, in posture `q` (..., J)."""
@@ -117,16 +118,24 @@ class EndEffectorDelta:
         Damped least squares with a null-space pull to the home posture.
         Source: Buss, Introduction to Inverse Kinematics (2004), sections 6 and 7.
         """
-        q = np.array(np.broadcast_to(q, (*np.broadcast_shapes(q.shape[:-1], tcp.shape[:-1]), q.shape[-1])))
-        for _ in range(iterations):
-            position, rotation, jacobian = self.chain.jacobian(q)
-            error = np.concatenate([tcp - position, rotation_error(self.orientation, rotation)], axis=-1)
+        return self._descend(q, self.chain.jacobian(q), tcp, iterations)
+
+    def _descend(
+        self, q: Floats, seen: tuple[Floats, Floats, Floats], tcp: Floats, iterations: int
+    ) -> Floats:
+        """`solve` from a posture whose position, rotation and Jacobian were `seen`."""
+        for left in reversed(range(iterations)):
+            position, rotation, jacobian = seen
+            way, turn = tcp - position, rotation_error(self.orientation, rotation)
+            error = np.concatenate([way, np.broadcast_to(turn, way.shape)], axis=-1)
             gram = jacobian @ np.swapaxes(jacobian, -1, -2) + DAMPING * np.eye(6)
             posture = POSTURE_GAIN * (self.home - q)
             wanted = error - (jacobian @ posture[..., None])[..., 0]
             lifted = np.linalg.solve(gram, wanted[..., None])
             q = q + posture + (np.swapaxes(jacobian, -1, -2) @ lifted)[..., 0]
             q = np.clip(q, self.chain.low, self.chain.high)
+            if left:
+                seen = self.chain.jacobian(q)
         return q
 
 

@@ -4,6 +4,7 @@ Axes: ... any batch axes, J joints.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import mujoco
 import numpy as np
@@ -14,7 +15,7 @@ from wm_planner.errors import SimulationError, did_you_mean
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class SerialChain:
     """The hinge joints between a fixed base and a tool point.
 
@@ -93,18 +94,38 @@ class SerialChain:
 
     def _sweep(self, q: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Tool position and rotation, and every joint's origin and axis in the base frame, (..., J, 3)."""
-        turns = _about(self.axes, q)  # (..., J, 3, 3)
-        batch = q.shape[:-1]
-        position = np.broadcast_to(self.offsets[0], (*batch, 3))
-        rotation = np.broadcast_to(self.rotations[0], (*batch, 3, 3))
-        origins, axes = np.empty((*batch, len(self.names), 3)), np.empty((*batch, len(self.names), 3))
-        for j in range(len(self.names)):
-            origins[..., j, :] = position
-            axes[..., j, :] = rotation @ self.axes[j]
-            rotation = rotation @ turns[..., j, :, :]
-            position = position + rotation @ self.offsets[j + 1]
-            rotation = rotation @ self.rotations[j + 1]
-        return position, rotation, origins, axes
+        angles = np.moveaxis(q, -1, 0)[..., None, None]
+        still, sine, versine = (part.reshape(-1, *(1,) * (q.ndim - 1), 3, 3) for part in self._turns)
+        turns = still + np.sin(angles) * sine + (1 - np.cos(angles)) * versine  # (J, ..., 3, 3)
+        frames = np.empty((len(self.names) + 1, *turns.shape[1:]))
+        frames[0] = self.rotations[0]
+        for j, turn in enumerate(turns):
+            np.matmul(frames[j], turn, out=frames[j + 1])
+        frames = np.ascontiguousarray(np.moveaxis(frames, 0, -3))  # (..., J + 1, 3, 3)
+        axes = (frames[..., :-1, :, :] @ self.axes[..., None])[..., 0]
+        places = np.empty(frames.shape[:-1])
+        places[..., 0, :] = self.offsets[0]
+        places[..., 1:, :] = (frames[..., 1:, :, :] @ self._links[..., None])[..., 0]
+        np.cumsum(places, axis=-2, out=places)
+        return places[..., -1, :], frames[..., -1, :, :], places[..., :-1, :], axes
+
+    @cached_property
+    def _turns(self) -> tuple[Floats, Floats, Floats]:
+        """What turns into the next joint's frame, (J, 3, 3) each, with factors 1, sin q and 1 - cos q.
+
+        Rodrigues' formula, with the fixed rotation between the joints multiplied in.
+        """
+        cross = np.zeros((len(self.axes), 3, 3))
+        cross[:, [2, 0, 1], [1, 2, 0]] = self.axes
+        cross[:, [1, 2, 0], [2, 0, 1]] = -self.axes
+        still = self.rotations[1:]
+        return still, cross @ still, cross @ cross @ still
+
+    @cached_property
+    def _links(self) -> Floats:
+        """The way from each joint to the next in the frame of the next, m, (J, 3)."""
+        links: Floats = (np.swapaxes(self.rotations[1:], -1, -2) @ self.offsets[1:, :, None])[..., 0]
+        return links
 
 
 def rotation_error(target: Floats, rotation: Floats) -> Floats:
@@ -124,15 +145,6 @@ def cross(a: Floats, b: Floats) -> Floats:
         np.multiply(a[..., j], b[..., k], out=product[..., i])
         product[..., i] -= a[..., k] * b[..., j]
     return product
-
-
-def _about(axes: Floats, angles: Floats) -> Floats:
-    """Rotation matrices (..., J, 3, 3) about unit axes (J, 3) by angles (..., J): Rodrigues' formula."""
-    cross = np.zeros((len(axes), 3, 3))
-    cross[:, [2, 0, 1], [1, 2, 0]] = axes
-    cross[:, [1, 2, 0], [2, 0, 1]] = -axes
-    sin, cos = np.sin(angles)[..., None, None], np.cos(angles)[..., None, None]
-    return np.eye(3) + sin * cross + (1 - cos) * (cross @ cross)
 
 
 def _matrix(quaternion: Floats) -> Floats:

@@ -2,10 +2,8 @@
 
 from typing import Literal
 
-from array_api_compat import array_namespace
-
 from wm_planner.config import Config
-from wm_planner.costs.base import Array, match
+from wm_planner.costs.base import Array, match, namespace
 from wm_planner.errors import ShapeError
 
 Metric = Literal["l1", "l2", "cosine"]
@@ -50,7 +48,7 @@ def goal_distance(trajectories: Array, goal: Array, config: DistanceConfig) -> A
     Raises:
         ShapeError: if the trailing axes differ.
     """
-    xp = array_namespace(trajectories)
+    xp = namespace(trajectories)
     shape = tuple(trajectories.shape[2:])
     if tuple(goal.shape) not in {shape, (1, *shape)}:
         raise ShapeError(
@@ -66,13 +64,13 @@ def goal_distance(trajectories: Array, goal: Array, config: DistanceConfig) -> A
 
 def over_steps(distance: Array, config: DistanceConfig) -> Array:
     """The cost (N,) of distances at every step, (N, H)."""
-    xp = array_namespace(distance)
+    xp = namespace(distance)
     return config.terminal_weight * distance[:, -1] + config.mean_weight * xp.mean(distance, axis=1)
 
 
 def _difference(values: Array, goal: Array, metric: Metric) -> Array:
     """How `values` (N, H, ...) differ from `goal` (1, 1, ...), by element, or by vector for cosine."""
-    xp = array_namespace(values)
+    xp = namespace(values)
     if metric == "cosine":
         lengths = xp.sqrt(xp.sum(values * values, axis=-1) * xp.sum(goal * goal, axis=-1))
         least = xp.asarray(1e-12, dtype=lengths.dtype)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
-from wm_planner.costs.base import Array, Context, Rollout
+from wm_planner.costs.base import Array, Context, Rollout, namespace
 from wm_planner.costs.distance import DistanceConfig, goal_distance
 from wm_planner.errors import ConfigError, did_you_mean
 
@@ -65,5 +65,5 @@ def _picked(tokens: Array, name: str, patches: tuple[int, ...]) -> Array:
             f"patches {list(patches)} of latent '{name}', which has shape {tuple(tokens.shape)}: wanted "
             "places along the axis before the last; leave `patches` out for a latent without tokens"
         )
-    xp = array_namespace(tokens)
+    xp = namespace(tokens)
     return xp.take(tokens, xp.asarray(patches, device=device(tokens)), axis=-2)

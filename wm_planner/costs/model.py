@@ -1,9 +1,7 @@
 """What the model itself says of a plan: reward, value, doubt, and how unlike its training it is."""
 
-from array_api_compat import array_namespace
-
 from wm_planner import config
-from wm_planner.costs.base import Array, Context, Rollout
+from wm_planner.costs.base import Array, Context, Rollout, namespace
 
 
 class DiscountConfig(config.Config, frozen=True, kw_only=True):
@@ -33,7 +31,7 @@ class Reward:
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         rewards = rollout.outputs["reward"]  # (N, H)
-        xp = array_namespace(rewards)
+        xp = namespace(rewards)
         after = _discounts(rollout, rewards, self.config.discount)
         now = xp.concat([xp.ones_like(rewards[:, :1]), after[:, :-1]], axis=1)
         return -xp.sum(now * rewards, axis=1)
@@ -71,7 +69,7 @@ class Uncertainty:
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         doubts = rollout.outputs["uncertainty"]
-        return array_namespace(doubts).mean(doubts, axis=1)
+        return namespace(doubts).mean(doubts, axis=1)
 
 
 class Surprise:
@@ -96,13 +94,13 @@ class Surprise:
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         latent = rollout.latents[self.config.array]  # (N, H, ...)
-        xp = array_namespace(latent)
+        xp = namespace(latent)
         square = xp.mean(latent * latent, axis=tuple(range(2, latent.ndim)))  # (N, H)
         return xp.mean(xp.maximum(square - 1, xp.zeros_like(square)), axis=1)
 
 
 def _discounts(rollout: Rollout, like: Array, discount: float) -> Array:
     """What a number of the time after step h counts for now, (N, H)."""
-    xp = array_namespace(like)
+    xp = namespace(like)
     factors = discount * rollout.outputs.get("continue", xp.ones_like(like))
     return xp.cumulative_prod(factors, axis=1)

@@ -1,9 +1,7 @@
 """How the robot moves: smoothly, with little effort, and as it planned to."""
 
-from array_api_compat import array_namespace
-
 from wm_planner import config
-from wm_planner.costs.base import Array, Context, Rollout, match
+from wm_planner.costs.base import Array, Context, Rollout, match, namespace
 from wm_planner.errors import ShapeError
 
 
@@ -23,7 +21,7 @@ class ActionRate:
         self.config = config
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
-        xp = array_namespace(actions)
+        xp = namespace(actions)
         first = actions[:, :1, :]  # (N, 1, A)
         if context.last_action is not None:
             first = xp.zeros_like(first) + match(context.last_action, actions)
@@ -82,7 +80,7 @@ class PreferredAction:
                 f"preferred_action names component {max(components)}, actions have {actions.shape[-1]}: "
                 "wanted components counted from 0"
             )
-        xp = array_namespace(actions)
+        xp = namespace(actions)
         chosen = xp.stack([actions[..., index] for index in components], axis=-1)  # (N, H, k)
         scale = match(context.action_scale, actions)
         scale = xp.stack([scale[index] for index in components])
@@ -112,6 +110,6 @@ class Consistency:
 
 def _mean_square(actions: Array, context: Context) -> Array:
     """(N, H, A) in the card's units to (N,) in squared half ranges."""
-    xp = array_namespace(actions)
+    xp = namespace(actions)
     scaled = actions / match(context.action_scale, actions)
     return xp.mean(scaled * scaled, axis=(1, 2))

@@ -1,9 +1,7 @@
 """Where the robot must not be: zones that stand, and objects that move."""
 
-from array_api_compat import array_namespace
-
 from wm_planner import config
-from wm_planner.costs.base import Array, Context, Rollout, match
+from wm_planner.costs.base import Array, Context, Rollout, match, namespace
 from wm_planner.errors import ShapeError
 
 
@@ -41,7 +39,7 @@ class KeepOut:
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         position = rollout.states[self.config.state]  # (N, H, k)
-        xp, size = array_namespace(position), position.shape[-1]
+        xp, size = namespace(position), position.shape[-1]
         depths = []
         if self.config.spheres:
             depths.append(_depth_in_spheres(position, _checked(self.config.spheres, size + 1, position)))
@@ -82,7 +80,7 @@ class Obstacles:
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         position = rollout.states[self.config.state]  # (N, H, k)
-        xp, size = array_namespace(position), position.shape[-1] + 1
+        xp, size = namespace(position), position.shape[-1] + 1
         spheres = match(context.objects[self.config.objects], position)
         horizon = position.shape[1]
         fits = spheres.ndim == 2 or (spheres.ndim == 3 and spheres.shape[0] == horizon)
@@ -99,7 +97,7 @@ class Obstacles:
 
 def _depth_in_spheres(position: Array, spheres: Array) -> Array:
     """How deep positions (N, H, k) are in the deepest of spheres (..., M, k + 1), (N, H); below 0 outside."""
-    xp = array_namespace(position)
+    xp = namespace(position)
     deepest = None
     for index in range(spheres.shape[-2]):  # sphere by sphere and axis by axis: sums of two numbers are slow
         sphere = spheres[..., index, :]

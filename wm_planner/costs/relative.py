@@ -1,9 +1,7 @@
 """How two imagined states stand to each other: a tool beside an object."""
 
-from array_api_compat import array_namespace
-
 from wm_planner import config
-from wm_planner.costs.base import Array, Context, Rollout, match
+from wm_planner.costs.base import Array, Context, Rollout, match, namespace
 from wm_planner.costs.distance import DistanceConfig, over_steps
 
 
@@ -35,7 +33,7 @@ class StateDistance:
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         config = self.config
         way = rollout.states[config.state] - rollout.states[config.other]  # (N, H, k)
-        xp = array_namespace(way)
+        xp = namespace(way)
         square = xp.sum(way * way, axis=-1)
         return over_steps(square if config.metric == "l2" else xp.sqrt(square + 1e-20), config)
 
@@ -65,7 +63,7 @@ class Behind:
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         tool, thing = rollout.states[self.config.tool][..., :2], rollout.states[self.config.object][..., :2]
-        xp = array_namespace(tool)
+        xp = namespace(tool)
         goal = match(context.goal[self.config.object], thing)[..., :2]
         away, onward = tool - thing, goal - thing  # (N, H, 2)
         lengths = xp.sqrt(xp.sum(away * away, axis=-1) * xp.sum(onward * onward, axis=-1) + 1e-20)

@@ -2,10 +2,8 @@
 
 import math
 
-from array_api_compat import array_namespace
-
 from wm_planner import config
-from wm_planner.costs.base import Array, Context, Rollout, match
+from wm_planner.costs.base import Array, Context, Rollout, match, namespace
 from wm_planner.costs.distance import DistanceConfig, goal_distance, over_steps
 from wm_planner.errors import ShapeError
 
@@ -32,7 +30,7 @@ class StateGoal:
         state = self.config.state
         reached, goal = rollout.states[state], context.goal[state]
         if self.config.angle:
-            xp = array_namespace(reached)
+            xp = namespace(reached)
             way = reached - match(goal, reached) + math.pi
             reached = way - 2 * math.pi * xp.floor(way / (2 * math.pi)) - math.pi  # -pi .. pi
             goal = 0 * match(goal, reached)
@@ -76,7 +74,7 @@ class PoseGoal:
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         config = self.config
         position, turn = rollout.states[config.position], rollout.states[config.orientation]
-        xp = array_namespace(position)
+        xp = namespace(position)
         way = position - match(context.goal[config.position], position)  # (N, H, 3)
         goal = match(context.goal[config.orientation], turn)
         same, opposite = turn - goal, turn + goal  # two quaternions are one turn
@@ -125,6 +123,6 @@ class StateLimits:
                 f"state {self.config.state} has {values.shape[-1]} components, the limits "
                 f"{len(self.config.low)}: wanted a low and a high for each"
             )
-        xp = array_namespace(values)
+        xp = namespace(values)
         above = xp.maximum(values - match(self.config.high, values), match(self.config.low, values) - values)
         return xp.maximum(xp.max(above, axis=(1, 2)), 0 * actions[:, 0, 0])

@@ -76,7 +76,13 @@ class Vehicle(config.Config, frozen=True, kw_only=True):
         begun = start[:, :2].T, start[:, YAW], start[:, SPEED]
         moved = motion(*begun, acceleration, mean, dt, self.speeds, bend)
         speed = np.concatenate([start[None, :, SPEED], moved.speed])
-        after = [*moved.position, moved.heading, moved.speed, np.diff(speed, axis=0) / dt, steering[1:]]
+        after = [
+            *moved.position.swapaxes(0, 1),
+            moved.heading,
+            moved.speed,
+            np.diff(speed, axis=0) / dt,
+            steering[1:],
+        ]
         return np.stack(after, axis=-1).swapaxes(0, 1).reshape(*shape, steps, 6)
 
     def yaw_rate(self, states: Floats) -> Floats:

@@ -6,6 +6,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from wm_planner.evaluation.length import unit_of
 from wm_planner.evaluation.run_statistics import TOPICS, RunStatistics
 from wm_planner.launching.supervisor import Event
 from wm_planner.messaging.bus import Bus
@@ -14,9 +15,6 @@ from wm_planner.node.node import DIAGNOSTICS
 
 SILENT_S = 3.0
 """Nodes report every second; one that has not for this long is stopped or stuck."""
-
-CARS_M = 10.0
-"""Distances from which on metres are read more easily than centimetres."""
 
 NEWS = ("died", "respawned", "killed")
 """Kinds of events that a person should hear of."""
@@ -81,10 +79,9 @@ class Live:
         ended = self.statistics.ended
         for episode in ended[self._shown :]:
             verdict = "reached" if episode.success else episode.reason or "missed"
-            self._console.print(
-                f"episode {episode.episode:3d}  {_length(episode.distances_m[0], 5)} to "
-                f"{_length(episode.end_m, 4)}  {verdict}"
-            )
+            unit = unit_of(episode.distances_m)
+            way = f"{unit.words(episode.distances_m[0], 5)} to {unit.words(episode.end_m, 4)}"
+            self._console.print(f"episode {episode.episode:3d}  {way}  {verdict}")
         self._shown = len(ended)
         self._progress.update(self._task, completed=len(ended), description=self._headline())
 
@@ -114,8 +111,3 @@ class Live:
         if self._bus is not None:
             self._bus.close()
         self._progress.stop()
-
-
-def _length(metres: float, width: int) -> str:
-    """A distance in the unit of arms, or in that of cars."""
-    return f"{100 * metres:{width}.1f} cm" if metres < CARS_M else f"{metres:{width}.1f} m"

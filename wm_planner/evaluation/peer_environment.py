@@ -1,6 +1,7 @@
 """Peers in environments of their own, so that none of their pins reach ours."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from wm_planner.errors import ConfigError
+from wm_planner.memory import ENVIRONMENT
 
 PROGRAMS = Path(__file__).parent / "peers"
 CONSTRAINTS = PROGRAMS / "constraints.txt"
@@ -77,6 +79,7 @@ class PeerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env={**os.environ, **ENVIRONMENT},  # as this process
         )
 
     def __enter__(self) -> Self:

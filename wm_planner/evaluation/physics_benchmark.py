@@ -1,7 +1,7 @@
 """What planning over physics reaches, and what it costs beside the bare physics of the same rollouts."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,28 +111,23 @@ class OverheadRow:
     same: bool
 
 
-def overhead_row(name: str, task: PhysicsTask, plans: int, **planner: Any) -> OverheadRow:
-    """Time `plans` plans of the first episode's first tick, each followed by its bare rollouts.
-
-    Args:
-        planner: keys of the task's planner to change.
-    """
-    task = msgspec.structs.replace(task, planner=task.planner | planner)
+def overhead_row(name: str, task: PhysicsTask, plans: int) -> OverheadRow:
+    """Time `plans` plans of the first episode's first tick, each followed by its bare rollouts."""
     simulator = MujocoSimulator(load_scene(task.scene))
     simulator.reset(0)
     model = _Recorded(task.physics, simulator.scene)
-    plan_s, bare_s = [], []
+    plan_once, plan_s, bare_s = first_plan(task, model, simulator), [], []
     for _ in range(plans):
         model.batches.clear()
         started = time.process_time()
-        plan = plan_once(task, model, simulator)
+        plan = plan_once()
         planned = time.process_time()
         for physics, targets in model.batches:
             model.simulate(physics, targets)
         plan_s.append(planned - started)
         bare_s.append(time.process_time() - planned)
     two = msgspec.structs.replace(task.physics, threads=2)
-    again = plan_once(task, PhysicsModel(two, simulator.scene), simulator)
+    again = first_plan(task, PhysicsModel(two, simulator.scene), simulator)()
     simulator.close()
     return OverheadRow(
         name,
@@ -144,11 +139,10 @@ def overhead_row(name: str, task: PhysicsTask, plans: int, **planner: Any) -> Ov
     )
 
 
-def plan_once(task: PhysicsTask, model: PhysicsModel, simulator: MujocoSimulator) -> Plan:
-    """The task's first plan from where the simulator stands."""
-    problem = task.problem(model, simulator)
-    plan: Plan = PLANNERS.build(task.planner, "planner").plan(problem, rng=np.random.default_rng(task.seed))
-    return plan
+def first_plan(task: PhysicsTask, model: PhysicsModel, simulator: MujocoSimulator) -> Callable[[], Plan]:
+    """Plans the task from where the simulator stands, the same every time."""
+    problem, planner = task.problem(model, simulator), PLANNERS.build(task.planner, "planner")
+    return lambda: planner.plan(problem, rng=np.random.default_rng(task.seed))
 
 
 class _Recorded(PhysicsModel):

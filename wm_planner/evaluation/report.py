@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Group
 
 from wm_planner.evaluation.run_statistics import RunFigures, Spread
-from wm_planner.evaluation.statistics import Rate, rate
+from wm_planner.evaluation.statistics import rate
 from wm_planner.terminal import table
 
 SUMMARY_FILE = "summary.json"
@@ -25,28 +25,23 @@ def write_summary(folder: Path, figures: RunFigures, run: Mapping[str, Any]) -> 
 
 def tables(figures: RunFigures) -> Group:
     """The success table, where an episode has ended, and the timing table, for the terminal."""
-    success = table(
-        "success, by distance at the end of the episode", "within", "episodes", "share", "95 % interval"
-    )
-    for row in figures.success:
-        interval = Rate(row.successes, row.episodes, row.low, row.high)
-        success.add_row(
-            f"{row.radius_m * 100:g} cm",
-            f"{row.successes} of {row.episodes}",
-            f"{interval.share:.1%}",
-            f"{row.low:.1%} to {row.high:.1%}",
-        )
+    success = table("success at the end of the episode", "", "episodes", "share", "95 % interval")
+    shares = {
+        f"within {100 * row.radius_m:g} cm": rate(row.successes, row.episodes) for row in figures.success
+    }
     own = rate(sum(episode.success for episode in figures.episodes), len(figures.episodes))
-    if figures.success and own.successes != figures.success[0].successes:
-        share = (f"{own.successes} of {own.trials}", f"{own.share:.1%}", f"{own.low:.1%} to {own.high:.1%}")
-        success.add_row("its own measure", *share)
+    if own != next(iter(shares.values()), None):
+        shares["goal reached"] = own
+    for name, row in shares.items():
+        cells = (f"{row.successes} of {row.trials}", f"{row.share:.1%}", f"{row.low:.1%} to {row.high:.1%}")
+        success.add_row(name, *cells)
     spreads = table(
         f"{figures.plans} plans for {figures.steps} steps, {figures.deadline_misses} deadline misses, "
         f"{figures.fallbacks} fallbacks",
         *("", "median", "p99", "max"),
     )
     for name, spread, factor in (
-        ("end distance, cm", figures.end_distance_m, 100.0),
+        (f"end distance, {figures.unit.name}", figures.end_distance_m, figures.unit.per_m),
         ("plan time, ms", figures.plan_s, 1000.0),
         ("input age, ms", figures.input_age_s, 1000.0),
         ("plan cost", figures.plan_cost, 1.0),
@@ -62,14 +57,16 @@ def plot(folder: Path, figures: RunFigures, title: str) -> Path:
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
+    unit, per_m = figures.unit
     for episode in figures.episodes:
         colour = "tab:blue" if episode.success else "tab:red"
-        axes.plot([100 * d for d in episode.distances_m], color=colour, alpha=0.6, linewidth=1)
-    for row, style in zip(figures.success, (":", "--"), strict=True):
+        axes.plot([per_m * d for d in episode.distances_m], color=colour, alpha=0.6, linewidth=1)
+    for row, style in zip(figures.success, (":", "--"), strict=False):  # no rows of a drive
         label = f"{100 * row.radius_m:g} cm: {row.successes} of {row.episodes} at the end"
-        axes.axhline(100 * row.radius_m, color="gray", linestyle=style, linewidth=1, label=label)
-    axes.legend(loc="upper right")
-    axes.set(xlabel="step", ylabel="distance to the goal [cm]", title=title, ylim=(0, None))
+        axes.axhline(per_m * row.radius_m, color="gray", linestyle=style, linewidth=1, label=label)
+    if figures.success:
+        axes.legend(loc="upper right")
+    axes.set(xlabel="step", ylabel=f"distance to the goal [{unit}]", title=title, ylim=(0, None))
     path = folder / PLOT_FILE
     figure.savefig(path, dpi=120)
     return path

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from wm_planner.evaluation.length import CM, Unit, unit_of
 from wm_planner.evaluation.statistics import rate
 from wm_planner.messages import Message
 
@@ -65,6 +66,7 @@ class RunFigures(msgspec.Struct, frozen=True):
     """A whole run; times in seconds.
 
     Attributes:
+        success: within the radii of an arm's goals; none for drives, whose goals are regions.
         steps: control steps of the episodes that have ended: as many plans were due.
     """
 
@@ -79,6 +81,11 @@ class RunFigures(msgspec.Struct, frozen=True):
     deadline_misses: int
     fallbacks: int
     episodes: list[EpisodeFigures]
+
+    @property
+    def unit(self) -> Unit:
+        """Of its distances, for a person."""
+        return _unit(self.episodes)
 
 
 class RunStatistics:
@@ -120,7 +127,7 @@ class RunStatistics:
         """All figures so far."""
         ended = self.ended
         return RunFigures(
-            success=[self._success(radius) for radius in RADII_M],
+            success=[self._success(radius) for radius in RADII_M] if _unit(ended) == CM else [],
             end_distance_m=Spread.of([episode.end_m for episode in ended]),
             plan_s=Spread.of(self.plan_s),
             input_age_s=Spread.of(self.input_age_s),
@@ -148,3 +155,7 @@ class RunStatistics:
         elif message.phase == "ended":
             episode.distances_m.append(message.distance)
             episode.ended, episode.success, episode.reason = True, message.success, message.reason
+
+
+def _unit(episodes: Sequence[EpisodeFigures]) -> Unit:
+    return unit_of([episode.distances_m[0] for episode in episodes])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from wm_planner.evaluation.length import unit_of
 from wm_planner.messages import image_array
 from wm_planner.recording.player import Player
 
@@ -42,6 +43,7 @@ def _frames(player: Player, episodes: int) -> Iterator[Frame]:
     start: dict[str, Frame] = {}
     now: dict[str, Frame] = {}
     episode: Any = None
+    begun_m = 0.0
     wanted = {"/goal", "/episode", *cameras}
     for recorded in player.messages(wanted & set(player.topics)):
         message = recorded.message
@@ -53,13 +55,15 @@ def _frames(player: Player, episodes: int) -> Iterator[Frame]:
             start, now = {}, {}
         elif recorded.topic == "/episode":
             episode = message
+            begun_m = episode.distance if episode.phase == "started" else begun_m
             if episode.phase == "finished" or episode.id > episodes:
                 return
         else:
             now[recorded.topic] = image_array(message).copy()
             start.setdefault(recorded.topic, now[recorded.topic])
             if set(goal) == set(now) == set(start) and recorded.topic == list(now)[-1]:
-                text = f"episode {episode.id}  step {episode.step}  {100 * episode.distance:.1f} cm"
+                distance = unit_of([begun_m, episode.distance]).words(episode.distance)
+                text = f"episode {episode.id}  step {episode.step}  {distance}"
                 yield _frame([(start, "start"), (goal, "goal"), (now, text)])
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from wm_planner.config import Config, convert
 from wm_planner.errors import ConfigError, WmError
+from wm_planner.memory import keep_freed_memory
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.control import Activate, ControlServer
 from wm_planner.messaging.domain import Domain
@@ -47,6 +48,7 @@ def run(node_class: type[Node]) -> NoReturn:
     """Run a node as this process, until it finishes or is told to stop. Exits 0, or 2 with one line that
     says what is wrong.
     """
+    keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     program = Program()
     try:

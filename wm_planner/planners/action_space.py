@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import match
+from wm_planner.costs.base import match, namespace
 from wm_planner.world_models.card import ActionSpec
 
 Actions: TypeAlias = NDArray[np.float32]
@@ -47,7 +46,7 @@ class ActionSpace:
 
     def clip(self, actions: Actions) -> Actions:
         """`actions` (..., A) moved into the box, and to whole numbers where they are choices."""
-        xp = array_namespace(actions)
+        xp = namespace(actions)
         low, high = match(self.low, actions), match(self.high, actions)
         clipped: Actions = xp.minimum(xp.maximum(actions, low), high)
         return xp.round(clipped) if self.choices else clipped

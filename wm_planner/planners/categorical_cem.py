@@ -3,9 +3,8 @@
 from typing import ClassVar
 
 import numpy as np
-from array_api_compat import array_namespace
 
-from wm_planner.costs.base import Array
+from wm_planner.costs.base import Array, namespace
 from wm_planner.planners.cem import best, equal_shares
 from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
 from wm_planner.planners.search import Search
@@ -86,7 +85,7 @@ class CategoricalCEM(SamplingPlanner):
 
 def choose(probabilities: Array, shares: Array) -> Array:
     """Choices (N, M) of probabilities (M, n), by where uniform `shares` (N, M) fall in their sums."""
-    xp = array_namespace(probabilities)
+    xp = namespace(probabilities)
     sums = xp.cumulative_sum(probabilities, axis=1)[None, :, :-1]  # (1, M, n - 1): the last is 1
     return xp.sum(xp.astype(shares[:, :, None] >= sums, xp.int64), axis=2)
 
@@ -101,7 +100,7 @@ def refit_choices(probabilities: Array, counts: Array, shares: Array, momentum: 
         momentum: share of the old that is kept.
         least: share of the even distribution.
     """
-    xp = array_namespace(probabilities)
+    xp = namespace(probabilities)
     fitted = xp.sum(xp.reshape(shares, (-1, 1, 1)) * counts, axis=0)
     step = (1 - momentum) * xp.sum(shares)
     mixed = probabilities + step * (fitted - xp.sum(shares) * probabilities)

@@ -3,9 +3,8 @@
 import math
 
 import numpy as np
-from array_api_compat import array_namespace
 
-from wm_planner.costs.base import Array
+from wm_planner.costs.base import Array, namespace
 from wm_planner.planners.noise import mirrored
 from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
 from wm_planner.planners.search import Search
@@ -58,7 +57,7 @@ class CEM(SamplingPlanner):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        xp, floor = array_namespace(search.start), search.share(config.min_std)
+        xp, floor = namespace(search.start), search.share(config.min_std)
         mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
 
         for round_ in search.rounds(config.iterations):
@@ -82,25 +81,25 @@ class CEM(SamplingPlanner):
 
 def sample(mean: Array, std: Array, noise: Array, low: Array, high: Array) -> Array:
     """Candidates (N, M, A) inside the box, from mean and std (M, A), noise (N, M, A), low, high (M, A)."""
-    xp = array_namespace(noise)
+    xp = namespace(noise)
     return xp.minimum(xp.maximum(mean + std * noise, low), high)  # clip takes twice as long in NumPy
 
 
 def with_first(rows: Array, first: Array) -> Array:
     """The rows (N, ...), the first of them replaced by `first` (...)."""
-    return array_namespace(rows).concat([first[None, ...], rows[1:, ...]])
+    return namespace(rows).concat([first[None, ...], rows[1:, ...]])
 
 
 def best(candidates: Array, costs: Array, count: int) -> tuple[Array, Array]:
     """The `count` candidates (or rows of any kind) of least cost, best first: (K, ...), and costs (K,)."""
-    xp = array_namespace(candidates)
+    xp = namespace(candidates)
     order = xp.argsort(costs, stable=False)[:count]  # stable takes three times as long in NumPy
     return xp.take(candidates, order, axis=0), xp.take(costs, order)
 
 
 def equal_shares(costs: Array) -> Array:
     """Shares (K,) of elites by their costs (K,): equal, sum 1; those that are not finite get none."""
-    xp = array_namespace(costs)
+    xp = namespace(costs)
     finite = xp.astype(xp.isfinite(costs), costs.dtype)
     return finite / xp.maximum(xp.sum(finite), 1.0)
 
@@ -118,7 +117,7 @@ def refit(
         momentum: share of the old that is kept.
         floor: least deviation, (M, A) or (A,).
     """
-    xp = array_namespace(elites)
+    xp = namespace(elites)
     shares = xp.astype(shares, elites.dtype)
 
     def expected(values: Array) -> Array:  # (K, M, A) to (M, A)

@@ -1,9 +1,8 @@
 """Gradient planning: several plans at once go downhill through the model, by Adam."""
 
 import numpy as np
-from array_api_compat import array_namespace
 
-from wm_planner.costs.base import Array
+from wm_planner.costs.base import Array, namespace
 from wm_planner.planners.cem import sample
 from wm_planner.planners.noise import mirrored
 from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
@@ -70,7 +69,7 @@ class Gradient(SamplingPlanner):
 
 def adam(slope: Array, first: Array, second: Array, step: int) -> tuple[Array, Array, Array]:
     """The direction to move against, about 1 in size, and the moments, all (N, M, A); `step` from 1."""
-    xp = array_namespace(slope)
+    xp = namespace(slope)
     first = 0.9 * first + 0.1 * slope
     second = 0.999 * second + 0.001 * slope * slope
     size = xp.sqrt(second / (1 - 0.999**step))

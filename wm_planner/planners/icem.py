@@ -3,10 +3,9 @@
 import math
 
 import numpy as np
-from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import Array, match
+from wm_planner.costs.base import Array, match, namespace
 from wm_planner.planners.cem import CEM, best, equal_shares, refit, sample
 from wm_planner.planners.sampling import Run
 from wm_planner.planners.search import Search
@@ -52,7 +51,7 @@ class ICEM(CEM):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        xp, floor = array_namespace(search.start), search.share(config.min_std)
+        xp, floor = namespace(search.start), search.share(config.min_std)
         mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
         kept, kept_table = search.proposals[:0, ...], search.nothing
 
@@ -86,7 +85,7 @@ class ICEM(CEM):
 
 def coloured(white: Array, matrix: Array) -> Array:
     """White noise (N, H, A) made smooth along H by a colour matrix (H, H)."""
-    xp = array_namespace(white)
+    xp = namespace(white)
     return xp.matmul(match(matrix, white), white)
 
 

@@ -3,12 +3,11 @@
 from typing import Any, Literal
 
 import numpy as np
-from array_api_compat import array_namespace
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from wm_planner.config import Config
-from wm_planner.costs.base import Array, match
+from wm_planner.costs.base import Array, match, namespace
 
 
 class Knots(Config, frozen=True, kw_only=True):
@@ -64,7 +63,7 @@ def curve_matrix(horizon: int, knots: Knots) -> NDArray[np.float32]:
 
 
 def _product(matrix: NDArray[np.float32], arrays: Array) -> Array:
-    return array_namespace(arrays).matmul(match(matrix, arrays), arrays)
+    return namespace(arrays).matmul(match(matrix, arrays), arrays)
 
 
 def _float(matrix: Any) -> NDArray[np.float32]:

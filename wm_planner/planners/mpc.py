@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from wm_planner import config
 from wm_planner.clock import Clock, Deadline, WallClock, seconds
-from wm_planner.costs.base import Context, Latent, WeightedCost
+from wm_planner.costs.base import Context, Latent, WeightedCost, namespace
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions, ActionSpace
 from wm_planner.planners.base import Plan, Planner
@@ -207,7 +206,7 @@ def shifted(actions: Actions, steps: int) -> Actions:
     Repeating is iCEM's way (Pinneri et al. 2020); TD-MPC2 appends zeros instead.
     """
     horizon = actions.shape[-2]
-    xp, at = array_namespace(actions), np.clip(np.arange(horizon) + steps, 0, horizon - 1)
+    xp, at = namespace(actions), np.clip(np.arange(horizon) + steps, 0, horizon - 1)
     later: Actions = xp.take(actions, xp.asarray(at), axis=-2)
     return later
 

@@ -1,9 +1,8 @@
 """MPPI: sample around a mean, move it to the average of the candidates weighted by how good they are."""
 
 import numpy as np
-from array_api_compat import array_namespace
 
-from wm_planner.costs.base import Array
+from wm_planner.costs.base import Array, namespace
 from wm_planner.planners.cem import CEM, best, equal_shares, refit, sample
 from wm_planner.planners.noise import mirrored
 from wm_planner.planners.sampling import Run
@@ -39,7 +38,7 @@ class MPPI(CEM):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        xp, floor = array_namespace(search.start), search.share(config.min_std)
+        xp, floor = namespace(search.start), search.share(config.min_std)
         mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
         fixed = xp.concat([search.start[None, ...], search.proposals])
         known = search.nothing
@@ -65,7 +64,7 @@ class MPPI(CEM):
 
 def weigh(costs: Array, temperature: float) -> Array:
     """Shares (K,) of candidates by their costs (K,), best first; sum 1, those not finite get none."""
-    xp = array_namespace(costs)
+    xp = namespace(costs)
     shares = equal_shares(costs)
     finite = xp.where(shares > 0, costs, 0.0)
     above = xp.where(shares > 0, finite - finite[:1], 0.0)

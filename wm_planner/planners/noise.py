@@ -3,10 +3,9 @@
 import math
 
 import numpy as np
-from array_api_compat import array_namespace
 from scipy.special import ndtri
 
-from wm_planner.costs.base import Array
+from wm_planner.costs.base import Array, namespace
 from wm_planner.planners.action_space import Actions
 
 _BITS = 12
@@ -30,6 +29,6 @@ def mirrored(half: Array, count: int) -> Array:
 
     Source: mirrored sampling, Brockhoff et al. 2010, sec. 2.
     """
-    xp = array_namespace(half)
+    xp = namespace(half)
     nothing = xp.zeros((1, *half.shape[1:]), dtype=half.dtype)
     return xp.concat([nothing, half, -half[: count - 1 - count // 2, ...]])

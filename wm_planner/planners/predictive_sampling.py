@@ -1,8 +1,8 @@
 """Predictive sampling: the last plan and Gaussian candidates around it, the best one wins."""
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from wm_planner.costs.base import namespace
 from wm_planner.planners.cem import sample
 from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
 from wm_planner.planners.search import Search
@@ -33,7 +33,7 @@ class PredictiveSampling(SamplingPlanner):
         self.config = config
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
-        xp, mean = array_namespace(search.start), search.knots(search.start)  # (M, A)
+        xp, mean = namespace(search.start), search.knots(search.start)  # (M, A)
         std = search.share(self.config.std)
         for _ in search.rounds(1):
             noise = search.normal(rng, self.config.samples)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, to_device
+from array_api_compat import to_device
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import Array, Context, Latent, Rollout, WeightedCost
+from wm_planner.costs.base import Array, Context, Latent, Rollout, WeightedCost, namespace
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.planners.action_space import ActionSpace
 from wm_planner.planners.merit import violations
@@ -98,7 +98,7 @@ class Problem:
     def terms(self, rollout: Rollout, actions: Array) -> dict[str, Array]:
         """The terms (N,) by name, unweighted, of imagined `actions` (N, H, A)."""
         given = {cost.name: cost.cost(rollout, actions, self.context) for cost in self.costs}
-        xp = array_namespace(actions)
+        xp = namespace(actions)
         return {name: xp.astype(_brought(term, xp), xp.float64) for name, term in given.items()}
 
     def score(self, rollout: Rollout, actions: Array) -> Scores:
@@ -118,7 +118,7 @@ class Problem:
         return total
 
     def _scores(self, terms: Mapping[str, Array]) -> Scores:
-        xp = array_namespace(*terms.values())
+        xp = namespace(terms[self.costs[0].name])
         total = xp.zeros_like(terms[self.costs[0].name])
         excess = []
         with np.errstate(invalid="ignore", over="ignore"):
@@ -189,7 +189,7 @@ def _fold(latents: Sequence[Latent], counts: Sequence[int]) -> Latent:
 
 def _brought(term: Array, xp: Any) -> Array:
     """A term (N,) in the namespace of the actions, from the device of a model that keeps its arrays there."""
-    return term if array_namespace(term) is xp else xp.asarray(to_device(term, "cpu"))
+    return term if namespace(term) is xp else xp.asarray(to_device(term, "cpu"))
 
 
 def _end_to_end(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:

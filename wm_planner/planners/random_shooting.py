@@ -1,8 +1,8 @@
 """Random shooting: uniform candidates, the best one wins. The baseline of every other planner."""
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from wm_planner.costs.base import namespace
 from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
 from wm_planner.planners.search import Search
 
@@ -18,7 +18,7 @@ class RandomShooting(SamplingPlanner):
         self.config = config
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
-        config, space, xp = self.config, search.space, array_namespace(search.start)
+        config, space, xp = self.config, search.space, namespace(search.start)
         for _ in search.rounds(1):
             shares = rng.random((config.samples, self.curve.knots, space.size), dtype=np.float32)
             shots = search.actions(space.clip(space.low + shares * (space.high - space.low)))  # (N, H, A)

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
-from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from wm_planner.clock import Deadline
-from wm_planner.costs.base import Array, match
+from wm_planner.costs.base import Array, match, namespace
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan
@@ -91,7 +90,7 @@ class Search:
         self._check(
             "proposals", proposals, proposals.shape[1:] == plan_shape, f"(M, {horizon}, {self.space.size})"
         )
-        xp = array_namespace(warm_start)
+        xp = namespace(warm_start)
         self.start: Actions = self._admit(warm_start)
         self.proposals: Actions = self._admit(proposals)
         self.low: Actions = self._at_knots(self.space.low)
@@ -174,7 +173,7 @@ class Search:
             self._leader = table[int(np.argmin(self.merits(table)))]
         self._count(scores)
         ranks = self._merit.rank(table)
-        at = array_namespace(ranks).argmin(ranks)
+        at = namespace(ranks).argmin(ranks)
         found = Best(
             self._row(candidates, at),
             self._row(ranks, at),

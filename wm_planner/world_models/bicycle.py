@@ -103,7 +103,7 @@ class BicycleModel:
             self.config.control_dt_s,
         )
         states = {
-            "position": moved.position.transpose(2, 1, 0),
+            "position": moved.position.transpose(2, 0, 1),
             "heading": moved.heading.T[..., None],
             "speed": moved.speed.T[..., None],
         }

@@ -1,8 +1,9 @@
 """The kinematic single track: where a car goes that accelerates and steers as told. Arithmetic on arrays.
 
 The reference point is the rear axle. Speeds are integrated by the trapezoid, and a step is an arc: of
-fourth order where curvature is constant, of third where it changes. Cars are the last axis, and only sums
-run along the horizon: that is what makes it quick. Computes in the type of its arrays.
+fourth order where curvature is constant, of third where it changes. Cars are the last axis, only sums run
+along the horizon, and most results take the place of what they are made of: that is what makes it quick.
+Computes in the type of its arrays.
 
 Source: Kong et al. 2015, sec. II.
 """
@@ -16,7 +17,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 class Motion(NamedTuple):
-    """After each step: x and y in m, (2, H, N); heading in rad, not wrapped, and speed in m/s, (H, N)."""
+    """After each step: x and y in m, (H, 2, N); heading in rad, not wrapped, and speed in m/s, (H, N)."""
 
     position: Floats
     heading: Floats
@@ -45,31 +46,32 @@ def motion(
         speeds: lowest and highest speed, in m/s: braking ends at the lowest.
         bend: change of curvature over a step, in 1/m, (H, N); None for none.
     """
-    kind, (lowest, highest) = acceleration.dtype.type, speeds
-    after = acceleration * kind(dt)
-    mean = np.empty_like(after)
-    for h in range(len(after)):  # a standstill ends the braking, so this is no plain sum
-        np.maximum(after[h] + speed, lowest, out=after[h])
-        if highest < np.inf:
-            np.minimum(after[h], highest, out=after[h])
-        np.add(speed, after[h], out=mean[h])
-        speed = after[h]
-    way = mean * kind(dt / 2)
+    kind = acceleration.dtype.type
+    after = _summed(acceleration * kind(dt), speed, speeds)
+    way = after.copy()  # the mean of the speeds before and after, times dt
+    way[0] += speed
+    way[1:] += after[:-1]
+    way *= kind(dt / 2)
     turn = way * curvature
     headings = _summed(turn.copy(), heading)
-    mean_heading = headings - turn / 2
+    mean_heading = headings - kind(0.5) * turn
     if bend is not None:
         mean_heading -= way * bend / 12  # who bends later has gone straighter
-    way *= 1 - turn * turn / 24  # the chord of an arc is as much shorter, to the fourth order
-    positions = np.stack([way * np.cos(mean_heading), way * np.sin(mean_heading)])  # (2, H, N)
-    for axis in range(2):
-        _summed(positions[axis], position[axis])
-    return Motion(positions, headings, after)
+    way *= 1 - turn * turn * kind(1 / 24)  # the chord of an arc is as much shorter, to the fourth order
+    positions = np.empty((len(way), 2, *way.shape[1:]), way.dtype)
+    np.multiply(way, np.cos(mean_heading), out=positions[:, 0])
+    np.multiply(way, np.sin(mean_heading), out=positions[:, 1])
+    return Motion(_summed(positions, position), headings, after)
 
 
-def _summed(steps: Floats, start: Floats) -> Floats:
-    """The sums along the first axis of (H, N), in place, from `start` (1,) or (N,)."""
-    for h in range(len(steps)):
-        np.add(steps[h], start, out=steps[h])
-        start = steps[h]
+def _summed(steps: Floats, start: Floats, within: tuple[float, float] = (-np.inf, np.inf)) -> Floats:
+    """The sums along the first axis of (H, ...), in place, from `start`, every one of them kept `within`."""
+    lowest, highest = within
+    for step in list(steps):  # a row's view is made once
+        np.add(step, start, out=step)
+        if lowest > -np.inf:
+            np.maximum(step, lowest, out=step)
+        if highest < np.inf:
+            np.minimum(step, highest, out=step)
+        start = step
     return steps

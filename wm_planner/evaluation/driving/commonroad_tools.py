@@ -17,6 +17,7 @@ from wm_planner.terminal import table
 COMMONROAD = Peer("commonroad-reactive-planner", "2025.1", "commonroad.py")
 CHECKS = ("start", "no_collision", "on_road", "goal", "feasible")
 TOLERANCE = 1e-6
+ENDED = 20  # characters of how a drive ended, in the table
 
 
 class Tools:
@@ -113,9 +114,10 @@ def rivals(files: Iterable[str], tools: Tools, limit_s: float) -> Iterator[Rival
 def opinions_table(found: Sequence[Opinion]) -> Table:
     """How far the two agree, a planner a row."""
     made = table(
-        "solution files by CommonRoad's own checker and by ours; costs of all eight functions, the largest "
-        f"difference (wanted: {TOLERANCE:g})",
-        *("planner", "files", "valid, theirs", "valid, ours", "verdicts alike", "not told", "costs off by"),
+        "solution files: valid by CommonRoad's own checker and by ours, verdicts that are alike, verdicts on "
+        "which its process ended; costs of all eight functions, the largest difference (wanted: "
+        f"{TOLERANCE:g})",
+        *("planner", "files", "theirs", "ours", "alike", "untold", "costs off by"),
     )
     for planner in dict.fromkeys(each.planner for each in found):
         rows = [each for each in found if each.planner == planner]
@@ -140,8 +142,9 @@ def rivals_table(found: Sequence[Rival]) -> Table:
         f"{COMMONROAD.package} {COMMONROAD.version} on the same scenarios",
         *("scenario", "ended", "valid", "plans", "median ms", "p95 ms"),
     )
+    made.columns[1].justify = "left"
     for each in found:
-        made.add_row(each.scenario, each.ended[:24], "yes" if each.valid else "no", *_cycles(each.cycle_s))
+        made.add_row(each.scenario, each.ended[:ENDED], "yes" if each.valid else "no", *_cycles(each.cycle_s))
     every = [spent for each in found for spent in each.cycle_s]
     reached = sum(each.ended == "goal" for each in found)
     valid = sum(each.valid for each in found)

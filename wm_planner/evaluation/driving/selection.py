@@ -34,7 +34,7 @@ def select(places: Sequence[Path]) -> Selection:
         ConfigError: if there is no such place, or no file in it.
     """
     of_id: dict[str, list[Path]] = {}
-    refused = {}
+    refused: dict[str, str] = {}
     for path in _files(places):
         try:
             scenario = read_scenario(path)
@@ -43,7 +43,8 @@ def select(places: Sequence[Path]) -> Selection:
             refused[str(path)] = str(error)
         else:
             of_id.setdefault(scenario.id, []).append(path)
-    duplicates, chosen = {}, []
+    duplicates: dict[str, str] = {}
+    chosen: list[Path] = []
     for identity, paths in of_id.items():
         first, *others = sorted(paths, key=lambda path: path.stem != identity)
         chosen.append(first)

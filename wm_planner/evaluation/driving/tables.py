@@ -12,18 +12,21 @@ from wm_planner.evaluation.driving.scores import DriveScores
 from wm_planner.evaluation.statistics import Mean, mean
 from wm_planner.terminal import table
 
+_WHOLE_MS = 100.0  # from which on tenths say nothing
+
 Drives: TypeAlias = Sequence[DriveScores]
 
-AGENTS = {"replay": "replayed", "idm": "react"}
+AGENTS = {"replay": "log", "idm": "react"}
+"""How the others drive: as recorded, or they react."""
 PARTS = {
     "no_at_fault_collisions": "fault",
     "drivable_area": "road",
     "driving_direction": "way",
     "making_progress": "moves",
-    "progress": "progress",
+    "progress": "prog",
     "time_to_collision": "ttc",
     "speed_limit": "limit",
-    "comfort": "comfort",
+    "comfort": "comf",
 }
 """nuPlan's eight, and their heads."""
 
@@ -33,8 +36,8 @@ def drives_table(scores: Drives) -> Table:
     planners = list(dict.fromkeys(each.planner for each in scores))
     made = table(
         "nuPlan's closed-loop score of each drive; c collided (whoever is to blame), r left the road, "
-        "g goal not reached, ! raised",
-        *("scenario", "others", *planners),
+        "g goal not reached, ! raised; others drive as recorded (log) or react",
+        *("scenario", "others", *(planner.replace("_", "\n") for planner in planners)),
     )
     made.columns[1].justify = "left"
     rows: dict[tuple[str, int, str], dict[str, DriveScores]] = {}
@@ -52,8 +55,9 @@ def drives_table(scores: Drives) -> Table:
 def scores_table(title: str, scores: Drives) -> Table:
     """Means with their intervals."""
     made = table(
-        f"{title}; means in %, in brackets the 95 % bootstrap interval",
-        *("planner", "others", "drives", "nuPlan", "PDMS", "EPDMS", "EC"),
+        f"{title}; n drives, means in %, in brackets the 95 % bootstrap interval; EC is EPDMS' extended "
+        "comfort",
+        *("planner", "others", "n", "nuPlan", "PDMS", "EPDMS", "EC"),
     )
     made.columns[1].justify = "left"
     for planner, agents, drives in _groups(scores):
@@ -65,7 +69,7 @@ def scores_table(title: str, scores: Drives) -> Table:
             _interval(mean(_scores(drives, "nuplan"))),
             _interval(mean(_scores(drives, "pdms"))),
             _interval(mean(_scores(drives, "epdms"))),
-            _percent(extended),
+            f"{100 * np.mean(extended):.0f}" if extended else "-",
         )
     return made
 
@@ -113,7 +117,7 @@ def costs_table(scores: Drives) -> Table | None:
     if not solved:
         return None
     names = list(solved[0].commonroad)
-    made = table("CommonRoad's costs, medians of valid drives", *("planner", "drives", *names))
+    made = table("CommonRoad's costs, medians of n valid drives", *("planner", "n", *names))
     for planner, _, drives in _groups(solved):
         columns = ([c for each in drives if (c := each.commonroad[name]) is not None] for name in names)
         cells = [f"{np.median(column):.3g}" if column else "-" for column in columns]
@@ -149,7 +153,9 @@ def measure_of_progress(scores: Drives) -> str:
 
 def by_file(file: str, drives: Drives) -> str:
     """One line for a scenario that was driven."""
-    scores = (f"{each.planner} {AGENTS.get(each.agents, each.agents)} {_cell(each)}" for each in drives)
+    scores = (
+        f"{each.planner} {AGENTS.get(each.agents, each.agents)} {_cell(each).strip()}" for each in drives
+    )
     return f"{Path(file).stem}: {', '.join(scores)}"
 
 
@@ -172,19 +178,19 @@ def _cell(each: DriveScores | None) -> str:
     if each is None:
         return "-"
     if each.error:
-        return "0.0 !"
+        return "0.0! "
     marks = ("c" if each.collided else "") + ("r" if each.off_road else "") + ("" if each.reached else "g")
-    return f"{100 * each.nuplan['score']:.1f} {marks:2s}"
+    return f"{100 * each.nuplan['score']:.1f}{marks:2s}"
 
 
 def _interval(found: Mean) -> str:
     if math.isnan(found.value):
         return "-"
-    return f"{found.value:.1f}" + ("" if math.isnan(found.low) else f" [{found.low:.0f}, {found.high:.0f}]")
+    return f"{found.value:.1f}" + ("" if math.isnan(found.low) else f" [{found.low:.0f},{found.high:.0f}]")
 
 
 def _percent(values: Sequence[float]) -> str:
-    return f"{100 * np.mean(values):.1f}" if values else "-"
+    return f"{100 * np.mean(values):.1f}".removesuffix(".0") if values else "-"
 
 
 def _count(happened: Iterable[bool]) -> str:
@@ -193,4 +199,7 @@ def _count(happened: Iterable[bool]) -> str:
 
 
 def _ms(seconds: np.ndarray, percentile: int) -> str:
-    return f"{1000 * np.percentile(seconds, percentile):.1f}" if len(seconds) else "-"
+    if not len(seconds):
+        return "-"
+    found = 1000 * float(np.percentile(seconds, percentile))
+    return f"{found:.1f}" if found < _WHOLE_MS else f"{found:.0f}"

@@ -1,0 +1,57 @@
+"""Figures of a run, gathered from its messages."""
+
+import numpy as np
+from rich.console import Console
+
+from wm_planner import messages as m
+from wm_planner.evaluation.report import tables
+from wm_planner.evaluation.run_statistics import RunStatistics
+
+
+def told(*distances_m, success=True):
+    """Statistics of one episode with these distances."""
+    statistics = RunStatistics()
+    for step, distance in enumerate(distances_m):
+        phase = "ended" if step == len(distances_m) - 1 else "running"
+        message = m.Episode(
+            header=m.header(0),
+            id=1,
+            seed=0,
+            phase=phase,
+            step=step,
+            distance=distance,
+            success=success and phase == "ended",
+            reason="",
+            goal_position=np.zeros(3),
+        )
+        statistics.add("/episode", message)
+    return statistics
+
+
+def printed(statistics):
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(tables(statistics.figures()))
+    return captured.get()
+
+
+def test_an_arm_is_judged_by_radii_and_read_in_centimetres():
+    figures = told(0.4, 0.2, 0.03).figures()
+    assert [row.successes for row in figures.success] == [1, 0]
+    assert figures.unit.words(figures.episodes[0].end_m) == "3.0 cm"
+    text = printed(told(0.4, 0.2, 0.03))
+    assert "within 5 cm" in text and "within 2.5 cm" in text and "end distance, cm" in text
+
+
+def test_a_drive_is_judged_by_its_goal_and_read_in_metres():
+    figures = told(352.0, 100.0, 0.0).figures()
+    assert figures.success == []
+    assert figures.unit.words(figures.episodes[0].distances_m[0]) == "352.0 m"
+    text = printed(told(352.0, 100.0, 2.0, success=False))
+    assert "within" not in text and "goal reached" in text and "0 of 1" in text
+    assert "end distance, m" in text
+
+
+def test_a_scene_with_a_measure_of_its_own_shows_it_beside_the_radii():
+    assert "goal reached" not in printed(told(0.4, 0.01))
+    assert "goal reached" in printed(told(0.4, 0.04, success=False))
