@@ -1,6 +1,7 @@
 """What a learned model brings to a driver: the same drives with and without its costs, compared in pairs."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,7 +65,7 @@ def drives(
     for name, spec in specs.items():
         plan = Plan(planners={name: spec}, agents=(REACT,), longest_s=seconds)
         how = msgspec.json.encode(plan).decode()
-        yield from log.drives(how, files, lambda missing, plan=plan: run(missing, plan, workers))
+        yield from log.drives(how, files, partial(run, plan=plan, workers=workers))
 
 
 def gains(scores: Sequence[DriveScores]) -> Iterator[Gain]:
