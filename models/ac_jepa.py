@@ -34,11 +34,16 @@ SETTLED = 0.3
 
 
 class Conv(Config, frozen=True, kw_only=True, tag="conv"):
-    """A small convolution; the cameras are stacked as channels."""
+    """A small convolution; the cameras are stacked as channels.
+
+    Attributes:
+        action_scale: what actions are divided by; None takes their bounds, which may be far from the usual.
+    """
 
     channels: tuple[int, ...] = (24, 48, 96)
     latent: int = 64
     hidden: int = 256
+    action_scale: tuple[float, ...] | None = None
 
 
 class Tokens(Config, frozen=True, kw_only=True, tag="tokens"):
@@ -204,7 +209,13 @@ class VectorPredictor(nn.Module):
 
     def __init__(self, config: Conv, data: DataSpec) -> None:
         super().__init__()
-        self.register_buffer("action_scale", torch.tensor(data.action.high), persistent=False)
+        scale = config.action_scale or data.action.high
+        if len(scale) != len(data.action.names):
+            raise ConfigError(
+                f"encoder.action_scale has {len(scale)} numbers, wanted one for each of "
+                f"{', '.join(data.action.names)}"
+            )
+        self.register_buffer("action_scale", torch.tensor(scale), persistent=False)
         sizes = (config.latent + len(data.action.names), config.hidden, config.hidden)
         layers: list[nn.Module] = []
         for size, size_out in pairwise(sizes):

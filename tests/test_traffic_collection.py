@@ -68,7 +68,7 @@ def test_a_seed_drives_the_same_way_again(scenarios):
 
 
 def test_an_episode_longer_than_the_scenario_says_how_long_it_may_be(scenarios):
-    with pytest.raises(SimulationError, match="lasts 37 steps of 0.4 s, wanted 38: collect with --steps 37"):
+    with pytest.raises(SimulationError, match=r"lasts 37 steps of 0.4 s, wanted 38: collect with --steps 37"):
         TrafficExplorer(str(scenarios)).episode(0, 38)
 
 

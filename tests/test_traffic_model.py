@@ -108,5 +108,5 @@ def test_a_driver_weighs_the_costs_of_the_model(view):
 
 
 def test_a_model_of_other_pictures_is_refused():
-    with pytest.raises(ConfigError, match="sees front, side of 64x64 pixels.*wanted birdseye of 64x64"):
+    with pytest.raises(ConfigError, match=r"sees front, side of 64x64 pixels.*wanted birdseye of 64x64"):
         TrafficModel("models/panda_reach_small")
