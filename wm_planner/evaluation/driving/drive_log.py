@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from wm_planner.errors import ConfigError
 from wm_planner.evaluation.driving.run import Done
 from wm_planner.evaluation.driving.scores import DriveScores
+from wm_planner.evaluation.kept_lines import KeptLines
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -27,10 +27,8 @@ class DriveLog:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
-        lines = path.read_bytes().splitlines() if path and path.is_file() else []
-        read = (_decoded(path, number, text) for number, text in enumerate(lines, 1))
-        self._done = {(line.how, line.file): line for line in read}
+        self._kept = KeptLines(path, _Line, "a drive")
+        self._done = {(line.how, line.file): line for line in self._kept.lines}
 
     def drives(
         self, how: str, files: Sequence[Path], run: Callable[[Sequence[Path]], Iterable[Done]]
@@ -49,15 +47,4 @@ class DriveLog:
 
     def _append(self, line: _Line) -> None:
         self._done[line.how, line.file] = line
-        if self._path:
-            with self._path.open("ab") as file:
-                file.write(msgspec.json.encode(line) + b"\n")
-
-
-def _decoded(path: Path | None, number: int, text: bytes) -> _Line:
-    try:
-        return msgspec.json.decode(text, type=_Line)
-    except msgspec.DecodeError as error:
-        raise ConfigError(
-            f"{path}, line {number}: {error}; wanted a drive: name another file, or delete that line"
-        ) from None
+        self._kept.append(line)
