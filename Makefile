@@ -54,7 +54,19 @@ data/%: | .venv/test.stamp gl
 data/%_heldout: | .venv/test.stamp gl
 	$(WM) collect sim/$*.py --out $@ --episodes 60 --seed 500000
 
-models: data/panda_reach data/panda_reach_wall
+data/traffic: | .venv/test.stamp
+	$(WM) scenarios $@ --count 96
+
+data/traffic_heldout: | .venv/test.stamp
+	$(WM) scenarios $@ --count 24 --seed 0
+
+data/drive_bev: data/traffic
+	$(WM) collect data/traffic --out $@ --episodes 288 --steps 24
+
+data/drive_bev_heldout: data/traffic_heldout
+	$(WM) collect data/traffic_heldout --out $@ --episodes 48 --steps 24 --seed 500000
+
+models: data/panda_reach data/panda_reach_wall data/drive_bev
 	$(TRAIN) --recipe small --out runs/panda_reach_small
 	$(WM) export runs/panda_reach_small --out models/panda_reach_small
 	$(TRAIN) --recipe small --set train_encoder=false --out runs/panda_reach_untrained
@@ -64,10 +76,12 @@ models: data/panda_reach data/panda_reach_wall
 	$(subst ac_jepa,vjepa2,$(TRAIN)) --recipe small --out runs/vjepa2
 	$(subst ac_jepa,vjepa2_ac,$(TRAIN)) --recipe small --set pretrained=runs/vjepa2 --out runs/panda_reach_vjepa2_ac
 	$(WM) export runs/panda_reach_vjepa2_ac --out models/panda_reach_vjepa2_ac
+	$(WM) train models/ac_jepa.py --data data/drive_bev --recipe birdseye --out runs/drive_bev
+	$(WM) export runs/drive_bev --out models/drive_bev
 
 TWO_STAGES := horizon=2 --model models/panda_reach_vjepa2_ac --no-baselines --no-greedy
 
-tables: data/panda_reach_heldout data/panda_reach_wall_heldout
+tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_heldout
 	$(WM) bench success panda_reach --untrained models/panda_reach_untrained --disturbed 100 --cards
 	$(WM) bench success panda_reach_wall --untrained models/panda_reach_untrained --cards
 	$(WM) bench prediction --data data/panda_reach_heldout --data data/panda_reach_wall_heldout
@@ -89,6 +103,11 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout
 	$(WM) bench loop
 	$(WM) bench pose
 	$(WM) bench driving
+	$(WM) bench prediction --data data/drive_bev_heldout --model models/drive_bev --quantity speed
+	$(WM) bench prediction --data data/drive_bev_heldout --model models/drive_bev --quantity lead_gap
+	$(WM) bench surprise --scenarios data/traffic_heldout
+	$(WM) bench rollout --model models/drive_bev --candidates 64
+	$(WM) bench traffic-model --scenarios data/traffic_heldout
 
 clean:
 	rm -rf .venv runs data

@@ -28,17 +28,22 @@ from wm_planner.training.recipe import TrainingRecipe
 from wm_planner.world_models.card import LatentSpec, ObservationSpec
 
 POSITION = "tcp_position"
-PIXEL_MEAN, PIXEL_STD = 0.25, 0.25  # of the Panda scenes, pixels scaled to 0..1
+PIXEL_MEAN, PIXEL_STD = 0.25, 0.25  # of the Panda scenes, pixels scaled to 0..1; of traffic 0.05 and 0.13
 SETTLED = 0.3
 """The share of the schedule after which the anti-collapse weight no longer changes."""
 
 
 class Conv(Config, frozen=True, kw_only=True, tag="conv"):
-    """A small convolution; the cameras are stacked as channels."""
+    """A small convolution; the cameras are stacked as channels.
+
+    Attributes:
+        action_scale: what actions are divided by; None takes their bounds, which may be far from the usual.
+    """
 
     channels: tuple[int, ...] = (24, 48, 96)
     latent: int = 64
     hidden: int = 256
+    action_scale: tuple[float, ...] | None = None
 
 
 class Tokens(Config, frozen=True, kw_only=True, tag="tokens"):
@@ -77,6 +82,13 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
 
 RECIPES = {
     "small": Recipe(encoder=Conv(), iterations=4000, clip=9, cpu_seconds=600.0),
+    "birdseye": Recipe(
+        encoder=Conv(latent=128, hidden=384),
+        iterations=2400,
+        clip=9,
+        cpu_seconds=1500.0,
+        sigreg=(1.0, 0.3),
+    ),
     "tokens": Recipe(encoder=Tokens(), iterations=14_000, cpu_seconds=3500.0, sigreg=(0.5, 0.03)),
 }
 
@@ -110,7 +122,7 @@ class AcJepa(TrainableModel):
         self.encoder: ConvEncoder | TokenEncoder
         self.predictor: VectorPredictor | TokenPredictor
         if isinstance(recipe.encoder, Conv):
-            self.about = "Action-conditioned JEPA: two stacked cameras to one vector, MLP predictor."
+            self.about = f"Action-conditioned JEPA: {_stacked(cameras)} to one vector, MLP predictor."
             self.encoder = ConvEncoder(recipe.encoder, input_shape)
             self.predictor = VectorPredictor(recipe.encoder, data)
         else:
@@ -162,6 +174,12 @@ class AcJepa(TrainableModel):
         return difference.square().mean()
 
 
+def _stacked(cameras: int) -> str:
+    """In words."""
+    words = {1: "one camera", 2: "two stacked cameras"}
+    return words.get(cameras, f"{cameras} stacked cameras")
+
+
 class ConvEncoder(nn.Module):
     """Stride-2 convolutions to one whitened vector."""
 
@@ -191,7 +209,13 @@ class VectorPredictor(nn.Module):
 
     def __init__(self, config: Conv, data: DataSpec) -> None:
         super().__init__()
-        self.register_buffer("action_scale", torch.tensor(data.action.high), persistent=False)
+        scale = config.action_scale or data.action.high
+        if len(scale) != len(data.action.names):
+            raise ConfigError(
+                f"encoder.action_scale has {len(scale)} numbers, wanted one for each of "
+                f"{', '.join(data.action.names)}"
+            )
+        self.register_buffer("action_scale", torch.tensor(scale), persistent=False)
         sizes = (config.latent + len(data.action.names), config.hidden, config.hidden)
         layers: list[nn.Module] = []
         for size, size_out in pairwise(sizes):

@@ -76,6 +76,13 @@ def test_a_frozen_encoder_keeps_its_weights_and_gets_no_gradient(name, data, spe
     assert any(weight.grad is not None for weight in net.predictor.parameters())
 
 
+def test_actions_can_be_scaled_by_what_is_usual_in_the_data(spec):
+    net = network("small", spec, **{"encoder.action_scale": [0.01, 0.02, 0.05]})
+    assert net.predictor.action_scale.tolist() == pytest.approx([0.01, 0.02, 0.05])
+    with pytest.raises(ConfigError, match="has 2 numbers, wanted one for each of dx, dy, dz"):
+        network("small", spec, **{"encoder.action_scale": [0.01, 0.02]})
+
+
 def test_an_untrained_predictor_copies_the_tokens_and_adds_the_action_to_the_position(spec):
     net = network("tokens", spec).eval()
     latent = {"tokens": torch.randn(5, 8, 4), "tcp_position": torch.rand(5, 3)}

@@ -109,6 +109,12 @@ def test_a_package_that_is_missing_is_named_with_its_extra(wm, monkeypatch):
     [
         (("eval", "nothing"), "holds no episodes.mcap"),
         (("collect", "sim/panda_reech.py", "--out", "x"), "did you mean 'sim/panda_reach.py'?"),
+        (("collect", "sim/cartpole.xml", "--out", "x"), "is no CommonRoad scenario"),
+        (("bench", "surprise", "--scenarios", "nothing"), "`wm scenarios` makes some"),
+        (
+            ("bench", "traffic-model", "--scenarios", "nothing", "--variant", "gaol"),
+            "wanted one of plain, goal",
+        ),
         (("export", "nothing", "--out", "x"), "nothing"),
         (("import", "nothing.pt", "--out", "x"), "no weights at nothing.pt"),
         (("import", "nothing.pt", "--out", "x", "--precision", "bf16"), "use fp16 or fp32"),
@@ -199,3 +205,12 @@ def test_the_doctor_of_a_machine_without_gl_names_the_packages(tmp_path):
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "apt-get install libegl1" in result.stdout
+
+
+def test_scenarios_are_drawn_by_their_seeds(wm, tmp_path):
+    code, said = wm("scenarios", "drawn", "--count", "1", "--seed", "3")
+    assert code == 0, said
+    assert [file.name for file in (tmp_path / "drawn").iterdir()] == ["traffic_0000003.xml"]
+    code, said = wm("scenarios", "drawn")
+    assert code == 2
+    assert "exists already" in said

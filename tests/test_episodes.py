@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from wm_planner.collection import CollectConfig, collect, explore
+from wm_planner.collection import CollectConfig, collect
+from wm_planner.collection.arm import explore
 from wm_planner.data.episodes import COLLECTION_SEEDS, META_FILE, EpisodeData
 from wm_planner.errors import DatasetError, SimulationError
 from wm_planner.simulation.base import load_scene

@@ -60,7 +60,7 @@ def test_half_a_pixel_is_seen():
 def test_lights_and_colours_are_shown_and_the_absent_are_not():
     red = (np.array([(8, -3), (8, 3)]), LIGHTS["red"])
     agents = np.array([[10, 5, 0, 4, 2], [np.nan] * 5, [10, -5, 0, 4, 2]])
-    picture = birds_eye().draw(CAR, agents, lights=[red], colours=[(1, 2, 3), (4, 5, 6), (7, 8, 9)])
+    picture = birds_eye().draw(CAR, agents, lines=[red], colours=[(1, 2, 3), (4, 5, 6), (7, 8, 9)])
     assert colour(picture, 8, 0) == LIGHTS["red"]
     assert colour(picture, 10, 5) == (1, 2, 3)
     assert colour(picture, 10, -5) == (7, 8, 9)

@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from wm_planner.errors import ConfigError
-from wm_planner.terminal import console, table
+from wm_planner.terminal import Bar, console, table
 
 app = typer.Typer(
     no_args_is_help=True, help="Measure this installation; every figure of the docs comes from here."
@@ -20,6 +20,7 @@ Models = Annotated[list[str], typer.Option("--model", help="bundle; give several
 Positive = Annotated[int, typer.Option(min=1)]
 NEARLY_TRUE = "physics.planning_model={timestep_s: 0.005}"  # of the scene itself it is 2 ms
 SHIPPED = ["models/panda_reach", "models/panda_reach_small"]
+TRAFFIC = ["models/drive_bev"]
 
 
 @app.command()
@@ -117,38 +118,117 @@ def _write_results(model: str, earned: list[Any]) -> None:
 def prediction(
     data: Annotated[list[str], typer.Option(help="held-out data set; give several times")],
     model: Models = SHIPPED,
+    quantity: Annotated[str, typer.Option(help="state that is probed for")] = "tcp_position",
 ) -> None:
-    """Prediction error against copy-last, a probe for the tool position, and the spread of the latent."""
+    """Prediction error against copy-last, a probe for a physical state, and the spread of the latent."""
     from wm_planner.data.episodes import EpisodeData
     from wm_planner.evaluation.prediction import measure
     from wm_planner.world_models.onnx import OnnxWorldModel
 
     models = [OnnxWorldModel.load(name, device="cpu") for name in model]
     for folder in data:
+        opened = EpisodeData.open(folder)
+        unit = next((spec.unit for spec in opened.meta.state if spec.name == quantity), "")
         errors = table(
             f"{folder}: error 1, 5, 10 steps ahead (copying the last latent is 1), 5 with shuffled actions; "
-            "linear probe of the tool position, its worst axis; effective rank and least std of the latent; "
+            f"linear probe of {quantity}, its worst number; effective rank and least std of the latent; "
             "share of its variance that never changes",
             *("model", "1", "5", "10", "shuffled", "probe R2", "RMS", "rank", "std", "static"),
         )
-        opened = EpisodeData.open(folder)
         for loaded in models:
             learned = [
                 spec.name for spec in loaded.card.latents if spec.unit is None and spec.role != "cache"
             ]
             for array in learned:
-                report = measure(loaded, opened, array)
+                report = measure(loaded, opened, array, quantity)
                 errors.add_row(
                     loaded.card.name + (f", {array}" if len(learned) > 1 else ""),
                     *(f"{report.relative_error[h]:.3f}" for h in (1, 5, 10)),
                     f"{report.shuffled_error[5]:.2f}",
                     f"{min(report.probe_r2):.3f}",
-                    f"{1000 * report.probe_rms:.1f} mm",
+                    f"{report.probe_rms:.3g} {unit}",
                     f"{report.effective_rank:.1f}",
                     f"{report.std_min:.2f}",
                     f"{report.static_share:.0%}",
                 )
         console.print(errors)
+
+
+@app.command()
+def surprise(
+    scenarios: Annotated[Path, typer.Option(help="folder of held-out scenarios, see wm scenarios")],
+    model: Models = TRAFFIC,
+    seed: Annotated[int, typer.Option(min=0, help="of the places where agents appear")] = 0,
+) -> None:
+    """Whether surprise tells that an agent appeared or braked hard, of the same step without it."""
+    from wm_planner.evaluation.driving.unexpected import APPEARS, BRAKES, Discrimination, moments
+    from wm_planner.world_models.onnx import OnnxWorldModel
+
+    told = table(
+        f"{scenarios}: surprise of a step with an event beside the same step without; chance that the first "
+        "is larger, of any two (AUC) and within pairs; ratio of medians",
+        *("model", "event", "pairs", "AUC", "paired", "ratio"),
+    )
+    files = _scenario_files(scenarios)
+    for name in model:
+        loaded = OnnxWorldModel.load(name, device="cpu")
+        pairs = list(moments(loaded, files, seed))
+        for event in (APPEARS, BRAKES):
+            found = Discrimination.of([pair for pair in pairs if pair.event == event])
+            told.add_row(
+                loaded.card.name,
+                event,
+                str(found.pairs),
+                f"{found.auc:.3f}",
+                f"{found.paired:.0%}",
+                f"{found.ratio:.2f}",
+            )
+    console.print(told)
+
+
+def _scenario_files(folder: Path) -> list[Path]:
+    """The scenarios in a folder, in order.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    files = sorted(folder.glob("*.xml"))
+    if not files:
+        raise ConfigError(f"{folder}: no scenario is there, wanted *.xml; `wm scenarios` makes some")
+    return files
+
+
+@app.command("traffic-model")
+def traffic_model(
+    scenarios: Annotated[Path, typer.Option(help="folder of held-out scenarios, see wm scenarios")],
+    model: str = TRAFFIC[0],
+    driver: Annotated[str, typer.Option(help="that takes costs of a model")] = "cem",
+    goal_weight: Annotated[float, typer.Option(help="of the distance to the goal's picture")] = 0.1,
+    surprise_weight: Annotated[float, typer.Option(help="of how unlike training drives are")] = 0.1,
+    variant: Annotated[list[str] | None, typer.Option(help="goal, surprise, both; all by default")] = None,
+    count: Annotated[int, typer.Option(min=1, help="scenarios, from the first")] = 24,
+    seconds: Annotated[float, typer.Option(min=4.0, help="a drive ends then")] = 15.0,
+    workers: Positive = 2,
+    log: Annotated[Path | None, typer.Option(help="keep finished drives here, and go on from them")] = None,
+) -> None:
+    """What a learned model of traffic brings to a driver among others who react, in pairs of drives."""
+    from wm_planner.evaluation.driving import ablation
+    from wm_planner.evaluation.driving.drive_log import DriveLog
+
+    made = ablation.variants(driver, model, goal_weight, surprise_weight)
+    unknown = sorted(set(variant or ()) - set(made))
+    if unknown:
+        raise ConfigError(f"variant is {unknown[0]}, wanted one of {', '.join(made)}")
+    chosen = {name: spec for name, spec in made.items() if not variant or name in (ablation.PLAIN, *variant)}
+    files = _scenario_files(scenarios)[:count]
+    scores: list[Any] = []
+    with Bar("drives") as bar:
+        driven = ablation.drives(chosen, files, seconds, workers, DriveLog(log))
+        for number, done in enumerate(driven, start=1):
+            scores.extend(done)
+            bar.move(number, len(files) * len(chosen))
+    title = f"{scenarios}, {len(files)} scenarios, {seconds:g} s, {driver}"
+    console.print(ablation.gains_table(title, scores))
 
 
 @app.command()

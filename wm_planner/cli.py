@@ -127,20 +127,40 @@ def energy(
 
 @app.command()
 def collect(
-    scene: Annotated[str, typer.Argument(help="path of a scene file")],
+    scene: Annotated[
+        str, typer.Argument(help="path of a scene file, of a traffic scenario, or of a folder of scenarios")
+    ],
     out: Annotated[Path, typer.Option(help="folder of the data set, must not exist")],
     episodes: Annotated[int, typer.Option(min=1)] = 400,
     steps: Annotated[int, typer.Option(min=1, help="transitions an episode")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="of the first episode")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
 ) -> None:
-    """Record wandering motion in a scene as a data set."""
+    """Record wandering motion in a scene, or driving in traffic, as a data set."""
     from wm_planner import collection
 
     config = collection.CollectConfig(scene=scene, episodes=episodes, steps=steps, seed=seed, workers=workers)
     with Bar("episodes") as bar:
         meta = collection.collect(config, out, lambda kept: bar.move(kept, episodes))
     console.print(f"{out}: {meta.episodes} episodes of {meta.steps} steps, left out: {meta.rejected}")
+
+
+@app.command()
+def scenarios(
+    out: Annotated[Path, typer.Argument(help="folder of the scenarios, must not exist")],
+    count: Annotated[int, typer.Option(min=1)] = 300,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="of the first; 1000000 to train on, from 0 up to evaluate")
+    ] = None,
+) -> None:
+    """Write traffic scenarios drawn at random, as CommonRoad XML."""
+    from wm_planner.data.episodes import COLLECTION_SEEDS
+    from wm_planner.driving.examples.random_traffic import write_random_traffic
+
+    first = COLLECTION_SEEDS if seed is None else seed
+    with Bar("scenarios") as bar:
+        write_random_traffic(out, range(first, first + count), lambda done: bar.move(done, count))
+    console.print(f"{out}: {count} scenarios")
 
 
 @app.command()

@@ -13,10 +13,8 @@ from wm_planner import messages as m
 from wm_planner import share
 from wm_planner.bridges.messages import camera_topic, sensor_messages
 from wm_planner.config import convert
-from wm_planner.simulation.base import Disturbance, Simulator, load_scene
+from wm_planner.simulation.base import SCENE_SUFFIX, Disturbance, Simulator, load_scene
 from wm_planner.world_models.base import Observation
-
-SCENE_SUFFIX = ".py"
 
 
 class Host(Protocol):

@@ -27,6 +27,8 @@ COSTS = Registry(
         "value": "wm_planner.costs.model:Value",
         "uncertainty": "wm_planner.costs.model:Uncertainty",
         "surprise": "wm_planner.costs.model:Surprise",
+        "traffic_goal": "wm_planner.planners.traffic_model:TrafficGoal",
+        "traffic_surprise": "wm_planner.planners.traffic_model:TrafficSurprise",
         "collision": "wm_planner.costs.driving.rules:Collision",
         "at_fault_collision": "wm_planner.costs.driving.rules:AtFaultCollision",
         "time_to_collision": "wm_planner.costs.driving.rules:TimeToCollision",

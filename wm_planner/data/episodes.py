@@ -7,8 +7,8 @@ action.npy   (n, A) float32, the action executed AT the frame, in physical units
 episode.npy  (n,) int64, the episode's index; the rows of an episode are contiguous
 """
 
-import shutil
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ import yaml
 from numpy.typing import NDArray
 
 from wm_planner.config import Config, convert, read_yaml, to_builtins
+from wm_planner.data.folders import fresh_folder
 from wm_planner.errors import ConfigError, DatasetError
 
 META_FILE = "meta.yaml"
@@ -153,34 +154,28 @@ class EpisodeData:
 
 
 class EpisodeWriter:
-    """Writes a data set under a temporary name and renames it when it is complete.
-
-    Used as a context manager; an exception leaves nothing behind.
+    """Writes a data set that is there once the context is left; an exception leaves nothing behind.
 
     Args:
         meta: whose `seeds_tried` and `rejected` may still change until `finish`.
-
-    Raises:
-        DatasetError: if the folder exists already.
     """
 
     def __init__(self, path: Path, meta: Meta) -> None:
-        if path.exists():
-            raise DatasetError(f"{path} exists already; choose another folder or remove it first")
         self._path, self._meta, self._rows = path, meta, 0
-        self._temporary = path.with_name(path.name + ".part")
 
     def __enter__(self) -> "EpisodeWriter":
-        try:
-            shutil.rmtree(self._temporary, ignore_errors=True)
-            self._temporary.mkdir(parents=True)
+        """Begin.
+
+        Raises:
+            DatasetError: if the folder exists already, or cannot be written.
+        """
+        with ExitStack() as stack:
+            self._folder = stack.enter_context(fresh_folder(self._path))
             self._arrays = {
-                name: np.lib.format.open_memmap(self._temporary / f"{name}.npy", "w+", dtype, shape)
+                name: np.lib.format.open_memmap(self._folder / f"{name}.npy", "w+", dtype, shape)
                 for name, (shape, dtype) in self._meta.shapes.items()
             }
-        except OSError as error:
-            shutil.rmtree(self._temporary, ignore_errors=True)
-            raise DatasetError(f"{self._path}: cannot be written ({error.strerror})") from None
+            self._begun = stack.pop_all()
         return self
 
     def add(self, episode: Episode) -> None:
@@ -192,19 +187,19 @@ class EpisodeWriter:
         self._arrays["episode"][rows] = self._rows // (self._meta.steps + 1)
         self._rows = rows.stop
 
-    def finish(self, seeds_tried: int, rejected: dict[str, int]) -> None:
-        """Complete the data set: state what was left out, flush, rename."""
+    def finish(self, seeds_tried: int, rejected: dict[str, int]) -> Meta:
+        """Complete the data set: state what was left out, and flush."""
         meta = msgspec.structs.replace(self._meta, seeds_tried=seeds_tried, rejected=rejected)
         for array in self._arrays.values():
             array.flush()
         text = yaml.safe_dump(to_builtins(meta), sort_keys=False)
-        (self._temporary / META_FILE).write_text(text, encoding="utf-8")
-        self._temporary.rename(self._path)
+        (self._folder / META_FILE).write_text(text, encoding="utf-8")
+        return meta
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._begun.__exit__(kind, error, trace)
 
 
 def columns(state: dict[str, NDArray[np.float64]], specs: Iterable[StateSpec]) -> NDArray[np.float32]:

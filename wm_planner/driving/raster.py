@@ -1,7 +1,7 @@
 """A picture of the traffic from above, the ego in the middle and heading up: what an encoder sees.
 
-The map is drawn once, at half the picture's pixel; a picture is a turned crop of it on which boxes, route
-and lights are drawn, averaged over 2 x 2 pixels: edges are smooth, and everything moves by halves of a
+The map is drawn once, at half the picture's pixel; a picture is a turned crop of it on which route, lights,
+motion and boxes are drawn, averaged over 2 x 2 pixels: edges are smooth, and everything moves by halves of a
 pixel.
 """
 
@@ -28,6 +28,7 @@ CENTRE: Colour = (130, 130, 130)
 ROUTE: Colour = (40, 120, 220)
 AGENT: Colour = (235, 180, 40)
 EGO: Colour = (240, 240, 240)
+MOTION: Colour = (90, 220, 90)
 LIGHTS: Mapping[str, Colour] = {"red": (230, 30, 30), "yellow": (230, 200, 30), "green": (40, 200, 60)}
 
 _FINE = 2  # map pixels a pixel of the picture
@@ -54,12 +55,14 @@ class BirdsEye:
             metres_per_px: of one pixel.
             ahead_m: by which the picture's middle lies ahead of the ego.
             line_m: width of lines.
+            motion_s: everybody's speed is shown by a line of the way they make in this time; 0 for no line.
         """
 
         size_px: config.Positive = 224
         metres_per_px: float = 0.5
         ahead_m: float = 0.0
         line_m: float = 0.75
+        motion_s: float = 0.0
 
     def __init__(self, config: Config, areas: Sequence[ArrayLike], lines: Iterable[Line] = ()) -> None:
         self.config = config
@@ -88,7 +91,7 @@ class BirdsEye:
         ego: ArrayLike,
         agents: ArrayLike,
         route: ArrayLike | None = None,
-        lights: Iterable[Line] = (),
+        lines: Iterable[Line] = (),
         colours: Sequence[Colour] | None = None,
     ) -> NDArray[np.uint8]:
         """The picture (size, size, 3), RGB; its rows run from ahead of the ego to behind.
@@ -97,14 +100,14 @@ class BirdsEye:
             ego: its box x, y [m], yaw [rad], length, width [m], (5,).
             agents: their boxes (A, 5); NaN where one is absent.
             route: (P, 2), in m.
-            lights: stop lines and their colours (see LIGHTS).
+            lines: over the map and under the boxes, with their colours: stop lines (see LIGHTS), motion.
             colours: of the agents, one each.
         """
         box, others = finite(ego, "the ego's box", 5), checked(agents, "agents", None, 5)
         picture = self._crop(box[:3])
         pen = ImageDraw.Draw(picture)
         drawn = [] if route is None else [(route, ROUTE)]
-        for line, colour in (*drawn, *lights):
+        for line, colour in (*drawn, *lines):
             pen.line(self._on_picture(finite(line, "a line", None, 2), box), fill=colour, width=self._width)
         shown = np.flatnonzero(np.isfinite(others).all(axis=1)).tolist()
         shapes = np.concatenate([others[shown], box[None]])

@@ -82,7 +82,8 @@ def _parts(
     low = origin + TILE_M * np.stack([column, row], axis=1)[:, None]  # (tiles, 1, 2)
     high = low + TILE_M
     lowest, highest = np.minimum(ends[:, :2], ends[:, 2:]), np.maximum(ends[:, :2], ends[:, 2:])  # (P, 2)
-    near = ((lowest <= high + REACH_M) & (highest >= low - REACH_M)).all(axis=2)  # (tiles, P)
+    near = (lowest[:, 0] <= high[..., 0] + REACH_M) & (highest[:, 0] >= low[..., 0] - REACH_M)  # (tiles, P)
+    near &= (lowest[:, 1] <= high[..., 1] + REACH_M) & (highest[:, 1] >= low[..., 1] - REACH_M)
     # A ray along +x from within the tile crosses each edge to the right; those as high as the tile, always.
     right = (highest[:, 0] >= low[..., 0]) & (lowest[:, 1] <= high[..., 1]) & (highest[:, 1] >= low[..., 1])
     always = (

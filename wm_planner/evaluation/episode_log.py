@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from wm_planner.errors import ConfigError
 from wm_planner.evaluation.closed_loop import EpisodeResult
+from wm_planner.evaluation.kept_lines import KeptLines
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -28,11 +28,10 @@ class EpisodeLog:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self._kept = KeptLines(path, _Line, "an episode")
         self._done: dict[tuple[str, int], EpisodeResult] = {}
-        if path and path.is_file():
-            for number, text in enumerate(path.read_bytes().splitlines(), 1):
-                self._remember(_decoded(path, number, text))
+        for line in self._kept.lines:
+            self._remember(line)
 
     def run(
         self,
@@ -54,20 +53,9 @@ class EpisodeLog:
 
     def _append(self, policy: str, result: EpisodeResult) -> None:
         line = _Line(policy, result.seed, result.distances.tolist(), result.plan_cpu_s.tolist())
-        if self._path:
-            with self._path.open("ab") as file:
-                file.write(msgspec.json.encode(line) + b"\n")
+        self._kept.append(line)
         self._remember(line)
 
     def _remember(self, line: _Line) -> None:
         distances, cpu_s = np.array(line.distances), np.array(line.plan_cpu_s)
         self._done[line.policy, line.seed] = EpisodeResult(line.seed, distances, cpu_s)
-
-
-def _decoded(path: Path, number: int, text: bytes) -> _Line:
-    try:
-        return msgspec.json.decode(text, type=_Line)
-    except msgspec.DecodeError as error:
-        raise ConfigError(
-            f"{path}, line {number}: {error}; wanted an episode: name another file, or delete that line"
-        ) from None

@@ -16,6 +16,9 @@ from wm_planner.world_models.base import Observation
 from wm_planner.world_models.card import ActionSpec
 from wm_planner.world_models.plant import Plant
 
+SCENE_SUFFIX = ".py"
+"""Of files that declare a scene; any other file is a traffic scenario."""
+
 
 class Disturbance(Config, frozen=True, kw_only=True):
     """How the world differs from the one that a model was trained in; nothing by default.

@@ -183,8 +183,8 @@ class DrivingSimulator:
     def goal(self) -> Observation:
         """The picture at the goal: map and route from where the route reaches it, with nobody there."""
         nobody = np.full((len(self.scenario.tracks.ids), 4), np.nan)
-        pose = self.drive.line.poses(self.drive.goal_s)
-        return Observation(images=self._picture(pose, nobody))
+        state = np.array([*self.drive.line.poses(self.drive.goal_s), self.drive.start[SPEED]])
+        return Observation(images=self._picture(state, nobody))
 
     @property
     def goal_position(self) -> Floats:

@@ -28,14 +28,7 @@ SOUTH, EAST, NORTH, WEST = range(4)
 def left_turn() -> Example:
     """Across oncoming traffic, in a gap between its third and its fourth car."""
     steps = 141
-    arms = range(4)
-    lanes = [
-        lane(10 + k, Course(_inwards(k, BOX + ARM)).straight(ARM), successors=_turns(k), **STREET)
-        for k in arms
-    ]
-    lanes += [_exit(k) for k in arms]
-    lanes += [turn for k in arms for turn in _turn_lanes(k)]
-    crossing = Intersection(50, tuple(Incoming(51 + k, (10 + k,), *((i,) for i in _turns(k))) for k in arms))
+    lanes, crossing = crossing_lanes()
     oncoming = Course(_inwards(NORTH, BOX + ARM)).straight(2 * (BOX + ARM))
     agents = [
         Agent("car", size, drive(oncoming, [(0, 12)], steps, DT, BOX + ARM - y))
@@ -63,6 +56,24 @@ def roundabout() -> Example:
     answer = drive(course[SOUTH, NORTH], [(0, 8), (4, 3), (7, 1.5), (9.5, 2), (12, 7)], steps, DT, 10.0)
     goal = Goal((80, 240), lanes=(60 + NORTH,), yaw=(np.pi / 2 - 0.3, np.pi / 2 + 0.3))
     return example("WmRoundabout", "urban roundabout simulated", lanes, agents, answer, goal)
+
+
+def crossing_lanes() -> tuple[list[Lane], Intersection]:
+    """Four arms of ARM m with a lane each way, and all turns between them."""
+    arms = range(4)
+    lanes = [
+        lane(10 + k, Course(_inwards(k, BOX + ARM)).straight(ARM), successors=_turns(k), **STREET)
+        for k in arms
+    ]
+    lanes += [_exit(k) for k in arms]
+    lanes += [turn for k in arms for turn in _turn_lanes(k)]
+    incoming = tuple(Incoming(51 + k, (10 + k,), *((i,) for i in _turns(k))) for k in arms)
+    return lanes, Intersection(50, incoming)
+
+
+def over_crossing(enter: int, leave: int) -> Course:
+    """The course in from the end of one arm and out to the end of another."""
+    return Course(_inwards(enter, BOX + ARM)).straight(ARM).to(_outwards(leave, BOX)).straight(ARM)
 
 
 def _pose(arm: int, x: float, y: float, yaw: float) -> Pose:

@@ -23,7 +23,7 @@ _PROBLEM = 900
 
 
 class Agent(NamedTuple):
-    """Who else drives: kind, length and width [m], states (T, 4)."""
+    """Who else drives: kind, length and width [m], states (T, 4), NaN where absent."""
 
     kind: str
     size: tuple[float, float]
@@ -83,5 +83,5 @@ def _tracks(agents: Sequence[Agent]) -> Tracks:
         kinds=tuple(agent.kind for agent in agents),
         sizes=np.array([agent.size for agent in agents]),
         states=states,
-        valid=np.ones(states.shape[:2], np.bool_),
+        valid=np.isfinite(states).all(axis=-1),
     )

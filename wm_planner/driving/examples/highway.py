@@ -20,7 +20,7 @@ def cruise() -> Example:
     steps = 121
     bend = Course(Pose(0.0, 0.0, 0.0)).straight(150.0).arc(0.12, 1250.0)
     whole = bend.straight(450.0)
-    lanes = _sections([bend, Course(bend.end).straight(450.0)], 3, WIDE, MOTORWAY)
+    lanes = sections([bend, Course(bend.end).straight(450.0)], 3, WIDE, MOTORWAY)
 
     def car(begin: float, row: int, v: float, size: tuple[float, float] = CAR) -> Agent:
         kind = "truck" if size == TRUCK else "car"
@@ -38,7 +38,7 @@ def cut_in() -> Example:
     steps = 121
     first = Course(Pose(0.0, 0.0, 0.0)).straight(300.0)
     right, left = first.straight(350.0), Course(Pose(0.0, WIDE, 0.0)).straight(650.0)
-    lanes = _sections([first, Course(first.end).straight(350.0)], 2, WIDE, MOTORWAY)
+    lanes = sections([first, Course(first.end).straight(350.0)], 2, WIDE, MOTORWAY)
     cutter = Course(Pose(85.0, WIDE, 0.0)).straight(36.0).sway(80.0, -WIDE).straight(400.0)
     agents = [
         Agent("car", CAR, drive(cutter, [(0, 24)], steps, DT)),
@@ -55,7 +55,7 @@ def merge() -> Example:
     steps = 161
     starts = (Pose(-60.0, 0.0, 0.0), Pose(200.0, 0.0, 0.0), Pose(420.0, 0.0, 0.0))
     courses = [Course(pose).straight(n) for pose, n in zip(starts, (260.0, 220.0, 280.0), strict=True)]
-    lanes = _sections(courses, 2, WIDE, MOTORWAY)
+    lanes = sections(courses, 2, WIDE, MOTORWAY)
     ramp = Course(Pose(50.0, -32.0, 0.3)).to(Pose(200.0, -WIDE, 0.0))
     slip = Course(ramp.end).straight(220.0)
     access: dict[str, Any] = {"speed_limit": 36.11, "kinds": frozenset({"highway", "accessRamp"})}
@@ -81,7 +81,7 @@ def slow_car() -> Example:
     steps = 181
     first = Course(Pose(-80.0, 0.0, 0.0)).straight(230.0)
     right = first.straight(200.0)
-    lanes = _sections([first, Course(first.end).straight(200.0)], 2, URBAN, STREET)
+    lanes = sections([first, Course(first.end).straight(200.0)], 2, URBAN, STREET)
     agents = [Agent("car", CAR, drive(right, [(0, 4)], steps, DT, 155.0))]
     agents += [Agent("car", CAR, drive(right, [(0, v)], steps, DT, 80.0 + x, URBAN)) for x, v in _PASSING]
     path = Course(Pose(30.0, 0.0, 0.0)).straight(42.0).sway(30.0, URBAN).straight(40.0).sway(32.0, -URBAN)
@@ -93,7 +93,7 @@ def slow_car() -> Example:
 _PASSING = ((30.0, 13.5), (12.0, 13.5), (-60.0, 12.0))  # m, m/s
 
 
-def _sections(courses: list[Course], count: int, width: float, about: dict[str, Any]) -> list[Lane]:
+def sections(courses: list[Course], count: int, width: float, about: dict[str, Any]) -> list[Lane]:
     """`count` lanes beside each other, along courses one after the other.
 
     Lane 10 k + n is the n-th of section k, both from 1 and counted from the right; the course is the centre

@@ -1,17 +1,10 @@
-"""Scenes to episode data sets: motion that covers the workspace and meets what stands in it."""
-
-import itertools
-from collections.abc import Callable
-from pathlib import Path
+"""An arm explores: motion that covers the workspace and meets what stands in it."""
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
 
-from wm_planner import share
-from wm_planner.config import Config, Positive, Seed
 from wm_planner.control.kinematics import Floats
-from wm_planner.data.episodes import COLLECTION_SEEDS, Episode, EpisodeWriter, Meta, StateSpec, columns
-from wm_planner.simulation.base import load_scene
+from wm_planner.data.episodes import Episode, StateSpec, columns
+from wm_planner.simulation.base import Scene, load_scene
 from wm_planner.simulation.mujoco import MujocoSimulator
 
 STATE = (
@@ -19,82 +12,23 @@ STATE = (
     StateSpec(name="joint_positions", size=7, unit="rad"),
 )
 EXCURSION_M = 0.03  # an arm this far from its target with nothing in its way is an excursion of the IK
-BATCH = 8  # episodes a worker returns at once
 
 
-class CollectConfig(Config, frozen=True, kw_only=True):
-    """How to collect.
+class ArmExplorer:
+    """Explores the scene that a file declares; see base.py."""
 
-    Attributes:
-        scene: path of the scene file.
-        episodes: to keep.
-        steps: transitions an episode.
-        seed: counted from `COLLECTION_SEEDS`.
-        workers: processes, at most one a core.
-    """
+    state = STATE
+    reason = "ik_excursion"
 
-    scene: str
-    episodes: Positive = 400
-    steps: Positive = 40
-    seed: Seed = 0
-    workers: Positive = 2
+    def __init__(self, scene: str) -> None:
+        self._simulator = MujocoSimulator(load_scene(scene))
 
+    @property
+    def hosted(self) -> Scene:
+        return self._simulator.scene
 
-def collect(config: CollectConfig, out: Path, progress: Callable[[int], None] = lambda kept: None) -> Meta:
-    """Collect a data set into folder `out`; excursions of the inverse kinematics are left out and counted.
-
-    Raises:
-        DatasetError: if `out` exists or cannot be written.
-        SimulationError: if the scene cannot run here.
-    """
-    scene = load_scene(config.scene)
-    first = COLLECTION_SEEDS + config.seed
-    meta = Meta(
-        scene=config.scene,
-        revision=share.revision(),
-        first_seed=first,
-        seeds_tried=0,
-        rejected={},
-        episodes=config.episodes,
-        steps=config.steps,
-        cameras=scene.cameras,
-        image_size=scene.image_size,
-        state=STATE,
-        action_names=scene.action.names,
-        action_units=scene.action.units,
-        action_low=scene.action.low,
-        action_high=scene.action.high,
-        control_dt_s=scene.control_dt_s,
-    )
-    workers = min(config.workers, cpu_count(), config.episodes)
-    tried = kept = 0
-    with EpisodeWriter(out, meta) as writer, Parallel(n_jobs=workers) as parallel:
-        while kept < config.episodes:
-            start = first + tried
-            batches = [range(s, s + BATCH) for s in range(start, start + BATCH * workers, BATCH)]
-            for episode in itertools.chain.from_iterable(
-                parallel(delayed(_run)(config.scene, seeds, config.steps) for seeds in batches)
-            ):
-                if kept == config.episodes:
-                    break
-                tried += 1
-                if episode is not None:
-                    writer.add(episode)
-                    kept += 1
-            progress(kept)
-        writer.finish(seeds_tried=tried, rejected={"ik_excursion": tried - kept})
-    return meta
-
-
-_simulators: dict[
-    str, MujocoSimulator
-] = {}  # one a worker process: compiling a scene costs more than an episode
-
-
-def _run(scene: str, seeds: range, steps: int) -> list[Episode | None]:
-    if scene not in _simulators:
-        _simulators[scene] = MujocoSimulator(load_scene(scene))
-    return [explore(_simulators[scene], seed, steps) for seed in seeds]
+    def episode(self, seed: int, steps: int) -> Episode | None:
+        return explore(self._simulator, seed, steps)
 
 
 def explore(simulator: MujocoSimulator, seed: int, steps: int) -> Episode | None:

@@ -1,0 +1,97 @@
+"""Gains of a model are differences of the same drives, and show it when there are none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wm_planner.errors import ConfigError
+from wm_planner.evaluation.driving.ablation import PLAIN, gains, variants
+from wm_planner.evaluation.driving.drive_log import DriveLog
+from wm_planner.evaluation.driving.run import Done
+from wm_planner.evaluation.driving.scores import DriveScores
+
+
+def drove(planner, file, score, collided=False, error=""):
+    return DriveScores(
+        file=file,
+        scenario=file,
+        problem=0,
+        planner=planner,
+        agents="idm",
+        duration_s=8.0,
+        moving=3,
+        expert="idm",
+        human_filter=False,
+        reached=not collided,
+        collided=collided,
+        off_road=False,
+        nuplan={} if error else {"score": score, "progress": 0.5},
+        pdms={"score": score},
+        epdms={"score": score},
+        plans=2,
+        commonroad={},
+        conditions={},
+        plan_cpu_s=[0.02, 0.04],
+        plan_wall_s=[0.02, 0.04],
+        error=error,
+    )
+
+
+def gain(scores, variant, measure):
+    return next(each for each in gains(scores) if (each.variant, each.measure) == (variant, measure))
+
+
+def test_gains_are_taken_in_pairs():
+    """Scenarios differ by far more than the variants do; only pairs show that one is always better."""
+    hard = np.linspace(0.1, 0.8, 10)
+    scores = [drove(PLAIN, f"{at:.2f}", at) for at in hard]
+    scores += [drove("goal", f"{at:.2f}", at + 0.05) for at in hard[::-1]]
+    found = gain(scores, "goal", "nuPlan")
+    assert found.value == pytest.approx(50.0)
+    assert found.gain == pytest.approx((5.0, 5.0, 5.0))
+    assert gain(scores, PLAIN, "nuPlan").gain == pytest.approx((0.0, 0.0, 0.0))
+
+
+def test_a_gain_in_half_of_the_drives_has_an_interval_that_says_so():
+    scores = [drove(PLAIN, str(i), 0.5) for i in range(20)]
+    scores += [drove("both", str(i), 0.6 if i % 2 else 0.4, collided=not i % 2) for i in range(20)]
+    low, high = gain(scores, "both", "nuPlan").gain[1:]
+    assert low < 0 < high
+    assert gain(scores, "both", "collided").gain.value == pytest.approx(50.0)
+
+
+def test_a_drive_that_raised_counts_as_nothing_gained():
+    scores = [drove(PLAIN, "a", 0.9), drove(PLAIN, "b", 0.9)]
+    scores += [drove("goal", "a", 0.9), drove("goal", "b", 0.9, error="ValueError: no")]
+    assert gain(scores, "goal", "nuPlan").gain.value == pytest.approx(-45.0)
+
+
+def test_variants_name_the_model_and_the_weights():
+    made = variants("cem", "models/x", goal=0.5, surprise=0.25)
+    assert made[PLAIN] == {"type": "cem"}
+    assert [cost["type"] for cost in made["both"]["extra"]] == ["traffic_goal", "traffic_surprise"]
+    assert made["goal"]["extra"] == [{"type": "traffic_goal", "weight": 0.5, "model": "models/x"}]
+
+
+def test_a_log_drives_only_what_it_does_not_know(tmp_path):
+    asked = []
+
+    def run(files):
+        asked.append([str(file) for file in files])
+        return [Done(str(file), (drove(PLAIN, str(file), 0.5),)) for file in files]
+
+    files, path = [Path("a"), Path("b")], tmp_path / "drives.jsonl"
+    first = list(DriveLog(path).drives("plain", files[:1], run))
+    both = list(DriveLog(path).drives("plain", files, run))
+    assert asked == [["a"], ["b"]]
+    assert both[:1] == first and len(both) == 2
+    list(DriveLog(path).drives("other settings", files[:1], run))
+    assert asked[2:] == [["a"]]
+
+
+def test_a_log_of_something_else_is_refused(tmp_path):
+    path = tmp_path / "drives.jsonl"
+    path.write_text('{"how": "plain"}')
+    with pytest.raises(ConfigError, match=r"line 1.*wanted a drive"):
+        DriveLog(path)

@@ -1,0 +1,83 @@
+"""The collection of a data set: episodes of one seed after the other, in several processes."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+from joblib import Parallel, cpu_count, delayed
+
+from wm_planner import share
+from wm_planner.collection.base import explorer_of
+from wm_planner.config import Config, Positive, Seed
+from wm_planner.data.episodes import COLLECTION_SEEDS, Episode, EpisodeWriter, Meta
+
+BATCH = 8  # episodes a worker returns at once
+
+
+class CollectConfig(Config, frozen=True, kw_only=True):
+    """How to collect.
+
+    Attributes:
+        scene: path of the scene file, of a traffic scenario, or of a folder of scenarios.
+        episodes: to keep.
+        steps: transitions an episode.
+        seed: counted from `COLLECTION_SEEDS`.
+        workers: processes, at most one a core.
+    """
+
+    scene: str
+    episodes: Positive = 400
+    steps: Positive = 40
+    seed: Seed = 0
+    workers: Positive = 2
+
+
+def collect(config: CollectConfig, out: Path, progress: Callable[[int], None] = lambda kept: None) -> Meta:
+    """Collect a data set into folder `out`; episodes that are left out are counted.
+
+    Raises:
+        DatasetError: if `out` exists or cannot be written.
+        SimulationError: if the scene cannot run here.
+        ScenarioError: if a traffic scenario cannot be read.
+    """
+    explorer = explorer_of(config.scene)
+    hosted, first = explorer.hosted, COLLECTION_SEEDS + config.seed
+    meta = Meta(
+        scene=config.scene,
+        revision=share.revision(),
+        first_seed=first,
+        seeds_tried=0,
+        rejected={},
+        episodes=config.episodes,
+        steps=config.steps,
+        cameras=hosted.cameras,
+        image_size=hosted.image_size,
+        state=explorer.state,
+        action_names=hosted.action.names,
+        action_units=hosted.action.units,
+        action_low=hosted.action.low,
+        action_high=hosted.action.high,
+        control_dt_s=hosted.control_dt_s,
+    )
+    workers = min(config.workers, cpu_count(), config.episodes)
+    tried = kept = 0
+    with EpisodeWriter(out, meta) as writer, Parallel(n_jobs=workers) as parallel:
+        while kept < config.episodes:
+            start = first + tried
+            batches = [range(s, s + BATCH) for s in range(start, start + BATCH * workers, BATCH)]
+            for episode in itertools.chain.from_iterable(
+                parallel(delayed(_run)(config.scene, seeds, config.steps) for seeds in batches)
+            ):
+                if kept == config.episodes:
+                    break
+                tried += 1
+                if episode is not None:
+                    writer.add(episode)
+                    kept += 1
+            progress(kept)
+        return writer.finish(seeds_tried=tried, rejected={explorer.reason: tried - kept})
+
+
+def _run(scene: str, seeds: range, steps: int) -> list[Episode | None]:
+    explorer = explorer_of(scene)
+    return [explorer.episode(seed, steps) for seed in seeds]
