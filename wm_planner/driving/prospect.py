@@ -43,6 +43,9 @@ TOUCHED = 0.1
 GOAL_M = 4.0
 """Missing the goal by so much halves the score."""
 
+BEND = 0.2
+"""Yaw rate in rad/s from which on somebody is in a bend; who changes lanes turns by less."""
+
 _TIE = 1e-3
 
 
@@ -64,10 +67,16 @@ class Outlook:
 
     @cached_property
     def hit_step(self) -> NDArray[np.int64]:
-        """The first contact with anybody, (N,); T where there is none. Who is touched now is passed over."""
-        hits = first_hits(self.drives, self.prospect.others)
-        hits[:, (hits == 0).any(axis=0)] = self.drives.steps
-        return np.asarray(hits.min(axis=1, initial=self.drives.steps))
+        """The first contact with anybody by either forecast, (N,); T where there is none.
+
+        Who is touched now is passed over.
+        """
+        hit = np.full(self.drives.count, self.drives.steps)
+        for others in (self.prospect.others, self.prospect.turning):
+            hits = first_hits(self.drives, others)
+            hits[:, (hits == 0).any(axis=0)] = self.drives.steps
+            hit = np.minimum(hit, hits.min(axis=1, initial=self.drives.steps))
+        return hit
 
     @cached_property
     def pdm(self) -> PDM:
@@ -134,7 +143,7 @@ class Prospect:
         horizon: steps of proposals.
         aim: the goals; None once they are reached.
         earlier: plans of moments ago, each with how many steps ago it was made.
-        turns: yaw rates of the agents, (A,), in rad/s, where they are known; else all drive straight on.
+        turns: yaw rates of the agents, (A,), in rad/s; None if they drive straight on.
     """
 
     def __init__(
@@ -146,14 +155,20 @@ class Prospect:
         turns: Floats | None = None,
     ) -> None:
         self.view, self.horizon, self.aim = view, horizon, aim
-        self.earlier, self._turns = tuple(earlier), turns
+        self.earlier = tuple(earlier)
+        self._turns = np.zeros(len(view.agents.kinds)) if turns is None else turns
         self._last: tuple[Mapping[str, Floats], Outlook] | None = None
 
     @cached_property
     def others(self) -> Others:
-        """Everybody, for as long as the scores look ahead."""
+        """Everybody, for as long as the scores look ahead: straight on, or round a bend."""
         steps = max(self.horizon + int(LATER[-1]), ROOM_ASKED + int(ROOM_STEPS[-1]))
-        return self.view.forecast(steps, self._turns)
+        return self.view.forecast(steps, np.where(np.abs(self._turns) > BEND, self._turns, 0.0))
+
+    @cached_property
+    def turning(self) -> Others:
+        """Everybody for as long as proposals take, if changes of lanes are bends as well."""
+        return self.view.forecast(self.horizon, self._turns)
 
     def of(self, states: Floats) -> Outlook:
         """The outlook of states (N, H + 1, 4 or more) of the rear axle, the first of them now."""

@@ -17,8 +17,8 @@ Floats = NDArray[np.float64]
 BACK_S = 0.5
 """NAVSIM compares plans that are so far apart."""
 
-ROLLING, LEAST_TURN, FASTEST_TURN = 0.5, 0.08, 1.0
-"""Who is slower, in m/s, does not turn; what is less or more, in rad/s, is noise."""
+ROLLING, FASTEST_TURN = 0.5, 1.0
+"""Who is slower, in m/s, does not turn; nobody turns faster, in rad/s: what is more is noise."""
 
 
 class _Made(NamedTuple):
@@ -55,10 +55,9 @@ class Memory:
         return None if self._reached else self._aim
 
     def turns(self, view: View) -> Floats:
-        """Yaw rates (A,) of the agents since the last tick, in rad/s; 0 where too little for a bend."""
+        """Yaw rates (A,) of the agents since the last tick, in rad/s."""
         rolls = np.abs(np.nan_to_num(view.agents.states[0, :, SPEED])) > ROLLING
-        bends = rolls & (np.abs(self._rates) > LEAST_TURN)
-        return np.where(bends, np.clip(self._rates, -FASTEST_TURN, FASTEST_TURN), 0.0)
+        return np.where(rolls, np.clip(self._rates, -FASTEST_TURN, FASTEST_TURN), 0.0)
 
     def earlier(self, view: View) -> Sequence[Earlier]:
         """The plan of a tick ago, and the one that NAVSIM compares with."""
