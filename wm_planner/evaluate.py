@@ -62,7 +62,8 @@ def recorded_run(
 def driving(
     scenarios: Annotated[list[Path], typer.Argument(help="folders and files of scenarios")],
     planner: Annotated[
-        list[str] | None, typer.Option(help="give several times; all that need no settings by default")
+        list[str] | None,
+        typer.Option(help="TYPE or TYPE,setting=value; all by default that need no settings"),
     ] = None,
     agents: Annotated[
         list[str] | None, typer.Option(help="replay: as recorded; idm: they react. Both by default")

@@ -22,8 +22,8 @@ from wm_planner.driving.planners.base import View
 
 Floats = NDArray[np.float64]
 
-CONSISTENCY = 4.0
-"""Weight of extended comfort beside those of PDM."""
+CONSISTENCY = 12.0
+"""Weight of extended comfort beside those of PDM, which add up to as much."""
 
 LIMITS_SHARE = 0.25
 """What is left away of the score by who is too fast all the time; nuPlan's weight is 4 of 16."""
@@ -126,9 +126,11 @@ class Outlook:
     def score(self) -> Floats:
         """What they are chosen by, higher is better, (N,)."""
         pdm, steps = self.pdm, self.drives.steps
-        kept = pdm.no_at_fault_collisions * pdm.drivable_area * pdm.driving_direction
-        weight = sum(WEIGHTS.values())
-        score = (weight * pdm.score + CONSISTENCY * self.consistent * kept) / (weight + CONSISTENCY)
+        rules = (pdm.no_at_fault_collisions, pdm.drivable_area, pdm.driving_direction)
+        kept, weight, extra = np.prod(rules, axis=0), sum(WEIGHTS.values()), self.prospect.consistency
+        score = (weight * pdm.score + extra * self.consistent * kept) / (weight + extra)
+        if not kept.any():  # as on a start off the road: who gets on, and breaks as little as possible
+            score = np.mean(rules, axis=0) * pdm.progress_m / max(pdm.progress_m.max(), 1.0)
         score /= 1 + self.shortfall_m / GOAL_M
         score *= 1 - LIMITS_SHARE * np.minimum(self.overspeed / OVERSPEED, 1.0)
         score *= np.where(self.runs_red, RED, 1.0) * (1 - ROOM * self.cramped)
@@ -143,6 +145,7 @@ class Prospect:
         horizon: steps of proposals.
         aim: the goals; None once they are reached.
         earlier: plans of moments ago, each with how many steps ago it was made.
+        consistency: weight of extended comfort beside those of PDM.
         turns: yaw rates of the agents, (A,), in rad/s; None if they drive straight on.
     """
 
@@ -153,9 +156,10 @@ class Prospect:
         aim: Aim | None = None,
         earlier: Sequence[Earlier] = (),
         turns: Floats | None = None,
+        consistency: float = CONSISTENCY,
     ) -> None:
         self.view, self.horizon, self.aim = view, horizon, aim
-        self.earlier = tuple(earlier)
+        self.earlier, self.consistency = tuple(earlier), consistency
         self._turns = np.zeros(len(view.agents.kinds)) if turns is None else turns
         self._last: tuple[Mapping[str, Floats], Outlook] | None = None
 

@@ -17,7 +17,7 @@ from wm_planner.costs.base import Context, Rollout, WeightedCost
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.pdm_closed import HARDEST, SLOW, SOON_S, PDMClosed, braking, driven
 from wm_planner.driving.proposals import proposals
-from wm_planner.driving.prospect import Prospect
+from wm_planner.driving.prospect import CONSISTENCY, Prospect
 from wm_planner.driving.tracker import Tracker
 from wm_planner.driving.tracks import SPEED
 from wm_planner.driving.vehicle import STEERING
@@ -44,7 +44,7 @@ COSTS: tuple[dict[str, Any], ...] = (
 
 _SEARCH: dict[str, Any] = {
     "horizon": 40,
-    "samples": 48,
+    "samples": 32,
     "elites": 8,
     "iterations": 2,
     "init_std": 0.12,
@@ -72,6 +72,7 @@ class CEMDriver:
             search: the planner, `{type: cem, ...}`; its horizon is that of the plans.
             costs: of the search, in place of COSTS.
             extra: costs that count at the choice as well.
+            consistency: weight of extended comfort beside PDM's score, whose weights add up to 12.
             rules: PDM-Closed, whose proposals are among those that are judged.
             seed: with the step it is the seed of the search.
         """
@@ -79,6 +80,7 @@ class CEMDriver:
         search: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "cem", **_SEARCH})
         costs: tuple[dict[str, Any], ...] = COSTS
         extra: tuple[dict[str, Any], ...] = ()
+        consistency: float = CONSISTENCY
         rules: PDMClosed.Config = PDMClosed.Config()
         seed: config.Seed = 0
 
@@ -100,7 +102,8 @@ class CEMDriver:
         """Poses of the rear axle, (H + 1, 3)."""
         self.memory.look(view)
         aim, earlier = self.memory.aim(view), self.memory.earlier(view)
-        prospect = Prospect(view, self.horizon, aim, earlier, self.memory.turns(view))
+        turns = self.memory.turns(view)
+        prospect = Prospect(view, self.horizon, aim, earlier, turns, self.config.consistency)
         poses = self.proposed(view, prospect)
         poses = np.concatenate([poses, self.refined(prospect, poses)[None]])
         states = driven(view, poses, self.config.rules.tracker)

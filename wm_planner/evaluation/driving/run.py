@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 from joblib import Parallel, delayed
 
+from wm_planner.config import put, setting
 from wm_planner.driving.drive import problems_of
 from wm_planner.driving.planners.base import DRIVERS
 from wm_planner.driving.readers import read_scenario
@@ -66,13 +67,19 @@ class Done(NamedTuple):
 def fitting(names: Sequence[str] | None) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Planners by name, and why others do not fit: of all that are registered those that need no settings.
 
+    Args:
+        names: a type each, its settings behind it: "cem,consistency=0,search.samples=64".
+
     Raises:
         ConfigError, PluginError: if one that was asked for cannot be built.
     """
     planners: dict[str, dict[str, Any]] = {}
     unfit: dict[str, str] = {}
     for name in names or DRIVERS.entries:
-        spec = {"type": name}
+        kind, *settings = name.split(",")
+        spec: dict[str, Any] = {"type": kind}
+        for each in settings:
+            put(spec, *setting(each))
         try:
             DRIVERS.build(spec, f"planner {name}")
         except (ConfigError, PluginError) as error:
