@@ -75,7 +75,8 @@ def world(xp=np, **changes):
     return rollout, xp.asarray(ACTIONS), Context(**(context | changes))
 
 
-DRIVING = "wm_planner.costs.driving"  # tests/test_driving_costs.py has these
+DRIVING = ("wm_planner.costs.driving", "wm_planner.planners.traffic_model")
+"""What reads traffic is tested in test_driving_costs.py and test_traffic_model.py."""
 
 
 def test_every_cost_of_the_registry_is_tested_here():
