@@ -2,47 +2,30 @@
 
 import numpy as np
 
-from wm_planner import config
-from wm_planner.costs.base import Array, Context, Rollout
-from wm_planner.costs.driving.imagined import REQUIRES, imagined
+from wm_planner.costs.base import Array
+from wm_planner.costs.driving.base import DrivingCost
 from wm_planner.driving.comfort import LIMITS
 from wm_planner.driving.metrics.navsim import changes
+from wm_planner.driving.prospect import Outlook
 
 
-class Comfort:
+class Comfort(DrivingCost):
     """By how much limits of comfort are exceeded, in shares of them, summed, at the worst moments.
 
     nuPlan's comfort is whether this is 0."""
 
-    class Config(config.Config, frozen=True, kw_only=True):
-        """Nothing to set: the weight of the term says all."""
-
-    requires = REQUIRES
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
-        seen = imagined(rollout, context)
+    def of(self, seen: Outlook) -> Array:
         felt = seen.drives.comfort()._asdict()
         above = [_above(felt[name], *limits) for name, limits in LIMITS.items()]
         return np.sum(above, axis=0)
 
 
-class PlanConsistency:
+class PlanConsistency(DrivingCost):
     """By how much plans differ from the ones before, in shares of NAVSIM's limits (EC), where above 1."""
 
-    class Config(config.Config, frozen=True, kw_only=True):
-        """Nothing to set: the weight of the term says all."""
-
     SLACK = 0.6  # of the limit, so that there is room for how a plan is driven
-    requires = REQUIRES
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
-        seen = imagined(rollout, context)
+    def of(self, seen: Outlook) -> Array:
         above = [
             np.maximum(share - self.SLACK, 0.0)
             for each in seen.prospect.earlier
