@@ -81,7 +81,7 @@ def fitting(names: Sequence[str] | None) -> tuple[dict[str, dict[str, Any]], dic
         for each in settings:
             put(spec, *setting(each))
         try:
-            DRIVERS.build(spec, f"planner {name}")
+            DRIVERS.build(spec, f"planner {kind}")
         except (ConfigError, PluginError) as error:
             if names:
                 raise
