@@ -79,6 +79,8 @@ models: data/panda_reach data/panda_reach_wall data/drive_bev
 	$(WM) train models/ac_jepa.py --data data/drive_bev --recipe birdseye --out runs/drive_bev
 	$(WM) export runs/drive_bev --out models/drive_bev
 
+DATA ?= ../shared/data
+DRIVERS := constant_velocity idm frenet pdm_closed cem mppi
 TWO_STAGES := horizon=2 --model models/panda_reach_vjepa2_ac --no-baselines --no-greedy
 
 tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_heldout
@@ -91,6 +93,7 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 	$(WM) bench prediction --data data/panda_reach_heldout --model models/panda_reach_vjepa2_ac
 	$(WM) bench energy --data data/panda_reach_heldout --model models/panda_reach_vjepa2_ac
 	$(WM) bench planners
+	$(WM) bench planners --peers
 	$(WM) bench search --log runs/search.jsonl
 	$(WM) bench physics --no-unmodified
 	$(WM) bench physics panda_pick --episodes 20
@@ -103,6 +106,9 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 	$(WM) bench loop
 	$(WM) bench pose
 	$(WM) bench driving
+	$(WM) eval driving $(DATA)/commonroad sim --out runs/driving --solutions runs/driving/solutions \
+		$(DRIVERS:%=--planner %) --planner cem,consistency=0
+	$(WM) bench commonroad runs/driving
 	$(WM) bench prediction --data data/drive_bev_heldout --model models/drive_bev --quantity speed
 	$(WM) bench prediction --data data/drive_bev_heldout --model models/drive_bev --quantity lead_gap
 	$(WM) bench surprise --scenarios data/traffic_heldout

@@ -32,8 +32,6 @@ from wm_planner.errors import NodeError
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
 
-ROLLING = 0.5  # m/s, from which the rate of yaw tells the steering
-
 
 class Driver(Node):
     class Params(Config, frozen=True, kw_only=True):
@@ -100,9 +98,8 @@ class Driver(Node):
         """The vehicle's state (6,); what odometry does not tell is as it was left."""
         centre = ego_state_of(odometry)
         state = self.vehicle.at_rear_axle(np.concatenate([centre, self.ego[4:]]))
-        if state[SPEED] > ROLLING:
-            turn = odometry.twist.twist.angular.z * self.vehicle.wheelbase_m / state[SPEED]
-            state[STEERING] = np.arctan(turn)
+        turn = odometry.twist.twist.angular.z
+        state[STEERING] = self.vehicle.steering_at(turn, state[SPEED], unknown=state[STEERING])
         return state
 
     def view(self, message: m.Message, stamp_ns: int) -> View:

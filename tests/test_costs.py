@@ -357,3 +357,8 @@ def test_build_costs_reads_weights_and_names():
 def test_costs_that_cannot_be_built_say_where_and_why(specs, reason):
     with pytest.raises(WmError, match=reason):
         build_costs(specs, "costs")
+
+
+def test_a_goal_on_no_patches_is_refused():
+    with pytest.raises(ConfigError, match="patches is empty"):
+        COSTS.build({"type": "latent_goal", "patches": []}, "costs")

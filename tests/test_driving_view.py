@@ -65,3 +65,13 @@ def test_a_map_without_a_problem_is_driven_along_the_route(scenario, bench, tmp_
     driver.node.scenario = replace(driver.node.scenario, problems=())
     driver.node.on_route(said["/route"], envelope())
     assert driver.node.drive.goal_s == pytest.approx(driver.node.drive.line.length)
+
+
+def test_who_turns_goes_round_the_bend_and_straight_on_from_there(scenario):
+    view = view_of(simulated(scenario))
+    forecast = view.forecast(40, np.array([0.4, 0.0]))
+    np.testing.assert_allclose(forecast.states[:, 1:], view.forecast(40).states[:, 1:], atol=1e-12)
+    yaw = forecast.states[:, 0, 2]
+    np.testing.assert_allclose(yaw[:26], 0.4 * DT * np.arange(26))
+    np.testing.assert_allclose(yaw[25:], 1.0)
+    np.testing.assert_allclose(forecast.states[25, 0, 1], 20.0 * (1 - np.cos(1.0)))  # a circle of 8 / 0.4 m

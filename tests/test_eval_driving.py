@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from wm_planner import cli, share
-from wm_planner.errors import WmError
+from wm_planner.errors import ConfigError, WmError
 from wm_planner.evaluation.driving.results import read_drives
+from wm_planner.evaluation.driving.run import fitting
 
 SCENARIOS = [str(share.find(f"sim/drive_{name}.xml")) for name in ("pedestrian", "slow_car")]
 
@@ -105,3 +106,14 @@ def test_a_run_is_still_read_back_by_its_folder():
     result = wm("nothing")
     assert "holds no episodes.mcap" in str(result.exception)
     assert str(wm("run", "nothing").exception) == str(result.exception)
+
+
+def test_a_planner_has_its_settings_behind_its_name():
+    planners, _ = fitting(["cem,consistency=0,seed=3", "pdm_closed,idm.gap=2", "idm"])
+    assert list(planners.values()) == [
+        {"type": "cem", "consistency": 0, "seed": 3},
+        {"type": "pdm_closed", "idm": {"gap": 2}},
+        {"type": "idm"},
+    ]
+    with pytest.raises(ConfigError, match=r"planner cem\.consistency: got nan"):
+        fitting(["cem,consistency=.nan"])

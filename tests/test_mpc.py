@@ -283,3 +283,15 @@ def test_shifting_keeps_the_horizon_of_any_number_of_plans():
     assert shifted(plans, 2).shape == (2, 4, 3)
     np.testing.assert_array_equal(shifted(plans, 0), plans)
     np.testing.assert_array_equal(shifted(plans, 9), np.repeat(plans[:, -1:], 4, axis=1))
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "a"])
+def test_seeds_that_are_none_are_refused(seed):
+    with pytest.raises(ConfigError, match="wanted a whole number, 0 or more"):
+        controller(Scripted(), seed=seed)
+    assert controller(Scripted(), seed=np.int64(3)).seed == 3
+
+
+def test_a_delay_that_is_no_number_is_refused():
+    with pytest.raises(ConfigError, match="delay_s is nan, wanted seconds"):
+        controller(Scripted()).tick(ORIGIN, Context(), 0, delay_s=float("nan"))

@@ -422,3 +422,8 @@ def test_every_planner_has_a_config_of_its_own():
     configs = [PLANNERS.load(name).Config for name in PLANNERS.entries]
     assert len(set(configs)) == len(configs)
     assert all(issubclass(config, PlannerConfig) for config in configs)
+
+
+def test_a_horizon_that_no_memory_holds_is_refused():
+    with pytest.raises(ConfigError, match="horizon is 100000, wanted 1 to 1000"):
+        build("icem", horizon=100_000)

@@ -244,3 +244,26 @@ def test_a_hugging_face_model_of_every_published_width_computes_what_ours_does(t
         filled = predictor(take(tokens, seen), seen, wanted)
     torch.testing.assert_close(tokens, out.last_hidden_state, atol=1e-5, rtol=0)
     torch.testing.assert_close(filled, out.predictor_output.last_hidden_state, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"model": torch.zeros(2)},
+        {"model": [1, 2]},
+        {"encoder": {0: torch.zeros(2)}},
+        {1: {"a": torch.zeros(2)}},
+    ],
+)
+def test_files_of_torch_that_hold_no_network_are_refused(tmp_path, state):
+    torch.save(state, tmp_path / "odd.pt")
+    with pytest.raises(BundleError, match="has no part 'encoder'"):
+        read(tmp_path / "odd.pt", "encoder")
+
+
+@pytest.mark.parametrize("norm", [None, torch.zeros(())])
+def test_a_network_without_blocks_is_none_of_v_jepa_2(tmp_path, norm):
+    arrays = {"a.weight": torch.zeros(2)} | ({} if norm is None else {"blocks.0.norm1.weight": norm})
+    torch.save({"encoder": arrays}, tmp_path / "other.pt")
+    with pytest.raises(BundleError, match="no network of V-JEPA 2"):
+        published_encoder(tmp_path / "other.pt", "encoder", PICTURE, 4)

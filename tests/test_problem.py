@@ -4,7 +4,7 @@ from point_mass import CostOf, PointMass, reach
 
 from wm_planner.costs.base import Context, WeightedCost
 from wm_planner.costs.latent import LatentGoal
-from wm_planner.errors import ConfigError
+from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners.problem import Problem
 
 
@@ -50,3 +50,10 @@ def test_a_cost_that_reads_what_no_context_has_is_refused():
     cost.requires = frozenset({"context:gaol"})
     with pytest.raises(ConfigError, match=r"requires 'context:gaol'.*did you mean 'context:goal'"):
         Problem(PointMass(), {"z": np.zeros((1, 2))}, [WeightedCost("own", cost)], Context())
+
+
+@pytest.mark.parametrize("shape", [(1,), (3,), (1, 2)])
+def test_a_last_action_of_another_robot_is_refused(shape):
+    costs = [WeightedCost("a", CostOf(lambda a: a[:, 0, 0]))]
+    with pytest.raises(ShapeError, match=r"last_action has shape .*, wanted \(2,\)"):
+        Problem(PointMass(), {"z": np.zeros((1, 2))}, costs, Context(last_action=np.zeros(shape)))

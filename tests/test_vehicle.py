@@ -93,3 +93,11 @@ def test_the_centre_lies_ahead_of_the_rear_axle_and_the_way_back_leads_there():
 def test_the_wrong_shape_is_named():
     with pytest.raises(ShapeError, match=r"states has shape \(4,\), wanted \(\.\.\., 6\)"):
         PACIFICA.step(np.zeros(4), np.zeros(2), DT)
+
+
+def test_a_rate_of_yaw_tells_the_steering_within_limits_and_only_of_who_rolls():
+    assert BMW_320I.yaw_rate(np.array([0, 0, 0, 8.0, 0, BMW_320I.steering_at(0.3, 8.0)])) == pytest.approx(
+        0.3
+    )
+    assert BMW_320I.steering_at(50.0, 1.0) == BMW_320I.steering
+    assert BMW_320I.steering_at(0.3, 0.4, unknown=0.1) == 0.1

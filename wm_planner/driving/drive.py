@@ -31,7 +31,6 @@ UNKNOWN_LIMIT = 15.0
 """Speed in m/s that is wanted where no limit is known; tuplan_garage's."""
 
 _ARRIVAL_M = 3.0  # around where a recorded ego ended
-_ROLLING = 0.5  # m/s, from which a rate of yaw tells the steering
 
 
 class Verdict(NamedTuple):
@@ -100,11 +99,9 @@ class Drive:
     @cached_property
     def start(self) -> Floats:
         """The vehicle's first state, (6,), at its rear axle."""
-        start, steering = self.problem.start, 0.0
-        if start.v > _ROLLING:
-            steering = float(np.arctan(start.yaw_rate * self.vehicle.wheelbase_m / start.v))
-        limit = self.vehicle.steering
-        state = np.array([*start.state, start.acceleration, np.clip(steering, -limit, limit)])
+        start = self.problem.start
+        steering = self.vehicle.steering_at(start.yaw_rate, start.v)
+        state = np.array([*start.state, start.acceleration, steering])
         return self.vehicle.at_rear_axle(state)
 
     def rollout(self, commands: Floats) -> tuple[Floats, Verdict]:

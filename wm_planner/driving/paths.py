@@ -50,6 +50,10 @@ class StopPoint:
     s: float
     lights: tuple[int, ...]
 
+    def closed(self, lights: Mapping[int, TrafficLight], step: int) -> bool:
+        """Whether one of its lights, by id, stops who still can at a step."""
+        return any(lights[light].colour(step) in STOPPING for light in self.lights)
+
 
 @dataclass(frozen=True, eq=False)
 class Path:
@@ -136,18 +140,22 @@ def lane_under(lanes: Lanes, pose: Floats) -> int:
 
 
 def red_ahead(
-    path: Path, front_s: float, speed: float, lights: Mapping[int, TrafficLight], step: int
+    path: Path,
+    front_s: float,
+    speed: float,
+    lights: Mapping[int, TrafficLight],
+    step: int,
+    braking: float = HARDEST_STOP,
 ) -> float:
     """The way in m from arc length `front_s` to the next light that stops; infinite where none does.
 
-    Who cannot brake any more with HARDEST_STOP passes.
+    Args:
+        speed: in m/s.
+        lights: by id.
+        braking: in m/s^2; who cannot stop with so much passes.
     """
-    free = [
-        stop.s - front_s
-        for stop in path.stops
-        if any(lights[light].colour(step) in STOPPING for light in stop.lights)
-    ]
-    return min((way for way in free if way > 0 and speed**2 < 2 * way * HARDEST_STOP), default=np.inf)
+    free = [stop.s - front_s for stop in path.stops if stop.closed(lights, step)]
+    return min((way for way in free if way > 0 and speed**2 < 2 * way * braking), default=np.inf)
 
 
 def _last_pose(points: Floats, states: Floats) -> Floats:

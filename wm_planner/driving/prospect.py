@@ -1,7 +1,8 @@
 """What drivers judge their proposals by at one tick: PDM's score, goals, limits, and the plan before.
 
 A proposal that breaks a rule of PDM counts nothing; the others are ranked by PDM's score and extended
-comfort, less where they exceed wanted speeds, touch anybody, or will not arrive.
+comfort, less where they exceed wanted speeds, run red lights, leave others little room, touch anybody, or
+will not arrive.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,13 +30,15 @@ LIMITS_SHARE = 0.25
 """What is left away of the score by who is too fast all the time; nuPlan's weight is 4 of 16."""
 
 RED = 0.05
-"""Left of the score of who runs a red light that could be kept."""
+"""Left of the score of who runs a red light."""
 
 ROOM = 0.3
-"""Left away of the score of who would meet somebody in ROOM_STEPS, at the speeds of just now."""
+"""Left away of the score of who would, from now on, meet somebody by the last of ROOM_STEPS."""
 
 ROOM_STEPS, ROOM_ASKED = np.array([12, 16, 20]), 20
-"""PDM asks for 0.9 s: less than it takes others to surprise. Asked for so many steps from now on."""
+"""Steps of 0.1 s, as LATER's, that a proposal keeps its velocity for, and its first moments that are asked.
+
+PDM looks 0.9 s ahead: less than it takes others to surprise."""
 
 TOUCHED = 0.1
 """Left of the score of who touches somebody at once, whoever is to blame; more the later it is."""
@@ -85,7 +88,7 @@ class Outlook:
 
     @cached_property
     def cramped(self) -> Floats:
-        """Share of the next moments from which on somebody would be met before long, (N,)."""
+        """Share of the first ROOM_ASKED moments that comes after one with too little room, (N,), 0 to 1."""
         others = self.prospect.others.window(0, ROOM_ASKED + int(ROOM_STEPS[-1]))
         begun = np.zeros((self.drives.count, len(others.kinds)), np.bool_)
         step = imminent(self.drives, others, self.prospect.view.drive.situation, begun, ROOM_STEPS)
@@ -93,12 +96,13 @@ class Outlook:
 
     @cached_property
     def runs_red(self) -> NDArray[np.bool_]:
-        """Whether the front crosses the stop line of a light that is red then, (N,)."""
+        """Whether the front crosses a stop line while one of its lights stops who still can, (N,)."""
         view, runs = self.prospect.view, np.zeros(self.drives.count, np.bool_)
+        steps = range(view.step + 1, view.step + self.drives.steps)
         front = self.projection.s + view.vehicle.length_m / 2
         for stop in view.path.stops:
             crossing = (front[:, :-1] <= stop.s) & (front[:, 1:] > stop.s)
-            runs |= (crossing & view.stopped(stop, self.drives.steps)[1:]).any(axis=1)
+            runs |= (crossing & [stop.closed(view.lights, step) for step in steps]).any(axis=1)
         return runs
 
     @cached_property

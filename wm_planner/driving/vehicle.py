@@ -20,6 +20,10 @@ Floats = NDArray[np.float64]
 ACCELERATION, STEERING = 4, 5  # columns of a state, behind those of a track
 
 
+ROLLING = 0.5
+"""Speed in m/s from which a rate of yaw tells the steering."""
+
+
 class Vehicle(config.Config, frozen=True, kw_only=True):
     """A vehicle.
 
@@ -88,6 +92,16 @@ class Vehicle(config.Config, frozen=True, kw_only=True):
     def yaw_rate(self, states: Floats) -> Floats:
         """Of states (..., 6), in rad/s."""
         return np.asarray(states[..., SPEED] * np.tan(states[..., STEERING]) / self.wheelbase_m)
+
+    def steering_at(self, yaw_rate: float, speed: float, unknown: float = 0.0) -> float:
+        """The angle in rad that turns by `yaw_rate` rad/s at a speed in m/s, within the limits.
+
+        `unknown` where the vehicle hardly rolls: there a rate of yaw tells nothing.
+        """
+        if speed <= ROLLING:
+            return unknown
+        angle = float(np.arctan(yaw_rate * self.wheelbase_m / speed))
+        return float(np.clip(angle, -self.steering, self.steering))
 
     def highest_acceleration(self, speed: Floats) -> Floats:
         """What the engine gives at a speed, in m/s^2."""

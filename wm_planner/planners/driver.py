@@ -63,6 +63,11 @@ class CEMDriver:
     Args:
         extra: costs beside those of the configuration, such as the latent cost of a learned model. They count
             in the search, and, times their weight, against the score at the choice.
+
+    Attributes:
+        terms: of the last plan of the search, unweighted, by name.
+        outlook: on all that the last choice was made from, PDM-Closed's fifteen first.
+        chosen: which of them it was.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):

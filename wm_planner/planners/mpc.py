@@ -100,7 +100,7 @@ class RecedingHorizon:
                 f"replan_every is {config.replan_every}, the planner's horizon {planner.horizon}: "
                 "lower replan_every or raise the horizon, or the actions run out"
             )
-        if not isinstance(seed, int) or seed < 0:
+        if not isinstance(seed, int | np.integer) or seed < 0:
             raise ConfigError(f"seed is {seed!r}, wanted a whole number, 0 or more")
         self.config = config
         self.planner = planner

@@ -95,10 +95,8 @@ def read(path: str | Path, part: str) -> Weights:
         parts, left_over = _hugging_face(_safetensors(file))
     else:
         state = _torch(file)
-        parts, left_over = (
-            (_of_run(state["model"]) if _is_network(state.get("model")) else _of_reference(state)),
-            (),
-        )
+        model, left_over = state.get("model"), ()
+        parts = _of_run(model) if _is_network(model) else _of_reference(state)
     if part not in parts:
         raise BundleError(f"{file} has no part '{part}', {did_you_mean(part, parts)}")
     return Weights(f"{file}: {part}", parts[part], left_over)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.forecasts import constant_turn, constant_velocity
 from wm_planner.driving.metrics.others import Others
-from wm_planner.driving.paths import STOPPING, Path, StopPoint
+from wm_planner.driving.paths import Path
 from wm_planner.driving.road import TrafficLight
 from wm_planner.driving.vehicle import Vehicle
 from wm_planner.plugins import Registry
@@ -74,12 +74,6 @@ class View:
     def now(self) -> Others:
         """Everybody and everything that is there."""
         return self.agents.beside(self.drive.standing.window(self.step, 1)).seen()
-
-    def stopped(self, stop: StopPoint, steps: int) -> NDArray[np.bool_]:
-        """In which of the steps from now on a light of `stop` stops who still can, (steps,)."""
-        lights = [self.lights[light] for light in stop.lights]
-        times = range(self.step, self.step + steps)
-        return np.array([any(light.colour(step) in STOPPING for light in lights) for step in times])
 
     def forecast(self, steps: int, turns: Floats | None = None) -> Others:
         """The same now and `steps` more steps: agents keep their velocity, as in PDM.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.boxes import boxes
 from wm_planner.driving.corridor import Corridor
-from wm_planner.driving.paths import STOPPING
+from wm_planner.driving.paths import red_ahead
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.tracks import SPEED
 from wm_planner.driving.traffic import IDM, advanced
@@ -42,11 +42,12 @@ def followed(view: View, policies: Policies, idm: IDM, horizon: int) -> Floats:
     seen = _seen(view, horizon)
     s = np.full(len(policies.share), float(path.line.project(vehicle.centred(view.ego)[:2]).s))
     speed = np.full_like(s, max(float(view.ego[SPEED]), 0.0))
-    reds = _reds(view, float(s[0]) + vehicle.length_m / 2, float(speed[0]), idm.hardest_braking)
+    front = float(s[0]) + vehicle.length_m / 2
+    red_s = front + red_ahead(path, front, float(speed[0]), view.lights, view.step, idm.hardest_braking)
     places = [s]
     for step in range(horizon):
         gap, leader = _leader(seen, step, s, policies.offset, vehicle.length_m, vehicle.width_m)
-        red = reds - s - vehicle.length_m / 2
+        red = red_s - s - vehicle.length_m / 2
         gap, leader = np.minimum(gap, red), np.where(red < gap, 0.0, leader)
         wanted = policies.share * path.wanted_by(s, speed)
         s, speed = advanced(s, speed, idm.accelerations(speed, gap, leader, wanted), view.dt)
@@ -85,13 +86,3 @@ def _leader(
     nearest, rows = gaps.argmin(axis=1), np.arange(len(s))
     gap = gaps[rows, nearest]
     return gap, np.where(np.isfinite(gap), np.maximum(seen.speed[step, nearest], 0.0), 0.0)
-
-
-def _reds(view: View, front_s: float, speed: float, braking: float) -> float:
-    """Arc length of the next stop line that is red and can be kept; infinite where there is none."""
-    stops = [
-        stop.s
-        for stop in view.path.stops
-        if any(view.lights[light].colour(view.step) in STOPPING for light in stop.lights)
-    ]
-    return min((s for s in stops if s > front_s and speed**2 < 2 * (s - front_s) * braking), default=np.inf)

@@ -68,7 +68,7 @@ def fitting(names: Sequence[str] | None) -> tuple[dict[str, dict[str, Any]], dic
     """Planners by name, and why others do not fit: of all that are registered those that need no settings.
 
     Args:
-        names: a type each, its settings behind it: "cem,consistency=0,search.samples=64".
+        names: a type each, its settings behind it: "cem,consistency=0", "pdm_closed,idm.gap=2".
 
     Raises:
         ConfigError, PluginError: if one that was asked for cannot be built.
