@@ -19,7 +19,11 @@ FASTER, SLOWER = 1.5, 2.5
 _YAW_M = 20.0  # what a rad beside the goal's range counts as
 _WAITING_M = 0.2  # what it counts as not to have arrived yet
 
+_MARGIN, _MARGIN_MPS = 0.2, 0.3  # inside what is asked for: a share of it, and at most so much
+_NEAR_M = 60.0  # from here on it counts to be beside the goal
+
 _APART_M = 0.5  # samples of the line
+_SIDEWAYS_M = np.arange(0.0, 8.0, 0.25)  # and beside it
 
 
 class Target(NamedTuple):
@@ -29,12 +33,14 @@ class Target(NamedTuple):
         goal: what is asked for.
         low, high: arc lengths between which the line is in it, in m; infinite where it is no place.
         d: how far to the left of the line it is entered, in m; 0 where the line leads through.
+        room: how far to either side of that it still is, in m.
     """
 
     goal: Goal
     low: float
     high: float
-    d: float
+    d: float = 0.0
+    room: float = np.inf
 
 
 class Aim:
@@ -80,10 +86,10 @@ class Aim:
         if goal.yaw is not None:
             middle, half = np.mean(goal.yaw), 0.5 * (goal.yaw[1] - goal.yaw[0])
             turn = np.angle(np.exp(1j * (centres[..., YAW] - middle)))
-            wrong += _YAW_M * np.maximum(np.abs(turn) - half, 0.0)
+            wrong += _YAW_M * np.maximum(np.abs(turn) - half * (1 - _MARGIN), 0.0)
         if goal.v is not None:
-            v = centres[..., SPEED]
-            wrong += np.maximum(goal.v[0] - v, 0.0) + np.maximum(v - goal.v[1], 0.0)
+            v, (low, high) = centres[..., SPEED], _speeds(goal.v)
+            wrong += np.maximum(low - v, 0.0) + np.maximum(v - high, 0.0)
         return np.asarray(np.where(there, wrong, np.inf).min(axis=1))
 
     def _after(self, target: Target, centres: Floats, step: int) -> Floats:
@@ -94,8 +100,8 @@ class Aim:
         v, dt = np.maximum(centres[:, end, SPEED], 0.0), self.drive.scenario.dt
         soonest, latest = (max(when - step - end, 0) * dt for when in (first, last))
         missed = _WAITING_M + self._place_missed(target, s, v, soonest, latest)
-        if target.d:
-            missed += np.abs(d - target.d) * np.clip(1 - (target.low - s) / 60.0, 0.0, 1.0)
+        beside = np.maximum(np.abs(d - target.d) - target.room, 0.0)
+        missed += beside * np.clip(1 - (target.low - s) / _NEAR_M, 0.0, 1.0)
         return np.asarray(missed + _speed_missed(target, s, v, latest))
 
     def _place_missed(self, target: Target, s: Floats, v: Floats, soonest: float, latest: float) -> Floats:
@@ -111,26 +117,37 @@ class Aim:
     def _target(self, goal: Goal) -> Target:
         outlines = list(self.drive.scenario.outlines(goal))
         if not outlines:
-            return Target(goal, -np.inf, np.inf, 0.0)
+            return Target(goal, -np.inf, np.inf)
         s = np.append(np.arange(0.0, self.drive.line.length + 1.0, _APART_M), self.drive.line.length + 1.0)
-        inside = np.flatnonzero(Polygons(outlines).contain(self.line.poses(s)[:, :2]))
+        area = Polygons(outlines)
+        inside = np.flatnonzero(area.contain(self.line.poses(s)[:, :2]))
         if len(inside):
             start = float(self.line.project([self.drive.problem.start.x, self.drive.problem.start.y]).s)
             ahead = inside[s[inside] >= start - 1.0]
             inside = ahead if len(ahead) else inside
             breaks = np.flatnonzero(np.diff(inside) > 1)
-            last = inside[breaks[0]] if len(breaks) else inside[-1]
-            return Target(goal, float(s[inside[0]]), float(s[last]), 0.0)
+            low, high = s[inside[0]], s[inside[breaks[0]] if len(breaks) else inside[-1]]
+            sides = np.stack([_SIDEWAYS_M, -_SIDEWAYS_M])
+            held = area.contain(self.line.poses(np.full(sides.shape, (low + high) / 2), sides)[..., :2])
+            room = _SIDEWAYS_M[held.all(axis=0).cumprod().sum() - 1]
+            return Target(goal, float(low), float(high), room=float(room))
         s_at, d_at, _ = self.line.project(np.concatenate(outlines))
         middle = self.line.project(np.mean(outlines[0], axis=0)).d
-        return Target(goal, float(s_at.min()), float(s_at.max()), float(middle) or float(d_at.mean()))
+        d = float(middle) or float(d_at.mean())
+        return Target(goal, float(s_at.min()), float(s_at.max()), d, room=0.0)
+
+
+def _speeds(asked: tuple[float, float]) -> tuple[float, float]:
+    """Those to aim at."""
+    margin = min(_MARGIN_MPS, _MARGIN * (asked[1] - asked[0]))
+    return asked[0] + margin, asked[1] - margin
 
 
 def _speed_missed(target: Target, s: Floats, v: Floats, latest: float) -> Floats:
     """By how much one must be too fast or too slow at the place: in m of way, and m/s of time."""
     if target.goal.v is None:
         return np.zeros_like(s)
-    low, high = (max(each, 0.0) for each in target.goal.v)
+    low, high = (max(each, 0.0) for each in _speeds(target.goal.v))
     way = np.maximum(target.high - s, 0.0)
     missed = np.zeros_like(s)
     for off, rate, over in ((v - high, SLOWER, v**2 - high**2), (low - v, FASTER, low**2 - v**2)):

@@ -124,7 +124,7 @@ def recorded_path(states: Floats, lanes: Lanes, speed: float) -> Path | None:
 
 def lane_path(lane: int, lanes: Lanes) -> Path:
     """The path along a lane by index, and straight on."""
-    return Path.along(_centres(lanes, lane), lanes)
+    return Path.along(centres(lanes, lane), lanes)
 
 
 def lane_under(lanes: Lanes, pose: Floats) -> int:
@@ -171,14 +171,14 @@ def _onward(pose: Floats, lanes: Lanes) -> Floats:
     lane = lane_under(lanes, pose)
     if lane == NOWHERE:
         return ahead[None]
-    line = Centreline(_centres(lanes, lane))
+    line = Centreline(centres(lanes, lane))
     there = line.project(pose[:2])
     s = np.arange(float(there.s) + 2.0, line.length, 2.0)
     aside = float(there.d) * np.clip(1 - (s - float(there.s)) / _RETURN_M, 0.0, 1.0)
     return np.concatenate([ahead[None], line.poses(s, aside)[:, :2]])
 
 
-def _centres(lanes: Lanes, lane: int) -> Floats:
+def centres(lanes: Lanes, lane: int) -> Floats:
     """The centres (P, 2) of a lane and of those after it."""
     return np.concatenate([lanes[each].centre for each in onward(lanes, [lane], _ONWARD_M)])
 

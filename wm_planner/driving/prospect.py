@@ -11,15 +11,19 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.driving import collision
 from wm_planner.driving.aim import Aim
 from wm_planner.driving.centreline import Projection
+from wm_planner.driving.comfort import Comfort, within_limits
+from wm_planner.driving.lane_keeping import LaneKeeping
 from wm_planner.driving.metrics.contacts import first_hits
 from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.metrics.navsim import Earlier, extended_comfort
+from wm_planner.driving.metrics.navsim import Earlier, alike, changes, with_history
 from wm_planner.driving.metrics.nuplan import OVERSPEED
 from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.metrics.pdm import LATER, PDM, WEIGHTS, imminent, pdm_score
 from wm_planner.driving.planners.base import View
+from wm_planner.driving.tracks import SPEED, YAW
 
 Floats = NDArray[np.float64]
 
@@ -40,16 +44,29 @@ ROOM_STEPS, ROOM_ASKED = np.array([12, 16, 20]), 20
 
 PDM looks 0.9 s ahead: less than it takes others to surprise."""
 
+ROUGH = 0.125
+"""Left away of the score of who leaves nuPlan's limits of comfort; nuPlan's weight is 2 of 16."""
+
+FACED, BEYOND = 0.3, np.arange(2, 31, 2)
+"""Left away of the score of who would go on into oncoming traffic; steps after the horizon that are asked."""
+
+CORNERED, TURN_OUT_M = 0.3, 8.0
+"""Left away of the score of who ends up right behind what stands in the way; one turns out from so far."""
+
 TOUCHED = 0.1
 """Left of the score of who touches somebody at once, whoever is to blame; more the later it is."""
 
 GOAL_M = 4.0
 """Missing the goal by so much halves the score."""
 
+ONCOMING = 1.0
+"""Speed against the path, in m/s, of who comes towards the ego."""
+
 BEND = 0.2
 """Yaw rate in rad/s from which on somebody is in a bend; who changes lanes turns by less."""
 
 _TIE = 1e-3
+_REACH_M, _FASTEST = 30.0, 4.0  # m and m/s^2: who is beyond what can be reached so is not looked at
 
 
 class Outlook:
@@ -89,10 +106,45 @@ class Outlook:
     @cached_property
     def cramped(self) -> Floats:
         """Share of the first ROOM_ASKED moments that comes after one with too little room, (N,), 0 to 1."""
-        others = self.prospect.others.window(0, ROOM_ASKED + int(ROOM_STEPS[-1]))
+        others = self.prospect.others.window(0, ROOM_ASKED + int(ROOM_STEPS[-1])).agents()
         begun = np.zeros((self.drives.count, len(others.kinds)), np.bool_)
         step = imminent(self.drives, others, self.prospect.view.drive.situation, begun, ROOM_STEPS)
         return np.asarray(1 - np.minimum(step, ROOM_ASKED) / ROOM_ASKED)
+
+    @cached_property
+    def faced(self) -> Floats:
+        """How soon after the horizon they meet who comes towards them, (N,), from 0, never, to 1.
+
+        They go on along the path at their last speed.
+        """
+        prospect, path, last = self.prospect, self.prospect.view.path.line, self.drives.steps - 1
+        others = prospect.others.window(last, int(BEYOND[-1]) + 1)
+        along = path.project(np.nan_to_num(others.states[0, :, :2])).yaw
+        towards = np.cos(others.states[0, :, YAW] - along) * others.states[0, :, SPEED] < -ONCOMING
+        if not towards.any():
+            return np.zeros(self.drives.count)
+        s, d = self.projection.s[:, -1:], self.projection.d[:, -1:]
+        ahead = path.poses(s + self.drives.speed[:, -1:] * self.drives.dt * BEYOND, d)
+        there = others.states[BEYOND][:, towards, :3]
+        hit = collision.first_hits(ahead, self.drives.vehicle.size, there, others.sizes[towards])
+        return np.asarray(1 - hit.min(axis=1) / len(BEYOND))
+
+    @cached_property
+    def rough(self) -> Floats:
+        """Share of nuPlan's limits of comfort that is left from now on, after how the ego came here, (N,)."""
+        lived = self.prospect.lived
+        felt = [each[:, len(lived) :] for each in with_history(self.drives, lived)]
+        return np.asarray(1 - np.mean(list(within_limits(Comfort(*felt)).values()), axis=0))
+
+    @cached_property
+    def cornered(self) -> Floats:
+        """How much of TURN_OUT_M misses at the end to what stands in the way, (N,), 0 to 1."""
+        seen, vehicle = self.prospect.view.standing, self.prospect.view.vehicle
+        s, d = self.projection.s[:, -1:], self.projection.d[:, -1:]
+        gap = seen.s - seen.half_length - s - vehicle.length_m / 2
+        ahead = (gap > -vehicle.length_m) & (np.abs(seen.d - d) < seen.half_width + vehicle.width_m / 2)
+        gap = np.where(ahead, gap, np.inf).min(axis=1, initial=np.inf)
+        return np.asarray(np.clip(1 - gap / TURN_OUT_M, 0.0, 1.0))
 
     @cached_property
     def runs_red(self) -> NDArray[np.bool_]:
@@ -121,9 +173,14 @@ class Outlook:
         return np.asarray(np.maximum(self.drives.speed - wanted, 0.0).mean(axis=1))
 
     @cached_property
+    def changed(self) -> list[list[Floats]]:
+        """How much they differ from each of the plans before; see `navsim.changes`."""
+        return [changes(self.drives, each) for each in self.prospect.earlier]
+
+    @cached_property
     def consistent(self) -> Floats:
         """Share of the plans before that they feel like, (N,); 1 without any."""
-        shares = [extended_comfort(self.drives, each) for each in self.prospect.earlier]
+        shares = [alike(changed) for changed in self.changed]
         return np.mean(shares, axis=0) if shares else np.ones(self.drives.count)
 
     @cached_property
@@ -137,7 +194,9 @@ class Outlook:
             score = np.mean(rules, axis=0) * pdm.progress_m / max(pdm.progress_m.max(), 1.0)
         score /= 1 + self.shortfall_m / GOAL_M
         score *= 1 - LIMITS_SHARE * np.minimum(self.overspeed / OVERSPEED, 1.0)
+        score *= 1 - ROUGH * (0.5 * (self.rough > 0) + 0.5 * self.rough)
         score *= np.where(self.runs_red, RED, 1.0) * (1 - ROOM * self.cramped)
+        score *= (1 - CORNERED * self.cornered) * (1 - FACED * self.faced)
         score *= TOUCHED + (1 - TOUCHED) * self.hit_step / steps
         return np.asarray(score + _TIE * np.minimum(self.hit_step, pdm.collision_step) / steps)
 
@@ -151,6 +210,8 @@ class Prospect:
         earlier: plans of moments ago, each with how many steps ago it was made.
         consistency: weight of extended comfort beside those of PDM.
         turns: yaw rates of the agents, (A,), in rad/s; None if they drive straight on.
+        lived: states of the ego's centre until now, (L, 6).
+        lanes: tells who keeps to which lane; None if nobody does.
     """
 
     def __init__(
@@ -160,18 +221,29 @@ class Prospect:
         aim: Aim | None = None,
         earlier: Sequence[Earlier] = (),
         turns: Floats | None = None,
+        lived: Floats | None = None,
+        lanes: LaneKeeping | None = None,
         consistency: float = CONSISTENCY,
     ) -> None:
         self.view, self.horizon, self.aim = view, horizon, aim
         self.earlier, self.consistency = tuple(earlier), consistency
+        self.lived = np.zeros((0, view.ego.size)) if lived is None else lived
         self._turns = np.zeros(len(view.agents.kinds)) if turns is None else turns
+        self._lanes = lanes
         self._last: tuple[Mapping[str, Floats], Outlook] | None = None
 
     @cached_property
     def others(self) -> Others:
-        """Everybody, for as long as the scores look ahead: straight on, or round a bend."""
-        steps = max(self.horizon + int(LATER[-1]), ROOM_ASKED + int(ROOM_STEPS[-1]))
-        return self.view.forecast(steps, np.where(np.abs(self._turns) > BEND, self._turns, 0.0))
+        """Everybody, for as long as the scores look ahead: along lanes, straight on, or round a bend."""
+        steps = self.horizon + int(max(LATER[-1], BEYOND[-1]))
+        bends, kept = np.where(np.abs(self._turns) > BEND, self._turns, 0.0), None
+        if self._lanes is not None:
+            agents, dt = self.view.agents, self.view.dt
+            kept = self._lanes.forecast(agents.bodies, agents.states[0], self._turns, dt, steps)
+        found = self.view.forecast(steps, bends, kept)
+        time = self.view.dt * np.arange(steps + 1)
+        reach = _REACH_M + max(float(self.view.ego[SPEED]), 0.0) * time + 0.5 * _FASTEST * time**2
+        return found.within(self.view.ego[:2], reach)
 
     @cached_property
     def turning(self) -> Others:

@@ -107,8 +107,9 @@ class CEMDriver:
         """Poses of the rear axle, (H + 1, 3)."""
         self.memory.look(view)
         aim, earlier = self.memory.aim(view), self.memory.earlier(view)
-        turns = self.memory.turns(view)
-        prospect = Prospect(view, self.horizon, aim, earlier, turns, self.config.consistency)
+        turns, lived = self.memory.turns(view), self.memory.lived()
+        lanes, consistency = self.memory.lanes, self.config.consistency
+        prospect = Prospect(view, self.horizon, aim, earlier, turns, lived, lanes, consistency)
         poses = self.proposed(view, prospect)
         poses = np.concatenate([poses, self.refined(prospect, poses)[None]])
         states = driven(view, poses, self.config.rules.tracker)
@@ -122,7 +123,7 @@ class CEMDriver:
     def proposed(self, view: View, prospect: Prospect) -> Floats:
         """Poses (N, H + 1, 3): those of PDM-Closed first."""
         rules = self.rules.proposals(view)
-        more = proposals(view, prospect.aim, self.horizon, self.config.rules.idm)
+        more = proposals(view, prospect.others, prospect.aim, self.horizon, self.config.rules.idm)
         return np.concatenate([rules, more, *self.memory.plans(view)])
 
     def refined(self, prospect: Prospect, poses: Floats) -> Floats:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.aim import Aim
 from wm_planner.driving.drive import Drive
+from wm_planner.driving.lane_keeping import LaneKeeping
 from wm_planner.driving.metrics.navsim import Earlier
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.tracks import SPEED, YAW
@@ -17,8 +18,14 @@ Floats = NDArray[np.float64]
 BACK_S = 0.5
 """NAVSIM compares plans that are so far apart."""
 
+LIVED_S = 1.5
+"""What has been felt so long ago has no part in what will be."""
+
 ROLLING, FASTEST_TURN = 0.5, 1.0
 """Who is slower, in m/s, does not turn; nobody turns faster, in rad/s: what is more is noise."""
+
+NEWEST = 3
+"""Ticks whose median is a yaw rate: recorded headings are noisy."""
 
 
 class _Made(NamedTuple):
@@ -28,36 +35,55 @@ class _Made(NamedTuple):
 
 
 class Memory:
-    """Of one drive; another one, or a step that does not follow, and all is forgotten."""
+    """Of one drive; another one, or a step that does not follow, and all is forgotten.
+
+    Attributes:
+        lanes: who keeps to which lane.
+    """
 
     def __init__(self) -> None:
         self._drive: Drive | None = None
         self._made: list[_Made] = []
+        self._lived: list[Floats] = []
         self._yaws: dict[int, float] = {}
+        self._rates: dict[int, list[float]] = {}
 
     def look(self, view: View) -> None:
         """Take a new view in."""
         if self._drive is not view.drive:
             self._drive, self._aim, self._reached = view.drive, Aim(view.drive), False
-            self._made, self._yaws, self._rates = [], {}, np.zeros(0)
+            self.lanes = LaneKeeping(view.drive.situation.lanes)
+            self._made, self._lived = [], []
         if self._made and view.step != self._made[-1].step + 1:
-            self._made, self._reached = [], False
+            self._made, self._lived, self._reached = [], [], False
+        self._turn(view)
+        centre = view.vehicle.centred(view.ego)
+        self._lived = [*self._lived[-round(LIVED_S / view.dt) :], centre]
+        self._reached |= bool(self._aim.arrived(centre[None, None, :4], view.step)[0])
+
+    def _turn(self, view: View) -> None:
+        """Follow how everybody turns."""
         yaws = dict(zip(view.agents.bodies.tolist(), view.agents.states[0, :, YAW].tolist(), strict=True))
-        before = self._yaws if self._made else {}
-        turned = np.array([yaw - before.get(body, yaw) for body, yaw in yaws.items()], np.float64)
-        self._rates = np.angle(np.exp(1j * np.nan_to_num(turned))) / view.dt
+        if not self._made:
+            self._yaws, self._rates = {}, {}
+        for body, yaw in yaws.items():
+            turned = float(np.angle(np.exp(1j * np.nan_to_num(yaw - self._yaws.get(body, yaw))))) / view.dt
+            self._rates[body] = [*self._rates.get(body, [])[1 - NEWEST :], turned]
         self._yaws = yaws
-        centre = view.vehicle.centred(view.ego)[None, None, :4]
-        self._reached |= bool(self._aim.arrived(centre, view.step)[0])
 
     def aim(self, view: View) -> Aim | None:
         """The goals; None once they are reached."""
         return None if self._reached else self._aim
 
+    def lived(self) -> Floats:
+        """How the ego's centre came here, (L, 6): the states of LIVED_S, without that of now."""
+        return np.reshape(self._lived[:-1], (-1, self._lived[-1].size))
+
     def turns(self, view: View) -> Floats:
-        """Yaw rates (A,) of the agents since the last tick, in rad/s."""
+        """Yaw rates (A,) of the agents, smoothed, in rad/s."""
         rolls = np.abs(np.nan_to_num(view.agents.states[0, :, SPEED])) > ROLLING
-        return np.where(rolls, np.clip(self._rates, -FASTEST_TURN, FASTEST_TURN), 0.0)
+        rates = np.array([np.median(self._rates[body]) for body in view.agents.bodies.tolist()], np.float64)
+        return np.where(rolls, np.clip(rates, -FASTEST_TURN, FASTEST_TURN), 0.0)
 
     def earlier(self, view: View) -> Sequence[Earlier]:
         """The plan of a tick ago, and the one that NAVSIM compares with."""

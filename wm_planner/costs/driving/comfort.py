@@ -5,7 +5,6 @@ import numpy as np
 from wm_planner.costs.base import Array
 from wm_planner.costs.driving.base import DrivingCost
 from wm_planner.driving.comfort import LIMITS
-from wm_planner.driving.metrics.navsim import changes
 from wm_planner.driving.prospect import Outlook
 
 
@@ -26,11 +25,7 @@ class PlanConsistency(DrivingCost):
     SLACK = 0.6  # of the limit, so that there is room for how a plan is driven
 
     def of(self, seen: Outlook) -> Array:
-        above = [
-            np.maximum(share - self.SLACK, 0.0)
-            for each in seen.prospect.earlier
-            for share in changes(seen.drives, each)
-        ]
+        above = [np.maximum(share - self.SLACK, 0.0) for changed in seen.changed for share in changed]
         return np.mean(above, axis=0) if above else np.zeros(seen.drives.count)
 
 

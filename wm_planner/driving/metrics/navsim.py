@@ -4,6 +4,7 @@ Source: NAVSIM 0811876 (1.1) and 0a380a9 (2.2). There the progress that is wante
 it is that of the recorded drive, or of IDM alone on the road. Columns of others compare only that far.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -143,7 +144,7 @@ def epdms(
         human: the recorded drive (N = 1) from the same state; None turns its filter off.
     """
     parts = _parts(drives, others, situation, expert, first_step)
-    parts["history_comfort"] = comfortable(_with_history(drives, history))
+    parts["history_comfort"] = comfortable(with_history(drives, history))
     if human is not None:
         for name, part in _parts(human, others, situation, expert, first_step).items():
             if part[0] == 0:
@@ -178,7 +179,22 @@ def extended_comfort(drives: Drives, earlier: Earlier) -> Floats:
     Raises:
         ShapeError: if the two have no step in common, or fit otherwise not.
     """
-    return np.asarray(np.all([share <= 1.0 for share in changes(drives, earlier)], axis=0), np.float64)
+    return alike(changes(drives, earlier))
+
+
+def alike(changed: Sequence[Floats]) -> Floats:
+    """Whether changes, in shares of CHANGES, (N,) each, stay within them, 0 or 1, (N,)."""
+    return np.asarray(np.all([share <= 1.0 for share in changed], axis=0), np.float64)
+
+
+def with_history(drives: Drives, history: Floats | None) -> Comfort:
+    """What passengers feel, (N, L + T) each, after a history (L, 4 or more) or none."""
+    if history is None:
+        return drives.comfort(NUPLAN)
+    past = np.broadcast_to(history, (drives.count, *np.shape(history)))
+    columns = min(past.shape[2], drives.states.shape[2])
+    states = np.concatenate([past[..., :columns], drives.states[..., :columns]], axis=1)
+    return Drives(states, drives.vehicle, drives.dt).comfort(NUPLAN)
 
 
 def changes(drives: Drives, earlier: Earlier) -> list[Floats]:
@@ -222,15 +238,6 @@ def _share(gained_m: Floats, kept: Floats, expert: Expert) -> Floats:
     most = np.maximum(gained_m * kept, expert.progress_m)
     share = np.clip(gained_m / np.maximum(most, STANDSTILL_M), 0.0, 1.0)
     return np.where(most > STANDSTILL_M, share, 1.0)
-
-
-def _with_history(drives: Drives, history: Floats | None) -> Comfort:
-    if history is None:
-        return drives.comfort(NUPLAN)
-    past = np.broadcast_to(history, (drives.count, *np.shape(history)))
-    columns = min(past.shape[2], drives.states.shape[2])
-    states = np.concatenate([past[..., :columns], drives.states[..., :columns]], axis=1)
-    return Drives(states, drives.vehicle, drives.dt).comfort(NUPLAN)
 
 
 def _changing(drives: Drives) -> dict[str, Floats]:

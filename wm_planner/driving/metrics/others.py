@@ -81,9 +81,21 @@ class Others:
 
     def seen(self) -> Self:
         """Those that are there at any of the steps."""
-        there = np.flatnonzero(np.isfinite(self.states[..., 0]).any(axis=0))
-        kinds = tuple(self.kinds[index] for index in there)
-        return type(self)(self.states[:, there], self.sizes[there], kinds, self.bodies[there])
+        return self._of(np.asarray(np.isfinite(self.states[..., 0]).any(axis=0)))
+
+    def agents(self) -> Self:
+        """Those that are no obstacles by their kind."""
+        return self._of(np.array([kind not in OBSTACLE_KINDS for kind in self.kinds], np.bool_))
+
+    def within(self, place: Floats, reach_m: Floats) -> Self:
+        """Those that at any step are no farther from a place (2,) than is `reach_m` at that step, (T,)."""
+        way = np.hypot(*np.moveaxis(self.states[..., :2] - place, -1, 0)) - np.hypot(*self.sizes.T) / 2
+        return self._of((way <= reach_m[:, None]).any(axis=0))
+
+    def _of(self, mask: NDArray[np.bool_]) -> Self:
+        rows = np.flatnonzero(mask)
+        kinds = tuple(self.kinds[row] for row in rows)
+        return type(self)(self.states[:, rows], self.sizes[rows], kinds, self.bodies[rows])
 
     def beside(self, more: Self) -> Self:
         """These boxes and more, known for as many steps."""

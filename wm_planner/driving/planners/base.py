@@ -8,11 +8,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.driving.boxes import boxes
+from wm_planner.driving.corridor import Corridor
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.forecasts import constant_turn, constant_velocity
 from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.paths import Path
 from wm_planner.driving.road import TrafficLight
+from wm_planner.driving.tracks import SPEED
 from wm_planner.driving.vehicle import Vehicle
 from wm_planner.plugins import Registry
 
@@ -75,15 +78,24 @@ class View:
         """Everybody and everything that is there."""
         return self.agents.beside(self.drive.standing.window(self.step, 1)).seen()
 
-    def forecast(self, steps: int, turns: Floats | None = None) -> Others:
+    @cached_property
+    def standing(self) -> Corridor:
+        """All that stands and is no agent, as the path sees it."""
+        found = self.drive.standing.window(self.step, 1)
+        return Corridor.of(self.path.line, boxes(found.states[0], found.sizes), found.states[0, :, SPEED])
+
+    def forecast(self, steps: int, turns: Floats | None = None, known: Floats | None = None) -> Others:
         """The same now and `steps` more steps: agents keep their velocity, as in PDM.
 
         Args:
             turns: yaw rates, (A,), in rad/s, that they keep for TURNING_S; they go straight on from there.
+            known: where some of them will be instead, (steps + 1, A, 4), NaN for the others.
         """
         coasting = self.agents.coasting(0, self.dt, steps)
         if turns is not None and turns.any():
             coasting = replace(coasting, states=turning(self.agents.states[0], turns, self.dt, steps))
+        if known is not None:
+            coasting = replace(coasting, states=np.where(np.isfinite(known), known, coasting.states))
         return coasting.beside(self.drive.standing.window(self.step, steps + 1)).seen()
 
 

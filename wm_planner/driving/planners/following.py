@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.boxes import boxes
 from wm_planner.driving.corridor import Corridor
+from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.paths import red_ahead
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.tracks import SPEED
@@ -36,10 +37,14 @@ class Policies(NamedTuple):
         return cls(offset.ravel(), share.ravel())
 
 
-def followed(view: View, policies: Policies, idm: IDM, horizon: int) -> Floats:
-    """Arc lengths (N, H + 1) of the centre on the path, now and after each step."""
+def followed(view: View, policies: Policies, idm: IDM, horizon: int, others: Others | None = None) -> Floats:
+    """Arc lengths (N, H + 1) of the centre on the path, now and after each step.
+
+    Args:
+        others: everybody for as many steps; None for who keeps its velocity.
+    """
     path, vehicle = view.path, view.vehicle
-    seen = _seen(view, horizon)
+    seen = _seen(view, others.window(0, horizon + 1) if others else view.forecast(horizon))
     s = np.full(len(policies.share), float(path.line.project(vehicle.centred(view.ego)[:2]).s))
     speed = np.full_like(s, max(float(view.ego[SPEED]), 0.0))
     front = float(s[0]) + vehicle.length_m / 2
@@ -65,9 +70,8 @@ def along_path(view: View, s: Floats, d: Floats) -> Floats:
     return poses
 
 
-def _seen(view: View, steps: int) -> Corridor:
+def _seen(view: View, others: Others) -> Corridor:
     """Everybody at each of the steps as the path sees them, (T, A) each."""
-    others = view.forecast(steps)
     flat = others.states.reshape(-1, 4)
     sizes = np.tile(others.sizes, (others.steps, 1))
     found = Corridor.of(view.path.line, boxes(flat, sizes), flat[:, SPEED])

@@ -16,7 +16,7 @@ from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.following import along_path
 from wm_planner.driving.planners.pdm_closed import HARDEST, braking
 from wm_planner.driving.polynomials import evaluated, quartic
-from wm_planner.driving.proposals import swerved
+from wm_planner.driving.proposals import changing_way, swerved
 from wm_planner.driving.tracks import SPEED
 from wm_planner.driving.vehicle import ACCELERATION
 
@@ -86,7 +86,7 @@ class FrenetPlanner:
         times = view.dt * np.arange(c.horizon + 1)
         along, fast, pull = (evaluated(ways, times, duration, order) for order in range(3))
         along = np.maximum.accumulate(along, axis=1)
-        offset = swerved(view, along, side)
+        offset = swerved(view, along, side, np.full(len(side), changing_way(view)))
         return Sampled(along_path(view, along, offset), fast, pull, offset)
 
 
