@@ -11,7 +11,7 @@ from wm_planner.driving.tracks import SPEED, YAW
 Floats = NDArray[np.float64]
 
 _BESIDE_M, _ASKEW = 1.75, 0.35  # m and rad, from the line of a lane: who is farther is not on its way
-_AGREEING = 0.2  # rad/s, between how an agent turns and how its lane does
+_AGREEING, _LEAVING = 0.2, 0.4  # rad/s, between how an agent turns and how its lane does
 _LEAST_SPEED = 0.5  # m/s; who is slower shows no way
 _STRAIGHT_M = 200.0  # on after the last lane
 
@@ -27,6 +27,7 @@ class LaneKeeping:
         self._lanes = lanes
         self._lines: dict[int, Centreline] = {}
         self._on: dict[int, Centreline] = {}
+        self._keeps: set[int] = set()
 
     def forecast(
         self, bodies: NDArray[np.int64], states: Floats, turns: Floats, dt: float, steps: int
@@ -44,7 +45,12 @@ class LaneKeeping:
             if state[SPEED] > _LEAST_SPEED and (line := self._line(body, state)) is not None:
                 at = line.project(state[:2])
                 askew = _wrapped(state[YAW] - at.yaw)
-                if abs(turns[row] - state[SPEED] * line.curvature(at.s)) < _AGREEING:
+                apart = abs(turns[row] - state[SPEED] * line.curvature(at.s))
+                if apart > _LEAVING:
+                    self._keeps.discard(body)
+                elif apart < _AGREEING:
+                    self._keeps.add(body)
+                if body in self._keeps:
                     along, across = state[SPEED] * np.cos(askew), state[SPEED] * np.sin(askew)
                     found[:, row, :3] = line.poses(at.s + along * time, at.d + across * time)
                     found[:, row, YAW] += askew

@@ -190,8 +190,8 @@ class Outlook:
         rules = (pdm.no_at_fault_collisions, pdm.drivable_area, pdm.driving_direction)
         kept, weight, extra = np.prod(rules, axis=0), sum(WEIGHTS.values()), self.prospect.consistency
         score = (weight * pdm.score + extra * self.consistent * kept) / (weight + extra)
-        if not kept.any():  # as on a start off the road: who gets on, and breaks as little as possible
-            score = np.mean(rules, axis=0) * pdm.progress_m / max(pdm.progress_m.max(), 1.0)
+        if not kept.any():
+            score = self._least_wrong
         score /= 1 + self.shortfall_m / GOAL_M
         score *= 1 - LIMITS_SHARE * np.minimum(self.overspeed / OVERSPEED, 1.0)
         score *= 1 - ROUGH * (0.5 * (self.rough > 0) + 0.5 * self.rough)
@@ -199,6 +199,16 @@ class Outlook:
         score *= (1 - CORNERED * self.cornered) * (1 - FACED * self.faced)
         score *= TOUCHED + (1 - TOUCHED) * self.hit_step / steps
         return np.asarray(score + _TIE * np.minimum(self.hit_step, pdm.collision_step) / steps)
+
+    @property
+    def _least_wrong(self) -> Floats:
+        """The score where all break a rule: the later the better, and off the road who gets on."""
+        pdm = self.pdm
+        late = pdm.collision_step / self.drives.steps
+        score = np.mean([late, pdm.drivable_area, pdm.driving_direction], axis=0)
+        if not pdm.drivable_area.any():  # as on a start off the road
+            score *= pdm.progress_m / max(pdm.progress_m.max(), 1.0)
+        return np.asarray(score)
 
 
 class Prospect:

@@ -96,11 +96,19 @@ def random_traffic(seed: int) -> Example:
     agents = [agent for agent in agents if np.isfinite(agent.states[:, 0]).any()]
     if road.crossed and rng.random() < 0.6:
         agents.append(_walker(rng, road, states[0]))
-    end = states[0, -1]
-    goal = Goal((STEPS // 2, STEPS - 1), (Rectangle(end[:2], *_GOAL_M, float(end[2])),))
+    last = int(np.flatnonzero(np.isfinite(states[0, :, 0]))[-1])
+    end = states[0, last]
+    goal = Goal((last // 2, last), (Rectangle(end[:2], *_GOAL_M, float(end[2])),))
     tags = f"{road.tags} simulated"
     return example(
-        f"WmTraffic{seed}", tags, road.lanes, agents, states[0], goal, road.parked, road.intersections
+        f"WmTraffic{seed}",
+        tags,
+        road.lanes,
+        agents,
+        states[0, : last + 1],
+        goal,
+        road.parked,
+        road.intersections,
     )
 
 

@@ -32,7 +32,13 @@ def number(tag: str, value: float) -> Node:
 
 
 def decimal(value: float) -> str:
-    """The shortest decimal, without exponent, that reads back as the same number."""
+    """The shortest decimal, without exponent, that reads back as the same number.
+
+    Raises:
+        ScenarioError: if it is no finite number.
+    """
+    if not np.isfinite(value):
+        raise ScenarioError(f"a scenario cannot be written with the number {value}, wanted finite ones")
     return np.format_float_positional(float(value), trim="0")
 
 
