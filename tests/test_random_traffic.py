@@ -5,7 +5,7 @@ import pytest
 
 from wm_planner.driving.boxes import boxes, overlap
 from wm_planner.driving.drive import Drive
-from wm_planner.driving.examples.random_traffic import STEPS, random_traffic, write_random_traffic
+from wm_planner.driving.examples.random_traffic import random_traffic, write_random_traffic
 from wm_planner.driving.readers import read_scenario
 from wm_planner.driving.vehicle import BMW_320I
 from wm_planner.errors import DatasetError
