@@ -43,6 +43,9 @@ class Memory:
 
     def __init__(self) -> None:
         self._drive: Drive | None = None
+
+    def _forget(self, drive: Drive) -> None:
+        self.lanes, self._reached = LaneKeeping(drive.situation.lanes), False
         self._made: list[_Made] = []
         self._lived: list[Floats] = []
         self._yaws: dict[int, float] = {}
@@ -51,11 +54,10 @@ class Memory:
     def look(self, view: View) -> None:
         """Take a new view in."""
         if self._drive is not view.drive:
-            self._drive, self._aim, self._reached = view.drive, Aim(view.drive), False
-            self.lanes = LaneKeeping(view.drive.situation.lanes)
-            self._made, self._lived = [], []
-        if self._made and view.step != self._made[-1].step + 1:
-            self._made, self._lived, self._reached = [], [], False
+            self._drive, self._aim = view.drive, Aim(view.drive)
+            self._forget(view.drive)
+        elif self._made and view.step != self._made[-1].step + 1:
+            self._forget(view.drive)
         self._turn(view)
         centre = view.vehicle.centred(view.ego)
         self._lived = [*self._lived[-round(LIVED_S / view.dt) :], centre]
@@ -64,8 +66,6 @@ class Memory:
     def _turn(self, view: View) -> None:
         """Follow how everybody turns."""
         yaws = dict(zip(view.agents.bodies.tolist(), view.agents.states[0, :, YAW].tolist(), strict=True))
-        if not self._made:
-            self._yaws, self._rates = {}, {}
         for body, yaw in yaws.items():
             turned = float(np.angle(np.exp(1j * np.nan_to_num(yaw - self._yaws.get(body, yaw))))) / view.dt
             self._rates[body] = [*self._rates.get(body, [])[1 - NEWEST :], turned]
