@@ -120,6 +120,12 @@ def test_a_graph_is_one_file_of_a_known_opset(exported):
     assert not any(tensor.external_data for tensor in graph.graph.initializer)
 
 
+def test_no_graph_tells_where_it_was_made(exported):
+    for name in ("encode", "step"):
+        graph = onnx.load(exported[1] / f"{name}.onnx").graph
+        assert not any(node.metadata_props or node.doc_string for node in graph.node)
+
+
 def test_a_run_without_a_checkpoint_is_refused(exported, tmp_path):
     (tmp_path / "run.yaml").write_bytes((exported[0] / "run.yaml").read_bytes())
     with pytest.raises(BundleError, match="no trained checkpoint; run `wm train`"):

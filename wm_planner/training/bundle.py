@@ -107,6 +107,7 @@ def _write_graph(
 ) -> GraphSpec:
     """Export one graph with a dynamic batch, and measure how far it is from torch."""
     program = _exported(module)
+    _forget_sources(program)
     data = path.with_name(path.name + DATA_SUFFIX)
     program.save(path, external_data=_weight_bytes(program) > LARGEST_FILE)
     del program
@@ -140,6 +141,13 @@ def _exported(module: EncodeGraph | StepGraph) -> Any:
             dynamo=True,
             verbose=False,
         )
+
+
+def _forget_sources(program: Any) -> None:
+    """Take out what the exporter notes at every node: stack traces, with paths of this machine."""
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()
+        node.doc_string = None
 
 
 def _weight_bytes(program: Any) -> int:
