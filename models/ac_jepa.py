@@ -83,8 +83,9 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
 RECIPES = {
     "small": Recipe(encoder=Conv(), iterations=4000, clip=9, cpu_seconds=600.0),
     "birdseye": Recipe(
-        encoder=Conv(latent=128, hidden=384),
-        iterations=2400,
+        encoder=Conv(channels=(16, 32, 64), latent=128, hidden=384, action_scale=(2.0, 0.02)),
+        picture=64,
+        iterations=4000,
         clip=9,
         cpu_seconds=1500.0,
         sigreg=(1.0, 0.3),
