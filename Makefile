@@ -55,13 +55,13 @@ data/%_heldout: | .venv/test.stamp gl
 	$(WM) collect sim/$*.py --out $@ --episodes 60 --seed 500000
 
 data/traffic: | .venv/test.stamp
-	$(WM) scenarios $@ --count 96
+	$(WM) scenarios $@ --count 288
 
 data/traffic_heldout: | .venv/test.stamp
 	$(WM) scenarios $@ --count 24 --seed 0
 
 data/drive_bev: data/traffic
-	$(WM) collect data/traffic --out $@ --episodes 288 --steps 24
+	$(WM) collect data/traffic --out $@ --episodes 864 --steps 24
 
 data/drive_bev_heldout: data/traffic_heldout
 	$(WM) collect data/traffic_heldout --out $@ --episodes 48 --steps 24 --seed 500000

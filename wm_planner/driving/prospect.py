@@ -1,8 +1,8 @@
 """What drivers judge their proposals by at one tick: PDM's score, goals, limits, and the plan before.
 
 A proposal that breaks a rule of PDM counts nothing; the others are ranked by PDM's score and extended
-comfort, less where they exceed wanted speeds, run red lights, leave others little room, touch anybody, or
-will not arrive.
+comfort, less where they will not arrive, exceed wanted speeds, jolt after how the ego came here, run red
+lights, leave others little room, end up stuck or face to face with somebody, or touch anybody.
 """
 
 from collections.abc import Mapping, Sequence
