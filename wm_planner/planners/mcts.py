@@ -16,7 +16,7 @@ from wm_planner.planners.base import Plan, PlannerConfig
 from wm_planner.planners.knots import Curve
 from wm_planner.planners.pace import Pace
 from wm_planner.planners.problem import Problem, Scores, evaluate_many
-from wm_planner.planners.search import Search, check_kind
+from wm_planner.planners.search import Search, check_kind, check_rngs
 from wm_planner.planners.tree import Floats, Path, Tree
 
 _NO_SPREAD = np.zeros((1, 1), np.float32)
@@ -93,6 +93,7 @@ class MCTS:
         Raises:
             ConfigError: if the actions are continuous, the models differ, or a cost is not the model's own.
         """
+        check_rngs(rngs)
         if not problems:
             return []
         model = problems[0].model
