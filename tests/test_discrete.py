@@ -1,3 +1,4 @@
+import msgspec
 import numpy as np
 import pytest
 from point_mass import CostOf, PointMass, action_spec, problem, reach
@@ -15,7 +16,7 @@ from wm_planner.planners.mcts import MCTS, considered_visits
 from wm_planner.planners.problem import Problem
 from wm_planner.planners.random_shooting import RandomShooting
 from wm_planner.planners.tree import Tree
-from wm_planner.world_models.card import ActionSpec
+from wm_planner.world_models.card import ActionSpec, LatentSpec
 
 CHOICES = ActionSpec(names=("choice",), units=("",), low=(0.0,), high=(4.0,), choices=5)
 
@@ -138,6 +139,71 @@ def test_sequential_halving_spends_all_and_the_most_on_the_last_two():
     assert len(turns) == 48
     assert turns[:16] == [0] * 8 + [1] * 8  # all eight, twice
     assert considered_visits(1, 3) == [0, 1, 2]
+
+
+def broken(choice, value):
+    """A process in which the choice is rewarded by a number that is not finite."""
+    process = DecisionProcess(0, choices=3)
+    process.reward[:, choice] = value
+    return process
+
+
+@pytest.mark.parametrize("root", ["puct", "gumbel"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_choices_whose_reward_is_no_number_are_not_taken(root, value):
+    process = broken(2, value)
+    plan = mcts(root=root).plan(process.problem(costs=("reward",)), rng=rng())
+    assert np.isfinite(plan.cost) and 2 not in plan.actions
+    assert 0 < plan.not_finite < plan.iterations
+
+
+@pytest.mark.parametrize("root", ["puct", "gumbel"])
+def test_mcts_over_nothing_but_nan_counts_all_and_says_infinite(root):
+    process = DecisionProcess(0, choices=3)
+    process.reward[:] = np.nan
+    plan = mcts(root=root).plan(process.problem(), rng=rng(), warm_start=np.ones((3, 1), np.float32))
+    assert (plan.cost, plan.not_finite) == (np.inf, plan.evaluations)
+    assert plan.evaluations == 50 + 2
+    assert (plan.actions == 1).all()
+
+
+@pytest.mark.parametrize("as_what", ["warm_start", "proposals"])
+def test_mcts_is_never_worse_than_the_warm_start_and_the_proposals(as_what):
+    process = DecisionProcess(0)
+    problem = process.problem(costs=("reward",))
+    every = np.indices((4, 4, 4)).reshape(3, -1).T[..., None].astype(np.float32)  # (64, 3, 1)
+    totals = problem.evaluate(every).total
+    best = every[np.argmin(totals)]
+    alone = mcts(simulations=1).plan(problem, rng=rng())
+    given = {"warm_start": best} if as_what == "warm_start" else {"proposals": best[None]}
+    plan = mcts(simulations=1).plan(problem, rng=rng(), **given)
+    assert plan.cost == totals.min() < alone.cost
+    np.testing.assert_array_equal(plan.actions, best)
+
+
+def test_mcts_looks_no_deeper_than_the_model_remembers():
+    process, depths = DecisionProcess(0), []
+    process.card = msgspec.structs.replace(
+        process.card, max_horizon=3, latents=(*process.card.latents, LatentSpec(name="age", shape=(1,)))
+    )
+    step = process.step
+
+    def aged(latent, action, noise=None):
+        stepped, outputs = step(latent, action)
+        age = latent.get("age", np.zeros((1, 1))) + 1  # the last rollout has none
+        depths.append(age.max())
+        return {**stepped, "age": age}, outputs
+
+    process.step = aged
+    problem = process.problem(costs=("reward",))
+    problem.latent["age"] = np.zeros((1, 1))
+    plan = mcts(simulations=300).plan(problem, rng=rng())
+    assert max(depths[:300]) == 3
+    assert plan.iterations == 300 and np.isfinite(plan.cost)
+
+
+def test_no_trees_give_no_plans():
+    assert mcts().plan_many([], []) == []
 
 
 # --- categorical CEM

@@ -74,7 +74,14 @@ def test_rejected_candidates_come_after_all_others_by_their_violation():
     merit = Merit([WeightedCost("a", quadratic(0), limit=Limit())])
     table = np.array([[5.0, -1.0], [1.0, 0.2], [9.0, 0.0], [0.0, 0.1], [np.inf, -1.0]])
     assert np.argsort(merit.of(table)).tolist() == [0, 2, 3, 1, 4]
-    assert merit.rank(table)[3] == REJECTED + 0.1
+    assert merit.rank(table)[3] == REJECTED * 1.1
+
+
+def test_the_largest_totals_are_preferred_to_what_breaks_a_limit():
+    merit = Merit([WeightedCost("a", quadratic(0), limit=Limit())])
+    table = np.array([[1e30, -1.0], [0.0, 1e-9], [0.0, 2e-9], [np.inf, -1.0]])
+    for judged in (merit.of(table), merit.rank(table)):
+        assert np.argsort(judged).tolist() == [0, 1, 2, 3]
 
 
 def test_multipliers_grow_until_a_limit_is_kept_and_never_below_zero():

@@ -295,3 +295,10 @@ def test_seeds_that_are_none_are_refused(seed):
 def test_a_delay_that_is_no_number_is_refused():
     with pytest.raises(ConfigError, match="delay_s is nan, wanted seconds"):
         controller(Scripted()).tick(ORIGIN, Context(), 0, delay_s=float("nan"))
+
+
+@pytest.mark.parametrize(("memory", "most"), [(6, 2), (0, 996)])
+def test_a_delay_is_made_up_for_as_far_as_the_model_remembers(memory, most):
+    mpc = controller(Scripted(ramp(0), ramp(0)), PointMass(max_horizon=memory))
+    assert mpc.tick(ORIGIN, Context(), 0, delay_s=1e4).latency == most
+    assert mpc.tick(ORIGIN, Context(), 1, delay_s=-0.5).latency == 0

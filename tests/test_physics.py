@@ -7,7 +7,11 @@ import pytest
 from wm_planner import share
 from wm_planner.config import convert
 from wm_planner.control.actuators import ActuatorTargets
+from wm_planner.costs import build_costs
+from wm_planner.costs.base import Context
 from wm_planner.errors import ConfigError, ShapeError, SimulationError
+from wm_planner.planners import PLANNERS
+from wm_planner.planners.problem import Problem
 from wm_planner.simulation.base import load_scene
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.world_models.base import Observation
@@ -142,6 +146,66 @@ def test_the_state_of_another_scene_is_refused(push):
 def test_costs_may_ask_for_the_points_of_the_scene(push):
     offers = physics(push).card.offers
     assert {"state:tcp_position", "state:block_position"} <= offers
+
+
+@pytest.fixture
+def cartpole(tmp_path, monkeypatch):
+    """A simulator that stands at its first state, in an empty working folder."""
+    simulator = MujocoSimulator(load_scene("sim/cartpole.py"))
+    simulator.reset(seed=0)
+    monkeypatch.chdir(tmp_path)
+    yield simulator
+    simulator.close()
+
+
+def spun(latent, speed):
+    """The latent with the pole turning at `speed`, rad/s: the state is time, positions, velocities."""
+    physics = latent["physics"].copy()
+    physics[0, -1] = speed
+    return {**latent, "physics": physics}
+
+
+@pytest.mark.parametrize("speed", [1e4, 1e11, np.nan])
+def test_what_diverges_is_nan_and_chosen_by_nobody(cartpole, tmp_path, capfd, speed):
+    model = physics(cartpole, threads=2, timestep_s=0.01)
+    start = spun(model.encode(cartpole.truth()), speed)
+    rollout = model.rollout(start, actions(cartpole, 4, 6))
+    assert np.isnan(rollout.latents["physics"][:, 2:]).all()
+    assert np.isnan(rollout.states["tip_position"][:, 2:]).all()
+    costs, goal = (
+        build_costs([{"type": "state_goal", "state": "tip_position"}], "costs"),
+        cartpole.goal_position,
+    )
+    problem = Problem(model, start, costs, Context(goal={"tip_position": goal}))
+    plan = PLANNERS.build({"type": "cem", "horizon": 6}, "test").plan(problem, rng=np.random.default_rng(0))
+    assert (plan.cost, plan.not_finite) == (np.inf, plan.evaluations)
+    assert not list(tmp_path.iterdir()) and capfd.readouterr() == ("", "")
+
+
+def test_what_stays_whole_does_not_suffer_from_what_diverges(cartpole):
+    model = physics(cartpole)
+    calm = model.encode(cartpole.truth())
+    both = {name: np.concatenate([calm[name], spun(calm, 1e11)[name]]) for name in calm}
+    plans = actions(cartpole, 2, 3)
+    together, alone = model.rollout(both, plans), model.rollout(calm, plans[:1])
+    np.testing.assert_array_equal(together.latents["physics"][:1], alone.latents["physics"])
+    assert np.isnan(together.latents["physics"][1]).all()
+
+
+def test_an_action_that_is_no_number_leads_nowhere(cartpole):
+    model = physics(cartpole)
+    plans = actions(cartpole, 2, 3)
+    plans[1, 1] = np.nan
+    imagined = model.rollout(model.encode(cartpole.truth()), plans).latents["physics"]
+    assert np.isfinite(imagined[0]).all() and np.isfinite(imagined[1, 0]).all()
+    assert np.isnan(imagined[1, 1:]).all()
+
+
+def test_a_state_that_is_no_number_is_refused(cartpole):
+    truth = cartpole.truth()
+    broken = {name: np.full_like(values, np.nan) for name, values in truth.state.items()}
+    with pytest.raises(ShapeError, match="physics holds numbers that are not finite: reset the simulator"):
+        physics(cartpole).encode(Observation({}, broken))
 
 
 ROBOT = """

@@ -21,6 +21,7 @@ from point_mass import (
 )
 
 from wm_planner.clock import Deadline, ManualClock, nanoseconds
+from wm_planner.costs.base import Context
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.base import PlannerConfig
@@ -409,6 +410,55 @@ def test_a_warm_start_of_another_horizon_is_refused():
         build("cem").plan(reach([1, 1]), rng=rng(), warm_start=np.zeros((5, 2), np.float32))
     with pytest.raises(ShapeError, match="proposals hold"):
         build("cem").plan(reach([1, 1]), rng=rng(), proposals=np.full((1, 3, 2), np.nan, np.float32))
+
+
+def test_a_previous_plan_of_another_horizon_is_refused():
+    context = Context(previous_plan=np.zeros((5, 2)))
+    with pytest.raises(ShapeError, match=r"the previous plan has shape \(5, 2\), wanted \(3, 2\)"):
+        build("cem").plan(problem(quadratic([0, 0]), context=context), rng=rng())
+
+
+@pytest.mark.parametrize("kind", [int, bool, np.float64, list])
+@pytest.mark.parametrize("name", EVERY_PLANNER)
+def test_a_warm_start_of_another_type_is_the_same_in_float32(name, kind):
+    start = np.array([[0, 0], [1, 0], [0, 1]], np.float32)
+    given = start.tolist() if kind is list else start.astype(kind)
+    wanted, plan = (
+        small(name).plan(reach([0.5, 0.4]), rng=rng(), warm_start=s, proposals=[s]) for s in (start, given)
+    )
+    assert plan.actions.dtype == np.float32
+    np.testing.assert_array_equal(plan.actions, wanted.actions)
+
+
+@pytest.mark.parametrize("kind", [complex, str, object])
+def test_a_warm_start_that_holds_no_real_numbers_is_refused(kind):
+    with pytest.raises(ShapeError, match=r"the warm start holds .*, wanted real numbers: float32"):
+        build("cem").plan(reach([1, 1]), rng=rng(), warm_start=np.zeros((3, 2)).astype(kind))
+
+
+def test_a_horizon_beyond_the_models_memory_is_refused_with_it():
+    with pytest.raises(ConfigError, match=r"horizon is 3, toy remembers 2 steps .* lower the horizon"):
+        build("cem").plan(reach([1, 1], PointMass(max_horizon=2)), rng=rng())
+
+
+@pytest.mark.parametrize("wrong", [None, 0, np.random])
+def test_what_draws_no_random_numbers_is_refused(wrong):
+    with pytest.raises(ConfigError, match=r"wanted a generator: numpy.random.default_rng"):
+        build("cem").plan(reach([1, 1]), rng=wrong)
+
+
+def test_a_deadline_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match=r"deadline is 0.05, wanted a Deadline: Deadline.after"):
+        build("cem").plan(reach([1, 1]), rng=rng(), deadline=0.05)
+    for seconds in (float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="wanted a finite number; pass None to have none"):
+            Deadline.after(ManualClock(), seconds)
+
+
+def test_noise_of_a_spectrum_that_no_number_holds_is_refused():
+    with pytest.raises(ConfigError, match=r"noise_beta in 0..100"):
+        build("icem", noise_beta=1e6)
+    assert np.isfinite(colour_matrix(1000, 100)).all()
 
 
 def test_presets_are_cem_as_published_and_every_key_can_be_set():

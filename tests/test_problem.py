@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from point_mass import CostOf, PointMass, reach
+from point_mass import CostOf, PointMass, problem, reach
 
 from wm_planner.costs.base import Context, WeightedCost
 from wm_planner.costs.latent import LatentGoal
@@ -57,3 +57,69 @@ def test_a_last_action_of_another_robot_is_refused(shape):
     costs = [WeightedCost("a", CostOf(lambda a: a[:, 0, 0]))]
     with pytest.raises(ShapeError, match=r"last_action has shape .*, wanted \(2,\)"):
         Problem(PointMass(), {"z": np.zeros((1, 2))}, costs, Context(last_action=np.zeros(shape)))
+
+
+def n_minus_one(actions):
+    return np.zeros(len(actions) - 1)
+
+
+@pytest.mark.parametrize(
+    ("function", "got"),
+    [
+        (n_minus_one, r"shape \(3,\)"),
+        (lambda actions: np.zeros(1), r"shape \(1,\)"),
+        (lambda actions: actions[..., 0], r"shape \(4, 3\)"),
+        (lambda actions: actions[:, 0, :1], r"shape \(4, 1\)"),
+        (lambda actions: np.sum(actions), r"shape \(\)"),
+        (lambda actions: 0.5, r"0\.5"),
+        (lambda actions: None, "None"),
+    ],
+)
+def test_a_cost_that_gives_no_number_a_candidate_is_named(function, got):
+    with pytest.raises(ShapeError, match=rf"cost 'only' gave {got}, wanted .*\(4,\)"):
+        problem(CostOf(function)).evaluate(np.zeros((4, 3, 2), np.float32))
+
+
+@pytest.mark.parametrize(("more", "steps"), [(0, 1), (0, -1), (1, 0), (-1, 0)])
+def test_a_model_that_imagines_other_steps_or_candidates_is_named(more, steps):
+    class Other(PointMass):
+        def rollout(self, latent, actions, noise=None):
+            shape = (len(actions) + more, actions.shape[1] + steps, 2)
+            return super().rollout(latent, np.zeros(shape, np.float32))
+
+    for count in (4, 600):  # in one call, and in two
+        with pytest.raises(ShapeError, match=r"toy imagined 'z' of shape \(.*, 2\), wanted N candidates"):
+            reach([1, 1], Other()).evaluate(np.zeros((count, 3, 2), np.float32))
+
+
+def test_neither_a_model_nor_a_cost_can_change_a_plan():
+    def greedy(actions):
+        actions += 1
+        return actions[:, 0, 0]
+
+    class Greedy(PointMass):
+        def rollout(self, latent, actions, noise=None):
+            greedy(actions)
+
+    mine = np.zeros((4, 3, 2), np.float32)
+    for wrong in (problem(CostOf(greedy)), reach([1, 1], Greedy())):
+        with pytest.raises(ValueError, match="read-only"):
+            wrong.evaluate(mine)
+    mine += 1  # whoever passed them still may
+
+
+def test_lists_are_taken_as_arrays():
+    context = Context(goal_latent={"z": [[1.0, 1.0]]}, last_action=[0.0, 0.0])
+    costs = [WeightedCost("goal", LatentGoal(LatentGoal.Config()))]
+    given = Problem(PointMass(), {"z": [[0.0, 0.0]]}, costs, context)
+    candidates = np.zeros((1, 3, 2), np.float32)
+    assert given.evaluate(candidates).total == reach([1, 1]).evaluate(candidates).total
+    for wrong in ([["a", "b"]], [[1j, 0]], [[None, None]], [[1.0], [2.0, 3.0]]):
+        with pytest.raises(ShapeError, match=r"^z (is no array|holds .*, wanted real numbers)"):
+            Problem(PointMass(), {"z": wrong}, costs, context)
+
+
+def test_a_last_action_that_is_no_number_is_refused():
+    costs = [WeightedCost("a", CostOf(lambda a: a[:, 0, 0]))]
+    with pytest.raises(ShapeError, match="last_action holds numbers that are not finite; pass None"):
+        Problem(PointMass(), {"z": np.zeros((1, 2))}, costs, Context(last_action=np.array([0, np.nan])))

@@ -1,7 +1,10 @@
 """Time is passed in: nothing below the command line asks the system for it on its own."""
 
+import math
 import time
 from typing import NamedTuple, Protocol
+
+from wm_planner.errors import ConfigError
 
 NANOSECONDS = 1_000_000_000
 
@@ -43,7 +46,13 @@ class Deadline(NamedTuple):
 
     @classmethod
     def after(cls, clock: Clock, seconds: float) -> "Deadline":
-        """The deadline `seconds` from now."""
+        """The deadline `seconds` from now.
+
+        Raises:
+            ConfigError: if that is no finite number.
+        """
+        if not math.isfinite(seconds):
+            raise ConfigError(f"a deadline of {seconds} s, wanted a finite number; pass None to have none")
         return cls(clock, clock.now_ns() + round(seconds * NANOSECONDS))
 
     def left_s(self) -> float:

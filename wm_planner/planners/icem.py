@@ -24,7 +24,7 @@ class ICEM(CEM):
 
         Attributes:
             noise_beta: exponent of the noise's power spectrum over the horizon, 1 / f^beta: 0 is white,
-                2 a random walk.
+                2 a random walk, 100 at most.
             decay: factor by which the candidates become fewer from round to round, at least 1.
             keep: share of the elites that stays candidate in the next round and the next tick, 0 to 1.
         """
@@ -36,10 +36,10 @@ class ICEM(CEM):
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            if self.noise_beta < 0 or self.decay < 1 or not 0 <= self.keep <= 1:
+            if not 0 <= self.noise_beta <= 100 or self.decay < 1 or not 0 <= self.keep <= 1:
                 raise ValueError(
                     f"noise_beta is {self.noise_beta}, decay {self.decay} and keep {self.keep}: "
-                    "wanted noise_beta >= 0, decay >= 1 and keep in 0..1"
+                    "wanted noise_beta in 0..100, decay >= 1 and keep in 0..1"
                 )
 
     config: Config

@@ -16,7 +16,7 @@ from wm_planner.planners.base import Plan, PlannerConfig
 from wm_planner.planners.knots import Curve
 from wm_planner.planners.pace import Pace
 from wm_planner.planners.problem import Problem, Scores, evaluate_many
-from wm_planner.planners.search import Search, check_kind
+from wm_planner.planners.search import Search, check_kind, check_rngs
 from wm_planner.planners.tree import Floats, Path, Tree
 
 _NO_SPREAD = np.zeros((1, 1), np.float32)
@@ -28,7 +28,9 @@ class MCTS:
 
     It maximises what the costs `reward` and `value` say; without `value`, leaves count 0. The policy's
     logits are the output `policy` of a step, and for the root the latent's array `policy`, where the model
-    has them; else all choices are alike. Beyond the tree's depth the plan goes on as the warm start does.
+    has them; else all choices are alike. Beyond the tree's depth the plan goes on as the warm start does; it
+    is taken where it costs less than the warm start and the proposals. Steps that give numbers that are not
+    finite are not taken.
 
     Source: MuZero (Schrittwieser et al. 2020), appendix B; the Gumbel root of Danihelka et al. 2022, sec. 3.
     Differs in that no noise is added at a pUCT root, and in what an unvisited choice is worth (see `Tree.q`).
@@ -40,7 +42,7 @@ class MCTS:
         """How long and how it searches.
 
         Attributes:
-            horizon: H, actions of the plan; the tree may be deeper.
+            horizon: H, actions of the plan; the tree may be deeper, as deep as the model remembers.
             simulations: nodes added, one model step each.
             root: `puct` takes the choice most visited; `gumbel` halves a draw of choices again and again,
                 and improves on the policy with few simulations too.
@@ -75,14 +77,15 @@ class MCTS:
         proposals: Actions | None = None,
         deadline: Deadline | None = None,
     ) -> Plan:
-        """See `Planner.plan`; proposals have no place in a tree."""
-        return self.plan_many([problem], [rng], [warm_start], deadline=deadline)[0]
+        """See `Planner.plan`; the warm start and the proposals stand beside what the tree finds."""
+        return self.plan_many([problem], [rng], [warm_start], [proposals], deadline)[0]
 
     def plan_many(
         self,
         problems: Sequence[Problem],
         rngs: Sequence[np.random.Generator],
         warm_starts: Sequence[Actions | None] | None = None,
+        proposals: Sequence[Actions | None] | None = None,
         deadline: Deadline | None = None,
     ) -> list[Plan]:
         """Plan B problems of one model side by side: a simulation of all trees is one model step.
@@ -90,16 +93,20 @@ class MCTS:
         Raises:
             ConfigError: if the actions are continuous, the models differ, or a cost is not the model's own.
         """
+        check_rngs(rngs)
+        if not problems:
+            return []
         model = problems[0].model
         shared = any(spec.role == "shared" for spec in model.card.latents)
         if len(problems) > 1 and (shared or any(problem.model is not model for problem in problems)):
             raise ConfigError(
                 "mcts takes several problems at once of one model without shared arrays: plan one by one"
             )
-        starts = warm_starts or [None] * len(problems)
+        nothing = [None] * len(problems)
+        starts = warm_starts or nothing
         searches = [
-            Search(problem, self.horizon, self._curve, start, None, deadline, Pace())
-            for problem, start in zip(problems, starts, strict=True)
+            Search(problem, self.horizon, self._curve, start, proposed, deadline, Pace())
+            for problem, start, proposed in zip(problems, starts, proposals or nothing, strict=True)
         ]
         roots = [_Root(self.config, search, rng) for search, rng in zip(searches, rngs, strict=True)]
         for _ in searches[0].rounds(self.config.simulations):
@@ -112,9 +119,9 @@ class MCTS:
                 root.grow(path, own, {name: array[index] for name, array in outputs.items()})
         if not roots[0].tree.visits.any():  # the deadline was past at once
             return [search.plan(spread=_NO_SPREAD) for search in searches]
-        plans = [root.best_plan() for root in roots]
-        scores = evaluate_many(problems, [plan[None] for plan in plans])
-        return [root.told(plan, score) for root, plan, score in zip(roots, plans, scores, strict=True)]
+        plans = [root.plans(start is not None) for root, start in zip(roots, starts, strict=True)]
+        scores = evaluate_many(problems, plans)
+        return [root.told(own, score) for root, own, score in zip(roots, plans, scores, strict=True)]
 
 
 class _Root:
@@ -131,7 +138,9 @@ class _Root:
         logits = np.zeros(choices)
         if "policy" in problem.latent:
             logits = np.asarray(problem.latent["policy"], float).reshape(choices)
-        self.tree = Tree(choices, config.simulations + 1, logits, self.with_value)
+        memory = problem.model.card.max_horizon
+        self.tree = Tree(choices, config.simulations + 1, logits, self.with_value, memory)
+        self._lost = 0
         self._gumbel = np.zeros(choices)
         self._turns: list[int] | None = None
         if config.root == "gumbel":
@@ -148,29 +157,39 @@ class _Root:
 
     def grow(self, path: Path, latent: Latent, outputs: Mapping[str, Floats]) -> None:
         """Put what a step gave, latent (1, ...) and outputs by name, at the end of `path`."""
+        reward = float(outputs["reward"])
         discount = self.discount * float(outputs.get("continue", np.float64(1)))
         value = float(outputs["value"]) if self.with_value else 0.0
         logits = np.asarray(outputs.get("policy", np.zeros(self.tree.child.shape[1])), float)
-        self.tree.grow(path, float(outputs["reward"]), discount, value, logits)
-        self.latents.append({**self.latents[path[-1][0]], **latent})
+        if not np.isfinite([reward, discount, value, logits.max()]).all():
+            self._lost += 1
+            self.tree.lose(path)
+        elif self.tree.grow(path, reward, discount, value, logits) == len(self.latents):
+            self.latents.append({**self.latents[path[-1][0]], **latent})
 
-    def best_plan(self) -> Actions:
-        """The plan (H, 1): the tree's choices, then the warm start's."""
-        visits = self.tree.visits[0]
-        plan = self.search.start.copy()
-        most = visits == visits.max()
-        choice = int(np.argmax(np.where(most, self.tree.q(0), -np.inf)))
-        path = self.tree.best_path(choice)[: len(plan)]
-        plan[: len(path), 0] = path
-        return plan
+    def plans(self, started: bool) -> Actions:
+        """What is left to choose from, (N, H, 1): the tree's choices, then the start's; and what was given.
 
-    def told(self, plan: Actions, scores: Scores) -> Plan:
-        """The plan (H, 1) as the outcome, with what it costs."""
-        self.search.note(plan[None], scores)
+        Args:
+            started: whether there was a warm start.
+        """
+        search, found = self.search, self.search.start.copy()
+        path = self.tree.best_path(self.tree.best_choice())[: len(found)]
+        found[: len(path), 0] = path
+        return np.concatenate([found[None], search.start[None][: int(started)], search.proposals])
+
+    def told(self, plans: Actions, scores: Scores) -> Plan:
+        """The best of `plans` (N, H, 1) as the outcome, with what it costs."""
+        self.search.note(plans, scores)
         told = self.search.plan(spread=_NO_SPREAD)
         done = int(self.tree.visits[0].sum())
-        cut = done < self.simulations
-        return replace(told, actions=plan, iterations=done, evaluations=1 + done, deadline_hit=cut)
+        return replace(
+            told,
+            iterations=done,
+            evaluations=told.evaluations + done,
+            not_finite=told.not_finite + self._lost,
+            deadline_hit=done < self.simulations,
+        )
 
     def _scores(self) -> Floats:
         scale = _VISIT_SCALE + self.tree.visits[0].max()

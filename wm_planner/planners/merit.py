@@ -11,8 +11,8 @@ from wm_planner.costs.base import WeightedCost
 Table: TypeAlias = NDArray[np.float64]
 """A row a candidate, (N, 1 + C): its total, then by how much it exceeds each limit (below 0: kept)."""
 
-REJECTED = 1e9
-"""Added to the violation of rejected candidates: above all totals, and fine enough to tell 1e-7 apart."""
+REJECTED = 1e100
+"""The merit of a rejected candidate, times 1 and its violation: above any total, and its square is finite."""
 
 
 class Merit:
@@ -69,7 +69,7 @@ class Merit:
         if not which.any():
             return total
         violation = violations(table[:, 1:][:, which])
-        return np.where(violation > 0, np.where(np.isinf(total), total, REJECTED + violation), total)
+        return np.where(violation > 0, np.where(np.isinf(total), total, REJECTED * (1 + violation)), total)
 
 
 def violations(excesses: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from wm_planner.clock import Clock, Deadline, WallClock, seconds
 from wm_planner.costs.base import Context, Latent, WeightedCost, namespace
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions, ActionSpace
-from wm_planner.planners.base import Plan, Planner
+from wm_planner.planners.base import LONGEST, Plan, Planner
 from wm_planner.planners.problem import Problem, check_costs
 from wm_planner.planners.search import check_kind
 from wm_planner.world_models.base import WorldModel
@@ -88,8 +88,8 @@ class RecedingHorizon:
     ) -> None:
         check_costs(model, costs)
         check_kind(planner.discrete, model.card.action.choices, type(planner).__name__, model.card.name)
-        steps, most = config.latency_steps + planner.horizon, model.card.max_horizon
-        if most and steps > most:
+        steps, most = config.latency_steps + planner.horizon, model.card.max_horizon or LONGEST
+        if steps > most:
             raise ConfigError(
                 f"latency_steps {config.latency_steps} and the planner's horizon {planner.horizon} are "
                 f"{steps} steps, {model.card.name} remembers {most} (card: max_horizon): lower the "
@@ -140,7 +140,8 @@ class RecedingHorizon:
             tick_index: of the episode, in steps of the card's `control_dt_s`, never falling.
             deadline: when to decide with the best plan so far; None in lockstep.
             delay_s: from what the latent shows until the plan's first action can be executed, where it was
-                measured: its whole steps, rounded, take the place of `latency_steps`.
+                measured: its whole steps, rounded, take the place of `latency_steps`, as far as the model
+                remembers them beside the planner's horizon; below 0 it is 0.
 
         Raises:
             ConfigError: if a cost needs a goal that the context lacks.
@@ -195,7 +196,9 @@ class RecedingHorizon:
         """Steps before a plan's first action can be executed."""
         if delay_s is None:
             return self.config.latency_steps
-        return max(0, round(delay_s / self.model.card.control_dt_s))
+        card = self.model.card
+        most = (card.max_horizon or LONGEST) - self.planner.horizon
+        return min(max(0, round(delay_s / card.control_dt_s)), most)
 
     def _imagine(self, latent: Latent, actions: Actions) -> Latent:
         """The latent after `actions` (steps, A) that are on their way."""

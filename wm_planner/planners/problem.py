@@ -47,7 +47,7 @@ class Problem:
 
     Raises:
         ConfigError: if a cost requires what the model's card or the context does not offer.
-        ShapeError: if the last action is none of the model's.
+        ShapeError: if the last action is none of the model's, or holds numbers that are not finite.
     """
 
     def __init__(
@@ -56,13 +56,16 @@ class Problem:
         check_costs(model, costs)
         _check_context(context, costs)
         self.model = model
-        self.latent = latent
+        self.latent = _arrays(latent)
         self.costs = tuple(costs)
         self.space = ActionSpace.of(model.card.action)
-        last = context.last_action
-        if last is not None and np.shape(last) != (self.space.size,):
-            raise ShapeError(f"last_action has shape {np.shape(last)}, wanted ({self.space.size},)")
-        self.context = dataclasses.replace(context, action_scale=self.space.half_range)
+        self.context = dataclasses.replace(
+            context,
+            goal=_arrays(context.goal),
+            goal_latent=None if context.goal_latent is None else _arrays(context.goal_latent),
+            last_action=_last_action(context.last_action, self.space),
+            action_scale=self.space.half_range,
+        )
 
     def evaluate(self, actions: Array) -> Scores:
         """Scores of `actions` (N, H, A), computed in chunks of the card's `max_candidates`."""
@@ -103,6 +106,13 @@ class Problem:
         """The terms (N,) by name, unweighted, of imagined `actions` (N, H, A)."""
         given = {cost.name: cost.cost(rollout, actions, self.context) for cost in self.costs}
         xp = namespace(actions)
+        for name, term in given.items() if type(actions) is np.ndarray else ():
+            shape = getattr(term, "shape", None)
+            if shape != (len(actions),):
+                raise ShapeError(
+                    f"cost '{name}' gave {_words(term, shape)}, wanted one number a candidate, (N,) = "
+                    f"({len(actions)},)"
+                )
         return {name: xp.astype(_brought(term, xp), xp.float64) for name, term in given.items()}
 
     def score(self, rollout: Rollout, actions: Array) -> Scores:
@@ -145,8 +155,7 @@ def evaluate_many(problems: Sequence[Problem], candidates: Sequence[Array]) -> l
     """
     model = problems[0].model
     if len(problems) == 1 and len(candidates[0]) <= model.card.max_candidates:
-        rollout = model.rollout(problems[0].latent, candidates[0])
-        return [problems[0].score(rollout, candidates[0])]
+        return [problems[0].score(*_imagined(model, problems[0].latent, candidates[0]))]
     foldable = all(problem.model is model for problem in problems)
     foldable &= all(spec.role != "shared" for spec in model.card.latents)
     if len(problems) > 1 and not foldable:
@@ -155,7 +164,7 @@ def evaluate_many(problems: Sequence[Problem], candidates: Sequence[Array]) -> l
     for call in _calls([len(some) for some in candidates], model.card.max_candidates):
         actions = [candidates[index][part] for index, part in call]
         latents = [problems[index].latent for index, _ in call]
-        rollout = model.rollout(_fold(latents, [len(a) for a in actions]), _joined(actions))
+        rollout, _ = _imagined(model, _fold(latents, [len(a) for a in actions]), _joined(actions))
         done = 0
         for (index, _), own in zip(call, actions, strict=True):
             parts[index].append(problems[index].terms(rollout.part(done, done + len(own)), own))
@@ -189,6 +198,61 @@ def _fold(latents: Sequence[Latent], counts: Sequence[int]) -> Latent:
         name: np.concatenate([np.repeat(z[name], n, axis=0) for z, n in zip(latents, counts, strict=True)])
         for name in latents[0]
     }
+
+
+def _imagined(model: WorldModel, latent: Latent, actions: Array) -> tuple[Rollout, Array]:
+    """What `actions` (N, H, A) lead to, and the actions, both as the contract has them.
+
+    Raises:
+        ShapeError: naming what the model gave too many or too few of.
+    """
+    if isinstance(actions, np.ndarray):
+        actions = actions.view()
+        actions.flags.writeable = False  # what a model or a cost writes would become the plan
+    rollout = model.rollout(latent, actions)
+    for kind in (rollout.latents, rollout.states, rollout.outputs):
+        for name, array in kind.items():
+            if array.shape[:2] != actions.shape[:2]:
+                raise ShapeError(
+                    f"{model.card.name} imagined '{name}' of shape {tuple(array.shape)}, wanted N candidates "
+                    f"and H steps of actions {tuple(actions.shape)} first, (N, H, ...) = {actions.shape[:2]}"
+                )
+    return rollout, actions
+
+
+def as_numbers(what: str, given: Array) -> NDArray[np.float32]:
+    """What a caller gave, a list too, as float32.
+
+    Raises:
+        ShapeError: if it holds something else than real numbers.
+    """
+    try:
+        values = np.asarray(given)
+    except ValueError as error:
+        raise ShapeError(f"{what} is no array ({error})") from None
+    if values.dtype.kind not in "fiub":
+        raise ShapeError(f"{what} holds {values.dtype}, wanted real numbers: float32")
+    return values.astype(np.float32, copy=False)
+
+
+def _arrays(named: Mapping[str, Array]) -> dict[str, Array]:
+    """The arrays as they are, lists as arrays."""
+    return {name: as_numbers(name, a) if isinstance(a, list | tuple) else a for name, a in named.items()}
+
+
+def _last_action(given: Array | None, space: ActionSpace) -> Array | None:
+    if given is None or not isinstance(given, np.ndarray | Sequence):
+        return given
+    action = as_numbers("last_action", given) if not isinstance(given, np.ndarray) else given
+    if action.shape != (space.size,):
+        raise ShapeError(f"last_action has shape {action.shape}, wanted ({space.size},)")
+    if not np.isfinite(action).all():
+        raise ShapeError("last_action holds numbers that are not finite; pass None where none is known")
+    return action
+
+
+def _words(term: Array, shape: tuple[int, ...] | None) -> str:
+    return f"{term!r}" if shape is None else f"shape {tuple(shape)}"
 
 
 def _brought(term: Array, xp: Any) -> Array:

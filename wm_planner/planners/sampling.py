@@ -12,7 +12,7 @@ from wm_planner.planners.base import Plan, PlannerConfig
 from wm_planner.planners.knots import Curve, Knots
 from wm_planner.planners.pace import Pace
 from wm_planner.planners.problem import Problem, Scores, evaluate_many
-from wm_planner.planners.search import Search, check_kind
+from wm_planner.planners.search import Search, check_kind, check_rngs
 
 Run: TypeAlias = Generator[Actions, Scores, Plan]
 """A search under way: it asks for the scores of candidates, and ends with a plan."""
@@ -83,6 +83,7 @@ class SamplingPlanner(ABC):
         deadline: Deadline | None = None,
     ) -> list[Plan]:
         """Plan B problems side by side, each as `plan` would, with one model call for all a round."""
+        check_rngs(rngs)
         nothing = [None] * len(problems)
         runs = []
         for problem, rng, start, proposed in zip(

@@ -1,6 +1,6 @@
 """One planner call: what was evaluated, the best so far, and whether there is time for more."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -16,7 +16,8 @@ from wm_planner.planners.knots import Curve
 from wm_planner.planners.merit import Merit, Table, violations
 from wm_planner.planners.noise import normal
 from wm_planner.planners.pace import Pace
-from wm_planner.planners.problem import Problem, Scores
+from wm_planner.planners.problem import Problem, Scores, as_numbers
+from wm_planner.world_models.card import Card
 
 Evaluation: TypeAlias = Generator[Actions, Scores, Table]
 """Asks for the scores of candidates (N, H, A), so that many searches can share a model call."""
@@ -64,7 +65,8 @@ class Search:
         nothing: the table of no candidates, (0, 1 + C).
 
     Raises:
-        ShapeError: for a warm start or proposals of another shape, or not finite.
+        ConfigError: for a horizon longer than the model's memory, or a deadline that is none.
+        ShapeError: for a warm start, proposals or a previous plan of another shape, or not finite.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Search:
         deadline: Deadline | None,
         pace: Pace,
     ) -> None:
+        _check_call(problem.model.card, horizon, deadline)
         self.problem = problem
         self.space = problem.space
         self._curve = curve
@@ -86,10 +89,10 @@ class Search:
             warm_start = self.space.hold(horizon)
         if proposals is None:
             proposals = np.zeros((0, *plan_shape), np.float32)
-        self._check("warm start", warm_start, warm_start.shape == plan_shape, f"{plan_shape}")
-        self._check(
-            "proposals", proposals, proposals.shape[1:] == plan_shape, f"(M, {horizon}, {self.space.size})"
-        )
+        warm_start = self._taken("the warm start", warm_start, plan_shape)
+        proposals = self._taken("the array of proposals", proposals, ("M", *plan_shape))
+        if problem.context.previous_plan is not None:
+            self._taken("the previous plan", problem.context.previous_plan, plan_shape)
         xp = namespace(warm_start)
         self.start: Actions = self._admit(warm_start)
         self.proposals: Actions = self._admit(proposals)
@@ -215,13 +218,15 @@ class Search:
         """What was found if it is better than the best, else the best."""
         return found if found.rank < best.rank else best
 
-    def _check(self, what: str, actions: Actions, fits: bool, wanted: str) -> None:
-        if not fits:
-            raise ShapeError(
-                f"the {what} has shape {actions.shape}, wanted {wanted}: was the horizon changed?"
-            )
-        if not np.isfinite(actions).all():
-            raise ShapeError(f"the {what} holds numbers that are not finite; pass None to start from zeros")
+    def _taken(self, what: str, given: Array, wanted: tuple[int | str, ...]) -> Actions:
+        """Plans that a caller gave, as float32: all else that is sampled takes their type."""
+        plans = as_numbers(what, given)
+        if len(plans.shape) != len(wanted) or plans.shape[-2:] != wanted[-2:]:
+            axes = ", ".join(map(str, wanted))
+            raise ShapeError(f"{what} has shape {plans.shape}, wanted ({axes}): was the horizon changed?")
+        if not np.isfinite(plans).all():
+            raise ShapeError(f"{what} holds numbers that are not finite; pass None to start from zeros")
+        return plans
 
     def _at_knots(self, components: Actions) -> Actions:
         """A number a component, (A,), at every knot, (M, A)."""
@@ -233,6 +238,29 @@ class Search:
 
     def _left_s(self) -> float:
         return self._deadline.left_s() if self._deadline else np.inf
+
+
+def _check_call(card: Card, horizon: int, deadline: Deadline | None) -> None:
+    if card.max_horizon and horizon > card.max_horizon:
+        raise ConfigError(
+            f"the planner's horizon is {horizon}, {card.name} remembers {card.max_horizon} steps (card: "
+            "max_horizon): lower the horizon, or train with a longer memory"
+        )
+    if not isinstance(deadline, Deadline | None):
+        raise ConfigError(
+            f"deadline is {deadline!r}, wanted a Deadline: Deadline.after(WallClock(), seconds), or None"
+        )
+
+
+def check_rngs(rngs: Sequence[np.random.Generator]) -> None:
+    """Refuse what draws no random numbers.
+
+    Raises:
+        ConfigError: saying what to pass.
+    """
+    for rng in rngs:
+        if not isinstance(rng, np.random.Generator):
+            raise ConfigError(f"rng is {rng!r}, wanted a generator: numpy.random.default_rng(seed)")
 
 
 def check_kind(discrete: bool, choices: int, planner: str, model: str) -> None:

@@ -59,4 +59,4 @@ class DeviceModel:
         return Rollout(latents, {name: latents[name] for name in physical})
 
     def _placed(self, array: Array) -> Tensor:
-        return torch.as_tensor(array, device=self.device)
+        return torch.tensor(array, device=self.device)  # a copy: plans are read-only

@@ -57,7 +57,7 @@ class WorldModel(Protocol):
         ...
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
-        """Imagine `actions` (N, H, A) from one `latent` (1, ...), not copied by the caller, or N of them."""
+        """Imagine `actions` (N, H, A), read-only, from one `latent` (1, ...), not copied, or N of them."""
         ...
 
 

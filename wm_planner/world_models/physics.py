@@ -7,11 +7,13 @@ Axes: N candidates, H steps, A action components, J actuators, T substeps of a c
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import mujoco
 import numpy as np
 from mujoco.rollout import Rollout as BatchedRollout
+from numpy.typing import NDArray
 
 from wm_planner import config
 from wm_planner.config import Positive
@@ -54,6 +56,7 @@ class PhysicsModel:
         self._control = plant.control(self.model)
         if config.planning_model.ik_iterations is not None:
             self._control = self._control.with_iterations(config.planning_model.ik_iterations)
+        self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET  # to the model's first posture
         self._substeps = _substeps(plant, self.model.opt.timestep)
         threads = min(config.threads, len(os.sched_getaffinity(0)))
         self._rollout = BatchedRollout(nthread=threads)
@@ -76,7 +79,7 @@ class PhysicsModel:
         """The latent of the true state, as `MujocoSimulator.truth` gives it.
 
         Raises:
-            ShapeError: if the observation lacks it, or is of another scene.
+            ShapeError: if the observation lacks it, is of another scene, or is not finite.
         """
         latent = {}
         for quantity in self.card.observation.state:
@@ -90,6 +93,11 @@ class PhysicsModel:
                     f"{quantity.name} has shape {latent[quantity.name].shape[1:]}, {self.card.name} wants "
                     f"({quantity.size},): is the simulator of another scene?"
                 )
+            if not np.isfinite(latent[quantity.name]).all():
+                raise ShapeError(
+                    f"{quantity.name} holds numbers that are not finite: reset the simulator, its physics "
+                    "diverged"
+                )
         return latent | self._look(latent["physics"], latent["control"])
 
     def step(
@@ -100,7 +108,7 @@ class PhysicsModel:
         return {name: array[:, 0] for name, array in rollout.latents.items()}, {}
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
-        """Imagine (N, H, A) actions from one state (1, ...), or N of them."""
+        """Imagine (N, H, A) actions from one state (1, ...), or N of them; NaN where physics diverged."""
         actions = np.asarray(actions, np.float64)
         count, horizon = actions.shape[:2]
         now, held = (
@@ -119,6 +127,8 @@ class PhysicsModel:
             seen[:, part] = sensed[:, :: self._substeps]
             now, held = states[:, -1], targets[:, -1]
         seen[:, -1] = self._sense(now, held)
+        diverged = self._diverged(latent["physics"], physics, controls)
+        physics[diverged] = seen[:, 1:][diverged] = np.nan
         points = {name: seen[:, 1:, columns] for name, columns in self._points.items()}
         return Rollout(latents={"physics": physics, "control": controls, **points}, states=points)
 
@@ -129,8 +139,23 @@ class PhysicsModel:
             physics: where to start, (N, size).
             targets: of the actuators, (N, T, J).
         """
-        states, sensed = self._rollout.rollout(self.model, self._data, physics, targets)
+        with _without_warnings():
+            states, sensed = self._rollout.rollout(self.model, self._data, physics, targets)
         return states, sensed
+
+    def _diverged(self, start: Floats, physics: Floats, controls: Floats) -> NDArray[np.bool_]:
+        """Whether states (N, H, size) imagined from `start` are worth nothing, (N, H).
+
+        A state that MuJoCo warns of is repeated to the end of the call, so that its time stands still.
+        """
+        period_s, horizon = self.card.control_dt_s, physics.shape[1]
+        due_s = (
+            start[:, :1] + period_s * np.arange(1, horizon + 1) - self.model.opt.timestep / 2
+        )  # (1 or N, H)
+        whole = physics[..., 0] > due_s
+        whole &= (np.abs(physics) <= mujoco.mjMAXVAL).all(axis=-1)
+        whole &= np.isfinite(controls).all(axis=-1)
+        return ~np.logical_and.accumulate(whole, axis=1)
 
     def _targets(self, physics: Floats, held: Floats, actions: Floats) -> Floats:
         """Actuator targets (N, T, J) of `actions` (N, periods, A)."""
@@ -166,6 +191,17 @@ class PhysicsModel:
                 *(LatentSpec(name=name, shape=(3,), dtype="float64", unit="m") for name in self._points),
             ),
         )
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep MuJoCo from a line, and one in MUJOCO_LOG.TXT, for every candidate that diverges."""
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda message: None)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(before)
 
 
 def _substeps(plant: Plant, timestep: float) -> int:
