@@ -158,6 +158,15 @@ def test_a_scenario_needs_time_and_one_ego():
         Scenario("x", 0.1, ego=no_tracks())
 
 
+@pytest.mark.parametrize(
+    "identity", ["", "../../x", "/tmp/x", "..", ".x", "a/b", "[red]X[/nope]", "a b", "X\n", "X\t1", "Z" * 121]
+)
+def test_the_id_is_a_plain_name_that_a_file_can_have(identity):
+    with pytest.raises(ShapeError, match="wanted a plain name") as caught:
+        Scenario(identity, 0.1)
+    assert repr(identity)[:40] in str(caught.value) and len(str(caught.value)) < 250
+
+
 def test_the_id_says_whether_agents_react():
     assert Scenario("DEU_Cologne-63_5_I-1", 0.1).is_interactive
     assert not small_scenario().is_interactive
