@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from wm_planner import cli, share
-from wm_planner.errors import ConfigError, WmError
+from wm_planner.errors import ConfigError, PluginError, WmError
 from wm_planner.evaluation.driving.results import read_drives
 from wm_planner.evaluation.driving.run import fitting
 
@@ -106,6 +106,15 @@ def test_a_run_is_still_read_back_by_its_folder():
     result = wm("nothing")
     assert "holds no episodes.mcap" in str(result.exception)
     assert str(wm("run", "nothing").exception) == str(result.exception)
+
+
+def test_a_class_that_does_not_plan_is_no_planner(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from wm_planner.config import Config\n\nclass Idle:\n    Config = Config\n"
+        "    def __init__(self, config):\n        pass\n"
+    )
+    with pytest.raises(PluginError, match=r"Idle has no method plan\(view\), wanted one that gives poses"):
+        fitting([f"{tmp_path / 'mine.py'}:Idle"])
 
 
 def test_a_planner_has_its_settings_behind_its_name():

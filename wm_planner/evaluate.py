@@ -99,7 +99,7 @@ def driving(
     if not scores:
         raise ConfigError(f"none of {len(refused)} files can be driven: see the reasons above")
     for each in tables.tables(scores):
-        console.print(each)
+        console.print(each, markup=False)
     for path in results.write_results(out, scores, left_out) if out else ():
         console.print(f"  {path}  {path.stat().st_size / 1e3:.0f} KB", soft_wrap=True)
 

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 
 from wm_planner.config import put, setting
 from wm_planner.driving.drive import problems_of
-from wm_planner.driving.planners.base import DRIVERS
+from wm_planner.driving.planners.base import DRIVERS, build_driver
 from wm_planner.driving.readers import read_scenario
 from wm_planner.driving.scenario import Scenario
 from wm_planner.driving.vehicle import VehicleName
@@ -81,7 +81,7 @@ def fitting(names: Sequence[str] | None) -> tuple[dict[str, dict[str, Any]], dic
         for each in settings:
             put(spec, *setting(each))
         try:
-            DRIVERS.build(spec, f"planner {kind}")
+            build_driver(spec, f"planner {kind}")
         except (ConfigError, PluginError) as error:
             if names:
                 raise
@@ -140,7 +140,7 @@ def _config(plan: Plan, agents: str) -> DrivingSimulator.Config:
 
 
 def _planner(plan: Plan, name: str) -> Any:
-    return DRIVERS.build(plan.planners[name], f"planner {name}")
+    return build_driver(plan.planners[name], f"planner {name}")
 
 
 def _show(scenario: Scenario, number: int, drives: Sequence[Drove], plan: Plan, out: Path) -> None:
