@@ -83,7 +83,7 @@ def _report(folder: Path, figures: Any, run: dict[str, Any]) -> None:
     console.print(report.tables(figures))
     report.write_summary(folder, figures, run)
     made = [folder / report.SUMMARY_FILE]
-    if figures.episodes:
+    if figures.has_distance:
         made.append(report.plot(folder, figures, folder.name))
     recording = folder / RECORDING
     if recording.is_file():
