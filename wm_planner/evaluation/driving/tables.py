@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -160,12 +159,12 @@ def measure_of_progress(scores: Drives) -> str:
     )
 
 
-def by_file(file: str, drives: Drives) -> str:
-    """One line for a scenario that was driven."""
+def by_file(drives: Drives) -> str:
+    """One line for a scenario that was driven, under the name that it has in the tables."""
     scores = (
         f"{each.planner} {AGENTS.get(each.agents, each.agents)} {_cell(each).strip()}" for each in drives
     )
-    return f"{Path(file).stem}: {', '.join(scores)}"
+    return f"{drives[0].scenario}: {', '.join(scores)}"
 
 
 def _name(each: DriveScores) -> str:
