@@ -23,7 +23,7 @@ from wm_planner.clock import nanoseconds, seconds
 from wm_planner.config import Config
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.metrics.others import Others
-from wm_planner.driving.planners.base import DRIVERS, View
+from wm_planner.driving.planners.base import View, build_driver
 from wm_planner.driving.scenario import PlanningProblem, Start
 from wm_planner.driving.tracker import Tracker
 from wm_planner.driving.tracks import SPEED
@@ -51,10 +51,10 @@ class Driver(Node):
 
     @classmethod
     def check(cls, params: Params) -> None:
-        DRIVERS.build(params.planner, "driver: params.planner")
+        build_driver(params.planner, "driver: params.planner")
 
     def configure(self) -> None:
-        self.planner = DRIVERS.build(self.params.planner, "driver: params.planner")
+        self.planner = build_driver(self.params.planner, "driver: params.planner")
         self.vehicle = VEHICLES[self.params.vehicle]
         self.ego, self.drive = np.zeros(6), None
         self.plans = 0

@@ -156,6 +156,11 @@ def test_what_encloses_an_uncertain_box_holds_it_in_every_state():
             'commonRoadVersion="2099z"',
             "is of version '2099z', known: 2018b, 2020a",
         ),
+        (
+            'benchmarkID="ZAM_Small-1_1_T-1"',
+            'benchmarkID="../../x"',
+            "line 2: <commonRoad> cannot be used: its id is '../../x', wanted a plain name",
+        ),
         ("<color>red</color>", "<color>blue</color>", "<color> is 'blue', "),
         ("<duration>30</duration>", "<duration>-3</duration>", "<duration> is -3, wanted 1 step or more"),
         ("<exact>3</exact>", "<exact>900000</exact>", "<time> goes from step 900000 to 900000, wanted"),

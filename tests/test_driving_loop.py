@@ -71,6 +71,47 @@ def test_what_a_planner_raises_ends_the_drive_and_is_told():
     assert scores.error and not scores.nuplan and not scores.conditions
 
 
+class Says:
+    """Plans what it was told to."""
+
+    def __init__(self, plan):
+        self.plan = lambda view: plan
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        (None, "the plan is 'None', wanted poses of the rear axle, x, y, yaw, (H + 1, 3)"),
+        ("left", "the plan is 'left', wanted"),
+        (np.zeros((1, 3)), "the plan is an array of shape (1, 3), wanted"),
+        (np.zeros((41, 2)), "the plan is an array of shape (41, 2), wanted"),
+        (np.full((41, 3), np.nan), "the plan holds 123 numbers that are not finite, wanted"),
+    ],
+)
+def test_what_is_no_plan_ends_the_drive_and_is_told(plan, said):
+    found = driven(street(), lambda: Says(plan))
+    assert found.error.startswith(f"ShapeError: {said}")
+    assert not found.plans and not found.reached
+
+
+def test_who_cannot_be_made_or_leaves_the_process_ends_the_drive_too():
+    assert driven(street(), lambda: Keep(spede=1)).error.startswith("TypeError: ")
+    quits = Says(None)
+    quits.plan = lambda view: exit(3)
+    assert driven(street(), lambda: quits).error == "SystemExit: 3"
+
+
+def test_a_planner_cannot_change_the_world_that_it_sees():
+    class Tamper(Keep):
+        def plan(self, view):
+            for array in (view.agents.states, view.ego):
+                with pytest.raises(ValueError, match="read-only"):
+                    array[:] = 0
+            return super().plan(view)
+
+    assert driven(street([(60.0, 0, 10.0)], goal_x=30.0), Tamper).reached
+
+
 def test_a_clean_drive_has_all_there_is_to_have():
     found = scored(street([(60.0, 0, 10.0)], goal_x=80.0), lambda: Keep(10.0))
     assert found.reached and found.valid

@@ -32,6 +32,16 @@ def test_what_cannot_be_driven_is_refused_with_its_reason(tmp_path):
     assert "broken.xml" in next(iter(found.refused.values()))
 
 
+def test_what_a_reader_says_of_a_file_that_is_driven_is_kept(tmp_path):
+    text = MERGE.read_text()
+    (tmp_path / "dangling.xml").write_text(text.replace("<lanelet id", '<lanelet x="" id', 1))
+    assert select([tmp_path]).notes == {}
+    lane = text.index("</rightBound>") + len("</rightBound>")
+    (tmp_path / "dangling.xml").write_text(text[:lane] + '<successor ref="7777"/>' + text[lane:])
+    ((file, (note,)),) = select([tmp_path]).notes.items()
+    assert file.endswith("dangling.xml") and "successor 7777 is not in the file" in note
+
+
 @pytest.mark.parametrize(
     ("make", "wanted"), [(False, "no such file or folder"), (True, "no scenario is there, wanted files in")]
 )

@@ -59,6 +59,7 @@ def test_a_drive_that_raised_counts_as_nothing():
     said = shown(t.scores_table("all", [drive(0.9), broken]))
     assert "45.0" in said
     assert "0.0!" in shown(t.drives_table([drive(0.9), broken]))
+    assert list(t.raised([drive(0.9), broken])) == ["raised: idm in B, others log: ValueError: x"]
 
 
 def test_planners_stand_side_by_side_and_failures_are_marked():

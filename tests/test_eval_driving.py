@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from wm_planner import cli, share
-from wm_planner.errors import ConfigError, WmError
-from wm_planner.evaluation.driving.results import read_drives
-from wm_planner.evaluation.driving.run import fitting
+from wm_planner.errors import ConfigError, PluginError, WmError
+from wm_planner.evaluation.driving import run as runs
+from wm_planner.evaluation.driving.results import check_folder, clear, read_drives
+from wm_planner.evaluation.driving.run import Done, fitting
 
 SCENARIOS = [str(share.find(f"sim/drive_{name}.xml")) for name in ("pedestrian", "slow_car")]
 
@@ -61,7 +62,7 @@ def test_the_tables_say_what_is_measured_and_what_was_left_out(run):
     ):
         assert said in words
     assert "of the recorded ego in 0 drives, of IDM alone on the empty road at the limit in 4" in words
-    assert "refused" in words and "broken.xml" in words
+    assert "broken.xml" in words and words.count("broken.xml") == 1
     left_out = json.loads((run[0] / "left_out.json").read_text())
     assert [name.rsplit("/", 1)[1] for name in left_out["refused"]] == ["broken.xml"]
 
@@ -74,6 +75,47 @@ def test_each_problem_has_a_picture_and_a_film(run):
     assert (np.ptp(picture.reshape(2, -1), axis=1) > 100).all()
     film = imageio.get_reader(run[0] / "pictures" / "ZAM_WmSlowCar-1_1_T-1.mp4")
     assert film.count_frames() == 21
+
+
+def test_the_last_lines_say_what_was_written_where(run):
+    *_, drives, left_out, pictures, films, solutions = run[1].splitlines()
+    assert "drives.jsonl" in drives and "left_out.json" in left_out
+    for line, said in ((pictures, "pictures  2 pictures"), (films, "2 films"), (solutions, "2 solutions")):
+        assert line.endswith(said)
+
+
+def test_ctrl_c_keeps_the_drives_that_were_done(run, tmp_path, monkeypatch):
+    drives = tuple(d for d in read_drives(run[0] / "drives.jsonl") if "Pedestrian" in d.scenario)
+
+    def stopped(files, plan, workers):
+        yield Done(str(files[0]), drives)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "run", stopped)
+    result = wm("driving", *SCENARIOS, "--planner", "idm", "--out", tmp_path / "out")
+    assert result.exit_code == 130
+    assert "interrupted: 1 of 2 scenarios were driven" in result.output
+    assert tuple(read_drives(tmp_path / "out" / "drives.jsonl")) == drives
+
+
+def test_the_results_of_a_former_run_make_room_and_nothing_else_does(tmp_path):
+    for name in ("drives.jsonl", "left_out.json", "pictures/a.png", "pictures/a.mp4", "solved/idm/a.xml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    assert clear("--out", tmp_path / "new", None) == 0
+    assert clear("--out", tmp_path, tmp_path / "solved") == 4
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a.xml"]
+    assert clear("--out", tmp_path, tmp_path / "solved") == 0
+    with pytest.raises(ConfigError, match=r"--out .* holds solved and no drives.jsonl of a former run"):
+        clear("--out", tmp_path, None)
+
+
+def test_a_file_is_no_folder(tmp_path):
+    check_folder("--out", tmp_path / "a" / "b")
+    (tmp_path / "a").touch()
+    for path in (tmp_path / "a", tmp_path / "a" / "b"):
+        with pytest.raises(ConfigError, match=r"--solutions .*: .*a is a file, wanted a folder"):
+            check_folder("--solutions", path)
 
 
 def test_each_commonroad_problem_has_a_solution_file(run):
@@ -92,6 +134,9 @@ def test_each_commonroad_problem_has_a_solution_file(run):
         ((SCENARIOS[0], "--planner", "idm", "--agents", "replays"), "agents"),
         ((SCENARIOS[0], "--planner", "idm", "--vehicle", "bmw"), "bmw_320i"),
         ((SCENARIOS[0], "--planner", "idm", "--films"), "--films without --out"),
+        ((SCENARIOS[0], "--planner", "idm", "--planner", "idm"), "--planner idm: given twice"),
+        ((SCENARIOS[0], "--planner", "idm,=,,"), "--planner idm,=,,: setting '=': wanted field=value"),
+        ((SCENARIOS[0], "--planner", "idm", "--out", SCENARIOS[1]), "--out"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_is_made(tmp_path, monkeypatch, arguments, answer):
@@ -106,6 +151,15 @@ def test_a_run_is_still_read_back_by_its_folder():
     result = wm("nothing")
     assert "holds no episodes.mcap" in str(result.exception)
     assert str(wm("run", "nothing").exception) == str(result.exception)
+
+
+def test_a_class_that_does_not_plan_is_no_planner(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from wm_planner.config import Config\n\nclass Idle:\n    Config = Config\n"
+        "    def __init__(self, config):\n        pass\n"
+    )
+    with pytest.raises(PluginError, match=r"Idle has no method plan\(view\), wanted one that gives poses"):
+        fitting([f"{tmp_path / 'mine.py'}:Idle"])
 
 
 def test_a_planner_has_its_settings_behind_its_name():

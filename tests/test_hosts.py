@@ -19,7 +19,7 @@ from wm_planner.bridges.driving_host import DrivingHost
 from wm_planner.bridges.hosts import ArmHost, check, host_of
 from wm_planner.clock import nanoseconds
 from wm_planner.driving.writers.commonroad import commonroad_text
-from wm_planner.errors import ConfigError, NodeError, PluginError
+from wm_planner.errors import ConfigError, NodeError, PluginError, ScenarioError
 from wm_planner.launching.file import node_class
 from wm_planner.messaging import codec, topics
 from wm_planner.simulation.base import Disturbance
@@ -98,7 +98,10 @@ def test_a_python_file_is_an_arms_scene():
     host.simulator.close()
 
 
-def test_what_cannot_be_hosted_is_refused_before_anything_starts(scenario_file):
+def test_what_cannot_be_hosted_is_refused_before_anything_starts(scenario_file, tmp_path):
+    (tmp_path / "torn.xml").write_text("<commonRoad")
+    with pytest.raises(ScenarioError, match="not valid XML"):
+        check(str(tmp_path / "torn.xml"), {})
     check("sim/panda_reach.py", {})
     check(scenario_file, {"agents": {"type": "idm"}})
     with pytest.raises(PluginError, match=r"did you mean 'sim/drive_merge\.xml'"):

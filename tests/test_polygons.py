@@ -1,10 +1,12 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import shapely
 
 from wm_planner.driving.compiled import by_numpy, is_compiled
 from wm_planner.driving.polygons import Polygons
-from wm_planner.driving.tiles import REACH_M
+from wm_planner.driving.tiles import MOST, REACH_M, TILE_M, tiled
 from wm_planner.errors import ShapeError
 
 SQUARE = np.array([(0, 0), (10, 0), (10, 10), (0, 10)], float)
@@ -100,3 +102,16 @@ def test_without_polygons_nothing_is_held():
 def test_what_is_no_polygon_is_refused(outline):
     with pytest.raises(ShapeError, match="polygon 1 has shape"):
         Polygons([SQUARE, outline])
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_what_lies_far_apart_takes_larger_tiles_and_no_more_of_them(compiled):
+    outlines = [SQUARE, moved(50_000, 80_000), np.array([(0, 0), (90_000, 1e4), (90_000, 9e4)])]
+    tiles = tiled(outlines)
+    assert tiles.side > TILE_M == tiled([SQUARE]).side
+    assert len(tiles.parts) == tiles.counts.prod() + 1 <= MOST + 1
+    points = np.array([(5, 5), (50_005, 80_005), (80_000, 3e4), (1e3, -1e3), (50_005, 80_011)])
+    with nullcontext() if compiled else by_numpy():
+        found = Polygons(outlines)
+        assert found.contain(points).tolist() == [True, True, True, False, False]
+        assert found.distance(points)[-1] == 1.0

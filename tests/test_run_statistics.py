@@ -8,9 +8,11 @@ from wm_planner.evaluation.report import tables
 from wm_planner.evaluation.run_statistics import RunStatistics
 
 
-def told(*distances_m, success=True):
+def told(*distances_m, success=True, is_drive=False):
     """Statistics of one episode with these distances."""
     statistics = RunStatistics()
+    if is_drive:
+        statistics.add("/map", None)
     for step, distance in enumerate(distances_m):
         phase = "ended" if step == len(distances_m) - 1 else "running"
         message = m.Episode(
@@ -44,12 +46,25 @@ def test_an_arm_is_judged_by_radii_and_read_in_centimetres():
 
 
 def test_a_drive_is_judged_by_its_goal_and_read_in_metres():
-    figures = told(352.0, 100.0, 0.0).figures()
+    figures = told(352.0, 100.0, 0.0, is_drive=True).figures()
     assert figures.success == []
     assert figures.unit.words(figures.episodes[0].distances_m[0]) == "352.0 m"
-    text = printed(told(352.0, 100.0, 2.0, success=False))
+    text = printed(told(352.0, 100.0, 2.0, success=False, is_drive=True))
     assert "within" not in text and "goal reached" in text and "0 of 1" in text
     assert "end distance, m" in text
+
+
+def test_a_drive_that_begins_near_its_goal_is_a_drive_all_the_same():
+    assert told(3.0, 1.0, is_drive=True).figures().unit.words(3.0) == "3.0 m"
+    assert "within" not in printed(told(3.0, 0.01, is_drive=True))
+
+
+def test_a_goal_that_is_no_place_has_no_distance():
+    statistics = told(0.0, 0.0, success=False, is_drive=True)
+    assert not statistics.figures().has_distance
+    text = printed(statistics)
+    assert "goal reached" in text and "0 of 1" in text
+    assert " cm" not in text and "distance" not in text
 
 
 def test_a_scene_with_a_measure_of_its_own_shows_it_beside_the_radii():

@@ -158,6 +158,24 @@ def test_a_scenario_needs_time_and_one_ego():
         Scenario("x", 0.1, ego=no_tracks())
 
 
+@pytest.mark.parametrize(
+    "identity", ["", "../../x", "/tmp/x", "..", ".x", "a/b", "[red]X[/nope]", "a b", "X\n", "X\t1", "Z" * 121]
+)
+def test_the_id_is_a_plain_name_that_a_file_can_have(identity):
+    with pytest.raises(ShapeError, match="wanted a plain name") as caught:
+        Scenario(identity, 0.1)
+    assert repr(identity)[:40] in str(caught.value) and len(str(caught.value)) < 250
+
+
+def test_a_road_that_no_car_gets_across_is_refused_by_its_farthest_lane():
+    lanes = {i: Lane(i, SQUARE[1:3] + far, SQUARE[::3] + far) for i, far in ((1, 0), (2, 5), (3, 9e8))}
+    with pytest.raises(ShapeError, match=r"lane 3 reaches 900000 km from the middle of the road, wanted"):
+        Road(lanes)
+    with pytest.raises(ShapeError, match="area 0 reaches"):
+        Road(areas=(SQUARE * 1e6,))
+    assert Road({1: lanes[1], 2: Lane(2, SQUARE[1:3] + 99_000, SQUARE[::3] + 99_000)}).drivable
+
+
 def test_the_id_says_whether_agents_react():
     assert Scenario("DEU_Cologne-63_5_I-1", 0.1).is_interactive
     assert not small_scenario().is_interactive

@@ -39,6 +39,13 @@ def test_the_ego_is_no_agent_and_its_drive_is_the_problem(scenario):
     assert not scenario.arrived(goal, scenario.ego.states[0, 0], np.array(0))
 
 
+def test_what_has_no_name_has_that_of_its_file_and_an_odd_one_is_refused(tmp_path):
+    nameless = changed(tmp_path, "id", ...)
+    assert read_scenario(nameless).id == nameless.stem
+    with pytest.raises(ScenarioError, match=r"cannot be used: its id is '\.\./x', wanted a plain name"):
+        read_scenario(changed(tmp_path, "id", "../x"))
+
+
 def test_speed_is_along_the_heading_also_of_who_comes_towards_us(scenario):
     assert np.allclose(scenario.tracks.states[0, :, 3], 5.0)
     assert scenario.tracks.kinds == ("car", "pedestrian")

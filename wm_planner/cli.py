@@ -12,12 +12,11 @@ from wm_planner import bench, evaluate
 from wm_planner.config import put, setting
 from wm_planner.errors import ConfigError, NodeError, WmError, missing_package
 from wm_planner.memory import keep_freed_memory
-from wm_planner.terminal import Bar, console
+from wm_planner.terminal import INTERRUPTED, Bar, console
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(bench.app, name="bench")
 app.add_typer(evaluate.app, name="eval")
-INTERRUPTED = 130
 
 
 def main() -> None:
@@ -47,6 +46,7 @@ def launch(
     name: Annotated[str | None, typer.Option(help="of the run; its folder is runs/NAME")] = None,
 ) -> None:
     """Start the nodes of a launch file, follow the run, report."""
+    from wm_planner.bridges import hosts
     from wm_planner.evaluation.live import NEWS, Live
     from wm_planner.launching import file as launch_file
     from wm_planner.launching.run import new_name, prepare
@@ -55,9 +55,13 @@ def launch(
     path = launch_file.find(file)
     name = name or new_name(path.stem)
     spec = launch_file.load(path, name, overrides or ())
+    simulated = next((n.params for n in spec.nodes if n.program.stem == "simulator"), {})
+    notes = hosts.notes(simulated["scene"]) if "scene" in simulated else ()
     folder = prepare(Path("runs") / name, spec)
-    episodes = next((n.params.get("episodes") for n in spec.nodes if n.program.stem == "simulator"), None)
+    episodes = simulated.get("episodes")
     console.print(f"{path.stem} in {spec.clock}, {len(spec.nodes)} nodes, into {folder}")
+    for note in notes:
+        console.print(f"note {simulated['scene']}: {note}", soft_wrap=True, markup=False)
     failure: NodeError | None = None
     status: str
     with Live(name, episodes, console, lossless=spec.clock == "lockstep") as live:
@@ -67,7 +71,13 @@ def launch(
         except NodeError as error:
             failure, status, reason = error, "failed", str(error)
     happened = [event._asdict() for event in supervisor.events if event.kind in NEWS]
-    run = {"launch": path.stem, "overrides": overrides or [], "status": status, "reason": reason}
+    run = {
+        "launch": path.stem,
+        "overrides": overrides or [],
+        "status": status,
+        "reason": reason,
+        "notes": list(notes),
+    }
     _report(folder, live.statistics.figures(), run | {"events": happened})
     if failure is not None:
         raise failure
@@ -83,7 +93,7 @@ def _report(folder: Path, figures: Any, run: dict[str, Any]) -> None:
     console.print(report.tables(figures))
     report.write_summary(folder, figures, run)
     made = [folder / report.SUMMARY_FILE]
-    if figures.episodes:
+    if figures.has_distance:
         made.append(report.plot(folder, figures, folder.name))
     recording = folder / RECORDING
     if recording.is_file():

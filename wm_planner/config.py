@@ -88,19 +88,22 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def setting(text: str) -> tuple[str, Any]:
+def setting(text: str, option: str = "--set") -> tuple[str, Any]:
     """Path and value that a command line gives as `--set path=value`, the value in YAML.
+
+    Args:
+        option: where it was given, for errors.
 
     Raises:
         ConfigError: if it is no such text.
     """
     path, equals, value = text.partition("=")
-    if not equals:
-        raise ConfigError(f"--set {text}: wanted field=value, e.g. --set iterations=100")
+    if not equals or not path:
+        raise ConfigError(f"{option} '{text}': wanted field=value, e.g. iterations=100")
     try:
         return path, yaml.safe_load(value)
     except yaml.YAMLError:
-        raise ConfigError(f"--set {text}: the value is not valid YAML") from None
+        raise ConfigError(f"{option} '{text}': the value is not valid YAML") from None
 
 
 def put(values: dict[str, Any], path: str, value: object) -> None:

@@ -1,6 +1,6 @@
 """`wm eval`: recorded runs, and planners on sets of traffic scenarios."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from wm_planner.errors import ConfigError
-from wm_planner.terminal import Bar, console, table
+from wm_planner.terminal import INTERRUPTED, Bar, console, table
 
 if TYPE_CHECKING:
     from wm_planner.evaluation.driving.run import Done
@@ -88,20 +88,32 @@ def driving(
     plan = convert(told | {"longest_s": seconds, "films": films}, run.Plan, "wm eval driving: ")
     if films and out is None:
         raise ConfigError("got --films without --out, wanted the folder that they go to")
+    for option, folder in (("--out", out), ("--solutions", solutions)):
+        if folder is not None:
+            results.check_folder(option, folder)
     chosen = select(scenarios)
-    done = list(_followed(run.run(chosen.files, plan, workers), len(chosen.files)))
+    if out is not None and (removed := results.clear("--out", out, solutions)):
+        _say(f"{out}: removed {removed} files of a former run")
+    for line in _noted(chosen.notes):
+        _say(line)
+    done, is_cut = _until_interrupted(_followed(run.run(chosen.files, plan, workers), len(chosen.files)))
     refused = chosen.refused | {each.file: each.refused for each in done if each.refused}
-    left_out = {"refused": refused, "duplicates": chosen.duplicates, "planners": unfit}
+    left_out: dict[str, Any] = {"refused": refused, "duplicates": chosen.duplicates, "planners": unfit}
     for what, reasons in left_out.items():
         for name, reason in reasons.items():
-            console.print(f"{_LEFT_OUT[what].format(name)}{reason}", soft_wrap=True, markup=False)
+            _say(f"refused {reason}" if reason.startswith(name) else _LEFT_OUT[what].format(name) + reason)
     scores = [scores for each in done for scores in each.scores]
-    if not scores:
+    if not scores and not is_cut:
         raise ConfigError(f"none of {len(refused)} files can be driven: see the reasons above")
-    for each in tables.tables(scores):
-        console.print(each)
-    for path in results.write_results(out, scores, left_out) if out else ():
-        console.print(f"  {path}  {path.stat().st_size / 1e3:.0f} KB", soft_wrap=True)
+    for each in tables.tables(scores) if scores else ():
+        console.print(each, markup=False)
+    if out is not None:
+        results.write_results(out, scores, left_out | {"notes": chosen.notes})
+    for line in results.written(out, solutions, scores):
+        _say(f"  {line}")
+    if is_cut:
+        _say(f"interrupted: {len(done)} of {len(chosen.files)} scenarios were driven")
+        raise typer.Exit(INTERRUPTED)
 
 
 _LEFT_OUT = {
@@ -109,6 +121,32 @@ _LEFT_OUT = {
     "duplicates": "not counted {}: the same benchmark id as ",
     "planners": "left out the planner {}: ",
 }
+
+
+_NOTES = 5  # of a file, on the screen
+
+
+def _say(line: str) -> None:
+    console.print(line, soft_wrap=True, markup=False)
+
+
+def _noted(notes: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """A line a note of a reader, the first of each file."""
+    for file, told in notes.items():
+        yield from (f"note {file}: {note}" for note in told[:_NOTES])
+        if len(told) > _NOTES:
+            yield f"note {file}: and {len(told) - _NOTES} more"
+
+
+def _until_interrupted(done: "Iterator[Done]") -> "tuple[list[Done], bool]":
+    """All that was done, and whether somebody has stopped it."""
+    found = []
+    try:
+        for each in done:
+            found.append(each)
+    except KeyboardInterrupt:
+        return found, True
+    return found, False
 
 
 def _followed(done: "Iterator[Done]", total: int) -> "Iterator[Done]":
@@ -120,4 +158,4 @@ def _followed(done: "Iterator[Done]", total: int) -> "Iterator[Done]":
         for number, each in enumerate(done, start=1):
             yield each
             bar.move(number, total)
-            bar.say(Path(each.file).stem, each.refused or by_file(each.file, each.scores))
+            bar.say(Path(each.file).stem, each.refused or by_file(each.scores))

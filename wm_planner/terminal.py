@@ -19,6 +19,9 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as a shell has it."""
+
 _WIDTH_ELSEWHERE = 100  # characters, where the output is a file or a pipe
 
 

@@ -77,9 +77,26 @@ def check(scene: str, driving: Mapping[str, Any]) -> None:
     Raises:
         PluginError: if there is no such file.
         ConfigError: if `driving` does not fit.
+        ScenarioError: if the scenario cannot be read.
+        SimulationError: if there is nothing to drive.
     """
-    if share.find(scene).suffix != SCENE_SUFFIX:
+    path = share.find(scene)
+    if path.suffix != SCENE_SUFFIX:
+        from wm_planner.driving.drive import problems_of
+        from wm_planner.driving.readers import read_scenario
+
         _driving_config(driving)
+        problems_of(read_scenario(path))
+
+
+def notes(scene: str) -> tuple[str, ...]:
+    """What a reader says of a scenario file; nothing of a scene."""
+    path = share.find(scene)
+    if path.suffix == SCENE_SUFFIX:
+        return ()
+    from wm_planner.driving.readers import read_scenario
+
+    return read_scenario(path).repairs
 
 
 def host_of(scene: str, disturbance: Disturbance, driving: Mapping[str, Any]) -> Host:

@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from wm_planner.driving import boxes, polygons
 from wm_planner.driving.compiled import kernel
-from wm_planner.driving.tiles import TILE_M
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -81,6 +80,7 @@ def look_up(
     points: Floats,
     most: int,
     measured: bool,
+    side: float,
     origin: Floats,
     counts: Indices,
     parts: Indices,
@@ -93,7 +93,7 @@ def look_up(
     holding, square = np.full((len(points), most), -1), np.full(len(points), np.inf)
     for m in range(len(points)):
         x, y = points[m]
-        column, row = np.floor((x - origin[0]) / TILE_M), np.floor((y - origin[1]) / TILE_M)
+        column, row = np.floor((x - origin[0]) / side), np.floor((y - origin[1]) / side)
         if not (0 <= column < counts[0] and 0 <= row < counts[1]):
             continue
         tile = int(column) * counts[1] + int(row)

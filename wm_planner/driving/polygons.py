@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wm_planner.driving.checks import checked
 from wm_planner.driving.compiled import is_compiled
-from wm_planner.driving.tiles import TILE_M, Tiles, spread, tiled
+from wm_planner.driving.tiles import Tiles, spread, tiled
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]
@@ -80,7 +80,7 @@ def _look_up(points: Floats, most: int, measured: bool, tiles: Tiles) -> tuple[I
     """What the kernel does, by NumPy."""
     holding = np.full((len(points), most), -1, np.int64)
     square = np.full(len(points), np.inf)
-    at = np.floor((points - tiles.origin) / TILE_M)
+    at = np.floor((points - tiles.origin) / tiles.side)
     inside = ((at >= 0) & (at < tiles.counts)).all(axis=1)
     index = np.flatnonzero(inside)
     tile = at[index].astype(np.int64) @ np.array([tiles.counts[1], 1])

@@ -16,6 +16,9 @@ from wm_planner.errors import ShapeError
 
 LIGHT_COLOURS = ("inactive", "green", "yellow", "red", "redYellow")
 
+MAX_EXTENT_M = 100_000.0
+"""Of a road, along x and along y."""
+
 FOOTWAYS = frozenset({"sidewalk", "crosswalk"})
 """Lanes of these kinds are no place to drive."""
 
@@ -197,8 +200,29 @@ class Road:
     intersections: tuple[Intersection, ...] = ()
     areas: tuple[Points, ...] = ()
 
+    def __post_init__(self) -> None:
+        parts = {f"lane {lane.id}": lane.polygon for lane in self.lanes.values()}
+        parts |= {f"area {index}": area for index, area in enumerate(self.areas)}
+        _check_extent({name: outline for name, outline in parts.items() if len(outline)})
+
     @property
     def drivable(self) -> tuple[Points, ...]:
         """Polygons (P, 2) whose union is the drivable area: all lanes but footways, and `areas`."""
         lanes = (lane.polygon for lane in self.lanes.values() if not lane.kinds & FOOTWAYS)
         return (*lanes, *self.areas)
+
+
+def _check_extent(parts: Mapping[str, Points]) -> None:
+    """Raise a ShapeError that names the part which makes a road larger than MAX_EXTENT_M."""
+    if not parts:
+        return
+    low = np.array([part.min(axis=0) for part in parts.values()])
+    high = np.array([part.max(axis=0) for part in parts.values()])
+    extent = float((high.max(axis=0) - low.min(axis=0)).max())
+    if extent > MAX_EXTENT_M:
+        middle = np.quantile(0.5 * (low + high), 0.5, axis=0, method="lower")
+        reach = np.maximum(high - middle, middle - low).max(axis=1)
+        raise ShapeError(
+            f"{list(parts)[reach.argmax()]} reaches {reach.max() / 1000:.6g} km from the middle of the road, "
+            f"wanted a road of at most {MAX_EXTENT_M / 1000:g} km across: is a coordinate wrong, or its unit?"
+        )

@@ -16,6 +16,7 @@ single track by this point. A scenario without problems is one to forecast in; o
 road. Scenarios are frozen, and so are their arrays.
 """
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +26,9 @@ from wm_planner.driving.road import Road
 from wm_planner.driving.shapes import Points, Polygon, Shape
 from wm_planner.driving.tracks import Obstacle, Occupancy, Tracks, no_tracks
 from wm_planner.errors import ShapeError
+
+PLAIN_NAME = re.compile(r"(?!\.)[A-Za-z0-9_.+-]{1,120}")
+"""What the id of a scenario may be: files are named by it, and terminals show it."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ class Scenario:
     """A traffic scenario.
 
     Attributes:
-        id: of the benchmark, or the name of the source.
+        id: of the benchmark, or the name of the source; a PLAIN_NAME.
         repairs: what a reader changed, added or left out, one sentence each.
     """
 
@@ -116,6 +120,11 @@ class Scenario:
     repairs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not PLAIN_NAME.fullmatch(self.id):
+            raise ShapeError(
+                f"its id is {self.id[:40]!r}, wanted a plain name: 1 to 120 letters, digits, '_', '-', '+', "
+                "'.', no '.' first; files are named by it"
+            )
         if not 0 < self.dt < np.inf:
             raise ShapeError(f"scenario '{self.id}' has a dt of {self.dt} s, wanted one above 0")
         if self.ego is not None and len(self.ego.ids) != 1:

@@ -17,13 +17,17 @@ REACH_M = 1.0
 """Edges farther from a point than this may be taken for infinitely far."""
 
 TILE_M = 4.0
-"""Side of a tile."""
+"""Side of a tile, doubled until no more than MOST tiles are needed."""
+
+MOST = 4_000_000
+"""Tiles: 64 square kilometres of the smallest."""
 
 
 class Tiles(NamedTuple):
     """What the tiles know. A part is one polygon in one tile.
 
     Attributes:
+        side: of a tile, in m.
         origin: x and y of the first tile's corner, (2,), in m.
         counts: tiles along x and y, (2,).
         parts: index of each tile's first part, row by row of x, and one more, (tiles + 1,).
@@ -33,6 +37,7 @@ class Tiles(NamedTuple):
         ends: of the edges, x, y, x, y, (E, 4), in m.
     """
 
+    side: float
     origin: Floats
     counts: Indices
     parts: Indices
@@ -47,11 +52,12 @@ def tiled(outlines: Sequence[Floats]) -> Tiles:
     if not outlines:
         nothing = np.zeros(0, np.int64)
         one = np.zeros(1, np.int64)
-        return Tiles(np.zeros(2), np.zeros(2, np.int64), one, nothing, nothing > 0, one, np.zeros((0, 4)))
+        counts = np.zeros(2, np.int64)
+        return Tiles(TILE_M, np.zeros(2), counts, one, nothing, nothing > 0, one, np.zeros((0, 4)))
     low = np.min([outline.min(axis=0) for outline in outlines], axis=0) - REACH_M
     high = np.max([outline.max(axis=0) for outline in outlines], axis=0) + REACH_M
-    counts = np.ceil((high - low) / TILE_M).astype(np.int64) + 1
-    parts = [_parts(outline, low, counts) for outline in outlines]
+    side, counts = _counts(high - low)
+    parts = [_parts(outline, low, side, counts) for outline in outlines]
     tile, inverted, edges = (np.concatenate(part) for part in list(zip(*parts, strict=True))[:3])
     ends = np.concatenate([part[3] for part in parts])
     polygon = np.repeat(np.arange(len(outlines)), [len(part[0]) for part in parts])
@@ -59,6 +65,7 @@ def tiled(outlines: Sequence[Floats]) -> Tiles:
     starts = np.concatenate([[0], np.cumsum(edges)])
     gathered = spread(starts[order], starts[order + 1])[1]
     return Tiles(
+        side=side,
         origin=low,
         counts=counts,
         parts=np.searchsorted(tile[order], np.arange(counts.prod() + 1)),
@@ -69,18 +76,26 @@ def tiled(outlines: Sequence[Floats]) -> Tiles:
     )
 
 
+def _counts(span: Floats) -> tuple[float, Indices]:
+    """The side of tiles, and how many there are along x and y."""
+    side = TILE_M
+    while np.prod(np.ceil(span / side) + 1) > MOST:
+        side *= 2
+    return side, np.ceil(span / side).astype(np.int64) + 1
+
+
 def _parts(
-    outline: Floats, origin: Floats, counts: Indices
+    outline: Floats, origin: Floats, side: float, counts: Indices
 ) -> tuple[Indices, NDArray[np.bool_], Indices, Floats]:
     """One polygon's parts: their tiles, which are inverted, how many edges each has, and these edges."""
     ends = np.concatenate([outline, np.roll(outline, -1, axis=0)], axis=1)  # (P, 4)
-    first, last = ((edge(outline, axis=0) - origin) / TILE_M for edge in (np.min, np.max))
-    reach = REACH_M / TILE_M
+    first, last = ((edge(outline, axis=0) - origin) / side for edge in (np.min, np.max))
+    reach = REACH_M / side
     x = np.arange(max(int(first[0] - reach), 0), min(int(last[0] + reach) + 1, counts[0]))
     y = np.arange(max(int(first[1] - reach), 0), min(int(last[1] + reach) + 1, counts[1]))
     column, row = (axis.ravel() for axis in np.meshgrid(x, y, indexing="ij"))
-    low = origin + TILE_M * np.stack([column, row], axis=1)[:, None]  # (tiles, 1, 2)
-    high = low + TILE_M
+    low = origin + side * np.stack([column, row], axis=1)[:, None]  # (tiles, 1, 2)
+    high = low + side
     lowest, highest = np.minimum(ends[:, :2], ends[:, 2:]), np.maximum(ends[:, :2], ends[:, 2:])  # (P, 2)
     near = (lowest[:, 0] <= high[..., 0] + REACH_M) & (highest[:, 0] >= low[..., 0] - REACH_M)  # (tiles, P)
     near &= (lowest[:, 1] <= high[..., 1] + REACH_M) & (highest[:, 1] >= low[..., 1] - REACH_M)

@@ -1,10 +1,6 @@
 """The unit that a run's distances are read in: centimetres of arms, metres of cars."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
-
-CARS_M = 10.0
-"""A run whose goals are as far as this is a drive."""
 
 
 class Unit(NamedTuple):
@@ -21,6 +17,6 @@ class Unit(NamedTuple):
 CM, M = Unit("cm", 100.0), Unit("m", 1.0)
 
 
-def unit_of(distances_m: Sequence[float]) -> Unit:
-    """The unit for distances, by the farthest of them."""
-    return M if max(distances_m, default=0.0) >= CARS_M else CM
+def unit_of(is_drive: bool) -> Unit:
+    """The unit for the distances of a drive, or of an arm."""
+    return M if is_drive else CM

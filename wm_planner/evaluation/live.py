@@ -79,9 +79,11 @@ class Live:
         ended = self.statistics.ended
         for episode in ended[self._shown :]:
             verdict = "reached" if episode.success else episode.reason or "missed"
-            unit = unit_of(episode.distances_m)
-            way = f"{unit.words(episode.distances_m[0], 5)} to {unit.words(episode.end_m, 4)}"
-            self._console.print(f"episode {episode.episode:3d}  {way}  {verdict}")
+            unit = unit_of(self.statistics.is_drive)
+            way = f"{unit.words(episode.distances_m[0], 5)} to {unit.words(episode.end_m, 4)}  "
+            self._console.print(
+                f"episode {episode.episode:3d}  {way if episode.has_distance else ''}{verdict}"
+            )
         self._shown = len(ended)
         self._progress.update(self._task, completed=len(ended), description=self._headline())
 

@@ -40,8 +40,9 @@ def tables(figures: RunFigures) -> Group:
         f"{figures.fallbacks} fallbacks",
         *("", "median", "p99", "max"),
     )
+    distance = (f"end distance, {figures.unit.name}", figures.end_distance_m, figures.unit.per_m)
     for name, spread, factor in (
-        (f"end distance, {figures.unit.name}", figures.end_distance_m, figures.unit.per_m),
+        *([distance] if figures.has_distance or not figures.is_drive else []),
         ("plan time, ms", figures.plan_s, 1000.0),
         ("input age, ms", figures.input_age_s, 1000.0),
         ("plan cost", figures.plan_cost, 1.0),
@@ -52,13 +53,16 @@ def tables(figures: RunFigures) -> Group:
 
 
 def plot(folder: Path, figures: RunFigures, title: str) -> Path:
-    """Draw distance against step, a line an episode, red where it failed, into `distance.png`."""
+    """Draw distance against step, a line an episode, red where it failed, into `distance.png`.
+
+    Episodes whose goal is no place have no line.
+    """
     from matplotlib.figure import Figure  # a second to import, needed here alone
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     unit, per_m = figures.unit
-    for episode in figures.episodes:
+    for episode in filter(lambda each: each.has_distance, figures.episodes):
         colour = "tab:blue" if episode.success else "tab:red"
         axes.plot([per_m * d for d in episode.distances_m], color=colour, alpha=0.6, linewidth=1)
     for row, style in zip(figures.success, (":", "--"), strict=False):  # no rows of a drive

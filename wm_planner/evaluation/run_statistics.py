@@ -6,11 +6,14 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from wm_planner.evaluation.length import CM, Unit, unit_of
+from wm_planner.evaluation.length import Unit, unit_of
 from wm_planner.evaluation.statistics import rate
 from wm_planner.messages import Message
 
-TOPICS = ("/episode", "/plan_info", "/latent")
+MAP = "/map"
+"""Who publishes one hosts a drive."""
+
+TOPICS = ("/episode", "/plan_info", "/latent", MAP)
 RADII_M = (0.05, 0.025)
 
 
@@ -33,6 +36,11 @@ class EpisodeFigures(msgspec.Struct):
     def end_m(self) -> float:
         """Distance at the end, in m."""
         return self.distances_m[-1]
+
+    @property
+    def has_distance(self) -> bool:
+        """Whether the goal was ever away: "keep this lane until step 30" is not."""
+        return any(self.distances_m)
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -81,17 +89,28 @@ class RunFigures(msgspec.Struct, frozen=True):
     deadline_misses: int
     fallbacks: int
     episodes: list[EpisodeFigures]
+    is_drive: bool = False
 
     @property
     def unit(self) -> Unit:
         """Of its distances, for a person."""
-        return _unit(self.episodes)
+        return unit_of(self.is_drive)
+
+    @property
+    def has_distance(self) -> bool:
+        """Whether any goal was ever away."""
+        return any(episode.has_distance for episode in self.episodes)
 
 
 class RunStatistics:
-    """Takes messages one by one, in the order of their topics."""
+    """Takes messages one by one, in the order of their topics.
+
+    Attributes:
+        is_drive: whether cars are driven, and not an arm.
+    """
 
     def __init__(self) -> None:
+        self.is_drive = False
         self.episodes: dict[int, EpisodeFigures] = {}
         self.plan_s: list[float] = []
         self.input_age_s: list[float] = []
@@ -110,6 +129,8 @@ class RunStatistics:
             self._plan_cost.append(message.cost)
             self._deadline_misses += message.deadline_hit
             self._fallbacks += message.fallback
+        elif topic == MAP:
+            self.is_drive = True
         elif topic == "/latent":
             self._surprise.append(message.surprise)
 
@@ -127,8 +148,8 @@ class RunStatistics:
         """All figures so far."""
         ended = self.ended
         return RunFigures(
-            success=[self._success(radius) for radius in RADII_M] if _unit(ended) == CM else [],
-            end_distance_m=Spread.of([episode.end_m for episode in ended]),
+            success=[self._success(radius) for radius in RADII_M] if not self.is_drive else [],
+            end_distance_m=Spread.of([episode.end_m for episode in ended if episode.has_distance]),
             plan_s=Spread.of(self.plan_s),
             input_age_s=Spread.of(self.input_age_s),
             plan_cost=Spread.of(self._plan_cost),
@@ -138,6 +159,7 @@ class RunStatistics:
             deadline_misses=self._deadline_misses,
             fallbacks=self._fallbacks,
             episodes=ended,
+            is_drive=self.is_drive,
         )
 
     def _success(self, radius_m: float) -> Success:
@@ -155,7 +177,3 @@ class RunStatistics:
         elif message.phase == "ended":
             episode.distances_m.append(message.distance)
             episode.ended, episode.success, episode.reason = True, message.success, message.reason
-
-
-def _unit(episodes: Sequence[EpisodeFigures]) -> Unit:
-    return unit_of([episode.distances_m[0] for episode in episodes])

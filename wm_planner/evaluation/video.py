@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from wm_planner.evaluation.length import unit_of
+from wm_planner.evaluation.run_statistics import MAP
 from wm_planner.messages import image_array
 from wm_planner.recording.player import Player
 
@@ -43,7 +44,8 @@ def _frames(player: Player, episodes: int) -> Iterator[Frame]:
     start: dict[str, Frame] = {}
     now: dict[str, Frame] = {}
     episode: Any = None
-    begun_m = 0.0
+    is_away = False  # a goal that is no place has no distance
+    unit = unit_of(MAP in player.topics)
     wanted = {"/goal", "/episode", *cameras}
     for recorded in player.messages(wanted & set(player.topics)):
         message = recorded.message
@@ -55,15 +57,15 @@ def _frames(player: Player, episodes: int) -> Iterator[Frame]:
             start, now = {}, {}
         elif recorded.topic == "/episode":
             episode = message
-            begun_m = episode.distance if episode.phase == "started" else begun_m
+            is_away = episode.distance > 0 or (is_away and episode.phase != "started")
             if episode.phase == "finished" or episode.id > episodes:
                 return
         else:
             now[recorded.topic] = image_array(message).copy()
             start.setdefault(recorded.topic, now[recorded.topic])
             if set(goal) == set(now) == set(start) and recorded.topic == list(now)[-1]:
-                distance = unit_of([begun_m, episode.distance]).words(episode.distance)
-                text = f"episode {episode.id}  step {episode.step}  {distance}"
+                distance = f"  {unit.words(episode.distance)}" if is_away else ""
+                text = f"episode {episode.id}  step {episode.step}{distance}"
                 yield _frame([(start, "start"), (goal, "goal"), (now, text)])
 
 

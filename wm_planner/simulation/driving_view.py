@@ -1,6 +1,7 @@
 """What a driver sees of a simulated drive."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.planners.base import View
@@ -8,8 +9,18 @@ from wm_planner.simulation.driving import DrivingSimulator
 
 
 def view_of(simulator: DrivingSimulator) -> View:
-    """The view at the simulator's present step, for planners that drive it without nodes."""
+    """The view at the simulator's present step, for planners that drive it without nodes.
+
+    Its arrays cannot be written: they are the simulator's own.
+    """
     tracks, now = simulator.scenario.tracks, simulator.now
     ids = np.array(tracks.ids, np.int64)
-    agents = Others(now.others.states[None], tracks.sizes, tracks.kinds, ids)
-    return View(simulator.drive, now.ego, agents, now.others.step)
+    agents = Others(_read_only(now.others.states[None]), tracks.sizes, tracks.kinds, ids)
+    return View(simulator.drive, _read_only(now.ego), agents, now.others.step)
+
+
+def _read_only(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same numbers in an array that cannot be written."""
+    seen = array.view()
+    seen.flags.writeable = False
+    return seen

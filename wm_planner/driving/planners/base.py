@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from wm_planner.driving.paths import Path
 from wm_planner.driving.road import TrafficLight
 from wm_planner.driving.tracks import SPEED
 from wm_planner.driving.vehicle import Vehicle
+from wm_planner.errors import PluginError, ShapeError
 from wm_planner.plugins import Registry
 
 Floats = NDArray[np.float64]
@@ -112,3 +113,38 @@ class Planner(Protocol):
     def plan(self, view: View) -> Floats:
         """Poses of the rear axle, x, y, yaw, (H + 1, 3): now and after each of H steps."""
         ...
+
+
+def build_driver(spec: Mapping[str, Any], where: str) -> Planner:
+    """A driver from `{type: name, ...}`; `where` names its place in errors.
+
+    Raises:
+        ConfigError, PluginError: if it cannot be built, or does not plan.
+    """
+    made: Planner = DRIVERS.build(spec, where)
+    if not callable(getattr(made, "plan", None)):
+        raise PluginError(
+            f"{where}: {type(made).__name__} has no method plan(view), wanted one that gives poses of the "
+            "rear axle, x, y, yaw, (H + 1, 3): now and after each of H steps"
+        )
+    return made
+
+
+def checked_plan(poses: object) -> Floats:
+    """What a driver planned, as an array.
+
+    Raises:
+        ShapeError: if it is no (H + 1, 3) of finite numbers, H >= 1.
+    """
+    wanted = "wanted poses of the rear axle, x, y, yaw, (H + 1, 3) with H >= 1"
+    try:
+        plan = np.asarray(poses, np.float64)
+    except (TypeError, ValueError):
+        plan = np.full((), np.nan)
+    if plan.ndim != 2 or plan.shape[1] != 3 or len(plan) < 2:
+        shape = f"an array of shape {plan.shape}" if plan.ndim else f"'{poses!s:.40}'"
+        raise ShapeError(f"the plan is {shape}, {wanted}")
+    if not np.isfinite(plan).all():
+        count = int((~np.isfinite(plan)).sum())
+        raise ShapeError(f"the plan holds {count} numbers that are not finite, {wanted}")
+    return plan

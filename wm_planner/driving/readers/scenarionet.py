@@ -42,12 +42,12 @@ def read_scenarionet(path: Path) -> Scenario:
     """
     root = Dictionary(numpy_pickle.read(path), str(path))
     try:
-        return _scenario(root)
+        return _scenario(root, path.stem)
     except ShapeError as error:
         raise ScenarioError(f"{path}: cannot be used: {error}") from None
 
 
-def _scenario(root: Dictionary) -> Scenario:
+def _scenario(root: Dictionary, name: str) -> Scenario:
     about, listed = root.dictionary("metadata"), root.dictionary("tracks")
     notes: list[str] = []
     number = Numbers()
@@ -59,7 +59,7 @@ def _scenario(root: Dictionary) -> Scenario:
     if ego is None:
         notes.append(f"no track of the ego (metadata.sdc_id is {about.get('sdc_id')!r:.40}): nothing to plan")
     return Scenario(
-        id=str(root.get("id", "")),
+        id=str(root.get("id", name)),
         dt=dt,
         road=read_road(root, number, notes),
         tracks=_tracks(list(rows.values()), len(times)),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.history import History
-from wm_planner.driving.planners.base import Planner
+from wm_planner.driving.planners.base import Planner, checked_plan
 from wm_planner.simulation.driving import DrivingSimulator
 from wm_planner.simulation.driving_view import view_of
 
@@ -35,7 +35,8 @@ class Driven:
         reached: whether the goal was reached without a failure before.
         collided: whether anything was touched, whoever is to blame.
         off_road: whether the road was left.
-        error: what the planner raised, and so ended the drive; empty if it did not.
+        error: what the planner raised, or planned that is no plan, and so ended the drive; empty if it
+            did not.
     """
 
     drive: Drive
@@ -64,20 +65,20 @@ def drive(
         number: of the problem.
     """
     simulator.reset(number)
-    planner = make()
     plans: list[Floats] = []
     spent: list[tuple[float, float]] = []
     error = ""
     try:
+        planner = make()
         make().plan(view_of(simulator))  # the first plan of a process compiles
         for step in range(_most_steps(simulator, longest_s)):
             cpu, wall = time.process_time(), time.perf_counter()
-            plans.append(np.asarray(planner.plan(view_of(simulator))))
+            plans.append(checked_plan(planner.plan(view_of(simulator))))
             spent.append((time.process_time() - cpu, time.perf_counter() - wall))
             simulator.follow(plans[-1])
             if simulator.now.arrived and step + 1 >= LEAST and _has_place(simulator.drive):
                 break
-    except Exception as raised:  # whatever a planner raises is a result of the evaluation
+    except (Exception, SystemExit) as raised:  # whatever a planner raises is a result of the evaluation
         error = f"{type(raised).__name__}: {raised}"
     moments = simulator.save().moments
     cpu_s, wall_s = np.array(spent).reshape(-1, 2).T

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 
 from wm_planner.config import put, setting
 from wm_planner.driving.drive import problems_of
-from wm_planner.driving.planners.base import DRIVERS
+from wm_planner.driving.planners.base import DRIVERS, build_driver
 from wm_planner.driving.readers import read_scenario
 from wm_planner.driving.scenario import Scenario
 from wm_planner.driving.vehicle import VehicleName
@@ -19,13 +19,13 @@ from wm_planner.errors import ConfigError, PluginError, ScenarioError, ShapeErro
 from wm_planner.evaluation.driving.answers import write_answers
 from wm_planner.evaluation.driving.loop import LONGEST_S, Driven, drive
 from wm_planner.evaluation.driving.pictures import Seen, draw, film
+from wm_planner.evaluation.driving.results import FILM, PICTURE, PICTURES
 from wm_planner.evaluation.driving.scores import DriveScores, scores_of
 from wm_planner.simulation.driving import DrivingSimulator
 
 AgentsName: TypeAlias = Literal["replay", "idm"]
 Drove: TypeAlias = tuple[Driven, DriveScores]
 AGENTS: tuple[AgentsName, ...] = ("replay", "idm")
-PICTURES = "pictures"
 SOLVABLE = ".xml"
 """What CommonRoad's scenarios end in."""
 
@@ -76,12 +76,14 @@ def fitting(names: Sequence[str] | None) -> tuple[dict[str, dict[str, Any]], dic
     planners: dict[str, dict[str, Any]] = {}
     unfit: dict[str, str] = {}
     for name in names or DRIVERS.entries:
+        if name in planners:
+            raise ConfigError(f"--planner {name}: given twice, wanted each planner once")
         kind, *settings = name.split(",")
         spec: dict[str, Any] = {"type": kind}
         for each in settings:
-            put(spec, *setting(each))
+            put(spec, *setting(each, f"--planner {name}: setting"))
         try:
-            DRIVERS.build(spec, f"planner {kind}")
+            build_driver(spec, f"planner {kind}")
         except (ConfigError, PluginError) as error:
             if names:
                 raise
@@ -140,17 +142,17 @@ def _config(plan: Plan, agents: str) -> DrivingSimulator.Config:
 
 
 def _planner(plan: Plan, name: str) -> Any:
-    return DRIVERS.build(plan.planners[name], f"planner {name}")
+    return build_driver(plan.planners[name], f"planner {name}")
 
 
 def _show(scenario: Scenario, number: int, drives: Sequence[Drove], plan: Plan, out: Path) -> None:
-    stem = re.sub(r"[^\w.-]", "_", scenario.id) + (f"_{number}" if number else "")
+    stem = scenario.id + (f"_{number}" if number else "")
     seen = [Seen(*each) for each in drives]
     folder = out / PICTURES
     folder.mkdir(parents=True, exist_ok=True)
-    draw(seen, len(plan.planners), folder / f"{stem}.png")
+    draw(seen, len(plan.planners), folder / (stem + PICTURE))
     if plan.films:
-        film(seen, len(plan.planners), folder / f"{stem}.mp4", 1 / scenario.dt)
+        film(seen, len(plan.planners), folder / (stem + FILM), 1 / scenario.dt)
 
 
 def _answered(drives: Sequence[Drove], plan: Plan, folder: Path) -> Iterator[DriveScores]:

@@ -20,11 +20,13 @@ class Selection:
         files: to be driven, in order.
         refused: why the others cannot be, by file.
         duplicates: file to the file that counts for the same benchmark id.
+        notes: what the readers say of the files that are driven, where they say something.
     """
 
     files: tuple[Path, ...]
     refused: dict[str, str]
     duplicates: dict[str, str]
+    notes: dict[str, tuple[str, ...]]
 
 
 def select(places: Sequence[Path]) -> Selection:
@@ -35,6 +37,7 @@ def select(places: Sequence[Path]) -> Selection:
     """
     of_id: dict[str, list[Path]] = {}
     refused: dict[str, str] = {}
+    repairs: dict[Path, tuple[str, ...]] = {}
     for path in _files(places):
         try:
             scenario = read_scenario(path)
@@ -43,13 +46,15 @@ def select(places: Sequence[Path]) -> Selection:
             refused[str(path)] = str(error)
         else:
             of_id.setdefault(scenario.id, []).append(path)
+            repairs[path] = scenario.repairs
     duplicates: dict[str, str] = {}
     chosen: list[Path] = []
     for identity, paths in of_id.items():
         first, *others = sorted(paths, key=lambda path: path.stem != identity)
         chosen.append(first)
         duplicates |= {str(other): str(first) for other in others}
-    return Selection(tuple(chosen), refused, duplicates)
+    notes = {str(path): repairs[path] for path in chosen if repairs[path]}
+    return Selection(tuple(chosen), refused, duplicates, notes)
 
 
 def _files(places: Iterable[Path]) -> list[Path]:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -44,8 +43,8 @@ def drives_table(scores: Drives) -> Table:
     for each in sorted(scores, key=lambda each: (each.scenario, each.file, each.problem)):
         rows.setdefault((each.scenario, each.problem, each.agents), {})[each.planner] = each
     before = ""
-    for (scenario, problem, agents), row in rows.items():
-        name = f"{scenario}#{problem}" if problem else scenario
+    for (_, _, agents), row in rows.items():
+        name = _name(next(iter(row.values())))
         cells = [_cell(row.get(planner)) for planner in planners]
         made.add_row("" if name == before else name, AGENTS.get(agents, agents), *cells)
         before = name
@@ -138,7 +137,16 @@ def tables(scores: Drives) -> Iterator[Table | str]:
     yield parts_table(scores)
     if costs := costs_table(scores):
         yield costs
+    yield from raised(scores)
     yield measure_of_progress(scores)
+
+
+def raised(scores: Drives) -> Iterator[str]:
+    """One line for each drive that a planner ended by what it raised."""
+    for each in scores:
+        if each.error:
+            others = AGENTS.get(each.agents, each.agents)
+            yield f"raised: {each.planner} in {_name(each)}, others {others}: {each.error}"
 
 
 def measure_of_progress(scores: Drives) -> str:
@@ -151,12 +159,17 @@ def measure_of_progress(scores: Drives) -> str:
     )
 
 
-def by_file(file: str, drives: Drives) -> str:
-    """One line for a scenario that was driven."""
+def by_file(drives: Drives) -> str:
+    """One line for a scenario that was driven, under the name that it has in the tables."""
     scores = (
         f"{each.planner} {AGENTS.get(each.agents, each.agents)} {_cell(each).strip()}" for each in drives
     )
-    return f"{Path(file).stem}: {', '.join(scores)}"
+    return f"{drives[0].scenario}: {', '.join(scores)}"
+
+
+def _name(each: DriveScores) -> str:
+    """Of what was driven, in all that is shown."""
+    return f"{each.scenario}#{each.problem}" if each.problem else each.scenario
 
 
 def _groups(scores: Drives) -> Iterable[tuple[str, str, list[DriveScores]]]:
