@@ -40,7 +40,13 @@ def small_scenario() -> Scenario:
             stop_line=stop,
             **about,
         ),
-        Lane(2, LEFT - 2 * STRIP, LEFT - STRIP, left_neighbour=Neighbour(1, False), right_marking="dashed"),
+        Lane(
+            2,
+            (LEFT - 2 * STRIP)[::-1],
+            (LEFT - STRIP)[::-1],
+            left_neighbour=Neighbour(1, False),
+            right_marking="dashed",
+        ),
         Lane(
             3,
             LEFT + ON,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scenarios import differences, small_scenario
@@ -16,6 +18,7 @@ DATA_FILES = 33
 
 NOTED = {
     "Tut_compliance": "agent 12: states said twice",
+    "ZAM-Ramp-1_1-T-1": "lane 2: names itself as its successor",
     "USA_US101-3_1_T-1": "agent 375: nothing says where it goes",
     "DEU_A9-3_1_T-1": "states of 9 agents are sets",
     "test_reading_all": "speeds were taken from its positions",
@@ -149,7 +152,7 @@ def test_what_encloses_an_uncertain_box_holds_it_in_every_state():
         (
             'timeStepSize="0.1"',
             'timeStepSize="0"',
-            "has a timeStepSize of '0', wanted seconds from 0.001 to 60",
+            "has a timeStepSize of '0', wanted seconds from 0.001 to 5",
         ),
         (
             'commonRoadVersion="2020a"',
@@ -165,7 +168,7 @@ def test_what_encloses_an_uncertain_box_holds_it_in_every_state():
         ("<duration>30</duration>", "<duration>-3</duration>", "<duration> is -3, wanted 1 step or more"),
         ("<exact>3</exact>", "<exact>900000</exact>", "<time> goes from step 900000 to 900000, wanted"),
         ("<exact>3</exact>", f"<exact>{'9' * 5000}</exact>", "as its text, wanted a whole number"),
-        ("<radius>0.7</radius>", "<radius>0</radius>", "<radius> is 0, wanted more than 0"),
+        ("<radius>0.7</radius>", "<radius>0</radius>", "<radius> is 0, wanted 0.001 to 10000"),
         ('<lanelet ref="3"/>', '<lanelet ref="5"/>', "lies on the lanes (5,), none of which is in the file"),
         ("<length>4.5</length>", "", "<rectangle> has no <length>"),
         ("<circle>", "<torus>", "Opening and ending tag mismatch"),
@@ -177,6 +180,78 @@ def test_what_cannot_be_read_is_refused_with_file_line_and_element(old, new, say
     message = refused(TEXT.replace(old, new, 1))
     assert message.startswith("a.xml") and says in message, message
     assert "line " in message or "DOCTYPE" in new
+
+
+def with_start(v=9.0, yaw=0.0, step=0):
+    """The scenario with another start."""
+    scenario = small_scenario()
+    problem = scenario.problems[0]
+    problem = replace(problem, start=replace(problem.start, v=v, yaw=yaw, step=step))
+    return commonroad_text(replace(scenario, problems=(problem,))).decode()
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        ({"v": 1e9}, "<velocity> is 1e+09, wanted -150 to 150"),
+        ({"v": -10.0}, "<velocity> is -10, wanted -1 to 150"),
+        ({"yaw": 1e9}, "<orientation> is 1e+09, wanted -1000 to 1000"),
+    ],
+)
+def test_a_start_that_no_car_has_is_refused(start, says):
+    assert says in refused(with_start(**start))
+
+
+@pytest.mark.parametrize(("length", "says"), [("1e9", "1e+09"), ("1e-300", "1e-300"), ("-4.5", "-4.5")])
+def test_an_obstacle_that_cannot_be_is_refused(length, says):
+    message = refused(TEXT.replace("<length>4.5</length>", f"<length>{length}</length>", 1))
+    assert f"<length> is {says}, wanted 0.001 to 10000" in message
+
+
+def test_a_problem_that_comes_too_late_is_pointed_out(tmp_path):
+    path = tmp_path / "late.xml"
+    path.write_text(with_start(step=90))
+    notes = " | ".join(read_scenario(path).repairs)
+    assert "problem 401: the goal ends at step 60, before the start at 90" in notes
+    assert "problem 401: it starts at step 90; the last at which an agent is seen is 3" in notes
+
+
+def lanes(edges, about=""):
+    """A scenario of one lane with these x of its points, and y of its left and right edge."""
+    xs, left, right = edges
+    points = ["".join(f"<point><x>{x}</x><y>{y}</y></point>" for x in xs) for y in (left, right)]
+    return (
+        '<commonRoad commonRoadVersion="2020a" benchmarkID="ZAM_X-1_1_T-1" timeStepSize="0.1">'
+        f'<lanelet id="1"><leftBound>{points[0]}</leftBound><rightBound>{points[1]}</rightBound>{about}'
+        "</lanelet></commonRoad>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (lanes(((0, 50, 100), 2, -2)), ""),
+        (lanes(((0, 50, 100), -2, 2)), "lane 1: its left edge lies to the right of its right edge"),
+        (lanes(((0, 100, 50, 150), 2, -2)), "lane 1: it turns back on itself"),
+        (
+            lanes(((0, 50), 2, -2), '<predecessor ref="1"/><successor ref="1"/>'),
+            "lane 1: names itself as its predecessor | lane 1: names itself as its successor",
+        ),
+    ],
+)
+def test_an_odd_lane_is_pointed_out(text, note):
+    assert " | ".join(read(text).repairs) == note
+
+
+def test_a_lane_that_encloses_nothing_is_refused():
+    short, thin = refused(lanes(((3, 3), 2, -2))), refused(lanes(((0, 50), 2, 2)))
+    assert '<lanelet id="1"> has no length: all its points lie at one place' in short
+    assert '<lanelet id="1"> has no width: its edges are the same' in thin
+
+
+def test_two_things_of_different_kinds_cannot_have_one_id():
+    shared = TEXT.replace('<staticObstacle id="201"', '<staticObstacle id="101"')
+    assert 'Obstacle id="101"> has the id of another one' in refused(shared)
 
 
 def test_a_problem_without_a_goal_is_refused():
@@ -229,10 +304,12 @@ def test_a_scenario_without_lanes_is_read_and_says_so():
 
 def test_an_ego_that_starts_within_something_is_pointed_out(tmp_path):
     path = tmp_path / "a.xml"
-    path.write_text(
-        TEXT.replace("<position><point><x>2.0</x><y>2.2</y>", "<position><point><x>30.1</x><y>1.1</y>")
-    )
-    assert "problem 401: the ego starts within obstacle 201" in read_scenario(path).repairs
+    start = "<position><point><x>{}</x><y>{}</y>"
+    assert start.format(2.0, 2.2) in TEXT
+    for x, y, touched in ((30.1, 1.1, True), (26.6, 1.0, True), (30.0, 3.6, False), (25.0, 1.0, False)):
+        path.write_text(TEXT.replace(start.format(2.0, 2.2), start.format(x, y)))
+        said = "problem 401: the ego starts within obstacle 201" in read_scenario(path).repairs
+        assert said == touched, (x, y)
 
 
 @pytest.mark.parametrize(
@@ -241,6 +318,7 @@ def test_an_ego_that_starts_within_something_is_pointed_out(tmp_path):
         (b"hello", "is no scenario; wanted CommonRoad XML"),
         (b"<html/>", "<html> is no CommonRoad scenario"),
         (b"", "is no scenario"),
+        ("<html/>".encode("utf-16"), "is text in UTF-16, wanted UTF-8"),
     ],
 )
 def test_a_file_of_another_kind_is_refused_with_what_is_wanted(tmp_path, content, says):
@@ -248,6 +326,11 @@ def test_a_file_of_another_kind_is_refused_with_what_is_wanted(tmp_path, content
     path.write_bytes(content)
     with pytest.raises(ScenarioError, match=says):
         read_scenario(path)
+
+
+def test_what_is_no_xml_is_told_once_and_in_its_place():
+    assert refused("") == "a.xml, line 1: not valid XML (Document is empty)"
+    assert "column" not in refused("<a></b>") and "<string>" not in refused("<a></b>")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -6,6 +6,7 @@ from lxml import etree
 from scenarios import differences, small_scenario
 
 from wm_planner.driving.readers import read_scenario
+from wm_planner.driving.scenario import Origin
 from wm_planner.driving.tracks import Occupancy, Region
 from wm_planner.driving.writers.commonroad import commonroad_text, write_commonroad
 from wm_planner.driving.writers.solution import Answer, write_solution
@@ -57,7 +58,7 @@ def test_what_the_format_has_no_place_for_is_told(tmp_path):
         **{n: getattr(scenario.tracks, n)[:1] for n in ("sizes", "states", "valid")},
     )
     rich = replace(scenario, ego=ego, road=replace(scenario.road, areas=(np.eye(3, 2),)))
-    lost = write_commonroad(rich, tmp_path / "a.xml")
+    lost = write_commonroad(rich, str(tmp_path / "a.xml"))
     assert lost == ("the ego's recorded drive", "1 drivable areas beside the lanes")
     assert not list(differences(scenario, read_scenario(tmp_path / "a.xml"), apart_from=("repairs",)))
     assert write_commonroad(scenario, tmp_path / "b.xml") == ()
@@ -65,7 +66,7 @@ def test_what_the_format_has_no_place_for_is_told(tmp_path):
 
 def test_text_that_xml_cannot_hold_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(ScenarioError, match="holds text that XML cannot"):
-        write_commonroad(replace(small_scenario(), id="a\x00b"), tmp_path / "a.xml")
+        write_commonroad(replace(small_scenario(), origin=Origin(author="a\x00b")), tmp_path / "a.xml")
     assert not list(tmp_path.iterdir())
 
 

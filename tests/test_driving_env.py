@@ -6,7 +6,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from wm_planner import share
-from wm_planner.errors import ConfigError
+from wm_planner.errors import ConfigError, SimulationError
 from wm_planner.simulation.driving_env import FAILURE
 
 MERGE = "wm_planner.simulation.driving_env:wm_planner/DriveMerge-v0"
@@ -52,6 +52,28 @@ def test_an_episode_is_truncated_after_the_last_step_of_the_goal():
         steps += 1
         assert not done
     assert steps == 180
+    with pytest.raises(SimulationError, match=r"has ended or not begun: call reset\(\)"):
+        env.unwrapped.step(np.zeros(2))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "got no scenario, wanted scenario=PATH"),
+        ({"scenario": "sim/drive_merge.xml", "steps": 0}, "steps is 0"),
+    ],
+)
+def test_what_makes_no_episode_is_refused(settings, said):
+    with pytest.raises(ConfigError, match=said):
+        gymnasium.make(ANY, **settings)
+
+
+def test_a_step_needs_a_reset_and_a_picture_a_mode():
+    env = gymnasium.make(ANY, scenario="sim/drive_merge.xml", picture=SMALL).unwrapped
+    with pytest.raises(SimulationError, match="not begun"):
+        env.step(np.zeros(2))
+    env.reset()
+    assert env.render() is None
 
 
 def test_an_unknown_setting_is_named():

@@ -175,7 +175,7 @@ def test_states_that_are_not_finite_count_as_not_seen(tmp_path):
     heading = np.array([np.nan, 0, 0, np.inf, 0, 0])
     scenario = read_scenario(changed(tmp_path, "tracks", "71", "state", "heading", heading))
     assert scenario.tracks.valid[0].tolist() == [False, True, True, False, True, True]
-    assert "track 71: 2 states are not finite: not seen then" in scenario.repairs
+    assert "track 71: 2 states are not finite or absurd: not seen then" in scenario.repairs
 
 
 def test_without_an_ego_there_is_nothing_to_plan(tmp_path):

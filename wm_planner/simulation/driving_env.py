@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from wm_planner import share
 from wm_planner.config import convert
 from wm_planner.driving.readers import read_scenario
+from wm_planner.errors import ConfigError, SimulationError
 from wm_planner.simulation.driving import CAMERA, DrivingSimulator
 from wm_planner.world_models.base import Observation
 
@@ -39,17 +40,27 @@ class DrivingEnv(gymnasium.Env[Seen, NDArray[np.float64]]):
         scenario: path of a file.
         steps: after which an episode is truncated; by default the last at which the goal can be reached.
         driving: fills `DrivingSimulator.Config`.
+
+    Raises:
+        ConfigError: if no scenario is given, or a setting does not fit.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012, as Gymnasium has it
 
     def __init__(
-        self, scenario: str, steps: int | None = None, render_mode: str | None = None, **driving: Any
+        self, scenario: str = "", steps: int | None = None, render_mode: str | None = None, **driving: Any
     ) -> None:
+        if not scenario:
+            raise ConfigError(
+                "DrivingEnv: got no scenario, wanted scenario=PATH of a file, as sim/drive_merge.xml"
+            )
+        if steps is not None and steps < 1:
+            raise ConfigError(f"DrivingEnv: steps is {steps}, wanted 1 or more")
         config = convert(driving, DrivingSimulator.Config, "DrivingEnv: ")
         self.simulator = DrivingSimulator(read_scenario(share.find(scenario)), config)
         self.render_mode = render_mode
         self._steps = steps
+        self._is_running = False
         action = self.simulator.scene.action
         self.action_space = Box(np.array(action.low), np.array(action.high), dtype=np.float64)
         spaces: dict[str, Space[Any]] = {"state": Box(-np.inf, np.inf, (6,), np.float64)}
@@ -61,19 +72,28 @@ class DrivingEnv(gymnasium.Env[Seen, NDArray[np.float64]]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Seen, dict[str, Any]]:
         super().reset(seed=seed)
+        self._is_running = True
         return _seen(self.simulator.reset(seed or 0)), {}
 
     def step(self, action: NDArray[np.float64]) -> tuple[Seen, float, bool, bool, dict[str, Any]]:
+        if not self._is_running:
+            raise SimulationError(
+                "DrivingEnv: step() of an episode that has ended or not begun: call reset()"
+            )
         before = self.simulator.distance
         result = self.simulator.step(action)
         failed = self.simulator.now.failed
         reward = FAILURE if failed else before - result.distance
         done = failed or result.success
         taken = self.simulator.step_index - self.simulator.drive.first
-        return _seen(result.observation), reward, done, taken >= self._most, dict(result.info)
+        truncated = taken >= self._most
+        self._is_running = not (done or truncated)
+        return _seen(result.observation), reward, done, truncated, dict(result.info)
 
     def render(self) -> NDArray[np.uint8] | None:
-        """The picture from above."""
+        """The picture from above; None unless `render_mode` asks for one."""
+        if self.render_mode is None:
+            return None
         return self.simulator.observe().images.get(CAMERA)
 
     @property

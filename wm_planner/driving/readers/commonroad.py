@@ -18,6 +18,7 @@ from wm_planner.driving.readers.commonroad_states import (
     read_shapes,
     read_steps,
 )
+from wm_planner.driving.readers.limits import START_SPEEDS, STEPS_S
 from wm_planner.driving.readers.xml import Element, parse, parse_bytes
 from wm_planner.driving.road import Road
 from wm_planner.driving.scenario import Goal, Origin, PlanningProblem, Scenario, Start
@@ -57,6 +58,7 @@ def _scenario(root: Element) -> Scenario:
 def _read(root: Element) -> Scenario:
     notes: list[str] = []
     dt = _dt(root)
+    by_id([element for element in root if element.attribute("id", "")], Element.id)  # of whatever kind
     road = read_road(root, notes)
     if not road.lanes:
         notes.append("no lanes: nothing is drivable")
@@ -80,8 +82,11 @@ def _dt(root: Element) -> float:
         dt = float(text)
     except ValueError:
         dt = 0.0
-    if not 1e-3 <= dt <= 60:
-        raise root.error(f"has a timeStepSize of '{text[:40]}', wanted seconds from 0.001 to 60")
+    shortest, longest = STEPS_S
+    if not shortest <= dt <= longest:
+        raise root.error(
+            f"has a timeStepSize of '{text[:40]}', wanted seconds from {shortest:g} to {longest:g}"
+        )
     return dt
 
 
@@ -105,7 +110,7 @@ def _problem(element: Element, road: Road, notes: list[str]) -> PlanningProblem:
 def _start(element: Element) -> Start:
     initial = read_exact_state(element)
     x, y, yaw, _ = initial.state.tolist()
-    (v, _) = read_interval(element.child("velocity"))
+    (v, _) = read_interval(element.child("velocity"), START_SPEEDS)
     extra = (element.find(tag) for tag in ("acceleration", "yawRate", "slipAngle"))
     acceleration, yaw_rate, slip = (0.0 if child is None else read_interval(child)[0] for child in extra)
     return Start(x, y, yaw, v, acceleration, yaw_rate, slip, initial.step)

@@ -1,6 +1,6 @@
 """The road of a CommonRoad file: lanelets, signs, lights, intersections."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -24,6 +24,8 @@ from wm_planner.errors import did_you_mean
 
 SPEED_LIMIT_CODES = frozenset({"274", "R2-1", "r301", "3.24", "R15", "C43", "B14", "Ρ-32", "B31"})
 """Of signs that limit the speed, in CommonRoad's lists of the countries; the limit is written in m/s."""
+
+_MOST = 0.5  # of a lane, on which its edges are swapped: some are drawn crossed at an end
 
 Read = TypeVar("Read")
 
@@ -75,8 +77,8 @@ class _Join:
         return replace(
             lane,
             speed_limit=min([lane.speed_limit, *(self.limits[i] for i in lane.signs if i in self.limits)]),
-            predecessors=known(lane.predecessors, self.lanes, f"lane {lane.id}: predecessor", self.notes),
-            successors=known(lane.successors, self.lanes, f"lane {lane.id}: successor", self.notes),
+            predecessors=self._beside(lane, lane.predecessors, "predecessor"),
+            successors=self._beside(lane, lane.successors, "successor"),
             left_neighbour=self._neighbour(lane.left_neighbour, lane),
             right_neighbour=self._neighbour(lane.right_neighbour, lane),
             signs=self._signs(lane.signs, f"lane {lane.id}"),
@@ -88,6 +90,12 @@ class _Join:
                 lights=known(stop.lights, self.lights, f"stop line of lane {lane.id}: light", self.notes),
             ),
         )
+
+    def _beside(self, lane: Lane, ids: tuple[int, ...], what: str) -> tuple[int, ...]:
+        """Lanes that are there."""
+        if lane.id in ids:
+            self.notes.append(f"lane {lane.id}: names itself as its {what}")
+        return known(ids, self.lanes, f"lane {lane.id}: {what}", self.notes)
 
     def _neighbour(self, neighbour: Neighbour | None, lane: Lane) -> Neighbour | None:
         ids = () if neighbour is None else (neighbour.id,)
@@ -137,8 +145,28 @@ def _edges(element: Element, notes: list[str]) -> tuple[Points, Points]:
             raise element.child(tag).error(f"has {len(edge)} points, wanted 2 or more")
     if len(left) != len(right):
         notes.append(f"lane {element.id()}: {len(left)} points left, {len(right)} right: evened out")
-        return across(left, right)
+        left, right = across(left, right)
+    notes.extend(f"lane {element.id()}: {fault}" for fault in _faults(element, left, right))
     return left, right
+
+
+def _faults(element: Element, left: Points, right: Points) -> Iterator[str]:
+    """What is odd about the edges of a lane.
+
+    Raises:
+        ScenarioError: if they enclose nothing.
+    """
+    way, across = np.diff(0.5 * (left + right), axis=0), left - right
+    if not way.any():
+        raise element.error("has no length: all its points lie at one place")
+    if not across.any():
+        raise element.error("has no width: its edges are the same")
+    to_left = way[:, 0] * across[1:, 1] - way[:, 1] * across[1:, 0]
+    if np.mean(to_left < 0) > _MOST:
+        yield "its left edge lies to the right of its right edge"
+    moved = way[way.any(axis=1)]
+    if ((moved[1:] * moved[:-1]).sum(axis=1) < 0).any():
+        yield "it turns back on itself"
 
 
 def _neighbour(element: Element | None) -> Neighbour | None:

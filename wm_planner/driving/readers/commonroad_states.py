@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.driving.readers.limits import ANGLES, ANY, SIZES, SPEEDS, Range
 from wm_planner.driving.readers.xml import Element
 from wm_planner.driving.shapes import Circle, Points, Polygon, Rectangle, Shape, rotation
 
@@ -27,17 +28,19 @@ class State(NamedTuple):
     yaw_spread: float
 
 
-def read_interval(element: Element) -> tuple[float, float]:
-    """<exact>, or <intervalStart> and <intervalEnd>."""
+def read_interval(element: Element, limits: Range = ANY) -> tuple[float, float]:
+    """<exact>, or <intervalStart> and <intervalEnd>, within limits."""
     exact = element.find("exact")
     if exact is not None:
-        return exact.number(), exact.number()
-    return element.child("intervalStart").number(), element.child("intervalEnd").number()
+        value = exact.number()
+        return _within(element, value, limits), value
+    low, high = (element.child(tag).number() for tag in ("intervalStart", "intervalEnd"))
+    return _within(element, low, limits), _within(element, high, limits)
 
 
 def read_angles(element: Element) -> tuple[float, float]:
     """An interval of angles [rad]; where the end is below the start it goes on over a full turn."""
-    low, high = read_interval(element)
+    low, high = read_interval(element, ANGLES)
     return low, (high if high >= low else high + 2 * np.pi * np.ceil((low - high) / (2 * np.pi)))
 
 
@@ -91,10 +94,10 @@ def read_state(element: Element) -> State:
     point = position.find("point")
     place = None if point is not None else _one(position)
     x, y = point.point() if point is not None else _middle(place)
-    v = _mean(element, "velocity")
+    v = _mean_speed(element)
     orientation, lateral = element.find("orientation"), element.find("velocityY")
     if orientation is None and lateral is not None:
-        vy = 0.5 * sum(read_interval(lateral))
+        vy = 0.5 * sum(read_interval(lateral, SPEEDS))
         low = high = float(np.arctan2(vy, v))
         v = float(np.hypot(v, vy))
     else:
@@ -180,9 +183,13 @@ def _centre(element: Element) -> tuple[float, float]:
 
 def _size(element: Element, tag: str) -> float:
     child = element.child(tag)
-    value = child.number()
-    if value <= 0:
-        raise child.error(f"is {value:g}, wanted more than 0")
+    return _within(child, child.number(), SIZES)
+
+
+def _within(element: Element, value: float, limits: Range) -> float:
+    low, high = limits
+    if not low <= value <= high:
+        raise element.error(f"is {value:g}, wanted {low:g} to {high:g}")
     return value
 
 
@@ -198,6 +205,6 @@ def _middle(shape: Shape | None) -> Points:
     return shape.vertices.mean(axis=0) if isinstance(shape, Polygon) else shape.centre
 
 
-def _mean(element: Element, tag: str) -> float:
-    child = element.find(tag)
-    return float("nan") if child is None else 0.5 * sum(read_interval(child))
+def _mean_speed(element: Element) -> float:
+    child = element.find("velocity")
+    return float("nan") if child is None else 0.5 * sum(read_interval(child, SPEEDS))

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.driving.readers.xml import MAX_NUMBER
+from wm_planner.driving.readers.limits import ANGLES, ANY, SPEEDS, STEPS_S
 from wm_planner.driving.scenario import Goal, PlanningProblem, Start
 from wm_planner.driving.shapes import Circle
 from wm_planner.driving.tracks import Tracks
@@ -53,7 +53,13 @@ def constant_step(times: ArrayLike, where: str) -> float:
         raise ScenarioError(f"{where}: times have shape {times.shape}, wanted 2 or more finite seconds")
     dt = float(times[-1] - times[0]) / (len(times) - 1)
     off = np.abs(times - times[0] - dt * np.arange(len(times)))
-    if not 1e-3 <= dt <= 60 or off.max() > _JITTER * dt:
+    shortest, longest = STEPS_S
+    if not shortest <= dt <= longest:
+        raise ScenarioError(
+            f"{where}: {len(times)} times go from {times[0]:g} s to {times[-1]:g} s, wanted rising ones with "
+            f"steps of {shortest:g} to {longest:g} s"
+        )
+    if off.max() > _JITTER * dt:
         worst = int(off.argmax())
         raise ScenarioError(
             f"{where}: the time step is not constant: time {worst} lies {off[worst]:.3g} s off "
@@ -65,10 +71,11 @@ def constant_step(times: ArrayLike, where: str) -> float:
 def seen(
     states: NDArray[np.float64], valid: NDArray[np.bool_], who: str, notes: list[str]
 ) -> NDArray[np.bool_]:
-    """Where states (T, 4) are valid and finite; a note where they are not finite."""
-    fine = (np.abs(np.nan_to_num(states, nan=np.inf)) <= MAX_NUMBER).all(axis=-1)
+    """Where states (T, 4) are valid and can be; a note where they cannot."""
+    most = np.array([ANY[1], ANY[1], ANGLES[1], SPEEDS[1]])
+    fine = (np.abs(np.nan_to_num(states, nan=np.inf)) <= most).all(axis=-1)
     if (valid & ~fine).any():
-        notes.append(f"{who}: {int((valid & ~fine).sum())} states are not finite: not seen then")
+        notes.append(f"{who}: {int((valid & ~fine).sum())} states are not finite or absurd: not seen then")
     return valid & fine
 
 

@@ -20,6 +20,8 @@ MAX_POINTS = 100_000
 MAX_NUMBER = 1e9
 """Of coordinates, speeds, angles: more is a fault, and overflows further on."""
 
+_PLACE = re.compile(r", line \d+, column \d+(?: \(.*\))?$")  # lxml's, after what is wrong
+
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 
 
@@ -47,7 +49,8 @@ def parse_bytes(data: bytes, name: str) -> "Element":
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, etree.XMLSyntaxError) else ""
-        raise ScenarioError(f"{name}{line}: not valid XML ({error})") from None
+        reason = _PLACE.sub("", str(error))
+        raise ScenarioError(f"{name}{line}: not valid XML ({reason})") from None
     if root.getroottree().docinfo.doctype:
         raise ScenarioError(
             f"{name}: declares a document type, which no scenario needs; remove <!DOCTYPE ...>"

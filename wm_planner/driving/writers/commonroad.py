@@ -17,7 +17,7 @@ from wm_planner.errors import ScenarioError
 _NOWHERE = (("geoNameId", "-999"), ("gpsLatitude", "999"), ("gpsLongitude", "999"))  # CommonRoad's "unknown"
 
 
-def write_commonroad(scenario: Scenario, path: Path) -> tuple[str, ...]:
+def write_commonroad(scenario: Scenario, path: str | Path) -> tuple[str, ...]:
     """Write a scenario.
 
     Returns:
@@ -26,7 +26,7 @@ def write_commonroad(scenario: Scenario, path: Path) -> tuple[str, ...]:
     Raises:
         ScenarioError: if the file cannot be written.
     """
-    save(_root(scenario), path)
+    save(_root(scenario), Path(path))
     return left_out(scenario)
 
 
