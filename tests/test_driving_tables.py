@@ -58,7 +58,7 @@ def test_a_drive_that_raised_counts_as_nothing():
     broken = drive(0.0, scenario="B", error="ValueError: x", nuplan={}, pdms={}, epdms={}, conditions={})
     said = shown(t.scores_table("all", [drive(0.9), broken]))
     assert "45.0" in said
-    assert "0.0!" in shown(t.drives_table([drive(0.9), broken]))
+    assert "0.0 !" in shown(t.drives_table([drive(0.9), broken]))
     assert list(t.raised([drive(0.9), broken])) == ["raised: idm in B, others log: ValueError: x"]
 
 
@@ -69,8 +69,13 @@ def test_planners_stand_side_by_side_and_failures_are_marked():
         drive(0.25, "cem", off_road=True),
     ]
     said = shown(t.drives_table([drives[0], drives[1]]))
-    assert "91.2" in said and "50.0cg" in said
-    assert "25.0r" in shown(t.drives_table(drives[2:]))
+    assert "91.2" in said and "50.0 cg" in said
+    assert "25.0 r" in shown(t.drives_table(drives[2:]))
+
+
+def test_the_heads_of_the_parts_are_explained():
+    said = " ".join(shown(t.parts_table([drive(0.9)]), 200).split())
+    assert "fault no at fault collisions, road drivable area" in said and "ttc time to collision" in said
 
 
 def test_times_are_percentiles_over_all_plans():

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from wm_planner import cli, share
 from wm_planner.errors import ConfigError, PluginError, WmError
 from wm_planner.evaluation.driving import run as runs
+from wm_planner.evaluation.driving.pictures import LEGEND
 from wm_planner.evaluation.driving.results import check_folder, clear, read_drives
 from wm_planner.evaluation.driving.run import Done, fitting
 
@@ -71,8 +72,11 @@ def test_each_problem_has_a_picture_and_a_film(run):
     stems = {"ZAM_WmPedestrian-1_1_T-1", "ZAM_WmSlowCar-1_1_T-1"}
     assert {path.stem for path in (run[0] / "pictures").glob("*.png")} == stems
     picture = imageio.imread(run[0] / "pictures" / "ZAM_WmSlowCar-1_1_T-1.png")
-    assert picture.shape == (2 * 296, 256, 3)
-    assert (np.ptp(picture.reshape(2, -1), axis=1) > 100).all()
+    head, panels = picture[:48], picture[48:]
+    assert panels.shape == (2 * 296, 256, 3)
+    assert (np.ptp(panels.reshape(2, -1), axis=1) > 100).all()
+    colours = {tuple(colour) for colour in head.reshape(-1, 3).tolist()}
+    assert {(255, 255, 255), *LEGEND.values()} <= colours
     film = imageio.get_reader(run[0] / "pictures" / "ZAM_WmSlowCar-1_1_T-1.mp4")
     assert film.count_frames() == 21
 

@@ -37,6 +37,12 @@ def test_a_name_that_is_nowhere_is_answered_with_the_closest(shelves):
         share.find("models/weel")
 
 
+def test_where_nothing_is_known_nothing_is_offered(tmp_path):
+    with pytest.raises(PluginError) as caught:
+        share.find(str(tmp_path / "gone.xml"))
+    assert str(caught.value) == f"{tmp_path / 'gone.xml'}: no such file or folder"
+
+
 def test_a_listing_joins_the_roots_and_hides_private_names(shelves):
     assert share.listing("launch", ".yaml") == ["both.yaml", "only_wheel.yaml"]
     assert share.listing("models") == ["checkout", "wheel"]

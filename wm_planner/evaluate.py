@@ -158,4 +158,5 @@ def _followed(done: "Iterator[Done]", total: int) -> "Iterator[Done]":
         for number, each in enumerate(done, start=1):
             yield each
             bar.move(number, total)
-            bar.say(Path(each.file).stem, each.refused or by_file(each.scores))
+            line = f"{each.file}: refused" if each.refused else by_file(each.scores)
+            bar.say(Path(each.file).stem, line)

@@ -31,7 +31,8 @@ def find(path: str | Path) -> Path:
             if (root / given).exists():
                 return (root / given).resolve()
     known = [str(given.parent / name) for name in listing(str(given.parent), given.suffix)]
-    raise PluginError(f"{path}: no such file or folder, {did_you_mean(str(given), known)}")
+    hint = f", {did_you_mean(str(given), known)}" if known else ""
+    raise PluginError(f"{path}: no such file or folder{hint}")
 
 
 def revision() -> str:

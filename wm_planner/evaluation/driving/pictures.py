@@ -18,7 +18,9 @@ Frame = NDArray[np.uint8]
 
 PANEL = 256  # pixels, side of a picture
 BAR = 40  # pixels, height of two lines of text
-PATH, PLAN, GOAL = (60, 210, 90), (250, 120, 200), (230, 90, 60)
+HEAD = 48  # pixels, height of the title and of what the colours mean
+PATH, PLAN, GOAL = (60, 210, 90), (250, 120, 200), (90, 170, 255)
+LEGEND = {"way driven": PATH, "plan": PLAN, "goal": GOAL}
 BAD, GOOD = (255, 110, 110), (150, 240, 150)
 AGENTS = {"replay": "others replayed", "idm": "others react"}
 _VIEW_M = (80.0, 240.0)  # sides of the shown square, at least and at most
@@ -83,7 +85,8 @@ def verdict_of(scores: DriveScores) -> str:
 
 def draw(seen: Sequence[Seen], columns: int, path: Path) -> None:
     """Write how the drives ended, so many a row."""
-    Image.fromarray(_grid([each.panel(each.steps - 1) for each in seen], columns)).save(path)
+    grid = _grid([each.panel(each.steps - 1) for each in seen], columns)
+    Image.fromarray(_headed(grid, path.stem)).save(path)
 
 
 def film(seen: Sequence[Seen], columns: int, path: Path, fps: float) -> None:
@@ -91,7 +94,20 @@ def film(seen: Sequence[Seen], columns: int, path: Path, fps: float) -> None:
     writer: Any = imageio.get_writer(path, fps=fps, macro_block_size=8, quality=7)
     with writer:
         for moment in range(max(each.steps for each in seen)):
-            writer.append_data(_grid([each.panel(moment) for each in seen], columns))
+            grid = _grid([each.panel(moment) for each in seen], columns)
+            writer.append_data(_headed(grid, path.stem))
+
+
+def _headed(grid: Frame, title: str) -> Frame:
+    """The same below a title and the meaning of the colours."""
+    head = Image.new("RGB", (grid.shape[1], HEAD), "black")
+    pen = ImageDraw.Draw(head)
+    pen.text((6, 4), title, fill="white", font_size=14)
+    at = 6.0
+    for words, colour in LEGEND.items():
+        pen.text((at, 25), words, fill=colour, font_size=14)
+        at += pen.textlength(words, font_size=14) + 16
+    return np.concatenate([np.asarray(head), grid])
 
 
 def _grid(panels: Sequence[Frame], columns: int) -> Frame:

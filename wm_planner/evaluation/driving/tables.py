@@ -102,7 +102,8 @@ def outcomes_table(scores: Drives) -> Table:
 
 def parts_table(scores: Drives) -> Table:
     """The eight parts of nuPlan's score."""
-    made = table("parts of nuPlan's score, means in %", *("planner", "others", *PARTS.values()))
+    heads = ", ".join(f"{head} {part.replace('_', ' ')}" for part, head in PARTS.items())
+    made = table(f"parts of nuPlan's score, means in %: {heads}", "planner", "others", *PARTS.values())
     made.columns[1].justify = "left"
     for planner, agents, drives in _groups(scores):
         cells = [_percent([each.nuplan[part] for each in drives if each.nuplan]) for part in PARTS]
@@ -191,9 +192,9 @@ def _cell(each: DriveScores | None) -> str:
     if each is None:
         return "-"
     if each.error:
-        return "0.0! "
+        return "0.0 ! "
     marks = ("c" if each.collided else "") + ("r" if each.off_road else "") + ("" if each.reached else "g")
-    return f"{100 * each.nuplan['score']:.1f}{marks:2s}"
+    return f"{100 * each.nuplan['score']:.1f} {marks:2s}"
 
 
 def _interval(found: Mean) -> str:
