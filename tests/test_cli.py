@@ -214,3 +214,24 @@ def test_scenarios_are_drawn_by_their_seeds(wm, tmp_path):
     code, said = wm("scenarios", "drawn")
     assert code == 2
     assert "exists already" in said
+
+
+def test_a_planner_is_not_exported_over_a_folder(wm, tmp_path):
+    (tmp_path / "here").mkdir()
+    code, said = wm("export-planner", "models/panda_reach_small", "--out", "here")
+    assert (code, list(tmp_path.iterdir())) == (2, [tmp_path / "here"])
+    assert "here is a folder, wanted a file: --out here/planner.onnx" in said
+
+
+@pytest.mark.parametrize(
+    ("raised", "ends", "says"),
+    [(MemoryError("8 PiB"), 2, "8 PiB"), (KeyboardInterrupt(), 130, "interrupted")],
+)
+def test_no_memory_and_an_interrupt_end_in_a_line(wm, monkeypatch, raised, ends, says):
+    def fail():
+        raise raised
+
+    monkeypatch.setattr(cli, "app", fail)
+    code, said = wm("bench")
+    assert code == ends
+    assert says in said and "Traceback" not in said

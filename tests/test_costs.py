@@ -362,3 +362,10 @@ def test_costs_that_cannot_be_built_say_where_and_why(specs, reason):
 def test_a_goal_on_no_patches_is_refused():
     with pytest.raises(ConfigError, match="patches is empty"):
         COSTS.build({"type": "latent_goal", "patches": []}, "costs")
+
+
+def test_a_misspelt_key_that_all_costs_have_is_answered_with_it():
+    with pytest.raises(ConfigError, match="unknown key 'weigth', did you mean 'weight'"):
+        build_costs([{"type": "effort", "weigth": 3}], "costs")
+    with pytest.raises(ConfigError, match="costs: got None, wanted a list"):
+        build_costs(None, "costs")

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -54,6 +56,11 @@ def test_the_unmodified_task_differs_in_its_physics_alone():
         ("steps.more.still=1", "no fields to set"),
         ("steps=[1", "not valid YAML"),
         ("planner.horizon=0", "horizon is 0"),
+        ("=3", "wanted field=value"),
+        (".=3", "wanted field=value"),
+        ("costs.0.weight=3", r"costs is a list, set it whole: --set 'costs="),
+        ("costs=[]", r"cartpole.yaml: costs are empty"),
+        ("mpc.replan_every=500", "lower replan_every or raise the horizon"),
         ("physics.planning_model.drop=[sensor]", "did you mean 'sensors'"),
         ("physics.thread=2", "unknown key 'thread', did you mean 'threads'"),
     ],
@@ -61,6 +68,24 @@ def test_the_unmodified_task_differs_in_its_physics_alone():
 def test_a_change_that_cannot_be_made_says_why(change, reason):
     with pytest.raises(ConfigError, match=reason):
         PhysicsTask.load("cartpole", [change])
+
+
+def test_two_tasks_of_one_stem_are_both_run(tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(b, "physics_tables", lambda tasks, *rest: seen.update(tasks) or [])
+    text = share.find("sim/cartpole.yaml").read_text()
+    names = [str(tmp_path / folder / "cartpole.yaml") for folder in ("a", "b")]
+    for name in names:
+        Path(name).parent.mkdir()
+        Path(name).write_text(text)
+    assert CliRunner().invoke(app, ["physics", "panda_reach", *names]).exit_code == 0
+    assert set(seen) == {"panda_reach", *names}
+
+
+def test_a_log_that_cannot_be_one_is_refused_at_once(tmp_path):
+    for path in (tmp_path, tmp_path / "missing" / "log.jsonl"):
+        with pytest.raises(ConfigError, match="wanted a file in a folder that exists"):
+            EpisodeLog(path)
 
 
 def test_an_unknown_task_is_named_with_the_closest():

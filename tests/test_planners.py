@@ -394,6 +394,7 @@ def test_white_noise_is_left_white_and_red_noise_is_smooth_and_of_variance_one()
         ({"type": "cem", "iterations": 0}, "iterations is 0"),
         ({"type": "cem", "momentum": 1.0}, "momentum is 1.0"),
         ({"type": "cem", "min_std": 0.9}, "lower min_std"),
+        ({"type": "cem", "init_std": -1}, "init_std is -1.0, wanted"),
         ({"type": "icem", "decay": 0.5}, "decay >= 1"),
         ({"type": "random_shooting", "horizon": 0}, "horizon is 0"),
         ({"type": "cem", "samplez": 8}, "did you mean 'samples'"),

@@ -4,6 +4,7 @@ import pytest
 
 from wm_planner.config import Config
 from wm_planner.errors import ConfigError, PluginError
+from wm_planner.planners import PLANNERS
 from wm_planner.plugins import Registry, load_file
 
 
@@ -35,7 +36,7 @@ def test_a_file_is_loaded_once(tmp_path):
 def test_a_file_that_fails_can_be_loaded_once_it_is_mended(tmp_path):
     file = tmp_path / "mended.py"
     file.write_text("raise RuntimeError('not yet')\n")
-    with pytest.raises(RuntimeError, match="not yet"):
+    with pytest.raises(PluginError, match="not yet"):
         load_file(file)
     file.write_text("answer = 42\n")
     assert load_file(file).answer == 42
@@ -66,3 +67,16 @@ def test_build_says_where_a_spec_is_wrong():
         LAMPS.build({"watts": 5}, "launch.yaml: lamp")
     with pytest.raises(ConfigError, match=r"launch\.yaml: lamp: unknown key 'wats', did you mean 'watts'"):
         LAMPS.build({"type": "desk", "wats": 5}, "launch.yaml: lamp")
+
+
+@pytest.mark.parametrize("text", ["def (", "raise RuntimeError('no')", "import math\nmath.sqrt(-1)"])
+def test_a_file_that_fails_at_its_import_is_named(tmp_path, text):
+    (tmp_path / "broken.py").write_text(text)
+    with pytest.raises(PluginError, match=r"broken.py: cannot be loaded: (Syntax|Runtime|Value)Error"):
+        PLANNERS.load(f"{tmp_path}/broken.py:Planner")
+
+
+@pytest.mark.parametrize("name", ["os:path", "wm_planner.planners.base:Plan"])
+def test_what_has_no_config_is_refused_with_how_to_write_one(name):
+    with pytest.raises(PluginError, match=r"planner: .* has no Config, wanted a class whose settings"):
+        PLANNERS.build({"type": name}, "planner")

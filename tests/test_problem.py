@@ -123,3 +123,13 @@ def test_a_last_action_that_is_no_number_is_refused():
     costs = [WeightedCost("a", CostOf(lambda a: a[:, 0, 0]))]
     with pytest.raises(ShapeError, match="last_action holds numbers that are not finite; pass None"):
         Problem(PointMass(), {"z": np.zeros((1, 2))}, costs, Context(last_action=np.array([0, np.nan])))
+
+
+@pytest.mark.parametrize("requires", [None, "latent:z"])
+def test_a_cost_that_does_not_say_what_it_requires_is_refused(requires):
+    cost = CostOf(lambda actions: actions[:, 0, 0])
+    cost.requires = requires
+    with pytest.raises(ConfigError, match=r"cost 'only' has requires .*, wanted a frozenset"):
+        problem(cost)
+    with pytest.raises(ConfigError, match=r"got \{'type': 'reward'\} for a cost, wanted a WeightedCost"):
+        Problem(PointMass(), {"z": np.zeros((1, 2))}, [{"type": "reward"}], Context())

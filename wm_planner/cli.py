@@ -31,7 +31,10 @@ def main() -> None:
         problem = missing_package(error)
     except OSError as error:  # a full disk, a folder that may not be written
         problem = f"{error.filename or 'the output'}: {error.strerror or error}"
+    except MemoryError as error:
+        problem = f"not enough memory ({error}): ask for fewer samples, steps or workers"
     except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     else:
         return

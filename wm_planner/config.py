@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -28,8 +28,11 @@ ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`")
 
 
-def convert(values: Mapping[str, Any], to: type[ConfigT], where: str) -> ConfigT:
+def convert(values: Mapping[str, Any], to: type[ConfigT], where: str, also: Iterable[str] = ()) -> ConfigT:
     """Check `values` against the struct `to`; `where` names their place in the error.
+
+    Args:
+        also: further keys that the place may have, which are no fields of the struct.
 
     Raises:
         ConfigError: with the path of the first value that does not fit.
@@ -43,6 +46,7 @@ def convert(values: Mapping[str, Any], to: type[ConfigT], where: str) -> ConfigT
         path = place.rstrip("`").lstrip("$")
         known = _known_at(to, path, values)
         if unknown := _UNKNOWN.search(reason):
+            known = known if path else (*known, *also)
             reason = f"unknown key '{unknown[1]}', {did_you_mean(unknown[1], known)}"
         elif reason.startswith("Invalid enum value"):
             reason = f"got {_value_at(values, path)!r}, {did_you_mean(str(_value_at(values, path)), known)}"
@@ -98,7 +102,7 @@ def setting(text: str, option: str = "--set") -> tuple[str, Any]:
         ConfigError: if it is no such text.
     """
     path, equals, value = text.partition("=")
-    if not equals or not path:
+    if not equals or not all(path.split(".")):
         raise ConfigError(f"{option} '{text}': wanted field=value, e.g. iterations=100")
     try:
         return path, yaml.safe_load(value)
@@ -114,10 +118,14 @@ def put(values: dict[str, Any], path: str, value: object) -> None:
     """
     *parents, last = path.split(".")
     place: Any = values
-    for parent in parents:
-        place = place.setdefault(parent, {}) if isinstance(place, dict) else None
-    if not isinstance(place, dict):
-        raise ConfigError(f"{path}: {'.'.join(parents)} has no fields to set")
+    for depth, parent in enumerate([*parents, last]):
+        there = ".".join(parents[:depth])
+        if isinstance(place, list):
+            raise ConfigError(f"{path}: {there} is a list, set it whole: --set '{there}=[...]'")
+        if not isinstance(place, dict):
+            raise ConfigError(f"{path}: {there} has no fields to set")
+        if depth < len(parents):
+            place = place.setdefault(parent, {})
     place[last] = value
 
 

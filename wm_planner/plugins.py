@@ -4,14 +4,14 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from wm_planner import share
 from wm_planner.config import Config, convert
-from wm_planner.errors import ConfigError, PluginError, did_you_mean
+from wm_planner.errors import ConfigError, PluginError, WmError, did_you_mean
 
 
 class Registry:
@@ -42,12 +42,13 @@ class Registry:
             raise PluginError(f"{module_name} has no '{attribute}', {did_you_mean(attribute, public)}")
         return getattr(module, attribute)
 
-    def build(self, spec: Mapping[str, Any], where: str, **context: Any) -> Any:
+    def build(self, spec: Mapping[str, Any], where: str, also: Iterable[str] = (), **context: Any) -> Any:
         """Build a plug-in from `{type: name, ...}`; the other keys fill the class's own `Config` struct.
 
         Args:
             spec: the mapping of a launch file.
             where: its place, for errors.
+            also: further keys that its place may have, for errors.
             context: what the class's constructor takes beside its config.
         """
         if not isinstance(spec, Mapping):
@@ -59,7 +60,12 @@ class Registry:
         if not isinstance(name, str):
             raise ConfigError(f"{where}: a {self.kind} needs 'type', {did_you_mean('', self.entries)}")
         cls = self.load(name)
-        config: Config = convert(values, cls.Config, where)
+        if not isinstance(getattr(cls, "Config", None), type):
+            raise PluginError(
+                f"{where}: {name} has no Config, wanted a class whose settings are a class inside of it: "
+                "class Config(wm_planner.config.Config, frozen=True, kw_only=True)"
+            )
+        config: Config = convert(values, cls.Config, where, also)
         return cls(config, **context)
 
 
@@ -67,7 +73,7 @@ def load_file(path: Path) -> ModuleType:
     """Load a Python file by its path, once per process; shelf files are met this way.
 
     Raises:
-        PluginError: if there is no such file.
+        PluginError: if there is no such file, or what it does at its import fails.
     """
     path = path.resolve()
     name = f"_wm_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
@@ -80,9 +86,11 @@ def load_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
-        raise
+        if not isinstance(error, Exception) or isinstance(error, WmError | ModuleNotFoundError):
+            raise
+        raise PluginError(f"{path}: cannot be loaded: {type(error).__name__}: {error}") from error
     return module
 
 

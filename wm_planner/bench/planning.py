@@ -77,7 +77,11 @@ def physics(
     from wm_planner.evaluation.physics_task import PhysicsTask
 
     names = tasks or [Path(name).stem for name in share.listing("sim", ".yaml")]
-    loaded = {Path(name).stem: PhysicsTask.load(name, changes or ()) for name in names}
+    stems = [Path(name).stem for name in names]
+    loaded = {
+        stem if stems.count(stem) == 1 else name: PhysicsTask.load(name, changes or ())
+        for stem, name in zip(stems, names, strict=True)
+    }
     seeds = range(first_seed, first_seed + episodes)
     for rows in physics_tables(loaded, plans, seeds, unmodified, EpisodeLog(log), workers):
         console.print(rows)

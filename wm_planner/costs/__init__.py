@@ -73,8 +73,9 @@ def build_costs(specs: Sequence[Mapping[str, Any]], where: str) -> tuple[Weighte
         specs: one mapping a cost: `type`, `weight`, `name`, `limit`, and the cost's own keys.
         where: their place, for errors.
     """
-    if isinstance(specs, Mapping):
-        raise ConfigError(f"{where}: got one mapping, wanted a list of them, e.g. [{{type: latent_goal}}]")
+    if not isinstance(specs, list | tuple):
+        got = "one mapping" if isinstance(specs, Mapping) else repr(specs)
+        raise ConfigError(f"{where}: got {got}, wanted a list of them, e.g. [{{type: latent_goal}}]")
     costs: dict[str, WeightedCost] = {}
     for index, spec in enumerate(specs):
         place = f"{where}[{index}]"
@@ -83,7 +84,7 @@ def build_costs(specs: Sequence[Mapping[str, Any]], where: str) -> tuple[Weighte
         shared = Term.__struct_fields__
         term = convert({key: spec[key] for key in shared if key in spec}, Term, place)
         own = {key: value for key, value in spec.items() if key not in shared}
-        cost = COSTS.build(own, place)
+        cost = COSTS.build(own, place, also=shared)
         name = term.name or str(spec["type"])
         if name in costs:
             raise ConfigError(f"{place}: a second cost named '{name}': give each its own `name`")

@@ -22,10 +22,14 @@ class KeptLines(Generic[T]):
         lines: that were there at first.
 
     Raises:
-        ConfigError: if the file holds something else.
+        ConfigError: if the file holds something else, or cannot be one.
     """
 
     def __init__(self, path: Path | None, kind: type[T], what: str) -> None:
+        if path and (path.is_dir() or not path.parent.is_dir()):
+            raise ConfigError(
+                f"{path}: wanted a file in a folder that exists: make the folder, or name a file"
+            )
         self._path = path
         texts = path.read_bytes().splitlines() if path and path.is_file() else []
         self.lines = [_decoded(f"{path}, line {n}", text, kind, what) for n, text in enumerate(texts, 1)]

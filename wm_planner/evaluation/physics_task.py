@@ -10,6 +10,7 @@ from wm_planner import share
 from wm_planner.config import Config, Positive, Seed, convert, put, read_yaml, setting
 from wm_planner.costs import build_costs
 from wm_planner.costs.base import Context
+from wm_planner.errors import ConfigError
 from wm_planner.evaluation.policies import FromPhysics
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import RecedingHorizon
@@ -55,8 +56,9 @@ class PhysicsTask(Config, frozen=True, kw_only=True):
         for change in changes:
             put(values, *setting(change))
         task = convert(values, cls, f"{path}: ")
-        PLANNERS.build(task.planner, f"{path}: planner")
-        build_costs(task.costs, f"{path}: costs")
+        task.mpc.check(PLANNERS.build(task.planner, f"{path}: planner").horizon)
+        if not build_costs(task.costs, f"{path}: costs"):
+            raise ConfigError(f"{path}: costs are empty, wanted at least one")
         return task
 
     def unmodified(self) -> "PhysicsTask":

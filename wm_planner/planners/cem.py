@@ -46,6 +46,8 @@ class CEM(SamplingPlanner):
                 )
             if not 0 <= self.momentum < 1:
                 raise ValueError(f"momentum is {self.momentum}, wanted at least 0 and below 1")
+            if self.init_std < 0:
+                raise ValueError(f"init_std is {self.init_std}, wanted at least 0")
             if not 0 <= self.min_std <= self.init_std:
                 raise ValueError(
                     f"min_std is {self.min_std}, wanted 0 to init_std = {self.init_std}: lower min_std"

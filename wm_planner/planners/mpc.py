@@ -77,6 +77,18 @@ class RecedingHorizon:
                     "wanted at least 1 and at least 0"
                 )
 
+        def check(self, horizon: int) -> None:
+            """Refuse plans of `horizon` steps, if they end before the next is made.
+
+            Raises:
+                ConfigError: if they do.
+            """
+            if self.replan_every > horizon:
+                raise ConfigError(
+                    f"replan_every is {self.replan_every}, the planner's horizon {horizon}: lower "
+                    "replan_every or raise the horizon, or the actions run out"
+                )
+
     def __init__(
         self,
         config: Config,
@@ -95,11 +107,7 @@ class RecedingHorizon:
                 f"{steps} steps, {model.card.name} remembers {most} (card: max_horizon): lower the "
                 f"horizon to {most - config.latency_steps}, or train with a longer memory"
             )
-        if config.replan_every > planner.horizon:
-            raise ConfigError(
-                f"replan_every is {config.replan_every}, the planner's horizon {planner.horizon}: "
-                "lower replan_every or raise the horizon, or the actions run out"
-            )
+        config.check(planner.horizon)
         if not isinstance(seed, int | np.integer) or seed < 0:
             raise ConfigError(f"seed is {seed!r}, wanted a whole number, 0 or more")
         self.config = config

@@ -236,7 +236,9 @@ def as_numbers(what: str, given: Array) -> NDArray[np.float32]:
 
 
 def _arrays(named: Mapping[str, Array]) -> dict[str, Array]:
-    """The arrays as they are, lists as arrays."""
+    """The arrays as they are, lists as arrays; what is no mapping is refused by who reads it."""
+    if not isinstance(named, Mapping):
+        return named
     return {name: as_numbers(name, a) if isinstance(a, list | tuple) else a for name, a in named.items()}
 
 
@@ -276,16 +278,30 @@ def check_costs(model: WorldModel, costs: Sequence[WeightedCost]) -> None:
         ConfigError: naming the cost and what there is.
     """
     if not costs:
-        raise ConfigError("a problem needs at least one cost (planner: params.costs)")
+        raise ConfigError("a problem needs at least one cost: costs are empty")
     context = {f"context:{field.name}" for field in dataclasses.fields(Context)}
     offers = model.card.offers | context
     for weighted in costs:
+        _check_cost(weighted)
         for need in sorted(weighted.cost.requires):
             if need not in offers and need.partition(".")[0] not in context:
                 raise ConfigError(
                     f"cost '{weighted.name}' requires '{need}', which {model.card.name} does not offer, "
                     f"{did_you_mean(need, offers)}"
                 )
+
+
+def _check_cost(weighted: WeightedCost) -> None:
+    if not isinstance(weighted, WeightedCost):
+        raise ConfigError(
+            f"got {weighted!r} for a cost, wanted a WeightedCost: wm.build_costs makes them of mappings"
+        )
+    requires = getattr(weighted.cost, "requires", None)
+    if not isinstance(requires, frozenset | set | tuple | list):
+        raise ConfigError(
+            f"cost '{weighted.name}' has requires {requires!r}, wanted a frozenset of what it reads, e.g. "
+            "frozenset({'latent:z'}), empty if that is actions alone"
+        )
 
 
 def _check_context(context: Context, costs: Sequence[WeightedCost]) -> None:

@@ -63,6 +63,8 @@ def export_planner(
         BundleError: for a bundle that cannot be loaded, or a graph that plans otherwise than Python.
         ConfigError: for settings that cannot be exported.
     """
+    if out.is_dir():
+        raise ConfigError(f"{out} is a folder, wanted a file: --out {out / 'planner.onnx'}")
     folder = share.find(bundle)
     model = OnnxWorldModel.load(folder, device="cpu")
     built = PLANNERS.build(planner, f"{where}planner")
