@@ -235,7 +235,7 @@ def as_numbers(what: str, given: Array) -> NDArray[np.float32]:
     return values.astype(np.float32, copy=False)
 
 
-def _arrays(named: Mapping[str, Array]) -> dict[str, Array]:
+def _arrays(named: Any) -> Any:
     """The arrays as they are, lists as arrays; what is no mapping is refused by who reads it."""
     if not isinstance(named, Mapping):
         return named
