@@ -171,6 +171,20 @@ def test_where_no_cost_is_finite_the_warm_start_is_returned(toy, exported):
     assert np.isfinite(given["spread"]).all()
 
 
+def test_a_warm_start_that_is_not_finite_counts_as_none(exported):
+    graph = graph_of(exported)
+    rng = np.random.default_rng(0)
+    feed = {
+        port.name: rng.standard_normal([size or 0 for size in port.shape], np.float32)
+        for port in graph.inputs
+    }
+    shape = feed["warm_start"].shape
+    none, broken = (graph.run(feed | {"warm_start": np.full(shape, x, np.float32)}) for x in (0.0, np.nan))
+    assert np.isfinite(broken["next.warm_start"]).all()
+    for name, array in none.items():
+        np.testing.assert_array_equal(broken[name], array)
+
+
 # --- the file
 
 

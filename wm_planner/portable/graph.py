@@ -44,15 +44,16 @@ def planner_graph(
         WARM_START: _argument(plan_shape),
         PROPOSALS: _argument(("M", *plan_shape)),
     }
+    start = _or_none(inputs[WARM_START])
     context = Context(
         goal=_beginning(inputs, GOAL),
         goal_latent=_beginning(inputs, GOAL_LATENT),
         last_action=inputs[LAST_ACTION],
-        previous_plan=inputs[WARM_START],
+        previous_plan=start,
     )
     latent = {**_empty_caches(card), **_beginning(inputs, LATENT)}
     problem = Problem(TracedModel(card, step), latent, traced_costs(costs), context)  # type: ignore[arg-type]
-    plan: Any = traced_plan(planner, problem, noise, inputs[WARM_START], inputs[PROPOSALS])
+    plan: Any = traced_plan(planner, problem, noise, start, inputs[PROPOSALS])
     outputs = {
         ACTIONS: plan.actions,
         COST: ndonnx.astype(plan.cost, ndonnx.float32),
@@ -75,7 +76,8 @@ def words(name: str, card: Card) -> str:
     kind, _, of = name.rpartition(".")
     meanings = {
         NOISE: "drawn anew for every plan",
-        WARM_START: f"the plan to start from, {units}; zeros, or `next.warm_start` of the tick before",
+        WARM_START: f"the plan to start from, {units}; zeros, which is also what one counts as that is not "
+        "finite, or `next.warm_start` of the tick before",
         PROPOSALS: "further plans to try as they are, M may be 0; `next.proposals` where there are any",
         LAST_ACTION: f"the action executed last, {units}; zeros at rest",
         ACTIONS: f"the plan, {units}",
@@ -111,6 +113,11 @@ def _latent(spec: LatentSpec) -> Array:
 
 def _argument(shape: tuple[int | str, ...], dtype: str = "float32") -> Array:
     return ndonnx.argument(shape=shape, dtype=getattr(ndonnx, dtype))
+
+
+def _or_none(plan: Array) -> Array:
+    """The plan where all of it is finite, else zeros."""
+    return ndonnx.where(ndonnx.all(ndonnx.isfinite(plan)), plan, ndonnx.zeros_like(plan))
 
 
 def _beginning(inputs: dict[str, Array], prefix: str) -> dict[str, Array]:
