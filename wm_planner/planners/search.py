@@ -12,11 +12,12 @@ from wm_planner.costs.base import Array, match, namespace
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan
+from wm_planner.planners.given import as_numbers
 from wm_planner.planners.knots import Curve
 from wm_planner.planners.merit import Merit, Table, violations
 from wm_planner.planners.noise import normal
 from wm_planner.planners.pace import Pace
-from wm_planner.planners.problem import Problem, Scores, as_numbers
+from wm_planner.planners.problem import Problem, Scores
 from wm_planner.world_models.card import Card
 
 Evaluation: TypeAlias = Generator[Actions, Scores, Table]

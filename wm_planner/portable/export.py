@@ -14,8 +14,8 @@ from wm_planner.costs import build_costs
 from wm_planner.costs.base import WeightedCost
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.planners import PLANNERS
+from wm_planner.planners.given import check_costs
 from wm_planner.planners.gradient import Gradient
-from wm_planner.planners.problem import check_costs
 from wm_planner.planners.sampling import SamplingPlanner
 from wm_planner.planners.search import check_kind
 from wm_planner.portable.comparison import Difference, compare
