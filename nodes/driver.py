@@ -23,7 +23,7 @@ from wm_planner.clock import nanoseconds, seconds
 from wm_planner.config import Config
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.metrics.others import Others
-from wm_planner.driving.planners.base import View, build_driver
+from wm_planner.driving.planners.base import View, build_driver, checked_plan
 from wm_planner.driving.scenario import PlanningProblem, Start
 from wm_planner.driving.tracker import Tracker
 from wm_planner.driving.tracks import SPEED
@@ -86,7 +86,7 @@ class Driver(Node):
             return
         stamp_ns, began_ns = m.stamp_ns(heard["/odom"]), self.clock.now_ns()
         self.ego = self.sensed(heard["/odom"])
-        poses = self.planner.plan(self.view(heard["/objects"], stamp_ns))
+        poses = checked_plan(self.planner.plan(self.view(heard["/objects"], stamp_ns)))
         command = self.tracker.commands(self.ego[None], self.tracker.reference(poses[None]), 0)[0]
         origin_ns = envelope.origin_ns
         self.out.publish(drive_message(self.ego, command, self.scenario.dt, stamp_ns), origin_ns)

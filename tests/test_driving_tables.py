@@ -54,6 +54,14 @@ def test_means_stand_in_a_bootstrap_interval():
     assert mean([1.0, 1.0, 1.0])[:] == (1.0, 1.0, 1.0)
 
 
+def test_planners_stand_beside_the_one_of_rules_drive_by_drive():
+    base = [drive(score, "pdm_closed", scenario=name) for name, score in (("A", 0.9), ("B", 0.5))]
+    own = [drive(score, "cem", scenario=name) for name, score in (("A", 0.88), ("B", 0.7), ("C", 0.1))]
+    rows = shown(t.beside_table([*own, *base])).splitlines()
+    assert rows[-2].split() == ["cem", "log", "+9.0", "[-2.0,+20.0]", "-2.0", "1/2"]
+    assert t.beside_table(own) is None
+
+
 def test_a_drive_that_raised_counts_as_nothing():
     broken = drive(0.0, scenario="B", error="ValueError: x", nuplan={}, pdms={}, epdms={}, conditions={})
     said = shown(t.scores_table("all", [drive(0.9), broken]))

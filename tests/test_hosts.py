@@ -19,7 +19,7 @@ from wm_planner.bridges.driving_host import DrivingHost
 from wm_planner.bridges.hosts import ArmHost, check, host_of
 from wm_planner.clock import nanoseconds
 from wm_planner.driving.writers.commonroad import commonroad_text
-from wm_planner.errors import ConfigError, NodeError, PluginError, ScenarioError
+from wm_planner.errors import ConfigError, NodeError, PluginError, ScenarioError, ShapeError
 from wm_planner.launching.file import node_class
 from wm_planner.messaging import codec, topics
 from wm_planner.simulation.base import Disturbance
@@ -175,6 +175,14 @@ def test_a_driver_says_nothing_before_it_has_a_map_and_a_route(bench, scenario_f
     simulator, driver = driven(bench, scenario_file, steps=9, picture=None)
     said = dict(simulator.sent)
     driver.node.on_tick({topic: said[topic] for topic in ("/odom", "/objects")}, envelope())
+    assert not driver.take("/drive")
+
+
+def test_a_driver_never_steers_by_what_is_no_plan(bench, scenario_file, monkeypatch):
+    simulator, driver = driven(bench, scenario_file, steps=9, picture=None)
+    monkeypatch.setattr(driver.node.planner, "plan", lambda view: np.full((41, 3), np.nan))
+    with pytest.raises(ShapeError, match="the plan holds 123 numbers that are not finite"):
+        hand_over(simulator, driver)
     assert not driver.take("/drive")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from streets import DT, parked, street
 
-from wm_planner.driving.lane_keeping import LaneKeeping
+from wm_planner.driving.lane_following import LaneFollowing
 from wm_planner.driving.prospect import BEND, CONSISTENCY, ROOM, TURN_OUT_M, Prospect
 from wm_planner.simulation.driving import DrivingSimulator
 from wm_planner.simulation.driving_view import view_of
@@ -97,7 +97,7 @@ def test_who_has_braked_a_moment_ago_feels_the_jolt_of_going_on():
 
 def test_lanes_tell_where_who_keeps_to_them_will_be():
     view = looked(10.0, agents=[(30.0, 0, 8.0)]).prospect.view
-    keeping = LaneKeeping(view.drive.situation.lanes)
+    keeping = LaneFollowing(view.drive.situation.lanes)
     prospect = Prospect(view, H, turns=np.array([0.1]), lanes=keeping)
     np.testing.assert_allclose(prospect.others.states[:, 0, 1], 0.0, atol=1e-9)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.driving.angles import wrapped
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.polygons import Polygons
 from wm_planner.driving.scenario import Goal
@@ -85,7 +86,7 @@ class Aim:
         wrong = np.zeros(there.shape)
         if goal.yaw is not None:
             middle, half = np.mean(goal.yaw), 0.5 * (goal.yaw[1] - goal.yaw[0])
-            turn = np.angle(np.exp(1j * (centres[..., YAW] - middle)))
+            turn = wrapped(centres[..., YAW] - middle)
             wrong += _YAW_M * np.maximum(np.abs(turn) - half * (1 - _MARGIN), 0.0)
         if goal.v is not None:
             v, (low, high) = centres[..., SPEED], _speeds(goal.v)

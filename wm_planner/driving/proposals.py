@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.aim import Aim, Target
+from wm_planner.driving.angles import wrapped
 from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.following import Policies, along_path, followed
@@ -98,7 +99,7 @@ def swerved(view: View, s: Floats, offset: Floats, length: Floats) -> Floats:
     """
     centre = view.vehicle.centred(view.ego)
     here = view.path.line.project(centre[:2])
-    turn = np.clip(np.angle(np.exp(1j * (centre[YAW] - float(here.yaw)))), -0.6, 0.6)
+    turn = np.clip(wrapped(centre[YAW] - float(here.yaw)), -0.6, 0.6)
     begin = np.array([float(here.d), np.tan(turn), 0.0])
     ends = np.stack([offset, np.zeros_like(offset), np.zeros_like(offset)], axis=-1)
     ways = quintic(begin, ends, length)

@@ -15,7 +15,7 @@ from wm_planner.driving import collision
 from wm_planner.driving.aim import Aim
 from wm_planner.driving.centreline import Projection
 from wm_planner.driving.comfort import Comfort, within_limits
-from wm_planner.driving.lane_keeping import LaneKeeping
+from wm_planner.driving.lane_following import LaneFollowing
 from wm_planner.driving.metrics.contacts import first_hits
 from wm_planner.driving.metrics.drives import Drives
 from wm_planner.driving.metrics.navsim import Earlier, alike, changes, with_history
@@ -45,7 +45,8 @@ ROOM_STEPS, ROOM_ASKED = np.array([12, 16, 20]), 20
 PDM looks 0.9 s ahead: less than it takes others to surprise."""
 
 ROUGH = 0.125
-"""Left away of the score of who leaves nuPlan's limits of comfort; nuPlan's weight is 2 of 16."""
+"""Left away of the score of who leaves nuPlan's limits of comfort, half of it for leaving any, half by how
+many of them; nuPlan's weight is 2 of 16."""
 
 FACED, BEYOND = 0.3, np.arange(2, 31, 2)
 """Left away of the score of who would go on into oncoming traffic; steps after the horizon that are asked."""
@@ -232,7 +233,7 @@ class Prospect:
         earlier: Sequence[Earlier] = (),
         turns: Floats | None = None,
         lived: Floats | None = None,
-        lanes: LaneKeeping | None = None,
+        lanes: LaneFollowing | None = None,
         consistency: float = CONSISTENCY,
     ) -> None:
         self.view, self.horizon, self.aim = view, horizon, aim

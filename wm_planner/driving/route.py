@@ -8,6 +8,7 @@ from itertools import groupby, pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wm_planner.driving.angles import wrapped
 from wm_planner.driving.centreline import Centreline
 from wm_planner.driving.lanes import NOWHERE, Lanes
 from wm_planner.driving.scenario import Goal, PlanningProblem, Scenario, Start
@@ -108,7 +109,7 @@ def _starts(lanes: Lanes, start: Start) -> Mapping[int, float]:
     costs = {}
     for index in held[held >= 0].tolist():
         along = Centreline(lanes[index].centre).project([start.x, start.y]).yaw
-        costs[index] = _TURN_M * abs(float(np.angle(np.exp(1j * (along - start.yaw)))))
+        costs[index] = _TURN_M * abs(float(wrapped(along - start.yaw)))
     return costs
 
 

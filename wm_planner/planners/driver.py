@@ -107,9 +107,16 @@ class CEMDriver:
         """Poses of the rear axle, (H + 1, 3)."""
         self.memory.look(view)
         aim, earlier = self.memory.aim(view), self.memory.earlier(view)
-        turns, lived = self.memory.turns(view), self.memory.lived()
-        lanes, consistency = self.memory.lanes, self.config.consistency
-        prospect = Prospect(view, self.horizon, aim, earlier, turns, lived, lanes, consistency)
+        prospect = Prospect(
+            view,
+            self.horizon,
+            aim,
+            earlier,
+            turns=self.memory.turns(view),
+            lived=self.memory.lived(),
+            lanes=self.memory.lanes,
+            consistency=self.config.consistency,
+        )
         poses = self.proposed(view, prospect)
         poses = np.concatenate([poses, self.refined(prospect, poses)[None]])
         states = driven(view, poses, self.config.rules.tracker)

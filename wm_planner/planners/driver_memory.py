@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.aim import Aim
+from wm_planner.driving.angles import wrapped
 from wm_planner.driving.drive import Drive
-from wm_planner.driving.lane_keeping import LaneKeeping
+from wm_planner.driving.lane_following import LaneFollowing
 from wm_planner.driving.metrics.navsim import Earlier
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.tracks import SPEED, YAW
@@ -45,7 +46,7 @@ class Memory:
         self._drive: Drive | None = None
 
     def _forget(self, drive: Drive) -> None:
-        self.lanes, self._reached = LaneKeeping(drive.situation.lanes), False
+        self.lanes, self._reached = LaneFollowing(drive.situation.lanes), False
         self._made: list[_Made] = []
         self._lived: list[Floats] = []
         self._yaws: dict[int, float] = {}
@@ -67,7 +68,7 @@ class Memory:
         """Follow how everybody turns."""
         yaws = dict(zip(view.agents.bodies.tolist(), view.agents.states[0, :, YAW].tolist(), strict=True))
         for body, yaw in yaws.items():
-            turned = float(np.angle(np.exp(1j * np.nan_to_num(yaw - self._yaws.get(body, yaw))))) / view.dt
+            turned = float(wrapped(np.nan_to_num(yaw - self._yaws.get(body, yaw)))) / view.dt
             self._rates[body] = [*self._rates.get(body, [])[1 - NEWEST :], turned]
         self._yaws = yaws
 

@@ -155,12 +155,7 @@ class RecedingHorizon:
         Raises:
             ConfigError: if a cost needs a goal that the context lacks.
         """
-        if tick_index < 0:
-            raise ConfigError(
-                f"tick_index is {tick_index}, wanted 0 for the first step of the episode, then up"
-            )
-        if delay_s is not None and not math.isfinite(delay_s):
-            raise ConfigError(f"delay_s is {delay_s}, wanted seconds; leave it out where it is not measured")
+        _check_tick(tick_index, delay_s)
         previous = self._decision
         if previous and not self._due and tick_index < previous.first_tick + self.config.replan_every:
             return previous
@@ -226,6 +221,13 @@ def shifted(actions: Actions, steps: int) -> Actions:
     xp, at = namespace(actions), np.clip(np.arange(horizon) + steps, 0, horizon - 1)
     later: Actions = xp.take(actions, xp.asarray(at), axis=-2)
     return later
+
+
+def _check_tick(tick_index: int, delay_s: float | None) -> None:
+    if tick_index < 0:
+        raise ConfigError(f"tick_index is {tick_index}, wanted 0 for the first step of the episode, then up")
+    if delay_s is not None and not math.isfinite(delay_s):
+        raise ConfigError(f"delay_s is {delay_s}, wanted seconds; leave it out where it is not measured")
 
 
 def _why_unusable(plan: Plan) -> str | None:

@@ -4,6 +4,7 @@ import numpy as np
 
 from wm_planner.costs.base import Array
 from wm_planner.costs.driving.base import DrivingCost
+from wm_planner.driving.angles import wrapped
 from wm_planner.driving.metrics.navsim import lane_keeping
 from wm_planner.driving.prospect import Outlook
 from wm_planner.driving.tracks import YAW
@@ -46,7 +47,7 @@ class Heading(DrivingCost):
     """Mean squared angle to the path, in rad^2: CommonRoad's O."""
 
     def of(self, seen: Outlook) -> Array:
-        turn = np.angle(np.exp(1j * (seen.drives.states[..., YAW] - seen.projection.yaw)))
+        turn = wrapped(seen.drives.states[..., YAW] - seen.projection.yaw)
         return np.square(turn).mean(axis=1)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from wm_planner import config
 from wm_planner.driving import collision
+from wm_planner.driving.angles import wrapped
 from wm_planner.driving.metrics.nuplan import OFF_ROAD_M
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.following import along_path
@@ -106,7 +107,7 @@ def first_free(view: View, poses: Floats) -> Floats | None:
 def _cheapest(view: View, sampled: Sampled) -> NDArray[np.int64]:
     """Those that the vehicle can drive, cheapest first."""
     most, bend = view.vehicle.acceleration, np.tan(view.vehicle.steering) / view.vehicle.wheelbase_m
-    turn = np.abs(np.angle(np.exp(1j * np.diff(sampled.poses[..., 2], axis=1))))
+    turn = np.abs(wrapped(np.diff(sampled.poses[..., 2], axis=1)))
     way = np.hypot(*np.moveaxis(np.diff(sampled.poses[..., :2], axis=1), -1, 0))
     drivable = (np.abs(sampled.pull) <= most).all(axis=1) & (sampled.speed > -0.1).all(axis=1)
     drivable &= (turn <= bend * way + 0.05).all(axis=1)
@@ -120,7 +121,7 @@ def _costs(view: View, sampled: Sampled) -> Floats:
     wanted = min(float(view.path.wanted(float(s), float(view.ego[SPEED]))), 50.0)
     off, middle = sampled.speed - wanted, sampled.speed.shape[1] // 2
     turn = sampled.poses[..., 2] - view.path.line.project(sampled.poses[..., :2]).yaw
-    turn = np.angle(np.exp(1j * turn))
+    turn = wrapped(turn)
     running = np.square(5 * sampled.pull) + np.square(5 * off)
     running += np.square(0.25 * sampled.offset) + np.square(0.25 * turn)
     ends = 50 * np.square(off[:, -1]) + 100 * np.square(off[:, middle])

@@ -1,16 +1,17 @@
 """One door for all formats of scenarios: what a file is, its content says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from wm_planner.driving.scenario import Scenario
-from wm_planner.driving.shapes import Points, Rectangle, Shape
+from wm_planner.driving.boxes import boxes, overlap
+from wm_planner.driving.metrics.others import Others
+from wm_planner.driving.scenario import Scenario, Start
 from wm_planner.driving.tracks import YAW
-from wm_planner.driving.vehicle import VEHICLES
+from wm_planner.driving.vehicle import BMW_320I
 from wm_planner.errors import ScenarioError
 from wm_planner.plugins import Registry
 
@@ -23,8 +24,6 @@ READERS = Registry(
         "recording": "wm_planner.evaluation.recorded_scenarios:read_recorded_scenario",
     },
 )
-
-EGO_SIZE = VEHICLES["bmw_320i"].length_m, VEHICLES["bmw_320i"].width_m
 
 
 class _Format(NamedTuple):
@@ -69,19 +68,11 @@ def overlaps(scenario: Scenario) -> tuple[str, ...]:
 
     The ego is as large as the vehicle that drives where none is named.
     """
-    notes = []
-    for problem in scenario.problems:
-        x, y, yaw, _ = problem.start.state.tolist()
-        ego = Rectangle(np.array([x, y]), *EGO_SIZE, yaw=yaw)
-        states, valid = scenario.tracks.at(problem.start.step)
-        for row in np.flatnonzero(valid):
-            length, width = scenario.tracks.sizes[row].tolist()
-            if _touch(ego, Rectangle(states[row, :2], length, width, float(states[row, YAW]))):
-                notes.append(f"problem {problem.id}: the ego starts within agent {scenario.tracks.ids[row]}")
-        for obstacle in scenario.obstacles:
-            if any(_touch(ego, shape) for shape in obstacle.shapes):
-                notes.append(f"problem {problem.id}: the ego starts within obstacle {obstacle.id}")
-    return tuple(notes)
+    return tuple(
+        f"problem {problem.id}: the ego starts within {what}"
+        for problem in scenario.problems
+        for what in _around(scenario, problem.start)
+    )
 
 
 def out_of_time(scenario: Scenario) -> tuple[str, ...]:
@@ -99,21 +90,12 @@ def out_of_time(scenario: Scenario) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _touch(one: Rectangle, other: Shape) -> bool:
-    """Whether two places have a point in common."""
-    here, there = one.outline, other.outline
-    return bool(one.contains(there).any() or other.contains(here).any() or _cross(here, there))
-
-
-def _cross(one: Points, other: Points) -> bool:
-    """Whether an edge of one outline (P, 2) crosses one of another."""
-    a, b = one[:, None], np.roll(one, -1, axis=0)[:, None]
-    c, d = other[None], np.roll(other, -1, axis=0)[None]
-    apart = [_side(a, b, c) * _side(a, b, d) < 0, _side(c, d, a) * _side(c, d, b) < 0]
-    return bool(np.all(apart, axis=0).any())
-
-
-def _side(a: Points, b: Points, point: Points) -> Points:
-    """Above 0 where points lie to the left of the way from a to b."""
-    way, to = b - a, point - a
-    return way[..., 0] * to[..., 1] - way[..., 1] * to[..., 0]
+def _around(scenario: Scenario, start: Start) -> Iterator[str]:
+    """Agents and obstacles that an ego at a start touches, or stands on."""
+    others = Others.recorded(replace(scenario, occupancies=()), start.step, 1).seen()
+    ego = boxes(start.state[: YAW + 1], BMW_320I.size)
+    touched = set(others.bodies[overlap(ego, boxes(others.states[0], others.sizes))].tolist())
+    yield from (f"agent {identity}" for identity in scenario.tracks.ids if identity in touched)
+    for obstacle in scenario.obstacles:
+        if obstacle.id in touched or any(shape.contains(start.state[:2]) for shape in obstacle.shapes):
+            yield f"obstacle {obstacle.id}"

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from wm_planner.driving.readers.limits import MAX_NUMBER
 from wm_planner.driving.readers.polylines import across, distinct
 from wm_planner.driving.readers.recorded import Numbers
-from wm_planner.driving.readers.xml import MAX_NUMBER
 from wm_planner.driving.road import Lane, Neighbour, Road
 from wm_planner.driving.shapes import Points
 from wm_planner.errors import ScenarioError

@@ -4,8 +4,10 @@ from typing import TypeAlias
 
 Range: TypeAlias = tuple[float, float]
 
-ANY: Range = (-1e9, 1e9)
-"""Coordinates, and whatever has no limits of its own."""
+MAX_NUMBER = 1e9
+"""Of coordinates, and of whatever has no limits of its own: more is a fault, and overflows further on."""
+
+ANY: Range = (-MAX_NUMBER, MAX_NUMBER)
 
 SPEEDS: Range = (-150.0, 150.0)
 """Of who drives, in m/s."""

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.driving.readers.limits import ANGLES, ANY, SPEEDS, STEPS_S
+from wm_planner.driving.readers.limits import ANGLES, MAX_NUMBER, SPEEDS, STEPS_S
 from wm_planner.driving.scenario import Goal, PlanningProblem, Start
 from wm_planner.driving.shapes import Circle
 from wm_planner.driving.tracks import Tracks
@@ -72,7 +72,7 @@ def seen(
     states: NDArray[np.float64], valid: NDArray[np.bool_], who: str, notes: list[str]
 ) -> NDArray[np.bool_]:
     """Where states (T, 4) are valid and can be; a note where they cannot."""
-    most = np.array([ANY[1], ANY[1], ANGLES[1], SPEEDS[1]])
+    most = np.array([MAX_NUMBER, MAX_NUMBER, ANGLES[1], SPEEDS[1]])
     fine = (np.abs(np.nan_to_num(states, nan=np.inf)) <= most).all(axis=-1)
     if (valid & ~fine).any():
         notes.append(f"{who}: {int((valid & ~fine).sum())} states are not finite or absurd: not seen then")

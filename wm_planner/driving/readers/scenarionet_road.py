@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from wm_planner.driving.readers.dictionary import Dictionary
+from wm_planner.driving.readers.limits import MAX_NUMBER
 from wm_planner.driving.readers.polylines import beside, distinct
 from wm_planner.driving.readers.recorded import Numbers
-from wm_planner.driving.readers.xml import MAX_NUMBER
 from wm_planner.driving.road import Lane, Neighbour, Road, TrafficLight
 from wm_planner.driving.shapes import Points
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from lxml import etree
 
+from wm_planner.driving.readers.limits import MAX_NUMBER
 from wm_planner.driving.shapes import Points
 from wm_planner.errors import ScenarioError
 
@@ -16,9 +17,6 @@ MAX_BYTES = 64 * 2**20
 
 MAX_POINTS = 100_000
 """Of one polyline."""
-
-MAX_NUMBER = 1e9
-"""Of coordinates, speeds, angles: more is a fault, and overflows further on."""
 
 _PLACE = re.compile(r", line \d+, column \d+(?: \(.*\))?$")  # lxml's, after what is wrong
 

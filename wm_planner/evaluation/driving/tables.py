@@ -12,6 +12,10 @@ from wm_planner.evaluation.statistics import Mean, mean
 from wm_planner.terminal import table
 
 _WHOLE_MS = 100.0  # from which on tenths say nothing
+_LESS = 1.0  # points of a score, which are no matter
+
+BASELINE = "pdm_closed"
+"""The planner that others are compared with: the best one of rules."""
 
 Drives: TypeAlias = Sequence[DriveScores]
 
@@ -100,6 +104,35 @@ def outcomes_table(scores: Drives) -> Table:
     return made
 
 
+def beside_table(scores: Drives) -> Table | None:
+    """Each planner beside BASELINE, drive by drive; None without it."""
+    drives = {(each.planner, each.agents, each.file, each.problem): each for each in scores}
+    pairs = [
+        (each, base)
+        for each in scores
+        if each.planner != BASELINE
+        and (base := drives.get((BASELINE, each.agents, each.file, each.problem))) is not None
+    ]
+    if not pairs:
+        return None
+    made = table(
+        f"nuPlan's score less that of {BASELINE} in the same drive: mean with the 95 % bootstrap interval, "
+        f"the least, and in how many drives it is more than {_LESS:g} point less",
+        *("planner", "others", "mean", "least", f"below -{_LESS:g}"),
+    )
+    made.columns[1].justify = "left"
+    for planner, agents, own in _groups([each for each, _ in pairs]):
+        chosen = {id(each) for each in own}
+        more = [_points(each) - _points(base) for each, base in pairs if id(each) in chosen]
+        found = mean(more)
+        interval = "" if math.isnan(found.low) else f" [{found.low:+.1f},{found.high:+.1f}]"
+        below = _count(each < -_LESS for each in more)
+        made.add_row(
+            planner, AGENTS.get(agents, agents), f"{found.value:+.1f}{interval}", f"{min(more):+.1f}", below
+        )
+    return made
+
+
 def parts_table(scores: Drives) -> Table:
     """The eight parts of nuPlan's score."""
     heads = ", ".join(f"{head} {part.replace('_', ' ')}" for part, head in PARTS.items())
@@ -134,6 +167,8 @@ def tables(scores: Drives) -> Iterator[Table | str]:
         yield "other vehicles move in all of these drives\n"
     elif moving:
         yield scores_table("drives in which other vehicles move", moving)
+    if beside := beside_table(scores):
+        yield beside
     yield outcomes_table(scores)
     yield parts_table(scores)
     if costs := costs_table(scores):
@@ -186,6 +221,10 @@ def _scores(drives: Drives, family: str) -> list[float]:
     """Scores in %; a drive that ended with an error counts as 0, one that was not judged not at all."""
     judged = [each for each in drives if getattr(each, family) or each.error]
     return [100 * getattr(each, family).get("score", 0.0) for each in judged]
+
+
+def _points(each: DriveScores) -> float:
+    return 100 * each.nuplan.get("score", 0.0)
 
 
 def _cell(each: DriveScores | None) -> str:

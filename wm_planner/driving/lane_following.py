@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.driving.angles import wrapped
 from wm_planner.driving.centreline import Centreline
 from wm_planner.driving.lanes import NOWHERE, Lanes
 from wm_planner.driving.paths import centres, lane_under
@@ -16,7 +17,7 @@ _LEAST_SPEED = 0.5  # m/s; who is slower shows no way
 _STRAIGHT_M = 200.0  # on after the last lane
 
 
-class LaneKeeping:
+class LaneFollowing:
     """Who keeps to which lane; asked at every tick of one drive.
 
     Args:
@@ -44,7 +45,7 @@ class LaneKeeping:
         for row, (body, state) in enumerate(zip(bodies.tolist(), states, strict=True)):
             if state[SPEED] > _LEAST_SPEED and (line := self._line(body, state)) is not None:
                 at = line.project(state[:2])
-                askew = _wrapped(state[YAW] - at.yaw)
+                askew = wrapped(state[YAW] - at.yaw)
                 apart = abs(turns[row] - state[SPEED] * line.curvature(at.s))
                 if apart > _LEAVING:
                     self._keeps.discard(body)
@@ -75,8 +76,4 @@ class LaneKeeping:
 
 def _is_along(line: Centreline, state: Floats) -> bool:
     at = line.project(state[:2])
-    return bool(abs(at.d) < _BESIDE_M and abs(_wrapped(state[YAW] - at.yaw)) < _ASKEW)
-
-
-def _wrapped(angle: Floats) -> float:
-    return float(np.angle(np.exp(1j * angle)))
+    return bool(abs(at.d) < _BESIDE_M and abs(wrapped(state[YAW] - at.yaw)) < _ASKEW)

@@ -5,7 +5,7 @@ import pytest
 from streets import DT
 
 from wm_planner.driving.building import Course, Pose, lane
-from wm_planner.driving.lane_keeping import LaneKeeping
+from wm_planner.driving.lane_following import LaneFollowing
 from wm_planner.driving.lanes import Lanes
 from wm_planner.driving.road import Road
 
@@ -17,7 +17,7 @@ STEPS = 20
 def bend():
     """30 m along x, then a quarter of a circle to the left."""
     course = Course(Pose(0.0, 0.0, 0.0)).straight(30.0).arc(np.pi / 2, RADIUS)
-    return LaneKeeping(Lanes(Road({1: lane(1, course, 0.0, 3.5)})))
+    return LaneFollowing(Lanes(Road({1: lane(1, course, 0.0, 3.5)})))
 
 
 def forecast(keeping, *states, turns=None):
