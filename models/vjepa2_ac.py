@@ -31,7 +31,7 @@ from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel
 from wm_planner.training.pretrained import fit, read
 from wm_planner.training.recipe import TrainingRecipe
-from wm_planner.world_models.card import LatentSpec, Quantity
+from wm_planner.world_models.onnx.card_file import LatentSpec, Quantity
 
 TUBELET = 2
 CACHE_BYTES = 2**31

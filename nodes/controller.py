@@ -6,15 +6,15 @@ where it is measured to be.
 
 import numpy as np
 
-from wm_planner import messages as m
 from wm_planner import share
 from wm_planner.bridges.messages import actions_of, joints_of
 from wm_planner.clock import nanoseconds
 from wm_planner.config import Config, Delay, Seconds
 from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
+from wm_planner.control.safety import Hold, Limits, Watchdog
+from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
-from wm_planner.safety import Hold, Limits, Watchdog
 
 WATCH_S = 0.02  # how often the watchdog is asked
 

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from wm_planner import messages as m
-from wm_planner.bridges.driving import (
+from wm_planner.clock import nanoseconds, seconds
+from wm_planner.config import Config
+from wm_planner.driving.bridges.messages import (
     drive_message,
     ego_state_of,
     objects_of,
@@ -19,16 +20,15 @@ from wm_planner.bridges.driving import (
     route_of,
     scenario_of,
 )
-from wm_planner.clock import nanoseconds, seconds
-from wm_planner.config import Config
 from wm_planner.driving.drive import Drive
-from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.planners.base import View, build_driver, checked_plan
-from wm_planner.driving.scenario import PlanningProblem, Start
-from wm_planner.driving.tracker import Tracker
-from wm_planner.driving.tracks import SPEED
-from wm_planner.driving.vehicle import STEERING, VEHICLES, VehicleName
+from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.scenario import PlanningProblem, Start
+from wm_planner.driving.scenarios.tracks import SPEED
+from wm_planner.driving.vehicle.tracker import Tracker
+from wm_planner.driving.vehicle.vehicle import STEERING, VEHICLES, VehicleName
 from wm_planner.errors import NodeError
+from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
 

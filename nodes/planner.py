@@ -8,17 +8,17 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from wm_planner import messages as m
 from wm_planner.bridges.messages import path_message, plan_info_message, plan_message
 from wm_planner.clock import Deadline, nanoseconds, seconds
 from wm_planner.config import Config, Positive, Seconds, Seed, convert
 from wm_planner.costs import build_costs
 from wm_planner.costs.base import Context, Latent
+from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import Decision, RecedingHorizon
-from wm_planner.world_models.onnx import Device, OnnxWorldModel
+from wm_planner.world_models.onnx.model import Device, OnnxWorldModel
 
 SILENCE = 2  # control periods without a latent after which the plan is to do nothing
 

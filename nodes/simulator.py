@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from wm_planner import messages as m
-from wm_planner.bridges.hosts import check, host_of
 from wm_planner.bridges.messages import goal_message
+from wm_planner.bridges.simulators import check, host_of
 from wm_planner.clock import nanoseconds
 from wm_planner.config import Config, Delay, Positive, Seconds, Seed
+from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
-from wm_planner.simulation.base import Disturbance
+from wm_planner.simulation.scene import Disturbance
 
 SLICE_S = 0.02  # of simulated time between two looks at the clock, in realtime
 LOST = 3  # repeats of a tick after which the episode has failed

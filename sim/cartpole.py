@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from wm_planner.control.actuators import ActuatorTargets
-from wm_planner.simulation.base import Placement, Task
-from wm_planner.world_models.card import ActionSpec
-from wm_planner.world_models.plant import Model
+from wm_planner.simulation.scene import Placement, Task
+from wm_planner.world_models.onnx.card_file import ActionSpec
+from wm_planner.world_models.physics.plant import Model
 
 UPRIGHT = (0.0, -0.08, 1.4)  # m, of the pole's tip; 0.6 m above the cart's axis
 FORCE = 10.0  # N; the pole cannot be swung up in one move

@@ -12,7 +12,7 @@ from wm_planner.costs.base import Context, Rollout, WeightedCost
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.problem import Problem
-from wm_planner.world_models.card import (
+from wm_planner.world_models.onnx.card_file import (
     ActionSpec,
     Card,
     GraphSpec,

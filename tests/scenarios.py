@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from wm_planner.driving.road import (
+from wm_planner.driving.geometry.shapes import Circle, Polygon, Rectangle
+from wm_planner.driving.scenarios.road import (
     Incoming,
     Intersection,
     Lane,
@@ -16,9 +17,19 @@ from wm_planner.driving.road import (
     StopLine,
     TrafficLight,
 )
-from wm_planner.driving.scenario import Goal, Origin, PlanningProblem, Scenario, Start
-from wm_planner.driving.shapes import Circle, Polygon, Rectangle
-from wm_planner.driving.tracks import Obstacle, Occupancy, Region, Tracks
+from wm_planner.driving.scenarios.scenario import (
+    Goal,
+    Origin,
+    PlanningProblem,
+    Scenario,
+    Start,
+)
+from wm_planner.driving.scenarios.tracks import (
+    Obstacle,
+    Occupancy,
+    Region,
+    Tracks,
+)
 
 LEFT = np.array([[0.0, 4.0], [25.0, 4.0], [50.0, 4.0]])
 STRIP = np.array([0.0, 3.5])

@@ -12,7 +12,7 @@ import yaml
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from wm_planner.training import processes, run
+from wm_planner.training import loop, processes
 
 OFTEN = 2
 
@@ -30,25 +30,25 @@ def shard(team, model, optimizer):
 
 def main(count, plan):
     assert processes.Processes().count == int(count)
-    run.LOG_EVERY, run.CHECKPOINT_EVERY = 1, OFTEN
+    loop.LOG_EVERY, loop.CHECKPOINT_EVERY = 1, OFTEN
     spread = processes.Processes.spread
     for training in yaml.safe_load(Path(plan).read_text()):
         processes.Processes.spread = shard if training.pop("sharded", False) else spread
         stop = training.pop("stop", None)
-        save = run.RunFolder.save
+        save = loop.RunFolder.save
 
         def save_and_stop(self, position, *others, stop=stop, save=save):
             save(self, position, *others)
             if position.iteration == stop:
                 raise StopIteration
 
-        run.RunFolder.save = save_and_stop
+        loop.RunFolder.save = save_and_stop
         try:
-            run.train(**training, report=lambda progress: None)
+            loop.train(**training, report=lambda progress: None)
         except StopIteration:
             torch.manual_seed(99)
         finally:
-            run.RunFolder.save = save
+            loop.RunFolder.save = save
 
 
 if __name__ == "__main__":

@@ -9,14 +9,19 @@
 
 import numpy as np
 
+from wm_planner.driving.geometry.shapes import Rectangle
 from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.metrics.situation import Situation
-from wm_planner.driving.road import Lane, Neighbour, Road
-from wm_planner.driving.scenario import Goal, PlanningProblem, Scenario, Start
-from wm_planner.driving.shapes import Rectangle
-from wm_planner.driving.tracks import Tracks
-from wm_planner.driving.vehicle import Vehicle
+from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.road import Lane, Neighbour, Road
+from wm_planner.driving.scenarios.scenario import (
+    Goal,
+    PlanningProblem,
+    Scenario,
+    Start,
+)
+from wm_planner.driving.scenarios.tracks import Tracks
+from wm_planner.driving.vehicle.vehicle import Vehicle
 
 DT = 0.1
 CAR = Vehicle(length_m=4.0, width_m=2.0, wheelbase_m=2.5, rear_to_centre_m=1.25, steering=0.6)

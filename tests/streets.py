@@ -4,11 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from wm_planner.driving.building import Course, Pose, lane
-from wm_planner.driving.road import Neighbour, Road, TrafficLight
-from wm_planner.driving.scenario import Goal, PlanningProblem, Scenario, Start
-from wm_planner.driving.shapes import Rectangle
-from wm_planner.driving.tracks import Obstacle, Tracks
+from wm_planner.driving.geometry.shapes import Rectangle
+from wm_planner.driving.scenarios.building import Course, Pose, lane
+from wm_planner.driving.scenarios.road import Neighbour, Road, TrafficLight
+from wm_planner.driving.scenarios.scenario import (
+    Goal,
+    PlanningProblem,
+    Scenario,
+    Start,
+)
+from wm_planner.driving.scenarios.tracks import Obstacle, Tracks
 
 DT = 0.1
 WIDTH = 3.5

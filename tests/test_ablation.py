@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wm_planner.bench.measurements.drive_log import DriveLog
+from wm_planner.bench.measurements.traffic_model_ablation import PLAIN, gains, variants
+from wm_planner.driving.evaluation.run import Done
+from wm_planner.driving.evaluation.scores import DriveScores
 from wm_planner.errors import ConfigError
-from wm_planner.evaluation.driving.ablation import PLAIN, gains, variants
-from wm_planner.evaluation.driving.drive_log import DriveLog
-from wm_planner.evaluation.driving.run import Done
-from wm_planner.evaluation.driving.scores import DriveScores
 
 
 def drove(planner, file, score, collided=False, error=""):

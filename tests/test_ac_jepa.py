@@ -6,11 +6,11 @@ from moving_dot import write
 
 from wm_planner.config import convert
 from wm_planner.errors import ConfigError
-from wm_planner.evaluation.prediction import measure
+from wm_planner.evaluation.model_quality.prediction import measure
 from wm_planner.training.clips import Clips
+from wm_planner.training.loop import train
 from wm_planner.training.module import load_model_file
 from wm_planner.training.recipe import changed
-from wm_planner.training.run import train
 from wm_planner.training.torch_model import TorchWorldModel
 
 torch.set_num_threads(1)

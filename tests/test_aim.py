@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from streets import DT, WIDTH, street
 
-from wm_planner.driving.aim import Aim
 from wm_planner.driving.drive import Drive
-from wm_planner.driving.scenario import Goal, PlanningProblem
-from wm_planner.driving.vehicle import BMW_320I
+from wm_planner.driving.planners.goal_tracking import Aim
+from wm_planner.driving.scenarios.scenario import Goal, PlanningProblem
+from wm_planner.driving.vehicle.vehicle import BMW_320I
 
 H = 40
 

@@ -68,11 +68,11 @@ HOMES = {
     "mujoco": (
         "wm_planner/simulation/",
         "wm_planner/control/",
-        "wm_planner/world_models/physics.py",
-        "wm_planner/world_models/planning_model.py",
+        "wm_planner/world_models/physics/model.py",
+        "wm_planner/world_models/physics/planning_model.py",
     ),
-    "zmq": ("wm_planner/messaging/", "wm_planner/evaluation/bus_benchmark.py"),
-    "onnxruntime": ("wm_planner/world_models/onnx.py",),
+    "zmq": ("wm_planner/messaging/", "wm_planner/bench/measurements/bus.py"),
+    "onnxruntime": ("wm_planner/world_models/onnx/model.py",),
     "onnx": ("wm_planner/world_models/", "wm_planner/portable/", "wm_planner/evaluation/"),
     "ndonnx": ("wm_planner/portable/",),
     "spox": ("wm_planner/portable/",),
@@ -81,13 +81,13 @@ HOMES = {
         "wm_planner/training/",
         "models/",
         "wm_planner/evaluation/peers/",
-        "wm_planner/evaluation/device_benchmark.py",
+        "wm_planner/bench/measurements/device.py",
     ),
     "pybullet": ("wm_planner/simulation/bullet.py",),
-    "numba": ("wm_planner/driving/compiled.py",),
-    "shapely": ("wm_planner/evaluation/driving_benchmark.py",),
+    "numba": ("wm_planner/driving/geometry/compiled.py",),
+    "shapely": ("wm_planner/bench/measurements/driving.py",),
     "lxml": ("wm_planner/driving/readers/", "wm_planner/driving/writers/"),
-    "pyarrow": ("wm_planner/driving/readers/argoverse.py",),
+    "pyarrow": ("wm_planner/driving/scenarios/readers/argoverse.py",),
 }
 
 
@@ -188,7 +188,7 @@ def test_nothing_unpickles_but_the_reader_that_calls_only_its_own_stand_ins() ->
         for call in calls
         if call in file.read_text()
     ]
-    assert found == ["wm_planner/driving/readers/numpy_pickle.py: pickle.Unpickler"]
+    assert found == ["wm_planner/driving/scenarios/readers/numpy_pickle.py: pickle.Unpickler"]
 
 
 def test_every_public_noun_is_there() -> None:
@@ -207,7 +207,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_deployment_never_imports_torch() -> None:
     program = (
         "import sys; sys.argv = ['wm', '--help']\n"
-        "import wm_planner.cli, wm_planner.evaluation.live, wm_planner.evaluation.offline\n"
+        "import wm_planner.cli.main, wm_planner.evaluation.runs.live, wm_planner.evaluation.runs.offline\n"
         "from wm_planner.launching import file\n"
         "file.load(file.find('panda_reach'), 'x')\n"
         "print('torch' in sys.modules)"

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import shapely
 
-from wm_planner.driving.area import DrivableArea
-from wm_planner.driving.compiled import by_numpy, is_compiled
-from wm_planner.driving.readers import read_scenario
-from wm_planner.driving.road import FOOTWAYS
+from wm_planner.driving.geometry.compiled import by_numpy, is_compiled
+from wm_planner.driving.map.area import DrivableArea
+from wm_planner.driving.scenarios.readers import read_scenario
+from wm_planner.driving.scenarios.road import FOOTWAYS
 from wm_planner.errors import ShapeError
 
 ROAD = np.array([(0, 0), (60, 0), (60, 7), (0, 7)], float)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from recorded_drives import DT, STEPS, argoverse_files, argoverse_rows
 
-from wm_planner.driving.readers import read_scenario
+from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.errors import ScenarioError
 
 

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import shapely
 
-from wm_planner.driving.boxes import boxes, clearance, corners, gap_ahead, overlap
+from wm_planner.driving.geometry.boxes import (
+    boxes,
+    clearance,
+    corners,
+    gap_ahead,
+    overlap,
+)
 from wm_planner.errors import ShapeError
 
 

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from wm_planner import messages as m
 from wm_planner.bridges.messages import (
     actions_of,
     goal_message,
@@ -13,8 +12,9 @@ from wm_planner.bridges.messages import (
 )
 from wm_planner.errors import NodeError
 from wm_planner.messaging import codec, topics
+from wm_planner.messaging import messages as m
 from wm_planner.world_models.base import Observation
-from wm_planner.world_models.card import ActionSpec
+from wm_planner.world_models.onnx.card_file import ActionSpec
 
 PICTURE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 JOINTS = ("a", "b")

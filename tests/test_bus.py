@@ -11,8 +11,8 @@ import pytest
 import zmq
 from toys import PATIENCE_S, Peers, joint_state, matched, picture, receive, until
 
-from wm_planner import messages as m
 from wm_planner.errors import MessagingError
+from wm_planner.messaging import messages as m
 from wm_planner.messaging import wire
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain, process_start

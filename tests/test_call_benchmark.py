@@ -4,9 +4,9 @@ import pytest
 from onnx import TensorProto, helper
 from point_mass import make_card, write_bundle
 
+from wm_planner.bench.measurements.calls import call_rows
+from wm_planner.bench.problems.flops import peak_flops, product_flops
 from wm_planner.errors import BundleError
-from wm_planner.evaluation.call_benchmark import call_rows
-from wm_planner.evaluation.flops import peak_flops, product_flops
 
 
 def products(path, shape_of_weights=(3, 5)):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import shapely
 
-from wm_planner.driving.centreline import Centreline
-from wm_planner.driving.compiled import by_numpy, is_compiled
+from wm_planner.driving.geometry.centreline import Centreline
+from wm_planner.driving.geometry.compiled import by_numpy, is_compiled
 from wm_planner.errors import ShapeError
 
 CORNER = np.array([(0, 0), (10, 0), (10, 10)], float)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from wm_planner import cli, share
+from wm_planner import share
+from wm_planner.cli.main import main
 from wm_planner.launching import file as launch_file
 
 
@@ -20,7 +21,7 @@ def wm(monkeypatch, capsys, tmp_path):
     def call(*arguments: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["wm", *arguments])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
             sys.exit(0)
         captured = capsys.readouterr()
         return int(ended.value.code or 0), " ".join((captured.out + captured.err).split())
@@ -98,7 +99,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(wm, monkeypatch):
     def train() -> None:
         raise ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
 
-    monkeypatch.setattr(cli, "app", train)
+    monkeypatch.setattr(main, "app", train)
     code, said = wm("train")
     assert code == 2
     assert "needs the package 'torch', which is not installed: pip install 'wm-planner[train]'" in said
@@ -167,7 +168,7 @@ def test_an_existing_data_set_is_kept(wm, tmp_path):
 
 
 def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "wm_planner.cli", "launch", "panda_reach", *arguments]
+    command = [sys.executable, "-m", "wm_planner.cli.main", "launch", "panda_reach", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -201,7 +202,7 @@ def test_the_doctor_finds_this_machine_well(wm):
 
 def test_the_doctor_of_a_machine_without_gl_names_the_packages(tmp_path):
     environment = {**os.environ, "__EGL_VENDOR_LIBRARY_DIRS": str(tmp_path)}
-    command = [sys.executable, "-m", "wm_planner.cli", "doctor"]
+    command = [sys.executable, "-m", "wm_planner.cli.main", "doctor"]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "apt-get install libegl1" in result.stdout
@@ -231,7 +232,7 @@ def test_no_memory_and_an_interrupt_end_in_a_line(wm, monkeypatch, raised, ends,
     def fail():
         raise raised
 
-    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(main, "app", fail)
     code, said = wm("bench")
     assert code == ends
     assert says in said and "Traceback" not in said

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from wm_planner.evaluation import success
-from wm_planner.evaluation.closed_loop import EpisodeResult, run_episodes, within
-from wm_planner.evaluation.physics_task import PhysicsTask
+from wm_planner.evaluation.closed_loop import success
+from wm_planner.evaluation.closed_loop.episodes import EpisodeResult, run_episodes, within
+from wm_planner.evaluation.closed_loop.physics_task import PhysicsTask
 from wm_planner.evaluation.statistics import rate
 
 REACH = "sim/panda_reach.py"

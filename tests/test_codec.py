@@ -3,10 +3,10 @@ import pytest
 from mcap_ros2._dynamic import generate_dynamic
 from toys import joint_state, picture
 
-from wm_planner import messages as m
-from wm_planner.bridges.driving import drive_message, odometry_message
+from wm_planner.driving.bridges.messages import drive_message, odometry_message
 from wm_planner.errors import MessagingError
 from wm_planner.messaging import codec, topics
+from wm_planner.messaging import messages as m
 
 
 def samples() -> dict[str, m.Message]:

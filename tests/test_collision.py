@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import shapely
 
-from wm_planner.driving import collision
-from wm_planner.driving.boxes import boxes, corners
-from wm_planner.driving.compiled import by_numpy, is_compiled, kernel
+from wm_planner.driving.geometry import collision
+from wm_planner.driving.geometry.boxes import boxes, corners
+from wm_planner.driving.geometry.compiled import by_numpy, is_compiled, kernel
 from wm_planner.errors import ShapeError
 
 SIZE = np.array([5.2, 2.3])

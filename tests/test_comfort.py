@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from scipy.signal import savgol_filter
 
-from wm_planner.driving.comfort import LIMITS, WHOLE_DRIVE, comfort, within_limits
+from wm_planner.driving.vehicle.comfort import (
+    LIMITS,
+    WHOLE_DRIVE,
+    comfort,
+    within_limits,
+)
 from wm_planner.errors import ShapeError
 
 DT = 0.1

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scenarios import differences, small_scenario
 
-from wm_planner.driving.readers import read_scenario
-from wm_planner.driving.readers.commonroad import commonroad_of
-from wm_planner.driving.readers.commonroad_states import State, enclosing
-from wm_planner.driving.readers.xml import MAX_BYTES, MAX_POINTS
-from wm_planner.driving.shapes import Rectangle
-from wm_planner.driving.writers.commonroad import commonroad_text
+from wm_planner.driving.geometry.shapes import Rectangle
+from wm_planner.driving.scenarios.readers import read_scenario
+from wm_planner.driving.scenarios.readers.commonroad import commonroad_of
+from wm_planner.driving.scenarios.readers.commonroad_states import State, enclosing
+from wm_planner.driving.scenarios.readers.xml import MAX_BYTES, MAX_POINTS
+from wm_planner.driving.scenarios.writers.commonroad import commonroad_text
 from wm_planner.errors import ScenarioError
 
 TEXT = commonroad_text(small_scenario()).decode()

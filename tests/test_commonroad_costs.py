@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from small_roads import DT, road, scenario, straight
 
-from wm_planner.driving.examples import EXAMPLES
+from wm_planner.driving.generation import EXAMPLES
+from wm_planner.driving.geometry.shapes import Circle, Rectangle
 from wm_planner.driving.metrics.commonroad import TERMS, WEIGHTS, commonroad_cost
 from wm_planner.driving.metrics.lane_matching import beside_lanes
-from wm_planner.driving.road import Road
-from wm_planner.driving.scenario import Goal, PlanningProblem
-from wm_planner.driving.shapes import Circle, Rectangle
-from wm_planner.driving.tracks import Obstacle, Tracks
-from wm_planner.driving.vehicle import BMW_320I
-from wm_planner.driving.writers.solution import COSTS, Answer
+from wm_planner.driving.scenarios.road import Road
+from wm_planner.driving.scenarios.scenario import Goal, PlanningProblem
+from wm_planner.driving.scenarios.tracks import Obstacle, Tracks
+from wm_planner.driving.scenarios.writers.solution import COSTS, Answer
+from wm_planner.driving.vehicle.vehicle import BMW_320I
 from wm_planner.errors import ScenarioError, ShapeError
 
 LASTS = 4.0  # s, of 41 steps

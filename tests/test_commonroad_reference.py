@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from wm_planner import share
+from wm_planner.bench.measurements.commonroad_tools import CHECKS, COMMONROAD, Tools
+from wm_planner.bench.peers.environment import python_at
 from wm_planner.driving.metrics.commonroad import commonroad_cost
 from wm_planner.driving.metrics.commonroad_validity import validity
-from wm_planner.driving.readers import read_scenario
-from wm_planner.driving.tracker import Tracker
-from wm_planner.driving.vehicle import BMW_320I
-from wm_planner.driving.writers.solution import COSTS, Answer, write_solution
-from wm_planner.evaluation.driving.commonroad_tools import CHECKS, COMMONROAD, Tools
-from wm_planner.evaluation.peer_environment import python_at
+from wm_planner.driving.scenarios.readers import read_scenario
+from wm_planner.driving.scenarios.writers.solution import COSTS, Answer, write_solution
+from wm_planner.driving.vehicle.tracker import Tracker
+from wm_planner.driving.vehicle.vehicle import BMW_320I
 
 TRIANGULATED = {"drive_cut_in", "drive_pedestrian", "drive_roundabout"}
 """Roads that its triangulation survives, which we look at it for."""
@@ -83,7 +83,7 @@ def test_costs_equal_those_of_commonroads_tools(tools, shared_data, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(TRIANGULATED))
 def test_verdicts_are_those_of_commonroads_tools(tools, tmp_path, name):
-    from wm_planner.driving.examples import EXAMPLES
+    from wm_planner.driving.generation import EXAMPLES
 
     path, answer = share.find(f"sim/{name}.xml"), EXAMPLES[name]().answer
     scenario = read_scenario(path)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from test_driving_tables import CONDITIONS, drive
 
-from wm_planner.evaluation.driving import commonroad_tools as c
-from wm_planner.evaluation.peer_environment import Peer
+from wm_planner.bench.measurements import commonroad_tools as c
+from wm_planner.bench.peers.environment import Peer
 
 PROGRAM = """
 import os

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from small_roads import DT, recorded, scenario
 
-from wm_planner.driving.examples import EXAMPLES
+from wm_planner.driving.generation import EXAMPLES
+from wm_planner.driving.geometry.shapes import Circle, Polygon
 from wm_planner.driving.metrics.commonroad_validity import validity
-from wm_planner.driving.shapes import Circle, Polygon
-from wm_planner.driving.tracker import Tracker
-from wm_planner.driving.tracks import Obstacle
-from wm_planner.driving.vehicle import BMW_320I
-from wm_planner.driving.writers.solution import Answer
+from wm_planner.driving.scenarios.tracks import Obstacle
+from wm_planner.driving.scenarios.writers.solution import Answer
+from wm_planner.driving.vehicle.tracker import Tracker
+from wm_planner.driving.vehicle.vehicle import BMW_320I
 from wm_planner.errors import ShapeError
 
 STEPS = 91

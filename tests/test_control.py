@@ -7,7 +7,7 @@ from wm_planner.control.ee_delta import EndEffectorDelta, ramp
 from wm_planner.control.gripper import GripperDelta
 from wm_planner.control.kinematics import SerialChain, cross, rotation_error
 from wm_planner.errors import SimulationError
-from wm_planner.simulation.base import load_scene
+from wm_planner.simulation.scene import load_scene
 
 SCENE = "sim/panda_reach.xml"
 

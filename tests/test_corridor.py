@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from wm_planner.driving.centreline import Centreline
-from wm_planner.driving.corridor import Corridor
+from wm_planner.driving.geometry.centreline import Centreline
+from wm_planner.driving.map.corridor import Corridor
 
 LINE = Centreline([[0.0, 0.0], [100.0, 0.0]])
 

@@ -75,7 +75,7 @@ def world(xp=np, **changes):
     return rollout, xp.asarray(ACTIONS), Context(**(context | changes))
 
 
-DRIVING = ("wm_planner.costs.driving", "wm_planner.planners.traffic_model")
+DRIVING = ("wm_planner.driving.costs", "wm_planner.driving.costs.traffic_model")
 """What reads traffic is tested in test_driving_costs.py and test_traffic_model.py."""
 
 

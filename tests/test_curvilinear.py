@@ -1,6 +1,6 @@
 import numpy as np
 
-from wm_planner.driving.curvilinear import CurvilinearFrame, smooth_line
+from wm_planner.driving.geometry.curvilinear import CurvilinearFrame, smooth_line
 
 STRAIGHT = np.stack([np.arange(0.0, 41.0, 2.0), np.zeros(21)], axis=1)
 

@@ -3,14 +3,14 @@ import pytest
 import torch
 from moving_dot import write
 
+from wm_planner.bench.measurements import device as measurement
 from wm_planner.costs import build_costs
 from wm_planner.costs.base import Context
 from wm_planner.errors import ConfigError
-from wm_planner.evaluation import device_benchmark
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.problem import Problem
 from wm_planner.training.device_model import DeviceModel
-from wm_planner.training.run import train
+from wm_planner.training.loop import train
 from wm_planner.training.torch_model import TorchWorldModel
 from wm_planner.training.trained import Trained
 from wm_planner.world_models.base import Observation
@@ -69,7 +69,7 @@ def test_rollouts_stay_with_torch(run):
 )
 def test_what_cannot_be_measured_is_refused(size, device, reference, says, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(device_benchmark, "FRUGAL", ((1, 8),))
+    monkeypatch.setattr(measurement, "FRUGAL", ((1, 8),))
     folder = None if reference is None else tmp_path / reference
     with pytest.raises(ConfigError, match=says):
-        list(device_benchmark.device_benchmark(size, device, folder, samples=10, repeats=1))
+        list(measurement.device_benchmark(size, device, folder, samples=10, repeats=1))

@@ -7,10 +7,15 @@ import pytest
 from streets import DT, cars, parked, street
 
 from wm_planner.driving.drive import Drive, problems_of
-from wm_planner.driving.scenario import Start
-from wm_planner.driving.shapes import Polygon
-from wm_planner.driving.tracks import Obstacle, Occupancy, Region, Tracks
-from wm_planner.driving.vehicle import BMW_320I, PACIFICA
+from wm_planner.driving.geometry.shapes import Polygon
+from wm_planner.driving.scenarios.scenario import Start
+from wm_planner.driving.scenarios.tracks import (
+    Obstacle,
+    Occupancy,
+    Region,
+    Tracks,
+)
+from wm_planner.driving.vehicle.vehicle import BMW_320I, PACIFICA
 from wm_planner.errors import ScenarioError, SimulationError
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from streets import DT, street
 
-from wm_planner.planners.driver_memory import FASTEST_TURN, Memory
-from wm_planner.simulation.driving import DrivingSimulator
-from wm_planner.simulation.driving_view import view_of
+from wm_planner.driving.planners.driver_memory import FASTEST_TURN, Memory
+from wm_planner.driving.simulation.simulator import DrivingSimulator
+from wm_planner.driving.simulation.view import view_of
 
 
 @pytest.fixture

@@ -1,11 +1,17 @@
 import numpy as np
 from typer.testing import CliRunner
 
-from wm_planner.bench import app
-from wm_planner.driving import collision
-from wm_planner.driving.vehicle import PACIFICA
-from wm_planner.evaluation.driving_benchmark import Row, Scene, _shapely_work, driving_rows, driving_table
-from wm_planner.evaluation.driving_loop_benchmark import loops
+from wm_planner.bench.measurements.driving import (
+    Row,
+    Scene,
+    _shapely_work,
+    driving_rows,
+    driving_table,
+)
+from wm_planner.bench.measurements.driving_loop import loops
+from wm_planner.cli.bench import app
+from wm_planner.driving.geometry import collision
+from wm_planner.driving.vehicle.vehicle import PACIFICA
 from wm_planner.terminal import console
 
 

@@ -8,15 +8,15 @@ from streets import parked, street
 
 from wm_planner.costs import build_costs
 from wm_planner.costs.base import Context, WeightedCost
-from wm_planner.driving.aim import Aim
 from wm_planner.driving.metrics.navsim import Earlier
 from wm_planner.driving.planners.base import DRIVERS
-from wm_planner.driving.prospect import Prospect
+from wm_planner.driving.planners.goal_tracking import Aim
+from wm_planner.driving.planners.proposal_scoring import Prospect
+from wm_planner.driving.planners.sampling_driver import CEMDriver, imagination
+from wm_planner.driving.simulation.simulator import DrivingSimulator
+from wm_planner.driving.simulation.view import view_of
 from wm_planner.errors import PluginError
-from wm_planner.planners.driver import CEMDriver, imagination
 from wm_planner.planners.problem import Problem
-from wm_planner.simulation.driving import DrivingSimulator
-from wm_planner.simulation.driving_view import view_of
 from wm_planner.world_models.base import Observation
 
 H = 40

@@ -6,11 +6,11 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from wm_planner import share
+from wm_planner.driving.simulation.gym_env import FAILURE
 from wm_planner.errors import ConfigError, SimulationError
-from wm_planner.simulation.driving_env import FAILURE
 
-MERGE = "wm_planner.simulation.driving_env:wm_planner/DriveMerge-v0"
-ANY = "wm_planner.simulation.driving_env:wm_planner/Drive-v0"
+MERGE = "wm_planner.driving.simulation.gym_env:wm_planner/DriveMerge-v0"
+ANY = "wm_planner.driving.simulation.gym_env:wm_planner/Drive-v0"
 SMALL = {"size_px": 64, "metres_per_px": 1.75}
 
 

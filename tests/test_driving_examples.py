@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 
 from wm_planner import share
-from wm_planner.driving.building import Course, Pose, drive, lane
-from wm_planner.driving.examples import EXAMPLES
-from wm_planner.driving.examples.example import DT, EGO_SIZE
-from wm_planner.driving.readers import read_scenario
-from wm_planner.driving.shapes import Points, Polygon, Rectangle
-from wm_planner.driving.writers.commonroad import commonroad_text
+from wm_planner.driving.generation import EXAMPLES
+from wm_planner.driving.generation.example import DT, EGO_SIZE
+from wm_planner.driving.geometry.shapes import Points, Polygon, Rectangle
+from wm_planner.driving.scenarios.building import (
+    Course,
+    Pose,
+    drive,
+    lane,
+)
+from wm_planner.driving.scenarios.readers import read_scenario
+from wm_planner.driving.scenarios.writers.commonroad import commonroad_text
 
 BRAKE, ACCELERATE, SIDEWAYS = -4.0, 3.0, 3.5  # m/s^2, of a driver who is awake
 EASY = {"drive_cruise"}  # whose others leave room for a constant speed
@@ -135,7 +140,7 @@ def test_whoever_only_keeps_going_does_not_get_there(name):
 
 
 def test_the_maker_writes_every_file(tmp_path):
-    command = [sys.executable, "-m", "wm_planner.driving.examples", str(tmp_path)]
+    command = [sys.executable, "-m", "wm_planner.driving.generation", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
     assert sorted(path.stem for path in tmp_path.iterdir()) == sorted(EXAMPLES)
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from streets import DT, LIMIT, cars, parked, street
 
-from wm_planner.driving.metrics.others import Others
-from wm_planner.driving.scenario import Goal
-from wm_planner.driving.tracks import SPEED
-from wm_planner.evaluation.driving import loop
-from wm_planner.evaluation.driving.answers import answer_of, write_answers
-from wm_planner.evaluation.driving.loop import drive
-from wm_planner.evaluation.driving.navsim_plans import goes_on, scored_plans
-from wm_planner.evaluation.driving.scores import scores_of
-from wm_planner.simulation.driving import DrivingSimulator
+from wm_planner.driving.evaluation import loop
+from wm_planner.driving.evaluation.answers import answer_of, write_answers
+from wm_planner.driving.evaluation.loop import drive
+from wm_planner.driving.evaluation.navsim_plans import goes_on, scored_plans
+from wm_planner.driving.evaluation.scores import scores_of
+from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.scenario import Goal
+from wm_planner.driving.scenarios.tracks import SPEED
+from wm_planner.driving.simulation.simulator import DrivingSimulator
 
 
 class Keep:

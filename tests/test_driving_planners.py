@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from streets import DT, parked, street
 
+from wm_planner.driving.geometry.polynomials import evaluated, quartic, quintic
 from wm_planner.driving.metrics.drives import Drives
 from wm_planner.driving.metrics.pdm import pdm_score
 from wm_planner.driving.planners.base import DRIVERS
 from wm_planner.driving.planners.following import Policies, followed
 from wm_planner.driving.planners.pdm_closed import braking, driven
-from wm_planner.driving.polynomials import evaluated, quartic, quintic
-from wm_planner.driving.tracker import Tracker
-from wm_planner.driving.traffic import IDM
-from wm_planner.simulation.driving import DrivingSimulator
-from wm_planner.simulation.driving_view import view_of
+from wm_planner.driving.simulation.simulator import DrivingSimulator
+from wm_planner.driving.simulation.view import view_of
+from wm_planner.driving.traffic.car_following import IDM
+from wm_planner.driving.vehicle.tracker import Tracker
 
 NAMES = ("constant_velocity", "idm", "frenet", "pdm_closed", "cem", "mppi")
 THINKING = tuple(name for name in NAMES if name != "constant_velocity")

@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from wm_planner import share
+from wm_planner.driving.evaluation.selection import select
 from wm_planner.errors import ConfigError
-from wm_planner.evaluation.driving.selection import select
 
 MERGE = share.find("sim/drive_merge.xml")
 

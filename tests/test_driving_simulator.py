@@ -8,16 +8,21 @@ from streets import DT, cars, parked, street
 
 from wm_planner import share
 from wm_planner.config import convert
+from wm_planner.driving.birdseye.raster import (
+    AGENT,
+    EGO,
+    LIGHTS,
+    BirdsEye,
+)
 from wm_planner.driving.metrics.drives import Drives
 from wm_planner.driving.metrics.expert import expert
 from wm_planner.driving.metrics.nuplan import closed_loop
-from wm_planner.driving.metrics.others import Others
-from wm_planner.driving.raster import AGENT, EGO, LIGHTS, BirdsEye
-from wm_planner.driving.readers import read_scenario
-from wm_planner.driving.scenario import PlanningProblem, Start
+from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.readers import read_scenario
+from wm_planner.driving.scenarios.scenario import PlanningProblem, Start
+from wm_planner.driving.simulation.simulator import CAMERA, DrivingSimulator
 from wm_planner.errors import ConfigError, PluginError, ShapeError, SimulationError
-from wm_planner.simulation.base import Simulator
-from wm_planner.simulation.driving import CAMERA, DrivingSimulator
+from wm_planner.simulation.scene import Simulator
 
 SMALL = BirdsEye.Config(size_px=64, metres_per_px=1.0)
 

@@ -3,9 +3,9 @@
 import pytest
 from rich.console import Console
 
-from wm_planner.evaluation.driving import tables as t
-from wm_planner.evaluation.driving.results import read_drives, write_results
-from wm_planner.evaluation.driving.scores import DriveScores
+from wm_planner.driving.evaluation import tables as t
+from wm_planner.driving.evaluation.results import read_drives, write_results
+from wm_planner.driving.evaluation.scores import DriveScores
 from wm_planner.evaluation.statistics import mean
 
 PARTS = dict.fromkeys(t.PARTS, 1.0)

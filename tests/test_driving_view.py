@@ -7,9 +7,9 @@ import pytest
 from node_bench import envelope
 from streets import DT, parked, street
 
-from wm_planner.driving.writers.commonroad import write_commonroad
-from wm_planner.simulation.driving import DrivingSimulator
-from wm_planner.simulation.driving_view import view_of
+from wm_planner.driving.scenarios.writers.commonroad import write_commonroad
+from wm_planner.driving.simulation.simulator import DrivingSimulator
+from wm_planner.driving.simulation.view import view_of
 
 
 @pytest.fixture

@@ -8,15 +8,20 @@ from moving_dot import write as write_dots
 from point_mass import PointMass, action_spec
 from published_toy import toy_is_a_published_size, toy_networks, write
 
-from wm_planner import cli
+from wm_planner.cli.main import main
 from wm_planner.control.pose import moved
 from wm_planner.errors import ConfigError, DatasetError
-from wm_planner.evaluation import energy
-from wm_planner.evaluation.energy import landscapes, near_minima, planes
-from wm_planner.evaluation.pairs import Pair, recorded_pair, spread_pairs
+from wm_planner.evaluation.model_quality import energy
+from wm_planner.evaluation.model_quality.energy import landscapes, near_minima, planes
+from wm_planner.evaluation.model_quality.pairs import Pair, recorded_pair, spread_pairs
 from wm_planner.training.importing import DROID
 from wm_planner.world_models.base import Observation
-from wm_planner.world_models.card import Card, ObservationSpec, Quantity, TrainingRecord
+from wm_planner.world_models.onnx.card_file import (
+    Card,
+    ObservationSpec,
+    Quantity,
+    TrainingRecord,
+)
 
 PLANES = [(0, 1), (0, 2), (1, 2)]
 
@@ -183,7 +188,7 @@ def wm(monkeypatch, capsys):
     def call(*arguments):
         monkeypatch.setattr("sys.argv", ["wm", *map(str, arguments)])
         try:
-            cli.main()
+            main.main()
             code = 0
         except SystemExit as ended:
             code = ended.code or 0

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from wm_planner.collection import CollectConfig, collect
-from wm_planner.collection.arm import explore
 from wm_planner.data.episodes import COLLECTION_SEEDS, META_FILE, EpisodeData
 from wm_planner.errors import DatasetError, SimulationError
-from wm_planner.simulation.base import load_scene
+from wm_planner.manipulation.exploration import explore
 from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.simulation.scene import load_scene
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from wm_planner import cli, share
+from wm_planner import share
+from wm_planner.cli.main import main
+from wm_planner.driving.evaluation import run as runs
+from wm_planner.driving.evaluation.pictures import LEGEND
+from wm_planner.driving.evaluation.results import check_folder, clear, read_drives
+from wm_planner.driving.evaluation.run import Done, fitting
 from wm_planner.errors import ConfigError, PluginError, WmError
-from wm_planner.evaluation.driving import run as runs
-from wm_planner.evaluation.driving.pictures import LEGEND
-from wm_planner.evaluation.driving.results import check_folder, clear, read_drives
-from wm_planner.evaluation.driving.run import Done, fitting
 
 SCENARIOS = [str(share.find(f"sim/drive_{name}.xml")) for name in ("pedestrian", "slow_car")]
 
 
 def wm(*arguments):
-    return CliRunner().invoke(cli.app, ["eval", *map(str, arguments)], env={"COLUMNS": "120"})
+    return CliRunner().invoke(main.app, ["eval", *map(str, arguments)], env={"COLUMNS": "120"})
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from wm_planner.errors import BundleError
 from wm_planner.training import bundle as bundle_module
 from wm_planner.training.checkpoint import RunFolder
 from wm_planner.training.export import export
-from wm_planner.training.run import train
+from wm_planner.training.loop import train
 from wm_planner.training.torch_model import TorchWorldModel
 from wm_planner.world_models.base import Observation
-from wm_planner.world_models.card import read_card
-from wm_planner.world_models.onnx import OnnxWorldModel
+from wm_planner.world_models.onnx.card_file import read_card
+from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 torch.set_num_threads(1)
 MODEL = "models/ac_jepa.py"

@@ -1,9 +1,14 @@
 import numpy as np
 import pytest
 
-from wm_planner.driving.feasibility import POSITION_M, feasible, reconstructed
-from wm_planner.driving.tracks import SPEED, YAW
-from wm_planner.driving.vehicle import BMW_320I, FORD_ESCORT, STEERING, VW_VANAGON
+from wm_planner.driving.scenarios.tracks import SPEED, YAW
+from wm_planner.driving.vehicle.feasibility import POSITION_M, feasible, reconstructed
+from wm_planner.driving.vehicle.vehicle import (
+    BMW_320I,
+    FORD_ESCORT,
+    STEERING,
+    VW_VANAGON,
+)
 from wm_planner.errors import ShapeError
 
 DT = 0.1

@@ -1,6 +1,6 @@
 import numpy as np
 
-from wm_planner.driving.forecasts import constant_turn, constant_velocity
+from wm_planner.driving.scenarios.forecasts import constant_turn, constant_velocity
 
 STATES = np.array([[0, 0, 0, 10.0], [5, 5, np.pi / 2, 4.0], [np.nan] * 4])
 

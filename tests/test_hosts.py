@@ -5,9 +5,11 @@ import pytest
 from node_bench import envelope
 from streets import DT, street
 
-from wm_planner import messages as m
 from wm_planner import share
-from wm_planner.bridges.driving import (
+from wm_planner.bridges.simulators import ArmHost, check, host_of
+from wm_planner.clock import nanoseconds
+from wm_planner.driving.bridges.adapter import DrivingHost
+from wm_planner.driving.bridges.messages import (
     command_of,
     drive_message,
     ego_state_of,
@@ -15,15 +17,13 @@ from wm_planner.bridges.driving import (
     route_of,
     scenario_of,
 )
-from wm_planner.bridges.driving_host import DrivingHost
-from wm_planner.bridges.hosts import ArmHost, check, host_of
-from wm_planner.clock import nanoseconds
-from wm_planner.driving.writers.commonroad import commonroad_text
+from wm_planner.driving.scenarios.writers.commonroad import commonroad_text
+from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.errors import ConfigError, NodeError, PluginError, ScenarioError, ShapeError
 from wm_planner.launching.file import node_class
 from wm_planner.messaging import codec, topics
-from wm_planner.simulation.base import Disturbance
-from wm_planner.simulation.driving import DrivingSimulator
+from wm_planner.messaging import messages as m
+from wm_planner.simulation.scene import Disturbance
 
 TICK = nanoseconds(DT)
 

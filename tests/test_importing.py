@@ -7,15 +7,15 @@ import pytest
 import torch
 from published_toy import TOY, toy_is_a_published_size, toy_networks, write
 
+from wm_planner.bench.measurements.rollout import step_times_ms
 from wm_planner.errors import BundleError, ConfigError
-from wm_planner.evaluation.rollout_benchmark import step_times_ms
 from wm_planner.networks.vjepa2 import MaskedPredictor, normalise
 from wm_planner.training import bundle as bundle_module
 from wm_planner.training.importing import DROID, import_checkpoint
 from wm_planner.training.module import load_model_file
 from wm_planner.world_models.base import Observation
-from wm_planner.world_models.card import read_card, sha256
-from wm_planner.world_models.onnx import OnnxWorldModel
+from wm_planner.world_models.onnx.card_file import read_card, sha256
+from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 torch.set_num_threads(1)
 POSE = np.array([0.5, 0.0, 0.3, -3.0, 0.1, -1.9, 0.9], np.float32)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from streets import DT
 
-from wm_planner.driving.building import Course, Pose, lane
-from wm_planner.driving.lane_following import LaneFollowing
-from wm_planner.driving.lanes import Lanes
-from wm_planner.driving.road import Road
+from wm_planner.driving.map.lanes import Lanes
+from wm_planner.driving.scenarios.building import Course, Pose, lane
+from wm_planner.driving.scenarios.road import Road
+from wm_planner.driving.traffic.lane_following import LaneFollowing
 
 RADIUS, SPEED = 20.0, 8.0
 STEPS = 20

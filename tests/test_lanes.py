@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from small_roads import drives, lane, road, straight
 
-from wm_planner.driving.boxes import boxes, corners
-from wm_planner.driving.lanes import NOWHERE, Lanes
-from wm_planner.driving.road import Road
+from wm_planner.driving.geometry.boxes import boxes, corners
+from wm_planner.driving.map.lanes import NOWHERE, Lanes
+from wm_planner.driving.scenarios.road import Road
 from wm_planner.errors import ShapeError
 
 LANES = Lanes(road())

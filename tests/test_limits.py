@@ -12,9 +12,9 @@ from wm_planner.costs.base import Context, Limit, WeightedCost
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.errors import ConfigError
 from wm_planner.planners import PLANNERS
-from wm_planner.planners.merit import REJECTED, Merit
+from wm_planner.planners.constraints import REJECTED, Merit
 from wm_planner.planners.problem import Problem, evaluate_many
-from wm_planner.world_models.card import LatentSpec
+from wm_planner.world_models.onnx.card_file import LatentSpec
 
 SAMPLERS = ["random_shooting", "predictive_sampling", "cem", "vjepa2_ac", "dino_wm", "icem", "mppi"]
 FITTED = ["cem", "icem", "mppi"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wm_planner.memory import ENVIRONMENT
+from wm_planner.allocator import ENVIRONMENT
 
 PROGRAM = """
 import resource, sys

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from mcap_ros2._dynamic import generate_dynamic
 
-from wm_planner import messages as m
 from wm_planner.errors import MessagingError, ShapeError
+from wm_planner.messaging import messages as m
 
 
 def test_stamps_survive_the_way_through_a_header():

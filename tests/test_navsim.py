@@ -15,7 +15,7 @@ from wm_planner.driving.metrics.navsim import (
     extended_comfort,
     pdms,
 )
-from wm_planner.driving.road import TrafficLight
+from wm_planner.driving.scenarios.road import TrafficLight
 from wm_planner.errors import ShapeError
 
 HERE = situation()

@@ -10,7 +10,7 @@ from wm_planner.networks.rope import conditioned_positions, grid_positions, rope
 from wm_planner.networks.sigreg import SigReg
 from wm_planner.networks.slow_features import SlowFeatures
 from wm_planner.networks.transformer import Attention, Block
-from wm_planner.world_models.card import ObservationSpec
+from wm_planner.world_models.onnx.card_file import ObservationSpec
 
 torch.set_num_threads(1)
 

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from toys import Peers, joint_state, matched, new_domain_name, picture, receive, until, write_toys
 
-from wm_planner import messages as m
 from wm_planner.clock import ManualClock, nanoseconds
 from wm_planner.config import Config
 from wm_planner.errors import MessagingError, NodeError
 from wm_planner.messaging import codec, wire
+from wm_planner.messaging import messages as m
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.wire import Delivery, Envelope
 from wm_planner.node import Node
 from wm_planner.node.health import Input
 from wm_planner.node.node import Timer
-from wm_planner.node.ports import Join, Subscription, Tap
+from wm_planner.node.subscriptions import Join, Subscription, Tap
 
 
 def delivery(topic: str, message: m.Message, origin_ns: int = 0) -> Delivery:

@@ -8,11 +8,16 @@ from onnx import TensorProto, helper
 from point_mass import PointMass, encode_graph, make_card, step_graph, write_bundle
 
 from wm_planner.errors import BundleError, ConfigError, PluginError, ShapeError
-from wm_planner.world_models import onnx as onnx_module
 from wm_planner.world_models.base import Observation
-from wm_planner.world_models.card import LatentSpec, NoiseSpec, ObservationSpec, Quantity
-from wm_planner.world_models.onnx import OnnxWorldModel, providers
-from wm_planner.world_models.rollout import rollout_graph
+from wm_planner.world_models.onnx import model as onnx_module
+from wm_planner.world_models.onnx.card_file import (
+    LatentSpec,
+    NoiseSpec,
+    ObservationSpec,
+    Quantity,
+)
+from wm_planner.world_models.onnx.model import OnnxWorldModel, providers
+from wm_planner.world_models.onnx.rollout_graph import rollout_graph
 
 TWO_CAMERAS = ObservationSpec(
     cameras=("front", "side"),
@@ -283,7 +288,7 @@ def test_a_normal_run_prints_nothing(tmp_path):
     write_bundle(tmp_path / "toy", make_card())
     program = (
         "import numpy as np, sys\n"
-        "from wm_planner.world_models.onnx import OnnxWorldModel\n"
+        "from wm_planner.world_models.onnx.model import OnnxWorldModel\n"
         "model = OnnxWorldModel.load(sys.argv[1])\n"
         "model.rollout({'z': np.zeros((1, 2), np.float32)}, np.zeros((4, 2, 2), np.float32))\n"
     )

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from small_roads import DT, others, recorded, scenario, straight
 
-from wm_planner.driving.metrics.others import Others
-from wm_planner.driving.shapes import Circle, Polygon, Rectangle
-from wm_planner.driving.tracks import Obstacle, Occupancy, Region
+from wm_planner.driving.geometry.shapes import Circle, Polygon, Rectangle
+from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.tracks import Obstacle, Occupancy, Region
 from wm_planner.errors import ShapeError
 
 TRIANGLE = np.array([(0.0, 0.0), (3.0, 0.0), (0.0, 4.0)])

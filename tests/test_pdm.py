@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_roads import DT, drives, others, situation, straight
 
-from wm_planner.driving.compiled import by_numpy
+from wm_planner.driving.geometry.compiled import by_numpy
 from wm_planner.driving.metrics.pdm import WEIGHTS, judged, longest_run, pdm_score
 
 HERE = situation()
@@ -140,7 +140,7 @@ def test_numpy_and_numba_score_alike():
 
 def one_by_one(state, among, where):
     """Time to collision as it is defined, box by box and step by step."""
-    from wm_planner.driving.boxes import boxes, overlap
+    from wm_planner.driving.geometry.boxes import boxes, overlap
     from wm_planner.driving.metrics.contacts import AHEAD, BEHIND, bearings, is_wide
 
     ego, ignored = drives(state), set()

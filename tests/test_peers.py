@@ -5,11 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from wm_planner.bench.measurements import peers as b
+from wm_planner.bench.measurements.commonroad_tools import COMMONROAD
+from wm_planner.bench.peers import environment as e
+from wm_planner.bench.peers.environment import (
+    PROGRAMS,
+    Peer,
+    PeerProcess,
+    python_of,
+)
 from wm_planner.errors import ConfigError
-from wm_planner.evaluation import peer_benchmark as b
-from wm_planner.evaluation import peer_environment as e
-from wm_planner.evaluation.driving.commonroad_tools import COMMONROAD
-from wm_planner.evaluation.peer_environment import PROGRAMS, Peer, PeerProcess, python_of
 
 PROGRAM = """
 import time

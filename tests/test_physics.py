@@ -12,11 +12,11 @@ from wm_planner.costs.base import Context
 from wm_planner.errors import ConfigError, ShapeError, SimulationError
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.problem import Problem
-from wm_planner.simulation.base import load_scene
 from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.simulation.scene import load_scene
 from wm_planner.world_models.base import Observation
-from wm_planner.world_models.physics import PhysicsModel
-from wm_planner.world_models.planning_model import PlanningModel, compile_planning_model
+from wm_planner.world_models.physics.model import PhysicsModel
+from wm_planner.world_models.physics.planning_model import PlanningModel, compile_planning_model
 
 SCENES = [f"sim/{name}" for name in share.listing("sim", ".py")]
 

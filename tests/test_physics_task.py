@@ -5,14 +5,14 @@ import pytest
 from typer.testing import CliRunner
 
 from wm_planner import share
-from wm_planner.bench import app
+from wm_planner.bench.measurements import physics as b
+from wm_planner.cli.bench import app
 from wm_planner.errors import ConfigError, PluginError
-from wm_planner.evaluation import physics_benchmark as b
-from wm_planner.evaluation.closed_loop import EpisodeResult, run_episode
-from wm_planner.evaluation.episode_log import EpisodeLog
-from wm_planner.evaluation.physics_task import PhysicsTask
-from wm_planner.simulation.base import load_scene
+from wm_planner.evaluation.closed_loop.episode_log import EpisodeLog
+from wm_planner.evaluation.closed_loop.episodes import EpisodeResult, run_episode
+from wm_planner.evaluation.closed_loop.physics_task import PhysicsTask
 from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.simulation.scene import load_scene
 
 TASKS = [name.removesuffix(".yaml") for name in share.listing("sim", ".yaml")]
 QUICK = ["planner.horizon=2", "planner.samples=8", "planner.elites=4", "planner.iterations=1"]

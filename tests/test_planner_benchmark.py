@@ -2,10 +2,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from wm_planner.bench import app
+from wm_planner.bench.measurements import planners as b
+from wm_planner.bench.problems.linear_problem import (
+    HORIZON,
+    DoubleIntegrator,
+    linear_problem,
+    riccati,
+)
+from wm_planner.cli.bench import app
 from wm_planner.costs.base import Rollout
-from wm_planner.evaluation import planner_benchmark as b
-from wm_planner.evaluation.linear_problem import HORIZON, DoubleIntegrator, linear_problem, riccati
 from wm_planner.planners import PLANNERS
 
 

@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 import shapely
 
-from wm_planner.driving.compiled import by_numpy, is_compiled
-from wm_planner.driving.polygons import Polygons
-from wm_planner.driving.tiles import MOST, REACH_M, TILE_M, tiled
+from wm_planner.driving.geometry.compiled import by_numpy, is_compiled
+from wm_planner.driving.geometry.polygons import Polygons
+from wm_planner.driving.geometry.tiles import (
+    MOST,
+    REACH_M,
+    TILE_M,
+    tiled,
+)
 from wm_planner.errors import ShapeError
 
 SQUARE = np.array([(0, 0), (10, 0), (10, 10), (0, 10)], float)

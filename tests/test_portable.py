@@ -22,8 +22,8 @@ from wm_planner.planners.problem import Problem
 from wm_planner.portable import export as portable
 from wm_planner.portable.comparison import Difference, planner_feed
 from wm_planner.portable.export import export_planner
-from wm_planner.world_models.card import LatentSpec
-from wm_planner.world_models.onnx import Graph, OnnxWorldModel
+from wm_planner.world_models.onnx.card_file import LatentSpec
+from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
 
 NODE_EXAMPLE = Path(__file__).parent.parent / "docs" / "node_planner"
 TO_THE_GOAL = [{"type": "latent_goal", "mean_weight": 2.0}]
@@ -311,7 +311,7 @@ def test_a_graph_that_plans_otherwise_is_not_written(toy, tmp_path, monkeypatch)
 
 
 def wm(*arguments):
-    command = [sys.executable, "-m", "wm_planner.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "wm_planner.cli.main", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

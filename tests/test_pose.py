@@ -15,7 +15,7 @@ from wm_planner.control.pose import (
     moved,
     six_from_matrix,
 )
-from wm_planner.world_models.onnx import Graph
+from wm_planner.world_models.onnx.model import Graph
 
 SAMPLES = 800
 TOLERANCE = 1e-6

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from moving_dot import BOX_M, write
 
-from wm_planner.evaluation.prediction import (
+from wm_planner.evaluation.model_quality.prediction import (
     effective_rank,
     embed,
     measure,
@@ -10,7 +10,13 @@ from wm_planner.evaluation.prediction import (
     relative_error,
     static_share,
 )
-from wm_planner.world_models.card import ActionSpec, Card, LatentSpec, ObservationSpec, Quantity
+from wm_planner.world_models.onnx.card_file import (
+    ActionSpec,
+    Card,
+    LatentSpec,
+    ObservationSpec,
+    Quantity,
+)
 
 
 class PerfectModel:

@@ -67,8 +67,8 @@ def runs(tmp_path_factory):
     for name, plan in (("alone", alone), ("many", many)):
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(plan))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("wm_planner.training.run.LOG_EVERY", 50)  # put back what the program sets
-        patch.setattr("wm_planner.training.run.CHECKPOINT_EVERY", 500)
+        patch.setattr("wm_planner.training.loop.LOG_EVERY", 50)  # put back what the program sets
+        patch.setattr("wm_planner.training.loop.CHECKPOINT_EVERY", 500)
         patch.setattr(Processes, "spread", Processes.spread)
         several_processes.main(1, folder / "alone.yaml")
     launched("torchrun", Path(several_processes.__file__), 2, folder / "many.yaml")
@@ -128,7 +128,7 @@ def test_wm_train_starts_under_the_launcher_and_one_process_reports(runs, tmp_pa
     file, recipe, changes = FAMILIES["conv"]
     settings = [f"--set={name}={value}" for name, value in changes.items()]
     arguments = ["train", file, "--recipe", recipe, "--data", runs / "dots", "--out", tmp_path, *settings]
-    printed = launched(tool, "-m", "wm_planner.cli", *arguments)
+    printed = launched(tool, "-m", "wm_planner.cli.main", *arguments)
     assert len(re.findall("iteration 6/6  CPU .* s of 2 processes", printed)) == 1
     assert apart(runs / "one" / "conv", tmp_path) < 5e-4
 
@@ -137,7 +137,7 @@ def test_wm_train_starts_under_the_launcher_and_one_process_reports(runs, tmp_pa
 def test_what_a_user_can_mend_ends_all_processes_before_anything_is_written(runs, tmp_path):
     file, recipe, _ = FAMILIES["conv"]
     arguments = ["train", file, "--recipe", recipe, "--data", runs / "dots", "--out", tmp_path / "run"]
-    errors = launched("torchrun", "-m", "wm_planner.cli", *arguments, "--set=batch=3", fails=True)
+    errors = launched("torchrun", "-m", "wm_planner.cli.main", *arguments, "--set=batch=3", fails=True)
     assert "error: a batch of 3 clips does not divide by 2 processes" in errors
     assert not (tmp_path / "run").exists()
 

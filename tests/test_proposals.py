@@ -5,11 +5,11 @@ import pytest
 from streets import parked, street
 
 from wm_planner.driving.planners.base import DRIVERS
-from wm_planner.driving.proposals import block_ahead, proposals
-from wm_planner.driving.tracks import SPEED
-from wm_planner.driving.traffic import IDM
-from wm_planner.simulation.driving import DrivingSimulator
-from wm_planner.simulation.driving_view import view_of
+from wm_planner.driving.planners.proposals import block_ahead, proposals
+from wm_planner.driving.scenarios.tracks import SPEED
+from wm_planner.driving.simulation.simulator import DrivingSimulator
+from wm_planner.driving.simulation.view import view_of
+from wm_planner.driving.traffic.car_following import IDM
 
 H = 40
 ROOM = 0.35

@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 from streets import DT, parked, street
 
-from wm_planner.driving.lane_following import LaneFollowing
-from wm_planner.driving.prospect import BEND, CONSISTENCY, ROOM, TURN_OUT_M, Prospect
-from wm_planner.simulation.driving import DrivingSimulator
-from wm_planner.simulation.driving_view import view_of
+from wm_planner.driving.planners.proposal_scoring import (
+    BEND,
+    CONSISTENCY,
+    ROOM,
+    TURN_OUT_M,
+    Prospect,
+)
+from wm_planner.driving.simulation.simulator import DrivingSimulator
+from wm_planner.driving.simulation.view import view_of
+from wm_planner.driving.traffic.lane_following import LaneFollowing
 
 H = 40
 

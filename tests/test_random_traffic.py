@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from wm_planner.driving.boxes import boxes, overlap
 from wm_planner.driving.drive import Drive
-from wm_planner.driving.examples.random_traffic import random_traffic, write_random_traffic
-from wm_planner.driving.readers import read_scenario
-from wm_planner.driving.vehicle import BMW_320I
+from wm_planner.driving.generation.random_traffic import random_traffic, write_random_traffic
+from wm_planner.driving.geometry.boxes import boxes, overlap
+from wm_planner.driving.scenarios.readers import read_scenario
+from wm_planner.driving.vehicle.vehicle import BMW_320I
 from wm_planner.errors import DatasetError
 
 SEEDS = (0, 1, 2, 4, 1000230)  # two streets, lanes beside each other, a crossing; one drives off its map

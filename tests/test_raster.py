@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from wm_planner.driving.raster import AGENT, CENTRE, EGO, GROUND, LIGHTS, ROAD, ROUTE, BirdsEye
+from wm_planner.driving.birdseye.raster import (
+    AGENT,
+    CENTRE,
+    EGO,
+    GROUND,
+    LIGHTS,
+    ROAD,
+    ROUTE,
+    BirdsEye,
+)
 from wm_planner.errors import ShapeError
 
 AREA = np.array([(-50, -10), (150, -10), (150, 10), (-50, 10)], float)

@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 from streets import DT, LIMIT, WIDTH, cars, parked, street
 
-from wm_planner.driving.agents import AGENTS, Replay
-from wm_planner.driving.boxes import boxes, overlap
-from wm_planner.driving.building import Course, Pose, drive, lane
-from wm_planner.driving.reactive import Reactive
-from wm_planner.driving.road import Road
-from wm_planner.driving.tracks import Tracks
-from wm_planner.driving.traffic import MOBIL
+from wm_planner.driving.geometry.boxes import boxes, overlap
+from wm_planner.driving.scenarios.building import (
+    Course,
+    Pose,
+    drive,
+    lane,
+)
+from wm_planner.driving.scenarios.road import Road
+from wm_planner.driving.scenarios.tracks import Tracks
+from wm_planner.driving.traffic.agents import AGENTS, Replay
+from wm_planner.driving.traffic.car_following import MOBIL
+from wm_planner.driving.traffic.reactive import Reactive
 from wm_planner.errors import ConfigError
 
 AWAY = np.array([-1000.0, 500.0, 0.0, 4.5, 1.8, 0.0])  # an ego in nobody's way

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scenarios import differences, small_scenario
 
-from wm_planner import messages as m
-from wm_planner.bridges.driving import (
+from wm_planner.clock import WallClock, nanoseconds
+from wm_planner.driving.bridges.messages import (
     Objects,
     ego_state_of,
     map_message,
@@ -16,13 +16,13 @@ from wm_planner.bridges.driving import (
     route_of,
     scenario_of,
 )
-from wm_planner.clock import WallClock, nanoseconds
-from wm_planner.driving.readers import read_scenario
-from wm_planner.driving.scenario import Scenario
-from wm_planner.driving.tracks import no_tracks
+from wm_planner.driving.bridges.recorded_scenarios import recorded_scenarios
+from wm_planner.driving.scenarios.readers import read_scenario
+from wm_planner.driving.scenarios.scenario import Scenario
+from wm_planner.driving.scenarios.tracks import no_tracks
 from wm_planner.errors import MessagingError, ScenarioError
-from wm_planner.evaluation.recorded_scenarios import recorded_scenarios
 from wm_planner.messaging import codec, topics
+from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Delivery, Envelope
 from wm_planner.recording.recorder import Recorder
 

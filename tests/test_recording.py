@@ -12,10 +12,10 @@ from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 from toys import joint_state, picture
 
-from wm_planner import messages as m
 from wm_planner.clock import ManualClock, WallClock, nanoseconds
 from wm_planner.errors import RecordingError
 from wm_planner.messaging import codec
+from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Delivery, Envelope
 from wm_planner.recording.player import Player
 from wm_planner.recording.recorder import Recorder

@@ -15,13 +15,13 @@ import pytest
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 
-from wm_planner.evaluation.closed_loop import run_episode
-from wm_planner.evaluation.offline import replayed_figures
-from wm_planner.evaluation.success import Bundle
+from wm_planner.evaluation.closed_loop.episodes import run_episode
+from wm_planner.evaluation.closed_loop.success import Bundle
+from wm_planner.evaluation.runs.offline import replayed_figures
 from wm_planner.launching import file as launch_file
 from wm_planner.recording.player import Player
-from wm_planner.simulation.base import load_scene
 from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.simulation.scene import load_scene
 
 SMALL = "model=models/panda_reach_small"
 
@@ -30,7 +30,7 @@ class Launched:
     """A `wm launch` process, its folder and its output."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        command = [sys.executable, "-m", "wm_planner.cli", "launch", *arguments, "--name", "run"]
+        command = [sys.executable, "-m", "wm_planner.cli.main", "launch", *arguments, "--name", "run"]
         self.folder = folder / "runs" / "run"
         self.process = subprocess.Popen(
             command,
@@ -183,7 +183,7 @@ def test_the_same_seed_gives_the_same_bytes(finished, tmp_path):
 
 def test_eval_reads_a_run_back(finished):
     launched, _ = finished
-    command = [sys.executable, "-m", "wm_planner.cli", "eval", str(launched.folder)]
+    command = [sys.executable, "-m", "wm_planner.cli.main", "eval", str(launched.folder)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "3 of 3" in result.stdout
     assert re.search(r"^ 5 +0\.\d+ ", result.stdout, re.MULTILINE), result.stdout

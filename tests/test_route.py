@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from small_roads import road, scenario, straight
 
-from wm_planner.driving.lanes import Lanes
-from wm_planner.driving.readers import read_scenario
-from wm_planner.driving.road import Lane, Road
-from wm_planner.driving.route import driven_route, route_to_goal
+from wm_planner.driving.map.lanes import Lanes
+from wm_planner.driving.map.route import driven_route, route_to_goal
+from wm_planner.driving.scenarios.readers import read_scenario
+from wm_planner.driving.scenarios.road import Lane, Road
 from wm_planner.errors import ScenarioError
 
 LANES = Lanes(road())

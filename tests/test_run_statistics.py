@@ -3,9 +3,9 @@
 import numpy as np
 from rich.console import Console
 
-from wm_planner import messages as m
-from wm_planner.evaluation.report import tables
-from wm_planner.evaluation.run_statistics import RunStatistics
+from wm_planner.evaluation.runs.report import tables
+from wm_planner.evaluation.runs.run_statistics import RunStatistics
+from wm_planner.messaging import messages as m
 
 
 def told(*distances_m, success=True, is_drive=False):

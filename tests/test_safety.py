@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wm_planner.clock import ManualClock
+from wm_planner.control.safety import Hold, Limits, Watchdog
 from wm_planner.errors import ConfigError, ShapeError
-from wm_planner.safety import Hold, Limits, Watchdog
 
 LIMITS = Limits(low=np.array([-1.0, -2.0]), high=np.array([1.0, 2.0]), rate=np.array([0.5, 1.0]))
 

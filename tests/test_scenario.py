@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 from scenarios import differences, small_scenario
 
-from wm_planner.driving.road import Lane, Road, TrafficLight
-from wm_planner.driving.scenario import Goal, Scenario
-from wm_planner.driving.shapes import Circle, Polygon, Rectangle
-from wm_planner.driving.tracks import Obstacle, Occupancy, Region, Tracks, no_tracks
+from wm_planner.driving.geometry.shapes import Circle, Polygon, Rectangle
+from wm_planner.driving.scenarios.road import Lane, Road, TrafficLight
+from wm_planner.driving.scenarios.scenario import Goal, Scenario
+from wm_planner.driving.scenarios.tracks import (
+    Obstacle,
+    Occupancy,
+    Region,
+    Tracks,
+    no_tracks,
+)
 from wm_planner.errors import ShapeError
 
 SQUARE = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]])

@@ -8,8 +8,8 @@ import pytest
 from recorded_drives import argoverse_files, scenarionet_file
 from scenarios import small_scenario
 
-from wm_planner.driving.readers import read_scenario
-from wm_planner.driving.writers.commonroad import commonroad_text, write_commonroad
+from wm_planner.driving.scenarios.readers import read_scenario
+from wm_planner.driving.scenarios.writers.commonroad import commonroad_text, write_commonroad
 from wm_planner.errors import WmError
 
 ODD = ("", "nan", "-1", "1e400", "0x10", "99999999999999999999", "ü", "inf", "1_0", "2.5", "-0", "1e-320")

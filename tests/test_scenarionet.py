@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from recorded_drives import DT, LANE, STEPS, scenarionet_data, scenarionet_file
 
-from wm_planner.driving.readers import numpy_pickle, read_scenario
+from wm_planner.driving.scenarios.readers import numpy_pickle, read_scenario
 from wm_planner.errors import ScenarioError
 
 

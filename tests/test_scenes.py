@@ -9,10 +9,10 @@ import pytest
 
 from wm_planner import share
 from wm_planner.errors import SimulationError
-from wm_planner.evaluation.closed_loop import run_episode
-from wm_planner.evaluation.policies import RandomActions, StraightLine
-from wm_planner.simulation.base import Disturbance, load_scene
+from wm_planner.evaluation.closed_loop.episodes import run_episode
+from wm_planner.evaluation.closed_loop.policies import RandomActions, StraightLine
 from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.simulation.scene import Disturbance, load_scene
 
 SCENES = [f"sim/{name}" for name in share.listing("sim", ".py")]
 
@@ -185,7 +185,7 @@ def test_a_file_without_a_scene_says_what_it_lacks(tmp_path):
 
 def test_a_machine_without_gl_is_told_which_packages_to_install(tmp_path):
     program = (
-        "from wm_planner.simulation.base import load_scene\n"
+        "from wm_planner.simulation.scene import load_scene\n"
         "from wm_planner.simulation.mujoco import MujocoSimulator\n"
         "try:\n    MujocoSimulator(load_scene('sim/panda_reach.py'))\n"
         "except Exception as error:\n    print(type(error).__name__, error)\n"

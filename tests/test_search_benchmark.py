@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from point_mass import CostOf
 
+from wm_planner.bench.measurements import search as b
+from wm_planner.bench.problems.cost_curve import Watched
 from wm_planner.costs.base import Context, Rollout, WeightedCost
 from wm_planner.errors import ConfigError
-from wm_planner.evaluation import search_benchmark as b
-from wm_planner.evaluation.closed_loop import EpisodeResult
-from wm_planner.evaluation.episode_log import EpisodeLog
-from wm_planner.evaluation.success import Bundle
-from wm_planner.evaluation.watched import Watched
+from wm_planner.evaluation.closed_loop.episode_log import EpisodeLog
+from wm_planner.evaluation.closed_loop.episodes import EpisodeResult
+from wm_planner.evaluation.closed_loop.success import Bundle
 
 SCENE, COSTS = "sim/panda_reach_wall.py", [{"type": "latent_goal", "mean_weight": 2.0}]
 SMALL = Bundle("models/panda_reach_small", {"type": "icem", "horizon": 3, "samples": 16, "elites": 4}, COSTS)

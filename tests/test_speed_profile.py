@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wm_planner.driving.speed_profile import arc_lengths, curve_speed, reachable
+from wm_planner.driving.traffic.speed_profile import arc_lengths, curve_speed, reachable
 
 
 def test_a_curve_allows_the_root_of_acceleration_times_radius():

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from wm_planner.driving.profiles import fitted_curvature, fitted_speed
-from wm_planner.driving.tracker import Tracker
-from wm_planner.driving.tracks import SPEED, YAW
-from wm_planner.driving.vehicle import PACIFICA, STEERING
+from wm_planner.driving.scenarios.tracks import SPEED, YAW
+from wm_planner.driving.vehicle.pose_profiles import fitted_curvature, fitted_speed
+from wm_planner.driving.vehicle.tracker import Tracker
+from wm_planner.driving.vehicle.vehicle import PACIFICA, STEERING
 from wm_planner.errors import ShapeError
 
 DT = 0.1

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from wm_planner.driving.traffic import IDM, MOBIL, advanced, leaders
+from wm_planner.driving.traffic.car_following import (
+    IDM,
+    MOBIL,
+    advanced,
+    leaders,
+)
 
 
 def test_a_free_road_is_driven_at_the_wanted_speed():

@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 
 from wm_planner.collection import CollectConfig, collect
-from wm_planner.collection.traffic import SEEN_M, TrafficExplorer
 from wm_planner.data.episodes import EpisodeData
-from wm_planner.driving.examples.random_traffic import write_random_traffic
-from wm_planner.driving.model_step import ACTION, STEP_S, driven_actions, steps_of
-from wm_planner.driving.vehicle import BMW_320I
+from wm_planner.driving.birdseye.traffic_model_io import (
+    ACTION,
+    STEP_S,
+    driven_actions,
+    steps_of,
+)
+from wm_planner.driving.generation.random_traffic import write_random_traffic
+from wm_planner.driving.simulation.exploration import SEEN_M, TrafficExplorer
+from wm_planner.driving.vehicle.vehicle import BMW_320I
 from wm_planner.errors import ConfigError, SimulationError
 
 STEPS = 6

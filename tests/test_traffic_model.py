@@ -7,18 +7,18 @@ import pytest
 
 from wm_planner.costs import build_costs
 from wm_planner.costs.base import Context, Rollout
-from wm_planner.driving.examples.random_traffic import random_traffic
-from wm_planner.driving.model_step import PICTURE
-from wm_planner.driving.planners.view_camera import ViewCamera
-from wm_planner.driving.prospect import Prospect
-from wm_planner.driving.tracks import SPEED
-from wm_planner.driving.vehicle import STEERING
+from wm_planner.driving.birdseye.traffic_model_io import PICTURE
+from wm_planner.driving.birdseye.view_camera import ViewCamera
+from wm_planner.driving.costs.traffic_model import TrafficModel, traffic_model
+from wm_planner.driving.generation.random_traffic import random_traffic
+from wm_planner.driving.planners.driver_memory import Memory
+from wm_planner.driving.planners.proposal_scoring import Prospect
+from wm_planner.driving.planners.sampling_driver import CEMDriver
+from wm_planner.driving.scenarios.tracks import SPEED
+from wm_planner.driving.simulation.simulator import CAMERA, DrivingSimulator
+from wm_planner.driving.simulation.view import view_of
+from wm_planner.driving.vehicle.vehicle import STEERING
 from wm_planner.errors import ConfigError
-from wm_planner.planners.driver import CEMDriver
-from wm_planner.planners.driver_memory import Memory
-from wm_planner.planners.traffic_model import TrafficModel, traffic_model
-from wm_planner.simulation.driving import CAMERA, DrivingSimulator
-from wm_planner.simulation.driving_view import view_of
 
 MODEL = "models/drive_bev"
 H = 40

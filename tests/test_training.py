@@ -8,12 +8,12 @@ from torch import nn
 
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.errors import BundleError, ConfigError, DatasetError, PluginError, TrainingError
-from wm_planner.training import run
+from wm_planner.training import loop
 from wm_planner.training.checkpoint import RunFolder
 from wm_planner.training.clips import Clips
+from wm_planner.training.loop import train
 from wm_planner.training.module import load_model_file
 from wm_planner.training.recipe import TrainingRecipe, changed
-from wm_planner.training.run import train
 
 MODEL = "models/ac_jepa.py"
 TINY = {
@@ -37,8 +37,8 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def often(monkeypatch):
     """Report and save at every other iteration."""
-    monkeypatch.setattr(run, "LOG_EVERY", 2)
-    monkeypatch.setattr(run, "CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr(loop, "LOG_EVERY", 2)
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 2)
 
 
 def test_pictures_are_not_made_larger_than_the_cameras_are(folder, tmp_path):
@@ -179,7 +179,7 @@ def test_the_weight_decay_stays_or_goes_to_its_end_on_a_cosine():
 def test_only_matrices_decay_where_the_recipe_says_so():
     model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
     recipe = TrainingRecipe(iterations=1, cpu_seconds=1, weight_decay=0.5, decayed="matrices")
-    decayed, spared = run._optimizer(model, recipe).param_groups
+    decayed, spared = loop._optimizer(model, recipe).param_groups
     assert [weight.ndim for weight in decayed["params"]] == [2]
     assert [weight.ndim for weight in spared["params"]] == [1, 1, 1]
     assert (decayed["weight_decay"], spared["weight_decay"]) == (0.5, 0.0)

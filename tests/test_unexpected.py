@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 
-from wm_planner.driving.examples.random_traffic import random_traffic, write_random_traffic
-from wm_planner.driving.model_step import PICTURE
-from wm_planner.driving.tracks import SPEED
-from wm_planner.evaluation.driving.unexpected import (
+from wm_planner.bench.measurements.surprise_detection import (
     APPEARS,
     BRAKES,
     Discrimination,
@@ -16,8 +13,11 @@ from wm_planner.evaluation.driving.unexpected import (
     _with_braking,
     moments,
 )
-from wm_planner.simulation.driving import DrivingSimulator
-from wm_planner.world_models.onnx import OnnxWorldModel
+from wm_planner.driving.birdseye.traffic_model_io import PICTURE
+from wm_planner.driving.generation.random_traffic import random_traffic, write_random_traffic
+from wm_planner.driving.scenarios.tracks import SPEED
+from wm_planner.driving.simulation.simulator import DrivingSimulator
+from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 LED = 6  # a seed with somebody ahead of the ego
 

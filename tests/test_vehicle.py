@@ -2,11 +2,16 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from wm_planner.driving.tracks import SPEED, YAW
-from wm_planner.driving.vehicle import BMW_320I, PACIFICA, STEERING, VEHICLES
+from wm_planner.driving.scenarios.tracks import SPEED, YAW
+from wm_planner.driving.vehicle.bicycle_model import BicycleModel
+from wm_planner.driving.vehicle.vehicle import (
+    BMW_320I,
+    PACIFICA,
+    STEERING,
+    VEHICLES,
+)
 from wm_planner.errors import ShapeError
 from wm_planner.world_models.base import Observation
-from wm_planner.world_models.bicycle import BicycleModel
 
 DT = 0.1
 

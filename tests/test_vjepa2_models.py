@@ -5,16 +5,16 @@ import torch
 from moving_dot import write
 
 from wm_planner.errors import BundleError, ConfigError
-from wm_planner.evaluation.prediction import measure
+from wm_planner.evaluation.model_quality.prediction import measure
 from wm_planner.training.clips import Clips
 from wm_planner.training.export import export
+from wm_planner.training.loop import train
 from wm_planner.training.module import load_model_file
 from wm_planner.training.recipe import changed
-from wm_planner.training.run import train
 from wm_planner.training.torch_model import TorchWorldModel
 from wm_planner.training.trained import training_commands
-from wm_planner.world_models.card import Quantity
-from wm_planner.world_models.onnx import OnnxWorldModel
+from wm_planner.world_models.onnx.card_file import Quantity
+from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 torch.set_num_threads(1)
 VIDEO, ACTIONS = "models/vjepa2.py", "models/vjepa2_ac.py"

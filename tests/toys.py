@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wm_planner import messages as m
+from wm_planner.messaging import messages as m
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.wire import Delivery

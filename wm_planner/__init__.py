@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from wm_planner.planners.mpc import RecedingHorizon
     from wm_planner.planners.problem import Problem
     from wm_planner.recording.player import Player
-    from wm_planner.simulation.base import load_scene
     from wm_planner.simulation.mujoco import MujocoSimulator
+    from wm_planner.simulation.scene import load_scene
     from wm_planner.world_models.base import Observation, WorldModel
-    from wm_planner.world_models.card import Card
-    from wm_planner.world_models.onnx import OnnxWorldModel
-    from wm_planner.world_models.physics import PhysicsModel
+    from wm_planner.world_models.onnx.card_file import Card
+    from wm_planner.world_models.onnx.model import OnnxWorldModel
+    from wm_planner.world_models.physics.model import PhysicsModel
 
 _HOMES = {
     "Card": "world_models.card",

@@ -1,6 +1,0 @@
-"""`wm bench`: the commands behind every figure of the documentation."""
-
-from wm_planner.bench import machine, models, planning, traffic
-from wm_planner.bench.base import app
-
-__all__ = ["app", "machine", "models", "planning", "traffic"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from wm_planner.data.episodes import Episode, StateSpec
-from wm_planner.simulation.base import SCENE_SUFFIX, Hosted
+from wm_planner.simulation.scene import SCENE_SUFFIX, Hosted
 
 
 class Explorer(Protocol):
@@ -37,9 +37,9 @@ def explorer_of(scene: str) -> Explorer:
         SimulationError: if nothing can be explored there.
     """
     if Path(scene).suffix == SCENE_SUFFIX:
-        from wm_planner.collection.arm import ArmExplorer
+        from wm_planner.manipulation.exploration import ArmExplorer
 
         return ArmExplorer(scene)
-    from wm_planner.collection.traffic import TrafficExplorer
+    from wm_planner.driving.simulation.exploration import TrafficExplorer
 
     return TrafficExplorer(scene)

@@ -53,7 +53,7 @@ class Context:
         last_action: the action executed last, (A,), card's units, or None after a reset.
         previous_plan: the plan of the last tick shifted to this one, (H, A), or None.
         objects: name to array, tracks with forecasts.
-        traffic: a driver's `Prospect` (driving/prospect.py), or None off the road.
+        traffic: a driver's `Prospect` (driving/planners/proposal_scoring.py), or None off the road.
         action_scale: half the range of each action component, (A,), card's units; the problem sets it.
     """
 

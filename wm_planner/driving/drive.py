@@ -10,18 +10,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.centreline import Centreline
-from wm_planner.driving.collision import first_hit
-from wm_planner.driving.lanes import Lanes
+from wm_planner.driving.geometry.centreline import Centreline
+from wm_planner.driving.geometry.collision import first_hit
+from wm_planner.driving.geometry.polygons import Polygons
+from wm_planner.driving.geometry.shapes import Circle
+from wm_planner.driving.map.lanes import Lanes
+from wm_planner.driving.map.route import given_route
 from wm_planner.driving.metrics.nuplan import OFF_ROAD_M
-from wm_planner.driving.metrics.others import Others
 from wm_planner.driving.metrics.situation import Situation
-from wm_planner.driving.paths import Path
-from wm_planner.driving.polygons import Polygons
-from wm_planner.driving.route import given_route
-from wm_planner.driving.scenario import Goal, PlanningProblem, Scenario, Start
-from wm_planner.driving.shapes import Circle
-from wm_planner.driving.vehicle import Vehicle
+from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.scenario import (
+    Goal,
+    PlanningProblem,
+    Scenario,
+    Start,
+)
+from wm_planner.driving.traffic.agent_paths import Path
+from wm_planner.driving.vehicle.vehicle import Vehicle
 from wm_planner.errors import SimulationError
 
 Floats = NDArray[np.float64]

@@ -13,9 +13,9 @@ import zmq
 
 from wm_planner.clock import Clock, Deadline, WallClock, nanoseconds
 from wm_planner.errors import MessagingError
-from wm_planner.messages import Message, type_hash
 from wm_planner.messaging import topics
 from wm_planner.messaging.domain import Domain, Endpoint, process_start
+from wm_planner.messaging.messages import Message, type_hash
 from wm_planner.messaging.reader import Reader
 from wm_planner.messaging.wire import Delivery
 from wm_planner.messaging.writer import Writer

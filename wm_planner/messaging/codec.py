@@ -13,7 +13,13 @@ from rosbags.serde import SerdeError
 
 from wm_planner.clock import NANOSECONDS
 from wm_planner.errors import MessagingError, did_you_mean
-from wm_planner.messages import STORE, Header, Image, Message, Time
+from wm_planner.messaging.messages import (
+    STORE,
+    Header,
+    Image,
+    Message,
+    Time,
+)
 
 Buffer: TypeAlias = bytes | memoryview
 
@@ -105,7 +111,9 @@ def type_of(message: Message) -> str:
     """
     name = getattr(message, "__msgtype__", None)
     if not isinstance(name, str):
-        raise MessagingError(f"got {type(message).__name__}, wanted a message (wm_planner.messages)")
+        raise MessagingError(
+            f"got {type(message).__name__}, wanted a message (wm_planner.messaging.messages)"
+        )
     return name
 
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import msgspec
 
 from wm_planner.errors import MessagingError
-from wm_planner.messages import Message, type_hash
 from wm_planner.messaging import codec, topics
+from wm_planner.messaging.messages import Message, type_hash
 
 ANY = "*"  # every topic of the domain
 MAX_MESSAGE_BYTES = 64 * 2**20

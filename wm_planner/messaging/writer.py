@@ -10,8 +10,8 @@ import zmq
 
 from wm_planner.clock import Clock, Deadline
 from wm_planner.errors import MessagingError, did_you_mean
-from wm_planner.messages import Message
 from wm_planner.messaging import codec, topics
+from wm_planner.messaging.messages import Message
 from wm_planner.messaging.wire import MAX_MESSAGE_BYTES, Envelope, frames_of, queue_length
 
 _STALL_S = 10.0

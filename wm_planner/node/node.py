@@ -13,12 +13,26 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from wm_planner.clock import Clock, Deadline, nanoseconds, seconds
 from wm_planner.config import Config
 from wm_planner.errors import MessagingError, NodeError
-from wm_planner.messages import DiagnosticArray, DiagnosticStatus, KeyValue, Message, header
 from wm_planner.messaging import topics
 from wm_planner.messaging.bus import Bus
+from wm_planner.messaging.messages import (
+    DiagnosticArray,
+    DiagnosticStatus,
+    KeyValue,
+    Message,
+    header,
+)
 from wm_planner.messaging.wire import Delivery
 from wm_planner.node.health import Input
-from wm_planner.node.ports import Callback, Join, JoinCallback, Port, Subscription, Tap, TapCallback
+from wm_planner.node.subscriptions import (
+    Callback,
+    Join,
+    JoinCallback,
+    Port,
+    Subscription,
+    Tap,
+    TapCallback,
+)
 
 Mode: TypeAlias = Literal["lockstep", "realtime"]
 State: TypeAlias = Literal["unconfigured", "inactive", "active", "finalized"]

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from wm_planner.allocator import keep_freed_memory
 from wm_planner.config import Config, convert
 from wm_planner.errors import ConfigError, WmError
-from wm_planner.memory import keep_freed_memory
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.control import Activate, ControlServer
 from wm_planner.messaging.domain import Domain

@@ -13,8 +13,8 @@ from wm_planner.costs.model import Reward, Value
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan, PlannerConfig
+from wm_planner.planners.call_durations import Pace
 from wm_planner.planners.knots import Curve
-from wm_planner.planners.pace import Pace
 from wm_planner.planners.problem import Problem, Scores, evaluate_many
 from wm_planner.planners.search import Search, check_kind, check_rngs
 from wm_planner.planners.tree import Floats, Path, Tree

@@ -12,7 +12,7 @@ from wm_planner.costs.base import Context, Latent, WeightedCost, namespace
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions, ActionSpace
 from wm_planner.planners.base import LONGEST, Plan, Planner
-from wm_planner.planners.given import check_costs
+from wm_planner.planners.checks import check_costs
 from wm_planner.planners.problem import Problem
 from wm_planner.planners.search import check_kind
 from wm_planner.world_models.base import WorldModel

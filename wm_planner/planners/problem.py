@@ -12,8 +12,13 @@ from numpy.typing import NDArray
 from wm_planner.costs.base import Array, Context, Latent, Rollout, WeightedCost, namespace
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners.action_space import ActionSpace
-from wm_planner.planners.given import arrays, check_context, check_costs, checked_action
-from wm_planner.planners.merit import violations
+from wm_planner.planners.checks import (
+    arrays,
+    check_context,
+    check_costs,
+    checked_action,
+)
+from wm_planner.planners.constraints import violations
 from wm_planner.world_models.base import Differentiable, WorldModel
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from wm_planner.clock import Deadline
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan, PlannerConfig
+from wm_planner.planners.call_durations import Pace
 from wm_planner.planners.knots import Curve, Knots
-from wm_planner.planners.pace import Pace
 from wm_planner.planners.problem import Problem, Scores, evaluate_many
 from wm_planner.planners.search import Search, check_kind, check_rngs
 

@@ -12,13 +12,13 @@ from wm_planner.costs.base import Array, match, namespace
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan
-from wm_planner.planners.given import as_numbers
+from wm_planner.planners.call_durations import Pace
+from wm_planner.planners.checks import as_numbers
+from wm_planner.planners.constraints import Merit, Table, violations
 from wm_planner.planners.knots import Curve
-from wm_planner.planners.merit import Merit, Table, violations
 from wm_planner.planners.noise import normal
-from wm_planner.planners.pace import Pace
 from wm_planner.planners.problem import Problem, Scores
-from wm_planner.world_models.card import Card
+from wm_planner.world_models.onnx.card_file import Card
 
 Evaluation: TypeAlias = Generator[Actions, Scores, Table]
 """Asks for the scores of candidates (N, H, A), so that many searches can share a model call."""

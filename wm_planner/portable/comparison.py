@@ -14,8 +14,8 @@ from wm_planner.planners.sampling import SamplingPlanner
 from wm_planner.portable import graph as names
 from wm_planner.portable.tracing import Noise
 from wm_planner.world_models.base import WorldModel
-from wm_planner.world_models.feed import Arrays
-from wm_planner.world_models.onnx import Graph
+from wm_planner.world_models.onnx.inputs import Arrays
+from wm_planner.world_models.onnx.model import Graph
 
 EPISODES, TICKS = 2, 3
 

@@ -14,15 +14,15 @@ from wm_planner.costs import build_costs
 from wm_planner.costs.base import WeightedCost
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.planners import PLANNERS
-from wm_planner.planners.given import check_costs
+from wm_planner.planners.checks import check_costs
 from wm_planner.planners.gradient import Gradient
 from wm_planner.planners.sampling import SamplingPlanner
 from wm_planner.planners.search import check_kind
 from wm_planner.portable.comparison import Difference, compare
 from wm_planner.portable.graph import NOISE, PROPOSALS, WARM_START, planner_graph, words
 from wm_planner.portable.tracing import Noise
-from wm_planner.world_models.card import Card
-from wm_planner.world_models.onnx import LARGEST_ROLLOUT, Graph, OnnxWorldModel
+from wm_planner.world_models.onnx.card_file import Card
+from wm_planner.world_models.onnx.model import LARGEST_ROLLOUT, Graph, OnnxWorldModel
 
 MAX_ABS_ERROR = 1e-4
 """Of a plan against the Python planner's, in half ranges of the actions."""

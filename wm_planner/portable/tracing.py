@@ -17,13 +17,18 @@ from wm_planner.costs.base import Array, Context, Cost, Latent, Rollout, Weighte
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan
+from wm_planner.planners.call_durations import Pace
 from wm_planner.planners.noise import normal
-from wm_planner.planners.pace import Pace
 from wm_planner.planners.problem import Problem, Scores
 from wm_planner.planners.sampling import SamplingPlanner
 from wm_planner.planners.search import Best, Search
-from wm_planner.world_models.card import Card
-from wm_planner.world_models.rollout import ACTIONS, LATENT, OUTPUT, rollout_graph
+from wm_planner.world_models.onnx.card_file import Card
+from wm_planner.world_models.onnx.rollout_graph import (
+    ACTIONS,
+    LATENT,
+    OUTPUT,
+    rollout_graph,
+)
 
 Draw: TypeAlias = Callable[[np.random.Generator], Actions]
 

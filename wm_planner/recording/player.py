@@ -13,8 +13,8 @@ from mcap.records import Message as Record
 from mcap.stream_reader import StreamReader
 
 from wm_planner.errors import RecordingError, did_you_mean
-from wm_planner.messages import STORE, Message, definition
 from wm_planner.messaging import codec
+from wm_planner.messaging.messages import STORE, Message, definition
 
 _TORN = (McapError, struct.error, ValueError, RuntimeError)  # the last is lz4's
 

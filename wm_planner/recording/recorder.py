@@ -16,7 +16,7 @@ from mcap.writer import MCAP0_MAGIC, CompressionType, Writer
 
 from wm_planner.clock import Clock, nanoseconds
 from wm_planner.errors import RecordingError
-from wm_planner.messages import definition
+from wm_planner.messaging.messages import definition
 from wm_planner.messaging.wire import Delivery
 
 METADATA = "wm_planner"

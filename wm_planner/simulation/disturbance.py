@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 
 from wm_planner.errors import SimulationError
-from wm_planner.simulation.base import Disturbance
+from wm_planner.simulation.scene import Disturbance
 
 
 def disturbed_model(file: Path, disturbance: Disturbance) -> mujoco.MjModel:

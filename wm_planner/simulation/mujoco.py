@@ -10,9 +10,14 @@ from numpy.typing import NDArray
 from wm_planner.clock import nanoseconds
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.errors import ShapeError, SimulationError, did_you_mean
-from wm_planner.simulation.base import Disturbance, Placement, Scene, StepResult
 from wm_planner.simulation.disturbance import disturbed_model
 from wm_planner.simulation.rendering import Camera
+from wm_planner.simulation.scene import (
+    Disturbance,
+    Placement,
+    Scene,
+    StepResult,
+)
 from wm_planner.world_models.base import Observation
 
 TOOL_SITE = "tcp"

@@ -14,7 +14,7 @@ from torch import Tensor
 from wm_planner.errors import BundleError
 from wm_planner.training.graphs import EncodeGraph, StepGraph
 from wm_planner.training.module import TrainableModel
-from wm_planner.world_models.card import (
+from wm_planner.world_models.onnx.card_file import (
     CARD_FILE,
     DATA_SUFFIX,
     ActionSpec,
@@ -23,7 +23,7 @@ from wm_planner.world_models.card import (
     sha256,
     write_card,
 )
-from wm_planner.world_models.onnx import Graph
+from wm_planner.world_models.onnx.model import Graph
 
 Precision = Literal["fp32", "fp16"]
 

@@ -8,8 +8,8 @@ from torch import Tensor
 from wm_planner.costs.base import Array, Latent, Rollout
 from wm_planner.training.module import TrainableModel
 from wm_planner.world_models.base import Observation
-from wm_planner.world_models.card import Card
-from wm_planner.world_models.feed import checked_actions, observation_feed
+from wm_planner.world_models.onnx.card_file import Card
+from wm_planner.world_models.onnx.inputs import checked_actions, observation_feed
 
 
 class DeviceModel:

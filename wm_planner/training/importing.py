@@ -21,7 +21,13 @@ from wm_planner.training.pretrained import Report, Weights, fit, read, weights_f
 from wm_planner.training.published import size_of
 from wm_planner.training.recipe import changed
 from wm_planner.training.trained import model_card
-from wm_planner.world_models.card import ActionSpec, Card, Quantity, TrainingRecord, sha256
+from wm_planner.world_models.onnx.card_file import (
+    ActionSpec,
+    Card,
+    Quantity,
+    TrainingRecord,
+    sha256,
+)
 
 FAMILY = "models/vjepa2_ac.py"
 RECIPE = "giant"

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from wm_planner.costs.base import Array, Latent, Rollout
 from wm_planner.training.graphs import EncodeGraph, StepGraph
 from wm_planner.training.trained import Trained
-from wm_planner.world_models.feed import Arrays, checked_actions, repeated
-from wm_planner.world_models.onnx import Graph, OnnxWorldModel
+from wm_planner.world_models.onnx.inputs import Arrays, checked_actions, repeated
+from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
 
 
 class TorchGraph(Graph):

@@ -11,7 +11,7 @@ from wm_planner.errors import BundleError
 from wm_planner.training.checkpoint import RUN_FILE, Position, RunFolder, RunSpec, flat
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel, load_model_file
-from wm_planner.world_models.card import Card, GraphSpec, TrainingRecord
+from wm_planner.world_models.onnx.card_file import Card, GraphSpec, TrainingRecord
 
 
 class Trained(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.costs.base import Array, Latent, Rollout
-from wm_planner.world_models.card import Card
+from wm_planner.world_models.onnx.card_file import Card
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,22 @@ from numpy.typing import NDArray
 from scipy.integrate import simpson
 from scipy.signal import savgol_filter
 
+from wm_planner.driving.geometry.shapes import (
+    Circle,
+    Rectangle,
+    Shape,
+    rotation,
+)
 from wm_planner.driving.metrics.lane_matching import Beside, beside_lanes
-from wm_planner.driving.scenario import PlanningProblem, Scenario
-from wm_planner.driving.shapes import Circle, Rectangle, Shape, rotation
-from wm_planner.driving.tracks import YAW
-from wm_planner.driving.vehicle import BMW_320I, FORD_ESCORT, VW_VANAGON, Vehicle
-from wm_planner.driving.writers.solution import STATES, Answer
+from wm_planner.driving.scenarios.scenario import PlanningProblem, Scenario
+from wm_planner.driving.scenarios.tracks import YAW
+from wm_planner.driving.scenarios.writers.solution import STATES, Answer
+from wm_planner.driving.vehicle.vehicle import (
+    BMW_320I,
+    FORD_ESCORT,
+    VW_VANAGON,
+    Vehicle,
+)
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]

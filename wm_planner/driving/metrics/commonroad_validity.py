@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving import collision
-from wm_planner.driving.area import DrivableArea
-from wm_planner.driving.boxes import boxes, corners
-from wm_planner.driving.feasibility import feasible
+from wm_planner.driving.geometry import collision
+from wm_planner.driving.geometry.boxes import boxes, corners
+from wm_planner.driving.map.area import DrivableArea
 from wm_planner.driving.metrics.commonroad import vehicle_of
-from wm_planner.driving.metrics.others import Others
-from wm_planner.driving.scenario import PlanningProblem, Scenario
-from wm_planner.driving.writers.solution import STATES, Answer
+from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.scenario import PlanningProblem, Scenario
+from wm_planner.driving.scenarios.writers.solution import STATES, Answer
+from wm_planner.driving.vehicle.feasibility import feasible
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]

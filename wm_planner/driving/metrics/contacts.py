@@ -9,13 +9,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving import collision
-from wm_planner.driving.boxes import LENGTH, boxes, overlap
-from wm_planner.driving.forecasts import constant_velocity
+from wm_planner.driving.geometry import collision
+from wm_planner.driving.geometry.boxes import LENGTH, boxes, overlap
 from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.metrics.others import OBJECTS, Others
 from wm_planner.driving.metrics.situation import Situation
-from wm_planner.driving.tracks import SPEED, YAW, X, Y
+from wm_planner.driving.scenarios.forecasts import constant_velocity
+from wm_planner.driving.scenarios.obstacle_boxes import OBJECTS, Others
+from wm_planner.driving.scenarios.tracks import (
+    SPEED,
+    YAW,
+    X,
+    Y,
+)
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]

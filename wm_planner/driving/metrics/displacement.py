@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.driving.checks import finite
+from wm_planner.driving.geometry.checks import finite
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]

@@ -6,10 +6,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.checks import finite
-from wm_planner.driving.comfort import NUPLAN, Comfort, Windows, comfort
-from wm_planner.driving.tracks import SPEED, YAW
-from wm_planner.driving.vehicle import ACCELERATION, Vehicle
+from wm_planner.driving.geometry.checks import finite
+from wm_planner.driving.scenarios.tracks import SPEED, YAW
+from wm_planner.driving.vehicle.comfort import (
+    NUPLAN,
+    Comfort,
+    Windows,
+    comfort,
+)
+from wm_planner.driving.vehicle.vehicle import ACCELERATION, Vehicle
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.driving.curvilinear import CurvilinearFrame, smooth_line
-from wm_planner.driving.polygons import Polygons
-from wm_planner.driving.road import Lane, Road
+from wm_planner.driving.geometry.curvilinear import CurvilinearFrame, smooth_line
+from wm_planner.driving.geometry.polygons import Polygons
+from wm_planner.driving.scenarios.road import Lane, Road
 from wm_planner.errors import ScenarioError
 
 Floats = NDArray[np.float64]

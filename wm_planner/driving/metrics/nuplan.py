@@ -8,12 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.centreline import Centreline
-from wm_planner.driving.lanes import NOWHERE, Lanes
+from wm_planner.driving.geometry.centreline import Centreline
+from wm_planner.driving.map.lanes import NOWHERE, Lanes
 from wm_planner.driving.metrics.contacts import Contacts, contacts, time_to_collision
 from wm_planner.driving.metrics.drives import Drives
 from wm_planner.driving.metrics.expert import Expert, progress
-from wm_planner.driving.metrics.others import OBJECTS, Others
 from wm_planner.driving.metrics.parts import (
     AGAINST_S,
     comfortable,
@@ -23,6 +22,7 @@ from wm_planner.driving.metrics.parts import (
     windowed,
 )
 from wm_planner.driving.metrics.situation import Situation
+from wm_planner.driving.scenarios.obstacle_boxes import OBJECTS, Others
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

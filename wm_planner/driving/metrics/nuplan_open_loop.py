@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.driving.angles import wrapped
-from wm_planner.driving.checks import checked
+from wm_planner.driving.geometry.angles import wrapped
+from wm_planner.driving.geometry.checks import checked
 from wm_planner.driving.metrics.parts import weighted
 from wm_planner.errors import ShapeError
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.comfort import Comfort, within_limits
 from wm_planner.driving.metrics.drives import Drives
 from wm_planner.driving.metrics.situation import Situation
+from wm_planner.driving.vehicle.comfort import Comfort, within_limits
 
 Floats = NDArray[np.float64]
 

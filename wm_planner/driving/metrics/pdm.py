@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving import collision
-from wm_planner.driving.comfort import WHOLE_DRIVE
+from wm_planner.driving.geometry import collision
 from wm_planner.driving.metrics.contacts import (
     AHEAD,
     BEHIND,
@@ -19,9 +18,10 @@ from wm_planner.driving.metrics.contacts import (
     is_wide,
 )
 from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.metrics.others import OBJECTS, Others
 from wm_planner.driving.metrics.parts import comfortable, drivable_area, steps_down, weighted
 from wm_planner.driving.metrics.situation import Situation
+from wm_planner.driving.scenarios.obstacle_boxes import OBJECTS, Others
+from wm_planner.driving.vehicle.comfort import WHOLE_DRIVE
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.boxes import boxes, corners
-from wm_planner.driving.lanes import Lanes
+from wm_planner.driving.geometry.boxes import boxes, corners
+from wm_planner.driving.geometry.polygons import Polygons
+from wm_planner.driving.map.lanes import Lanes
 from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.polygons import Polygons
-from wm_planner.driving.road import Incoming, Road, TrafficLight
+from wm_planner.driving.scenarios.road import Incoming, Road, TrafficLight
 
 CLOSED = frozenset({"red", "redYellow"})
 """Colours that close a lane."""

@@ -7,14 +7,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.area import DrivableArea
-from wm_planner.driving.boxes import boxes, corners
-from wm_planner.driving.lanes import Lanes
+from wm_planner.driving.geometry.boxes import boxes, corners
+from wm_planner.driving.map.area import DrivableArea
+from wm_planner.driving.map.lanes import Lanes
+from wm_planner.driving.map.route import Route, driven_route, route_to_goal
 from wm_planner.driving.metrics.red_lights import RedLights
-from wm_planner.driving.road import Incoming, Road
-from wm_planner.driving.route import Route, driven_route, route_to_goal
-from wm_planner.driving.scenario import PlanningProblem, Scenario
-from wm_planner.driving.vehicle import Vehicle
+from wm_planner.driving.scenarios.road import Incoming, Road
+from wm_planner.driving.scenarios.scenario import PlanningProblem, Scenario
+from wm_planner.driving.vehicle.vehicle import Vehicle
 from wm_planner.errors import ScenarioError
 
 Floats = NDArray[np.float64]

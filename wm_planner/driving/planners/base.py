@@ -8,15 +8,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.boxes import boxes
-from wm_planner.driving.corridor import Corridor
 from wm_planner.driving.drive import Drive
-from wm_planner.driving.forecasts import constant_turn, constant_velocity
-from wm_planner.driving.metrics.others import Others
-from wm_planner.driving.paths import Path
-from wm_planner.driving.road import TrafficLight
-from wm_planner.driving.tracks import SPEED
-from wm_planner.driving.vehicle import Vehicle
+from wm_planner.driving.geometry.boxes import boxes
+from wm_planner.driving.map.corridor import Corridor
+from wm_planner.driving.scenarios.forecasts import constant_turn, constant_velocity
+from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.road import TrafficLight
+from wm_planner.driving.scenarios.tracks import SPEED
+from wm_planner.driving.traffic.agent_paths import Path
+from wm_planner.driving.vehicle.vehicle import Vehicle
 from wm_planner.errors import PluginError, ShapeError
 from wm_planner.plugins import Registry
 
@@ -32,8 +32,8 @@ DRIVERS = Registry(
         "idm": "wm_planner.driving.planners.idm:IDMPlanner",
         "frenet": "wm_planner.driving.planners.frenet:FrenetPlanner",
         "pdm_closed": "wm_planner.driving.planners.pdm_closed:PDMClosed",
-        "cem": "wm_planner.planners.driver:CEMDriver",
-        "mppi": "wm_planner.planners.driver:MPPIDriver",
+        "cem": "wm_planner.driving.planners.sampling_driver:CEMDriver",
+        "mppi": "wm_planner.driving.planners.sampling_driver:MPPIDriver",
     },
 )
 

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner import config
-from wm_planner.driving.forecasts import constant_velocity
 from wm_planner.driving.planners.base import View
+from wm_planner.driving.scenarios.forecasts import constant_velocity
 
 Floats = NDArray[np.float64]
 

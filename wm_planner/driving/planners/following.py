@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.boxes import boxes
-from wm_planner.driving.corridor import Corridor
-from wm_planner.driving.metrics.others import Others
-from wm_planner.driving.paths import red_ahead
+from wm_planner.driving.geometry.boxes import boxes
+from wm_planner.driving.map.corridor import Corridor
 from wm_planner.driving.planners.base import View
-from wm_planner.driving.tracks import SPEED
-from wm_planner.driving.traffic import IDM, advanced
+from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.tracks import SPEED
+from wm_planner.driving.traffic.agent_paths import red_ahead
+from wm_planner.driving.traffic.car_following import IDM, advanced
 
 Floats = NDArray[np.float64]
 

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner import config
-from wm_planner.driving import collision
-from wm_planner.driving.angles import wrapped
+from wm_planner.driving.geometry import collision
+from wm_planner.driving.geometry.angles import wrapped
+from wm_planner.driving.geometry.polynomials import evaluated, quartic
 from wm_planner.driving.metrics.nuplan import OFF_ROAD_M
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.following import along_path
 from wm_planner.driving.planners.pdm_closed import HARDEST, braking
-from wm_planner.driving.polynomials import evaluated, quartic
-from wm_planner.driving.proposals import changing_way, swerved
-from wm_planner.driving.tracks import SPEED
-from wm_planner.driving.vehicle import ACCELERATION
+from wm_planner.driving.planners.proposals import changing_way, swerved
+from wm_planner.driving.scenarios.tracks import SPEED
+from wm_planner.driving.vehicle.vehicle import ACCELERATION
 
 Floats = NDArray[np.float64]
 

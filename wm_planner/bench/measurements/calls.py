@@ -1,0 +1,120 @@
+"""What imagining and planning cost: step by step, in one call a rollout, and in one call a plan."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+
+from wm_planner import share
+from wm_planner.bench.problems.flops import peak_flops, product_flops
+from wm_planner.costs import build_costs
+from wm_planner.costs.base import Array, Context, Latent, Rollout
+from wm_planner.planners import PLANNERS
+from wm_planner.planners.base import Plan
+from wm_planner.planners.problem import Problem
+from wm_planner.planners.sampling import SamplingPlanner
+from wm_planner.portable.comparison import planner_feed
+from wm_planner.portable.graph import ACTIONS, planner_graph
+from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
+
+
+class StepByStep(OnnxWorldModel):
+    """A bundle whose rollouts are a call a step."""
+
+    def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
+        """See `WorldModel.rollout`."""
+        return self.step_by_step(latent, actions)
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One way to imagine or to plan.
+
+    Attributes:
+        cpu_ms: median.
+        gain: how many times as fast as step by step.
+        difference: the largest from step by step, of latents or of actions.
+        peak_share: of what this machine reaches in matrix products.
+    """
+
+    what: str
+    cpu_ms: float
+    gain: float
+    difference: float
+    peak_share: float
+
+
+def call_rows(
+    bundle: str, planner: Mapping[str, Any], costs: Sequence[Mapping[str, Any]], repeats: int
+) -> list[CallRow]:
+    """Rollouts and plans over a bundle, between random latents, all timed in turns.
+
+    Args:
+        bundle: its folder.
+        planner, costs: as in a launch file.
+        repeats: of each way.
+    """
+    built: SamplingPlanner = PLANNERS.build(planner, "planner")
+    stepping, model = StepByStep.load(bundle, device="cpu"), OnnxWorldModel.load(bundle, device="cpu")
+    card, step = model.card, share.find(bundle) / "step.onnx"
+    rng = np.random.default_rng(0)
+    start, goal = ({z.name: _normal(rng, (1, *z.shape)) for z in card.latents} for _ in range(2))
+    size = (built.samples, built.horizon, len(card.action.names))
+    actions = rng.uniform(card.action.low, card.action.high, size).astype(np.float32)
+    context = Context({}, goal, np.zeros(size[2:], np.float32), np.zeros(size[1:], np.float32))
+    weighted = build_costs(costs, "costs")
+    made, noise = planner_graph(built, weighted, card, onnx.load(step))
+    whole = Graph(step, ["CPUExecutionProvider"], 1, made.SerializeToString())
+    everything = planner_feed(start, context, noise.of(0), np.zeros((0, *size[1:]), np.float32))
+    feed = {port.name: everything[port.name] for port in whole.inputs}
+
+    def planned(over: OnnxWorldModel) -> Plan:
+        problem = Problem(over, start, weighted, context)
+        return built.plan(problem, rng=np.random.default_rng(0), warm_start=context.previous_plan)
+
+    ways: dict[str, Callable[[], Mapping[str, Array]]] = {
+        "rollout, step by step": lambda: stepping.rollout(start, actions).latents,
+        "rollout, one call": lambda: model.rollout(start, actions).latents,
+        "plan, step by step": lambda: {ACTIONS: planned(stepping).actions},
+        "plan, one call a rollout": lambda: {ACTIONS: planned(model).actions},
+        "plan, one graph": lambda: whole.run(feed),
+    }
+    rollout_flops = product_flops(step, built.samples) * built.horizon
+    plan_flops = rollout_flops * planned(model).evaluations / built.samples
+    flops = dict.fromkeys(ways, rollout_flops) | {w: plan_flops for w in ways if w.startswith("plan")}
+    return _rows(ways, flops, repeats)
+
+
+def _rows(
+    ways: Mapping[str, Callable[[], Mapping[str, Array]]], flops: Mapping[str, float], repeats: int
+) -> list[CallRow]:
+    took_ms, peak = _medians_ms(list(ways.values()), repeats), peak_flops()
+    rows, slowest = [], 0.0
+    wanted: Mapping[str, Array] = {}
+    for (what, way), ms in zip(ways.items(), took_ms, strict=True):
+        given = way()
+        if what.endswith("step by step"):
+            slowest, wanted = ms, given
+        apart = max(float(np.abs(given[name] - array).max()) for name, array in wanted.items())
+        rows.append(CallRow(what, ms, slowest / ms, apart, flops[what] / (ms / 1000) / peak))
+    return rows
+
+
+def _medians_ms(ways: Sequence[Callable[[], Any]], repeats: int) -> list[float]:
+    """The median CPU time of each way, taken in turns of random order."""
+    rng, took_ms = np.random.default_rng(0), np.empty((repeats, len(ways)))
+    for repeat in range(repeats):
+        for index in rng.permutation(len(ways)):
+            ways[index]()  # the caches are full of another way
+            began = time.process_time()
+            ways[index]()
+            took_ms[repeat, index] = 1000 * (time.process_time() - began)
+    medians: list[float] = np.median(took_ms, axis=0).tolist()
+    return medians
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return rng.standard_normal(shape, dtype=np.float32)

@@ -1,0 +1,165 @@
+"""Seconds that an action of V-JEPA 2-AC costs on a device, beside the published planning loop in one run.
+
+The networks are the same for both, with random weights, which cost what trained ones do. The published loop
+is run from a checkout of facebookresearch/vjepa2; nothing of it is here.
+"""
+
+import importlib
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wm_planner.config import to_builtins
+from wm_planner.costs import build_costs
+from wm_planner.costs.base import Context
+from wm_planner.errors import ConfigError, did_you_mean
+from wm_planner.networks.vjepa2 import SIZES
+from wm_planner.networks.vjepa2_ac import AC_PREDICTOR
+from wm_planner.planners import PLANNERS
+from wm_planner.planners.problem import Problem
+from wm_planner.training.device_model import DeviceModel
+from wm_planner.training.importing import DROID, FAMILY, PICTURE, RECIPE
+from wm_planner.training.module import TrainableModel, load_model_file
+from wm_planner.training.recipe import changed
+from wm_planner.training.trained import model_card
+from wm_planner.world_models.base import Observation
+from wm_planner.world_models.onnx.card_file import TrainingRecord
+
+ITERATIONS = 10
+FRUGAL = ((2, 16), (2, 32), (3, 32), (3, 64), (4, 64), (4, 128), (6, 128), (6, 256))
+"""Rounds and samples of iCEM, from the cheapest, one of which reaches what the published setting does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One way to plan an action.
+
+    Attributes:
+        seconds: wall time of an action, median.
+        energy: mean absolute difference from the goal's tokens after that action, median.
+    """
+
+    what: str
+    evaluations: int
+    seconds: float
+    energy: float
+
+
+def device_benchmark(
+    size: str, device: str, reference: Path | None, samples: int = 800, repeats: int = 3
+) -> Iterator[Row]:
+    """Plan one step towards a noise picture: the published setting, the cheapest as good, the published loop.
+
+    Args:
+        size: of the encoder; `giant` has the published predictor, smaller ones a predictor of their size.
+        device: of torch.
+        reference: a checkout of facebookresearch/vjepa2, or None.
+
+    Raises:
+        ConfigError: for an unknown size or device, or a folder that is no checkout.
+    """
+    model = _model(size, device)
+    rng = np.random.default_rng(0)
+    start, goal = (
+        model.encode(Observation({"front": rng.integers(256, size=(PICTURE, PICTURE, 3), dtype=np.uint8)}))
+        for _ in range(2)
+    )
+    costs = build_costs([{"type": "latent_goal", "metric": "l1", "mean_weight": 0.0}], "costs")
+    problem = Problem(model, start, costs, Context(goal_latent=goal))
+
+    def row(what: str, plan: Callable[[int], Any], evaluations: int) -> Row:
+        plan(0)  # warms up
+        took = [_timed(plan, seed, device) for seed in range(repeats)]
+        energies = [
+            problem.evaluate(np.asarray(action, np.float32)[None, None]).total[0] for _, action in took
+        ]
+        return Row(what, evaluations, float(np.median([s for s, _ in took])), float(np.median(energies)))
+
+    def planned(**settings: Any) -> Callable[[int], Any]:
+        planner = PLANNERS.build({"horizon": 1, **settings}, "benchmark")
+        return lambda seed: planner.plan(problem, rng=np.random.default_rng(seed)).actions[0]
+
+    full = row("vjepa2_ac", planned(type="vjepa2_ac", samples=samples), samples * ITERATIONS)
+    yield full
+    for rounds, count in FRUGAL:
+        frugal = {"type": "icem", "iterations": rounds, "samples": count, "elites": 8}
+        as_good = row(f"icem, {rounds} rounds of {count}", planned(**frugal), rounds * count)
+        if as_good.energy <= full.energy or (rounds, count) == FRUGAL[-1]:
+            yield as_good
+            break
+    if reference is not None:
+        loop = _reference(reference, model, start, goal, samples)
+        yield row("the published loop", loop, samples * ITERATIONS)
+
+
+def _model(size: str, device: str) -> DeviceModel:
+    if size not in SIZES:
+        raise ConfigError(f"unknown size '{size}', {did_you_mean(size, SIZES)}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "torch sees no GPU here; run this on a machine that has one, or with `--device cpu`"
+        )
+    predictor = AC_PREDICTOR if size == "giant" else SIZES[size]
+    changes = {
+        "encoder": to_builtins(SIZES[size]),
+        "predictor": to_builtins(predictor),
+        "rollout": 1,
+        "clip": 2,
+    }
+    file = load_model_file(FAMILY)
+    torch.manual_seed(0)
+    with torch.device(device):
+        network = file.build(changed(file.recipe(RECIPE), changes, FAMILY), DROID)
+    assert isinstance(network, TrainableModel)
+    return DeviceModel(
+        network.eval(),
+        model_card(network, size, FAMILY, DROID, {}, TrainingRecord(command=(), revision="", recipe={})),
+    )
+
+
+def _reference(
+    checkout: Path, model: DeviceModel, start: dict[str, Tensor], goal: dict[str, Tensor], samples: int
+) -> Callable[[int], Any]:
+    """The published loop over the same networks: `WorldModel.infer_next_action` of the checkout."""
+    if not (checkout / "notebooks/utils/world_model_wrapper.py").is_file():
+        raise ConfigError(f"{checkout} is no checkout of facebookresearch/vjepa2: it lacks notebooks/utils")
+    sys.path.insert(0, str(checkout))
+    wrapper = importlib.import_module("notebooks.utils.world_model_wrapper")
+    places = start["tokens"].shape[1]
+    network: Any = model.network
+
+    def predictor(tokens: Tensor, actions: Tensor, poses: Tensor) -> Tensor:
+        frames = network.predictor(tokens.reshape(len(tokens), -1, places, tokens.shape[-1]), actions, poses)
+        after: Tensor = frames.flatten(1, 2)
+        return after
+
+    logging.disable(logging.INFO)  # it tells every round
+    settings = {"rollout": 1, "samples": samples, "topk": 10, "cem_steps": ITERATIONS, "maxnorm": 0.05}
+    momentum = {"momentum_mean": 0.15, "momentum_std": 0.15}
+    published = wrapper.WorldModel(
+        None, predictor, places, None, mpc_args={**settings, **momentum}, device=str(model.device)
+    )
+    now, there, pose = start["tokens"][None], goal["tokens"][None], start["tcp_pose"][None]
+
+    @torch.inference_mode()
+    def plan(seed: int) -> Any:
+        torch.manual_seed(seed)
+        return published.infer_next_action(now, pose, there)[0].cpu()
+
+    return plan
+
+
+def _timed(plan: Callable[[int], Any], seed: int, device: str) -> tuple[float, Any]:
+    begun = time.perf_counter()
+    action = plan(seed)
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - begun, action

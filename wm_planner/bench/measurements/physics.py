@@ -1,0 +1,243 @@
+"""What planning over physics reaches, and what it costs beside the bare physics of the same rollouts."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from rich.table import Table
+
+from wm_planner.costs.base import Array, Latent, Rollout
+from wm_planner.evaluation.closed_loop.episode_log import EpisodeLog
+from wm_planner.evaluation.closed_loop.episodes import EpisodeResult, run_episodes
+from wm_planner.evaluation.closed_loop.physics_task import PhysicsTask
+from wm_planner.evaluation.statistics import Rate, rate
+from wm_planner.planners import PLANNERS
+from wm_planner.planners.base import Plan
+from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.simulation.scene import Scene, load_scene
+from wm_planner.terminal import table
+from wm_planner.world_models.physics.model import PhysicsModel
+from wm_planner.world_models.physics.plant import Floats
+
+HELD_S = 1.0
+"""An episode is solved when the scene's point is at its goal throughout so long a time at its end."""
+
+
+def physics_tables(
+    tasks: Mapping[str, PhysicsTask],
+    plans: int,
+    seeds: Sequence[int],
+    unmodified: bool,
+    log: EpisodeLog,
+    workers: int,
+) -> Iterator[Table]:
+    """All tables of the benchmark, each as it is done.
+
+    Args:
+        tasks: by name.
+        plans: timed plans, and repeats of timed physics.
+        seeds: of the episodes of each task; none leaves success out.
+        unmodified: whether each task is also planned over its scene as it is.
+        log: keeps finished episodes.
+    """
+    yield overhead_table([overhead_row(name, task, plans) for name, task in tasks.items()], plans)
+    for name, task in tasks.items():
+        yield lever_table(name, list(lever_rows(task, plans)))
+    for name, task in tasks.items() if seeds else ():
+        variants = (task, task.unmodified()) if unmodified else (task,)
+        yield solved_table([solved_row(name, variant, seeds, log, workers) for variant in variants])
+
+
+@dataclass(frozen=True, slots=True)
+class SolvedRow:
+    """How one way of planning a task fared in the unmodified scene.
+
+    Attributes:
+        model: what is imagined with.
+        median_m: distance at the end.
+        plan_cpu_s: median CPU time of a decision.
+    """
+
+    task: str
+    model: str
+    solved: Rate
+    median_m: float
+    plan_cpu_s: float
+
+
+def solved_row(
+    name: str, task: PhysicsTask, seeds: Sequence[int], log: EpisodeLog, workers: int
+) -> SolvedRow:
+    """Run one episode a seed, save those that the log holds."""
+    scene = load_scene(task.scene)
+
+    def run(batch: Sequence[int]) -> list[EpisodeResult]:
+        return run_episodes(task.scene, task, batch, task.steps, workers=workers)
+
+    results = log.run(msgspec.json.encode(task).decode(), seeds, 2 * workers, run)
+    return SolvedRow(
+        task=name,
+        model=task.physics.planning_model.words,
+        solved=rate(sum(solved(result, scene) for result in results), len(results)),
+        median_m=float(np.median([result.end for result in results])),
+        plan_cpu_s=float(np.median(np.concatenate([result.plan_cpu_s for result in results]))),
+    )
+
+
+def solved(result: EpisodeResult, scene: Scene) -> bool:
+    """Whether the point was at its goal for the last `HELD_S`."""
+    steps = round(HELD_S / scene.control_dt_s)
+    return bool((result.distances[-steps:] <= scene.success_radius).all())
+
+
+@dataclass(frozen=True, slots=True)
+class OverheadRow:
+    """What a plan costs beside the bare rollouts behind it; medians of CPU time, in the same run.
+
+    Attributes:
+        rollouts: of a plan.
+        physics_steps: of a rollout.
+        same: whether plans of the same seed, with one thread and with two, are the same bytes.
+    """
+
+    task: str
+    rollouts: int
+    physics_steps: int
+    plan_s: float
+    bare_s: float
+    same: bool
+
+
+def overhead_row(name: str, task: PhysicsTask, plans: int) -> OverheadRow:
+    """Time `plans` plans of the first episode's first tick, each followed by its bare rollouts."""
+    simulator = MujocoSimulator(load_scene(task.scene))
+    simulator.reset(0)
+    model = _Recorded(task.physics, simulator.scene)
+    plan_once, plan_s, bare_s = first_plan(task, model, simulator), [], []
+    for _ in range(plans):
+        model.batches.clear()
+        started = time.process_time()
+        plan = plan_once()
+        planned = time.process_time()
+        for physics, targets in model.batches:
+            model.simulate(physics, targets)
+        plan_s.append(planned - started)
+        bare_s.append(time.process_time() - planned)
+    two = msgspec.structs.replace(task.physics, threads=2)
+    again = first_plan(task, PhysicsModel(two, simulator.scene), simulator)()
+    simulator.close()
+    return OverheadRow(
+        name,
+        plan.evaluations,
+        model.batches[0][1].shape[1],
+        float(np.median(plan_s)),
+        float(np.median(bare_s)),
+        plan.actions.tobytes() == again.actions.tobytes(),
+    )
+
+
+def first_plan(task: PhysicsTask, model: PhysicsModel, simulator: MujocoSimulator) -> Callable[[], Plan]:
+    """Plans the task from where the simulator stands, the same every time."""
+    problem, planner = task.problem(model, simulator), PLANNERS.build(task.planner, "planner")
+    return lambda: planner.plan(problem, rng=np.random.default_rng(task.seed))
+
+
+class _Recorded(PhysicsModel):
+    """Remembers the states and targets of its rollouts, each as the one call that bare physics would be."""
+
+    def __init__(self, config: PhysicsModel.Config, plant: Scene) -> None:
+        self.batches: list[tuple[Floats, Floats]] = []
+        self._calls: list[tuple[Floats, Floats]] = []
+        super().__init__(config, plant)
+
+    def simulate(self, physics: Floats, targets: Floats) -> tuple[Floats, Floats]:
+        self._calls.append((physics, targets))
+        return super().simulate(physics, targets)
+
+    def rollout(self, latent: Latent, actions: Array, noise: Any = None) -> Rollout:
+        self._calls.clear()
+        rollout = super().rollout(latent, actions, noise)
+        *calls, _ = self._calls  # the last one only reads the sensors
+        self.batches.append((calls[0][0], np.concatenate([targets for _, targets in calls], axis=1)))
+        return rollout
+
+
+@dataclass(frozen=True, slots=True)
+class LeverRow:
+    """What the physics of a task's rollouts costs, with one change more than the row before.
+
+    Attributes:
+        step_s: CPU time of a time step of one rollout.
+        second_s: CPU time of a simulated second of 64 rollouts.
+    """
+
+    change: str
+    step_s: float
+    second_s: float
+
+
+def lever_rows(task: PhysicsTask, repeats: int) -> Iterator[LeverRow]:
+    """The changes of the task's planning model, one after the other, from the scene as it is."""
+    simulator = MujocoSimulator(load_scene(task.scene))
+    simulator.reset(0)
+    scene = simulator.scene
+    for changes in task.physics.planning_model.one_by_one():
+        model = _Recorded(PhysicsModel.Config(planning_model=changes), scene)
+        steps = round(1 / scene.control_dt_s)
+        rng = np.random.default_rng(0)
+        actions = rng.uniform(scene.action.low, scene.action.high, (64, steps, len(scene.action.low)))
+        model.rollout(model.encode(simulator.truth()), actions)
+        (physics, targets), took_s = model.batches[0], []
+        for _ in range(repeats):
+            started = time.process_time()
+            model.simulate(physics, targets)
+            took_s.append(time.process_time() - started)
+        second_s = float(np.median(took_s))
+        yield LeverRow(changes.words, second_s / targets.shape[0] / targets.shape[1], second_s)
+    simulator.close()
+
+
+def solved_table(rows: Sequence[SolvedRow]) -> Table:
+    """The rows for the terminal."""
+    shown = table(
+        f"planning over physics: episodes whose goal holds throughout the last {HELD_S:g} s, in the scene "
+        "as it is; 95 % Wilson interval in %",
+        *("task, planned over", "solved", "median at the end", "CPU a plan"),
+    )
+    for row in rows:
+        end, plan = f"{100 * row.median_m:.1f} cm", f"{1000 * row.plan_cpu_s:.1f} ms"
+        shown.add_row(f"{row.task}, {row.model}", str(row.solved), end, plan)
+    return shown
+
+
+def overhead_table(rows: Sequence[OverheadRow], plans: int) -> Table:
+    """The rows for the terminal."""
+    shown = table(
+        f"a plan beside the bare mujoco.rollout of its rollouts, median CPU of {plans}, and whether plans of "
+        "one seed are the same bytes with one thread and two",
+        *("task", "rollouts x steps", "plan", "bare", "ratio", "same bytes"),
+    )
+    for row in rows:
+        times = (
+            f"{1000 * row.plan_s:.1f} ms",
+            f"{1000 * row.bare_s:.1f} ms",
+            f"{row.plan_s / row.bare_s:.2f}",
+        )
+        shown.add_row(row.task, f"{row.rollouts} x {row.physics_steps}", *times, "yes" if row.same else "NO")
+    return shown
+
+
+def lever_table(name: str, rows: Sequence[LeverRow]) -> Table:
+    """The rows for the terminal."""
+    shown = table(
+        f"{name}: CPU of the physics, each row one change more",
+        "planned over",
+        "a step",
+        "64 rollouts of 1 s",
+    )
+    for row in rows:
+        shown.add_row(row.change, f"{1e6 * row.step_s:.1f} us", f"{1000 * row.second_s:.0f} ms")
+    return shown

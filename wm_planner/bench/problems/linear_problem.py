@@ -1,0 +1,108 @@
+"""The problem with a known answer: a linear model, quadratic costs, and the Riccati recursion."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.bench.problems.cost_curve import Watched
+from wm_planner.costs.base import Array, Context, Latent, Rollout, WeightedCost
+from wm_planner.planners.problem import Problem
+from wm_planner.world_models.base import Observation
+from wm_planner.world_models.onnx.card_file import (
+    ActionSpec,
+    Card,
+    LatentSpec,
+    ObservationSpec,
+)
+
+Floats = NDArray[np.float64]
+
+DT_S = 0.1
+HORIZON = 20
+_START = np.array([[1.0, -0.6, 0.4, 0.8]])  # m and m/s; the optimum stays inside the box of actions
+_LIMIT = 6.0  # m/s^2
+
+
+class DoubleIntegrator:
+    """A mass in the plane: state (x, y, vx, vy) in m and m/s, accelerated by (ax, ay) in m/s^2."""
+
+    a = np.eye(4) + DT_S * np.eye(4, k=2)
+    b = np.concatenate([DT_S**2 / 2 * np.eye(2), DT_S * np.eye(2)])
+
+    def __init__(self) -> None:
+        self.card = Card(
+            name="double_integrator",
+            family="linear",
+            about="a mass in the plane",
+            observation=ObservationSpec(),
+            action=ActionSpec(
+                names=("ax", "ay"), units=("m/s^2",) * 2, low=(-_LIMIT,) * 2, high=(_LIMIT,) * 2
+            ),
+            control_dt_s=DT_S,
+            latents=(LatentSpec(name="state", shape=(4,), dtype="float64", unit="m, m/s"),),
+            max_candidates=4096,
+        )
+
+    def encode(
+        self,
+        observation: Observation,
+        last_action: Array | None = None,
+        memory: Latent | None = None,
+        noise: Mapping[str, Array] | None = None,
+    ) -> Latent:
+        """The state as it is."""
+        return {"state": np.asarray(observation.state["state"], float)[None]}
+
+    def step(
+        self, latent: Latent, action: Array, noise: Mapping[str, Array] | None = None
+    ) -> tuple[Latent, Mapping[str, Array]]:
+        """One step of N states."""
+        return {"state": latent["state"] @ self.a.T + action @ self.b.T}, {}
+
+    def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
+        """Imagine `actions` (N, H, 2) from one state, or N of them."""
+        now = np.broadcast_to(latent["state"], (len(actions), 4))
+        states = np.empty((*actions.shape[:2], 4))
+        for h in range(actions.shape[1]):
+            states[:, h] = now = now @ self.a.T + actions[:, h] @ self.b.T
+        return Rollout({"state": states}, {"state": states})
+
+
+class QuadraticCost:
+    """The sum over the steps of x'Qx + u'Ru, of the states that the actions lead to."""
+
+    q = np.array([1.0, 1.0, 0.1, 0.1])
+    r = np.array([0.05, 0.05])
+    requires = frozenset({"state:state"})
+
+    def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Floats:
+        states = rollout.states["state"]
+        costs: Floats = np.sum(states**2 @ self.q + actions.astype(float) ** 2 @ self.r, axis=1)
+        return costs
+
+
+def linear_problem() -> tuple[Problem, Watched]:
+    """The problem, and its cost, which keeps the curve."""
+    cost = Watched([WeightedCost("lqr", QuadraticCost())])
+    return Problem(DoubleIntegrator(), {"state": _START}, [WeightedCost("lqr", cost)], Context()), cost
+
+
+def riccati() -> tuple[float, Floats]:
+    """The least cost there is, and the actions (H, 2) that have it.
+
+    Source: the finite-horizon recursion, e.g. Anderson & Moore 1990, sec. 2.4.
+    """
+    a, b = DoubleIntegrator.a, DoubleIntegrator.b
+    q, r = np.diag(QuadraticCost.q), np.diag(QuadraticCost.r)
+    to_go, gains = np.zeros((4, 4)), []  # of the state after the last one counted
+    for _ in range(HORIZON):
+        inner = q + to_go
+        gain = np.linalg.solve(r + b.T @ inner @ b, b.T @ inner @ a)
+        to_go = a.T @ inner @ (a - b @ gain)
+        gains.append(gain)
+    state, actions = _START[0], []
+    for gain in reversed(gains):
+        actions.append(-gain @ state)
+        state = a @ state + b @ actions[-1]
+    return float(_START[0] @ to_go @ _START[0]), np.stack(actions)

@@ -1,0 +1,11 @@
+"""`wm bench`: the commands behind every figure of the documentation."""
+
+from wm_planner.cli.bench import (
+    machine,
+    models,
+    planning,
+    traffic,
+)
+from wm_planner.cli.bench.base import app
+
+__all__ = ["app", "machine", "models", "planning", "traffic"]

@@ -1,0 +1,94 @@
+"""Benchmarks of what this machine gives: pictures, messages, the whole loop, an accelerator."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wm_planner.cli.bench.base import (
+    SHIPPED,
+    Models,
+    Positive,
+    app,
+)
+from wm_planner.errors import ConfigError
+from wm_planner.terminal import console, table
+
+
+@app.command()
+def render(scene: str = "sim/panda_reach_wall.py", frames: Positive = 2000) -> None:
+    """Camera pictures a second, on one core."""
+    from wm_planner.simulation.mujoco import MujocoSimulator
+    from wm_planner.simulation.scene import load_scene
+
+    simulator = MujocoSimulator(load_scene(scene))
+    simulator.reset(0)
+    cameras = simulator.scene.cameras
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(frames // len(cameras)):
+        simulator.observe()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    height, width = simulator.scene.image_size
+    console.print(
+        f"{scene}, {height}x{width}: {frames / wall:.0f} pictures a second, "
+        f"{1000 * cpu / frames:.2f} ms CPU each"
+    )
+    simulator.close()
+
+
+@app.command()
+def bus() -> None:
+    """CPU a 196 KB picture costs between two processes, beside bare ZeroMQ in the same run."""
+    from wm_planner.bench.measurements.bus import bus_benchmark, bus_table
+
+    console.print(bus_table(bus_benchmark()))
+
+
+@app.command()
+def loop(
+    launch: str = "panda_reach",
+    model: Models = SHIPPED,
+    episodes: Positive = 20,
+    core: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Decisions a second of the whole loop in lockstep, all processes on one core."""
+    from wm_planner.bench.measurements.loop import measure_loop
+
+    allowed = os.sched_getaffinity(0)
+    if core not in allowed:
+        raise ConfigError(f"--core is {core}, this process may run on {sorted(allowed)}")
+    os.sched_setaffinity(0, {core})
+    rates = table(
+        f"{launch} in lockstep: render, encode, plan, control, all on core {core}",
+        *("model", "decisions", "a second", "CPU of each node"),
+    )
+    for name in model:
+        with tempfile.TemporaryDirectory() as folder:
+            result = measure_loop(launch, name, episodes, Path(folder))
+        shares = "  ".join(f"{node} {share:.0%}" for node, share in result.cpu_share.items())
+        rates.add_row(Path(name).name, str(result.decisions), f"{result.rate_hz:.1f}", shares)
+    os.sched_setaffinity(0, allowed)
+    console.print(rates)
+
+
+@app.command()
+def device(
+    size: Annotated[str, typer.Option(help="of V-JEPA 2-AC's encoder")] = "giant",
+    on: Annotated[str, typer.Option(help="cuda or cpu")] = "cuda",
+    reference: Annotated[Path | None, typer.Option(help="checkout of facebookresearch/vjepa2")] = None,
+    samples: Positive = 800,
+    repeats: Positive = 3,
+) -> None:
+    """Seconds an action of V-JEPA 2-AC with torch on a device, beside the published loop in the same run."""
+    from wm_planner.bench.measurements.device import device_benchmark
+
+    rows = table(
+        f"V-JEPA 2-AC {size} on {on}, one step ahead, random weights (median of {repeats})",
+        *("planner", "evaluations", "s an action", "energy"),
+    )
+    for row in device_benchmark(size, on, reference, samples, repeats):
+        rows.add_row(row.what, str(row.evaluations), f"{row.seconds:.3f}", f"{row.energy:.7f}")
+    console.print(rows)

@@ -1,0 +1,177 @@
+"""Benchmarks of trained bundles: success, prediction, energy."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from wm_planner.cli.bench.base import (
+    SHIPPED,
+    Models,
+    Positive,
+    app,
+)
+from wm_planner.terminal import console, table
+
+NEARLY_TRUE = "physics.planning_model={timestep_s: 0.005}"  # of the scene itself it is 2 ms
+
+
+@app.command()
+def success(
+    launch: Annotated[str, typer.Argument(help="launch file: its scene, planner and costs are used")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="its argument=value")] = None,
+    model: Models = SHIPPED,
+    episodes: Positive = 200,
+    physics_episodes: Annotated[int, typer.Option(min=0, help="over true physics, which is slow")] = 50,
+    steps: Positive = 30,
+    disturbed: Annotated[
+        int, typer.Option(min=0, help="episodes under moved cameras, half the light, distractors each")
+    ] = 0,
+    untrained: Annotated[str | None, typer.Option(help="bundle with an untrained encoder")] = None,
+    baselines: Annotated[bool, typer.Option(help="also random, straight and over true physics")] = True,
+    greedy: Annotated[bool, typer.Option(help="also each model with a horizon of one step")] = True,
+    models: Annotated[bool, typer.Option(help="the models; off for the baselines alone")] = True,
+    first_seed: Annotated[
+        int, typer.Option(min=0, help="of the episodes; no setting was chosen on 10000 and up")
+    ] = 10_000,
+    near: Annotated[
+        int | None,
+        typer.Option(min=1, help="start so many random steps from the goal, not 15 cm and more"),
+    ] = None,
+    workers: Positive = 2,
+    out: Annotated[Path | None, typer.Option(help="write the rows as JSON here")] = None,
+    cards: Annotated[bool, typer.Option(help="write each model's rows on its card")] = False,
+) -> None:
+    """Success by distance at the end of the episode, on seeds that training never saw."""
+    from wm_planner.evaluation.closed_loop import success as s
+    from wm_planner.evaluation.closed_loop.physics_task import PhysicsTask
+    from wm_planner.launching import file as launch_file
+    from wm_planner.simulation.scene import Disturbance
+
+    path = launch_file.find(launch)
+    nodes = {
+        node.program.stem: node.params for node in launch_file.load(path, "bench", overrides or ()).nodes
+    }
+    scene, planner = nodes["simulator"]["scene"], nodes["planner"]
+    seeds = range(first_seed, first_seed + episodes)
+    rows: list[s.SuccessRow] = []
+
+    def run(
+        name: str, policy: Any, count: int = episodes, disturbance: Disturbance | None = None
+    ) -> s.SuccessRow:
+        row = s.success_row(name, scene, policy, seeds[:count], steps, disturbance, workers, near)
+        rows.append(row)
+        console.print(f"{name}: {row.near[0]} of {row.episodes} within 5 cm")
+        return row
+
+    if baselines:
+        run("random actions", s.random_actions)
+        run("straight line to the known goal", s.straight_line)
+        if physics_episodes:
+            over_physics = PhysicsTask.load(Path(scene).stem, [NEARLY_TRUE])
+            run("planner over true physics, known goal", over_physics, min(physics_episodes, episodes))
+    if untrained:
+        run("untrained encoder, trained predictor", s.Bundle(untrained, planner["planner"], planner["costs"]))
+    for name in model if models else ():
+        bundle = s.Bundle(name, planner["planner"], planner["costs"])
+        earned = [run(name, bundle)]
+        if greedy:
+            earned.append(run(f"{name}, greedy (horizon 1)", bundle.greedy()))
+        for what, disturbance in _DISTURBANCES.items() if disturbed else ():
+            earned.append(run(f"{name}, {what}", bundle, disturbed, Disturbance(**disturbance)))
+        if cards:
+            _write_results(name, earned)
+    start = f"start {near} steps from the goal" if near else "start 15 cm and more from the goal"
+    console.print(s.success_table(f"{path.stem}: {start}, {steps} steps, distance at the end", rows))
+    if out:
+        out.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
+
+
+_DISTURBANCES: dict[str, dict[str, Any]] = {
+    "cameras moved 2 cm, 2 degrees": {"camera_shift_m": 0.02, "camera_tilt_deg": 2.0},
+    "half the light": {"light_scale": 0.5},
+    "two distractors": {"distractors": 2},
+}
+
+
+def _write_results(model: str, earned: list[Any]) -> None:
+    """Put the rows on the card, in place of the card's rows of the same scene and starts."""
+    from wm_planner import share
+    from wm_planner.world_models.onnx.card_file import read_card, write_card
+
+    folder = share.find(model)
+    card = read_card(folder)
+    of = (earned[0].scene, earned[0].start_steps)
+    kept = tuple(row for row in card.results if (row.get("scene"), row.get("start_steps")) != of)
+    fresh = tuple(msgspec.to_builtins(row) for row in earned)
+    write_card(msgspec.structs.replace(card, results=kept + fresh), folder)
+
+
+@app.command()
+def prediction(
+    data: Annotated[list[str], typer.Option(help="held-out data set; give several times")],
+    model: Models = SHIPPED,
+    quantity: Annotated[str, typer.Option(help="state that is probed for")] = "tcp_position",
+) -> None:
+    """Prediction error against copy-last, a probe for a physical state, and the spread of the latent."""
+    from wm_planner.data.episodes import EpisodeData
+    from wm_planner.evaluation.model_quality.prediction import measure
+    from wm_planner.world_models.onnx.model import OnnxWorldModel
+
+    models = [OnnxWorldModel.load(name, device="cpu") for name in model]
+    for folder in data:
+        opened = EpisodeData.open(folder)
+        unit = next((spec.unit for spec in opened.meta.state if spec.name == quantity), "")
+        errors = table(
+            f"{folder}: error 1, 5, 10 steps ahead (copying the last latent is 1), 5 with shuffled actions; "
+            f"linear probe of {quantity}, its worst number; effective rank and least std of the latent; "
+            "share of its variance that never changes",
+            *("model", "1", "5", "10", "shuffled", "probe R2", "RMS", "rank", "std", "static"),
+        )
+        for loaded in models:
+            learned = [
+                spec.name for spec in loaded.card.latents if spec.unit is None and spec.role != "cache"
+            ]
+            for array in learned:
+                report = measure(loaded, opened, array, quantity)
+                errors.add_row(
+                    loaded.card.name + (f", {array}" if len(learned) > 1 else ""),
+                    *(f"{report.relative_error[h]:.3f}" for h in (1, 5, 10)),
+                    f"{report.shuffled_error[5]:.2f}",
+                    f"{min(report.probe_r2):.3f}",
+                    f"{report.probe_rms:.3g} {unit}",
+                    f"{report.effective_rank:.1f}",
+                    f"{report.std_min:.2f}",
+                    f"{report.static_share:.0%}",
+                )
+        console.print(errors)
+
+
+@app.command()
+def energy(
+    data: Annotated[Path, typer.Option(help="held-out data set")],
+    model: Models = SHIPPED,
+    states: Positive = 50,
+    cells: Annotated[int, typer.Option(min=3, help="along each axis")] = 11,
+    axes: Annotated[list[str] | None, typer.Option(help="dx,dy; several times")] = None,
+) -> None:
+    """In how many states the cost has its minimum within one cell of the recorded action."""
+    from wm_planner.data.episodes import EpisodeData
+    from wm_planner.evaluation.model_quality import energy as e
+    from wm_planner.world_models.onnx.model import OnnxWorldModel
+
+    opened = EpisodeData.open(data)
+    shares = table(
+        f"{data}: states whose {cells} x {cells} grid of actions has its minimum within one cell of the true "
+        f"one, 95 % Wilson intervals (of guesses {9 / cells**2:.1%} at most)",
+        *("model", "plane", "states", "share"),
+    )
+    for name in model:
+        loaded = OnnxWorldModel.load(name, device="cpu")
+        for plane, near in e.near_minima(loaded, opened, states, cells, axes or ()).items():
+            shares.add_row(loaded.card.name, " x ".join(plane), str(near), f"{near.share:.0%}")
+        unsure = e.warning(loaded.card)
+        if unsure:
+            console.print(unsure)
+    console.print(shares)

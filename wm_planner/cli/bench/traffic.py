@@ -1,0 +1,154 @@
+"""Benchmarks of driving: its arithmetic, its closed loop, CommonRoad's own tools, a model of traffic."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wm_planner.cli.bench.base import Models, Positive, app
+from wm_planner.errors import ConfigError
+from wm_planner.terminal import Bar, console, table
+
+TRAFFIC = ["models/drive_bev"]
+
+
+@app.command()
+def driving(
+    candidates: Annotated[int, typer.Option(min=15, help="trajectories of 40 steps")] = 512,
+    repeats: Positive = 30,
+    scenario: Annotated[list[str] | None, typer.Option(help="file to simulate, again and again")] = None,
+) -> None:
+    """Driving in CPU time: its arithmetic by numba, NumPy and shapely if it is there, and closed loops."""
+    from wm_planner.bench.measurements.driving import driving_rows, driving_table
+    from wm_planner.bench.measurements.driving_loop import (
+        DRIVES,
+        loops,
+        loops_table,
+        rollouts_text,
+    )
+    from wm_planner.driving.scenarios.readers import read_scenario
+    from wm_planner.share import find
+
+    console.print(driving_table(driving_rows(candidates, repeats)))
+    scenarios = scenario or DRIVES
+    console.print(loops_table(loops(scenarios)))
+    console.print(rollouts_text(read_scenario(find(scenarios[0]))))
+
+
+@app.command()
+def commonroad(
+    results: Annotated[Path, typer.Argument(help="--out of `wm eval driving`, with --solutions")],
+    reactive: Annotated[bool, typer.Option(help="also its reactive planner on the same scenarios")] = True,
+    limit: Annotated[float, typer.Option(min=1.0, help="seconds of wall time a drive of it")] = 25.0,
+) -> None:
+    """Solution files beside CommonRoad's own checker and costs, and its planner on the same scenarios."""
+    from wm_planner.bench.measurements import commonroad_tools as c
+    from wm_planner.driving.evaluation.results import DRIVES_FILE, read_drives
+    from wm_planner.terminal import Bar
+
+    solved = [each for each in read_drives(results / DRIVES_FILE) if each.solution]
+    if not solved:
+        raise ConfigError(f"{results} names no solution files: run `wm eval driving` with --solutions")
+    files = list(dict.fromkeys(each.file for each in solved))
+    opinions, rivals = [], []
+    with c.Tools(c.ready()) as tools, Bar("solutions and drives") as bar:
+        total = len({each.solution for each in solved}) + reactive * len(files)
+        bar.move(0, total)
+        for opinion in c.opinions(solved, tools):
+            opinions.append(opinion)
+            bar.move(len(opinions), total)
+        for rival in c.rivals(files, tools, limit) if reactive else ():
+            rivals.append(rival)
+            bar.move(len(opinions) + len(rivals), total)
+            bar.say(rival.scenario, f"{rival.scenario}: {c.COMMONROAD.package} ended with {rival.ended}")
+    console.print(c.opinions_table(opinions))
+    for line in c.disagreements(opinions):
+        console.print(f"  {line}", soft_wrap=True)
+    if rivals:
+        console.print(c.rivals_table(rivals))
+
+
+@app.command("traffic-model")
+def traffic_model(
+    scenarios: Annotated[Path, typer.Option(help="folder of held-out scenarios, see wm scenarios")],
+    model: str = TRAFFIC[0],
+    driver: Annotated[str, typer.Option(help="that takes costs of a model")] = "cem",
+    goal_weight: Annotated[float, typer.Option(help="of the distance to the goal's picture")] = 0.1,
+    surprise_weight: Annotated[float, typer.Option(help="of how unlike training drives are")] = 0.1,
+    variant: Annotated[list[str] | None, typer.Option(help="goal, surprise, both; all by default")] = None,
+    count: Annotated[int, typer.Option(min=1, help="scenarios, from the first")] = 24,
+    seconds: Annotated[float, typer.Option(min=4.0, help="a drive ends then")] = 15.0,
+    workers: Positive = 2,
+    log: Annotated[Path | None, typer.Option(help="keep finished drives here, and go on from them")] = None,
+) -> None:
+    """What a learned model of traffic brings to a driver among others who react, in pairs of drives."""
+    from wm_planner.bench.measurements import traffic_model_ablation
+    from wm_planner.bench.measurements.drive_log import DriveLog
+
+    made = traffic_model_ablation.variants(driver, model, goal_weight, surprise_weight)
+    unknown = sorted(set(variant or ()) - set(made))
+    if unknown:
+        raise ConfigError(f"variant is {unknown[0]}, wanted one of {', '.join(made)}")
+    chosen = {
+        name: spec
+        for name, spec in made.items()
+        if not variant or name in (traffic_model_ablation.PLAIN, *variant)
+    }
+    files = _scenario_files(scenarios)[:count]
+    scores: list[Any] = []
+    with Bar("drives") as bar:
+        driven = traffic_model_ablation.drives(chosen, files, seconds, workers, DriveLog(log))
+        for number, done in enumerate(driven, start=1):
+            scores.extend(done)
+            bar.move(number, len(files) * len(chosen))
+    title = f"{scenarios}, {len(files)} scenarios, {seconds:g} s, {driver}"
+    console.print(traffic_model_ablation.gains_table(title, scores))
+
+
+def _scenario_files(folder: Path) -> list[Path]:
+    """The scenarios in a folder, in order.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    files = sorted(folder.glob("*.xml"))
+    if not files:
+        raise ConfigError(f"{folder}: no scenario is there, wanted *.xml; `wm scenarios` makes some")
+    return files
+
+
+@app.command()
+def surprise(
+    scenarios: Annotated[Path, typer.Option(help="folder of held-out scenarios, see wm scenarios")],
+    model: Models = TRAFFIC,
+    seed: Annotated[int, typer.Option(min=0, help="of the places where agents appear")] = 0,
+) -> None:
+    """Whether surprise tells that an agent appeared or braked hard, of the same step without it."""
+    from wm_planner.bench.measurements.surprise_detection import (
+        APPEARS,
+        BRAKES,
+        Discrimination,
+        moments,
+    )
+    from wm_planner.world_models.onnx.model import OnnxWorldModel
+
+    told = table(
+        f"{scenarios}: surprise of a step with an event beside the same step without; chance that the first "
+        "is larger, of any two (AUC) and within pairs; ratio of medians",
+        *("model", "event", "pairs", "AUC", "paired", "ratio"),
+    )
+    files = _scenario_files(scenarios)
+    for name in model:
+        loaded = OnnxWorldModel.load(name, device="cpu")
+        pairs = list(moments(loaded, files, seed))
+        for event in (APPEARS, BRAKES):
+            found = Discrimination.of([pair for pair in pairs if pair.event == event])
+            told.add_row(
+                loaded.card.name,
+                event,
+                str(found.pairs),
+                f"{found.auc:.3f}",
+                f"{found.paired:.0%}",
+                f"{found.ratio:.2f}",
+            )
+    console.print(told)

@@ -1,0 +1,162 @@
+"""`wm eval`: recorded runs, and planners on sets of traffic scenarios."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from wm_planner.errors import ConfigError
+from wm_planner.terminal import INTERRUPTED, Bar, console, table
+
+if TYPE_CHECKING:
+    from wm_planner.driving.evaluation.run import Done
+
+RUN = "run"
+
+
+class _RunUnlessNamed(TyperGroup):
+    """`wm eval runs/NAME` is `wm eval run runs/NAME`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        named = not args or args[0] in self.commands or args[0] in self.get_help_option_names(ctx)
+        return super().parse_args(ctx, args if named else [RUN, *args])
+
+
+app = typer.Typer(
+    cls=_RunUnlessNamed,
+    no_args_is_help=True,
+    help="Evaluate a recorded run (`wm eval runs/NAME`), or planners on traffic scenarios.",
+)
+
+
+@app.command(RUN)
+def recorded_run(
+    folder: Annotated[Path, typer.Argument(help="a run, runs/NAME")],
+    model: Annotated[
+        str | None, typer.Option(help="bundle to imagine with; the run's own by default")
+    ] = None,
+) -> None:
+    """Read a recorded run back: success, timing, surprise, and prediction error by horizon."""
+    from wm_planner.evaluation.runs import report
+    from wm_planner.evaluation.runs.offline import foresight, replayed_figures
+    from wm_planner.launching.run import recording_of, world_model_of
+    from wm_planner.world_models.onnx.model import OnnxWorldModel
+
+    recording = recording_of(folder)
+    bundle = model or world_model_of(folder)
+    loaded = OnnxWorldModel.load(bundle) if bundle else None
+    console.print(report.tables(replayed_figures(recording)))
+    if loaded is None:
+        return console.print("no learned model planned here; --model names one to predict with")
+    errors = table(
+        f"prediction error of {bundle}, copying the last latent is 1", "steps ahead", "error", "pairs"
+    )
+    for steps, (error, pairs) in foresight(recording, loaded).items():
+        errors.add_row(str(steps), f"{error:.3f}", str(pairs))
+    return console.print(errors)
+
+
+@app.command()
+def driving(
+    scenarios: Annotated[list[Path], typer.Argument(help="folders and files of scenarios")],
+    planner: Annotated[
+        list[str] | None,
+        typer.Option(help="TYPE or TYPE,setting=value; all by default that need no settings"),
+    ] = None,
+    agents: Annotated[
+        list[str] | None, typer.Option(help="replay: as recorded; idm: they react. Both by default")
+    ] = None,
+    vehicle: Annotated[str, typer.Option(help="the ego's")] = "bmw_320i",
+    seconds: Annotated[float, typer.Option(min=1.0, help="a drive ends then")] = 30.0,
+    out: Annotated[Path | None, typer.Option(help="folder of results and pictures")] = None,
+    films: Annotated[bool, typer.Option(help="films too, with --out")] = False,
+    solutions: Annotated[
+        Path | None, typer.Option(help="folder of CommonRoad solution files, a folder a planner")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
+) -> None:
+    """Drive traffic scenarios in the closed loop: planners side by side, all scores, with intervals."""
+    from wm_planner.config import convert
+    from wm_planner.driving.evaluation import results, run, tables
+    from wm_planner.driving.evaluation.selection import select
+
+    planners, unfit = run.fitting(planner)
+    told: dict[str, Any] = {"planners": planners, "agents": tuple(agents or run.AGENTS), "vehicle": vehicle}
+    told |= {name: str(path) for name, path in (("out", out), ("solutions", solutions)) if path}
+    plan = convert(told | {"longest_s": seconds, "films": films}, run.Plan, "wm eval driving: ")
+    if films and out is None:
+        raise ConfigError("got --films without --out, wanted the folder that they go to")
+    for option, folder in (("--out", out), ("--solutions", solutions)):
+        if folder is not None:
+            results.check_folder(option, folder)
+    chosen = select(scenarios)
+    if out is not None and (removed := results.clear("--out", out, solutions)):
+        _say(f"{out}: removed {removed} files of a former run")
+    for line in _noted(chosen.notes):
+        _say(line)
+    done, is_cut = _until_interrupted(_followed(run.run(chosen.files, plan, workers), len(chosen.files)))
+    refused = chosen.refused | {each.file: each.refused for each in done if each.refused}
+    left_out: dict[str, Any] = {"refused": refused, "duplicates": chosen.duplicates, "planners": unfit}
+    for what, reasons in left_out.items():
+        for name, reason in reasons.items():
+            _say(f"refused {reason}" if reason.startswith(name) else _LEFT_OUT[what].format(name) + reason)
+    scores = [scores for each in done for scores in each.scores]
+    if not scores and not is_cut:
+        raise ConfigError(f"none of {len(refused)} files can be driven: see the reasons above")
+    for each in tables.tables(scores) if scores else ():
+        console.print(each, markup=False)
+    if out is not None:
+        results.write_results(out, scores, left_out | {"notes": chosen.notes})
+    for line in results.written(out, solutions, scores):
+        _say(f"  {line}")
+    if is_cut:
+        _say(f"interrupted: {len(done)} of {len(chosen.files)} scenarios were driven")
+        raise typer.Exit(INTERRUPTED)
+
+
+_LEFT_OUT = {
+    "refused": "refused {}: ",
+    "duplicates": "not counted {}: the same benchmark id as ",
+    "planners": "left out the planner {}: ",
+}
+
+
+_NOTES = 5  # of a file, on the screen
+
+
+def _say(line: str) -> None:
+    console.print(line, soft_wrap=True, markup=False)
+
+
+def _noted(notes: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """A line a note of a reader, the first of each file."""
+    for file, told in notes.items():
+        yield from (f"note {file}: {note}" for note in told[:_NOTES])
+        if len(told) > _NOTES:
+            yield f"note {file}: and {len(told) - _NOTES} more"
+
+
+def _until_interrupted(done: "Iterator[Done]") -> "tuple[list[Done], bool]":
+    """All that was done, and whether somebody has stopped it."""
+    found = []
+    try:
+        for each in done:
+            found.append(each)
+    except KeyboardInterrupt:
+        return found, True
+    return found, False
+
+
+def _followed(done: "Iterator[Done]", total: int) -> "Iterator[Done]":
+    """What is done, with a bar."""
+    from wm_planner.driving.evaluation.tables import by_file
+
+    with Bar("scenarios") as bar:
+        bar.move(0, total)
+        for number, each in enumerate(done, start=1):
+            yield each
+            bar.move(number, total)
+            line = f"{each.file}: refused" if each.refused else by_file(each.scores)
+            bar.say(Path(each.file).stem, line)

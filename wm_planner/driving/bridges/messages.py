@@ -1,0 +1,172 @@
+"""Driving as messages: the map, the others and the ego, and back.
+
+/map carries the scenario without its agents as CommonRoad XML, which already has a reader and a writer;
+/objects carries the agents of one tick, /odom the ego's state, /route a centre line.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.driving.scenarios.readers.commonroad import commonroad_of
+from wm_planner.driving.scenarios.scenario import Scenario
+from wm_planner.driving.scenarios.tracks import SPEED, no_tracks
+from wm_planner.driving.scenarios.writers.commonroad import commonroad_text
+from wm_planner.driving.vehicle.vehicle import STEERING
+from wm_planner.errors import MessagingError
+from wm_planner.messaging import messages as m
+
+MAP_FRAME = "map"
+EGO_FRAME = "ego"
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """The others at one tick.
+
+    Attributes:
+        ids: (A,).
+        kinds: (A,), of `tracks.AGENT_KINDS`.
+        sizes: (A, 2), length and width in m.
+        states: (A, 4), x, y, yaw, v as in Tracks.
+        forecasts: (A, H, 4), states at the steps to come; H = 0 for none.
+    """
+
+    ids: tuple[int, ...]
+    kinds: tuple[str, ...]
+    sizes: NDArray[np.float64]
+    states: NDArray[np.float64]
+    forecasts: NDArray[np.float64]
+
+
+def map_message(scenario: Scenario, ego_size: Sequence[float], stamp_ns: int) -> m.Message:
+    """The scenario without its agents.
+
+    Args:
+        ego_size: length and width of the ego, in m.
+    """
+    still = replace(scenario, tracks=no_tracks())
+    areas = {str(index): area for index, area in enumerate(scenario.road.areas)}
+    return m.Map(
+        header=m.header(stamp_ns, MAP_FRAME),
+        commonroad=commonroad_text(still).decode(),
+        areas=m.named_arrays(areas),
+        ego_size=np.asarray(ego_size, np.float64),
+    )
+
+
+def scenario_of(message: m.Message) -> Scenario:
+    """The scenario in a /map, without agents.
+
+    Raises:
+        ScenarioError: if it cannot be read.
+    """
+    scenario = commonroad_of(message.commonroad.encode(), "/map")
+    areas = tuple(m.named_arrays_of(message.areas).values())
+    return replace(scenario, road=replace(scenario.road, areas=areas))
+
+
+def objects_message(objects: Objects, stamp_ns: int) -> m.Message:
+    """The others at one tick."""
+    return m.Objects(
+        header=m.header(stamp_ns, MAP_FRAME),
+        ids=np.array(objects.ids, np.int64),
+        kinds=list(objects.kinds),
+        sizes=np.ravel(objects.sizes).astype(np.float64),
+        states=np.ravel(objects.states).astype(np.float64),
+        horizon=objects.forecasts.shape[1],
+        forecasts=np.ravel(objects.forecasts).astype(np.float64),
+    )
+
+
+def objects_of(message: m.Message) -> Objects:
+    """The others in a message.
+
+    Raises:
+        MessagingError: if its lengths disagree.
+    """
+    count = len(message.ids)
+    try:
+        return Objects(
+            ids=tuple(message.ids.tolist()),
+            kinds=tuple(message.kinds[row] for row in range(count)),
+            sizes=message.sizes.reshape(count, 2),
+            states=message.states.reshape(count, 4),
+            forecasts=message.forecasts.reshape(count, message.horizon, 4),
+        )
+    except (ValueError, IndexError):
+        raise MessagingError(
+            f"/objects has {count} ids, {len(message.kinds)} kinds, {message.sizes.size} numbers of sizes, "
+            f"{message.states.size} of states, {message.forecasts.size} of forecasts: its sender is broken"
+        ) from None
+
+
+def odometry_message(state: NDArray[np.float64], yaw_rate: float, stamp_ns: int) -> m.Message:
+    """The ego's state (4,): x, y, yaw, v of the centre of its box; `yaw_rate` in rad/s."""
+    x, y, yaw, v = np.asarray(state, np.float64).tolist()
+    pose = m.pose_stamped((x, y, 0.0), (0.0, 0.0, np.sin(yaw / 2), np.cos(yaw / 2)), stamp_ns).pose
+    twist = m.Twist(linear=m.Vector3(x=v, y=0.0, z=0.0), angular=m.Vector3(x=0.0, y=0.0, z=float(yaw_rate)))
+    unknown = np.zeros(36)
+    return m.Odometry(
+        header=m.header(stamp_ns, MAP_FRAME),
+        child_frame_id=EGO_FRAME,
+        pose=m.PoseWithCovariance(pose=pose, covariance=unknown),
+        twist=m.TwistWithCovariance(twist=twist, covariance=unknown),
+    )
+
+
+def ego_state_of(message: m.Message) -> NDArray[np.float64]:
+    """The ego's state (4,): x, y, yaw within pi, v."""
+    pose, turn = message.pose.pose, message.pose.pose.orientation
+    yaw = np.arctan2(2 * (turn.w * turn.z + turn.x * turn.y), 1 - 2 * (turn.y**2 + turn.z**2))
+    return np.array([pose.position.x, pose.position.y, yaw, message.twist.twist.linear.x])
+
+
+def drive_message(
+    state: NDArray[np.float64], command: NDArray[np.float64], dt: float, stamp_ns: int
+) -> m.Message:
+    """What a vehicle in a state (6,) is to do for `dt` s, from an acceleration and a steering rate (2,).
+
+    It says where that leads to, too; a vehicle that hears no more of it gets there and stays so.
+    """
+    acceleration, rate = command.tolist()
+    drive = m.AckermannDrive(
+        steering_angle=float(state[STEERING]) + rate * dt,
+        steering_angle_velocity=abs(rate),
+        speed=float(state[SPEED]) + acceleration * dt,
+        acceleration=abs(acceleration),
+        jerk=0.0,
+    )
+    return m.AckermannDriveStamped(header=m.header(stamp_ns, EGO_FRAME), drive=drive)
+
+
+def command_of(message: m.Message, state: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
+    """The acceleration and steering rate (2,) by which a vehicle in a state (6,) obeys within `dt` s."""
+    drive = message.drive
+    pull = _held((drive.speed - state[SPEED]) / dt, drive.acceleration)
+    return np.array(
+        [pull, _held((drive.steering_angle - state[STEERING]) / dt, drive.steering_angle_velocity)]
+    )
+
+
+def _held(wanted: float, most: float) -> float:
+    """What is wanted, either way no more than `most`, where that is not 0."""
+    return min(max(wanted, -most), most) if most else wanted
+
+
+def route_message(points: NDArray[np.float64], stamp_ns: int) -> m.Message:
+    """A centre line (P, 2) in m, each pose along the way to the next."""
+    way = np.gradient(points, axis=0)
+    yaws = np.arctan2(way[:, 1], way[:, 0]).tolist()
+    poses = [
+        m.pose_stamped((x, y, 0.0), (0.0, 0.0, np.sin(yaw / 2), np.cos(yaw / 2)), stamp_ns, MAP_FRAME)
+        for (x, y), yaw in zip(points.tolist(), yaws, strict=True)
+    ]
+    return m.Path(header=m.header(stamp_ns, MAP_FRAME), poses=poses)
+
+
+def route_of(message: m.Message) -> NDArray[np.float64]:
+    """The centre line (P, 2) of a /route, in m."""
+    return np.array([(p.pose.position.x, p.pose.position.y) for p in message.poses]).reshape(-1, 2)

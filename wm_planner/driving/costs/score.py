@@ -1,0 +1,12 @@
+"""The score that a driver chooses by, as a cost."""
+
+from wm_planner.costs.base import Array
+from wm_planner.driving.costs.base import DrivingCost
+from wm_planner.driving.planners.proposal_scoring import Outlook
+
+
+class Score(DrivingCost):
+    """1 less the score of `Prospect`: PDM's, with goals, limits and consistency."""
+
+    def of(self, seen: Outlook) -> Array:
+        return 1 - seen.score

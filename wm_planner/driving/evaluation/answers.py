@@ -1,0 +1,69 @@
+"""Drives as answers to CommonRoad problems: validity, the eight costs, solution files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wm_planner.driving.evaluation.loop import Driven
+from wm_planner.driving.metrics.commonroad import VEHICLES, commonroad_cost
+from wm_planner.driving.metrics.commonroad_validity import validity
+from wm_planner.driving.scenarios.tracks import (
+    SPEED,
+    YAW,
+    X,
+    Y,
+)
+from wm_planner.driving.scenarios.writers.solution import COSTS, Answer, write_solution
+from wm_planner.driving.vehicle.vehicle import STEERING
+from wm_planner.errors import ScenarioError
+
+SUFFIX = ".xml"
+RANKED = "SM1"
+"""The cost function under which solution files are handed in."""
+
+
+def answer_of(driven: Driven, cost: str = RANKED) -> Answer | None:
+    """The drive in states of the kinematic single track; None of a vehicle that CommonRoad has not."""
+    number = next((n for n, vehicle in VEHICLES.items() if vehicle is driven.history.vehicle), None)
+    if number is None:
+        return None
+    states = driven.history.vehicle.centred(driven.history.ego)[:, [X, Y, STEERING, SPEED, YAW]]
+    return Answer(driven.drive.problem.id, "KS", number, cost, states.round(12), driven.history.first)
+
+
+def costs_of(driven: Driven) -> dict[str, float | None]:
+    """All cost functions, those None that need lanes where the drive is off them; by name."""
+    return {cost: _cost(driven, cost) for cost in COSTS}
+
+
+def conditions_of(driven: Driven) -> Mapping[str, bool]:
+    """What a solution has to fulfil, among the others as they were in this drive; empty without an answer."""
+    answer = answer_of(driven)
+    if answer is None:
+        return {}
+    return validity(driven.history.as_scenario(), driven.drive.problem, answer)._asdict()
+
+
+def write_answers(driven: Sequence[Driven], folder: Path) -> Path | None:
+    """Write the drives of one CommonRoad scenario as one solution file; None where there is no answer."""
+    answers = [answer for each in driven if (answer := answer_of(each)) is not None]
+    if not answers:
+        return None
+    identity = driven[0].history.scenario.id
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{identity}{SUFFIX}"
+    spent = float(np.sum([np.sum(each.wall_s) for each in driven]))
+    write_solution(identity, answers, path, computation_time_s=max(spent, 1e-6))
+    return path
+
+
+def _cost(driven: Driven, cost: str) -> float | None:
+    answer = answer_of(driven, cost)
+    if answer is None:
+        return None
+    try:
+        total = commonroad_cost(driven.history.as_scenario(), driven.drive.problem, answer).total
+    except ScenarioError:
+        return None
+    return float(total)

@@ -1,0 +1,83 @@
+"""NAVSIM's scores of the plans of a drive, each judged from where it was made.
+
+NAVSIM judges one plan of 4 s from a recorded state. Here it is the plans of a drive, 0.5 s apart, each with
+the one before it as the earlier plan, among the others as they were in this drive. After the drive's end
+these keep their velocity.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.driving.evaluation.loop import Driven
+from wm_planner.driving.metrics.drives import Drives
+from wm_planner.driving.metrics.expert import Expert, expert, progress
+from wm_planner.driving.metrics.navsim import EPDMS, PDMS, Earlier, epdms, pdms
+from wm_planner.driving.metrics.pdm import LATER
+from wm_planner.driving.scenarios.forecasts import constant_velocity
+from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.vehicle.tracker import Tracker
+
+Floats = NDArray[np.float64]
+
+DT = 0.1
+"""The one step that NAVSIM's scores are defined for, in s."""
+STEPS = 40
+EVERY = 5
+PAST = 15
+"""Steps of a plan, between two plans that are judged, and of the drive before them."""
+
+
+def scored_plans(driven: Driven, others: Others) -> Iterator[tuple[PDMS, EPDMS]]:
+    """The scores (N = 1) of every EVERY-th plan; none of scenarios with another step, or of shorter plans.
+
+    Args:
+        others: for the T steps of the drive.
+    """
+    history, situation = driven.history, driven.drive.situation
+    scenario, vehicle = history.scenario, history.vehicle
+    if not np.isclose(scenario.dt, DT) or any(len(plan) <= STEPS for plan in driven.plans):
+        return
+    beyond = goes_on(others, DT, STEPS + int(LATER.max()))
+    past, earlier = vehicle.centred(history.ego), None
+    tracker = Tracker(Tracker.Config(), vehicle, DT)
+    for step in range(0, len(driven.plans), EVERY):
+        tracked = tracker.track(history.ego[step], driven.plans[step][None, : STEPS + 1])
+        states = vehicle.centred(np.concatenate([history.ego[None, None, step], tracked], axis=1))
+        drives = Drives(states, vehicle, DT)
+        around = _from(beyond, step, STEPS + 1 + int(LATER.max()))
+        human = _human(driven, step)
+        wanted = _wanted(driven, human, past[step, :4])
+        before = past[max(step - PAST, 0) : step] if step else None
+        extended = epdms(drives, around, situation, wanted, history.first + step, before, earlier, human)
+        yield pdms(drives, around, situation, wanted), extended
+        earlier = Earlier(states, EVERY)
+
+
+def goes_on(others: Others, dt: float, steps: int) -> Others:
+    """The same, and for so many steps more all keep their last velocity."""
+    later = constant_velocity(others.states[-1], dt, steps)
+    return replace(others, states=np.concatenate([others.states, later]))
+
+
+def _from(others: Others, step: int, steps: int) -> Others:
+    return replace(others, states=others.states[step : step + steps])
+
+
+def _human(driven: Driven, step: int) -> Drives | None:
+    """The recorded drive over the same steps, where there is all of it."""
+    history, ego = driven.history, driven.history.scenario.ego
+    begin = history.first + step
+    if ego is None or ego.valid[0, begin : begin + STEPS + 1].sum() <= STEPS:
+        return None
+    return Drives(ego.states[:, begin : begin + STEPS + 1], history.vehicle, DT)
+
+
+def _wanted(driven: Driven, human: Drives | None, state: Floats) -> Expert:
+    """The progress of the human over the same steps, or of IDM alone from the same state."""
+    scenario, situation = driven.history.scenario, driven.drive.situation
+    if human is None:
+        return expert(replace(scenario, ego=None), situation, state, STEPS + 1)
+    return Expert(float(progress(human.states, situation)[0]), "recorded")

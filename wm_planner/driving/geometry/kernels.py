@@ -1,0 +1,127 @@
+"""The loops that numba compiles. Each does what NumPy does beside its caller, to the last bit."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.driving.geometry import boxes, polygons
+from wm_planner.driving.geometry.compiled import kernel
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+_gaps = kernel(boxes.gaps)
+_crosses = kernel(polygons.crosses)
+_square_to_edge = kernel(polygons.square_to_edge)
+
+
+@kernel
+def first_hits(
+    ego: Floats, ego_way: Floats, half: Floats, agents: Floats, agents_way: Floats, halves: Floats
+) -> Indices:
+    """Of `collision.first_hits`: poses, their cosine and sine, half sizes."""
+    count, steps, others = len(ego), ego.shape[1], len(halves)
+    hits = np.full((count, others), steps)
+    reach = (np.hypot(half[0], half[1]) + np.hypot(halves[:, 0], halves[:, 1]) + 1e-9) ** 2
+    x, y = agents[..., 0].copy(), agents[..., 1].copy()
+    for n in range(count):
+        m = min(n, len(agents) - 1)
+        for t in range(steps):
+            ex, ey, is_near = ego[n, t, 0], ego[n, t, 1], 0
+            for a in range(others):  # no branch, so that several are compared at once
+                dx, dy = x[m, t, a] - ex, y[m, t, a] - ey
+                is_near |= dx * dx + dy * dy < reach[a]
+            for a in range(others if is_near else 0):
+                dx, dy = x[m, t, a] - ex, y[m, t, a] - ey
+                if not dx * dx + dy * dy < reach[a] or hits[n, a] < t:
+                    continue
+                ca, sa = ego_way[n, t]
+                cb, sb = agents_way[m, t, a]
+                g = _gaps(dx, dy, ca, sa, half[0], half[1], cb, sb, halves[a, 0], halves[a, 1])
+                if g[0] <= 0 and g[1] <= 0 and g[2] <= 0 and g[3] <= 0:
+                    hits[n, a] = t
+    return hits
+
+
+@kernel
+def nearest_segments(
+    points: Floats, starts: Floats, ways: Floats, inverses: Floats, centres: Floats, radii: Floats
+) -> tuple[Indices, Floats, Floats]:
+    """Of `segments.nearest_segments`; the block in which the last point was found is looked at first."""
+    blocks, size = starts.shape[:2]
+    segment, share, square = np.empty(len(points), np.int64), np.empty(len(points)), np.empty(len(points))
+    last = 0
+    for m in range(len(points)):
+        x, y = points[m]
+        best, at, where = np.inf, 0, 0.0
+        reach = np.inf
+        for turn in range(blocks):
+            b = (last + turn) % blocks
+            dx, dy = x - centres[b, 0], y - centres[b, 1]
+            if dx * dx + dy * dy > (reach + radii[b]) ** 2:
+                continue
+            for k in range(size):
+                px, py = x - starts[b, k, 0], y - starts[b, k, 1]
+                wx, wy = ways[b, k, 0], ways[b, k, 1]
+                t = min(max((px * wx + py * wy) * inverses[b, k], 0.0), 1.0)
+                px -= t * wx
+                py -= t * wy
+                d = px * px + py * py
+                index = b * size + k
+                if d < best or (d == best and index < at):
+                    best, at, where = d, index, t
+            reach = np.sqrt(best)
+        segment[m], share[m], square[m] = at, where, best
+        last = at // size
+    return segment, share, square
+
+
+@kernel
+def look_up(
+    points: Floats,
+    most: int,
+    measured: bool,
+    side: float,
+    origin: Floats,
+    counts: Indices,
+    parts: Indices,
+    polygon: Indices,
+    inverted: NDArray[np.bool_],
+    edges: Indices,
+    ends: Floats,
+) -> tuple[Indices, Floats]:
+    """Of `polygons.Polygons`."""
+    holding, square = np.full((len(points), most), -1), np.full(len(points), np.inf)
+    for m in range(len(points)):
+        x, y = points[m]
+        column, row = np.floor((x - origin[0]) / side), np.floor((y - origin[1]) / side)
+        if not (0 <= column < counts[0] and 0 <= row < counts[1]):
+            continue
+        tile = int(column) * counts[1] + int(row)
+        found = 0
+        for part in range(parts[tile], parts[tile + 1]):
+            held = inverted[part]
+            for e in range(edges[part], edges[part + 1]):
+                x0, y0, x1, y1 = ends[e]
+                held ^= _crosses(x, y, x0, y0, x1, y1)
+                if measured:
+                    square[m] = min(square[m], _square_to_edge(x, y, x0, y0, x1, y1))
+            if held:
+                holding[m, found] = polygon[part]
+                found += 1
+    return holding, square
+
+
+@kernel
+def interpolated(grid: NDArray[np.float32], low: Floats, cell_m: float, points: Floats) -> Floats:
+    """Of `area.DrivableArea`."""
+    columns, rows = grid.shape
+    values = np.empty(len(points))
+    for m in range(len(points)):
+        x = min(max((points[m, 0] - low[0]) / cell_m, 0.0), columns - 1.001)
+        y = min(max((points[m, 1] - low[1]) / cell_m, 0.0), rows - 1.001)
+        i, j = int(x), int(y)
+        u, v = x - i, y - j
+        a, b = np.float64(grid[i, j]), np.float64(grid[i, j + 1])
+        c, d = np.float64(grid[i + 1, j]), np.float64(grid[i + 1, j + 1])
+        values[m] = (1 - u) * ((1 - v) * a + v * b) + u * ((1 - v) * c + v * d)
+    return values

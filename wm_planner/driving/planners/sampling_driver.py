@@ -1,0 +1,204 @@
+"""Drive by search: rule-based proposals, refined by CEM or MPPI over accelerations and steering.
+
+Every proposal is driven by the tracker before it is judged, as in PDM-Closed, and all of PDM-Closed's are
+among them: what is chosen is never worth less than its choice.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner import config
+from wm_planner.costs import build_costs
+from wm_planner.costs.base import Context, Rollout, WeightedCost
+from wm_planner.driving.planners.base import View
+from wm_planner.driving.planners.driver_memory import Memory
+from wm_planner.driving.planners.pdm_closed import HARDEST, SLOW, SOON_S, PDMClosed, braking, driven
+from wm_planner.driving.planners.proposal_scoring import CONSISTENCY, Prospect
+from wm_planner.driving.planners.proposals import proposals
+from wm_planner.driving.scenarios.tracks import SPEED
+from wm_planner.driving.vehicle.bicycle_model import BicycleModel
+from wm_planner.driving.vehicle.tracker import Tracker
+from wm_planner.driving.vehicle.vehicle import STEERING
+from wm_planner.planners import PLANNERS
+from wm_planner.planners.action_space import ActionSpace
+from wm_planner.planners.problem import Problem
+from wm_planner.world_models.base import Observation
+
+Floats = NDArray[np.float64]
+
+COSTS: tuple[dict[str, Any], ...] = (
+    {"type": "driving_score", "weight": 10.0},
+    {"type": "collision", "weight": 5.0},
+    {"type": "drivable_area", "weight": 5.0},
+    {"type": "driving_comfort", "weight": 1.0},
+    {"type": "plan_consistency", "weight": 1.0},
+    {"type": "progress", "weight": 1.0},
+    {"type": "arrival", "weight": 0.2},
+    {"type": "off_centre", "weight": 0.05},
+)
+"""What the search minimises: the score itself, and what is smooth where the score is not."""
+
+_SEARCH: dict[str, Any] = {
+    "horizon": 40,
+    "samples": 32,
+    "elites": 8,
+    "iterations": 2,
+    "init_std": 0.12,
+    "min_std": 0.02,
+    "knots": {"count": 6, "curve": "cubic"},
+}
+
+_GRIP = 3.0  # m/s^2, across, that the search may ask for
+_BRAKE, _PULL = -6.0, 2.4
+_LEAST_SPEED = 3.0
+
+
+class CEMDriver:
+    """Proposes, refines, and chooses by how it would be driven.
+
+    Args:
+        extra: costs beside those of the configuration, such as the latent cost of a learned model. They count
+            in the search, and, times their weight, against the score at the choice.
+
+    Attributes:
+        terms: of the last plan of the search, unweighted, by name.
+        outlook: on all that the last choice was made from, PDM-Closed's fifteen first.
+        chosen: which of them it was.
+    """
+
+    class Config(config.Config, frozen=True, kw_only=True):
+        """How it searches.
+
+        Attributes:
+            search: the planner, `{type: cem, ...}`; its horizon is that of the plans.
+            costs: of the search, in place of COSTS.
+            extra: costs that count at the choice as well.
+            consistency: weight of extended comfort beside PDM's score, whose weights add up to 12.
+            rules: PDM-Closed, whose proposals are among those that are judged.
+            seed: with the step it is the seed of the search.
+        """
+
+        search: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "cem", **_SEARCH})
+        costs: tuple[dict[str, Any], ...] = COSTS
+        extra: tuple[dict[str, Any], ...] = ()
+        consistency: float = CONSISTENCY
+        rules: PDMClosed.Config = PDMClosed.Config()
+        seed: config.Seed = 0
+
+    def __init__(self, config: Config, extra: Sequence[WeightedCost] = ()) -> None:
+        self.config = config
+        self.search = PLANNERS.build(config.search, "driver: search")
+        self.extra = (*build_costs(config.extra, "driver: extra"), *extra)
+        self.costs = (*build_costs(config.costs, "driver: costs"), *self.extra)
+        self.rules = PDMClosed(config.rules)
+        self.memory = Memory()
+        self.terms: Mapping[str, float] = {}
+
+    @property
+    def horizon(self) -> int:
+        """Steps of a plan."""
+        return int(self.search.horizon)
+
+    def plan(self, view: View) -> Floats:
+        """Poses of the rear axle, (H + 1, 3)."""
+        self.memory.look(view)
+        aim, earlier = self.memory.aim(view), self.memory.earlier(view)
+        prospect = Prospect(
+            view,
+            self.horizon,
+            aim,
+            earlier,
+            turns=self.memory.turns(view),
+            lived=self.memory.lived(),
+            lanes=self.memory.lanes,
+            consistency=self.config.consistency,
+        )
+        poses = self.proposed(view, prospect)
+        poses = np.concatenate([poses, self.refined(prospect, poses)[None]])
+        states = driven(view, poses, self.config.rules.tracker)
+        outlook = prospect.of(states)
+        best = int((outlook.score - self.charged(prospect, states)).argmax())
+        self.outlook, self.chosen = outlook, best
+        chosen = self.verified(view, poses[best], states[best], int(outlook.pdm.collision_step[best]))
+        self.memory.keep(view, *chosen)
+        return chosen[0]
+
+    def proposed(self, view: View, prospect: Prospect) -> Floats:
+        """Poses (N, H + 1, 3): those of PDM-Closed first."""
+        rules = self.rules.proposals(view)
+        more = proposals(view, prospect.others, prospect.aim, self.horizon, self.config.rules.idm)
+        return np.concatenate([rules, more, *self.memory.plans(view)])
+
+    def refined(self, prospect: Prospect, poses: Floats) -> Floats:
+        """Poses (H + 1, 3) that a search finds among and around proposals (N, H + 1, 3)."""
+        view = prospect.view
+        model = imagination(view)
+        seen = {"position": view.ego[:2], "heading": view.ego[2:3], "speed": np.maximum(view.ego[3:4], 0.0)}
+        latent = model.encode(Observation({}, seen))
+        actions = actions_of(view, poses)
+        plan = self.search.plan(
+            Problem(model, latent, self.costs, Context(traffic=prospect)),
+            rng=np.random.default_rng([self.config.seed, view.step]),
+            warm_start=actions[-1],
+            proposals=actions[:-1],
+        )
+        self.terms = plan.terms
+        states = model.rollout(latent, plan.actions[None]).states
+        poses = np.concatenate([states["position"][0], states["heading"][0]], axis=-1)
+        return np.concatenate([view.ego[None, :3], poses])
+
+    def charged(self, prospect: Prospect, states: Floats) -> Floats:
+        """What extra costs say of states (N, H + 1, 6), weighted, (N,)."""
+        if not self.extra:
+            return np.zeros(len(states))
+        moved = states[:, 1:]
+        named = {"position": moved[..., :2], "heading": moved[..., 2:3], "speed": moved[..., 3:4]}
+        actions = np.stack([np.diff(states[..., SPEED]) / prospect.view.dt, moved[..., STEERING]], axis=-1)
+        context = Context(
+            traffic=prospect, action_scale=ActionSpace.of(imagination(prospect.view).card.action).half_range
+        )
+        rollout = Rollout(named, named)
+        terms = [c.weight * np.asarray(c.cost(rollout, actions, context)) for c in self.extra]
+        return np.asarray(np.sum(terms, axis=0))
+
+    def verified(self, view: View, poses: Floats, states: Floats, hit: int) -> tuple[Floats, Floats]:
+        """A plan and its states, or a full brake where a collision at fault, at step `hit`, is near."""
+        if not (hit * view.dt <= SOON_S and view.ego[SPEED] < SLOW):
+            return poses, states
+        brake = braking(view, self.horizon, HARDEST)
+        return brake, driven(view, brake[None], self.config.rules.tracker)[0]
+
+
+class MPPIDriver(CEMDriver):
+    """The same by MPPI."""
+
+    class Config(CEMDriver.Config, frozen=True, kw_only=True):
+        """MPPI in place of CEM."""
+
+        search: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "mppi", **_SEARCH})
+
+
+def actions_of(view: View, poses: Floats) -> NDArray[np.float32]:
+    """Accelerations and angles of the wheels (N, H, 2) that poses (N, H + 1, 3) ask for."""
+    reference = Tracker(Tracker.Config(), view.vehicle, view.dt).reference(poses)
+    speed = np.concatenate([np.full_like(reference.speed[:1], view.ego[SPEED]), reference.speed[1:]])
+    steering = np.arctan(view.vehicle.wheelbase_m * reference.curvature[:-1])
+    return np.stack([np.diff(speed, axis=0) / view.dt, steering], axis=-1).swapaxes(0, 1).astype(np.float32)
+
+
+def imagination(view: View) -> BicycleModel:
+    """The world model of a view's vehicle, with angles of the wheels that suit its speed."""
+    speed = max(abs(float(view.ego[SPEED])), _LEAST_SPEED)
+    angle = float(np.arctan(view.vehicle.wheelbase_m * _GRIP / speed**2))
+    return BicycleModel(
+        BicycleModel.Config(
+            wheelbase_m=view.vehicle.wheelbase_m,
+            control_dt_s=view.dt,
+            acceleration=(_BRAKE, _PULL),
+            steering=min(angle + abs(float(view.ego[STEERING])), view.vehicle.steering),
+        )
+    )

@@ -1,0 +1,153 @@
+"""What may be run into: boxes over time, of agents, of things that stand, and of places that may be taken.
+
+Circles and polygons are taken as their outlines, whose edges are boxes without a width: nobody gets inside
+without crossing one.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.driving.geometry.shapes import Points, Rectangle, Shape
+from wm_planner.driving.scenarios.forecasts import constant_velocity
+from wm_planner.driving.scenarios.scenario import Scenario
+from wm_planner.driving.scenarios.tracks import OBSTACLE_KINDS, no_tracks
+from wm_planner.errors import ShapeError
+
+Floats = NDArray[np.float64]
+
+VULNERABLE = frozenset({"pedestrian", "bicycle"})
+OBJECTS = OBSTACLE_KINDS - {"parkedVehicle"}
+"""Kinds that are no road users, in nuPlan's sense; whatever is in neither is a vehicle."""
+
+
+@dataclass(frozen=True, eq=False)
+class Others:
+    """A boxes over T steps.
+
+    Attributes:
+        states: x, y, yaw, v as in Tracks, (T, A, 4), NaN where absent.
+        sizes: length and width, (A, 2), in m.
+        kinds: of AGENT_KINDS or OBSTACLE_KINDS, (A,).
+        bodies: a number for each box, (A,); boxes of one thing have the same.
+
+    Raises:
+        ShapeError: if the arrays do not fit each other.
+    """
+
+    states: Floats
+    sizes: Floats
+    kinds: tuple[str, ...]
+    bodies: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        count = len(self.kinds)
+        shapes = self.states.shape, self.sizes.shape, self.bodies.shape
+        if shapes != ((len(self.states), count, 4), (count, 2), (count,)):
+            raise ShapeError(
+                f"others have states {shapes[0]}, sizes {shapes[1]}, bodies {shapes[2]} and {count} kinds, "
+                "wanted (T, A, 4), (A, 2), (A,) and A"
+            )
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return len(self.states)
+
+    @classmethod
+    def recorded(cls, scenario: Scenario, first: int, steps: int) -> Self:
+        """All that is in a scenario, from the step `first` on; tracks are absent after their recording."""
+        tracks, boxes = scenario.tracks, list(_standing(scenario, first, steps))
+        rows = [tracks.at(first + step)[0] for step in range(steps)]
+        states = np.concatenate([np.array(rows), *(box.states[:, None] for box in boxes)], axis=1)
+        sizes = np.concatenate([tracks.sizes, *(box.size[None] for box in boxes)])
+        kinds = (*tracks.kinds, *(box.kind for box in boxes))
+        return cls(states, sizes, kinds, np.array([*tracks.ids, *(box.body for box in boxes)], np.int64))
+
+    @classmethod
+    def standing(cls, scenario: Scenario) -> Self:
+        """All that is no track, from step 0 on; the last step is how it stays, see `window`."""
+        regions = (region for each in scenario.occupancies for region in each.regions)
+        steps = max((region.last for region in regions), default=-1) + 2
+        return cls.recorded(replace(scenario, tracks=no_tracks()), 0, steps)
+
+    def window(self, first: int, steps: int) -> Self:
+        """The boxes at `steps` steps from `first` on; after the last step they stay as they are."""
+        rows = np.minimum(first + np.arange(steps), self.steps - 1)
+        return replace(self, states=self.states[rows])
+
+    def seen(self) -> Self:
+        """Those that are there at any of the steps."""
+        return self._of(np.asarray(np.isfinite(self.states[..., 0]).any(axis=0)))
+
+    def agents(self) -> Self:
+        """Those that are no obstacles by their kind."""
+        return self._of(np.array([kind not in OBSTACLE_KINDS for kind in self.kinds], np.bool_))
+
+    def within(self, place: Floats, reach_m: Floats) -> Self:
+        """Those that at any step are no farther from a place (2,) than is `reach_m` at that step, (T,)."""
+        way = np.hypot(*np.moveaxis(self.states[..., :2] - place, -1, 0)) - np.hypot(*self.sizes.T) / 2
+        return self._of((way <= reach_m[:, None]).any(axis=0))
+
+    def _of(self, mask: NDArray[np.bool_]) -> Self:
+        rows = np.flatnonzero(mask)
+        kinds = tuple(self.kinds[row] for row in rows)
+        return type(self)(self.states[:, rows], self.sizes[rows], kinds, self.bodies[rows])
+
+    def beside(self, more: Self) -> Self:
+        """These boxes and more, known for as many steps."""
+        return type(self)(
+            np.concatenate([self.states, more.states], axis=1),
+            np.concatenate([self.sizes, more.sizes]),
+            (*self.kinds, *more.kinds),
+            np.concatenate([self.bodies, more.bodies]),
+        )
+
+    def coasting(self, step: int, dt: float, steps: int) -> Self:
+        """The same, but from `step` on for `steps` more all keep their velocity: (steps + 1, A, 4).
+
+        The forecast of PDM.
+        """
+        now = self.states[step]
+        states = np.concatenate([now[None], constant_velocity(now, dt, steps)])
+        return type(self)(states, self.sizes, self.kinds, self.bodies)
+
+
+class _Box(NamedTuple):
+    body: int
+    kind: str
+    size: Floats
+    states: Floats  # (T, 4)
+
+
+def _standing(scenario: Scenario, first: int, steps: int) -> Iterator[_Box]:
+    """Boxes of obstacles and occupancies."""
+    kinds = dict(zip(scenario.tracks.ids, scenario.tracks.kinds, strict=True))
+    for obstacle in scenario.obstacles:
+        yield from _boxes(obstacle.id, obstacle.kind, obstacle.shapes, slice(None), steps)
+    for occupancy in scenario.occupancies:
+        for region in occupancy.regions:
+            span = slice(max(region.first - first, 0), max(region.last + 1 - first, 0))
+            kind = kinds.get(occupancy.id, "car")
+            yield from _boxes(occupancy.id, kind, region.shapes, span, steps)
+
+
+def _boxes(body: int, kind: str, shapes: Iterable[Shape], span: slice, steps: int) -> Iterator[_Box]:
+    for shape in shapes:
+        for x, y, yaw, length, width in _covering(shape):
+            states = np.full((steps, 4), np.nan)
+            states[span] = x, y, yaw, 0.0
+            yield _Box(body, kind, np.array([length, width]), states)
+
+
+def _covering(shape: Shape) -> Iterator[tuple[float, float, float, float, float]]:
+    if isinstance(shape, Rectangle):
+        yield float(shape.centre[0]), float(shape.centre[1]), shape.yaw, shape.length, shape.width
+        return
+    outline: Points = shape.outline
+    for start, end in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+        (x, y), (dx, dy) = 0.5 * (start + end), end - start
+        yield float(x), float(y), float(np.arctan2(dy, dx)), float(np.hypot(dx, dy)), 0.0

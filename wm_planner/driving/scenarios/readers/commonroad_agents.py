@@ -1,0 +1,208 @@
+"""The obstacles of a CommonRoad file: what stands, what moves, and what may be taken."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.driving.geometry.shapes import Rectangle, Shape, rotation
+from wm_planner.driving.scenarios.readers.commonroad_road import by_id
+from wm_planner.driving.scenarios.readers.commonroad_states import (
+    State,
+    enclosing,
+    placed,
+    read_exact_state,
+    read_shapes,
+    read_state,
+    read_steps,
+)
+from wm_planner.driving.scenarios.readers.xml import Element
+from wm_planner.driving.scenarios.tracks import (
+    AGENT_KINDS,
+    OBSTACLE_KINDS,
+    Obstacle,
+    Occupancy,
+    Region,
+    Tracks,
+)
+
+MAX_STATES = 5_000_000
+"""Agents times steps."""
+
+_STILL = np.zeros(4)
+
+
+@dataclass(frozen=True)
+class Around:
+    """Who and what is around.
+
+    Attributes:
+        tracks: what moves.
+        obstacles: what stands.
+        occupancies: what may be taken.
+    """
+
+    tracks: Tracks
+    obstacles: tuple[Obstacle, ...]
+    occupancies: tuple[Occupancy, ...]
+
+
+class _Agent(NamedTuple):
+    id: int
+    kind: str
+    size: tuple[float, float]
+    states: list[State]
+
+
+def read_around(root: Element, dt: float, notes: list[str]) -> Around:
+    """Tracks, obstacles and occupancies of either version; what had to be changed is added to `notes`."""
+    older = [(element, element.child("role").text) for element in root.children("obstacle")]
+    for element, role in older:
+        if role not in ("static", "dynamic"):
+            raise element.error(f"has the role '{role}', wanted 'static' or 'dynamic'")
+    standing = [e for e, role in older if role == "static"] + root.children("staticObstacle")
+    moving = [e for e, role in older if role == "dynamic"] + root.children("dynamicObstacle")
+    phantoms = root.children("phantomObstacle")
+    agents = by_id(moving, lambda element: _agent(element, notes)).values()
+    obstacles = by_id(
+        standing + root.children("environmentObstacle"), lambda element: _obstacle(element, notes)
+    )
+    sets = by_id([e for e in moving + phantoms if e.find("occupancySet")], _occupancy)
+    spreads = _spreads(agents, 1 + max([0, *obstacles, *sets, *(agent.id for agent in agents)]))
+    if spreads:
+        notes.append(
+            f"states of {len(spreads)} agents are sets: their tracks are the middle, the sets occupancies"
+        )
+    tracks = _tracks(root, list(agents), dt, notes)
+    return Around(tracks, tuple(obstacles.values()), (*sets.values(), *spreads))
+
+
+def _obstacle(element: Element, notes: list[str]) -> Obstacle:
+    initial = element.find("initialState")
+    state = (
+        _STILL if initial is None else read_exact_state(initial).state
+    )  # an <environmentObstacle> has none
+    shapes = tuple(placed(shape, state) for shape in read_shapes(element.child("shape")))
+    return Obstacle(element.id(), _kind(element, OBSTACLE_KINDS, notes), shapes)
+
+
+def _agent(element: Element, notes: list[str]) -> _Agent:
+    states = [read_state(element.child("initialState"))]
+    trajectory = element.find("trajectory")
+    if trajectory is not None:
+        states.extend(read_state(state) for state in trajectory.children("state"))
+    elif element.find("occupancySet") is None:
+        notes.append(
+            f"agent {element.id()}: nothing says where it goes, so it is there at its first step alone"
+        )
+    shapes = read_shapes(element.child("shape"))
+    size, centre = _box(shapes)
+    if len(shapes) > 1 or not isinstance(shapes[0], Rectangle):
+        notes.append(f"agent {element.id()}: its shape is a box of {size[0]:g} x {size[1]:g} m here")
+    states = [_moved(state, centre) for state in _in_order(element, states, notes)]
+    return _Agent(element.id(), _kind(element, AGENT_KINDS, notes), size, states)
+
+
+def _in_order(element: Element, states: list[State], notes: list[str]) -> list[State]:
+    """States by step; one that is said twice alike counts once."""
+    found: dict[int, State] = {}
+    for state in states:
+        before = found.setdefault(state.step, state)
+        if before is not state and not np.array_equal(before.state, state.state, equal_nan=True):
+            raise element.error(f"has two states at step {state.step} that differ, wanted one a step")
+    if len(found) < len(states):
+        notes.append(f"agent {element.id()}: states said twice: counted once")
+    first, last = min(found), max(found)
+    if last - first + 1 > len(found):
+        missing = last - first + 1 - len(found)
+        notes.append(
+            f"agent {element.id()}: {missing} of its steps {first} to {last} are missing: not seen then"
+        )
+    return [found[step] for step in sorted(found)]
+
+
+def _box(shapes: Iterable[Shape]) -> tuple[tuple[float, float], NDArray[np.float64]]:
+    """Length and width, and the centre (2,), of the box around shapes, in the obstacle's own frame."""
+    shapes = tuple(shapes)
+    (first, *others) = shapes
+    if isinstance(first, Rectangle) and not others and first.yaw == 0.0:
+        return (first.length, first.width), first.centre
+    outline = np.concatenate([shape.outline for shape in shapes])
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    return (float(high[0] - low[0]), float(high[1] - low[1])), 0.5 * (low + high)
+
+
+def _moved(state: State, centre: NDArray[np.float64]) -> State:
+    """The state of the box's centre, which lies at `centre` in the obstacle's own frame."""
+    if not centre.any():
+        return state
+    shift = rotation(float(state.state[2])) @ centre
+    moved = state.state + np.array([*shift, 0.0, 0.0])
+    return state._replace(state=moved, place=state.place and _shifted(state.place, shift))
+
+
+def _shifted(shape: Shape, shift: NDArray[np.float64]) -> Shape:
+    return placed(shape, np.array([*shift, 0.0]))
+
+
+def _kind(element: Element, known: frozenset[str], notes: list[str]) -> str:
+    kind = element.word("type", "unknown")
+    if kind not in known:
+        notes.append(f"{element.tag} {element.id()}: its type '{kind}' is 'unknown' here")
+        return "unknown"
+    return kind
+
+
+def _occupancy(element: Element) -> Occupancy:
+    regions = element.child("occupancySet").children("occupancy")
+    return Occupancy(
+        element.id(),
+        tuple(Region(*read_steps(e.child("time")), read_shapes(e.child("shape"))) for e in regions),
+    )
+
+
+def _spreads(agents: Iterable[_Agent], free: int) -> tuple[Occupancy, ...]:
+    """Where agents may be whose states were given as sets; their ids count up from `free`."""
+    regions = [
+        tuple(
+            Region(state.step, state.step, (enclosing(agent.size, state),))
+            for state in agent.states
+            if state.place is not None or state.yaw_spread > 0
+        )
+        for agent in agents
+    ]
+    return tuple(Occupancy(free + i, spread) for i, spread in enumerate(filter(None, regions)))
+
+
+def _tracks(root: Element, agents: list[_Agent], dt: float, notes: list[str]) -> Tracks:
+    steps = max((agent.states[-1].step + 1 for agent in agents), default=0)
+    if steps * len(agents) > MAX_STATES:
+        raise root.error(f"has {len(agents)} agents over {steps} steps, wanted at most {MAX_STATES} states")
+    states = np.full((len(agents), steps, 4), np.nan)
+    valid = np.zeros(states.shape[:2], np.bool_)
+    for row, agent in enumerate(agents):
+        at = [state.step for state in agent.states]
+        states[row, at] = _with_speeds(agent, dt, notes)
+        valid[row, at] = True
+    sizes = np.array([agent.size for agent in agents]).reshape(-1, 2)
+    return Tracks(tuple(a.id for a in agents), tuple(a.kind for a in agents), sizes, states, valid)
+
+
+def _with_speeds(agent: _Agent, dt: float, notes: list[str]) -> NDArray[np.float64]:
+    """States (n, 4); where a speed is missing it is that of the way to the next state, or from the last."""
+    states = np.array([state.state for state in agent.states])
+    missing = np.isnan(states[:, 3])
+    if not missing.any():
+        return states
+    notes.append(f"agent {agent.id}: {missing.sum()} of {len(states)} speeds were taken from its positions")
+    if len(states) == 1:
+        states[:, 3] = 0.0
+        return states
+    times = np.array([state.step for state in agent.states]) * dt
+    velocity = np.diff(states[:, :2], axis=0) / np.diff(times)[:, None]
+    velocity = np.concatenate([velocity, velocity[-1:]])
+    along = np.stack([np.cos(states[:, 2]), np.sin(states[:, 2])], axis=-1)
+    states[:, 3] = np.where(missing, (velocity * along).sum(axis=1), states[:, 3])
+    return states

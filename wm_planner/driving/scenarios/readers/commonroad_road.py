@@ -1,0 +1,273 @@
+"""The road of a CommonRoad file: lanelets, signs, lights, intersections."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from wm_planner.driving.geometry.shapes import Points
+from wm_planner.driving.scenarios.readers.polylines import across
+from wm_planner.driving.scenarios.readers.xml import Element
+from wm_planner.driving.scenarios.road import (
+    LIGHT_COLOURS,
+    Incoming,
+    Intersection,
+    Lane,
+    Neighbour,
+    Road,
+    Sign,
+    StopLine,
+    TrafficLight,
+)
+from wm_planner.errors import did_you_mean
+
+SPEED_LIMIT_CODES = frozenset({"274", "R2-1", "r301", "3.24", "R15", "C43", "B14", "Ρ-32", "B31"})
+"""Of signs that limit the speed, in CommonRoad's lists of the countries; the limit is written in m/s."""
+
+_MOST = 0.5  # of a lane, on which its edges are swapped: some are drawn crossed at an end
+
+Read = TypeVar("Read")
+
+
+def read_road(root: Element, notes: list[str]) -> Road:
+    """The road; what had to be changed is added to `notes`."""
+    signs = by_id(root.children("trafficSign"), _sign)
+    limits = by_id(root.children("trafficSign"), _limit)
+    lights = by_id(root.children("trafficLight"), _light)
+    lanes = by_id(root.children("lanelet"), lambda element: _lane(element, notes))
+    crossings = by_id(root.children("intersection"), lambda element: _intersection(element, lanes, notes))
+    inside = {lane for crossing in crossings.values() for arm in crossing.incomings for lane in _turns(arm)}
+    join = _Join(lanes, signs, limits, lights, notes)
+    lanes = {lane.id: join(_within(lane) if lane.id in inside else lane) for lane in lanes.values()}
+    signs = {sign.id: sign for sign in signs.values() if sign.codes}
+    return Road(lanes, signs, lights, tuple(crossings.values()))
+
+
+def by_id(elements: Collection[Element], read: Callable[[Element], Read]) -> dict[int, Read]:
+    """What is read of elements, by their ids.
+
+    Raises:
+        ScenarioError: if two have one id.
+    """
+    found: dict[int, Read] = {}
+    for element in elements:
+        if element.id() in found:
+            raise element.error("has the id of another one; give each its own")
+        found[element.id()] = read(element)
+    return found
+
+
+class _Join:
+    """Makes a lane name only what is there; what else it names is dropped, with a note."""
+
+    def __init__(
+        self,
+        lanes: Mapping[int, Lane],
+        signs: Mapping[int, Sign],
+        limits: Mapping[int, float],
+        lights: Mapping[int, TrafficLight],
+        notes: list[str],
+    ) -> None:
+        self.lanes, self.signs, self.limits, self.lights = lanes, signs, limits, lights
+        self.notes = notes
+
+    def __call__(self, lane: Lane) -> Lane:
+        stop = lane.stop_line
+        return replace(
+            lane,
+            speed_limit=min([lane.speed_limit, *(self.limits[i] for i in lane.signs if i in self.limits)]),
+            predecessors=self._beside(lane, lane.predecessors, "predecessor"),
+            successors=self._beside(lane, lane.successors, "successor"),
+            left_neighbour=self._neighbour(lane.left_neighbour, lane),
+            right_neighbour=self._neighbour(lane.right_neighbour, lane),
+            signs=self._signs(lane.signs, f"lane {lane.id}"),
+            lights=known(lane.lights, self.lights, f"lane {lane.id}: light", self.notes),
+            stop_line=stop
+            and replace(
+                stop,
+                signs=self._signs(stop.signs, f"stop line of lane {lane.id}"),
+                lights=known(stop.lights, self.lights, f"stop line of lane {lane.id}: light", self.notes),
+            ),
+        )
+
+    def _beside(self, lane: Lane, ids: tuple[int, ...], what: str) -> tuple[int, ...]:
+        """Lanes that are there."""
+        if lane.id in ids:
+            self.notes.append(f"lane {lane.id}: names itself as its {what}")
+        return known(ids, self.lanes, f"lane {lane.id}: {what}", self.notes)
+
+    def _neighbour(self, neighbour: Neighbour | None, lane: Lane) -> Neighbour | None:
+        ids = () if neighbour is None else (neighbour.id,)
+        return neighbour if known(ids, self.lanes, f"lane {lane.id}: neighbour", self.notes) else None
+
+    def _signs(self, ids: Iterable[int], where: str) -> tuple[int, ...]:
+        """Those that say more than a limit of speed."""
+        there = known(ids, self.signs, f"{where}: sign", self.notes)
+        return tuple(i for i in there if self.signs[i].codes)
+
+
+def known(ids: Iterable[int], there: Collection[int], what: str, notes: list[str]) -> tuple[int, ...]:
+    """The ids of what is there; a note for each other."""
+    ids = tuple(ids)
+    notes.extend(f"{what} {i} is not in the file: left out" for i in ids if i not in there)
+    return tuple(i for i in ids if i in there)
+
+
+def _lane(element: Element, notes: list[str]) -> Lane:
+    left, right = _edges(element, notes)
+    stop, limit = element.find("stopLine"), element.find("speedLimit")
+    return Lane(
+        id=element.id(),
+        left=left,
+        right=right,
+        kinds=element.words("laneletType") - {"unknown"},
+        speed_limit=np.inf if limit is None else limit.number(),
+        predecessors=element.ids("predecessor"),
+        successors=element.ids("successor"),
+        left_neighbour=_neighbour(element.find("adjacentLeft")),
+        right_neighbour=_neighbour(element.find("adjacentRight")),
+        one_way=element.words("userOneWay"),
+        both_ways=element.words("userBidirectional"),
+        left_marking=element.child("leftBound").word("lineMarking", "unknown"),
+        right_marking=element.child("rightBound").word("lineMarking", "unknown"),
+        stop_line=None if stop is None else _stop_line(stop, left, right),
+        signs=element.ids("trafficSignRef"),
+        lights=element.ids("trafficLightRef"),
+    )
+
+
+def _edges(element: Element, notes: list[str]) -> tuple[Points, Points]:
+    """Both edges; where their numbers of points differ, the shorter list is filled up along its length."""
+    left, right = (element.child(tag).points() for tag in ("leftBound", "rightBound"))
+    for edge, tag in ((left, "leftBound"), (right, "rightBound")):
+        if len(edge) < 2:
+            raise element.child(tag).error(f"has {len(edge)} points, wanted 2 or more")
+    if len(left) != len(right):
+        notes.append(f"lane {element.id()}: {len(left)} points left, {len(right)} right: evened out")
+        left, right = across(left, right)
+    notes.extend(f"lane {element.id()}: {fault}" for fault in _faults(element, left, right))
+    return left, right
+
+
+def _faults(element: Element, left: Points, right: Points) -> Iterator[str]:
+    """What is odd about the edges of a lane.
+
+    Raises:
+        ScenarioError: if they enclose nothing.
+    """
+    way, across = np.diff(0.5 * (left + right), axis=0), left - right
+    if not way.any():
+        raise element.error("has no length: all its points lie at one place")
+    if not across.any():
+        raise element.error("has no width: its edges are the same")
+    to_left = way[:, 0] * across[1:, 1] - way[:, 1] * across[1:, 0]
+    if np.mean(to_left < 0) > _MOST:
+        yield "its left edge lies to the right of its right edge"
+    moved = way[way.any(axis=1)]
+    if ((moved[1:] * moved[:-1]).sum(axis=1) < 0).any():
+        yield "it turns back on itself"
+
+
+def _neighbour(element: Element | None) -> Neighbour | None:
+    if element is None:
+        return None
+    return Neighbour(element.id("ref"), element.attribute("drivingDir", "opposite") == "same")
+
+
+def _stop_line(element: Element, left: Points, right: Points) -> StopLine:
+    """A stop line; without points it lies across the end of its lane."""
+    points = element.points()
+    if len(points) not in (0, 2):
+        raise element.error(f"has {len(points)} points, wanted 2, or none for the end of its lane")
+    return StopLine(
+        points if len(points) else np.stack([left[-1], right[-1]]),
+        element.word("lineMarking", "unknown"),
+        element.ids("trafficSignRef"),
+        element.ids("trafficLightRef"),
+    )
+
+
+def _codes(element: Element) -> list[tuple[str, list[Element]]]:
+    parts = element.children("trafficSignElement")
+    return [(part.child("trafficSignID").text, part.children("additionalValue")) for part in parts]
+
+
+def _limit(element: Element) -> float:
+    """The limit of speed on a sign, in m/s; infinite where it says none."""
+    limits = [
+        value.number()
+        for code, values in _codes(element)
+        if code in SPEED_LIMIT_CODES
+        for value in values[:1]
+    ]
+    return min([np.inf, *limits])
+
+
+def _sign(element: Element) -> Sign:
+    """What a sign says beside limits of speed."""
+    return Sign(
+        element.id(),
+        tuple(
+            (code, tuple(value.text for value in values))
+            for code, values in _codes(element)
+            if code not in SPEED_LIMIT_CODES
+        ),
+        _position(element),
+        element.word("virtual", "false") == "true",
+    )
+
+
+def _light(element: Element) -> TrafficLight:
+    cycle = element.child("cycle")
+    offset = cycle.find("timeOffset")
+    return TrafficLight(
+        element.id(),
+        tuple(_phase(phase) for phase in cycle.children("cycleElement")) or _nothing(cycle),
+        0 if offset is None else offset.integer(),
+        element.word("direction", "all"),
+        _position(element),
+        element.word("active", "true") == "true",
+    )
+
+
+def _phase(element: Element) -> tuple[str, int]:
+    colour, duration = element.child("color"), element.child("duration")
+    if colour.text not in LIGHT_COLOURS:
+        raise colour.error(f"is '{colour.text}', {did_you_mean(colour.text, LIGHT_COLOURS)}")
+    if duration.integer() < 1:
+        raise duration.error(f"is {duration.integer()}, wanted 1 step or more")
+    return colour.text, duration.integer()
+
+
+def _nothing(cycle: Element) -> tuple[tuple[str, int], ...]:
+    raise cycle.error("has no <cycleElement>, wanted one or more")
+
+
+def _position(element: Element) -> tuple[float, float] | None:
+    position = element.find("position")
+    return None if position is None else position.child("point").point()
+
+
+def _intersection(element: Element, lanes: Collection[int], notes: list[str]) -> Intersection:
+    def refs(parent: Element, tag: str) -> tuple[int, ...]:
+        return known(parent.ids(tag), lanes, f"intersection {element.id()}: {tag}", notes)
+
+    arms = tuple(
+        Incoming(
+            arm.id(),
+            refs(arm, "incomingLanelet"),
+            *(refs(arm, f"successors{turn}") for turn in ("Left", "Straight", "Right")),
+        )
+        for arm in element.children("incoming")
+    )
+    crossings = (lane for group in element.children("crossing") for lane in refs(group, "crossingLanelet"))
+    return Intersection(element.id(), arms, tuple(crossings))
+
+
+def _turns(arm: Incoming) -> tuple[int, ...]:
+    return arm.left + arm.straight + arm.right
+
+
+def _within(lane: Lane) -> Lane:
+    return replace(lane, kinds=lane.kinds | {"intersection"})

@@ -1,0 +1,127 @@
+"""CommonRoad solution files, as its benchmark takes them.
+
+Source: the solution schema of commonroad-io 2026.1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.driving.scenarios.writers.xml import (
+    Node,
+    decimal,
+    node,
+    number,
+    save,
+)
+from wm_planner.errors import ShapeError, did_you_mean
+
+STATES = {
+    "PM": ("x", "y", "xVelocity", "yVelocity"),
+    "KS": ("x", "y", "steeringAngle", "velocity", "orientation"),
+    "ST": ("x", "y", "steeringAngle", "velocity", "orientation", "yawRate", "slipAngle"),
+}
+"""Columns of a vehicle model's states: m, m/s, rad, rad/s; PM's velocities are along the map's axes."""
+
+VEHICLES = {1: "Ford Escort", 2: "BMW 320i", 3: "VW Vanagon", 4: "truck"}
+
+COSTS = ("JB1", "SA1", "WX1", "SM1", "SM2", "SM3", "MW1", "TR1")
+COSTS_OF_PM = ("JB1", "WX1", "MW1")
+"""A point mass does not steer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The drive that solves one planning problem.
+
+    Attributes:
+        problem: its id.
+        model: of STATES.
+        vehicle: of VEHICLES.
+        cost: of COSTS.
+        states: (T, k), columns as in STATES; the first is the problem's start.
+        first_step: of the first state.
+    """
+
+    problem: int
+    model: str
+    vehicle: int
+    cost: str
+    states: NDArray[np.float64]
+    first_step: int = 0
+
+    def __post_init__(self) -> None:
+        costs = COSTS_OF_PM if self.model == "PM" else COSTS
+        for value, known in (
+            (self.model, STATES),
+            (str(self.vehicle), map(str, VEHICLES)),
+            (self.cost, costs),
+        ):
+            names = list(known)
+            if value not in names:
+                raise ShapeError(
+                    f"the answer to problem {self.problem} has '{value}', {did_you_mean(value, names)}"
+                )
+        columns = STATES[self.model]
+        if np.ndim(self.states) != 2 or np.shape(self.states)[1] != len(columns) or not len(self.states):
+            raise ShapeError(
+                f"the answer to problem {self.problem} has shape {np.shape(self.states)}, "
+                f"wanted (T, {len(columns)}): {', '.join(columns)}"
+            )
+        if not np.isfinite(self.states).all():
+            raise ShapeError(f"the answer to problem {self.problem} holds states that are not finite")
+
+
+def benchmark_id(scenario_id: str, answers: Sequence[Answer]) -> str:
+    """The name under which the benchmark ranks answers: "KS2:SM1:USA_US101-3_3_T-1:2020a"."""
+    vehicles = _listed([f"{answer.model}{answer.vehicle}" for answer in answers])
+    return f"{vehicles}:{_listed([answer.cost for answer in answers])}:{scenario_id}:2020a"
+
+
+def write_solution(
+    scenario_id: str,
+    answers: Sequence[Answer],
+    path: Path,
+    date: str = "",
+    computation_time_s: float | None = None,
+) -> None:
+    """Write the answers to a scenario's planning problems.
+
+    Args:
+        date: "2026-11-21T12:00:00"; none where empty.
+
+    Raises:
+        ShapeError: if there is no answer, or two to one problem.
+        ScenarioError: if the file cannot be written.
+    """
+    problems = [answer.problem for answer in answers]
+    if not answers or len(set(problems)) != len(problems):
+        raise ShapeError(f"answers to the problems {problems}, wanted one each")
+    root = node(
+        "CommonRoadSolution", *map(_trajectory, answers), benchmark_id=benchmark_id(scenario_id, answers)
+    )
+    if computation_time_s is not None:
+        root.set("computation_time", decimal(computation_time_s))
+    if date:
+        root.set("date", date)
+    save(root, path)
+
+
+def _trajectory(answer: Answer) -> Node:
+    model = answer.model.lower()
+    states = (
+        node(
+            f"{model}State",
+            *(number(name, value) for name, value in zip(STATES[answer.model], state, strict=True)),
+            node("time", text=str(answer.first_step + step)),
+        )
+        for step, state in enumerate(answer.states)
+    )
+    return node(f"{model}Trajectory", *states, planningProblem=str(answer.problem))
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"[{','.join(names)}]"

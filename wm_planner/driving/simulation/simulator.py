@@ -1,0 +1,276 @@
+"""A traffic scenario as a simulator: one ego that is driven, others that drive as recorded or react.
+
+A step is one of the scenario's. The camera is the picture from above, so what looks and plans in pictures
+needs to know nothing of driving.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner import config
+from wm_planner.clock import nanoseconds
+from wm_planner.driving.birdseye.raster import BirdsEye
+from wm_planner.driving.birdseye.scenario_camera import ScenarioCamera
+from wm_planner.driving.drive import Drive, Verdict, problems_of
+from wm_planner.driving.scenarios.scenario import Scenario
+from wm_planner.driving.scenarios.tracks import (
+    SPEED,
+    YAW,
+    X,
+    Y,
+)
+from wm_planner.driving.simulation.history import History
+from wm_planner.driving.traffic.agents import AGENTS, Agents, Everybody
+from wm_planner.driving.vehicle.tracker import Tracker
+from wm_planner.driving.vehicle.vehicle import (
+    ACCELERATION,
+    STEERING,
+    VEHICLES,
+    Vehicle,
+    VehicleName,
+)
+from wm_planner.errors import ShapeError
+from wm_planner.simulation.scene import StepResult
+from wm_planner.world_models.base import Observation
+from wm_planner.world_models.onnx.card_file import ActionSpec
+
+Floats = NDArray[np.float64]
+
+CAMERA = "birdseye"
+ACCELERATION_LIMIT, STEERING_RATE_LIMIT = 8.0, 1.0  # m/s^2, rad/s: of plans, where a vehicle has no less
+
+
+@dataclass(frozen=True)
+class DrivingScene:
+    """What a driving simulator tells of the scenario it hosts; see simulation/scene.py."""
+
+    name: str
+    cameras: tuple[str, ...]
+    image_size: tuple[int, int]
+    control_dt_s: float
+    action: ActionSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """The world at the end of a step.
+
+    Attributes:
+        ego: (6,), the vehicle's state at its rear axle.
+        others: everybody else.
+        collided, off_road, arrived: whether that is so now.
+        failed: whether the ego has collided or left the road by now.
+        reached: whether it has arrived by now, without having failed before.
+    """
+
+    ego: Floats
+    others: Everybody
+    collided: bool = False
+    off_road: bool = False
+    arrived: bool = False
+    failed: bool = False
+    reached: bool = False
+
+    def followed_by(self, ego: Floats, others: Everybody, verdict: Verdict) -> "Moment":
+        """The next moment, with the verdict on it alone."""
+        collided, off_road, arrived = (bool(first[0] == 0) for first in verdict)
+        failed = self.failed or collided or off_road
+        reached = self.reached or (arrived and not failed)
+        return Moment(ego, others, collided, off_road, arrived, failed, reached)
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A drive so far: its moments, and what is left of a step in time, in ns."""
+
+    drive: Drive
+    moments: tuple[Moment, ...]
+    rest_ns: int
+
+
+class DrivingSimulator:
+    """Hosts a traffic scenario.
+
+    A command is an acceleration in m/s^2 and a steering rate in rad/s, (2,); `follow` takes poses instead.
+    Observations hold the picture `birdseye`, and of the rear axle `position` (2,) m, `heading` (1,) rad,
+    `speed` (1,) m/s, `acceleration` (1,) m/s^2, and `steering` (1,) rad of the front wheel. The seed of an
+    episode chooses among the scenario's planning problems; all else is as recorded. Collisions and leaving
+    the road are told and end nothing.
+
+    Raises:
+        SimulationError: if there is nothing to drive in the scenario.
+    """
+
+    class Config(config.Config, frozen=True, kw_only=True):
+        """Who drives.
+
+        Attributes:
+            vehicle: the ego's.
+            agents: `{type: replay}`, or `{type: idm, ...}` for those who react.
+            tracker: of `follow`.
+            picture: of the camera; None for none.
+        """
+
+        vehicle: VehicleName = "bmw_320i"
+        agents: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "replay"})
+        tracker: Tracker.Config = Tracker.Config()
+        picture: BirdsEye.Config | None = BirdsEye.Config()
+
+    def __init__(self, scenario: Scenario, config: Config | None = None) -> None:
+        self.config = config or self.Config()
+        self.scenario = scenario
+        self.vehicle: Vehicle = VEHICLES[self.config.vehicle]
+        self.scene = _scene(scenario, self.vehicle, self.config.picture)
+        self._drives: dict[int, Drive] = {}
+        self._agents: Agents = AGENTS.build(self.config.agents, "driving: agents", scenario=scenario)
+        self._tracker = Tracker(self.config.tracker, self.vehicle, scenario.dt)
+        self.reset(0)
+
+    def reset(self, seed: int) -> Observation:
+        """Start the episode of `seed`."""
+        number = seed % len(problems_of(self.scenario))
+        if number not in self._drives:
+            self._drives[number] = Drive(self.scenario, self.vehicle, number)
+        self.drive = self._drives[number]
+        self._moments = [Moment(self.drive.start, self._agents.begin(self.drive.first))]
+        self._command, self._rest_ns = np.zeros(2), 0
+        return self.observe()
+
+    @property
+    def now(self) -> Moment:
+        """The world as it is."""
+        return self._moments[-1]
+
+    @property
+    def step_index(self) -> int:
+        """The scenario's step."""
+        return self.now.others.step
+
+    def step(self, command: Floats) -> StepResult:
+        """Drive one step with an acceleration and a steering rate, (2,)."""
+        self.command(command)
+        self._advance()
+        return self._result()
+
+    def follow(self, poses: Floats) -> StepResult:
+        """Drive one step along poses of the rear axle, x, y, yaw, (T, 3): the first for now, T >= 2."""
+        reference = self._tracker.reference(np.asarray(poses, np.float64)[None])
+        return self.step(self._tracker.commands(self.now.ego[None], reference, 0)[0])
+
+    def command(self, command: Floats) -> None:
+        """From now on drive with an acceleration and a steering rate, (2,)."""
+        wanted = np.asarray(command, np.float64)
+        if wanted.shape != (2,) or not np.isfinite(wanted).all():
+            raise ShapeError(
+                f"a command is {wanted.tolist()}, wanted two finite numbers: an acceleration in m/s^2 and a "
+                "steering rate in rad/s"
+            )
+        self._command = wanted
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass under the last command; the world moves in whole steps."""
+        self._rest_ns += nanoseconds(seconds)
+        period_ns = nanoseconds(self.scenario.dt)
+        while self._rest_ns >= period_ns:
+            self._rest_ns -= period_ns
+            self._advance()
+
+    def observe(self) -> Observation:
+        """What the sensors say now."""
+        ego = self.now.ego
+        images = self._picture(self.vehicle.centred(ego), self.now.others.states)
+        state = {"position": ego[[X, Y]], "heading": ego[[YAW]], "speed": ego[[SPEED]]}
+        state |= {"acceleration": ego[[ACCELERATION]], "steering": ego[[STEERING]]}
+        stamp_ns = (len(self._moments) - 1) * nanoseconds(self.scenario.dt)
+        return Observation(images, state, stamp_ns)
+
+    @property
+    def goal(self) -> Observation:
+        """The picture at the goal: map and route from where the route reaches it, with nobody there."""
+        nobody = np.full((len(self.scenario.tracks.ids), 4), np.nan)
+        state = np.array([*self.drive.line.poses(self.drive.goal_s), self.drive.start[SPEED]])
+        return Observation(images=self._picture(state, nobody))
+
+    @property
+    def goal_position(self) -> Floats:
+        """Where the route reaches the goal, (3,) in m."""
+        return np.array([*self.drive.line.poses(self.drive.goal_s)[:2], 0.0])
+
+    @property
+    def distance(self) -> float:
+        """How far the goal is along the route, in m."""
+        centre = self.vehicle.centred(self.now.ego)
+        s = float(self.drive.line.project(centre[:2]).s)
+        return max(self.drive.goal_s - s, 0.0)
+
+    @property
+    def reached(self) -> bool:
+        """Whether the goal was reached with no collision and without leaving the road before."""
+        return self.now.reached
+
+    @property
+    def history(self) -> History:
+        """The drive since the start."""
+        ego = np.stack([moment.ego for moment in self._moments])
+        agents = np.stack([moment.others.states for moment in self._moments], axis=1)
+        return History(self.scenario, self.vehicle, self.drive.first, ego, agents)
+
+    def save(self) -> State:
+        return State(self.drive, tuple(self._moments), self._rest_ns)
+
+    def load(self, state: Any) -> None:
+        self.drive, self._moments, self._rest_ns = state.drive, list(state.moments), state.rest_ns
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _advance(self) -> None:
+        now, vehicle = self.now, self.vehicle
+        centre = vehicle.centred(now.ego)
+        others = self._agents.after(now.others, np.array([*centre[:3], *vehicle.size, centre[SPEED]]))
+        ego = vehicle.step(now.ego, self._command, self.scenario.dt)
+        verdict = self.drive.judge(ego[None, None], others.states[None], others.step)
+        self._moments.append(now.followed_by(ego, others, verdict))
+
+    def _result(self) -> StepResult:
+        now = self.now
+        info: Mapping[str, float] = {
+            "collided": float(now.collided),
+            "off_road": float(now.off_road),
+            "arrived": float(now.arrived),
+        }
+        return StepResult(self.observe(), self.reached, self.distance, info)
+
+    def _picture(self, pose: Floats, agents: Floats) -> dict[str, NDArray[np.uint8]]:
+        if self._camera is None:
+            return {}
+        route = self.drive.line.points
+        return {CAMERA: self._camera.picture(pose, agents, self.step_index, route)}
+
+    @cached_property
+    def _camera(self) -> ScenarioCamera | None:
+        picture = self.config.picture
+        return ScenarioCamera(picture, self.scenario, self.vehicle.size) if picture else None
+
+
+def _scene(scenario: Scenario, vehicle: Vehicle, picture: BirdsEye.Config | None) -> DrivingScene:
+    """The bounds are those of a plan; what the vehicle can do is its own."""
+    limits = min(vehicle.acceleration, ACCELERATION_LIMIT), min(vehicle.steering_rate, STEERING_RATE_LIMIT)
+    return DrivingScene(
+        name=scenario.id,
+        cameras=(CAMERA,) if picture else (),
+        image_size=(picture.size_px, picture.size_px) if picture else (0, 0),
+        control_dt_s=scenario.dt,
+        action=ActionSpec(
+            names=("acceleration", "steering_rate"),
+            units=("m/s^2", "rad/s"),
+            low=(-limits[0], -limits[1]),
+            high=limits,
+        ),
+    )

@@ -1,0 +1,202 @@
+"""Vehicles: their size, what they can do, and how they move: a kinematic single track with limits and lags.
+
+A state is x, y of the rear axle [m], yaw [rad], speed along yaw [m/s], acceleration [m/s^2], angle of the
+front wheel [rad]; a command is an acceleration [m/s^2] and a steering rate [rad/s]. Boxes and scenarios
+name the centre instead of the rear axle: `centred` and `at_rear_axle` turn one into the other.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from wm_planner import config
+from wm_planner.driving.geometry.checks import checked
+from wm_planner.driving.scenarios.tracks import (
+    SPEED,
+    YAW,
+    X,
+    Y,
+)
+from wm_planner.driving.vehicle.single_track import motion
+
+Floats = NDArray[np.float64]
+
+ACCELERATION, STEERING = 4, 5  # columns of a state, behind those of a track
+
+
+ROLLING = 0.5
+"""Speed in m/s from which a rate of yaw tells the steering."""
+
+
+class Vehicle(config.Config, frozen=True, kw_only=True):
+    """A vehicle.
+
+    Attributes:
+        length_m: of its box.
+        width_m: of its box.
+        wheelbase_m: between the axles.
+        rear_to_centre_m: from the rear axle to the box's centre.
+        steering: largest angle of the front wheel, in rad.
+        steering_rate: largest, in rad/s.
+        acceleration: largest, either way, in m/s^2.
+        switching_speed: above it, in m/s, power limits acceleration: it falls as 1 / speed.
+        speeds: lowest and highest, in m/s; below 0 it reverses.
+        acceleration_lag_s: time constant with which it follows commanded acceleration.
+        steering_lag_s: time constant with which it follows commanded steering.
+    """
+
+    length_m: float
+    width_m: float
+    wheelbase_m: float
+    rear_to_centre_m: float
+    steering: float
+    steering_rate: float = np.inf
+    acceleration: float = np.inf
+    switching_speed: float = np.inf
+    speeds: tuple[float, float] = (0.0, np.inf)
+    acceleration_lag_s: float = 0.0
+    steering_lag_s: float = 0.0
+
+    @property
+    def size(self) -> Floats:
+        """Length and width of its box, (2,), in m."""
+        return np.array([self.length_m, self.width_m])
+
+    def step(self, states: ArrayLike, commands: ArrayLike, dt: float) -> Floats:
+        """The states (..., 6) `dt` s after `states` (..., 6) under `commands` (..., 2)."""
+        return self.rollout(states, np.asarray(commands, np.float64)[..., None, :], dt)[..., 0, :]
+
+    def rollout(self, states: ArrayLike, commands: ArrayLike, dt: float) -> Floats:
+        """Drive for H steps: the states (..., H, 6) after each.
+
+        Args:
+            states: the first ones, (..., 6); broadcast against the commands.
+            commands: (..., H, 2).
+            dt: of one step, in s.
+        """
+        wanted = checked(commands, "commands", None, 2)
+        shape, steps = wanted.shape[:-2], wanted.shape[-2]
+        start = np.broadcast_to(checked(states, "states", 6), (*shape, 6)).reshape(-1, 6)
+        inputs = np.moveaxis(wanted.reshape(-1, steps, 2), (0, 1, 2), (2, 1, 0))  # (2, H, N)
+        acceleration, steering = self._actuated(start, inputs, dt)
+        curvature = np.tan(steering) / self.wheelbase_m
+        mean, bend = 0.5 * (curvature[:-1] + curvature[1:]), np.diff(curvature, axis=0)
+        begun = start[:, :2].T, start[:, YAW], start[:, SPEED]
+        moved = motion(*begun, acceleration, mean, dt, self.speeds, bend)
+        speed = np.concatenate([start[None, :, SPEED], moved.speed])
+        after = [
+            *moved.position.swapaxes(0, 1),
+            moved.heading,
+            moved.speed,
+            np.diff(speed, axis=0) / dt,
+            steering[1:],
+        ]
+        return np.stack(after, axis=-1).swapaxes(0, 1).reshape(*shape, steps, 6)
+
+    def yaw_rate(self, states: Floats) -> Floats:
+        """Of states (..., 6), in rad/s."""
+        return np.asarray(states[..., SPEED] * np.tan(states[..., STEERING]) / self.wheelbase_m)
+
+    def steering_at(self, yaw_rate: float, speed: float, unknown: float = 0.0) -> float:
+        """The angle in rad that turns by `yaw_rate` rad/s at a speed in m/s, within the limits.
+
+        `unknown` where the vehicle hardly rolls: there a rate of yaw tells nothing.
+        """
+        if speed <= ROLLING:
+            return unknown
+        angle = float(np.arctan(yaw_rate * self.wheelbase_m / speed))
+        return float(np.clip(angle, -self.steering, self.steering))
+
+    def highest_acceleration(self, speed: Floats) -> Floats:
+        """What the engine gives at a speed, in m/s^2."""
+        if np.isinf(self.switching_speed):
+            return np.full_like(speed, self.acceleration)
+        return self.acceleration * self.switching_speed / np.maximum(speed, self.switching_speed)
+
+    def centred(self, states: Floats) -> Floats:
+        """The states (..., 3 or more) with x and y of the box's centre in place of the rear axle's."""
+        return _shifted(states, self.rear_to_centre_m)
+
+    def at_rear_axle(self, states: Floats) -> Floats:
+        """The states (..., 3 or more) with x and y of the rear axle in place of the box's centre's."""
+        return _shifted(states, -self.rear_to_centre_m)
+
+    def _actuated(self, start: Floats, inputs: Floats, dt: float) -> tuple[Floats, Floats]:
+        """The acceleration (H, N) in each step, and the steering angle (H + 1, N) at its ends."""
+        acceleration, steering = np.empty_like(inputs[0]), np.empty((len(inputs[0]) + 1, len(start)))
+        now, speed, steering[0] = start[:, ACCELERATION], start[:, SPEED], start[:, STEERING]
+        pull, turn = dt / (dt + self.acceleration_lag_s), dt * dt / (dt + self.steering_lag_s)
+        wanted = np.maximum(inputs[0], -self.acceleration)
+        bends = turn * np.clip(inputs[1], -self.steering_rate, self.steering_rate)
+        for h in range(len(wanted)):
+            now = now + pull * (np.minimum(wanted[h], self.highest_acceleration(speed)) - now)
+            bent = np.maximum(steering[h] + bends[h], -self.steering)
+            np.minimum(bent, self.steering, out=steering[h + 1])
+            reached = np.minimum(np.maximum(speed + now * dt, self.speeds[0]), self.speeds[1])
+            acceleration[h], now, speed = now, (reached - speed) / dt, reached
+        return acceleration, steering
+
+
+PACIFICA = Vehicle(
+    length_m=5.176,
+    width_m=2.297,
+    wheelbase_m=3.089,
+    rear_to_centre_m=1.461,
+    steering=np.pi / 3,
+    acceleration_lag_s=0.2,
+    steering_lag_s=0.05,
+)
+"""The Chrysler Pacifica of nuPlan and NAVSIM, with the lags of its simulation."""
+
+_COMMONROAD: dict[str, Any] = {"steering_rate": 0.4, "acceleration": 11.5}
+
+FORD_ESCORT = Vehicle(
+    length_m=4.298,
+    width_m=1.674,
+    wheelbase_m=0.88392 + 1.50876,
+    rear_to_centre_m=1.50876,
+    steering=0.91,
+    switching_speed=4.755,
+    speeds=(-13.9, 45.8),
+    **_COMMONROAD,
+)
+BMW_320I = Vehicle(
+    length_m=4.508,
+    width_m=1.61,
+    wheelbase_m=1.1561957064 + 1.4227170936,
+    rear_to_centre_m=1.4227170936,
+    steering=1.066,
+    switching_speed=7.319,
+    speeds=(-13.9, 50.8),
+    **_COMMONROAD,
+)
+VW_VANAGON = Vehicle(
+    length_m=4.569,
+    width_m=1.844,
+    wheelbase_m=1.1507916024 + 1.3211363976,
+    rear_to_centre_m=1.3211363976,
+    steering=1.023,
+    switching_speed=7.824,
+    speeds=(-11.2, 41.7),
+    **_COMMONROAD,
+)
+"""CommonRoad's vehicles 1 to 3. Source: Althoff and Würsching 2020, CommonRoad: Vehicle Models, table 6."""
+
+VehicleName = Literal["pacifica", "ford_escort", "bmw_320i", "vw_vanagon"]
+
+VEHICLES: dict[VehicleName, Vehicle] = {
+    "pacifica": PACIFICA,
+    "ford_escort": FORD_ESCORT,
+    "bmw_320i": BMW_320I,
+    "vw_vanagon": VW_VANAGON,
+}
+"""By name."""
+
+
+def _shifted(states: Floats, way_m: float) -> Floats:
+    """The states (..., 3 or more), `way_m` farther along their yaw."""
+    moved = np.array(states, np.float64)
+    moved[..., X] += way_m * np.cos(moved[..., YAW])
+    moved[..., Y] += way_m * np.sin(moved[..., YAW])
+    return moved

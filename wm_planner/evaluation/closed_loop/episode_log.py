@@ -1,0 +1,61 @@
+"""Results of long closed-loop runs, kept episode by episode, so that a run that was stopped goes on."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from wm_planner.evaluation.closed_loop.episodes import EpisodeResult
+from wm_planner.evaluation.resumable_log import KeptLines
+
+
+class _Line(msgspec.Struct, frozen=True):
+    policy: str
+    seed: int
+    distances: list[float]
+    plan_cpu_s: list[float]
+
+
+class EpisodeLog:
+    """A file of one JSON object a line, or nothing that is kept.
+
+    Args:
+        path: of the file; None keeps nothing.
+
+    Raises:
+        ConfigError: if the file holds something else.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._kept = KeptLines(path, _Line, "an episode")
+        self._done: dict[tuple[str, int], EpisodeResult] = {}
+        for line in self._kept.lines:
+            self._remember(line)
+
+    def run(
+        self,
+        policy: str,
+        seeds: Sequence[int],
+        batch: int,
+        run: Callable[[Sequence[int]], list[EpisodeResult]],
+    ) -> list[EpisodeResult]:
+        """One result a seed: the log's where it has them, the others by `run`, `batch` seeds at a time.
+
+        Args:
+            policy: all that the results depend on beside the seed.
+        """
+        missing = [seed for seed in seeds if (policy, seed) not in self._done]
+        for start in range(0, len(missing), batch):
+            for result in run(missing[start : start + batch]):
+                self._append(policy, result)
+        return [self._done[policy, seed] for seed in seeds]
+
+    def _append(self, policy: str, result: EpisodeResult) -> None:
+        line = _Line(policy, result.seed, result.distances.tolist(), result.plan_cpu_s.tolist())
+        self._kept.append(line)
+        self._remember(line)
+
+    def _remember(self, line: _Line) -> None:
+        distances, cpu_s = np.array(line.distances), np.array(line.plan_cpu_s)
+        self._done[line.policy, line.seed] = EpisodeResult(line.seed, distances, cpu_s)

@@ -1,0 +1,134 @@
+"""Success rates in a closed loop: models, baselines and oracles on the same seeds, in one table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from rich.table import Table
+
+from wm_planner.costs import build_costs
+from wm_planner.evaluation.closed_loop.episodes import EpisodeResult, run_episodes, within
+from wm_planner.evaluation.closed_loop.policies import (
+    FromPicture,
+    Policy,
+    RandomActions,
+    StraightLine,
+)
+from wm_planner.planners import PLANNERS
+from wm_planner.planners.mpc import RecedingHorizon
+from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.simulation.scene import Disturbance
+from wm_planner.terminal import table
+from wm_planner.world_models.onnx.model import OnnxWorldModel
+
+RADII_M = (0.05, 0.025)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Plans with a bundle towards goal pictures, as a launch file's planner node says."""
+
+    path: str
+    planner: Mapping[str, Any]
+    costs: Sequence[Mapping[str, Any]]
+
+    def __call__(self, simulator: MujocoSimulator) -> Policy:
+        model = OnnxWorldModel.load(self.path, device="cpu")
+        built = PLANNERS.build(self.planner, "planner")
+        costs = build_costs(self.costs, "costs")
+        return FromPicture(model, RecedingHorizon(RecedingHorizon.Config(), built, model, costs, seed=0))
+
+    def greedy(self) -> "Bundle":
+        """The same with a horizon of one step."""
+        return Bundle(self.path, {**self.planner, "horizon": 1}, self.costs)
+
+
+def straight_line(simulator: MujocoSimulator) -> Policy:
+    """Moves straight to the true goal position."""
+    return StraightLine()
+
+
+def random_actions(simulator: MujocoSimulator) -> Policy:
+    """Moves at random."""
+    return RandomActions()
+
+
+class SuccessRow(msgspec.Struct, frozen=True):
+    """How one policy fared.
+
+    Attributes:
+        start_steps: random actions from the goal to the start; None for the scene's own starts.
+        near, nearer: successes, low and high end of the 95 % Wilson interval, at 5 cm and at 2.5 cm.
+        median_m, p90_m: of the distance at the end.
+        plan_cpu_s: median CPU time of a decision.
+    """
+
+    policy: str
+    scene: str
+    episodes: int
+    start_steps: int | None
+    near: tuple[int, float, float]
+    nearer: tuple[int, float, float]
+    median_m: float
+    p90_m: float
+    plan_cpu_s: float
+
+
+def success_row(
+    name: str,
+    scene: str,
+    policy: Any,
+    seeds: Sequence[int],
+    steps: int,
+    disturbance: Disturbance | None = None,
+    workers: int = 2,
+    near: int | None = None,
+) -> SuccessRow:
+    """Run one row of the table: an episode of `steps` control periods a seed, judged at its end."""
+    return row_of(name, scene, run_episodes(scene, policy, seeds, steps, disturbance, workers, near), near)
+
+
+def row_of(name: str, scene: str, results: Sequence[EpisodeResult], near: int | None = None) -> SuccessRow:
+    """The row of episodes that were run."""
+    ends = [result.end for result in results]
+    return SuccessRow(
+        policy=name,
+        scene=scene,
+        episodes=len(results),
+        start_steps=near,
+        near=_counts(results, RADII_M[0]),
+        nearer=_counts(results, RADII_M[1]),
+        median_m=float(np.median(ends)),
+        p90_m=float(np.percentile(ends, 90)),
+        plan_cpu_s=float(np.median(np.concatenate([result.plan_cpu_s for result in results]))),
+    )
+
+
+def success_table(title: str, rows: Sequence[SuccessRow]) -> Table:
+    """The rows for the terminal."""
+    ends = table(
+        f"{title}; in brackets the 95 % interval, in %",
+        *("policy", "within 5 cm", "within 2.5 cm", "median", "p90", "CPU a plan"),
+    )
+    for row in rows:
+        ends.add_row(
+            row.policy,
+            _share(row.near, row.episodes),
+            _share(row.nearer, row.episodes),
+            f"{100 * row.median_m:.1f} cm",
+            f"{100 * row.p90_m:.1f} cm",
+            f"{1000 * row.plan_cpu_s:.1f} ms" if row.plan_cpu_s else "-",
+        )
+    return ends
+
+
+def _counts(results: Sequence[EpisodeResult], radius_m: float) -> tuple[int, float, float]:
+    interval = within(results, radius_m)
+    return interval.successes, interval.low, interval.high
+
+
+def _share(counts: tuple[int, float, float], episodes: int) -> str:
+    successes, low, high = counts
+    return f"{successes}/{episodes} [{100 * low:.0f}, {100 * high:.0f}]"

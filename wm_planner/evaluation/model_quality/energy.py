@@ -1,0 +1,177 @@
+"""Energy landscapes: what a model makes of the actions around the one that was recorded.
+
+The cost of one step to the next recorded frame, over a grid of two components of the action; the others stay
+as recorded. A model that knows what actions do has its minimum at the recorded one.
+
+Source: facebookresearch/vjepa2, notebooks/energy_landscape_example.ipynb; differs in that the grid
+spans the card's bounds, where the model was trained.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from wm_planner.costs.base import Context, WeightedCost
+from wm_planner.costs.distance import Metric
+from wm_planner.costs.latent import LatentGoal
+from wm_planner.data.episodes import EpisodeData
+from wm_planner.errors import ConfigError, did_you_mean
+from wm_planner.evaluation.model_quality.pairs import Pair, spread_pairs
+from wm_planner.evaluation.statistics import Rate, rate
+from wm_planner.planners.problem import Problem
+from wm_planner.terminal import table
+from wm_planner.world_models.base import WorldModel
+from wm_planner.world_models.onnx.card_file import ActionSpec, Card
+
+FIGURES_FILE, PLOT_FILE = "energy.json", "energy.png"
+CELLS = 11
+
+Plane = tuple[int, int]
+"""Two components of the action."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landscape:
+    """The cost over one plane of actions.
+
+    Attributes:
+        names, units: of the two components.
+        values: of both along the grid, (2, n), in their units.
+        cost: at every cell, (n, n), the first component down; lower is better.
+        recorded, lowest: cells of the recorded action and of the lowest cost.
+    """
+
+    names: tuple[str, str]
+    units: tuple[str, str]
+    values: NDArray[np.float64]
+    cost: NDArray[np.float64]
+    recorded: tuple[int, int]
+    lowest: tuple[int, int]
+
+    @property
+    def offset(self) -> tuple[int, int]:
+        """From the recorded action to the minimum, in cells."""
+        return self.lowest[0] - self.recorded[0], self.lowest[1] - self.recorded[1]
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the minimum lies within one cell of the recorded action, diagonals included."""
+        return max(abs(step) for step in self.offset) <= 1
+
+
+def planes(action: ActionSpec, named: Sequence[str] = ()) -> list[Plane]:
+    """Which planes to draw: those named, as "dx,dy", or all pairs of the first three components.
+
+    Raises:
+        ConfigError: for a component that does not exist, or no pair at all.
+    """
+    chosen = []
+    for text in named:
+        pair = text.split(",")
+        for name in pair:
+            if name not in action.names:
+                raise ConfigError(f"axes {text}: no component '{name}', {did_you_mean(name, action.names)}")
+        if len(set(pair)) != 2:
+            raise ConfigError(f"axes {text}: wanted two components, e.g. --axes {','.join(action.names[:2])}")
+        chosen.append((action.names.index(pair[0]), action.names.index(pair[1])))
+    found = chosen or list(combinations(range(min(3, len(action.names))), 2))
+    if not found:
+        raise ConfigError(f"actions have one component, {action.names[0]}: a landscape needs two")
+    return found
+
+
+def landscapes(
+    model: WorldModel, pair: Pair, over: Sequence[Plane], cells: int = CELLS, metric: Metric = "l1"
+) -> list[Landscape]:
+    """The landscape of the model's representation over every plane, `cells` x `cells` actions each."""
+    cost = LatentGoal(LatentGoal.Config(array=model.card.representation, metric=metric, mean_weight=0.0))
+    goal = Context(goal_latent=model.encode(pair.after))
+    problem = Problem(model, model.encode(pair.before), (WeightedCost("energy", cost),), goal)
+    return [_landscape(problem, pair.action, plane, cells) for plane in over]
+
+
+def _landscape(problem: Problem, recorded: NDArray[np.float32], plane: Plane, cells: int) -> Landscape:
+    action = problem.model.card.action
+    grids = [_grid(action.low[i], action.high[i], float(recorded[i]), cells) for i in plane]
+    values = np.stack([grid for grid, _ in grids])  # (2, n)
+    actions = np.tile(recorded.astype(np.float64), (cells, cells, 1))  # (n, n, A)
+    actions[..., plane[0]] = values[0][:, None]
+    actions[..., plane[1]] = values[1]
+    cost = problem.evaluate(actions.reshape(cells * cells, 1, -1)).total.reshape(cells, cells)
+    lowest = divmod(int(cost.argmin()), cells)
+    names, units = ((text[plane[0]], text[plane[1]]) for text in (action.names, action.units))
+    return Landscape(names, units, values, cost, (grids[0][1], grids[1][1]), lowest)
+
+
+def _grid(low: float, high: float, recorded: float, cells: int) -> tuple[NDArray[np.float64], int]:
+    """`cells` values that span low to high, shifted by up to half a cell so that `recorded` is one of them;
+    where it lies beyond, it is the last. And its number.
+    """
+    cell = (high - low) / (cells - 1)
+    at = int(np.clip(round((recorded - low) / cell), 0, cells - 1))
+    steps = np.arange(cells, dtype=np.float64) - at
+    return np.float64(recorded) + steps * np.float64(cell), at
+
+
+def near_minima(
+    model: WorldModel, data: EpisodeData, states: int, cells: int = CELLS, named: Sequence[str] = ()
+) -> dict[tuple[str, str], Rate]:
+    """In how many states, spread over the data, the minimum is near the recorded action, by plane."""
+    over = planes(model.card.action, named)
+    drawn = [landscapes(model, pair, over, cells) for pair in spread_pairs(data, model.card, states)]
+    return {
+        each[0].names: rate(sum(landscape.is_near for landscape in each), len(each))
+        for each in zip(*drawn, strict=True)
+    }
+
+
+def warning(card: Card) -> str | None:
+    """What to say of a model whose weights may be random; None where its card names data."""
+    if card.training is not None and card.training.data:
+        return None
+    return f"the card of {card.name} names no data: if its weights are random, this means nothing"
+
+
+def landscape_table(title: str, drawn: Sequence[Landscape]) -> Table:
+    """Where the minima lie, for the terminal."""
+    made = table(title, "plane", "minimum, cells off", "its cost", "recorded action's", "highest")
+    for each in drawn:
+        costs = each.cost.min(), each.cost[each.recorded], each.cost.max()
+        away = ", ".join(f"{step:+d} {name}" for step, name in zip(each.offset, each.names, strict=True))
+        made.add_row(" x ".join(each.names), away, *(f"{cost:.4g}" for cost in costs))
+    return made
+
+
+def write_figures(folder: Path, model: str, source: str, drawn: Sequence[Landscape]) -> Path:
+    """Write the numbers as `energy.json`."""
+    plain = [msgspec.to_builtins(each, enc_hook=np.ndarray.tolist) for each in drawn]
+    found = [{**values, "offset": each.offset} for values, each in zip(plain, drawn, strict=True)]
+    document = {"model": model, "pair": source, "landscapes": found}
+    path = folder / FIGURES_FILE
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=0))
+    return path
+
+
+def plot(folder: Path, title: str, drawn: Sequence[Landscape]) -> Path:
+    """Draw the landscapes side by side into `energy.png`: a cross where recorded, a ring where lowest."""
+    from matplotlib.figure import Figure  # a second to import, needed here alone
+
+    figure = Figure(figsize=(4.2 * len(drawn), 4), layout="constrained")
+    figure.suptitle(title, fontsize=9)
+    for axes, each in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
+        mesh = axes.pcolormesh(each.values[1], each.values[0], each.cost, shading="nearest", cmap="viridis")
+        figure.colorbar(mesh, ax=axes, shrink=0.8)
+        for (row, column), mark, colour in ((each.recorded, "+", "white"), (each.lowest, "o", "red")):
+            place = each.values[1, column], each.values[0, row]
+            axes.plot(*place, mark, color=colour, markersize=14, fillstyle="none", markeredgewidth=2)
+        labels = [f"{name} [{unit}]" for name, unit in zip(each.names, each.units, strict=True)]
+        axes.set(xlabel=labels[1], ylabel=labels[0])
+    path = folder / PLOT_FILE
+    figure.savefig(path, dpi=120)
+    return path

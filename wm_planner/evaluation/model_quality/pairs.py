@@ -1,0 +1,130 @@
+"""Pairs of recorded frames, and the action that led from one to the other: from data sets, or arrays alone.
+
+A file of arrays (.npz) holds `observations` (E, T, H, W, 3) uint8 RGB of one camera and `states` (E, T, 7),
+poses as in `control/pose.py`; the action is what moves one pose to the next. So facebookresearch/vjepa2 keeps
+its example trajectories.
+"""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.control.pose import difference
+from wm_planner.data.episodes import EpisodeData
+from wm_planner.errors import DatasetError
+from wm_planner.world_models.base import Observation
+from wm_planner.world_models.onnx.card_file import Card
+
+POSE_SIZE = 7
+
+
+class Pair(NamedTuple):
+    """Two frames, one step apart.
+
+    Attributes:
+        source: where they were recorded, for titles.
+        after: pictures alone, as a goal is given.
+        action: executed between them, (A,), in the card's units.
+    """
+
+    source: str
+    before: Observation
+    after: Observation
+    action: NDArray[np.float32]
+
+
+def recorded_pair(path: Path, card: Card, episode: int = 0, step: int = 0) -> Pair:
+    """Frames `step` and `step` + 1 of an episode, in the folder of a data set or a file of arrays.
+
+    Raises:
+        DatasetError: if there is no such frame, or the record lacks what the card asks for.
+    """
+    if path.suffix == ".npz":
+        return _pair_of_arrays(path, card, episode, step)
+    data = EpisodeData.open(path)
+    _check_index(path, "episode", episode, data.meta.episodes)
+    _check_index(path, "step", step, data.meta.steps)
+    return _pair_of_data(data, card, episode * (data.meta.steps + 1) + step)
+
+
+def spread_pairs(data: EpisodeData, card: Card, count: int) -> Iterator[Pair]:
+    """`count` pairs, evenly spread over all of a data set, fewer where it has no more.
+
+    Raises:
+        DatasetError: if the data lack what the card asks for.
+    """
+    starts = data.clip_starts(2)
+    for i in np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int):
+        yield _pair_of_data(data, card, int(starts[i]))
+
+
+def observation_at(data: EpisodeData, card: Card, row: int) -> Observation:
+    """The cameras and states that the card lists, of one frame.
+
+    Raises:
+        DatasetError: if the data lack one.
+    """
+    known = data.meta.cameras
+    missing = [camera for camera in card.observation.cameras if camera not in known]
+    if missing:
+        raise DatasetError(
+            f"{data.path} has no camera '{missing[0]}' (known: {', '.join(known)}), which {card.name} sees"
+        )
+    return Observation(
+        images={camera: data.images[row, known.index(camera)] for camera in card.observation.cameras},
+        state={spec.name: data.quantity(spec.name)[row] for spec in card.observation.state},
+    )
+
+
+def _pair_of_data(data: EpisodeData, card: Card, row: int) -> Pair:
+    meta = data.meta
+    if meta.action_names != card.action.names:
+        raise DatasetError(
+            f"{data.path} has actions {', '.join(meta.action_names)}, {card.name} takes "
+            f"{', '.join(card.action.names)}: is it another robot's data?"
+        )
+    source = f"{data.path}, episode {data.episode[row]}, step {row % (meta.steps + 1)}"
+    after = Observation(observation_at(data, card, row + 1).images)
+    return Pair(source, observation_at(data, card, row), after, data.action[row])
+
+
+def _pair_of_arrays(path: Path, card: Card, episode: int, step: int) -> Pair:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            images, states = file["observations"], file["states"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DatasetError(
+            f"{path}: cannot be read ({error}); wanted a data set folder, or an .npz with the arrays "
+            "`observations` (E, T, H, W, 3) and `states` (E, T, 7)"
+        ) from None
+    if images.ndim != 5 or states.shape != (*images.shape[:2], POSE_SIZE):
+        raise DatasetError(
+            f"{path}: observations have shape {images.shape}, states {states.shape}, "
+            "wanted (E, T, H, W, 3) and (E, T, 7)"
+        )
+    seen = card.observation
+    sizes = [quantity.size for quantity in seen.state]
+    if len(seen.cameras) != 1 or sizes != [POSE_SIZE] or len(card.action.names) != POSE_SIZE:
+        raise DatasetError(
+            f"{path} has one camera, poses and actions of 7 numbers; {card.name} wants "
+            f"{len(seen.cameras)} cameras, states of {sizes} and actions of {len(card.action.names)}"
+        )
+    _check_index(path, "episode", episode, len(images))
+    _check_index(path, "step", step, images.shape[1] - 1)
+    before, after = (Observation({seen.cameras[0]: images[episode, step + i]}) for i in (0, 1))
+    poses = states[episode, step : step + 2].astype(np.float64)
+    return Pair(
+        source=f"{path}, episode {episode}, step {step}",
+        before=Observation(before.images, {seen.state[0].name: states[episode, step]}),
+        after=after,
+        action=difference(poses[0], poses[1]).astype(np.float32),
+    )
+
+
+def _check_index(path: Path, what: str, index: int, count: int) -> None:
+    if not 0 <= index < count:
+        raise DatasetError(f"{path}: {what} is {index}, wanted 0 to {count - 1}")

@@ -1,0 +1,115 @@
+"""A run as it happens: listens on the bus, counts, and shows progress."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from wm_planner.evaluation.runs.length_unit import unit_of
+from wm_planner.evaluation.runs.run_statistics import TOPICS, RunStatistics
+from wm_planner.launching.supervisor import Event
+from wm_planner.messaging.bus import Bus
+from wm_planner.messaging.domain import Domain
+from wm_planner.node.node import DIAGNOSTICS
+
+SILENT_S = 3.0
+"""Nodes report every second; one that has not for this long is stopped or stuck."""
+
+NEWS = ("died", "respawned", "killed")
+"""Kinds of events that a person should hear of."""
+
+
+class Live:
+    """Follows one run; used as a context manager around `Supervisor.run`.
+
+    Args:
+        domain: name of the run's domain.
+        episodes: how many are expected, None if unknown.
+        lossless: whether the run is in lockstep.
+
+    Attributes:
+        statistics: of what has come so far.
+    """
+
+    def __init__(self, domain: str, episodes: int | None, console: Console, *, lossless: bool) -> None:
+        self.statistics = RunStatistics()
+        self._domain, self._lossless, self._console = domain, lossless, console
+        self._bus: Bus | None = None
+        self._shown = 0
+        self._heard_s: dict[str, float] = {}  # node to when it last reported
+        self._silent: set[str] = set()
+        self._progress = Progress(
+            TextColumn("episodes"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("starting", total=episodes)
+
+    def __enter__(self) -> "Live":
+        self._progress.start()
+        return self
+
+    def step(self) -> None:
+        """Take in what has come; called by the supervisor again and again."""
+        if self._bus is None:
+            self._bus = Bus(Domain.named(self._domain), "progress", lossless=self._lossless)
+            for topic in (*TOPICS, DIAGNOSTICS):
+                self._bus.subscribe(topic)
+            self._bus.announce("active")
+        self._bus.wait(0.0)
+        self._take()
+        self._listen(time.monotonic())
+
+    def event(self, event: Event) -> None:
+        """Show that a node died or came back."""
+        if event.kind in NEWS:
+            self._console.print(f"{event.time_s:6.1f} s  {event.node} {event.kind}  {event.detail}")
+
+    def _take(self) -> None:
+        while self._bus and (delivery := self._bus.receive()) is not None:
+            message = delivery.message()
+            self.statistics.add(delivery.topic, message)
+            if delivery.topic == DIAGNOSTICS:
+                self._heard_s |= {status.name: time.monotonic() for status in message.status}
+        ended = self.statistics.ended
+        for episode in ended[self._shown :]:
+            verdict = "reached" if episode.success else episode.reason or "missed"
+            unit = unit_of(self.statistics.is_drive)
+            way = f"{unit.words(episode.distances_m[0], 5)} to {unit.words(episode.end_m, 4)}  "
+            self._console.print(
+                f"episode {episode.episode:3d}  {way if episode.has_distance else ''}{verdict}"
+            )
+        self._shown = len(ended)
+        self._progress.update(self._task, completed=len(ended), description=self._headline())
+
+    def _listen(self, now_s: float) -> None:
+        """Say of nodes that they have fallen silent, and that they are back."""
+        silent = {node for node, heard_s in self._heard_s.items() if now_s - heard_s > SILENT_S}
+        for node in sorted(silent - self._silent):
+            self._console.print(f"{node} has been silent for {SILENT_S:g} s")
+        for node in sorted(self._silent - silent):
+            self._console.print(f"{node} is back")
+        self._silent = silent
+
+    def _headline(self) -> str:
+        statistics = self.statistics
+        if not statistics.plan_s:
+            return "starting"
+        return (
+            f"success {statistics.successes}/{len(statistics.ended)}  "
+            f"plan {1000 * statistics.plan_s[-1]:.1f} ms  "
+            f"input age {1000 * statistics.input_age_s[-1]:.1f} ms"
+        )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._take()
+        if self._bus is not None:
+            self._bus.close()
+        self._progress.stop()

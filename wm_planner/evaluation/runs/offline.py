@@ -1,0 +1,85 @@
+"""A recorded run, evaluated again: the live figures, and how well the model foresaw what then happened."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.clock import nanoseconds
+from wm_planner.costs.base import Latent
+from wm_planner.evaluation.runs.run_statistics import TOPICS, RunFigures, RunStatistics
+from wm_planner.messaging.messages import named_arrays_of, stamp_ns
+from wm_planner.recording.player import Player
+from wm_planner.world_models.base import WorldModel
+
+HORIZONS = (1, 2, 5, 10)
+
+
+def replayed_figures(recording: Path) -> RunFigures:
+    """The figures of a recorded run.
+
+    Raises:
+        RecordingError: if the recording cannot be read.
+    """
+    statistics = RunStatistics()
+    player = Player(recording)
+    for recorded in player.messages([topic for topic in TOPICS if topic in player.topics]):
+        statistics.add(recorded.topic, recorded.message)
+    return statistics.figures()
+
+
+def foresight(
+    recording: Path, model: WorldModel, horizons: Sequence[int] = HORIZONS
+) -> dict[int, tuple[float, int]]:
+    """How far the actions that were executed lead astray in imagination, by steps ahead.
+
+    Returns:
+        Steps to (E|imagined - seen|^2 / E|seen - start|^2, number of pairs); 1 is copy-last. Horizons that
+        no episode is long enough for are left out.
+    """
+    array = next(spec.name for spec in model.card.latents if spec.unit is None)
+    error = dict.fromkeys(horizons, 0.0)
+    change = dict.fromkeys(horizons, 0.0)
+    count = dict.fromkeys(horizons, 0)
+    for latents, actions in _episodes(recording, nanoseconds(model.card.control_dt_s)):
+        for start in range(len(latents) - 1):
+            now: Latent = latents[start]
+            for h in range(1, min(max(horizons), len(latents) - 1 - start) + 1):
+                now, _ = model.step(now, actions[start + h - 1][None])
+                if h in error:
+                    seen = latents[start + h][array]
+                    error[h] += float(np.sum((now[array] - seen) ** 2))
+                    change[h] += float(np.sum((latents[start][array] - seen) ** 2))
+                    count[h] += 1
+    return {h: (error[h] / change[h], count[h]) for h in horizons if count[h] and change[h]}
+
+
+def _episodes(
+    recording: Path, dt_ns: int
+) -> list[tuple[list[dict[str, NDArray[np.float32]]], list[NDArray[np.float32]]]]:
+    """Unbroken stretches of latents (T) and the actions executed between them (T - 1)."""
+    player = Player(recording)
+    latents: dict[int, dict[str, NDArray[np.float32]]] = {}
+    goals: dict[int, int] = {}
+    actions: dict[int, NDArray[np.float32]] = {}
+    for recorded in player.messages([t for t in ("/latent", "/plan") if t in player.topics]):
+        message = recorded.message
+        if recorded.topic == "/latent":
+            stamp = stamp_ns(message)
+            latents[stamp], goals[stamp] = named_arrays_of(message.arrays), message.goal_id
+        elif not message.fallback:
+            rows = message.actions.reshape(message.horizon, -1)
+            for step in range(message.execute_steps):
+                actions[stamp_ns(message) + step * nanoseconds(message.dt_s)] = rows[step]
+    stretches: list[tuple[list[dict[str, NDArray[np.float32]]], list[NDArray[np.float32]]]] = []
+    before: int | None = None
+    for stamp in sorted(latents):
+        follows = before is not None and stamp - before == dt_ns and goals[stamp] == goals[before]
+        if follows and before in actions:
+            stretches[-1][0].append(latents[stamp])
+            stretches[-1][1].append(actions[before])
+        else:
+            stretches.append(([latents[stamp]], []))
+        before = stamp
+    return stretches

@@ -1,0 +1,82 @@
+"""What a person sees of a run: a table, a plot of distance against step, the figures as JSON."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Group
+
+from wm_planner.evaluation.runs.run_statistics import RunFigures, Spread
+from wm_planner.evaluation.statistics import rate
+from wm_planner.terminal import table
+
+SUMMARY_FILE = "summary.json"
+PLOT_FILE = "distance.png"
+
+
+def write_summary(folder: Path, figures: RunFigures, run: Mapping[str, Any]) -> None:
+    """Write the figures of a run and what was run as `summary.json`, whole or not at all."""
+    temporary = folder / (SUMMARY_FILE + ".part")
+    document = {"run": dict(run), **msgspec.to_builtins(figures)}
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    temporary.replace(folder / SUMMARY_FILE)
+
+
+def tables(figures: RunFigures) -> Group:
+    """The success table, where an episode has ended, and the timing table, for the terminal."""
+    success = table("success at the end of the episode", "", "episodes", "share", "95 % interval")
+    shares = {
+        f"within {100 * row.radius_m:g} cm": rate(row.successes, row.episodes) for row in figures.success
+    }
+    own = rate(sum(episode.success for episode in figures.episodes), len(figures.episodes))
+    if own != next(iter(shares.values()), None):
+        shares["goal reached"] = own
+    for name, row in shares.items():
+        cells = (f"{row.successes} of {row.trials}", f"{row.share:.1%}", f"{row.low:.1%} to {row.high:.1%}")
+        success.add_row(name, *cells)
+    spreads = table(
+        f"{figures.plans} plans for {figures.steps} steps, {figures.deadline_misses} deadline misses, "
+        f"{figures.fallbacks} fallbacks",
+        *("", "median", "p99", "max"),
+    )
+    distance = (f"end distance, {figures.unit.name}", figures.end_distance_m, figures.unit.per_m)
+    for name, spread, factor in (
+        *([distance] if figures.has_distance or not figures.is_drive else []),
+        ("plan time, ms", figures.plan_s, 1000.0),
+        ("input age, ms", figures.input_age_s, 1000.0),
+        ("plan cost", figures.plan_cost, 1.0),
+        ("surprise", figures.surprise, 1.0),
+    ):
+        spreads.add_row(name, *_cells(spread, factor))
+    return Group(success if figures.episodes else "no episode has ended", spreads)
+
+
+def plot(folder: Path, figures: RunFigures, title: str) -> Path:
+    """Draw distance against step, a line an episode, red where it failed, into `distance.png`.
+
+    Episodes whose goal is no place have no line.
+    """
+    from matplotlib.figure import Figure  # a second to import, needed here alone
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    unit, per_m = figures.unit
+    for episode in filter(lambda each: each.has_distance, figures.episodes):
+        colour = "tab:blue" if episode.success else "tab:red"
+        axes.plot([per_m * d for d in episode.distances_m], color=colour, alpha=0.6, linewidth=1)
+    for row, style in zip(figures.success, (":", "--"), strict=False):  # no rows of a drive
+        label = f"{100 * row.radius_m:g} cm: {row.successes} of {row.episodes} at the end"
+        axes.axhline(per_m * row.radius_m, color="gray", linestyle=style, linewidth=1, label=label)
+    if figures.success:
+        axes.legend(loc="upper right")
+    axes.set(xlabel="step", ylabel=f"distance to the goal [{unit}]", title=title, ylim=(0, None))
+    path = folder / PLOT_FILE
+    figure.savefig(path, dpi=120)
+    return path
+
+
+def _cells(spread: Spread, factor: float) -> list[str]:
+    return [
+        "-" if value is None else f"{value * factor:.3g}" for value in (spread.median, spread.p99, spread.max)
+    ]

@@ -1,0 +1,179 @@
+"""The figures of a run, gathered from its messages: the same code live from the bus and from a recording."""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from wm_planner.evaluation.runs.length_unit import Unit, unit_of
+from wm_planner.evaluation.statistics import rate
+from wm_planner.messaging.messages import Message
+
+MAP = "/map"
+"""Who publishes one hosts a drive."""
+
+TOPICS = ("/episode", "/plan_info", "/latent", MAP)
+RADII_M = (0.05, 0.025)
+
+
+class EpisodeFigures(msgspec.Struct):
+    """One episode.
+
+    Attributes:
+        distances_m: to the goal before the first step and after each.
+        reason: why it ended early, empty if it did not.
+    """
+
+    episode: int
+    seed: int
+    distances_m: list[float]
+    ended: bool = False
+    success: bool = False
+    reason: str = ""
+
+    @property
+    def end_m(self) -> float:
+        """Distance at the end, in m."""
+        return self.distances_m[-1]
+
+    @property
+    def has_distance(self) -> bool:
+        """Whether the goal was ever away: "keep this lane until step 30" is not."""
+        return any(self.distances_m)
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """A quantity over a run: how many, median, 99th percentile and greatest; NaN is left out."""
+
+    count: int
+    median: float | None
+    p99: float | None
+    max: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        finite = [value for value in values if math.isfinite(value)]
+        if not finite:
+            return cls(0, None, None, None)
+        median, p99 = np.percentile(finite, [50, 99])
+        return cls(len(finite), float(median), float(p99), max(finite))
+
+
+class Success(msgspec.Struct, frozen=True):
+    """How many episodes ended within a radius, with the 95 % Wilson interval."""
+
+    radius_m: float
+    successes: int
+    episodes: int
+    low: float
+    high: float
+
+
+class RunFigures(msgspec.Struct, frozen=True):
+    """A whole run; times in seconds.
+
+    Attributes:
+        success: within the radii of an arm's goals; none for drives, whose goals are regions.
+        steps: control steps of the episodes that have ended: as many plans were due.
+    """
+
+    success: list[Success]
+    end_distance_m: Spread
+    plan_s: Spread
+    input_age_s: Spread
+    plan_cost: Spread
+    surprise: Spread
+    steps: int
+    plans: int
+    deadline_misses: int
+    fallbacks: int
+    episodes: list[EpisodeFigures]
+    is_drive: bool = False
+
+    @property
+    def unit(self) -> Unit:
+        """Of its distances, for a person."""
+        return unit_of(self.is_drive)
+
+    @property
+    def has_distance(self) -> bool:
+        """Whether any goal was ever away."""
+        return any(episode.has_distance for episode in self.episodes)
+
+
+class RunStatistics:
+    """Takes messages one by one, in the order of their topics.
+
+    Attributes:
+        is_drive: whether cars are driven, and not an arm.
+    """
+
+    def __init__(self) -> None:
+        self.is_drive = False
+        self.episodes: dict[int, EpisodeFigures] = {}
+        self.plan_s: list[float] = []
+        self.input_age_s: list[float] = []
+        self._plan_cost: list[float] = []
+        self._surprise: list[float] = []
+        self._deadline_misses = 0
+        self._fallbacks = 0
+
+    def add(self, topic: str, message: Message) -> None:
+        """Take in a message of one of `TOPICS`."""
+        if topic == "/episode":
+            self._add_episode(message)
+        elif topic == "/plan_info":
+            self.plan_s.append(message.elapsed_s)
+            self.input_age_s.append(message.input_age_s)
+            self._plan_cost.append(message.cost)
+            self._deadline_misses += message.deadline_hit
+            self._fallbacks += message.fallback
+        elif topic == MAP:
+            self.is_drive = True
+        elif topic == "/latent":
+            self._surprise.append(message.surprise)
+
+    @property
+    def ended(self) -> list[EpisodeFigures]:
+        """The episodes that have ended."""
+        return [episode for episode in self.episodes.values() if episode.ended]
+
+    @property
+    def successes(self) -> int:
+        """How many of them were a success by the scene's own measure."""
+        return sum(episode.success for episode in self.ended)
+
+    def figures(self) -> RunFigures:
+        """All figures so far."""
+        ended = self.ended
+        return RunFigures(
+            success=[self._success(radius) for radius in RADII_M] if not self.is_drive else [],
+            end_distance_m=Spread.of([episode.end_m for episode in ended if episode.has_distance]),
+            plan_s=Spread.of(self.plan_s),
+            input_age_s=Spread.of(self.input_age_s),
+            plan_cost=Spread.of(self._plan_cost),
+            surprise=Spread.of(self._surprise),
+            steps=sum(len(episode.distances_m) - 1 for episode in ended),
+            plans=len(self.plan_s),
+            deadline_misses=self._deadline_misses,
+            fallbacks=self._fallbacks,
+            episodes=ended,
+            is_drive=self.is_drive,
+        )
+
+    def _success(self, radius_m: float) -> Success:
+        ended = self.ended
+        near = sum(episode.end_m <= radius_m and not episode.reason for episode in ended)
+        interval = rate(near, len(ended))
+        return Success(radius_m, near, len(ended), interval.low, interval.high)
+
+    def _add_episode(self, message: Message) -> None:
+        if message.phase == "finished":
+            return
+        episode = self.episodes.setdefault(message.id, EpisodeFigures(message.id, message.seed, []))
+        if message.phase == "running" and message.step == len(episode.distances_m):
+            episode.distances_m.append(message.distance)
+        elif message.phase == "ended":
+            episode.distances_m.append(message.distance)
+            episode.ended, episode.success, episode.reason = True, message.success, message.reason

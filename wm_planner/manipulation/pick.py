@@ -1,0 +1,73 @@
+"""Picking: an arm with a gripper takes a block from the table and lifts it to a goal."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.control.gripper import GripperDelta
+from wm_planner.manipulation.arm_scene import ArmScene, lying
+from wm_planner.simulation.scene import Placement, Task
+from wm_planner.world_models.onnx.card_file import ActionSpec
+from wm_planner.world_models.physics.plant import Model
+
+
+@dataclass(frozen=True)
+class Pick(ArmScene):
+    """The block lies in `block_low` to `block_high` (x, y in m); the hand starts open in the box above it.
+
+    Attributes:
+        fingers: joints of the gripper's fingers that have an actuator.
+        followers: joints of fingers that move with those.
+        opened: where a finger is when open, m.
+        block: the block's free joint.
+        half: of its edge, m.
+        lift: the goal is this much above where the block lies, m.
+    """
+
+    fingers: tuple[str, ...] = ("hand_left_finger", "hand_right_finger")
+    followers: tuple[str, ...] = ()
+    opened: float = 0.04
+    point: str = "block"
+    block: str = "block"
+    block_low: tuple[float, float] = (0.46, -0.12)
+    block_high: tuple[float, float] = (0.60, 0.12)
+    half: float = 0.02
+    lift: float = 0.15
+    success_radius: float = 0.03
+    control_dt_s: float = 0.1
+    max_delta: float = 0.02
+
+    @property
+    def action(self) -> ActionSpec:
+        way = super().action
+        return ActionSpec(
+            names=(*way.names, "opening"), units=(*way.units, "1"), low=(*way.low, 0.0), high=(*way.high, 1.0)
+        )
+
+    def control(self, model: Model) -> GripperDelta:
+        return GripperDelta.of(model, self.arm(model), self.fingers)
+
+    def arm(self, model: Model) -> EndEffectorDelta:
+        """What moves the tool point."""
+        return EndEffectorDelta.of(model, self.tool)
+
+    def sample(self, rng: np.random.Generator) -> Task:
+        block = self._drawn(rng)
+        goal = block + np.array([0.0, 0.0, self.lift])
+        held = Placement(goal, self._joints(self.half, goal))
+        return Task(self._above(block, rng), held, goal)
+
+    def explore(self, rng: np.random.Generator) -> Placement:
+        return self._above(self._drawn(rng), rng)
+
+    def _drawn(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        return np.array([*rng.uniform(self.block_low, self.block_high), self.half])
+
+    def _above(self, block: NDArray[np.float64], rng: np.random.Generator) -> Placement:
+        return Placement(self.position(rng), self._joints(self.opened, block))
+
+    def _joints(self, finger: float, block: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        fingers = {name: np.array([finger]) for name in (*self.fingers, *self.followers)}
+        return fingers | {self.block: lying(block)}

@@ -1,0 +1,31 @@
+"""Reaching: bring the tool point of an arm to where a goal picture shows it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.manipulation.arm_scene import ArmScene
+from wm_planner.simulation.scene import Placement, Task
+
+
+@dataclass(frozen=True)
+class Reach(ArmScene):
+    """A scene whose starts and goals are tool positions.
+
+    Attributes:
+        min_distance: least distance of start and goal, m.
+    """
+
+    min_distance: float = 0.15
+
+    def sample(self, rng: np.random.Generator) -> Task:
+        start, goal = self.ends(rng)
+        return Task(Placement(start), Placement(goal), goal)
+
+    def ends(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Tool positions (3,) at start and goal, at least `min_distance` apart."""
+        while True:
+            start, goal = self.position(rng), self.position(rng)
+            if np.linalg.norm(goal - start) >= self.min_distance:
+                return start, goal

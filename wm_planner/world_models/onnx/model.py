@@ -1,0 +1,253 @@
+"""A world model in ONNX Runtime: the graphs of a bundle, held to the contract of its card."""
+
+import contextlib
+import ctypes
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+
+from wm_planner import share
+from wm_planner.costs.base import Array, Latent, Rollout
+from wm_planner.errors import BundleError, ConfigError
+from wm_planner.world_models.base import Observation
+from wm_planner.world_models.onnx import signature
+from wm_planner.world_models.onnx.card_file import CARD_FILE, Card, read_card
+from wm_planner.world_models.onnx.inputs import (
+    Arrays,
+    checked_actions,
+    latent_feed,
+    observation_feed,
+    repeated,
+    start,
+)
+from wm_planner.world_models.onnx.rollout_graph import (
+    ACTIONS,
+    LATENT,
+    NEXT,
+    OUTPUT,
+    rollout_graph,
+)
+from wm_planner.world_models.onnx.signature import Port
+
+Device = Literal["auto", "cpu", "cuda"]
+
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(uint8)": "uint8",
+    "tensor(int64)": "int64",
+    "tensor(double)": "float64",
+}
+_ERRORS_ONLY = 3
+_CUDA = "CUDAExecutionProvider"
+
+
+LARGEST_ROLLOUT = 200_000_000
+"""Bytes of a step.onnx; a larger one would be in memory twice, for a gain that is nothing to it."""
+
+
+class OnnxWorldModel:
+    """The contract of a world model on a bundle's `encode.onnx` and `step.onnx`, without noise inputs.
+
+    Args:
+        card: of the bundle.
+        encode, step: its graphs.
+        rollout: the graph of `rollout_graph`; without it rollouts go step by step.
+    """
+
+    def __init__(self, card: Card, encode: "Graph", step: "Graph", rollout: "Graph | None" = None) -> None:
+        self._card = card
+        self._encode = encode
+        self._step = step
+        self._whole = rollout
+
+    @classmethod
+    def load(cls, folder: str | Path, device: Device = "auto", threads: int = 1) -> "OnnxWorldModel":
+        """Load a bundle and check its graphs against its card.
+
+        Args:
+            folder: of the bundle, as given or on a shelf ("models/panda_reach").
+            device: `auto` is the GPU where there is one that can be used, else the CPU.
+            threads: of one call; several calls side by side are quicker than several threads in one.
+
+        Raises:
+            BundleError: saying which line of the card disagrees with what.
+            ConfigError: if `device` is cuda and there is none.
+        """
+        folder = share.find(folder)
+        card = read_card(folder)
+        path = folder / CARD_FILE
+        for name in ("encode", "step"):
+            if name not in card.graphs:
+                raise BundleError(f"{path}: graphs.{name} is missing; export the bundle again")
+        if card.noise:
+            raise BundleError(
+                f"{path}: noise: a bundle with noise inputs cannot be run yet, only `noise: []`"
+            )
+        chosen = providers(device)
+        encode, step = (Graph(folder / f"{name}.onnx", chosen, threads) for name in ("encode", "step"))
+        signature.check(f"{path}: encode.onnx", "input", signature.encode_inputs(card), encode.inputs)
+        signature.check(f"{path}: encode.onnx", "output", signature.encode_outputs(card), encode.outputs)
+        signature.check(f"{path}: step.onnx", "input", signature.step_inputs(card), step.inputs)
+        signature.check(f"{path}: step.onnx", "output", signature.step_outputs(card), step.outputs)
+        file = folder / "step.onnx"
+        if file.stat().st_size > LARGEST_ROLLOUT or card.graphs["step"].data_sha256 is not None:
+            return cls(card, encode, step)
+        made = rollout_graph(onnx.load(file), card).SerializeToString()
+        return cls(card, encode, step, Graph(file, chosen, threads, made))
+
+    @property
+    def card(self) -> Card:
+        return self._card
+
+    def encode(
+        self,
+        observation: Observation,
+        last_action: Array | None = None,
+        memory: Latent | None = None,
+        noise: Mapping[str, Array] | None = None,
+    ) -> Latent:
+        """The latent of one observation, arrays (1, ...); a bundle sees one moment and needs no memory.
+
+        Raises:
+            ShapeError: for a camera or state that is missing or of another shape than the card says.
+        """
+        return self._encode.run(observation_feed(self._card, observation))
+
+    def step(
+        self, latent: Latent, action: Array, noise: Mapping[str, Array] | None = None
+    ) -> tuple[Latent, Mapping[str, Array]]:
+        """The latents (N, ...), save the shared ones, and outputs (N,) after `action` (N, A).
+
+        Raises:
+            ShapeError: for arrays of another shape than the card says.
+        """
+        return self._advance(latent_feed(self._card, latent), checked_actions(self._card, action, "N"))
+
+    def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
+        """Imagine `actions` (N, H, A) from one `latent` (1, ...), or from N of them.
+
+        Raises:
+            ShapeError: for arrays of another shape than the card says.
+        """
+        actions = checked_actions(self._card, actions, "NH")
+        if self._whole is None:
+            return self.step_by_step(latent, actions)
+        given = self._whole.run({**start(self._card, latent, len(actions)), ACTIONS: actions})
+        return self._rollout(_named(given, LATENT), _named(given, OUTPUT))
+
+    def step_by_step(self, latent: Latent, actions: Array) -> Rollout:
+        """What `rollout` gives, by a call of `step.onnx` a step."""
+        actions = checked_actions(self._card, actions, "NH")
+        now = repeated(self._card, latent, len(actions))
+        kept = [spec for spec in self._card.latents if spec.role == "candidate"]
+        latents: list[Arrays] = []
+        outputs: list[Arrays] = []
+        for step in range(actions.shape[1]):
+            after, given = self._advance(now, actions[:, step])
+            now.update(after)
+            latents.append({spec.name: after[spec.name] for spec in kept})
+            outputs.append(given)
+        return self._rollout(
+            {spec.name: _along_horizon(latents, spec.name) for spec in kept},
+            {name: _along_horizon(outputs, name) for name in outputs[0]},
+        )
+
+    def _rollout(self, latents: Mapping[str, Array], outputs: Mapping[str, Array]) -> Rollout:
+        kept = [spec for spec in self._card.latents if spec.role == "candidate"]
+        return Rollout(
+            {spec.name: latents[spec.name] for spec in kept},
+            {spec.name: latents[spec.name] for spec in kept if spec.unit is not None},
+            outputs,
+        )
+
+    def _advance(self, latent: Arrays, action: NDArray[np.float32]) -> tuple[Arrays, Arrays]:
+        given = self._step.run({**latent, "action": np.ascontiguousarray(action)})
+        return _named(given, NEXT), _named(given, OUTPUT)
+
+
+class Graph:
+    """One ONNX graph, ready to run: named arrays in, named arrays out.
+
+    Args:
+        path: of the file.
+        providers: to run it, the first that can.
+        threads: of one run.
+        made: the graph itself, where one was made of what the file holds.
+
+    Raises:
+        BundleError: if ONNX Runtime cannot load it.
+    """
+
+    def __init__(self, path: Path, providers: list[str], threads: int, made: bytes | None = None) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _ERRORS_ONLY
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(made or path, options, providers=providers)
+        except Exception as error:  # its exceptions have no class of their own in common
+            raise BundleError(
+                f"{path}: ONNX Runtime cannot load it ({error}); export the bundle again"
+            ) from None
+        self.inputs = [_port(argument) for argument in self._session.get_inputs()]
+        self.outputs = [_port(argument) for argument in self._session.get_outputs()]
+
+    def run(self, feed: Arrays) -> Arrays:
+        """The outputs by name."""
+        given = self._session.run(None, feed)
+        return {port.name: array for port, array in zip(self.outputs, given, strict=True)}
+
+
+def providers(device: Device) -> list[str]:
+    """The execution providers to ask for; CUDA only once it is known to load, since asking in vain is noisy.
+
+    Raises:
+        ConfigError: if `device` is cuda and there is none.
+    """
+    if device != "cpu":
+        missing = why_no_cuda()
+        if missing is None:
+            return [_CUDA, "CPUExecutionProvider"]
+        if device == "cuda":
+            raise ConfigError(f"device is cuda, but {missing}; use `device: auto` or `device: cpu`")
+    return ["CPUExecutionProvider"]
+
+
+def why_no_cuda() -> str | None:
+    """What keeps ONNX Runtime from using an NVIDIA GPU here; None if nothing does."""
+    if _CUDA not in onnxruntime.get_available_providers():
+        return "this ONNX Runtime was built without it (pip install onnxruntime-gpu)"
+    if not [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("dxg")]:
+        return "this machine has no NVIDIA device (/dev/nvidia0)"
+    libraries = Path(onnxruntime.__file__).parent / "capi"
+    with contextlib.redirect_stdout(io.StringIO()):
+        onnxruntime.preload_dlls()  # from pip's nvidia packages, where they are
+    try:
+        ctypes.CDLL("libcuda.so.1")
+        for name in ("shared", "cuda"):
+            ctypes.CDLL(str(libraries / f"libonnxruntime_providers_{name}.so"), mode=ctypes.RTLD_GLOBAL)
+    except OSError as error:
+        return f"a library of it cannot be loaded ({error})"
+    return None
+
+
+def _port(argument: Any) -> Port:
+    shape = tuple(size if isinstance(size, int) else None for size in argument.shape)
+    return Port(argument.name, _DTYPES.get(argument.type, argument.type), shape, "")
+
+
+def _named(arrays: Arrays, prefix: str) -> Arrays:
+    """The arrays whose name begins with `prefix`, by what follows it."""
+    return {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+
+
+def _along_horizon(steps: list[Arrays], name: str) -> NDArray[Any]:
+    """The array `name` (N, ...) of H steps as one of (N, H, ...)."""
+    return np.stack([step[name] for step in steps], axis=1)

@@ -1,0 +1,83 @@
+"""A whole rollout as one graph: a scan along the horizon whose body is `step.onnx`."""
+
+import itertools
+
+import numpy as np
+from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, compose, helper, numpy_helper
+
+from wm_planner.world_models.onnx.card_file import Card
+
+ACTIONS = "actions"
+LATENT, OUTPUT, NEXT = "latent.", "output.", "next."
+"""What names of outputs begin with: a rollout's latents, outputs of both graphs, a step's latents."""
+
+_COUNT = "count"
+"""Inside of the graph: the number of candidates, (1,)."""
+
+
+def rollout_graph(step: ModelProto, card: Card) -> ModelProto:
+    """The graph that imagines all steps of a plan in one call.
+
+    Inputs are the latent's arrays, (1, ...) or (N, ...), and `actions` (N, H, A); outputs are
+    `latent.<name>` (N, H, ...) of the arrays whose role is `candidate`, and `output.<name>` (N, H, ...).
+    """
+    moving = [spec.name for spec in card.latents if spec.role != "shared"]
+    kept = {NEXT + spec.name: LATENT + spec.name for spec in card.latents if spec.role == "candidate"}
+    kept |= {port.name: port.name for port in step.graph.output if port.name.startswith(OUTPUT)}
+    count = helper.make_node("Shape", [ACTIONS], [_COUNT], start=0, end=1)
+    repeats = [_repeated(spec.name, len(spec.shape)) for spec in card.latents if spec.name in moving]
+    scan = helper.make_node(
+        "Scan",
+        [*(f"start.{name}" for name in moving), ACTIONS],
+        [*(f"last.{name}" for name in moving), *kept.values()],
+        body=_body(step.graph, moving, list(kept)),
+        num_scan_inputs=1,
+        scan_input_axes=[1],
+        scan_output_axes=[1] * len(kept),
+    )
+    nodes = [count, *itertools.chain(*repeats), scan]
+    ports = {port.name: port for port in (*step.graph.input, *step.graph.output)}
+    starts = {spec.name: 1 if spec.role == "shared" else "B" for spec in card.latents}
+    inputs = [_port(ports[name], name, [size]) for name, size in starts.items()]
+    inputs += [_port(ports["action"], ACTIONS, ["N", "H"])]
+    outputs = [_port(ports[name], whole, ["N", "H"]) for name, whole in kept.items()]
+    graph = helper.make_graph(nodes, "rollout", inputs, outputs)
+    return helper.make_model(
+        graph, opset_imports=step.opset_import, functions=step.functions, ir_version=step.ir_version
+    )
+
+
+def _body(step: GraphProto, moving: list[str], kept: list[str]) -> GraphProto:
+    """One step: what moves and the action in; what moves, and once more what is kept, out.
+
+    Shapes noted inside are dropped: led by them, ONNX Runtime fuses some nodes into a slower one. So is the
+    name of the number of candidates, which may be another one in another rollout of the same graph.
+    """
+    bare = GraphProto()
+    bare.CopyFrom(step)
+    del bare.value_info[:]
+    own = {name: f"step/{name}" for name in (*moving, "action")}  # shared arrays are those outside
+    body = compose.add_prefix_graph(bare, "step/", rename_inputs=False, name_map=dict(own), inplace=True)
+    ports = {port.name: port for port in (*body.input, *body.output)}
+    inputs = [_port(ports[name], name, [None]) for name in own.values()]
+    outputs = [_port(ports[f"step/{NEXT}{name}"], f"step/{NEXT}{name}", [None]) for name in moving]
+    outputs += [_port(ports[f"step/{name}"], f"each/{name}", [None]) for name in kept]
+    nodes = [helper.make_node("Identity", [f"step/{name}"], [f"each/{name}"]) for name in kept]
+    return helper.make_graph([*body.node, *nodes], "step", inputs, outputs, body.initializer)
+
+
+def _repeated(name: str, axes: int) -> list[NodeProto]:
+    """`start.<name>` (N, ...) of an array (1, ...) or (N, ...)."""
+    ones = numpy_helper.from_array(np.ones(axes, np.int64))
+    return [
+        helper.make_node("Constant", [], [f"ones.{name}"], value=ones),
+        helper.make_node("Concat", [_COUNT, f"ones.{name}"], [f"shape.{name}"], axis=0),
+        helper.make_node("Expand", [name, f"shape.{name}"], [f"start.{name}"]),
+    ]
+
+
+def _port(like: ValueInfoProto, name: str, leading: list[int | str | None]) -> ValueInfoProto:
+    """An input or output like that of a step, with other axes instead of its first."""
+    kind = like.type.tensor_type
+    axes = [axis.dim_param or axis.dim_value for axis in kind.shape.dim][1:]
+    return helper.make_tensor_value_info(name, kind.elem_type, [*leading, *axes])

@@ -1,0 +1,113 @@
+"""What the graphs of a bundle take and give, as its card implies it, and the check that they do."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from wm_planner.errors import BundleError
+from wm_planner.world_models.onnx.card_file import Card, LatentSpec
+
+OTHER_GRAPHS = frozenset({"decode"})
+"""Capabilities that a graph of their own serves."""
+
+
+class Port(NamedTuple):
+    """One input or output of a graph.
+
+    Attributes:
+        dtype: NumPy's name.
+        shape: with the batch axis; None where any size will do.
+        line: the line of the card that says so.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+    line: str
+
+
+def encode_inputs(card: Card) -> list[Port]:
+    """A picture a camera, and the states where there are any."""
+    seen = card.observation
+    shape = (1, seen.height, seen.width, 3)
+    ports = [Port(f"image.{camera}", "uint8", shape, "observation") for camera in seen.cameras]
+    if seen.state:
+        size = sum(quantity.size for quantity in seen.state)
+        ports.append(Port("state", "float32", (1, size), "observation.state"))
+    return ports
+
+
+def encode_outputs(card: Card) -> list[Port]:
+    """The arrays of the latent, save the caches, which are zeros at first."""
+    return [_of_latent(spec, batch=1) for spec in card.latents if spec.role != "cache"]
+
+
+def step_inputs(card: Card) -> list[Port]:
+    """The arrays of the latent, and the action."""
+    return [
+        *(_of_latent(spec, batch=1 if spec.role == "shared" else None) for spec in card.latents),
+        Port("action", "float32", (None, len(card.action.names)), "action"),
+    ]
+
+
+def step_outputs(card: Card) -> list[Port]:
+    """The latent's arrays after the step, save the shared ones; a number a candidate for each output, but n
+    for a policy.
+    """
+    return [
+        *(_of_latent(spec, batch=None, prefix="next.") for spec in card.latents if spec.role != "shared"),
+        *(
+            Port(f"output.{name}", "float32", _output_shape(card, name), "capabilities")
+            for name in card.capabilities
+            if name not in OTHER_GRAPHS
+        ),
+    ]
+
+
+def _output_shape(card: Card, name: str) -> tuple[int | None, ...]:
+    return (None, card.action.choices) if name == "policy" else (None,)
+
+
+def check(where: str, kind: str, wanted: Sequence[Port], found: Sequence[Port]) -> None:
+    """Compare what a card implies with what a graph has.
+
+    Args:
+        where: the card and the graph, "models/x/card.yaml: step.onnx".
+        kind: "input" or "output".
+        wanted: by the card.
+        found: in the graph; their lines do not matter.
+
+    Raises:
+        BundleError: naming the line of the card.
+    """
+    names = {port.name for port in wanted}
+    by_name = {port.name: port for port in found}
+    for extra in sorted(by_name.keys() - names):
+        raise BundleError(
+            f"{where} has an {kind} '{extra}' that the card does not explain "
+            f"(it implies {', '.join(sorted(names))}); export the bundle again"
+        )
+    for port in wanted:
+        graph = by_name.get(port.name)
+        if graph is None:
+            raise BundleError(
+                f"{where} has no {kind} '{port.name}', which {port.line} implies "
+                f"(it has {', '.join(sorted(by_name))}); export the bundle again"
+            )
+        if graph.dtype != port.dtype:
+            raise BundleError(f"{where}: {port.line} says {port.dtype}, {kind} {port.name} is {graph.dtype}")
+        if not _fits(graph.shape, port.shape):
+            raise BundleError(
+                f"{where}: {port.line} says {_text(port.shape)}, {kind} {port.name} is {_text(graph.shape)}"
+            )
+
+
+def _of_latent(spec: LatentSpec, batch: int | None, prefix: str = "") -> Port:
+    return Port(prefix + spec.name, spec.dtype, (batch, *spec.shape), f"latents.{spec.name}.shape")
+
+
+def _fits(found: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
+    return len(found) == len(wanted) and all(f in (None, w) for f, w in zip(found, wanted, strict=True))
+
+
+def _text(shape: Sequence[int | None]) -> str:
+    return "[" + ", ".join("N" if size is None else str(size) for size in shape) + "]"

@@ -1,0 +1,223 @@
+"""MuJoCo itself as a world model: the planner imagines with the scene's physics, or with a lighter model.
+
+Source: the batched, threaded `mujoco.rollout`. Where an action means the same in every posture a whole
+horizon is one call; else a control period is, since each action becomes joint targets where the last one led.
+
+Axes: N candidates, H steps, A action components, J actuators, T substeps of a call.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import mujoco
+import numpy as np
+from mujoco.rollout import Rollout as BatchedRollout
+from numpy.typing import NDArray
+
+from wm_planner import config
+from wm_planner.config import Positive
+from wm_planner.costs.base import Array, Latent, Rollout
+from wm_planner.errors import ConfigError, ShapeError
+from wm_planner.world_models.base import Observation
+from wm_planner.world_models.onnx.card_file import (
+    Card,
+    LatentSpec,
+    ObservationSpec,
+    Quantity,
+)
+from wm_planner.world_models.physics.planning_model import PlanningModel, compile_planning_model, sensor_of
+from wm_planner.world_models.physics.plant import Floats, Plant
+
+_STATE = mujoco.mjtState.mjSTATE_FULLPHYSICS
+
+
+class PhysicsModel:
+    """Rolls candidates out in MuJoCo; its latent is the simulator's state and the targets in force.
+
+    Args:
+        config: what is left out of the physics, and the threads.
+        plant: the scene that is planned over; its file is compiled once more, with the changes.
+
+    Raises:
+        ConfigError: if the time step does not divide the control period, or a changed name does not exist.
+        SimulationError: if the scene cannot be compiled.
+    """
+
+    class Config(config.Config, frozen=True, kw_only=True):
+        """What is imagined with.
+
+        Attributes:
+            planning_model: how it differs from the scene.
+            threads: that roll out side by side; at most one a core.
+        """
+
+        planning_model: PlanningModel = PlanningModel()
+        threads: Positive = 1
+
+    def __init__(self, config: Config, plant: Plant) -> None:
+        self.config = config
+        self.model = compile_planning_model(plant.model_file, config.planning_model, plant.points)
+        self._control = plant.control(self.model)
+        if config.planning_model.ik_iterations is not None:
+            self._control = self._control.with_iterations(config.planning_model.ik_iterations)
+        self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET  # to the model's first posture
+        self._substeps = _substeps(plant, self.model.opt.timestep)
+        threads = min(config.threads, len(os.sched_getaffinity(0)))
+        self._rollout = BatchedRollout(nthread=threads)
+        self._data = [mujoco.MjData(self.model) for _ in range(threads)]
+        self._joints = 1 + self.model.jnt_qposadr[_ids(self.model, self._control.joints)]  # after the time
+        self._points = {
+            f"{point}_position": slice(adr, adr + 3)
+            for point in plant.points
+            for adr in [int(self.model.sensor(sensor_of(point)).adr[0])]
+        }
+        self.card = self._describe(plant)
+
+    def encode(
+        self,
+        observation: Observation,
+        last_action: Array | None = None,
+        memory: Latent | None = None,
+        noise: Mapping[str, Array] | None = None,
+    ) -> Latent:
+        """The latent of the true state, as `MujocoSimulator.truth` gives it.
+
+        Raises:
+            ShapeError: if the observation lacks it, is of another scene, or is not finite.
+        """
+        latent = {}
+        for quantity in self.card.observation.state:
+            if quantity.name not in observation.state:
+                raise ShapeError(
+                    f"planning over physics needs the state's '{quantity.name}'; pass the simulator's truth"
+                )
+            latent[quantity.name] = np.asarray(observation.state[quantity.name], np.float64)[None]
+            if latent[quantity.name].shape != (1, quantity.size):
+                raise ShapeError(
+                    f"{quantity.name} has shape {latent[quantity.name].shape[1:]}, {self.card.name} wants "
+                    f"({quantity.size},): is the simulator of another scene?"
+                )
+            if not np.isfinite(latent[quantity.name]).all():
+                raise ShapeError(
+                    f"{quantity.name} holds numbers that are not finite: reset the simulator, its physics "
+                    "diverged"
+                )
+        return latent | self._look(latent["physics"], latent["control"])
+
+    def step(
+        self, latent: Latent, action: Array, noise: Mapping[str, Array] | None = None
+    ) -> tuple[Latent, Mapping[str, Array]]:
+        """One control period of physics for N states."""
+        rollout = self.rollout(latent, np.asarray(action)[:, None])
+        return {name: array[:, 0] for name, array in rollout.latents.items()}, {}
+
+    def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
+        """Imagine (N, H, A) actions from one state (1, ...), or N of them; NaN where physics diverged."""
+        actions = np.asarray(actions, np.float64)
+        count, horizon = actions.shape[:2]
+        now, held = (
+            np.repeat(latent[name], count // len(latent[name]), axis=0) for name in ("physics", "control")
+        )
+        periods = 1 if self._control.depends_on_posture else horizon  # of a call
+        physics = np.empty((count, horizon, now.shape[1]))
+        controls = np.empty((count, horizon, held.shape[1]))
+        seen = np.empty((count, horizon + 1, self.model.nsensordata))  # before every step, and after the last
+        for first in range(0, horizon, periods):
+            part = slice(first, first + periods)
+            targets = self._targets(now, held, actions[:, part])
+            states, sensed = self.simulate(now, targets)
+            last = slice(self._substeps - 1, None, self._substeps)
+            physics[:, part], controls[:, part] = states[:, last], targets[:, last]
+            seen[:, part] = sensed[:, :: self._substeps]
+            now, held = states[:, -1], targets[:, -1]
+        seen[:, -1] = self._sense(now, held)
+        diverged = self._diverged(latent["physics"], physics, controls)
+        physics[diverged] = seen[:, 1:][diverged] = np.nan
+        points = {name: seen[:, 1:, columns] for name, columns in self._points.items()}
+        return Rollout(latents={"physics": physics, "control": controls, **points}, states=points)
+
+    def simulate(self, physics: Floats, targets: Floats) -> tuple[Floats, Floats]:
+        """States after every substep (N, T, size), and sensors before it (N, T, k): one bare call of MuJoCo.
+
+        Args:
+            physics: where to start, (N, size).
+            targets: of the actuators, (N, T, J).
+        """
+        with _without_warnings():
+            states, sensed = self._rollout.rollout(self.model, self._data, physics, targets)
+        return states, sensed
+
+    def _diverged(self, start: Floats, physics: Floats, controls: Floats) -> NDArray[np.bool_]:
+        """Whether states (N, H, size) imagined from `start` are worth nothing, (N, H).
+
+        A state that MuJoCo warns of is repeated to the end of the call, so that its time stands still.
+        """
+        period_s, horizon = self.card.control_dt_s, physics.shape[1]
+        due_s = (
+            start[:, :1] + period_s * np.arange(1, horizon + 1) - self.model.opt.timestep / 2
+        )  # (1 or N, H)
+        whole = physics[..., 0] > due_s
+        whole &= (np.abs(physics) <= mujoco.mjMAXVAL).all(axis=-1)
+        whole &= np.isfinite(controls).all(axis=-1)
+        return ~np.logical_and.accumulate(whole, axis=1)
+
+    def _targets(self, physics: Floats, held: Floats, actions: Floats) -> Floats:
+        """Actuator targets (N, T, J) of `actions` (N, periods, A)."""
+        q = np.take(physics, self._joints, axis=1)  # row by row: bits depend on the order in memory
+        ends = self._control.command(q[:, None], actions)  # (N, periods, J)
+        starts = np.concatenate([held[:, None], ends[:, :-1]], axis=1)
+        targets = self._control.approach(starts, ends, self._substeps)  # (N, periods, substeps, J)
+        return targets.reshape(len(actions), -1, ends.shape[-1])
+
+    def _sense(self, physics: Floats, held: Floats) -> Floats:
+        """What the sensors say in states (N, ...): they are read before a step moves on."""
+        values: Floats = self.simulate(physics, held[:, None])[1][:, 0]
+        return values
+
+    def _look(self, physics: Floats, held: Floats) -> dict[str, Floats]:
+        """Where the points are in states (N, ...)."""
+        sensed = self._sense(physics, held)
+        return {name: sensed[:, columns] for name, columns in self._points.items()}
+
+    def _describe(self, plant: Plant) -> Card:
+        sizes = {"physics": mujoco.mj_stateSize(self.model, _STATE), "control": self.model.nu}
+        return Card(
+            name=f"physics of {plant.name}",
+            family="physics",
+            about=f"MuJoCo's model of {plant.model_file.name}, {self.config.planning_model.words}",
+            observation=ObservationSpec(
+                state=tuple(Quantity(name=name, size=size, unit="MuJoCo") for name, size in sizes.items())
+            ),
+            action=plant.action,
+            control_dt_s=plant.control_dt_s,
+            latents=(
+                *(LatentSpec(name=name, shape=(size,), dtype="float64") for name, size in sizes.items()),
+                *(LatentSpec(name=name, shape=(3,), dtype="float64", unit="m") for name in self._points),
+            ),
+        )
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep MuJoCo from a line, and one in MUJOCO_LOG.TXT, for every candidate that diverges."""
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda message: None)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(before)
+
+
+def _substeps(plant: Plant, timestep: float) -> int:
+    substeps = round(plant.control_dt_s / timestep)
+    if substeps < 1 or abs(substeps * timestep - plant.control_dt_s) > 1e-9:
+        raise ConfigError(
+            f"planning_model.timestep_s is {timestep:g}, the control period of {plant.name} "
+            f"{plant.control_dt_s:g} s: wanted a whole number of time steps a period"
+        )
+    return substeps
+
+
+def _ids(model: mujoco.MjModel, joints: Sequence[str]) -> list[int]:
+    return [int(model.joint(name).id) for name in joints]
