@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from wm_planner.config import Config
+from wm_planner.contracts.card import LatentSpec, ObservationSpec
 from wm_planner.errors import ConfigError
 from wm_planner.networks.pictures import Pictures
 from wm_planner.networks.sigreg import SigReg
@@ -25,7 +26,6 @@ from wm_planner.networks.whitening import BatchWhitening
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel
 from wm_planner.training.recipe import TrainingRecipe
-from wm_planner.world_models.onnx.card_file import LatentSpec, ObservationSpec
 
 POSITION = "tcp_position"
 PIXEL_MEAN, PIXEL_STD = 0.25, 0.25  # of the Panda scenes, pixels scaled to 0..1; of traffic 0.05 and 0.13

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from wm_planner.config import Positive
+from wm_planner.contracts.card import LatentSpec, Quantity
 from wm_planner.control.pose import moved
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.networks.pictures import Pictures, side_by_side
@@ -31,7 +32,6 @@ from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel
 from wm_planner.training.pretrained import fit, read
 from wm_planner.training.recipe import TrainingRecipe
-from wm_planner.world_models.onnx.card_file import LatentSpec, Quantity
 
 TUBELET = 2
 CACHE_BYTES = 2**31

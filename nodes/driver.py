@@ -21,10 +21,10 @@ from wm_planner.driving.bridges.messages import (
     scenario_of,
 )
 from wm_planner.driving.drive import Drive
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.planners.base import View, build_driver, checked_plan
 from wm_planner.driving.scenarios.obstacle_boxes import Others
 from wm_planner.driving.scenarios.scenario import PlanningProblem, Start
-from wm_planner.driving.scenarios.tracks import SPEED
 from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.driving.vehicle.vehicle import STEERING, VEHICLES, VehicleName
 from wm_planner.errors import NodeError

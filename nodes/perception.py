@@ -14,11 +14,11 @@ from wm_planner.bridges.messages import (
     observation_of,
 )
 from wm_planner.config import Config, Positive
+from wm_planner.contracts.observation import Observation
 from wm_planner.errors import NodeError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
-from wm_planner.world_models.base import Observation
 from wm_planner.world_models.onnx.card_file import read_card
 from wm_planner.world_models.onnx.model import Device, OnnxWorldModel
 from wm_planner.world_models.surprise import Surprise

@@ -11,8 +11,9 @@ import numpy as np
 from wm_planner.bridges.messages import path_message, plan_info_message, plan_message
 from wm_planner.clock import Deadline, nanoseconds, seconds
 from wm_planner.config import Config, Positive, Seconds, Seed, convert
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.rollout import Latent
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Context, Latent
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.task import Placement, Task
 from wm_planner.control.actuators import ActuatorTargets
-from wm_planner.simulation.scene import Placement, Task
-from wm_planner.world_models.onnx.card_file import ActionSpec
 from wm_planner.world_models.physics.plant import Model
 
 UPRIGHT = (0.0, -0.08, 1.4)  # m, of the pole's tip; 0.6 m above the cart's axis

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.contracts.task import Placement, Task
 from wm_planner.manipulation.arm_scene import ArmScene, lying
-from wm_planner.simulation.scene import Placement, Task
 
 HALF = 0.045  # m, half the block, as in the MJCF
 CLEAR = 0.09  # m, between the middles of block and hand at the start

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wm_planner.data.episodes import Episode, EpisodeData, EpisodeWriter, Meta, StateSpec
+from wm_planner.contracts.dataset import Episode, Meta, StateSpec
+from wm_planner.data.episodes import EpisodeData, EpisodeWriter
 
 SIDE = 16
 BOX_M = 0.4

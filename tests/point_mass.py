@@ -8,20 +8,15 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from wm_planner.costs.base import Context, Rollout, WeightedCost
+from wm_planner.checksum import sha256
+from wm_planner.contracts.card import ActionSpec, Card, GraphSpec, LatentSpec, ObservationSpec, Quantity
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.rollout import Rollout
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.problem import Problem
-from wm_planner.world_models.onnx.card_file import (
-    ActionSpec,
-    Card,
-    GraphSpec,
-    LatentSpec,
-    ObservationSpec,
-    Quantity,
-    sha256,
-    write_card,
-)
+from wm_planner.world_models.onnx.card_file import write_card
 
 
 def action_spec(size=2, low=-1.0, high=1.0):

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.observation import Observation
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Context
 from wm_planner.driving.vehicle.bicycle_model import BicycleModel
 from wm_planner.errors import ShapeError
 from wm_planner.planners.icem import ICEM
 from wm_planner.planners.knots import Knots
 from wm_planner.planners.problem import Problem
-from wm_planner.world_models.base import Observation
 
 
 def car(**config):

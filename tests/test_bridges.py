@@ -10,11 +10,11 @@ from wm_planner.bridges.messages import (
     plan_message,
     sensor_messages,
 )
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.observation import Observation
 from wm_planner.errors import NodeError
 from wm_planner.messaging import codec, topics
 from wm_planner.messaging import messages as m
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import ActionSpec
 
 PICTURE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 JOINTS = ("a", "b")

@@ -3,14 +3,9 @@ import pytest
 from point_mass import action_spec, make_card, write_bundle
 
 from wm_planner.config import convert
+from wm_planner.contracts.card import ActionSpec, Card, LatentSpec
 from wm_planner.errors import BundleError, ConfigError
-from wm_planner.world_models.onnx.card_file import (
-    ActionSpec,
-    Card,
-    LatentSpec,
-    read_card,
-    write_card,
-)
+from wm_planner.world_models.onnx.card_file import read_card, write_card
 
 
 @pytest.fixture

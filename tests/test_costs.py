@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 import torch
 
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.rollout import Rollout
 from wm_planner.costs import COSTS, build_costs
-from wm_planner.costs.base import Context, Rollout
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.costs.model import Reward, Surprise, Uncertainty, Value
 from wm_planner.costs.motion import ActionRate, Consistency, Effort, PreferredAction

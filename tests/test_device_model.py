@@ -4,8 +4,9 @@ import torch
 from moving_dot import write
 
 from wm_planner.bench.measurements import device as measurement
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.observation import Observation
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Context
 from wm_planner.errors import ConfigError
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.problem import Problem
@@ -13,7 +14,6 @@ from wm_planner.training.device_model import DeviceModel
 from wm_planner.training.loop import train
 from wm_planner.training.torch_model import TorchWorldModel
 from wm_planner.training.trained import Trained
-from wm_planner.world_models.base import Observation
 
 RECIPE = {"iterations": 3, "batch": 4, "clip": 3, "warmup": 2, "picture": 8, "encoder.channels": [4]}
 

@@ -5,8 +5,9 @@ from point_mass import CostOf, PointMass, action_spec, problem, reach
 
 from wm_planner.bench.problems.decision_process import DISCOUNT, DecisionProcess
 from wm_planner.clock import Deadline, ManualClock
+from wm_planner.contracts.card import ActionSpec, LatentSpec
+from wm_planner.contracts.context import Context
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Context
 from wm_planner.errors import ConfigError
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.categorical_cem import CategoricalCEM, choose, refit_choices
@@ -16,7 +17,6 @@ from wm_planner.planners.mcts import MCTS, considered_visits
 from wm_planner.planners.problem import Problem
 from wm_planner.planners.random_shooting import RandomShooting
 from wm_planner.planners.tree import Tree
-from wm_planner.world_models.onnx.card_file import ActionSpec, LatentSpec
 
 CHOICES = ActionSpec(names=("choice",), units=("",), low=(0.0,), high=(4.0,), choices=5)
 

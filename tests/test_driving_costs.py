@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from streets import parked, street
 
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.observation import Observation
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Context, WeightedCost
 from wm_planner.driving.metrics.navsim import Earlier
 from wm_planner.driving.planners.base import DRIVERS
 from wm_planner.driving.planners.goal_tracking import Aim
@@ -17,7 +19,6 @@ from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.driving.simulation.view import view_of
 from wm_planner.errors import PluginError
 from wm_planner.planners.problem import Problem
-from wm_planner.world_models.base import Observation
 
 H = 40
 

@@ -11,9 +11,9 @@ from wm_planner.driving.evaluation.answers import answer_of, write_answers
 from wm_planner.driving.evaluation.loop import drive
 from wm_planner.driving.evaluation.navsim_plans import goes_on, scored_plans
 from wm_planner.driving.evaluation.scores import scores_of
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.scenarios.obstacle_boxes import Others
 from wm_planner.driving.scenarios.scenario import Goal
-from wm_planner.driving.scenarios.tracks import SPEED
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 
 

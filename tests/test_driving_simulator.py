@@ -8,6 +8,7 @@ from streets import DT, cars, parked, street
 
 from wm_planner import share
 from wm_planner.config import convert
+from wm_planner.contracts.simulator import Simulator
 from wm_planner.driving.birdseye.raster import (
     AGENT,
     EGO,
@@ -22,7 +23,6 @@ from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.scenarios.scenario import PlanningProblem, Start
 from wm_planner.driving.simulation.simulator import CAMERA, DrivingSimulator
 from wm_planner.errors import ConfigError, PluginError, ShapeError, SimulationError
-from wm_planner.simulation.scene import Simulator
 
 SMALL = BirdsEye.Config(size_px=64, metres_per_px=1.0)
 

@@ -9,19 +9,14 @@ from point_mass import PointMass, action_spec
 from published_toy import toy_is_a_published_size, toy_networks, write
 
 from wm_planner.cli.main import main
+from wm_planner.contracts.card import Card, ObservationSpec, Quantity, TrainingRecord
+from wm_planner.contracts.observation import Observation
 from wm_planner.control.pose import moved
 from wm_planner.errors import ConfigError, DatasetError
 from wm_planner.evaluation.model_quality import energy
 from wm_planner.evaluation.model_quality.energy import landscapes, near_minima, planes
 from wm_planner.evaluation.model_quality.pairs import Pair, recorded_pair, spread_pairs
 from wm_planner.training.importing import DROID
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import (
-    Card,
-    ObservationSpec,
-    Quantity,
-    TrainingRecord,
-)
 
 PLANES = [(0, 1), (0, 2), (1, 2)]
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from wm_planner.collection import CollectConfig, collect
-from wm_planner.data.episodes import COLLECTION_SEEDS, META_FILE, EpisodeData
+from wm_planner.contracts.dataset import COLLECTION_SEEDS
+from wm_planner.data.episodes import META_FILE, EpisodeData
 from wm_planner.errors import DatasetError, SimulationError
 from wm_planner.manipulation.exploration import explore
 from wm_planner.simulation.mujoco import MujocoSimulator

@@ -7,13 +7,13 @@ import pytest
 import torch
 from moving_dot import write
 
+from wm_planner.contracts.observation import Observation
 from wm_planner.errors import BundleError
 from wm_planner.training import bundle as bundle_module
 from wm_planner.training.checkpoint import RunFolder
 from wm_planner.training.export import export
 from wm_planner.training.loop import train
 from wm_planner.training.torch_model import TorchWorldModel
-from wm_planner.world_models.base import Observation
 from wm_planner.world_models.onnx.card_file import read_card
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.vehicle.feasibility import POSITION_M, feasible, reconstructed
 from wm_planner.driving.vehicle.vehicle import (
     BMW_320I,

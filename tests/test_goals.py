@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from point_mass import PointMass
 
+from wm_planner.contracts.context import Context
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Context
 from wm_planner.errors import ConfigError
 from wm_planner.planners.goals import Goal, GoalSequence
 from wm_planner.planners.icem import ICEM

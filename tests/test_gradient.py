@@ -4,7 +4,8 @@ import torch
 from point_mass import PointMass, make_card, problem, quadratic, reach
 
 from wm_planner.clock import Deadline, ManualClock
-from wm_planner.costs.base import Context, Limit, WeightedCost
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import Limit, WeightedCost
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.costs.motion import Effort
 from wm_planner.errors import ConfigError

@@ -8,13 +8,14 @@ import torch
 from published_toy import TOY, toy_is_a_published_size, toy_networks, write
 
 from wm_planner.bench.measurements.rollout import step_times_ms
+from wm_planner.checksum import sha256
+from wm_planner.contracts.observation import Observation
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.networks.vjepa2 import MaskedPredictor, normalise
 from wm_planner.training import bundle as bundle_module
 from wm_planner.training.importing import DROID, import_checkpoint
 from wm_planner.training.module import load_model_file
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import read_card, sha256
+from wm_planner.world_models.onnx.card_file import read_card
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 torch.set_num_threads(1)

@@ -7,14 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from point_mass import CostOf, PointMass, action_spec, make_card, problem, quadratic, reach
 
+from wm_planner.contracts.card import LatentSpec
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import Limit, WeightedCost
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Context, Limit, WeightedCost
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.errors import ConfigError
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.constraints import REJECTED, Merit
 from wm_planner.planners.problem import Problem, evaluate_many
-from wm_planner.world_models.onnx.card_file import LatentSpec
 
 SAMPLERS = ["random_shooting", "predictive_sampling", "cem", "vjepa2_ac", "dino_wm", "icem", "mppi"]
 FITTED = ["cem", "icem", "mppi"]

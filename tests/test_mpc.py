@@ -5,7 +5,8 @@ import pytest
 from point_mass import CostOf, PointMass, quadratic
 
 from wm_planner.clock import Deadline, ManualClock
-from wm_planner.costs.base import Context, WeightedCost
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.errors import ConfigError
 from wm_planner.planners.base import Plan

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
+from wm_planner.contracts.card import ObservationSpec
 from wm_planner.errors import ConfigError
 from wm_planner.networks.masks import frame_causal
 from wm_planner.networks.pictures import Pictures
@@ -10,7 +11,6 @@ from wm_planner.networks.rope import conditioned_positions, grid_positions, rope
 from wm_planner.networks.sigreg import SigReg
 from wm_planner.networks.slow_features import SlowFeatures
 from wm_planner.networks.transformer import Attention, Block
-from wm_planner.world_models.onnx.card_file import ObservationSpec
 
 torch.set_num_threads(1)
 

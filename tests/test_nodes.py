@@ -6,9 +6,9 @@ from node_bench import envelope
 
 from wm_planner.bridges.messages import camera_topic, goal_message, latent_message, plan_message
 from wm_planner.clock import nanoseconds
+from wm_planner.contracts.observation import Observation
 from wm_planner.errors import NodeError
 from wm_planner.messaging import messages as m
-from wm_planner.world_models.base import Observation
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 BUNDLE = "models/panda_reach_small"

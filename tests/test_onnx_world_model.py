@@ -7,15 +7,10 @@ import pytest
 from onnx import TensorProto, helper
 from point_mass import PointMass, encode_graph, make_card, step_graph, write_bundle
 
+from wm_planner.contracts.card import LatentSpec, NoiseSpec, ObservationSpec, Quantity
+from wm_planner.contracts.observation import Observation
 from wm_planner.errors import BundleError, ConfigError, PluginError, ShapeError
-from wm_planner.world_models.base import Observation
 from wm_planner.world_models.onnx import model as onnx_module
-from wm_planner.world_models.onnx.card_file import (
-    LatentSpec,
-    NoiseSpec,
-    ObservationSpec,
-    Quantity,
-)
 from wm_planner.world_models.onnx.model import OnnxWorldModel, providers
 from wm_planner.world_models.onnx.rollout_graph import rollout_graph
 

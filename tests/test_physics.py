@@ -6,15 +6,15 @@ import pytest
 
 from wm_planner import share
 from wm_planner.config import convert
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.observation import Observation
 from wm_planner.control.actuators import ActuatorTargets
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Context
 from wm_planner.errors import ConfigError, ShapeError, SimulationError
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.problem import Problem
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import load_scene
-from wm_planner.world_models.base import Observation
 from wm_planner.world_models.physics.model import PhysicsModel
 from wm_planner.world_models.physics.planning_model import PlanningModel, compile_planning_model
 

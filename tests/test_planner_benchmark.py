@@ -10,7 +10,7 @@ from wm_planner.bench.problems.linear_problem import (
     riccati,
 )
 from wm_planner.cli.bench import app
-from wm_planner.costs.base import Rollout
+from wm_planner.contracts.rollout import Rollout
 from wm_planner.planners import PLANNERS
 
 

@@ -21,7 +21,7 @@ from point_mass import (
 )
 
 from wm_planner.clock import Deadline, ManualClock, nanoseconds
-from wm_planner.costs.base import Context
+from wm_planner.contracts.context import Context
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.base import PlannerConfig

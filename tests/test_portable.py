@@ -11,8 +11,9 @@ import onnxruntime
 import pytest
 from point_mass import action_spec, make_card, write_bundle
 
+from wm_planner.contracts.card import LatentSpec
+from wm_planner.contracts.context import Context
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Context
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.launching.file import planning
 from wm_planner.planners import PLANNERS
@@ -22,7 +23,6 @@ from wm_planner.planners.problem import Problem
 from wm_planner.portable import export as portable
 from wm_planner.portable.comparison import Difference, planner_feed
 from wm_planner.portable.export import export_planner
-from wm_planner.world_models.onnx.card_file import LatentSpec
 from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
 
 NODE_EXAMPLE = Path(__file__).parent.parent / "docs" / "node_planner"

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from moving_dot import BOX_M, write
 
+from wm_planner.contracts.card import ActionSpec, Card, LatentSpec, ObservationSpec, Quantity
 from wm_planner.evaluation.model_quality.prediction import (
     effective_rank,
     embed,
@@ -9,13 +10,6 @@ from wm_planner.evaluation.model_quality.prediction import (
     probe,
     relative_error,
     static_share,
-)
-from wm_planner.world_models.onnx.card_file import (
-    ActionSpec,
-    Card,
-    LatentSpec,
-    ObservationSpec,
-    Quantity,
 )
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from point_mass import CostOf, PointMass, problem, reach
 
-from wm_planner.costs.base import Context, WeightedCost
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners.problem import Problem

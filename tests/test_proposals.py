@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from streets import parked, street
 
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.planners.base import DRIVERS
 from wm_planner.driving.planners.proposals import block_ahead, proposals
-from wm_planner.driving.scenarios.tracks import SPEED
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.driving.simulation.view import view_of
 from wm_planner.driving.traffic.car_following import IDM

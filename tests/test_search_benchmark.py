@@ -6,7 +6,9 @@ from point_mass import CostOf
 
 from wm_planner.bench.measurements import search as b
 from wm_planner.bench.problems.cost_curve import Watched
-from wm_planner.costs.base import Context, Rollout, WeightedCost
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.rollout import Rollout
 from wm_planner.errors import ConfigError
 from wm_planner.evaluation.closed_loop.episode_log import EpisodeLog
 from wm_planner.evaluation.closed_loop.episodes import EpisodeResult

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.vehicle.pose_profiles import fitted_curvature, fitted_speed
 from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.driving.vehicle.vehicle import PACIFICA, STEERING

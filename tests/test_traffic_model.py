@@ -5,16 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.rollout import Rollout
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Context, Rollout
 from wm_planner.driving.birdseye.traffic_model_io import PICTURE
 from wm_planner.driving.birdseye.view_camera import ViewCamera
 from wm_planner.driving.costs.traffic_model import TrafficModel, traffic_model
 from wm_planner.driving.generation.random_traffic import random_traffic
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.planners.driver_memory import Memory
 from wm_planner.driving.planners.proposal_scoring import Prospect
 from wm_planner.driving.planners.sampling_driver import CEMDriver
-from wm_planner.driving.scenarios.tracks import SPEED
 from wm_planner.driving.simulation.simulator import CAMERA, DrivingSimulator
 from wm_planner.driving.simulation.view import view_of
 from wm_planner.driving.vehicle.vehicle import STEERING

@@ -15,7 +15,7 @@ from wm_planner.bench.measurements.surprise_detection import (
 )
 from wm_planner.driving.birdseye.traffic_model_io import PICTURE
 from wm_planner.driving.generation.random_traffic import random_traffic, write_random_traffic
-from wm_planner.driving.scenarios.tracks import SPEED
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
+from wm_planner.contracts.observation import Observation
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.vehicle.bicycle_model import BicycleModel
 from wm_planner.driving.vehicle.vehicle import (
     BMW_320I,
@@ -11,7 +12,6 @@ from wm_planner.driving.vehicle.vehicle import (
     VEHICLES,
 )
 from wm_planner.errors import ShapeError
-from wm_planner.world_models.base import Observation
 
 DT = 0.1
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from wm_planner.contracts.observation import Observation
 from wm_planner.networks.vjepa2 import SIZES, VJepa2Encoder, normalise
 from wm_planner.networks.vjepa2_ac import AC_PREDICTOR, AcPredictor
 from wm_planner.training.importing import import_checkpoint
 from wm_planner.training.published import published_ac_predictor, published_encoder
-from wm_planner.world_models.base import Observation
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 torch.set_num_threads(1)

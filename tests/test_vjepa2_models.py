@@ -4,6 +4,7 @@ import pytest
 import torch
 from moving_dot import write
 
+from wm_planner.contracts.card import Quantity
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.evaluation.model_quality.prediction import measure
 from wm_planner.training.clips import Clips
@@ -13,7 +14,6 @@ from wm_planner.training.module import load_model_file
 from wm_planner.training.recipe import changed
 from wm_planner.training.torch_model import TorchWorldModel
 from wm_planner.training.trained import training_commands
-from wm_planner.world_models.onnx.card_file import Quantity
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 torch.set_num_threads(1)

@@ -8,8 +8,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wm_planner.contracts.card import Card
+    from wm_planner.contracts.context import Context
+    from wm_planner.contracts.observation import Observation
+    from wm_planner.contracts.rollout import Rollout
+    from wm_planner.contracts.world_model import WorldModel
     from wm_planner.costs import build_costs
-    from wm_planner.costs.base import Context, Rollout
     from wm_planner.errors import WmError
     from wm_planner.node import Node
     from wm_planner.planners import PLANNERS
@@ -19,29 +23,27 @@ if TYPE_CHECKING:
     from wm_planner.recording.player import Player
     from wm_planner.simulation.mujoco import MujocoSimulator
     from wm_planner.simulation.scene import load_scene
-    from wm_planner.world_models.base import Observation, WorldModel
-    from wm_planner.world_models.onnx.card_file import Card
     from wm_planner.world_models.onnx.model import OnnxWorldModel
     from wm_planner.world_models.physics.model import PhysicsModel
 
 _HOMES = {
-    "Card": "world_models.card",
-    "Context": "costs.base",
+    "Card": "contracts.card",
+    "Context": "contracts.context",
     "MujocoSimulator": "simulation.mujoco",
     "Node": "node",
-    "Observation": "world_models.base",
-    "OnnxWorldModel": "world_models.onnx",
+    "Observation": "contracts.observation",
+    "OnnxWorldModel": "world_models.onnx.model",
     "PLANNERS": "planners",
-    "PhysicsModel": "world_models.physics",
+    "PhysicsModel": "world_models.physics.model",
     "Plan": "planners.base",
     "Player": "recording.player",
     "Problem": "planners.problem",
     "RecedingHorizon": "planners.mpc",
-    "Rollout": "costs.base",
+    "Rollout": "contracts.rollout",
     "WmError": "errors",
-    "WorldModel": "world_models.base",
+    "WorldModel": "contracts.world_model",
     "build_costs": "costs",
-    "load_scene": "simulation.base",
+    "load_scene": "simulation.scene",
 }
 
 __all__ = [

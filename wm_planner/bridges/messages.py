@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import Latent
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.rollout import Latent
 from wm_planner.errors import NodeError
 from wm_planner.messaging import messages as m
 from wm_planner.planners.mpc import Decision
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import ActionSpec
 
 POSE_STATE = "tcp_position"
 """The state that /tcp_pose carries."""

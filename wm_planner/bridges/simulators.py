@@ -12,14 +12,10 @@ from numpy.typing import NDArray
 from wm_planner import share
 from wm_planner.bridges.messages import camera_topic, sensor_messages
 from wm_planner.config import convert
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.simulator import Simulator
 from wm_planner.messaging import messages as m
-from wm_planner.simulation.scene import (
-    SCENE_SUFFIX,
-    Disturbance,
-    Simulator,
-    load_scene,
-)
-from wm_planner.world_models.base import Observation
+from wm_planner.simulation.scene import SCENE_SUFFIX, Disturbance, load_scene
 
 
 class Host(Protocol):

@@ -167,7 +167,7 @@ def scenarios(
     ] = None,
 ) -> None:
     """Write traffic scenarios drawn at random, as CommonRoad XML."""
-    from wm_planner.data.episodes import COLLECTION_SEEDS
+    from wm_planner.contracts.dataset import COLLECTION_SEEDS
     from wm_planner.driving.generation.random_traffic import write_random_traffic
 
     first = COLLECTION_SEEDS if seed is None else seed

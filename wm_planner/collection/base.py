@@ -4,8 +4,9 @@ import functools
 from pathlib import Path
 from typing import Protocol
 
-from wm_planner.data.episodes import Episode, StateSpec
-from wm_planner.simulation.scene import SCENE_SUFFIX, Hosted
+from wm_planner.contracts.dataset import Episode, StateSpec
+from wm_planner.contracts.simulator import Hosted
+from wm_planner.simulation.scene import SCENE_SUFFIX
 
 
 class Explorer(Protocol):

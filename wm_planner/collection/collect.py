@@ -9,7 +9,8 @@ from joblib import Parallel, cpu_count, delayed
 from wm_planner import share
 from wm_planner.collection.base import explorer_of
 from wm_planner.config import Config, Positive, Seed
-from wm_planner.data.episodes import COLLECTION_SEEDS, Episode, EpisodeWriter, Meta
+from wm_planner.contracts.dataset import COLLECTION_SEEDS, Episode, Meta
+from wm_planner.data.episodes import EpisodeWriter
 
 BATCH = 8  # episodes a worker returns at once
 

@@ -11,7 +11,7 @@ Zhou et al. 2019 (arXiv 1812.07035) for the six numbers of a rotation.
 
 from array_api_compat import array_namespace
 
-from wm_planner.costs.base import Array
+from wm_planner.contracts.arrays import Array
 
 GIMBAL = 1e-7
 """At a cosine of the second angle up to this, the first and third cannot be told apart: the third is 0."""

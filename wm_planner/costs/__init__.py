@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wm_planner.config import Config, convert
-from wm_planner.costs.base import Limit, WeightedCost
+from wm_planner.contracts.cost import Limit, WeightedCost
 from wm_planner.errors import ConfigError
 from wm_planner.plugins import Registry
 

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from wm_planner.config import Config
-from wm_planner.costs.base import Array, match, namespace
+from wm_planner.contracts.arrays import Array, match, namespace
 from wm_planner.errors import ShapeError
 
 Metric = Literal["l1", "l2", "cosine"]

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from array_api_compat import device
 
-from wm_planner.costs.base import Array, Context, Rollout, namespace
+from wm_planner.contracts.arrays import Array, namespace
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.rollout import Rollout
 from wm_planner.costs.distance import DistanceConfig, goal_distance
 from wm_planner.errors import ConfigError, did_you_mean
 

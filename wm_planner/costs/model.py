@@ -1,7 +1,9 @@
 """What the model itself says of a plan: reward, value, doubt, and how unlike its training it is."""
 
 from wm_planner import config
-from wm_planner.costs.base import Array, Context, Rollout, namespace
+from wm_planner.contracts.arrays import Array, namespace
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.rollout import Rollout
 
 
 class DiscountConfig(config.Config, frozen=True, kw_only=True):

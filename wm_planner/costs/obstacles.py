@@ -1,7 +1,9 @@
 """Where the robot must not be: zones that stand, and objects that move."""
 
 from wm_planner import config
-from wm_planner.costs.base import Array, Context, Rollout, match, namespace
+from wm_planner.contracts.arrays import Array, match, namespace
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.rollout import Rollout
 from wm_planner.errors import ShapeError
 
 

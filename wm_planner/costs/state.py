@@ -3,7 +3,9 @@
 import math
 
 from wm_planner import config
-from wm_planner.costs.base import Array, Context, Rollout, match, namespace
+from wm_planner.contracts.arrays import Array, match, namespace
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.rollout import Rollout
 from wm_planner.costs.distance import DistanceConfig, goal_distance, over_steps
 from wm_planner.errors import ShapeError
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.task import Placement
 from wm_planner.control.ee_delta import EndEffectorDelta
-from wm_planner.simulation.scene import Placement
-from wm_planner.world_models.onnx.card_file import ActionSpec
 from wm_planner.world_models.physics.plant import Control, Model
 
 Point = tuple[float, float, float]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from wm_planner.contracts.dataset import Episode, StateSpec, columns
 from wm_planner.control.kinematics import Floats
-from wm_planner.data.episodes import Episode, StateSpec, columns
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import Scene, load_scene
 

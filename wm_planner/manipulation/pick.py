@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.task import Placement, Task
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.gripper import GripperDelta
 from wm_planner.manipulation.arm_scene import ArmScene, lying
-from wm_planner.simulation.scene import Placement, Task
-from wm_planner.world_models.onnx.card_file import ActionSpec
 from wm_planner.world_models.physics.plant import Model
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.contracts.task import Placement, Task
 from wm_planner.manipulation.arm_scene import ArmScene
-from wm_planner.simulation.scene import Placement, Task
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
+from wm_planner.contracts.card import ObservationSpec, Quantity
 from wm_planner.errors import ConfigError
 from wm_planner.networks.rope import CPU
-from wm_planner.world_models.onnx.card_file import ObservationSpec, Quantity
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

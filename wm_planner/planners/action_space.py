@@ -6,8 +6,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import match, namespace
-from wm_planner.world_models.onnx.card_file import ActionSpec
+from wm_planner.contracts.arrays import match, namespace
+from wm_planner.contracts.card import ActionSpec
 
 Actions: TypeAlias = NDArray[np.float32]
 """Plans (..., H, A) or actions (A,), card's units; a discrete action is one column of whole numbers."""

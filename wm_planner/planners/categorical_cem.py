@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from wm_planner.costs.base import Array, namespace
+from wm_planner.contracts.arrays import Array, namespace
 from wm_planner.planners.cem import best, equal_shares
 from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
 from wm_planner.planners.search import Search

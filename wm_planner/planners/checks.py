@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import Array, Context, WeightedCost
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.world_model import WorldModel
 from wm_planner.errors import ConfigError, ShapeError, did_you_mean
 from wm_planner.planners.action_space import ActionSpace
-from wm_planner.world_models.base import WorldModel
 
 
 def check_costs(model: WorldModel, costs: Sequence[WeightedCost]) -> None:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import WeightedCost
+from wm_planner.contracts.cost import WeightedCost
 
 Table: TypeAlias = NDArray[np.float64]
 """A row a candidate, (N, 1 + C): its total, then by how much it exceeds each limit (below 0: kept)."""

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from wm_planner import config
 from wm_planner.clock import Deadline
-from wm_planner.costs.base import Array, Context, Latent
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.rollout import Latent
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.planners.mpc import Decision, RecedingHorizon
 from wm_planner.planners.problem import Problem

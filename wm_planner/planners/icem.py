@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import Array, match, namespace
+from wm_planner.contracts.arrays import Array, match, namespace
 from wm_planner.planners.cem import CEM, best, equal_shares, refit, sample
 from wm_planner.planners.sampling import Run
 from wm_planner.planners.search import Search

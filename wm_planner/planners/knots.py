@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from wm_planner.config import Config
-from wm_planner.costs.base import Array, match, namespace
+from wm_planner.contracts.arrays import Array, match, namespace
 
 
 class Knots(Config, frozen=True, kw_only=True):

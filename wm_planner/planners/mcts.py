@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from wm_planner.clock import Deadline
-from wm_planner.costs.base import Latent
+from wm_planner.contracts.rollout import Latent
 from wm_planner.costs.model import Reward, Value
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions

@@ -8,14 +8,17 @@ import numpy as np
 
 from wm_planner import config
 from wm_planner.clock import Clock, Deadline, WallClock, seconds
-from wm_planner.costs.base import Context, Latent, WeightedCost, namespace
+from wm_planner.contracts.arrays import namespace
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.rollout import Latent
+from wm_planner.contracts.world_model import WorldModel
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions, ActionSpace
 from wm_planner.planners.base import LONGEST, Plan, Planner
 from wm_planner.planners.checks import check_costs
 from wm_planner.planners.problem import Problem
 from wm_planner.planners.search import check_kind
-from wm_planner.world_models.base import WorldModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy.special import ndtri
 
-from wm_planner.costs.base import Array, namespace
+from wm_planner.contracts.arrays import Array, namespace
 from wm_planner.planners.action_space import Actions
 
 _BITS = 12

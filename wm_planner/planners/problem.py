@@ -9,7 +9,11 @@ import numpy as np
 from array_api_compat import to_device
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import Array, Context, Latent, Rollout, WeightedCost, namespace
+from wm_planner.contracts.arrays import Array, namespace
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.rollout import Latent, Rollout
+from wm_planner.contracts.world_model import Differentiable, WorldModel
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners.action_space import ActionSpace
 from wm_planner.planners.checks import (
@@ -19,7 +23,6 @@ from wm_planner.planners.checks import (
     checked_action,
 )
 from wm_planner.planners.constraints import violations
-from wm_planner.world_models.base import Differentiable, WorldModel
 
 
 @dataclass(frozen=True, slots=True)

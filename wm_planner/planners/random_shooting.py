@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wm_planner.costs.base import namespace
+from wm_planner.contracts.arrays import namespace
 from wm_planner.planners.sampling import Run, SamplingConfig, SamplingPlanner
 from wm_planner.planners.search import Search
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.clock import Deadline
-from wm_planner.costs.base import Array, match, namespace
+from wm_planner.contracts.arrays import Array, match, namespace
+from wm_planner.contracts.card import Card
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan
@@ -18,7 +19,6 @@ from wm_planner.planners.constraints import Merit, Table, violations
 from wm_planner.planners.knots import Curve
 from wm_planner.planners.noise import normal
 from wm_planner.planners.problem import Problem, Scores
-from wm_planner.world_models.onnx.card_file import Card
 
 Evaluation: TypeAlias = Generator[Actions, Scores, Table]
 """Asks for the scores of candidates (N, H, A), so that many searches can share a model call."""

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from wm_planner.costs.base import Context, WeightedCost
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.world_model import WorldModel
 from wm_planner.planners.base import Plan
 from wm_planner.planners.mpc import shifted
 from wm_planner.planners.problem import Problem
 from wm_planner.planners.sampling import SamplingPlanner
 from wm_planner.portable import graph as names
 from wm_planner.portable.tracing import Noise
-from wm_planner.world_models.base import WorldModel
 from wm_planner.world_models.onnx.inputs import Arrays
 from wm_planner.world_models.onnx.model import Graph
 

@@ -10,8 +10,9 @@ import onnx
 from onnx import ModelProto, ValueInfoProto, helper
 
 from wm_planner import share
+from wm_planner.contracts.card import Card
+from wm_planner.contracts.cost import WeightedCost
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import WeightedCost
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.checks import check_costs
@@ -21,7 +22,6 @@ from wm_planner.planners.search import check_kind
 from wm_planner.portable.comparison import Difference, compare
 from wm_planner.portable.graph import NOISE, PROPOSALS, WARM_START, planner_graph, words
 from wm_planner.portable.tracing import Noise
-from wm_planner.world_models.onnx.card_file import Card
 from wm_planner.world_models.onnx.model import LARGEST_ROLLOUT, Graph, OnnxWorldModel
 
 MAX_ABS_ERROR = 1e-4

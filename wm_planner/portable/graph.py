@@ -8,13 +8,15 @@ import numpy as np
 import spox
 from onnx import ModelProto
 
-from wm_planner.costs.base import Array, Context, WeightedCost
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.card import Card, LatentSpec
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
 from wm_planner.planners.mpc import shifted
 from wm_planner.planners.problem import Problem
 from wm_planner.planners.sampling import SamplingPlanner
 from wm_planner.portable.graph_cleanup import forget_shapes, share_constants
 from wm_planner.portable.tracing import Noise, TracedModel, traced_costs, traced_plan
-from wm_planner.world_models.onnx.card_file import Card, LatentSpec
 
 NOISE, WARM_START, PROPOSALS, LAST_ACTION = "noise", "warm_start", "proposals", "last_action"
 LATENT, GOAL_LATENT, GOAL = "latent.", "goal_latent.", "goal."

@@ -13,7 +13,11 @@ import numpy as np
 import spox
 from onnx import ModelProto
 
-from wm_planner.costs.base import Array, Context, Cost, Latent, Rollout, WeightedCost
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.card import Card
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import Cost, WeightedCost
+from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan
@@ -22,7 +26,6 @@ from wm_planner.planners.noise import normal
 from wm_planner.planners.problem import Problem, Scores
 from wm_planner.planners.sampling import SamplingPlanner
 from wm_planner.planners.search import Best, Search
-from wm_planner.world_models.onnx.card_file import Card
 from wm_planner.world_models.onnx.rollout_graph import (
     ACTIONS,
     LATENT,

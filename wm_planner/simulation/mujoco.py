@@ -8,17 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.clock import nanoseconds
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.simulator import StepResult
+from wm_planner.contracts.task import Placement
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.errors import ShapeError, SimulationError, did_you_mean
 from wm_planner.simulation.disturbance import disturbed_model
 from wm_planner.simulation.rendering import Camera
-from wm_planner.simulation.scene import (
-    Disturbance,
-    Placement,
-    Scene,
-    StepResult,
-)
-from wm_planner.world_models.base import Observation
+from wm_planner.simulation.scene import Disturbance, Scene
 
 TOOL_SITE = "tcp"
 """The site that is a robot's tool point, where it has one."""

@@ -11,18 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wm_planner.checksum import sha256
+from wm_planner.contracts.card import ActionSpec, Card, GraphSpec
 from wm_planner.errors import BundleError
 from wm_planner.training.graphs import EncodeGraph, StepGraph
 from wm_planner.training.module import TrainableModel
-from wm_planner.world_models.onnx.card_file import (
-    CARD_FILE,
-    DATA_SUFFIX,
-    ActionSpec,
-    Card,
-    GraphSpec,
-    sha256,
-    write_card,
-)
+from wm_planner.world_models.onnx.card_file import CARD_FILE, DATA_SUFFIX, write_card
 from wm_planner.world_models.onnx.model import Graph
 
 Precision = Literal["fp32", "fp16"]

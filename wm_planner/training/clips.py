@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wm_planner.config import Config
+from wm_planner.contracts.card import ActionSpec, Quantity
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.errors import ConfigError, DatasetError, did_you_mean
-from wm_planner.world_models.onnx.card_file import ActionSpec, Quantity
 
 SHARED_FIELDS = (
     "cameras",

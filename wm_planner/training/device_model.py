@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from wm_planner.costs.base import Array, Latent, Rollout
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.card import Card
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.training.module import TrainableModel
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import Card
 from wm_planner.world_models.onnx.inputs import checked_actions, observation_feed
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from wm_planner.contracts.card import Card
 from wm_planner.training.bundle import write_bundle
 from wm_planner.training.trained import Trained, training_commands
-from wm_planner.world_models.onnx.card_file import Card
 
 
 def export(run: str | Path, out: str | Path) -> Card:

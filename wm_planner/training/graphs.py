@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wm_planner.contracts.card import ActionSpec, LatentSpec
 from wm_planner.training.module import TrainableModel
-from wm_planner.world_models.onnx.card_file import ActionSpec, LatentSpec
 
 
 class EncodeGraph(nn.Module):

@@ -12,7 +12,9 @@ from typing import Any, cast, get_args
 import torch
 
 from wm_planner import share
+from wm_planner.checksum import sha256
 from wm_planner.config import to_builtins
+from wm_planner.contracts.card import ActionSpec, Card, Quantity, TrainingRecord
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.training.bundle import Precision, write_bundle
 from wm_planner.training.clips import DataSpec
@@ -21,13 +23,6 @@ from wm_planner.training.pretrained import Report, Weights, fit, read, weights_f
 from wm_planner.training.published import size_of
 from wm_planner.training.recipe import changed
 from wm_planner.training.trained import model_card
-from wm_planner.world_models.onnx.card_file import (
-    ActionSpec,
-    Card,
-    Quantity,
-    TrainingRecord,
-    sha256,
-)
 
 FAMILY = "models/vjepa2_ac.py"
 RECIPE = "giant"

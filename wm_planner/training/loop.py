@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from wm_planner import share
+from wm_planner.checksum import sha256
 from wm_planner.config import Config, to_builtins
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.errors import TrainingError
@@ -20,7 +21,6 @@ from wm_planner.training.module import Trainable, load_model_file
 from wm_planner.training.pretrained import weights_file
 from wm_planner.training.processes import Processes, whole
 from wm_planner.training.recipe import TrainingRecipe, changed
-from wm_planner.world_models.onnx.card_file import sha256
 
 LOG_EVERY = 50
 CHECKPOINT_EVERY = 500

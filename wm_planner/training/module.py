@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from wm_planner import plugins, share
+from wm_planner.contracts.card import LatentSpec, ObservationSpec
 from wm_planner.errors import ConfigError, PluginError, did_you_mean
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.recipe import TrainingRecipe
-from wm_planner.world_models.onnx.card_file import LatentSpec, ObservationSpec
 
 
 class Trainable(nn.Module, ABC):

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import Array, Latent, Rollout
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.training.graphs import EncodeGraph, StepGraph
 from wm_planner.training.trained import Trained
 from wm_planner.world_models.onnx.inputs import Arrays, checked_actions, repeated

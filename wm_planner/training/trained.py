@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wm_planner.config import convert, to_builtins
+from wm_planner.contracts.card import Card, GraphSpec, TrainingRecord
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.errors import BundleError
 from wm_planner.training.checkpoint import RUN_FILE, Position, RunFolder, RunSpec, flat
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel, load_model_file
-from wm_planner.world_models.onnx.card_file import Card, GraphSpec, TrainingRecord
 
 
 class Trained(NamedTuple):

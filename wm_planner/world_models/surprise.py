@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.clock import nanoseconds
-from wm_planner.costs.base import Latent
-from wm_planner.world_models.base import WorldModel
+from wm_planner.contracts.rollout import Latent
+from wm_planner.contracts.world_model import WorldModel
 
 
 class Surprise:

@@ -10,8 +10,10 @@ import onnx
 
 from wm_planner import share
 from wm_planner.bench.problems.flops import peak_flops, product_flops
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Array, Context, Latent, Rollout
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.base import Plan
 from wm_planner.planners.problem import Problem

@@ -18,8 +18,10 @@ import torch
 from torch import Tensor
 
 from wm_planner.config import to_builtins
+from wm_planner.contracts.card import TrainingRecord
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.observation import Observation
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Context
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.networks.vjepa2 import SIZES
 from wm_planner.networks.vjepa2_ac import AC_PREDICTOR
@@ -30,8 +32,6 @@ from wm_planner.training.importing import DROID, FAMILY, PICTURE, RECIPE
 from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.training.recipe import changed
 from wm_planner.training.trained import model_card
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import TrainingRecord
 
 ITERATIONS = 10
 FRUGAL = ((2, 16), (2, 32), (3, 32), (3, 64), (4, 64), (4, 128), (6, 128), (6, 256))

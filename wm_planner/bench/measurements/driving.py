@@ -19,6 +19,7 @@ from wm_planner.driving.geometry.boxes import boxes, corners
 from wm_planner.driving.geometry.centreline import Centreline
 from wm_planner.driving.geometry.compiled import by_numpy, is_compiled
 from wm_planner.driving.geometry.polygons import Polygons
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.map.area import DrivableArea
 from wm_planner.driving.map.lanes import Lanes
 from wm_planner.driving.map.route import driven_route
@@ -28,7 +29,6 @@ from wm_planner.driving.metrics.situation import Situation
 from wm_planner.driving.scenarios.forecasts import constant_velocity
 from wm_planner.driving.scenarios.obstacle_boxes import Others
 from wm_planner.driving.scenarios.road import Lane, Road
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
 from wm_planner.driving.vehicle.bicycle_model import BicycleModel
 from wm_planner.driving.vehicle.comfort import comfort
 from wm_planner.driving.vehicle.feasibility import feasible

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from wm_planner import share
 from wm_planner.driving.birdseye.raster import BirdsEye
+from wm_planner.driving.geometry.state_columns import SPEED, X, Y
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.scenarios.scenario import Scenario
-from wm_planner.driving.scenarios.tracks import SPEED, X, Y
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.terminal import table
 

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 from rich.table import Table
 
-from wm_planner.costs.base import Array, Latent, Rollout
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.evaluation.closed_loop.episode_log import EpisodeLog
 from wm_planner.evaluation.closed_loop.episodes import EpisodeResult, run_episodes
 from wm_planner.evaluation.closed_loop.physics_task import PhysicsTask

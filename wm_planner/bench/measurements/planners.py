@@ -13,21 +13,19 @@ from rich.table import Table
 from wm_planner.bench.problems.decision_process import DecisionProcess
 from wm_planner.bench.problems.linear_problem import HORIZON, linear_problem, riccati
 from wm_planner.clock import Deadline, WallClock
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.card import ActionSpec, Card, LatentSpec, ObservationSpec
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.rollout import Rollout
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Array, Context, Rollout, WeightedCost
 from wm_planner.driving.vehicle.bicycle_model import BicycleModel
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.base import Plan, Planner
 from wm_planner.planners.mcts import MCTS
 from wm_planner.planners.problem import Problem
 from wm_planner.terminal import table
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import (
-    ActionSpec,
-    Card,
-    LatentSpec,
-    ObservationSpec,
-)
 
 Spec = Mapping[str, Any]
 

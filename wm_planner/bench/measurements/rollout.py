@@ -4,8 +4,9 @@ import time
 
 import numpy as np
 
-from wm_planner.costs.base import Latent
-from wm_planner.world_models.base import Observation, WorldModel
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.rollout import Latent
+from wm_planner.contracts.world_model import WorldModel
 
 
 def step_times_ms(model: WorldModel, horizon: int, candidates: int, repeats: int) -> list[float]:

@@ -12,8 +12,11 @@ from joblib import Parallel, delayed
 from rich.table import Table
 
 from wm_planner.bench.problems.cost_curve import Watched
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.rollout import Latent
+from wm_planner.contracts.world_model import WorldModel
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Context, Latent, WeightedCost
 from wm_planner.evaluation.closed_loop.episode_log import EpisodeLog
 from wm_planner.evaluation.closed_loop.episodes import EpisodeResult, run_episode, run_episodes
 from wm_planner.evaluation.closed_loop.policies import FromPicture
@@ -32,7 +35,6 @@ from wm_planner.planners.problem import Problem
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import load_scene
 from wm_planner.terminal import table
-from wm_planner.world_models.base import WorldModel
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 PLAIN = {"type": "vjepa2_ac"}

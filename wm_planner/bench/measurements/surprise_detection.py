@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.clock import nanoseconds
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.world_model import WorldModel
 from wm_planner.driving.birdseye.scenario_camera import ScenarioCamera
 from wm_planner.driving.birdseye.traffic_model_io import (
     PICTURE,
@@ -20,13 +22,13 @@ from wm_planner.driving.birdseye.traffic_model_io import (
     driven_actions,
     steps_of,
 )
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.planners.idm import IDMPlanner
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.scenarios.scenario import Scenario
-from wm_planner.driving.scenarios.tracks import SPEED, YAW, Tracks
+from wm_planner.driving.scenarios.tracks import Tracks
 from wm_planner.driving.simulation.simulator import CAMERA, DrivingSimulator
 from wm_planner.driving.simulation.view import view_of
-from wm_planner.world_models.base import Observation, WorldModel
 from wm_planner.world_models.surprise import Surprise
 
 Floats = NDArray[np.float64]

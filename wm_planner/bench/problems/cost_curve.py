@@ -5,7 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import Array, Context, Rollout, WeightedCost
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.rollout import Rollout
 
 
 class Watched:

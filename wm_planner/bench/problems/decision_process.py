@@ -5,16 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.card import ActionSpec, Card, LatentSpec, ObservationSpec
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Array, Context, Latent, Rollout
 from wm_planner.planners.problem import Problem
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import (
-    ActionSpec,
-    Card,
-    LatentSpec,
-    ObservationSpec,
-)
 
 Floats = NDArray[np.float64]
 

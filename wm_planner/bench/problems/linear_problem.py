@@ -6,15 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.bench.problems.cost_curve import Watched
-from wm_planner.costs.base import Array, Context, Latent, Rollout, WeightedCost
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.card import ActionSpec, Card, LatentSpec, ObservationSpec
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.planners.problem import Problem
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import (
-    ActionSpec,
-    Card,
-    LatentSpec,
-    ObservationSpec,
-)
 
 Floats = NDArray[np.float64]
 

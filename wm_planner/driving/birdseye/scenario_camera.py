@@ -17,9 +17,9 @@ from wm_planner.driving.birdseye.raster import (
 )
 from wm_planner.driving.geometry.boxes import boxes
 from wm_planner.driving.geometry.shapes import Points, Rectangle
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.scenarios.road import FOOTWAYS, Lane
 from wm_planner.driving.scenarios.scenario import Scenario
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
 
 Floats = NDArray[np.float64]
 

@@ -7,11 +7,11 @@ it would move by one and copying it would be nearly right; ten steps are the 4 s
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.contracts.card import ActionSpec
 from wm_planner.driving.birdseye.raster import BirdsEye
-from wm_planner.driving.scenarios.tracks import SPEED
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.vehicle.vehicle import STEERING, Vehicle
 from wm_planner.errors import ConfigError
-from wm_planner.world_models.onnx.card_file import ActionSpec
 
 Floats = NDArray[np.float64]
 

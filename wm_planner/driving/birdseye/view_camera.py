@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from wm_planner.driving.birdseye.raster import BirdsEye
 from wm_planner.driving.birdseye.scenario_camera import ScenarioCamera
 from wm_planner.driving.drive import Drive
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.scenarios.forecasts import constant_velocity
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
 
 Floats = NDArray[np.float64]
 Picture = NDArray[np.uint8]

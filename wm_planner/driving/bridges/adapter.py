@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.bridges.messages import camera_topic
+from wm_planner.contracts.observation import Observation
 from wm_planner.driving.bridges.messages import (
     Objects,
     command_of,
@@ -16,7 +17,6 @@ from wm_planner.driving.bridges.messages import (
 )
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.messaging import messages as m
-from wm_planner.world_models.base import Observation
 
 
 class DrivingHost:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.scenarios.readers.commonroad import commonroad_of
 from wm_planner.driving.scenarios.scenario import Scenario
-from wm_planner.driving.scenarios.tracks import SPEED, no_tracks
+from wm_planner.driving.scenarios.tracks import no_tracks
 from wm_planner.driving.scenarios.writers.commonroad import commonroad_text
 from wm_planner.driving.vehicle.vehicle import STEERING
 from wm_planner.errors import MessagingError

@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 
 from wm_planner import config
-from wm_planner.costs.base import Array, Context, Rollout
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.rollout import Rollout
 from wm_planner.driving.planners.proposal_scoring import Outlook, Prospect
 
 

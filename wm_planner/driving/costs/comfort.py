@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wm_planner.costs.base import Array
+from wm_planner.contracts.arrays import Array
 from wm_planner.driving.costs.base import DrivingCost
 from wm_planner.driving.planners.proposal_scoring import Outlook
 from wm_planner.driving.vehicle.comfort import LIMITS

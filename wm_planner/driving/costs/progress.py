@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from wm_planner.costs.base import Array
+from wm_planner.contracts.arrays import Array
 from wm_planner.driving.costs.base import DrivingCost
 from wm_planner.driving.geometry.angles import wrapped
+from wm_planner.driving.geometry.state_columns import YAW
 from wm_planner.driving.metrics.navsim import lane_keeping
 from wm_planner.driving.planners.proposal_scoring import Outlook
-from wm_planner.driving.scenarios.tracks import YAW
 
 _FASTEST = 50.0  # m/s, where nothing limits
 

@@ -1,6 +1,6 @@
 """The score that a driver chooses by, as a cost."""
 
-from wm_planner.costs.base import Array
+from wm_planner.contracts.arrays import Array
 from wm_planner.driving.costs.base import DrivingCost
 from wm_planner.driving.planners.proposal_scoring import Outlook
 

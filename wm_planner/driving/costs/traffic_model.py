@@ -10,20 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner import config
-from wm_planner.costs.base import Array, Context, Latent, Rollout
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.card import Card
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.costs.model import Surprise
 from wm_planner.driving.birdseye.traffic_model_io import ACTION, PICTURE, actions_of
 from wm_planner.driving.birdseye.view_camera import Picture, ViewCamera
 from wm_planner.driving.drive import Drive
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.idm import IDMPlanner
-from wm_planner.driving.scenarios.tracks import SPEED
 from wm_planner.driving.simulation.simulator import CAMERA
 from wm_planner.driving.vehicle.vehicle import STEERING
 from wm_planner.errors import ConfigError
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import Card
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 Floats = NDArray[np.float64]

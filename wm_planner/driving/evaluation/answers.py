@@ -6,14 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from wm_planner.driving.evaluation.loop import Driven
+from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
 from wm_planner.driving.metrics.commonroad import VEHICLES, commonroad_cost
 from wm_planner.driving.metrics.commonroad_validity import validity
-from wm_planner.driving.scenarios.tracks import (
-    SPEED,
-    YAW,
-    X,
-    Y,
-)
 from wm_planner.driving.scenarios.writers.solution import COSTS, Answer, write_solution
 from wm_planner.driving.vehicle.vehicle import STEERING
 from wm_planner.errors import ScenarioError

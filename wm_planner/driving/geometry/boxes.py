@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wm_planner.driving.geometry.checks import checked
-from wm_planner.driving.scenarios.tracks import YAW, X, Y
+from wm_planner.driving.geometry.state_columns import YAW, X, Y
 
 Floats = NDArray[np.float64]
 

@@ -3,15 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.geometry import boxes, polygons
+from wm_planner.driving.geometry import boxes, edges
 from wm_planner.driving.geometry.compiled import kernel
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _gaps = kernel(boxes.gaps)
-_crosses = kernel(polygons.crosses)
-_square_to_edge = kernel(polygons.square_to_edge)
+_crosses = kernel(edges.crosses)
+_square_to_edge = kernel(edges.square_to_edge)
 
 
 @kernel

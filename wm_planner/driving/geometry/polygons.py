@@ -1,13 +1,13 @@
 """Which of many polygons hold a point, and how far the nearest edge is: exact, for thousands of points."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wm_planner.driving.geometry.checks import checked
 from wm_planner.driving.geometry.compiled import is_compiled
+from wm_planner.driving.geometry.edges import crosses, square_to_edge
 from wm_planner.driving.geometry.tiles import Tiles, spread, tiled
 from wm_planner.errors import ShapeError
 
@@ -97,19 +97,3 @@ def _look_up(points: Floats, most: int, measured: bool, tiles: Tiles) -> tuple[I
     first = np.searchsorted(point, point)
     holding[point[held], (rank - rank[first])[held]] = tiles.polygons[part[held]]
     return holding, square
-
-
-def crosses(x: Any, y: Any, x0: Any, y0: Any, x1: Any, y1: Any) -> Any:
-    """Whether a ray along +x from a point crosses an edge. Takes arrays, or numbers inside a kernel."""
-    rise = y1 - y0
-    return ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) / (rise + (rise == 0)) * (x1 - x0))
-
-
-def square_to_edge(x: Any, y: Any, x0: Any, y0: Any, x1: Any, y1: Any) -> Any:
-    """The squared distance of a point to an edge. Takes arrays, or numbers inside a kernel."""
-    wx, wy = x1 - x0, y1 - y0
-    square = wx * wx + wy * wy
-    share = ((x - x0) * wx + (y - y0) * wy) / (square + (square == 0))
-    share = np.minimum(np.maximum(share, 0.0), 1.0)
-    dx, dy = x - x0 - share * wx, y - y0 - share * wy
-    return dx * dx + dy * dy

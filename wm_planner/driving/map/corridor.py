@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.geometry.boxes import LENGTH, WIDTH
 from wm_planner.driving.geometry.centreline import Centreline
-from wm_planner.driving.scenarios.tracks import YAW
+from wm_planner.driving.geometry.state_columns import YAW
 
 Floats = NDArray[np.float64]
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wm_planner.driving.geometry.angles import wrapped
 from wm_planner.driving.geometry.centreline import Centreline
+from wm_planner.driving.geometry.state_columns import YAW
 from wm_planner.driving.map.lanes import NOWHERE, Lanes
 from wm_planner.driving.scenarios.scenario import (
     Goal,
@@ -17,7 +18,6 @@ from wm_planner.driving.scenarios.scenario import (
     Scenario,
     Start,
 )
-from wm_planner.driving.scenarios.tracks import YAW
 from wm_planner.errors import ScenarioError
 
 Floats = NDArray[np.float64]

@@ -24,9 +24,9 @@ from wm_planner.driving.geometry.shapes import (
     Shape,
     rotation,
 )
+from wm_planner.driving.geometry.state_columns import YAW
 from wm_planner.driving.metrics.lane_matching import Beside, beside_lanes
 from wm_planner.driving.scenarios.scenario import PlanningProblem, Scenario
-from wm_planner.driving.scenarios.tracks import YAW
 from wm_planner.driving.scenarios.writers.solution import STATES, Answer
 from wm_planner.driving.vehicle.vehicle import (
     BMW_320I,

@@ -11,16 +11,11 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.geometry import collision
 from wm_planner.driving.geometry.boxes import LENGTH, boxes, overlap
+from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
 from wm_planner.driving.metrics.drives import Drives
 from wm_planner.driving.metrics.situation import Situation
 from wm_planner.driving.scenarios.forecasts import constant_velocity
 from wm_planner.driving.scenarios.obstacle_boxes import OBJECTS, Others
-from wm_planner.driving.scenarios.tracks import (
-    SPEED,
-    YAW,
-    X,
-    Y,
-)
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.geometry.checks import finite
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.vehicle.comfort import (
     NUPLAN,
     Comfort,

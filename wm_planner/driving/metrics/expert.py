@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.metrics.situation import Situation
 from wm_planner.driving.scenarios.scenario import Scenario
-from wm_planner.driving.scenarios.tracks import SPEED
 from wm_planner.driving.traffic.car_following import IDM, advanced
 
 Floats = NDArray[np.float64]

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.driving.geometry.state_columns import YAW
 from wm_planner.driving.metrics.drives import Drives
 from wm_planner.driving.metrics.expert import Expert
 from wm_planner.driving.metrics.parts import AGAINST_S, comfortable, steps_down, weighted, windowed
 from wm_planner.driving.metrics.pdm import Judged, judged, oncoming
 from wm_planner.driving.metrics.situation import Situation
 from wm_planner.driving.scenarios.obstacle_boxes import Others
-from wm_planner.driving.scenarios.tracks import YAW
 from wm_planner.driving.vehicle.comfort import (
     NUPLAN,
     WHOLE_DRIVE,

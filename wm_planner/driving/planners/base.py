@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.geometry.boxes import boxes
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.map.corridor import Corridor
 from wm_planner.driving.scenarios.forecasts import constant_turn, constant_velocity
 from wm_planner.driving.scenarios.obstacle_boxes import Others
 from wm_planner.driving.scenarios.road import TrafficLight
-from wm_planner.driving.scenarios.tracks import SPEED
 from wm_planner.driving.traffic.agent_paths import Path
 from wm_planner.driving.vehicle.vehicle import Vehicle
 from wm_planner.errors import PluginError, ShapeError

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.geometry.angles import wrapped
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.metrics.navsim import Earlier
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.goal_tracking import Aim
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
 from wm_planner.driving.traffic.lane_following import LaneFollowing
 
 Floats = NDArray[np.float64]

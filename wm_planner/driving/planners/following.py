@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.geometry.boxes import boxes
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.map.corridor import Corridor
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.scenarios.obstacle_boxes import Others
-from wm_planner.driving.scenarios.tracks import SPEED
 from wm_planner.driving.traffic.agent_paths import red_ahead
 from wm_planner.driving.traffic.car_following import IDM, advanced
 

@@ -13,12 +13,12 @@ from wm_planner import config
 from wm_planner.driving.geometry import collision
 from wm_planner.driving.geometry.angles import wrapped
 from wm_planner.driving.geometry.polynomials import evaluated, quartic
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.metrics.nuplan import OFF_ROAD_M
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.following import along_path
 from wm_planner.driving.planners.pdm_closed import HARDEST, braking
 from wm_planner.driving.planners.proposals import changing_way, swerved
-from wm_planner.driving.scenarios.tracks import SPEED
 from wm_planner.driving.vehicle.vehicle import ACCELERATION
 
 Floats = NDArray[np.float64]

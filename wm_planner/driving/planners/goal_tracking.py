@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.geometry.angles import wrapped
 from wm_planner.driving.geometry.polygons import Polygons
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.scenarios.scenario import Goal
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
 
 Floats = NDArray[np.float64]
 

@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 
 from wm_planner import config
 from wm_planner.driving.geometry.boxes import boxes
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.map.corridor import Corridor
 from wm_planner.driving.planners.base import View
-from wm_planner.driving.scenarios.tracks import SPEED
 from wm_planner.driving.traffic.agent_paths import red_ahead
 from wm_planner.driving.traffic.car_following import IDM, advanced
 

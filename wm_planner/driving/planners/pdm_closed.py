@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner import config
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.metrics.drives import Drives
 from wm_planner.driving.metrics.pdm import LATER, PDM, pdm_score
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.following import Policies, along_path, followed
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
 from wm_planner.driving.traffic.car_following import IDM
 from wm_planner.driving.vehicle.tracker import Tracker
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.geometry import collision
 from wm_planner.driving.geometry.centreline import Projection
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.metrics.contacts import first_hits
 from wm_planner.driving.metrics.drives import Drives
 from wm_planner.driving.metrics.navsim import Earlier, alike, changes, with_history
@@ -21,7 +22,6 @@ from wm_planner.driving.metrics.pdm import LATER, PDM, WEIGHTS, imminent, pdm_sc
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.goal_tracking import Aim
 from wm_planner.driving.scenarios.obstacle_boxes import Others
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
 from wm_planner.driving.traffic.lane_following import LaneFollowing
 from wm_planner.driving.vehicle.comfort import Comfort, within_limits
 

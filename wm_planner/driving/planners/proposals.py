@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.geometry.angles import wrapped
 from wm_planner.driving.geometry.polynomials import evaluated, quintic
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.following import Policies, along_path, followed
 from wm_planner.driving.planners.goal_tracking import Aim, Target
 from wm_planner.driving.planners.pdm_closed import braking
 from wm_planner.driving.scenarios.obstacle_boxes import Others
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
 from wm_planner.driving.traffic.car_following import IDM
 from wm_planner.driving.vehicle.vehicle import ACCELERATION
 

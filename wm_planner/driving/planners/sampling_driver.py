@@ -12,21 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner import config
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.rollout import Rollout
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Context, Rollout, WeightedCost
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.driver_memory import Memory
 from wm_planner.driving.planners.pdm_closed import HARDEST, SLOW, SOON_S, PDMClosed, braking, driven
 from wm_planner.driving.planners.proposal_scoring import CONSISTENCY, Prospect
 from wm_planner.driving.planners.proposals import proposals
-from wm_planner.driving.scenarios.tracks import SPEED
 from wm_planner.driving.vehicle.bicycle_model import BicycleModel
 from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.driving.vehicle.vehicle import STEERING
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.action_space import ActionSpace
 from wm_planner.planners.problem import Problem
-from wm_planner.world_models.base import Observation
 
 Floats = NDArray[np.float64]
 

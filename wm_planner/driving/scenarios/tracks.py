@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from wm_planner.driving.geometry.shapes import Points, Shape, frozen
 from wm_planner.errors import ShapeError, did_you_mean
 
-X, Y, YAW, SPEED = range(4)  # columns of a state
-
 AGENT_KINDS = frozenset(
     (
         *("unknown", "car", "truck", "bus", "taxi", "priorityVehicle", "train"),

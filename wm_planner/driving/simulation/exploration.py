@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner import share
-from wm_planner.data.episodes import Episode, StateSpec, columns
+from wm_planner.contracts.dataset import Episode, StateSpec, columns
 from wm_planner.driving.birdseye.traffic_model_io import (
     ACTION,
     PICTURE,
@@ -16,9 +16,9 @@ from wm_planner.driving.birdseye.traffic_model_io import (
     steps_of,
 )
 from wm_planner.driving.geometry.boxes import boxes
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.map.corridor import Corridor
 from wm_planner.driving.scenarios.readers import read_scenario
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
 from wm_planner.driving.simulation.simulator import CAMERA, DrivingScene, DrivingSimulator
 from wm_planner.driving.traffic.car_following import IDM
 from wm_planner.driving.vehicle.vehicle import STEERING

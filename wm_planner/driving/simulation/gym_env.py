@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from wm_planner import share
 from wm_planner.config import convert
+from wm_planner.contracts.observation import Observation
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.simulation.simulator import CAMERA, DrivingSimulator
 from wm_planner.errors import ConfigError, SimulationError
-from wm_planner.world_models.base import Observation
 
 PREFIX = "drive_"
 """Of the shipped scenarios' names."""

@@ -15,16 +15,14 @@ from numpy.typing import NDArray
 
 from wm_planner import config
 from wm_planner.clock import nanoseconds
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.simulator import StepResult
 from wm_planner.driving.birdseye.raster import BirdsEye
 from wm_planner.driving.birdseye.scenario_camera import ScenarioCamera
 from wm_planner.driving.drive import Drive, Verdict, problems_of
+from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
 from wm_planner.driving.scenarios.scenario import Scenario
-from wm_planner.driving.scenarios.tracks import (
-    SPEED,
-    YAW,
-    X,
-    Y,
-)
 from wm_planner.driving.simulation.history import History
 from wm_planner.driving.traffic.agents import AGENTS, Agents, Everybody
 from wm_planner.driving.vehicle.tracker import Tracker
@@ -36,9 +34,6 @@ from wm_planner.driving.vehicle.vehicle import (
     VehicleName,
 )
 from wm_planner.errors import ShapeError
-from wm_planner.simulation.scene import StepResult
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import ActionSpec
 
 Floats = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.geometry.centreline import Centreline
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.map.lanes import NOWHERE, Lanes
 from wm_planner.driving.map.route import onward
 from wm_planner.driving.scenarios.road import TrafficLight
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
 from wm_planner.driving.traffic.speed_profile import curve_speed, reachable
 
 Floats = NDArray[np.float64]

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.geometry.angles import wrapped
 from wm_planner.driving.geometry.centreline import Centreline
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.map.lanes import NOWHERE, Lanes
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
 from wm_planner.driving.traffic.agent_paths import centres, lane_under
 
 Floats = NDArray[np.float64]

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from wm_planner import config
 from wm_planner.driving.geometry.boxes import boxes, overlap
+from wm_planner.driving.geometry.state_columns import SPEED, X
 from wm_planner.driving.map.lanes import Lanes
 from wm_planner.driving.scenarios.obstacle_boxes import Others
 from wm_planner.driving.scenarios.scenario import Scenario
-from wm_planner.driving.scenarios.tracks import SPEED, X, no_tracks
+from wm_planner.driving.scenarios.tracks import no_tracks
 from wm_planner.driving.traffic.agent_paths import Path, recorded_path, red_ahead
 from wm_planner.driving.traffic.agents import Everybody
 from wm_planner.driving.traffic.car_following import IDM, MOBIL, advanced

@@ -8,17 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from wm_planner import config
-from wm_planner.costs.base import Array, Latent, Rollout
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.card import ActionSpec, Card, LatentSpec, ObservationSpec, Quantity
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.driving.vehicle.single_track import motion
 from wm_planner.errors import ShapeError
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import (
-    ActionSpec,
-    Card,
-    LatentSpec,
-    ObservationSpec,
-    Quantity,
-)
 from wm_planner.world_models.onnx.inputs import checked_actions
 
 _STATES = {"position": (2, "m"), "heading": (1, "rad"), "speed": (1, "m/s")}

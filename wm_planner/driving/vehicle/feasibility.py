@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wm_planner.driving.geometry.checks import checked
-from wm_planner.driving.scenarios.tracks import SPEED, YAW
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.vehicle.vehicle import Vehicle
 from wm_planner.errors import ShapeError
 

@@ -11,12 +11,7 @@ from numpy.typing import NDArray
 
 from wm_planner import config
 from wm_planner.driving.geometry.checks import checked
-from wm_planner.driving.scenarios.tracks import (
-    SPEED,
-    YAW,
-    X,
-    Y,
-)
+from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
 from wm_planner.driving.vehicle.pose_profiles import fitted_curvature, fitted_speed
 from wm_planner.driving.vehicle.vehicle import STEERING, Vehicle
 from wm_planner.errors import ShapeError

@@ -12,12 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wm_planner import config
 from wm_planner.driving.geometry.checks import checked
-from wm_planner.driving.scenarios.tracks import (
-    SPEED,
-    YAW,
-    X,
-    Y,
-)
+from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
 from wm_planner.driving.vehicle.single_track import motion
 
 Floats = NDArray[np.float64]

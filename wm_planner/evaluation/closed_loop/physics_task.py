@@ -8,8 +8,8 @@ import msgspec
 
 from wm_planner import share
 from wm_planner.config import Config, Positive, Seed, convert, put, read_yaml, setting
+from wm_planner.contracts.context import Context
 from wm_planner.costs import build_costs
-from wm_planner.costs.base import Context
 from wm_planner.errors import ConfigError
 from wm_planner.evaluation.closed_loop.policies import FromPhysics
 from wm_planner.planners import PLANNERS

@@ -7,10 +7,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import Context
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.world_model import WorldModel
 from wm_planner.planners.mpc import RecedingHorizon
 from wm_planner.simulation.mujoco import MujocoSimulator
-from wm_planner.world_models.base import Observation, WorldModel
 
 Action = NDArray[np.float64]
 

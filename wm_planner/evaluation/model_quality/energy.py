@@ -17,7 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from wm_planner.costs.base import Context, WeightedCost
+from wm_planner.contracts.card import ActionSpec, Card
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.world_model import WorldModel
 from wm_planner.costs.distance import Metric
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.data.episodes import EpisodeData
@@ -26,8 +29,6 @@ from wm_planner.evaluation.model_quality.pairs import Pair, spread_pairs
 from wm_planner.evaluation.statistics import Rate, rate
 from wm_planner.planners.problem import Problem
 from wm_planner.terminal import table
-from wm_planner.world_models.base import WorldModel
-from wm_planner.world_models.onnx.card_file import ActionSpec, Card
 
 FIGURES_FILE, PLOT_FILE = "energy.json", "energy.png"
 CELLS = 11

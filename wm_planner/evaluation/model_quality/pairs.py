@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.contracts.card import Card
+from wm_planner.contracts.observation import Observation
 from wm_planner.control.pose import difference
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.errors import DatasetError
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import Card
 
 POSE_SIZE = 7
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import Latent
+from wm_planner.contracts.rollout import Latent
+from wm_planner.contracts.world_model import WorldModel
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.evaluation.model_quality.pairs import observation_at
-from wm_planner.world_models.base import WorldModel
 
 Floats = NDArray[np.floating]
 

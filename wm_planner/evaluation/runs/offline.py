@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.clock import nanoseconds
-from wm_planner.costs.base import Latent
+from wm_planner.contracts.rollout import Latent
+from wm_planner.contracts.world_model import WorldModel
 from wm_planner.evaluation.runs.run_statistics import TOPICS, RunFigures, RunStatistics
 from wm_planner.messaging.messages import named_arrays_of, stamp_ns
 from wm_planner.recording.player import Player
-from wm_planner.world_models.base import WorldModel
 
 HORIZONS = (1, 2, 5, 10)
 

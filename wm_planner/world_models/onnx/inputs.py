@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import Array, Latent
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.card import Card
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.rollout import Latent
 from wm_planner.errors import ShapeError
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import Card
 
 Arrays = dict[str, NDArray[Any]]
 

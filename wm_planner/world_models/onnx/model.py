@@ -13,11 +13,13 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from wm_planner import share
-from wm_planner.costs.base import Array, Latent, Rollout
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.card import Card
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.errors import BundleError, ConfigError
-from wm_planner.world_models.base import Observation
 from wm_planner.world_models.onnx import signature
-from wm_planner.world_models.onnx.card_file import CARD_FILE, Card, read_card
+from wm_planner.world_models.onnx.card_file import CARD_FILE, read_card
 from wm_planner.world_models.onnx.inputs import (
     Arrays,
     checked_actions,

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, compose, helper, numpy_helper
 
-from wm_planner.world_models.onnx.card_file import Card
+from wm_planner.contracts.card import Card
 
 ACTIONS = "actions"
 LATENT, OUTPUT, NEXT = "latent.", "output.", "next."

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from wm_planner.contracts.card import Card, LatentSpec
 from wm_planner.errors import BundleError
-from wm_planner.world_models.onnx.card_file import Card, LatentSpec
 
 OTHER_GRAPHS = frozenset({"decode"})
 """Capabilities that a graph of their own serves."""

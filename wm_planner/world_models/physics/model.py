@@ -17,15 +17,11 @@ from numpy.typing import NDArray
 
 from wm_planner import config
 from wm_planner.config import Positive
-from wm_planner.costs.base import Array, Latent, Rollout
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.card import Card, LatentSpec, ObservationSpec, Quantity
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.errors import ConfigError, ShapeError
-from wm_planner.world_models.base import Observation
-from wm_planner.world_models.onnx.card_file import (
-    Card,
-    LatentSpec,
-    ObservationSpec,
-    Quantity,
-)
 from wm_planner.world_models.physics.planning_model import PlanningModel, compile_planning_model, sensor_of
 from wm_planner.world_models.physics.plant import Floats, Plant
 

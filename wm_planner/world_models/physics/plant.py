@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.world_models.onnx.card_file import ActionSpec
+from wm_planner.contracts.card import ActionSpec
 
 Floats = NDArray[np.float64]
 Model: TypeAlias = Any

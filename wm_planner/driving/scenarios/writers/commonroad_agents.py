@@ -10,14 +10,9 @@ from wm_planner.driving.geometry.shapes import (
     Rectangle,
     Shape,
 )
+from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.scenarios.scenario import Scenario
-from wm_planner.driving.scenarios.tracks import (
-    SPEED,
-    YAW,
-    Obstacle,
-    Occupancy,
-    Tracks,
-)
+from wm_planner.driving.scenarios.tracks import Obstacle, Occupancy, Tracks
 from wm_planner.driving.scenarios.writers.xml import (
     Node,
     exact,

@@ -1,29 +1,15 @@
-"""The contract of a world model: encode what is seen, step what is imagined."""
+"""The contract of a world model: encode what is observed, step what is imagined."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.costs.base import Array, Latent, Rollout
-from wm_planner.world_models.onnx.card_file import Card
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What the sensors say at one moment.
-
-    Attributes:
-        images: camera name to (H, W, 3) uint8, RGB.
-        state: quantity name to (k,), in the units of the card or scene.
-        stamp_ns: when, in nanoseconds of the run's clock.
-    """
-
-    images: Mapping[str, NDArray[np.uint8]]
-    state: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    stamp_ns: int = 0
+from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.card import Card
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.rollout import Latent, Rollout
 
 
 class WorldModel(Protocol):
