@@ -68,30 +68,30 @@ data/drive_bev_heldout: data/traffic_heldout
 
 models: data/panda_reach data/panda_reach_wall data/drive_bev
 	$(TRAIN) --recipe small --out runs/panda_reach_small
-	$(WM) export runs/panda_reach_small --out models/panda_reach_small
+	$(WM) export runs/panda_reach_small --out models/bundles/panda_reach_small
 	$(TRAIN) --recipe small --set train_encoder=false --out runs/panda_reach_untrained
-	$(WM) export runs/panda_reach_untrained --out models/panda_reach_untrained
+	$(WM) export runs/panda_reach_untrained --out models/bundles/panda_reach_untrained
 	$(TRAIN) --recipe tokens --out runs/panda_reach
-	$(WM) export runs/panda_reach --out models/panda_reach
+	$(WM) export runs/panda_reach --out models/bundles/panda_reach
 	$(subst ac_jepa,vjepa2,$(TRAIN)) --recipe small --out runs/vjepa2
 	$(subst ac_jepa,vjepa2_ac,$(TRAIN)) --recipe small --set pretrained=runs/vjepa2 --out runs/panda_reach_vjepa2_ac
-	$(WM) export runs/panda_reach_vjepa2_ac --out models/panda_reach_vjepa2_ac
+	$(WM) export runs/panda_reach_vjepa2_ac --out models/bundles/panda_reach_vjepa2_ac
 	$(WM) train models/ac_jepa.py --data data/drive_bev --recipe birdseye --out runs/drive_bev
-	$(WM) export runs/drive_bev --out models/drive_bev
+	$(WM) export runs/drive_bev --out models/bundles/drive_bev
 
 DATA ?= ../shared/data
 DRIVERS := constant_velocity idm frenet pdm_closed cem mppi
-TWO_STAGES := horizon=2 --model models/panda_reach_vjepa2_ac --no-baselines --no-greedy
+TWO_STAGES := horizon=2 --model models/bundles/panda_reach_vjepa2_ac --no-baselines --no-greedy
 
 tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_heldout
-	$(WM) bench success panda_reach --untrained models/panda_reach_untrained --disturbed 100 --cards
-	$(WM) bench success panda_reach_wall --untrained models/panda_reach_untrained --cards
+	$(WM) bench success panda_reach --untrained models/bundles/panda_reach_untrained --disturbed 100 --cards
+	$(WM) bench success panda_reach_wall --untrained models/bundles/panda_reach_untrained --cards
 	$(WM) bench prediction --data data/panda_reach_heldout --data data/panda_reach_wall_heldout
 	$(WM) bench energy --data data/panda_reach_heldout
 	$(WM) bench success panda_reach $(TWO_STAGES) --cards
 	$(WM) bench success panda_reach $(TWO_STAGES) --near 3 --cards
-	$(WM) bench prediction --data data/panda_reach_heldout --model models/panda_reach_vjepa2_ac
-	$(WM) bench energy --data data/panda_reach_heldout --model models/panda_reach_vjepa2_ac
+	$(WM) bench prediction --data data/panda_reach_heldout --model models/bundles/panda_reach_vjepa2_ac
+	$(WM) bench energy --data data/panda_reach_heldout --model models/bundles/panda_reach_vjepa2_ac
 	$(WM) bench planners
 	$(WM) bench planners --peers
 	$(WM) bench search --log runs/search.jsonl
@@ -100,7 +100,7 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 	$(WM) bench physics panda_pick --episodes 20 --set planner.horizon=10
 	$(WM) bench rollout
 	$(WM) bench calls
-	$(WM) bench calls horizon=2 --model models/panda_reach_vjepa2_ac
+	$(WM) bench calls horizon=2 --model models/bundles/panda_reach_vjepa2_ac
 	$(WM) bench render
 	$(WM) bench bus
 	$(WM) bench loop
@@ -109,10 +109,10 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 	$(WM) eval driving $(DATA)/commonroad sim --out runs/driving --solutions runs/driving/solutions \
 		$(DRIVERS:%=--planner %) --planner cem,consistency=0
 	$(WM) bench commonroad runs/driving
-	$(WM) bench prediction --data data/drive_bev_heldout --model models/drive_bev --quantity speed
-	$(WM) bench prediction --data data/drive_bev_heldout --model models/drive_bev --quantity lead_gap
+	$(WM) bench prediction --data data/drive_bev_heldout --model models/bundles/drive_bev --quantity speed
+	$(WM) bench prediction --data data/drive_bev_heldout --model models/bundles/drive_bev --quantity lead_gap
 	$(WM) bench surprise --scenarios data/traffic_heldout
-	$(WM) bench rollout --model models/drive_bev --candidates 64
+	$(WM) bench rollout --model models/bundles/drive_bev --candidates 64
 	$(WM) bench traffic-model --scenarios data/traffic_heldout
 
 clean:

@@ -1,5 +1,3 @@
-import sys
-
 import pytest
 
 from wm_planner.config import Config
@@ -16,13 +14,13 @@ class Lamp:
         self.config, self.room = config, room
 
 
-LAMPS = Registry("lamp", {"desk": "test_plugins:Lamp", "broken": "test_plugins:Lamb"})
+LAMPS = Registry("lamp", {"desk": f"{__name__}:Lamp", "broken": f"{__name__}:Lamb"})
 
 
 def test_a_bare_name_a_module_and_a_file_all_lead_to_a_class(tmp_path):
     file = tmp_path / "own_lamp.py"
     file.write_text("class Own:\n    pass\n")
-    assert LAMPS.load("desk") is sys.modules["test_plugins"].Lamp
+    assert LAMPS.load("desk") is Lamp
     assert LAMPS.load("collections:OrderedDict").__name__ == "OrderedDict"
     assert LAMPS.load(f"{file}:Own").__name__ == "Own"
 
@@ -51,7 +49,7 @@ def test_build_fills_the_config_and_passes_the_rest():
     ("name", "message"),
     [
         ("desc", "unknown lamp 'desc', did you mean 'desk'"),
-        ("broken", "test_plugins has no 'Lamb', did you mean 'Lamp'"),
+        ("broken", f"{__name__} has no 'Lamb', did you mean 'Lamp'"),
         ("no_such_package:Lamp", "cannot import 'no_such_package'"),
         ("no/such/file.py:Lamp", "no/such/file.py: no such file or folder"),
     ],

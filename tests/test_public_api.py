@@ -12,7 +12,7 @@ SEEN = wm.Observation(images={"front": PICTURE, "side": PICTURE})
 
 @pytest.fixture(scope="module")
 def model():
-    return wm.OnnxWorldModel.load("models/panda_reach_small", device="cpu")
+    return wm.OnnxWorldModel.load("models/bundles/panda_reach_small", device="cpu")
 
 
 @pytest.fixture

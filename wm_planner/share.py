@@ -27,12 +27,23 @@ def find(path: str | Path) -> Path:
     if given.exists():
         return given.resolve()
     if not given.is_absolute():
-        for root in roots():
-            if (root / given).exists():
-                return (root / given).resolve()
-    known = [str(given.parent / name) for name in listing(str(given.parent), given.suffix)]
+        for candidate in (given, _in_bundles(given)):
+            for root in roots():
+                if (root / candidate).exists():
+                    return (root / candidate).resolve()
+    known = [
+        str(folder / name)
+        for folder in dict.fromkeys((given.parent, _in_bundles(given).parent))
+        for name in listing(str(folder), given.suffix)
+    ]
     hint = f", {did_you_mean(str(given), known)}" if known else ""
     raise PluginError(f"{path}: no such file or folder{hint}")
+
+
+def _in_bundles(path: Path) -> Path:
+    """Where a bundle named the old way, `models/<name>`, is now; this spelling is understood until 1.0."""
+    is_bundle = path.parent == Path("models") and not path.suffix
+    return path.parent / "bundles" / path.name if is_bundle else path
 
 
 def revision() -> str:

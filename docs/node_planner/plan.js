@@ -1,6 +1,6 @@
 // Plans in Node.js: one tick a line comes in as JSON, one plan a line goes out.
 //
-//   wm export-planner models/panda_reach_small --launch panda_reach --out planner.onnx
+//   wm export-planner models/bundles/panda_reach_small --launch panda_reach --out planner.onnx
 //   npm install
 //   node plan.js planner.onnx < ticks.jsonl > plans.jsonl
 //

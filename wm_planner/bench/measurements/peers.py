@@ -15,7 +15,7 @@ from wm_planner.bench.measurements.planners import (
     null_problem,
     plan_seconds,
 )
-from wm_planner.bench.peers.environment import Peer, PeerProcess, python_of
+from wm_planner.bench.peer_environment import Peer, PeerProcess, python_of
 from wm_planner.errors import ConfigError
 from wm_planner.planners.problem import Problem
 from wm_planner.terminal import console, table

@@ -9,4 +9,4 @@ app = typer.Typer(
 )
 Models = Annotated[list[str], typer.Option("--model", help="bundle; give several times")]
 Positive = Annotated[int, typer.Option(min=1)]
-SHIPPED = ["models/panda_reach", "models/panda_reach_small"]
+SHIPPED = ["models/bundles/panda_reach", "models/bundles/panda_reach_small"]

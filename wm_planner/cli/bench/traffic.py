@@ -9,7 +9,7 @@ from wm_planner.cli.bench.base import Models, Positive, app
 from wm_planner.errors import ConfigError
 from wm_planner.terminal import Bar, console, table
 
-TRAFFIC = ["models/drive_bev"]
+TRAFFIC = ["models/bundles/drive_bev"]
 
 
 @app.command()

@@ -95,7 +95,7 @@ class TrafficGoal:
             model: bundle.
         """
 
-        model: str = "models/drive_bev"
+        model: str = "models/bundles/drive_bev"
 
     requires = REQUIRES
 

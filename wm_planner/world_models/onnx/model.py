@@ -73,7 +73,7 @@ class OnnxWorldModel:
         """Load a bundle and check its graphs against its card.
 
         Args:
-            folder: of the bundle, as given or on a shelf ("models/panda_reach").
+            folder: of the bundle, as given or on a shelf ("models/bundles/panda_reach").
             device: `auto` is the GPU where there is one that can be used, else the CPU.
             threads: of one call; several calls side by side are quicker than several threads in one.
 

@@ -1,0 +1,102 @@
+"""Peers without a network: programs of ours in their place."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from wm_planner.bench.measurements import peers as b
+from wm_planner.bench.measurements.commonroad_tools import COMMONROAD
+from wm_planner.bench.peer_environment import (
+    PROGRAMS,
+    Peer,
+    PeerProcess,
+    python_of,
+)
+from wm_planner.bench.peers import environment as e
+from wm_planner.errors import ConfigError
+
+PROGRAM = """
+import time
+
+def planners():
+    print("peers print")
+    return {"quick": lambda: print("and print"), "slow": lambda: burn(0.02)}
+
+def burn(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+def costs(plans):
+    return [sum(map(sum, plan)) for plan in plans]
+"""
+
+
+@pytest.fixture
+def process(tmp_path):
+    (tmp_path / "peer.py").write_text(PROGRAM)
+    with PeerProcess(Peer("peer", "1", str(tmp_path / "peer.py")), Path(sys.executable)) as running:
+        yield running
+
+
+def test_a_peer_tells_the_cpu_of_its_plans_whatever_it_prints(process):
+    assert max(process.plan_seconds("quick", 3)) < 0.01
+    slow = process.plan_seconds("slow", 3)
+    assert len(slow) == 3 and min(slow) >= 0.02
+
+
+def test_a_function_of_its_program_is_called_and_may_print_as_it_likes(process):
+    assert process.call("costs", plans=[[[1.0], [2.0]]]) == [3.0]
+
+
+def test_a_peer_with_another_problem_is_refused(process):
+    assert process.costs([[[1.0, 2.0], [3.0, 4.0]]]) == [10.0]
+    with pytest.raises(ConfigError, match="the problems are not the same"):
+        b.check_costs(process, b.bicycle_problem())
+
+
+def test_pytorch_mppi_drives_the_same_car_to_the_same_goal():
+    program = PROGRAMS / "pytorch_mppi.py"  # which needs nothing but torch until it plans
+    with PeerProcess(Peer("pytorch-mppi", "1", str(program)), Path(sys.executable)) as process:
+        b.check_costs(process, b.bicycle_problem())
+
+
+def test_a_peer_that_ends_names_the_command_that_shows_why(process):
+    with pytest.raises(ConfigError, match=r"peer 1 ended without an answer: run `.*serve.py .*peer.py`"):
+        process.plan_seconds("unknown", 1)
+
+
+def test_a_peer_is_installed_once_and_what_cannot_be_installed_leaves_nothing(tmp_path, monkeypatch):
+    made = []
+
+    def create(folder, with_pip):
+        """An environment whose pip succeeds the second time."""
+        made.append(folder)
+        (folder / "bin").mkdir(parents=True)
+        python = folder / "bin" / "python"
+        python.write_text(f"#!/bin/sh\necho no such version >&2\nexit {2 - len(made)}\n")
+        python.chmod(0o755)
+
+    monkeypatch.setattr(e.venv, "create", create)
+    peer = Peer("peer", "1.2", "peer.py")
+    with pytest.raises(ConfigError, match=r"peer==1.2 cannot be installed for .*: no such version"):
+        python_of(peer, tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert [python_of(peer, tmp_path) for _ in range(2)] == [tmp_path / "peer-1.2" / "bin" / "python"] * 2
+    assert len(made) == 2
+
+
+def test_a_peer_that_cannot_be_run_is_skipped_aloud(monkeypatch, capsys):
+    def refuse(peer):
+        raise ConfigError("no such version")
+
+    monkeypatch.setattr(b, "python_of", refuse)
+    assert b.peer_table().row_count == 0
+    said = capsys.readouterr().out
+    assert [f"skipped {peer.package} {peer.version}" in said for peer in b.PAIRS] == [True] * 3
+
+
+def test_every_peer_has_its_program():
+    programs = {peer.program for peer in (*b.PAIRS, COMMONROAD)} | {"serve.py"}
+    assert programs == {file.name for file in PROGRAMS.glob("*.py")}

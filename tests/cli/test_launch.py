@@ -1,0 +1,246 @@
+"""The whole road as a user drives it: `wm launch` in a folder of its own, then `wm eval`."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from mcap.reader import make_reader
+from mcap_ros2.decoder import DecoderFactory
+
+from wm_planner.evaluation.closed_loop.episodes import run_episode
+from wm_planner.evaluation.closed_loop.success import Bundle
+from wm_planner.evaluation.runs.offline import replayed_figures
+from wm_planner.launching import file as launch_file
+from wm_planner.recording.player import Player
+from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.simulation.scene import load_scene
+
+SMALL = "model=models/bundles/panda_reach_small"
+
+
+class Launched:
+    """A `wm launch` process, its folder and its output."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        command = [sys.executable, "-m", "wm_planner.cli", "launch", *arguments, "--name", "run"]
+        self.folder = folder / "runs" / "run"
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=domain(folder),
+        )
+
+    def finish(self, timeout_s: float = 120.0) -> tuple[int, str]:
+        output, _ = self.process.communicate(timeout=timeout_s)
+        return self.process.returncode, output
+
+    def node_pid(self, name: str) -> int:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            command = read(path).split("\0")
+            if (
+                any(part.endswith(f"nodes/{name}.py") for part in command)
+                and parent_of(path) == self.process.pid
+            ):
+                return int(path.parent.name)
+        raise LookupError(name)
+
+    def wait_for_steps(self, count: int, timeout_s: float = 60.0) -> None:
+        """Wait until `count` plans are in the recording."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            recording = self.folder / "episodes.mcap"
+            if recording.is_file() and Player(recording).counts["/plan"] >= count:
+                return
+            assert self.process.poll() is None, self.finish()
+            time.sleep(0.1)
+        raise TimeoutError(f"no {count} plans in {timeout_s} s")
+
+    def children(self) -> list[int]:
+        return [
+            int(path.parent.name)
+            for path in Path("/proc").glob("[0-9]*/cmdline")
+            if parent_of(path) == self.process.pid
+        ]
+
+
+def domain(folder: Path) -> dict[str, str]:
+    """An environment in which runs of this test meet nobody else's."""
+    runtime = folder / "x"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    return {**os.environ, "XDG_RUNTIME_DIR": str(runtime)}
+
+
+def read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def parent_of(cmdline: Path) -> int:
+    status = read(cmdline.parent / "status")
+    found = re.search(r"PPid:\s+(\d+)", status)
+    return int(found[1]) if found else 0
+
+
+def payloads(recording: Path, topic: str) -> list[bytes]:
+    return [recorded.data for recorded in Player(recording).messages([topic])]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One finished run of three episodes in lockstep."""
+    launched = Launched(tmp_path_factory.mktemp("a"), "panda_reach", SMALL, "episodes=3")
+    code, output = launched.finish()
+    assert code == 0, output
+    return launched, output
+
+
+def test_a_launch_reaches_its_goals_and_shows_it(finished):
+    launched, output = finished
+    for line in ("episode   3", "3 of 3", "plan time, ms", "summary.json", "episodes.mcap"):
+        assert line in output
+    for name in ("summary.json", "distance.png", "episodes.mp4", "episodes.mcap", "launch.yaml"):
+        assert (launched.folder / name).stat().st_size > 0
+    summary = json.loads((launched.folder / "summary.json").read_text())
+    assert summary["success"][0]["successes"] == 3
+    assert summary["plans"] == 90
+
+
+def test_the_recording_gives_the_same_figures_as_the_live_run(finished):
+    launched, _ = finished
+    summary = json.loads((launched.folder / "summary.json").read_text())
+    replayed = msgspec.to_builtins(replayed_figures(launched.folder / "episodes.mcap"))
+    assert replayed == {key: summary[key] for key in replayed}
+
+
+def test_an_independent_reader_opens_the_recording(finished):
+    launched, _ = finished
+    with (launched.folder / "episodes.mcap").open("rb") as stream:
+        reader = make_reader(stream, decoder_factories=[DecoderFactory()])
+        plans = [message for _, _, _, message in reader.iter_decoded_messages(topics=["/plan"])]
+        images = [
+            message for _, _, _, message in reader.iter_decoded_messages(topics=["/camera/front/image_raw"])
+        ]
+    assert len(plans) == len(images) == 90
+    assert list(plans[0].action_names) == ["dx", "dy", "dz"]
+    assert (images[0].height, images[0].width, images[0].encoding) == (64, 64, "rgb8")
+
+
+def test_no_message_is_lost(finished):
+    launched, _ = finished
+    assert sum(Player(launched.folder / "episodes.mcap").gaps.values()) == 0
+
+
+def test_the_goal_position_is_told_on_no_topic_but_episode(finished):
+    """The goal's message holds no pose; its true position is in no other message's bytes."""
+    launched, _ = finished
+    player = Player(launched.folder / "episodes.mcap")
+    episode = next(iter(player.messages(["/episode"]))).message
+    needles = [np.float64(v).tobytes() for v in episode.goal_position] + [
+        np.float32(v).tobytes() for v in episode.goal_position
+    ]
+    for recorded in player.messages():
+        if recorded.topic == "/goal":
+            assert not recorded.message.pose
+        if recorded.topic != "/episode":
+            assert not any(needle in recorded.data for needle in needles), recorded.topic
+
+
+def test_nodes_and_one_process_make_the_same_decisions(finished):
+    """The bus, the processes and the codec change nothing: distances agree to the last bit."""
+    launched, _ = finished
+    nodes = launch_file.load(launch_file.find("panda_reach"), "x").nodes
+    planner = next(node.params for node in nodes if node.name == "planner")
+    simulator = MujocoSimulator(load_scene("sim/panda_reach.py"))
+    policy = Bundle("models/bundles/panda_reach_small", planner["planner"], planner["costs"])(simulator)
+    for episode in replayed_figures(launched.folder / "episodes.mcap").episodes:
+        alone = run_episode(simulator, policy, episode.seed, steps=30)
+        np.testing.assert_array_equal(alone.distances, episode.distances_m)
+    simulator.close()
+
+
+def test_the_same_seed_gives_the_same_bytes(finished, tmp_path):
+    first, _ = finished
+    second = Launched(tmp_path, "panda_reach", SMALL, "episodes=3")
+    assert second.finish()[0] == 0
+    for topic in ("/plan", "/command"):
+        assert payloads(first.folder / "episodes.mcap", topic) == payloads(
+            second.folder / "episodes.mcap", topic
+        )
+
+
+def test_eval_reads_a_run_back(finished):
+    launched, _ = finished
+    command = [sys.executable, "-m", "wm_planner.cli", "eval", str(launched.folder)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "3 of 3" in result.stdout
+    assert re.search(r"^ 5 +0\.\d+ ", result.stdout, re.MULTILINE), result.stdout
+
+
+def test_ctrl_c_ends_everything_and_closes_the_recording(tmp_path):
+    launched = Launched(tmp_path, "panda_reach", SMALL, "clock=realtime", "episodes=50")
+    launched.wait_for_steps(5)
+    children = launched.children()
+    assert len(children) == 5
+    began = time.monotonic()
+    launched.process.send_signal(signal.SIGINT)
+    code, output = launched.finish(timeout_s=20)
+    assert code == 130, output
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    assert not [path for path in (tmp_path / "x").rglob("*") if path.is_socket()]
+    assert Player(launched.folder / "episodes.mcap").is_complete
+    assert time.monotonic() - began < 12  # nodes end within 5 s; then the report is written
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clock", ["lockstep", "realtime"])
+@pytest.mark.parametrize("victim", ["perception", "planner"])
+def test_a_run_survives_the_death_of_a_node(tmp_path, clock, victim):
+    launched = Launched(tmp_path, "panda_reach", SMALL, f"clock={clock}", "episodes=4", "steps=40")
+    launched.wait_for_steps(50 if clock == "realtime" else 5)
+    os.kill(launched.node_pid(victim), signal.SIGKILL)
+    killed_ns = time.time_ns()
+    code, output = launched.finish()
+    assert code == 0, output
+    assert f"{victim} died  signal SIGKILL" in output
+    assert f"{victim} respawned" in output
+    figures = replayed_figures(launched.folder / "episodes.mcap")
+    assert [len(episode.distances_m) for episode in figures.episodes] == [41] * 4
+    assert figures.episodes[-1].success
+    if clock == "lockstep":
+        assert "repeated" in (launched.folder / "logs" / "simulator.log").read_text()
+    else:
+        assert "holding" in (launched.folder / "logs" / "controller.log").read_text()
+        after = [r.log_time_ns for r in Player(launched.folder / "episodes.mcap").messages(["/command"])]
+        next_command_s = (min(t for t in after if t > killed_ns) - killed_ns) / 1e9
+        assert next_command_s < 0.2 + 0.12 + 0.08  # one period, the patience for the plan, and the way
+
+
+@pytest.mark.slow
+def test_realtime_keeps_its_deadline(tmp_path):
+    launched = Launched(tmp_path, "panda_reach", SMALL, "clock=realtime", "episodes=5")
+    code, output = launched.finish()
+    assert code == 0, output
+    figures = replayed_figures(launched.folder / "episodes.mcap")
+    assert figures.deadline_misses + figures.fallbacks <= 0.01 * figures.plans
+    assert figures.success[0].successes == 5
+
+
+def test_a_run_does_not_write_into_an_older_one(finished):
+    launched, _ = finished
+    again = Launched(launched.folder.parent.parent, "panda_reach", SMALL)
+    code, output = again.finish()
+    assert code == 2
+    assert "exists already" in output

@@ -1,0 +1,297 @@
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from toys import new_domain_name, until, write_toys
+
+from wm_planner.errors import ConfigError, MessagingError, NodeError
+from wm_planner.launching.file import LaunchSpec, NodeSpec
+from wm_planner.launching.respawn import MAX_RESPAWNS, WINDOW_S, Respawns
+from wm_planner.launching.supervisor import Event, RunResult, Supervisor, readers_of
+from wm_planner.messaging.domain import Domain, Endpoint
+from wm_planner.recording.player import Player
+
+RECORDER = Path(__file__).parents[2] / "nodes" / "recorder.py"
+
+
+class Run:
+    """A run of the toys: a talker that ends it, an answerer, and a recorder."""
+
+    def __init__(self, folder: Path) -> None:
+        write_toys(folder)
+        self.folder = folder
+        self.domain = new_domain_name()
+        self.recording = folder / "run" / "all.mcap"
+        self.events: list[Event] = []
+        self.nodes = {
+            "talker": self._node("talker", ends_run=True),
+            "answerer": self._node("answerer", respawn="on-failure"),
+            "recorder": NodeSpec("recorder", RECORDER, {"path": str(self.recording)}, "never", False),
+        }
+
+    def _node(self, name, respawn="never", ends_run=False) -> NodeSpec:
+        return NodeSpec(name, self.folder / f"{name}.py", {}, respawn, ends_run)
+
+    def params(self, name: str, **params) -> None:
+        self.nodes[name].params.update(params)
+
+    def supervisor(self) -> Supervisor:
+        return Supervisor(self.spec, self.folder / "run", self.domain, self.events.append)
+
+    def go(self) -> RunResult:
+        return self.supervisor().run()
+
+    @property
+    def spec(self) -> LaunchSpec:
+        return LaunchSpec("toy", "lockstep", tuple(self.nodes.values()))
+
+    def kinds(self, node: str) -> list[str]:
+        return [event.kind for event in self.events if event.node == node]
+
+    def log(self, node: str) -> str:
+        path = self.folder / "run" / "logs" / f"{node}.log"
+        return path.read_text() if path.exists() else ""
+
+    def break_answerer(self, respawn: str) -> None:
+        """Let it fail when it gets the goal."""
+        program = self.folder / "answerer.py"
+        program.write_text(
+            program.read_text().replace("self.goal = goal.id", "raise ZeroDivisionError('no')")
+        )
+        self.nodes["answerer"] = self._node("answerer", respawn)
+
+    @property
+    def is_clean(self) -> bool:
+        """No directory, no process."""
+        return not Domain.named(self.domain).path.exists() and not processes_of(self.domain)
+
+
+def processes_of(domain: str) -> list[int]:
+    """The processes that have the domain's name on their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and f'"domain":"{domain}"' in (entry / "cmdline").read_text():
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = Run(tmp_path)
+    yield run
+    assert run.is_clean
+
+
+def test_a_run_loses_nothing_from_the_first_message_to_the_last(run):
+    run.params("talker", ticks=50, stall_s=20.0)
+    result = run.go()
+    assert (result.status, result.reason) == ("finished", "node 'talker' has finished")
+    assert {name: run.kinds(name) for name in run.nodes} == {
+        "talker": ["started", "active", "finished"],
+        "answerer": ["started", "active", "stopped"],
+        "recorder": ["started", "active", "stopped"],
+    }
+    player = Player(run.recording)
+    assert player.is_complete and sum(player.gaps.values()) == 0 and player.metadata["gaps"] == "0"
+    assert player.counts == {"/goal": 1, "/camera/front/image_raw": 50, "/joint_states": 50, "/command": 50}
+    assert [recorded.stamp_ns for recorded in player.messages(["/command"])] == list(range(50))
+
+
+@pytest.mark.slow
+def test_a_killed_node_is_started_again_and_has_its_latched_message_at_once(run):
+    run.params("talker", ticks=4000)
+
+    def kill_once() -> None:
+        if "goal 7" in run.log("answerer") and "died" not in run.kinds("answerer"):
+            os.kill(process_of(run, "answerer"), signal.SIGKILL)
+
+    assert run.supervisor().run(kill_once).status == "finished"
+    assert run.kinds("answerer") == ["started", "active", "died", "respawned", "active", "stopped"]
+    assert [event.detail for event in run.events if event.kind == "died"] == ["signal SIGKILL"]
+    assert run.log("answerer").count("goal 7") == 2
+    stamps = {recorded.stamp_ns for recorded in Player(run.recording).messages(["/command"])}
+    assert stamps == set(range(4000))
+
+
+def process_of(run: Run, node: str) -> int:
+    """The number of the process that a node has now."""
+    return next(endpoint.pid for endpoint in Domain.named(run.domain).endpoints() if endpoint.name == node)
+
+
+LAUNCHER = """
+import sys
+from pathlib import Path
+import msgspec
+from wm_planner.launching.file import LaunchSpec
+from wm_planner.launching.supervisor import Supervisor
+folder, domain, spec = sys.argv[1:]
+spec = msgspec.json.decode(spec, type=LaunchSpec, dec_hook=lambda kind, value: kind(value))
+result = Supervisor(spec, Path(folder), domain, print).run()
+print(result.status, result.reason)
+"""
+
+
+def launcher(run: Run) -> subprocess.Popen:
+    """The run as a process, as the command line would start it."""
+    spec = msgspec.json.encode(run.spec, enc_hook=str)
+    command = [sys.executable, "-c", LAUNCHER, str(run.folder / "run"), run.domain, spec]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def wait_until_all_are_active(run: Run) -> None:
+    domain = Domain.named(run.domain)
+    until(lambda: [endpoint.state for endpoint in domain.endpoints()] == ["active"] * len(run.nodes))
+
+
+def test_an_interrupt_stops_everything_within_five_seconds_and_closes_the_recording(run):
+    run.params("talker", ticks=10**9)
+    process = launcher(run)
+    until(lambda: "goal 7" in run.log("answerer"))
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=10)
+    assert time.monotonic() - began < 5.0
+    assert process.returncode == 0 and output.endswith("interrupted SIGINT\n")
+    player = Player(run.recording)
+    assert player.is_complete and sum(player.gaps.values()) == 0
+    assert player.counts["/command"] > 0
+
+
+@pytest.mark.slow
+def test_a_node_that_does_not_stop_is_killed_in_time(run):
+    run.params("talker", ticks=10**9)
+    process = launcher(run)
+    wait_until_all_are_active(run)
+    stopped = [
+        endpoint.pid for endpoint in Domain.named(run.domain).endpoints() if endpoint.name == "answerer"
+    ]
+    os.kill(stopped[0], signal.SIGSTOP)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=10)
+    assert time.monotonic() - began < 5.0 and "'killed'" in output
+    assert Player(run.recording).is_complete
+
+
+def test_no_node_outlives_a_killed_supervisor(run):
+    run.params("talker", ticks=10**9)
+    process = launcher(run)
+    wait_until_all_are_active(run)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    until(lambda: not processes_of(run.domain))
+    Domain.named(run.domain).claim()  # what is left of the domain does not stop the next run
+    Domain.named(run.domain).remove()
+
+
+def test_parameters_that_cannot_be_used_stop_the_run_with_the_nodes_own_words(run):
+    run.params("answerer", gain="big")
+    with pytest.raises(
+        NodeError, match=r"node 'answerer': answerer: params\.gain: Expected `float`, got `str`"
+    ):
+        run.go()
+    assert run.kinds("answerer") == ["started", "died"]
+
+
+def test_a_node_that_fails_and_is_not_started_again_ends_the_run(run):
+    run.break_answerer(respawn="never")
+    with pytest.raises(
+        NodeError, match=r"'answerer': exit code 1: ZeroDivisionError: no \(log: .*answerer\.log"
+    ):
+        run.go()
+    assert Player(run.recording).is_complete
+
+
+def test_a_full_disk_ends_the_run_and_leaves_the_recording_readable(run):
+    run.params("talker", ticks=10**9, pixels=256)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(NodeError, match=r"'recorder': .*all\.mcap: writing failed .* is readable"):
+            run.go()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    player = Player(run.recording)
+    assert player.is_complete and player.counts["/joint_states"] > 5 and sum(player.gaps.values()) == 0
+
+
+@pytest.mark.slow
+def test_a_node_that_keeps_failing_is_given_up(run):
+    run.break_answerer(respawn="on-failure")
+    with pytest.raises(NodeError, match=f"failed more than {MAX_RESPAWNS} times in {WINDOW_S:g} s"):
+        run.go()
+    assert run.kinds("answerer").count("respawned") == MAX_RESPAWNS
+
+
+def test_a_domain_in_use_is_refused_before_anything_is_started(run):
+    domain = Domain.named(run.domain)
+    domain.claim()
+    with pytest.raises(MessagingError, match=f"in use by process {os.getpid()}"):
+        run.go()
+    assert run.events == [] and not (run.folder / "run").exists()
+    domain.remove()
+
+
+def test_a_folder_that_cannot_be_made_is_named(run):
+    (run.folder / "run").write_text("a file")
+    with pytest.raises(ConfigError, match="cannot be made"):
+        run.go()
+
+
+def test_a_run_can_be_interrupted_from_another_thread_or_callback(run):
+    run.params("talker", ticks=10**9)
+    supervisor = run.supervisor()
+
+    def interrupt_once_active() -> None:
+        until(lambda: "active" in run.kinds("talker"))
+        supervisor.interrupt("enough")
+
+    thread = threading.Thread(target=interrupt_once_active)
+    thread.start()
+    result = supervisor.run()
+    thread.join()
+    assert (result.status, result.reason) == ("interrupted", "enough")
+
+
+def endpoint(name: str, publishes: str, *subscribes: str) -> Endpoint:
+    return Endpoint(
+        name=name,
+        publisher_id=1,
+        pid=1,
+        started=1,
+        address="",
+        control="",
+        state="inactive",
+        publishes=dict.fromkeys(publishes.split(), "RIHS01_0"),
+        subscribes=subscribes,
+        published={},
+    )
+
+
+def test_a_publisher_waits_for_the_readers_of_its_topics():
+    nodes = [
+        endpoint("simulator", "/clock /goal /diagnostics", "/command"),
+        endpoint("perception", "/latent /diagnostics", "/goal"),
+        endpoint("recorder", "/diagnostics", "*"),
+        endpoint("second", "", "/goal"),
+    ]
+    by_name = {node.name: node for node in nodes}
+    assert readers_of(nodes[0], by_name) == {"/clock": 1, "/goal": 3, "/diagnostics": 1}
+    assert readers_of(nodes[2], by_name) == {}
+
+
+def test_respawns_wait_longer_each_time_and_end():
+    respawns = Respawns()
+    assert [respawns.next_delay_s(now) for now in range(MAX_RESPAWNS)] == [0.1, 0.2, 0.4, 0.8, 1.6]
+    assert respawns.next_delay_s(10.0) is None
+    assert respawns.next_delay_s(WINDOW_S + 0.5) is not None

@@ -1,0 +1,251 @@
+"""The node programs of the shelf, driven by hand: messages in, messages out, no other process."""
+
+import numpy as np
+import pytest
+from node_bench import envelope
+
+from wm_planner.bridges.messages import camera_topic, goal_message, latent_message, plan_message
+from wm_planner.clock import nanoseconds
+from wm_planner.contracts.observation import Observation
+from wm_planner.errors import NodeError
+from wm_planner.messaging import messages as m
+from wm_planner.world_models.onnx.model import OnnxWorldModel
+
+BUNDLE = "models/bundles/panda_reach_small"
+TICK = nanoseconds(0.2)
+
+
+def command(stamp_ns, q):
+    return m.joint_trajectory([f"joint{i}" for i in range(1, 8)], np.asarray(q)[None], 0.12, stamp_ns)
+
+
+def simulator(bench, **params):
+    return bench("simulator", scene="sim/panda_reach.py", episodes=2, steps=3, **params)
+
+
+def controller(bench, mode="lockstep", **params):
+    return bench("controller", mode, robot="sim/panda_reach.xml", **params)
+
+
+def joints_of(made):
+    return made.node.observation.state["joint_positions"]
+
+
+def test_perception_and_planner_read_nothing_that_tells_the_goal_but_its_picture(bench):
+    seeing = bench("perception", world_model=BUNDLE)
+    cameras = [camera_topic(name) for name in ("front", "side")]
+    assert set(seeing.node.inputs) == {"/goal", "/plan", *cameras}
+    planning = bench("planner", world_model=BUNDLE, planner={"type": "cem"}, costs=[{"type": "latent_goal"}])
+    assert set(planning.node.inputs) == {"/goal_latent", "/latent"}
+
+
+def test_the_simulated_world_stands_still_until_its_tick_is_commanded(bench):
+    made = simulator(bench)
+    first = made.take("/joint_states")
+    assert [m.stamp_ns(message) for message in first] == [0]
+    made.node.on_command(command(TICK, joints_of(made)), envelope())  # of a tick that is not there yet
+    assert not made.take("/joint_states")
+    made.node.on_command(command(0, joints_of(made)), envelope())
+    made.node.on_command(command(0, joints_of(made)), envelope())  # the same answer again
+    assert [m.stamp_ns(message) for message in made.take("/joint_states")] == [TICK]
+
+
+def test_an_unanswered_tick_is_shown_again_unchanged_and_then_given_up(bench):
+    made = simulator(bench)
+    shown = made.take(camera_topic("front"))[0]
+    for _ in range(2):
+        made.node.repeat()
+        again = made.take(camera_topic("front"))[0]
+        np.testing.assert_array_equal(again.data, shown.data)
+        assert m.stamp_ns(again) == m.stamp_ns(shown)
+    made.node.repeat()
+    ended = next(message for message in made.take("/episode") if message.phase == "ended")
+    assert not ended.success
+    assert "no command came" in ended.reason
+
+
+def test_a_run_ends_after_its_episodes_with_stamps_that_never_repeat(bench):
+    made = simulator(bench)
+    stamps = []
+    while made.node.finished is None:
+        stamps.append(made.node.stamp_ns)
+        made.node.on_command(command(stamps[-1], joints_of(made)), envelope())
+    assert len(set(stamps)) == 6
+    phases = [(message.id, message.phase) for message in made.take("/episode") if message.phase != "running"]
+    assert phases == [(1, "started"), (1, "ended"), (2, "started"), (2, "ended"), (2, "finished")]
+
+
+def test_a_command_of_an_episode_that_is_over_moves_nothing_in_realtime(bench):
+    made = bench("simulator", "realtime", scene="sim/panda_reach.py", episodes=1, steps=3)
+    before = made.node.sim.data.ctrl.copy()
+    made.node.on_command(command(made.node.started_ns - 1, joints_of(made) + 0.1), envelope())
+    made.node.sim.advance(0.1)
+    np.testing.assert_array_equal(made.node.sim.data.ctrl, before)
+
+
+def test_delayed_sensors_keep_the_stamp_of_the_moment_they_show(bench):
+    made = bench("simulator", "realtime", scene="sim/panda_reach.py", episodes=1, steps=3, camera_delay_s=0.1)
+    began_ns = made.clock.now_ns()
+    assert not made.take("/joint_states")
+    made.clock.set_ns(began_ns + nanoseconds(0.11))
+    made.node.run_on()
+    assert [m.stamp_ns(message) for message in made.take("/joint_states")] == [began_ns]
+
+
+HOME = [0.0, -0.5, 0.0, -2.3, 0.0, 1.8, -0.785]
+
+
+def joint_states(stamp_ns, q=HOME):
+    return m.joint_state([f"joint{i}" for i in range(1, 8)], q, stamp_ns)
+
+
+def plan(stamp_ns, action=(0.0, 0.03, -0.03), fallback=False, **how):
+    spec = OnnxWorldModel.load(BUNDLE, device="cpu").card.action
+    actions = np.array([action, (0.0, 0.0, 0.0)], np.float32)
+    return plan_message(1, actions, spec, 0.2, stamp_ns, execute_steps=1, fallback=fallback, **how)
+
+
+def commanded(messages):
+    return [(m.stamp_ns(message), message.points[0].positions) for message in messages]
+
+
+def test_the_controller_answers_a_tick_once_plan_and_joints_are_there_in_any_order(bench):
+    made = controller(bench)
+    made.node.on_joints(joint_states(0), envelope())
+    assert not made.take("/command")
+    made.node.on_plan(plan(0), envelope())
+    [(stamp, q)] = commanded(made.take("/command"))
+    assert stamp == 0
+    control = made.node.control
+    moved = control.position(q) - control.position(np.array(HOME))
+    np.testing.assert_allclose(moved, [0.0, 0.03, -0.03], atol=0.002)
+    made.node.on_plan(plan(TICK), envelope())
+    assert not made.take("/command")  # the joints of that tick are on their way
+    made.node.on_joints(joint_states(TICK), envelope())
+    assert [stamp for stamp, _ in commanded(made.take("/command"))] == [TICK]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("lockstep", (0.0, 0.03, -0.03)), ("realtime", (0.0, 0.0, 0.0))]
+)
+def test_in_realtime_the_controller_passes_over_what_was_on_its_way(bench, mode, expected):
+    """In lockstep the world waits for the first action, in realtime it is executed by now."""
+    made = controller(bench, mode)
+    made.node.on_joints(joint_states(0), envelope())
+    made.node.on_plan(plan(0, latency_steps=1), envelope())
+    made.node.on_plan(plan(0, action=expected), envelope())
+    (_, ours), (_, wanted) = commanded(made.take("/command"))
+    np.testing.assert_array_equal(ours, wanted)
+
+
+def test_a_repeated_tick_is_answered_again_with_the_same_command(bench):
+    made = controller(bench)
+    made.node.on_plan(plan(0), envelope())
+    made.node.on_joints(joint_states(0), envelope())
+    made.node.on_joints(joint_states(0), envelope())
+    (_, first), (_, second) = commanded(made.take("/command"))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_the_controller_holds_where_it_was_when_plans_stop_coming(bench):
+    made = controller(bench, "realtime", patience_s=0.12)
+    made.node.on_joints(joint_states(0), envelope())
+    made.clock.set_ns(made.clock.now_ns() + nanoseconds(0.31))
+    made.node.watch()
+    assert not made.take("/command")  # a plan may still come
+    made.clock.set_ns(made.clock.now_ns() + nanoseconds(0.02))
+    made.node.watch()
+    made.node.watch()
+    sagged = [*HOME[:6], HOME[6] + 0.01]
+    made.node.on_joints(joint_states(TICK, sagged), envelope())
+    made.node.watch()
+    held = commanded(made.take("/command"))
+    assert [stamp for stamp, _ in held] == [0, TICK]  # once a tick
+    for _, q in held:
+        np.testing.assert_allclose(q, HOME)
+
+
+def test_a_fallback_plan_holds_and_the_next_good_one_moves_again(bench):
+    made = controller(bench, "realtime")
+    made.node.on_joints(joint_states(0), envelope())
+    made.node.on_plan(plan(5, fallback=True), envelope())
+    made.node.on_joints(joint_states(TICK), envelope())
+    made.node.on_plan(plan(TICK), envelope())
+    (_, held), *_, (_, moved) = commanded(made.take("/command"))
+    np.testing.assert_allclose(held, HOME)
+    assert np.abs(moved - HOME).max() > 0.01
+
+
+def test_commands_keep_the_velocity_limits(bench):
+    made = controller(bench, control_dt_s=0.001)
+    made.node.on_plan(plan(0, action=(0.05, 0.05, 0.05)), envelope())
+    made.node.on_joints(joint_states(0), envelope())
+    [(_, q)] = commanded(made.take("/command"))
+    assert np.all(np.abs(q - HOME) <= made.node.control.velocity_limits * 0.001 + 1e-12)
+    assert made.node.diagnostics["clipped"] == "1"
+
+
+def test_joints_of_another_robot_end_the_controller_with_a_reason(bench):
+    made = controller(bench)
+    made.node.on_plan(plan(0), envelope())
+    with pytest.raises(NodeError, match="lacks"):
+        made.node.on_joints(m.joint_state(["a"], [0.0], 0), envelope())
+
+
+def test_the_planner_waits_for_the_goal_that_the_latent_was_seen_under(bench):
+    made = bench(
+        "planner", world_model=BUNDLE, planner={"type": "icem", "horizon": 2}, costs=[{"type": "latent_goal"}]
+    )
+    z = {"z": np.ones((1, 64), np.float32)}
+    made.node.on_latent(latent_message(z, 2, 0, 0.0), envelope())
+    assert not made.take("/plan")
+    made.node.on_goal(latent_message(z, 2, 0, 0.0), envelope())
+    made.node.on_latent(latent_message(z, 2, 0, 0.0), envelope())
+    first = made.take("/plan")
+    made.node.on_latent(latent_message(z, 2, 0, 0.0), envelope())  # the tick was repeated
+    second = made.take("/plan")
+    assert len(first) == len(second) == 1
+    np.testing.assert_array_equal(first[0].actions, second[0].actions)
+
+
+def test_in_realtime_plans_begin_where_their_delay_ends(bench):
+    """The model's step is 0.2 s: sensors 0.19 s old, and a plan before that took no time, make one step."""
+    made = bench(
+        "planner",
+        "realtime",
+        world_model=BUNDLE,
+        planner={"type": "icem", "horizon": 2},
+        costs=[{"type": "latent_goal"}],
+    )
+    z, now_ns = {"z": np.ones((1, 64), np.float32)}, made.clock.now_ns()
+    made.node.on_goal(latent_message(z, 1, 0, 0.0), envelope())
+    made.node.took_s = 0.0
+    made.node.on_latent(latent_message(z, 1, 0, 0.0), envelope(now_ns - nanoseconds(0.19)))
+    [late] = made.take("/plan")
+    assert (late.latency_steps, late.horizon) == (1, 3)
+    assert not late.actions[:3].any()  # nothing was decided before
+    made.node.took_s = 0.02
+    made.node.on_latent(latent_message(z, 1, TICK, 0.0), envelope(now_ns - nanoseconds(0.07)))
+    [early] = made.take("/plan")
+    assert (early.latency_steps, early.horizon) == (0, 2)
+
+
+def test_a_planner_without_latents_publishes_the_plan_of_doing_nothing(bench):
+    made = bench(
+        "planner", "realtime", world_model=BUNDLE, planner={"type": "cem"}, costs=[{"type": "latent_goal"}]
+    )
+    z = {"z": np.ones((1, 64), np.float32)}
+    made.node.on_goal(latent_message(z, 1, 0, 0.0), envelope())
+    made.node.on_latent(latent_message(z, 1, 0, 0.0), envelope())
+    made.take("/plan")
+    made.node.on_silence()
+    [message] = made.take("/plan")
+    assert message.fallback
+    assert not message.actions.any()
+
+
+def test_perception_refuses_a_goal_without_a_picture_of_every_camera(bench):
+    made = bench("perception", world_model=BUNDLE)
+    picture = np.zeros((64, 64, 3), np.uint8)
+    with pytest.raises(NodeError, match="the model needs also \\['side'\\]"):
+        made.node.on_goal(goal_message(1, Observation(images={"front": picture}), 0), envelope())

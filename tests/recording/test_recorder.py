@@ -1,0 +1,203 @@
+import errno
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from mcap.reader import make_reader
+from mcap_ros2.decoder import DecoderFactory
+from toys import joint_state, picture
+
+from wm_planner.clock import ManualClock, WallClock, nanoseconds
+from wm_planner.errors import RecordingError
+from wm_planner.messaging import codec
+from wm_planner.messaging import messages as m
+from wm_planner.messaging.wire import Delivery, Envelope
+from wm_planner.recording.player import Player
+from wm_planner.recording.recorder import Recorder
+
+IMAGE = "/camera/front/image_raw"
+
+
+def delivery(topic: str, message: m.Message, sequence: int, publisher: int = 1) -> Delivery:
+    """A message as the bus would hand it over."""
+    envelope = Envelope(sequence, 0, 0, publisher, 0)
+    return Delivery(topic, codec.type_of(message), envelope, codec.encode(message))
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """Ten ticks of two topics, closed."""
+    recorder = Recorder(tmp_path / "run" / "all.mcap", WallClock())
+    (tmp_path / "card.yaml").write_text("family: toy")
+    recorder.attach(tmp_path / "card.yaml")
+    for tick in range(1, 11):
+        recorder.write(delivery("/joint_states", joint_state(tick), tick))
+        recorder.write(delivery(IMAGE, picture(tick), tick))
+    recorder.close({"mode": "lockstep"})
+    return recorder.path
+
+
+def test_a_recording_comes_back_as_it_was(recording):
+    player = Player(recording)
+    assert player.is_complete
+    assert player.topics == (IMAGE, "/joint_states") and player.counts == {IMAGE: 10, "/joint_states": 10}
+    assert player.metadata["mode"] == "lockstep" and player.metadata["gaps"] == "0"
+    assert player.attachments == {"card.yaml": b"family: toy"}
+    stamps = [(recorded.topic, recorded.stamp_ns) for recorded in player.messages()]
+    assert stamps == [(topic, tick) for tick in range(1, 11) for topic in ("/joint_states", IMAGE)]
+    (first, *_) = player.messages([IMAGE])
+    assert first.data == codec.encode(picture(1))
+    assert np.array_equal(m.image_array(first.message), m.image_array(picture(1)))
+
+
+def test_only_the_topics_asked_for_are_read(recording):
+    assert [*Player(recording).messages([])] == []
+
+
+def test_an_independent_reader_decodes_it(recording):
+    with recording.open("rb") as stream:
+        reader = make_reader(stream, decoder_factories=[DecoderFactory()])
+        assert reader.get_header().profile == "ros2"
+        decoded = list(reader.iter_decoded_messages())
+    assert len(decoded) == 20
+    for schema, channel, record, message in decoded:
+        assert (schema.encoding, channel.message_encoding) == ("ros2msg", "cdr")
+        assert message.header.stamp.nanosec == record.sequence
+    assert bytes(decoded[1][3].data) == picture(1).data.tobytes()
+
+
+def test_missing_messages_are_counted_for_each_publisher(tmp_path):
+    recorder = Recorder(tmp_path / "a.mcap", WallClock())
+    for sequence, publisher in ((4, 1), (5, 1), (1, 2), (8, 1), (2, 2), (5, 2)):
+        recorder.write(delivery("/joint_states", joint_state(1), sequence, publisher))
+    recorder.close()
+    player = Player(recorder.path)
+    assert recorder.gaps == player.gaps == {"/joint_states": 4}
+    assert player.metadata["gaps"] == "4" and player.metadata["messages /joint_states"] == "6"
+
+
+def test_a_recording_without_its_end_is_read_up_to_the_last_whole_chunk(recording, tmp_path):
+    recorder = Recorder(tmp_path / "torn.mcap", WallClock())
+    for tick in range(1, 41):
+        recorder.write(delivery(IMAGE, noise(tick), tick))  # 0.2 MB each, a chunk is 1 MB
+    whole = recorder.path.stat().st_size
+    assert len(list(Player(recorder.path).messages())) == 36
+    for cut in (whole - 1, whole // 2, whole // 2 + 7, 100, 9):
+        recorder.path.write_bytes(recorder.path.read_bytes()[:cut])
+        player = Player(recorder.path)
+        found = [recorded.stamp_ns for recorded in player.messages()]
+        assert not player.is_complete and found == list(range(1, len(found) + 1))
+        assert all(recorded.message.width == 256 for recorded in player.messages())
+
+
+def noise(stamp_ns: int) -> m.Message:
+    """A picture that does not compress."""
+    rng = np.random.default_rng(stamp_ns)
+    return m.image(rng.integers(0, 256, (256, 256, 3), np.uint8), stamp_ns)
+
+
+def test_a_second_after_it_came_a_message_is_on_the_disk(tmp_path):
+    clock = ManualClock()
+    recorder = Recorder(tmp_path / "all.mcap", clock)
+    for tick in range(1, 8):
+        clock.set_ns(nanoseconds(0.3 * tick))
+        recorder.write(delivery("/joint_states", joint_state(tick), tick))
+    player = Player(recorder.path)  # as after a crash
+    assert not player.is_complete and player.counts["/joint_states"] == 4
+
+
+@pytest.fixture
+def small_disk():
+    """Files of this process can take a megabyte and a half."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_a_readable_recording(tmp_path, small_disk):
+    recorder = Recorder(tmp_path / "all.mcap", WallClock())
+    with pytest.raises(RecordingError, match=r"all\.mcap: writing failed after \d+ bytes .*is readable"):
+        for tick in range(1, 100):
+            recorder.write(delivery(IMAGE, noise(tick), tick))
+    assert recorder.is_closed
+    recorder.close()
+    player = Player(recorder.path)
+    assert player.is_complete and player.counts == {IMAGE: 6} and player.gaps[IMAGE] == 0
+    with recorder.path.open("rb") as stream:
+        assert (
+            len(list(make_reader(stream, decoder_factories=[DecoderFactory()]).iter_decoded_messages())) == 6
+        )
+
+
+def test_a_disk_without_room_for_the_end_leaves_whole_records(tmp_path, monkeypatch):
+    recorder = Recorder(tmp_path / "all.mcap", WallClock())
+    for tick in range(1, 11):
+        recorder.write(delivery(IMAGE, noise(tick), tick))
+
+    def full(file: int, data: memoryview) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(RecordingError, match="No space left on device"):
+        recorder.close()
+    monkeypatch.undo()
+    player = Player(recorder.path)
+    assert not player.is_complete and player.counts == {IMAGE: 6}
+
+
+def test_a_file_that_exists_or_a_folder_that_cannot_be_is_refused(recording, tmp_path):
+    with pytest.raises(RecordingError, match=r"all\.mcap: exists; remove it"):
+        Recorder(recording, WallClock())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordingError, match="cannot be written"):
+        Recorder(tmp_path / "file" / "all.mcap", WallClock())
+
+
+def test_a_read_only_folder_is_refused(monkeypatch, tmp_path):
+    def refuse(*arguments: object) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(RecordingError, match=r"cannot be written \(Permission denied\); choose a folder"):
+        Recorder(tmp_path / "all.mcap", WallClock())
+
+
+def test_an_attachment_that_is_missing_is_named(tmp_path):
+    recorder = Recorder(tmp_path / "all.mcap", WallClock())
+    with pytest.raises(RecordingError, match=r"card\.yaml: cannot be attached"):
+        recorder.attach(tmp_path / "card.yaml")
+    recorder.close()
+
+
+def test_what_is_no_recording_is_named(tmp_path, recording):
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(RecordingError, match="text: no MCAP recording"):
+        Player(tmp_path / "text")
+    with pytest.raises(RecordingError, match="cannot be read"):
+        Player(tmp_path / "nowhere")
+    with pytest.raises(RecordingError, match="no messages on '/joint_state', did you mean '/joint_states'"):
+        list(Player(recording).messages(["/joint_state"]))
+
+
+def test_a_type_defined_otherwise_is_refused(recording, monkeypatch):
+    monkeypatch.setattr("wm_planner.recording.player.definition", lambda name: "float64 other")
+    with pytest.raises(RecordingError, match="is defined otherwise here"):
+        list(Player(recording).messages())
+
+
+def test_the_recorder_node_refuses_a_path_it_cannot_write(tmp_path):
+    path = tmp_path / "all.mcap"
+    path.write_text("")
+    program = Path(__file__).parents[2] / "nodes" / "recorder.py"
+    arguments = msgspec.json.encode({"domain": "test-recorder", "params": {"path": str(path)}})
+    process = subprocess.run(
+        [sys.executable, program, arguments], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 2
+    assert process.stderr == f"error: {path}: exists; remove it or record to another path\n"

@@ -1,0 +1,33 @@
+"""Scores of drives that nobody drove, for tables."""
+
+from wm_planner.driving.evaluation import tables as t
+from wm_planner.driving.evaluation.scores import DriveScores
+
+PARTS = dict.fromkeys(t.PARTS, 1.0)
+CONDITIONS = dict.fromkeys(("start", "no_collision", "on_road", "goal", "feasible"), True)
+
+
+def drive(score, planner="idm", agents="replay", scenario="A", **about):
+    fields = {
+        "file": f"{scenario}.xml",
+        "scenario": scenario,
+        "problem": 0,
+        "planner": planner,
+        "agents": agents,
+        "duration_s": 8.0,
+        "moving": 3,
+        "expert": "idm",
+        "human_filter": False,
+        "reached": True,
+        "collided": False,
+        "off_road": False,
+        "nuplan": {"score": score, **PARTS},
+        "pdms": {"score": score},
+        "epdms": {"score": score, "extended_comfort": 1.0},
+        "plans": 9,
+        "commonroad": {"JB1": 8.0, "TR1": None},
+        "conditions": CONDITIONS,
+        "plan_cpu_s": [0.010] * 19 + [0.050],
+        "plan_wall_s": [0.020] * 20,
+    }
+    return DriveScores(**{**fields, **about})

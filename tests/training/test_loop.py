@@ -1,0 +1,261 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from moving_dot import write
+from torch import nn
+
+from wm_planner.data.episodes import EpisodeData
+from wm_planner.errors import BundleError, ConfigError, DatasetError, PluginError, TrainingError
+from wm_planner.training import loop
+from wm_planner.training.checkpoint import RunFolder
+from wm_planner.training.clips import Clips
+from wm_planner.training.loop import train
+from wm_planner.training.module import load_model_file
+from wm_planner.training.recipe import TrainingRecipe, changed
+
+MODEL = "models/ac_jepa.py"
+TINY = {
+    "iterations": 6,
+    "batch": 3,
+    "clip": 3,
+    "warmup": 2,
+    "picture": 8,
+    "encoder.channels": [4],
+    "encoder.hidden": 8,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "dots"
+    write(path, seed=0)
+    return path
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """Report and save at every other iteration."""
+    monkeypatch.setattr(loop, "LOG_EVERY", 2)
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 2)
+
+
+def test_pictures_are_not_made_larger_than_the_cameras_are(folder, tmp_path):
+    with pytest.raises(ConfigError, match=r"cannot give an input of shape \(6, 32, 32\), .* \(6, 16, 16\)"):
+        train(MODEL, [folder], tmp_path / "run", "small", {**TINY, "picture": 32})
+
+
+def weights(path):
+    return torch.load(path / "checkpoint.pt", weights_only=True)["model"]
+
+
+class InterruptedTrainingError(Exception):
+    """Raised from a report, as Ctrl-C would be."""
+
+
+def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(folder, tmp_path, often):
+    def interrupt(progress):
+        if progress.iteration == 4:
+            raise InterruptedTrainingError
+
+    train(MODEL, [folder], tmp_path / "whole", "small", TINY, report=lambda progress: None)
+    with pytest.raises(InterruptedTrainingError):
+        train(MODEL, [folder], tmp_path / "parts", "small", TINY, report=interrupt)
+    torch.manual_seed(99)
+    train(MODEL, [folder], tmp_path / "parts", "small", TINY, report=lambda progress: None)
+
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    lines = [
+        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("whole", "parts")
+    ]
+    assert [line["terms"] for line in lines[0]] == [line["terms"] for line in lines[1]]
+    assert [line["iteration"] for line in lines[1]] == [2, 4, 6]
+
+
+def test_another_seed_gives_other_weights(folder, tmp_path):
+    for seed in (0, 1):
+        changes = {**TINY, "iterations": 1, "seed": seed}
+        train(MODEL, [folder], tmp_path / str(seed), "small", changes, report=lambda progress: None)
+    first, second = weights(tmp_path / "0"), weights(tmp_path / "1")
+    assert not all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_training_stops_resumable_when_its_cpu_seconds_are_used_up(folder, tmp_path):
+    changes = {**TINY, "cpu_seconds": 1e-6}
+    progress = train(MODEL, [folder], tmp_path / "run", "small", changes, report=lambda progress: None)
+    assert progress.iteration == 1
+    assert "1/6" in str(progress)
+    progress = train(MODEL, [folder], tmp_path / "run", "small", TINY, report=lambda progress: None)
+    assert progress.iteration == 6
+
+
+def test_a_loss_that_diverges_ends_the_training_and_keeps_the_last_checkpoint(folder, tmp_path, often):
+    wild = {**TINY, "iterations": 20, "learning_rate": 1e30}
+    with pytest.raises(TrainingError, match=r"diverged: nan at iteration \d+.*lower learning_rate"):
+        train(MODEL, [folder], tmp_path / "run", "small", wild, report=lambda progress: None)
+    assert weights(tmp_path / "run")
+
+
+def test_the_folder_of_another_run_is_refused(folder, tmp_path):
+    train(MODEL, [folder], tmp_path / "run", "small", {**TINY, "iterations": 1}, report=lambda progress: None)
+    with pytest.raises(BundleError, match=r"another training run: recipe\.iterations is 1 there, 6 now"):
+        train(MODEL, [folder], tmp_path / "run", "small", TINY)
+
+
+def test_a_checkpoint_that_is_torn_or_of_another_model_is_refused(folder, tmp_path):
+    train(MODEL, [folder], tmp_path / "run", "small", {**TINY, "iterations": 1}, report=lambda progress: None)
+    with pytest.raises(BundleError, match="not a checkpoint of this model"):
+        RunFolder(tmp_path / "run").restore(nn.Linear(2, 2))
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"torn")
+    with pytest.raises(BundleError, match="torn or no checkpoint"):
+        RunFolder(tmp_path / "run").restore(nn.Linear(2, 2))
+
+
+def test_clips_stay_within_one_episode_and_name_what_they_hold(folder, tmp_path):
+    first, second = EpisodeData.open(folder), write(tmp_path / "more", seed=1, episodes=2)
+    clips = Clips([first, second], frames=4)
+    assert len(clips) == 24 * 6 + 2 * 6
+    batch = clips.draw(64, ["tcp_position"], np.random.default_rng(0))
+    assert {name: tuple(array.shape) for name, array in batch.items()} == {
+        "images": (64, 4, 2, 16, 16, 3),
+        "state": (64, 4, 3),
+        "action": (64, 4, 3),
+    }
+    moved = (batch["state"][:, 1:] - batch["state"][:, :-1]).abs()
+    assert (moved <= batch["action"][:, :-1].abs() + 1e-6).all()
+
+
+def test_the_statistics_are_those_of_the_named_quantity(folder):
+    mean, std = Clips([EpisodeData.open(folder)], frames=2).spec.statistics("tcp_position")
+    np.testing.assert_allclose(
+        mean, EpisodeData.open(folder).quantity("tcp_position").mean(axis=0), rtol=1e-5
+    )
+    assert all(0.05 < value < 0.2 for value in std)
+
+
+def test_data_that_does_not_fit_together_is_refused(folder, tmp_path):
+    other = write(tmp_path / "other", seed=1, episodes=1)
+    meta = tmp_path / "other" / "meta.yaml"
+    meta.write_text(meta.read_text().replace("control_dt_s: 0.2", "control_dt_s: 0.1"))
+    with pytest.raises(DatasetError, match=r"control_dt_s is 0\.1, but 0\.2"):
+        Clips([EpisodeData.open(folder), EpisodeData.open(tmp_path / "other")], frames=2)
+    with pytest.raises(DatasetError, match="no episode has 99 frames"):
+        Clips([other], frames=99)
+    with pytest.raises(DatasetError, match="no data set"):
+        Clips([], frames=2)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_zero():
+    recipe = TrainingRecipe(iterations=1000, cpu_seconds=1, warmup=10, learning_rate=1.0)
+    rates = [recipe.learning_rate_at(i) for i in range(1000)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == max(rates) == pytest.approx(1.0, abs=1e-3)
+    assert rates[-1] < 1e-4
+
+
+def test_the_learning_rate_holds_between_a_warm_up_from_a_share_and_a_straight_end():
+    recipe = TrainingRecipe(
+        iterations=100, cpu_seconds=1, warmup=10, warmup_from=0.5, anneal=20, learning_rate=1.0
+    )
+    rates = [recipe.learning_rate_at(i) for i in range(100)]
+    assert rates[0] == pytest.approx(0.55)
+    assert rates[9:81] == [1.0] * 72
+    np.testing.assert_allclose(np.diff(rates[80:]), -0.05)
+    assert rates[-1] == pytest.approx(0.05)
+
+
+def test_the_weight_decay_stays_or_goes_to_its_end_on_a_cosine():
+    recipe = TrainingRecipe(iterations=100, cpu_seconds=1, weight_decay=0.04, weight_decay_end=0.4)
+    decays = [recipe.weight_decay_at(i) for i in range(100)]
+    assert decays[0] == pytest.approx(0.04)
+    assert decays[50] == pytest.approx(0.22)
+    assert decays == sorted(decays)
+    assert TrainingRecipe(iterations=100, cpu_seconds=1).weight_decay_at(99) == 1e-4
+
+
+def test_only_matrices_decay_where_the_recipe_says_so():
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
+    recipe = TrainingRecipe(iterations=1, cpu_seconds=1, weight_decay=0.5, decayed="matrices")
+    decayed, spared = loop._optimizer(model, recipe).param_groups
+    assert [weight.ndim for weight in decayed["params"]] == [2]
+    assert [weight.ndim for weight in spared["params"]] == [1, 1, 1]
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.5, 0.0)
+
+
+def test_a_run_from_before_a_recipe_field_existed_goes_on(folder, tmp_path):
+    part = {**TINY, "cpu_seconds": 1e-6}
+    train(MODEL, [folder], tmp_path / "run", "small", part, report=lambda progress: None)
+    file = tmp_path / "run" / "run.yaml"
+    lines = file.read_text().splitlines(keepends=True)
+    later = ("pretrained", "warmup_from", "anneal", "weight_decay_end", "decayed")
+    kept = [line for line in lines if not line.strip().startswith(later)]
+    assert len(kept) == len(lines) - 6  # `pretrained` of the recipe and of the run
+    file.write_text("".join(kept))
+    assert (
+        train(MODEL, [folder], tmp_path / "run", "small", TINY, report=lambda progress: None).iteration == 6
+    )
+
+
+def test_overrides_change_nested_fields_and_refuse_unknown_ones():
+    recipes = load_model_file(MODEL).recipes
+    assert changed(recipes["tokens"], {"encoder.dim": 32, "seed": 3}, "recipe").encoder.dim == 32
+    with pytest.raises(ConfigError, match="unknown key 'iteration'"):
+        changed(recipes["small"], {"iteration": 3}, "recipe small")
+    with pytest.raises(ConfigError, match="unknown key 'predictor_dept', did you mean 'predictor_depth'"):
+        changed(recipes["tokens"], {"encoder.predictor_dept": 3}, "recipe tokens")
+
+
+def test_an_unknown_recipe_or_a_file_without_any_is_named(tmp_path):
+    with pytest.raises(PluginError, match="did you mean 'small'"):
+        load_model_file(MODEL).recipe("smal")
+    (tmp_path / "empty.py").write_text("")
+    with pytest.raises(PluginError, match="lacks RECIPES and build"):
+        load_model_file(tmp_path / "empty.py")
+
+
+MINE = """
+import torch
+from wm_planner.training.module import TrainableModel
+from wm_planner.training.recipe import TrainingRecipe
+from wm_planner.contracts.card import LatentSpec, ObservationSpec
+
+RECIPES = {"tiny": TrainingRecipe(iterations=40, cpu_seconds=60.0, clip=2, learning_rate=0.1, warmup=0)}
+
+
+class Drift(TrainableModel):
+    about = "How far one action leads."
+    latents = (LatentSpec(name="position", shape=(3,), unit="m"),)
+
+    def __init__(self, data):
+        super().__init__()
+        self.observation = ObservationSpec(
+            cameras=data.cameras, height=data.height, width=data.width, joined="channels",
+            input_shape=(6, data.height, data.width), mean=0.0, std=1.0,
+            state=(data.quantity("tcp_position"),),
+        )
+        self.gain = torch.nn.Parameter(torch.zeros(3))
+
+    def loss(self, batch, progress, generator):
+        after = self.step({"position": batch["state"][:, 0]}, batch["action"][:, 0])["position"]
+        loss = (after - batch["state"][:, 1]).square().mean()
+        return loss, {"drift": loss}
+
+    def encode(self, images, state):
+        return {"position": state}
+
+    def step(self, latent, action):
+        return {"position": latent["position"] + self.gain * action}
+
+
+def build(recipe, data):
+    return Drift(data)
+"""
+
+
+def test_a_model_file_outside_the_repository_trains(folder, tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    train(tmp_path / "mine.py", [folder], tmp_path / "run", "tiny", report=lambda progress: None)
+    assert ((weights(tmp_path / "run")["gain"] - 1.0).abs() < 0.2).all()

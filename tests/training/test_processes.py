@@ -1,0 +1,150 @@
+"""Two processes train what one trains; started as users start them, by torchrun and accelerate."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import several_processes
+import torch
+import yaml
+from moving_dot import write
+
+from wm_planner.errors import ConfigError
+from wm_planner.training.processes import Processes
+
+TOOLS = {
+    "torchrun": ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"],
+    "accelerate": [
+        *("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"),
+        *("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
+    ],
+}
+JEPA = {"iterations": 6, "batch": 4, "clip": 3, "warmup": 2}
+VIDEO = {"iterations": 6, "batch": 4, "clip": 4, "warmup": 2, "picture": 16, "patch": 4}
+FAMILIES = {
+    "conv": ("models/ac_jepa.py", "small", {**JEPA, "picture": 8, "encoder.channels": [4]}),
+    "tokens": ("models/ac_jepa.py", "tokens", {**JEPA, "picture": 16}),
+    "video": ("models/vjepa2.py", "small", VIDEO),
+    "ac": ("models/vjepa2_ac.py", "small", {**VIDEO, "tokens": "normed", "slow_features": 0}),
+    "ac_whitened": ("models/vjepa2_ac.py", "small", {**VIDEO, "encoder.dim": 24, "slow_features": 2}),
+}
+BY_BATCH = {"conv", "tokens", "ac_whitened"}  # divided by deviations, which may be small
+
+
+def launched(tool, *arguments, fails=False):
+    """What two processes print, started by `tool`; their errors where they are to fail."""
+    known = {name: value for name, value in os.environ.items() if name != "LOCAL_RANK"}
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", *TOOLS[tool], *map(str, arguments)]
+    environment = {**known, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root), "GLOO_SOCKET_IFNAME": "lo"}
+    done = subprocess.run(
+        command, capture_output=True, check=False, text=True, cwd=root, env=environment, timeout=240
+    )
+    assert bool(done.returncode) == fails, done.stderr[-6000:]
+    return done.stderr if fails else done.stdout
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Folders of all families trained by one process, `one`, and by two, `two`."""
+    folder = tmp_path_factory.mktemp("runs")
+    write(folder / "dots", seed=0)
+
+    def training(name, out, **more):
+        file, recipe, changes = FAMILIES[name]
+        common = {"model_file": file, "recipe": recipe, "datasets": [str(folder / "dots")]}
+        return {**common, "overrides": changes, "out": str(folder / out), **more}
+
+    alone = [training(name, f"one/{name}") for name in FAMILIES]
+    many = [training(name, f"two/{name}") for name in FAMILIES]
+    many += [training("tokens", "two/parts", stop=4), training("tokens", "two/parts")]
+    many += [training("video", "two/sharded", sharded=True, stop=4)]
+    many += [training("video", "two/sharded", sharded=True)]
+    for name, plan in (("alone", alone), ("many", many)):
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(plan))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wm_planner.training.loop.LOG_EVERY", 50)  # put back what the program sets
+        patch.setattr("wm_planner.training.loop.CHECKPOINT_EVERY", 500)
+        patch.setattr(Processes, "spread", Processes.spread)
+        several_processes.main(1, folder / "alone.yaml")
+    launched("torchrun", Path(several_processes.__file__), 2, folder / "many.yaml")
+    return folder
+
+
+def weights(path):
+    return torch.load(path / "checkpoint.pt", weights_only=True)["model"]
+
+
+def curve(path):
+    return [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
+
+
+def apart(first, second):
+    """The largest difference between two runs' matrices.
+
+    Left out are vectors: some do not change the loss (a bias before a norm, that of an attention's keys),
+    their gradient is rounding, and AdamW makes a whole step of it.
+    """
+    first, second = weights(first), weights(second)
+    assert first.keys() == second.keys()
+    names = [name for name, weight in first.items() if weight.ndim > 1]
+    return max((first[name] - second[name]).abs().max().item() for name in names)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_two_processes_have_the_losses_of_one(runs, name):
+    one, two = curve(runs / "one" / name), curve(runs / "two" / name)
+    assert [line["iteration"] for line in two] == [1, 2, 3, 4, 5, 6]
+    near = 1e-4 if name in BY_BATCH else 1e-5
+    for alone, together in zip(one, two, strict=True):
+        assert (alone["processes"], together["processes"]) == (1, 2)
+        assert together["terms"] == pytest.approx(alone["terms"], rel=near)
+        assert together["gradient_norm"] == pytest.approx(alone["gradient_norm"], rel=near)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_two_processes_end_with_the_weights_of_one(runs, name):
+    near = 5e-4 if name in BY_BATCH else 1e-5
+    assert apart(runs / "one" / name, runs / "two" / name) < near
+
+
+def test_two_processes_resume_what_they_stopped_to_the_last_bit(runs):
+    whole, parts = weights(runs / "two" / "tokens"), weights(runs / "two" / "parts")
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    terms = [[line["terms"] for line in curve(runs / "two" / name)] for name in ("tokens", "parts")]
+    assert terms[0] == terms[1]
+
+
+def test_weights_cut_into_shards_are_kept_whole_and_resumed(runs):
+    assert apart(runs / "one" / "video", runs / "two" / "sharded") < 1e-5
+
+
+@pytest.mark.parametrize("tool", ["torchrun", pytest.param("accelerate", marks=pytest.mark.slow)])
+def test_wm_train_starts_under_the_launcher_and_one_process_reports(runs, tmp_path, tool):
+    file, recipe, changes = FAMILIES["conv"]
+    settings = [f"--set={name}={value}" for name, value in changes.items()]
+    arguments = ["train", file, "--recipe", recipe, "--data", runs / "dots", "--out", tmp_path, *settings]
+    printed = launched(tool, "-m", "wm_planner.cli", *arguments)
+    assert len(re.findall("iteration 6/6  CPU .* s of 2 processes", printed)) == 1
+    assert apart(runs / "one" / "conv", tmp_path) < 5e-4
+
+
+@pytest.mark.slow
+def test_what_a_user_can_mend_ends_all_processes_before_anything_is_written(runs, tmp_path):
+    file, recipe, _ = FAMILIES["conv"]
+    arguments = ["train", file, "--recipe", recipe, "--data", runs / "dots", "--out", tmp_path / "run"]
+    errors = launched("torchrun", "-m", "wm_planner.cli", *arguments, "--set=batch=3", fails=True)
+    assert "error: a batch of 3 clips does not divide by 2 processes" in errors
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_that_does_not_divide_is_refused(monkeypatch):
+    processes = Processes()
+    assert processes.share(16) == slice(0, 16)
+    monkeypatch.setattr(processes, "count", 3)
+    with pytest.raises(ConfigError, match=r"16 clips does not divide by 3 processes; .*\[1, 2, 4, 8, 16\]"):
+        processes.share(16)

@@ -1,0 +1,292 @@
+import subprocess
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+from point_mass import PointMass, encode_graph, make_card, step_graph, write_bundle
+
+from wm_planner.contracts.card import LatentSpec, NoiseSpec, ObservationSpec, Quantity
+from wm_planner.contracts.observation import Observation
+from wm_planner.errors import BundleError, ConfigError, PluginError, ShapeError
+from wm_planner.world_models.onnx import model as onnx_module
+from wm_planner.world_models.onnx.model import OnnxWorldModel, providers
+from wm_planner.world_models.onnx.rollout_graph import rollout_graph
+
+TWO_CAMERAS = ObservationSpec(
+    cameras=("front", "side"),
+    height=4,
+    width=4,
+    joined="channels",
+    input_shape=(6, 4, 4),
+    state=(Quantity(name="x", size=1, unit="m"), Quantity(name="y", size=1, unit="m")),
+)
+ACTIONS = np.random.default_rng(0).uniform(-1, 1, (5, 3, 2)).astype(np.float32)
+
+
+@pytest.fixture
+def model(tmp_path):
+    write_bundle(tmp_path / "toy", make_card())
+    return OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+
+
+def picture(value=0, shape=(4, 4, 3), dtype=np.uint8):
+    return np.full(shape, value, dtype)
+
+
+# --- the contract
+
+
+def test_encode_takes_pictures_and_state_in_the_order_of_the_card(tmp_path):
+    write_bundle(tmp_path / "toy", make_card(observation=TWO_CAMERAS))
+    model = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+    images = {"side": picture(10), "front": picture(100), "unused": picture(shape=(9, 9, 3))}
+    latent = model.encode(Observation(images, {"y": np.array([0.5]), "x": np.array([0.25])}))
+    np.testing.assert_allclose(latent["z"], [[110.25, 110.5]])
+    assert latent["z"].dtype == np.float32
+
+
+def test_a_state_that_is_missing_counts_as_zeros(model):
+    np.testing.assert_allclose(model.encode(Observation({"front": picture(7)}))["z"], [[7, 7]])
+
+
+def test_a_rollout_longer_than_the_memory_on_the_card_is_refused(tmp_path):
+    write_bundle(tmp_path / "toy", make_card(max_horizon=3))
+    model = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+    latent = {"z": np.zeros((1, 2), np.float32)}
+    model.rollout(latent, ACTIONS)
+    with pytest.raises(ShapeError, match=r"4 steps, toy remembers 3 \(card: max_horizon\)"):
+        model.rollout(latent, np.zeros((5, 4, 2), np.float32))
+
+
+def test_a_rollout_is_the_step_repeated(model):
+    latent = {"z": np.array([[1.0, -1.0]], np.float32)}
+    rollout = model.rollout(latent, ACTIONS)
+    assert rollout.latents["z"].shape == (5, 3, 2)
+    np.testing.assert_allclose(
+        rollout.latents["z"], PointMass().rollout(latent, ACTIONS).latents["z"], atol=1e-6
+    )
+    now = {"z": np.repeat(latent["z"], 5, axis=0)}
+    for step in range(3):
+        now, _ = model.step(now, ACTIONS[:, step])
+        np.testing.assert_array_equal(rollout.latents["z"][:, step], now["z"])
+    assert not rollout.states and not rollout.outputs
+
+
+@pytest.mark.parametrize("bundle", ["panda_reach_small", "panda_reach", "panda_reach_vjepa2_ac"])
+@pytest.mark.parametrize("horizon", [1, 4])
+def test_a_rollout_in_one_call_is_the_rollout_step_by_step(bundle, horizon):
+    model, rng = OnnxWorldModel.load(f"models/bundles/{bundle}", device="cpu"), np.random.default_rng(0)
+    actions = rng.uniform(-0.05, 0.05, (6, horizon, 3)).astype(np.float32)
+    for count in (1, 6):  # one latent for all, or one each
+        size = {z.name: (count, *z.shape) for z in model.card.latents}
+        latent = {name: rng.standard_normal(shape, dtype=np.float32) for name, shape in size.items()}
+        once, stepped = model.rollout(latent, actions), model.step_by_step(latent, actions)
+        assert list(once.latents) == list(stepped.latents) and list(once.states) == list(stepped.states)
+        for name in once.latents:
+            assert once.latents[name].shape == (6, horizon, *size[name][1:])
+            np.testing.assert_allclose(once.latents[name], stepped.latents[name], atol=1e-5)
+
+
+def test_shared_arrays_and_caches_go_through_a_rollout(tmp_path):
+    """z' = z + a + wind + calls, calls' = calls + 1, where the wind is shared and calls are a cache."""
+    card = make_card(
+        latents=(
+            LatentSpec(name="wind", shape=(2,), role="shared"),
+            LatentSpec(name="z", shape=(2,)),
+            LatentSpec(name="calls", shape=(1,), role="cache"),
+        ),
+        capabilities=("reward",),
+    )
+    value = helper.make_tensor_value_info
+    nodes = [
+        helper.make_node("Sum", ["z", "action", "wind", "calls"], ["next.z"]),
+        helper.make_node("Add", ["calls", "one"], ["next.calls"]),
+        helper.make_node("ReduceSum", ["next.z", "axis"], ["output.reward"], keepdims=0),
+    ]
+    inputs = {"wind": [1, 2], "z": ["N", 2], "calls": ["N", 1], "action": ["N", 2]}
+    outputs = {"next.z": ["N", 2], "next.calls": ["N", 1], "output.reward": ["N"]}
+    constants = [
+        helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0]),
+        helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
+    ]
+    ports = [[value(n, TensorProto.FLOAT, s) for n, s in some.items()] for some in (inputs, outputs)]
+    graph = helper.make_graph(nodes, "step", *ports, constants)
+    step = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+    def made(model):
+        return onnx_module.Graph(tmp_path, providers("cpu"), 1, model.SerializeToString())
+
+    model = OnnxWorldModel(card, made(step), made(step), made(rollout_graph(step, card)))
+    latent = {"z": np.zeros((1, 2), np.float32), "wind": np.array([[0.5, -0.5]], np.float32)}
+    once, stepped = model.rollout(latent, ACTIONS), model.step_by_step(latent, ACTIONS)
+    assert list(once.latents) == ["z"]  # neither what is shared nor a cache
+    calls = np.arange(3).cumsum()[:, None]
+    wanted = ACTIONS.cumsum(axis=1) + latent["wind"] * np.arange(1, 4)[:, None] + calls
+    np.testing.assert_allclose(once.latents["z"], wanted, atol=1e-6)
+    np.testing.assert_allclose(stepped.latents["z"], wanted, atol=1e-6)
+    np.testing.assert_allclose(once.outputs["reward"], stepped.outputs["reward"], atol=1e-6)
+
+
+def test_a_large_network_is_asked_step_by_step(tmp_path, monkeypatch):
+    write_bundle(tmp_path / "toy", make_card())
+    whole = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+    monkeypatch.setattr(onnx_module, "LARGEST_ROLLOUT", 10)
+    large = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+    monkeypatch.setattr(large, "step_by_step", lambda latent, actions: "step by step")
+    assert large.rollout({"z": np.zeros((1, 2))}, ACTIONS) == "step by step"
+    assert whole.rollout({"z": np.zeros((1, 2))}, ACTIONS).latents["z"].shape == (5, 3, 2)
+
+
+def test_every_candidate_may_start_from_its_own_latent(model):
+    own = {"z": np.arange(10, dtype=np.float32).reshape(5, 2)}
+    together = model.rollout(own, ACTIONS).latents["z"]
+    for index in range(5):
+        alone = model.rollout({"z": own["z"][index : index + 1]}, ACTIONS[index : index + 1])
+        np.testing.assert_array_equal(together[index], alone.latents["z"][0])
+    with pytest.raises(ShapeError, match=r"latent z has shape \(2, 2\), the card of toy says \(1, 2\)"):
+        model.rollout({"z": own["z"][:2]}, ACTIONS)
+
+
+def test_arrays_with_a_unit_are_states_and_capabilities_are_outputs(tmp_path):
+    card = make_card(latents=(LatentSpec(name="z", shape=(2,), unit="m"),), capabilities=("reward",))
+    write_bundle(tmp_path / "toy", card)
+    model = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+    rollout = model.rollout({"z": np.zeros((1, 2), np.float32)}, ACTIONS)
+    assert rollout.states["z"] is rollout.latents["z"]
+    np.testing.assert_allclose(rollout.outputs["reward"], ACTIONS.sum(axis=2), rtol=1e-5)
+    assert {"state:z", "output:reward"} <= model.card.offers
+
+
+def test_float64_actions_are_taken_as_float32(model):
+    rollout = model.rollout({"z": np.zeros((1, 2), np.float32)}, ACTIONS.astype(np.float64))
+    assert rollout.latents["z"].dtype == np.float32
+
+
+# --- observations and arrays that do not fit
+
+
+@pytest.mark.parametrize(
+    ("observation", "reason"),
+    [
+        (Observation({"side": picture()}), "no picture of camera 'front' .got side., the card of toy says"),
+        (
+            Observation({"front": picture(shape=(8, 8, 3))}),
+            r"uint8 \(8, 8, 3\), the card of toy says uint8 \(4",
+        ),
+        (Observation({"front": picture(dtype=np.float32)}), r"is float32 \(4, 4, 3\)"),
+        (Observation({"front": picture()}, {"position": np.zeros(3)}), r"says \(2,\) in m"),
+    ],
+)
+def test_an_observation_that_does_not_fit_says_what_the_card_wants(model, observation, reason):
+    with pytest.raises(ShapeError, match=reason):
+        model.encode(observation)
+
+
+def test_a_latent_of_another_model_is_refused(model):
+    with pytest.raises(ShapeError, match=r"latent z has shape \(1, 9\), the card of toy says \(1, 2\)"):
+        model.rollout({"z": np.zeros((1, 9), np.float32)}, ACTIONS)
+    with pytest.raises(ShapeError, match=r"shape \(2, 2\), the card of toy says \(1, 2\)"):
+        model.rollout({"z": np.zeros((2, 2), np.float32)}, ACTIONS)
+    with pytest.raises(ShapeError, match="latent z is missing"):
+        model.step({"tokens": np.zeros((1, 2))}, ACTIONS[:, 0])
+
+
+def test_actions_of_another_robot_are_refused_with_the_names_of_ours(model):
+    latent = {"z": np.zeros((1, 2), np.float32)}
+    with pytest.raises(ShapeError, match=r"shape \(5, 3, 7\), the card of toy says \(N, H, 2\): a0, a1"):
+        model.rollout(latent, np.zeros((5, 3, 7)))
+    with pytest.raises(ShapeError, match=r"says \(N, 2\)"):
+        model.step(latent, np.zeros(2))
+
+
+# --- bundles that do not fit their card
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"step": {"latent": 9}}, r"latents.z.shape says \[N, 2\], input z is \[N, 9\]"),
+        ({"step": {"batch": 3}}, r"step.onnx: latents.z.shape says \[N, 2\], input z is \[3, 2\]"),
+        ({"step": {"action": "u"}}, "step.onnx has an input 'u' that the card does not explain"),
+        ({"encode": {"height": 8}}, r"observation says \[1, 4, 4, 3\], input image.front is \[N, 8, 4, 3\]"),
+    ],
+)
+def test_a_graph_that_disagrees_with_its_card_is_refused_with_the_line(tmp_path, change, reason):
+    card = make_card()
+    graphs = {
+        name: {"encode": encode_graph, "step": step_graph}[name](card, **changes)
+        for name, changes in change.items()
+    }
+    write_bundle(tmp_path / "toy", card, **graphs)
+    with pytest.raises(BundleError, match=reason) as refused:
+        OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+    assert "card.yaml" in str(refused.value)
+
+
+def test_a_graph_without_what_the_card_promises_is_refused(tmp_path):
+    card = make_card()
+    write_bundle(tmp_path / "toy", make_card(capabilities=("reward",)), step=step_graph(card))
+    with pytest.raises(BundleError, match=r"has no output 'output\.reward', which capabilities implies"):
+        OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+
+
+def test_a_dtype_that_differs_is_refused(tmp_path):
+    card = make_card(latents=(LatentSpec(name="z", shape=(2,), dtype="int64"),))
+    write_bundle(tmp_path / "toy", card)
+    with pytest.raises(BundleError, match=r"latents.z.shape says int64, output z is float32"):
+        OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+
+
+def test_a_file_that_is_no_graph_is_refused(tmp_path):
+    card = write_bundle(tmp_path / "toy", make_card())
+    (tmp_path / "toy" / "step.onnx").write_bytes(b"nonsense")
+    with pytest.raises(BundleError, match=r"graphs.step.sha256 .* was changed"):
+        OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+    with pytest.raises(BundleError, match=r"step.onnx: ONNX Runtime cannot load it"):
+        onnx_module.Graph(tmp_path / "toy" / "step.onnx", providers("cpu"), threads=1)
+    assert set(card.graphs) == {"encode", "step"}
+
+
+def test_noise_inputs_and_missing_graphs_are_refused(tmp_path):
+    noise = (NoiseSpec(name="eps", shape=(2,), kind="normal"),)
+    write_bundle(tmp_path / "noisy", make_card(noise=noise))
+    with pytest.raises(BundleError, match="noise: a bundle with noise inputs cannot be run yet"):
+        OnnxWorldModel.load(tmp_path / "noisy", device="cpu")
+    with pytest.raises(PluginError, match="no such file or folder"):
+        OnnxWorldModel.load(tmp_path / "absent", device="cpu")
+
+
+# --- devices
+
+
+def test_auto_takes_the_cpu_where_cuda_is_missing(monkeypatch):
+    monkeypatch.setattr(onnx_module, "why_no_cuda", lambda: "there is none")
+    assert providers("auto") == ["CPUExecutionProvider"]
+    with pytest.raises(ConfigError, match="device is cuda, but there is none; use `device: auto`"):
+        providers("cuda")
+
+
+def test_auto_takes_cuda_where_it_can_be_loaded(monkeypatch):
+    monkeypatch.setattr(onnx_module, "why_no_cuda", lambda: None)
+    assert providers("auto") == providers("cuda") == ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    assert providers("cpu") == ["CPUExecutionProvider"]
+
+
+def test_a_runtime_built_without_cuda_says_so(monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    assert onnx_module.why_no_cuda() == "this ONNX Runtime was built without it (pip install onnxruntime-gpu)"
+
+
+def test_a_normal_run_prints_nothing(tmp_path):
+    write_bundle(tmp_path / "toy", make_card())
+    program = (
+        "import numpy as np, sys\n"
+        "from wm_planner.world_models.onnx.model import OnnxWorldModel\n"
+        "model = OnnxWorldModel.load(sys.argv[1])\n"
+        "model.rollout({'z': np.zeros((1, 2), np.float32)}, np.zeros((4, 2, 2), np.float32))\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", program, str(tmp_path / "toy")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
