@@ -13,7 +13,7 @@ from wm_planner.bench.peer_environment import (
     PeerProcess,
     python_of,
 )
-from wm_planner.bench.peers import environment as e
+from wm_planner.bench import peer_environment as e
 from wm_planner.errors import ConfigError
 
 PROGRAM = """
