@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from wm_planner.bench import peer_environment as e
 from wm_planner.bench.measurements import peers as b
 from wm_planner.bench.measurements.commonroad_tools import COMMONROAD
 from wm_planner.bench.peer_environment import (
@@ -13,7 +14,6 @@ from wm_planner.bench.peer_environment import (
     PeerProcess,
     python_of,
 )
-from wm_planner.bench import peer_environment as e
 from wm_planner.errors import ConfigError
 
 PROGRAM = """

@@ -30,8 +30,8 @@ def postures(control, count, seed=0):
 def test_forward_kinematics_and_jacobian_are_mujocos(model, control):
     data = mujoco.MjData(model)
     site = model.site("tcp").id
-    for q in postures(control, 20):
-        position, rotation, jacobian = control.chain.jacobian(q)
+    many = postures(control, 20)
+    for q, position, rotation, jacobian in zip(many, *control.chain.jacobian(many), strict=True):
         data.qpos[:] = q
         mujoco.mj_forward(model, data)
         linear, angular = np.zeros((3, 7)), np.zeros((3, 7))
@@ -39,6 +39,22 @@ def test_forward_kinematics_and_jacobian_are_mujocos(model, control):
         np.testing.assert_allclose(position, data.site_xpos[site], atol=1e-9)
         np.testing.assert_allclose(rotation.ravel(), data.site_xmat[site], atol=1e-9)
         np.testing.assert_allclose(jacobian, np.concatenate([linear, angular]), atol=1e-9)
+
+
+def test_one_posture_has_the_kinematics_of_many(control):
+    many = postures(control, 20)
+    swept = control.chain.jacobian(many)
+    for i, q in enumerate(many):
+        for one, batch in zip(control.chain.jacobian(q), swept, strict=True):
+            np.testing.assert_allclose(one, batch[i], atol=1e-14)
+
+
+def test_the_tool_is_found_in_a_scene_with_other_joints(gripper):
+    chain = gripper.arm.chain  # of a scene that also holds fingers and a block
+    q = postures(gripper.arm, 1)[0]
+    first = chain.jacobian(q)
+    chain.jacobian(chain.low)
+    np.testing.assert_allclose(first[2], chain.jacobian(q[None])[2][0], atol=1e-14)
 
 
 def test_many_postures_at_once_are_as_one_by_one(control):

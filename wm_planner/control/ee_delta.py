@@ -21,6 +21,8 @@ DAMPING = 1e-3  # lambda^2, in m^2: 2 % of full speed lost at a singular value o
 RAMP = 0.6  # share of a control period over which joint targets move; over all of it an arm lags 16 mm
 POSTURE_GAIN = 0.1  # share of the way to the home posture taken in the null space, an iteration
 
+_DAMPED = DAMPING * np.eye(6)
+
 
 @dataclass(frozen=True, slots=True)
 class EndEffectorDelta:
@@ -126,14 +128,15 @@ class EndEffectorDelta:
         """`solve` from a posture whose position, rotation and Jacobian were `seen`."""
         for left in reversed(range(iterations)):
             position, rotation, jacobian = seen
-            way, turn = tcp - position, rotation_error(self.orientation, rotation)
-            error = np.concatenate([way, np.broadcast_to(turn, way.shape)], axis=-1)
-            gram = jacobian @ np.swapaxes(jacobian, -1, -2) + DAMPING * np.eye(6)
+            way = tcp - position
+            error = np.empty((*way.shape[:-1], 6))
+            error[..., :3] = way
+            error[..., 3:] = rotation_error(self.orientation, rotation)
             posture = POSTURE_GAIN * (self.home - q)
             wanted = error - (jacobian @ posture[..., None])[..., 0]
-            lifted = np.linalg.solve(gram, wanted[..., None])
-            q = q + posture + (np.swapaxes(jacobian, -1, -2) @ lifted)[..., 0]
-            q = np.clip(q, self.chain.low, self.chain.high)
+            lifted = np.linalg.solve(jacobian @ jacobian.mT + _DAMPED, wanted[..., None])
+            q = q + posture + (jacobian.mT @ lifted)[..., 0]
+            q = np.minimum(np.maximum(q, self.chain.low), self.chain.high)  # np.clip takes 3 times as long
             if left:
                 seen = self.chain.jacobian(q)
         return q

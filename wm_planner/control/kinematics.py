@@ -10,9 +10,12 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.control.site_kinematics import SiteKinematics
 from wm_planner.errors import SimulationError, did_you_mean
 
 Floats = NDArray[np.float64]
+
+_NEXT, _AFTER = [1, 2, 0], [2, 0, 1]  # the axes that follow each of x, y and z
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +29,7 @@ class SerialChain:
         offsets: likewise, in m, (J + 1, 3).
         axes: of rotation in the joint's own frame, (J, 3).
         low, high: joint limits in rad, (J,).
+        site: the tool point in MuJoCo's model, for one posture at a time.
     """
 
     names: tuple[str, ...]
@@ -34,6 +38,7 @@ class SerialChain:
     axes: Floats
     low: Floats
     high: Floats
+    site: SiteKinematics
 
     @classmethod
     def of(cls, model: mujoco.MjModel, site: str) -> "SerialChain":
@@ -79,6 +84,7 @@ class SerialChain:
             axes=model.jnt_axis[joints].copy(),
             low=model.jnt_range[joints, 0].copy(),
             high=model.jnt_range[joints, 1].copy(),
+            site=SiteKinematics(model, site, joints),
         )
 
     def forward(self, q: Floats) -> tuple[Floats, Floats]:
@@ -87,7 +93,12 @@ class SerialChain:
         return position, rotation
 
     def jacobian(self, q: Floats) -> tuple[Floats, Floats, Floats]:
-        """Position, rotation and Jacobian (..., 6, J): linear rows first, in m/rad, then angular."""
+        """Position, rotation and Jacobian (..., 6, J): linear rows first, in m/rad, then angular.
+
+        For a single posture (J,) MuJoCo computes them: the last bits differ from the batched results.
+        """
+        if q.ndim == 1:
+            return self.site.jacobian(q)
         position, rotation, origins, axes = self._sweep(q)
         linear = cross(axes, position[..., None, :] - origins)  # (..., J, 3)
         return position, rotation, np.swapaxes(np.concatenate([linear, axes], axis=-1), -1, -2)
@@ -133,8 +144,10 @@ def rotation_error(target: Floats, rotation: Floats) -> Floats:
 
     Half the sum of the crossed axes: equal to the rotation vector to first order, and smooth.
     """
-    crossed = cross(np.swapaxes(rotation, -1, -2), np.swapaxes(target, -1, -2))  # a row each axis
-    error: Floats = 0.5 * (crossed[..., 0, :] + crossed[..., 1, :] + crossed[..., 2, :])
+    # Cross products of the columns: the bits of `cross` in half the time, up to 512 rotations.
+    crossed = rotation.take(_NEXT, -2) * target.take(_AFTER, -2)
+    crossed -= rotation.take(_AFTER, -2) * target.take(_NEXT, -2)
+    error: Floats = 0.5 * (crossed[..., 0] + crossed[..., 1] + crossed[..., 2])
     return error
 
 
