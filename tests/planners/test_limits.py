@@ -144,7 +144,7 @@ def test_every_candidate_ever_evaluated_keeps_the_rate_and_the_box(name, rate, l
 
 
 def test_a_rate_of_the_wrong_length_is_refused():
-    with pytest.raises(ValueError, match=r"rate is \[0.1\], wanted a number above 0 a component"):
+    with pytest.raises(ValueError, match=r"rate is \[0.1\], wanted one value above 0 per component"):
         spec = action_spec(2)
         msgspec.structs.replace(spec, rate=(0.1,))
 

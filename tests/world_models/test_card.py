@@ -66,7 +66,7 @@ def test_a_folder_without_a_card_is_no_bundle(tmp_path):
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"units": ["m"]}, "of one length"),
+        ({"units": ["m"]}, "the same length"),
         ({"low": [1, 0], "high": [-1, 1]}, "every low must be below its high"),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from wm_planner.contracts.dataset import Episode, StateSpec
-from wm_planner.contracts.simulator import Hosted
+from wm_planner.contracts.simulator import EnvironmentSpec
 from wm_planner.simulation.scene import SCENE_SUFFIX
 
 
@@ -19,7 +19,7 @@ class Explorer(Protocol):
     """
 
     @property
-    def hosted(self) -> Hosted: ...
+    def hosted(self) -> EnvironmentSpec: ...
     @property
     def state(self) -> tuple[StateSpec, ...]: ...
     @property

@@ -1,10 +1,10 @@
-"""The card of a bundle: what a model expects, what it gives, and where it came from.
+"""The card of a bundle: what a model expects, what it returns, and where it came from.
 
-A bundle is a folder `models/bundles/<name>/` with `card.yaml` and ONNX graphs beside it. The graphs take raw
-sensor data: `encode.onnx` has one uint8 input `image.<camera>` of shape (B, H, W, 3) a camera and one
-float32 input `state` of shape (B, S) where the card lists states; resizing, normalisation and the joining
-of cameras happen inside. `step.onnx` takes the latent arrays by name and `action` (N, A) in physical
-units, and gives the latent arrays back as `next.<name>` and outputs as `output.<name>` (N,).
+A bundle is a folder `models/bundles/<name>/` that holds `card.yaml` and the model's ONNX graphs. The graphs
+take raw sensor data. `encode.onnx` has one uint8 input `image.<camera>`, (B, H, W, 3), per camera, and one
+float32 input `state`, (B, S), if the card lists states; it resizes, normalises and joins the camera images
+itself. `step.onnx` takes the latent arrays by name and `action`, (N, A), in physical units; it returns the
+next latent arrays as `next.<name>` and its other outputs as `output.<name>`, (N,).
 """
 
 import math
@@ -16,7 +16,12 @@ from wm_planner.config import Config, Count, Positive
 
 
 class Quantity(Config, frozen=True, kw_only=True):
-    """A named physical vector, e.g. tcp_position, 3 numbers in m."""
+    """A named physical vector, e.g. `tcp_position`: 3 components in m.
+
+    Attributes:
+        size: number of components.
+        unit: of all components, or one per group of components, e.g. "m, rad".
+    """
 
     name: str
     size: Positive
@@ -24,17 +29,17 @@ class Quantity(Config, frozen=True, kw_only=True):
 
 
 class ObservationSpec(Config, frozen=True, kw_only=True):
-    """What `encode.onnx` takes; a model without cameras reads states alone.
+    """What `encode.onnx` takes; a model without cameras reads states only.
 
     Attributes:
-        cameras: names of the camera pictures, in the order they are joined.
-        height, width: of each camera picture, in pixels.
-        encoding: colour order of the pictures.
-        joined: how the cameras become one input inside the graph: stacked as channels or side by side.
-        input_shape: (channels, height, width) that the network sees after joining and resizing.
-        mean, std: normalisation inside the graph, of pixel values scaled to 0..1; one for all colours, or
-            one each.
-        state: quantities that make up the `state` input, in order.
+        cameras: camera names, in the order in which their images are joined.
+        height, width: of each camera image, in pixels.
+        encoding: colour order of the images.
+        joined: how the graph joins the camera images: stacked along the channels, or side by side.
+        input_shape: (channels, height, width) of the network's input, after joining and resizing.
+        mean, std: normalisation inside the graph, for pixel values scaled to 0..1: one value for all colour
+            channels, or one per channel.
+        state: quantities that are concatenated into the `state` input, in order.
     """
 
     cameras: tuple[str, ...] = ()
@@ -49,12 +54,15 @@ class ObservationSpec(Config, frozen=True, kw_only=True):
 
 
 class ActionSpec(Config, frozen=True, kw_only=True):
-    """One action vector, in physical units.
+    """The components of one action, in physical units.
 
     Attributes:
+        names: of the A components.
+        units: one per component.
         low, high: bounds of each component.
-        rate: largest change of each component from one step to the next; None is free.
-        choices: n, where an action is one column of the whole numbers 0 .. n - 1; 0 where it is continuous.
+        rate: largest change of each component between two consecutive steps; None for no limit.
+        choices: n for a discrete action, which is one integer component in 0 .. n - 1; 0 for a continuous
+            action.
     """
 
     names: tuple[str, ...]
@@ -66,11 +74,11 @@ class ActionSpec(Config, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not len(self.names) == len(self.units) == len(self.low) == len(self.high) > 0:
-            raise ValueError("names, units, low and high must be of one length, at least 1")
+            raise ValueError("names, units, low and high must have the same length, at least 1")
         if any(low >= high for low, high in zip(self.low, self.high, strict=True)):
             raise ValueError("every low must be below its high")
         if self.rate is not None and (len(self.rate) != len(self.names) or min(self.rate) <= 0):
-            raise ValueError(f"rate is {list(self.rate)}, wanted a number above 0 a component")
+            raise ValueError(f"rate is {list(self.rate)}, wanted one value above 0 per component")
         if self.choices and (self.low, self.high, self.rate) != ((0.0,), (self.choices - 1.0,), None):
             raise ValueError(
                 f"choices is {self.choices}, wanted one component from 0 to {self.choices - 1}, no rate"
@@ -82,9 +90,13 @@ class LatentSpec(Config, frozen=True, kw_only=True):
 
     Attributes:
         shape: without the batch axis.
-        role: `candidate`: one per candidate; `shared`: batch 1, never returned by step; `cache`: one per
-            candidate, zeros at first, not given by encode, never kept in a rollout.
-        unit: set where the array is a physical quantity: it is then also a state of the rollout.
+        role: how the array is used in a rollout.
+            `candidate`: `encode` returns it, every candidate has its own, rollouts keep it.
+            `shared`: batch 1, the same for all candidates; `step` reads it and never returns it.
+            `cache`: every candidate has its own, it starts as zeros (`encode` does not return it) and is
+            never kept in a rollout, e.g. the keys and values of earlier frames.
+        unit: of an array that is a physical quantity, which makes it a state of the rollout; None for a
+            learned array.
     """
 
     name: str
@@ -95,7 +107,12 @@ class LatentSpec(Config, frozen=True, kw_only=True):
 
 
 class NoiseSpec(Config, frozen=True, kw_only=True):
-    """One noise array that a graph takes, without the batch axis."""
+    """One noise array that a graph takes.
+
+    Attributes:
+        shape: without the batch axis.
+        kind: the distribution that the caller samples it from.
+    """
 
     name: str
     shape: tuple[Positive, ...]
@@ -107,8 +124,9 @@ class GraphSpec(Config, frozen=True, kw_only=True):
 
     Attributes:
         sha256: of the file.
-        data_sha256: of the file of weights beside it, None where the graph holds them itself.
-        max_abs_error: largest difference between torch and ONNX Runtime seen at export, None if untested.
+        data_sha256: of the external weights file; None if the graph file holds the weights.
+        max_abs_error: largest absolute difference between torch and ONNX Runtime at export; None if it was
+            not measured.
     """
 
     sha256: str
@@ -117,13 +135,15 @@ class GraphSpec(Config, frozen=True, kw_only=True):
 
 
 class TrainingRecord(Config, frozen=True, kw_only=True):
-    """How the model was made.
+    """How the model was trained.
 
     Attributes:
-        command: the commands that make it from nothing, in order.
-        data: data set folder to the sha256 of its meta.yaml; none where the weights come from elsewhere.
-        pretrained: file of weights, or folder of a run, that it started from, to its sha256.
-        revision: of the source it was trained with.
+        command: the commands that reproduce it from scratch, in order.
+        data: data set folder to the sha256 of its meta.yaml; empty for imported weights.
+        pretrained: weights file or run folder that training started from, to its sha256.
+        revision: git revision of the source that trained it.
+        cpu_seconds: CPU time of the training, summed over its processes.
+        recipe: the complete training recipe.
     """
 
     command: tuple[str, ...]
@@ -137,15 +157,21 @@ class TrainingRecord(Config, frozen=True, kw_only=True):
 
 
 class Card(Config, frozen=True, kw_only=True):
-    """Everything a node, a planner or a person must know of a model.
+    """Everything that a node, a planner or a user needs to know about a model.
 
     Attributes:
+        name: of the bundle.
+        family: stem of the file in `models/` that defines the network.
+        about: one sentence.
         control_dt_s: duration of one step, in seconds.
-        capabilities: outputs beyond the latent: reward, value, continue, uncertainty, policy, decode.
-        max_candidates: largest N of one call of `step.onnx`.
-        max_horizon: most steps of one rollout, where the model's memory ends; 0 where it does not.
-        graphs: "encode", "step", ... to its file's checksum.
-        results: rows of the success table the model earned, as printed by `wm bench`.
+        latents: the arrays of the latent, in order.
+        noise: the noise arrays that the graphs take.
+        capabilities: outputs of `step` besides the latent: reward, value, continue, uncertainty, policy; and
+            decode, which is a graph of its own.
+        max_candidates: largest N in one call of `step.onnx`; planners split larger populations.
+        max_horizon: longest rollout that the model's memory allows, in steps; 0 for no limit.
+        graphs: graph name ("encode", "step", ...) to its checksums.
+        results: rows of the model's success table, as printed by `wm bench`.
     """
 
     name: str
@@ -165,13 +191,13 @@ class Card(Config, frozen=True, kw_only=True):
 
     @property
     def representation(self) -> str:
-        """The learned array that says most: the largest. Others are read off it."""
+        """Name of the largest learned array, on which latents are compared by default."""
         learned = [spec for spec in self.latents if spec.unit is None and spec.role == "candidate"]
         return max(learned, key=lambda spec: math.prod(spec.shape)).name
 
     @property
     def offers(self) -> frozenset[str]:
-        """What a cost can require of the rollouts of this model."""
+        """What costs may require of this model's rollouts: "latent:z", "state:tcp_position", ..."""
         latents = {f"latent:{spec.name}" for spec in self.latents if spec.role == "candidate"}
         states = {f"state:{spec.name}" for spec in self.latents if spec.unit is not None}
         return frozenset(latents | states | {f"output:{name}" for name in self.capabilities})

@@ -10,16 +10,17 @@ from wm_planner.contracts.rollout import Latent
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a cost may read beside the rollout, bound for one tick.
+    """What a cost may read next to the rollout, fixed for one tick.
 
     Attributes:
-        goal: physical goal quantities by name, (k,), where the user gave some (never from a goal picture).
-        goal_latent: the encoded goal picture, (1, ...).
-        last_action: the action executed last, (A,), card's units, or None after a reset.
-        previous_plan: the plan of the last tick shifted to this one, (H, A), or None.
-        objects: name to array, tracks with forecasts.
+        goal: goal values of physical quantities by name, (k,) each, as given by the user; never derived from
+            a goal image.
+        goal_latent: the encoded goal image, arrays (1, ...).
+        last_action: the action executed last, (A,), card's units; None after a reset.
+        previous_plan: the previous plan shifted to this tick, (H, A), or None.
+        objects: object arrays by name, e.g. forecasts; the costs that read them define their shapes.
         traffic: a driver's `Prospect` (driving/planners/proposal_scoring.py), or None off the road.
-        action_scale: half the range of each action component, (A,), card's units; the problem sets it.
+        action_scale: half the range of each action component, (A,), card's units; set by `Problem`.
     """
 
     goal: Mapping[str, Array] = field(default_factory=dict)

@@ -13,28 +13,30 @@ from wm_planner.contracts.rollout import Rollout
 
 
 class Cost(Protocol):
-    """A pure function of imagined trajectories, written once in the array API; lower is better, always.
+    """A pure function of imagined trajectories, written in the array API; lower is always better.
 
-    `requires` names what it reads, checked when a problem or a controller is built: "latent:z",
-    "state:tcp_position", "output:reward", "context:goal_latent", "context:goal.tcp_position".
+    Attributes:
+        requires: what the cost reads, checked when a `Problem` or a `RecedingHorizon` is built: "latent:z",
+            "state:tcp_position", "output:reward", "context:goal_latent", "context:goal.tcp_position".
     """
 
     @property
     def requires(self) -> frozenset[str]: ...
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
-        """Costs of shape (N,) for actions of shape (N, H, A) in the card's units."""
+        """Costs (N,) of `actions` (N, H, A), card's units, that lead to `rollout`."""
         ...
 
 
 class Limit(Config, frozen=True, kw_only=True):
-    """Makes a term a constraint: it is no part of the total, but must not be above a bound.
+    """Turns a cost term into an inequality constraint, `term <= at_most`, instead of a part of the total.
 
     Attributes:
         at_most: the bound, in the term's unit.
-        by: `rejection` prefers what keeps the bound, whatever it costs; `penalty` adds what is above it,
-            times `penalty`, to the total; `lagrangian` does so with multipliers that grow until it is kept.
-        penalty: cost of one unit above the bound; of one unit squared for `lagrangian`, twice.
+        by: how violations are handled. `rejection` prefers every feasible candidate to every infeasible one;
+            `penalty` adds the violation times `penalty` to the total; `lagrangian` uses an augmented
+            Lagrangian, whose multiplier grows until the bound holds.
+        penalty: cost per unit of violation; for `lagrangian`, the factor of half the squared violation.
     """
 
     at_most: float = 0.0
@@ -48,7 +50,13 @@ class Limit(Config, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class WeightedCost:
-    """A cost in a problem: its name in the terms, and its weight, or the limit that it must keep."""
+    """A cost as part of a problem.
+
+    Attributes:
+        name: of its term in plans, logs and messages.
+        weight: factor of the term in the total; ignored if there is a limit.
+        limit: makes the term a constraint.
+    """
 
     name: str
     cost: Cost

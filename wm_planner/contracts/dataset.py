@@ -1,4 +1,4 @@
-"""The contract of a data set of episodes."""
+"""The contents of a data set of episodes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from wm_planner.config import Config
 
 COLLECTION_SEEDS = 1_000_000
-"""Episodes to train on are drawn from here up, those to evaluate from 0 up."""
+"""First seed of training episodes; evaluation episodes count from 0, so the two never overlap."""
 
 
 class StateSpec(Config, frozen=True, kw_only=True):
-    """A named physical vector in the state array."""
+    """A named physical vector: `size` consecutive columns of the state array."""
 
     name: str
     size: int
@@ -25,12 +25,17 @@ class Meta(Config, frozen=True, kw_only=True):
 
     Attributes:
         scene: path of the scene file.
-        revision: of the source that collected it.
-        first_seed: of the seeds that were tried one after the other.
-        seeds_tried: how many it took.
-        rejected: reason to number of episodes left out.
+        revision: git revision of the source that collected it.
+        first_seed: of the consecutive seeds that were tried.
+        seeds_tried: number of seeds tried to obtain `episodes` episodes.
+        rejected: reason to the number of episodes discarded for it.
+        episodes: number of episodes.
+        steps: transitions per episode; an episode has `steps` + 1 frames.
+        cameras: names, in the order of the images' camera axis.
         image_size: (height, width) in pixels.
-        steps: transitions an episode; an episode has one frame more.
+        state: the quantities in a row of the state array, in order.
+        action_names, action_units, action_low, action_high: one entry per action component.
+        control_dt_s: time between frames, in seconds.
     """
 
     scene: str
@@ -50,14 +55,14 @@ class Meta(Config, frozen=True, kw_only=True):
     control_dt_s: float
 
     def command(self, out: str) -> str:
-        """The command line that collects this into folder `out`."""
+        """The command line that collects this data set into folder `out`."""
         seed = self.first_seed - COLLECTION_SEEDS
         start = f" --seed {seed}" if seed else ""
         return f"wm collect {self.scene} --out {out} --episodes {self.episodes} --steps {self.steps}{start}"
 
     @property
     def shapes(self) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Array name to its shape and dtype."""
+        """Array name to its shape and dtype; see `data/episodes.py` for the meaning of the axes."""
         n = self.episodes * (self.steps + 1)
         return {
             "images": ((n, len(self.cameras), *self.image_size, 3), "uint8"),
@@ -69,7 +74,13 @@ class Meta(Config, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One episode in memory: T frames, the arrays of the module's docstring without the index."""
+    """One episode of T frames in memory.
+
+    Attributes:
+        images: (T, cameras, H, W, 3) uint8, RGB.
+        state: (T, S), in the units of `Meta.state`.
+        action: (T, A), the action executed at each frame, physical units; zeros in the last frame.
+    """
 
     images: NDArray[np.uint8]
     state: NDArray[np.float32]
@@ -77,5 +88,5 @@ class Episode:
 
 
 def columns(state: dict[str, NDArray[np.float64]], specs: Iterable[StateSpec]) -> NDArray[np.float32]:
-    """The quantities of `specs` side by side, (S,)."""
+    """The quantities of `specs` concatenated into one row, (S,)."""
     return np.concatenate([state[spec.name] for spec in specs]).astype(np.float32)

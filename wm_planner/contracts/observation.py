@@ -1,4 +1,4 @@
-"""What the sensors of a robot or a simulator report."""
+"""Sensor readings of a robot or a simulator."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What the sensors say at one moment.
+    """Sensor readings at one instant.
 
     Attributes:
-        images: camera name to (H, W, 3) uint8, RGB.
-        state: quantity name to (k,), in the units of the card or scene.
-        stamp_ns: when, in nanoseconds of the run's clock.
+        images: camera name to image, (H, W, 3) uint8, RGB.
+        state: quantity name to vector, (k,), in the units of the card or scene.
+        stamp_ns: time of the readings, in nanoseconds of the run's clock.
     """
 
     images: Mapping[str, NDArray[np.uint8]]

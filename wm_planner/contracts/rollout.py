@@ -10,18 +10,18 @@ from typing import TypeAlias
 from wm_planner.contracts.arrays import Array
 
 Latent: TypeAlias = Mapping[str, Array]
-"""What an encoder gives: an ordered set of named arrays, shape (B, ...), as the card lists them."""
+"""The encoding of an observation: named arrays (B, ...), as listed in the card."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """Imagined trajectories of N candidates over H steps, the initial state left out.
+    """Imagined trajectories of N candidates over H steps; the initial latent is not included.
 
     Attributes:
-        latents: name to (N, H, ...), of the arrays whose role is `candidate`, in the card's order.
-        states: name to (N, H, k), physical quantities with the card's units.
-        outputs: name to (N, H): reward, value, continue, uncertainty, by the card's capabilities; policy is
-            (N, H, n), logits of the choices after the step.
+        latents: arrays of role `candidate` by name, (N, H, ...), in the card's order.
+        states: physical quantities by name, (N, H, k), in the card's units.
+        outputs: reward, value, continue and uncertainty, (N, H) each, and policy, (N, H, n), the logits of
+            the n choices after each step; those that the card lists as capabilities.
     """
 
     latents: Mapping[str, Array]
@@ -29,7 +29,7 @@ class Rollout:
     outputs: Mapping[str, Array] = field(default_factory=dict)
 
     def part(self, start: int, stop: int) -> "Rollout":
-        """The trajectories of some of the candidates."""
+        """The trajectories of the candidates `start` to `stop`."""
 
         def some(arrays: Mapping[str, Array]) -> dict[str, Array]:
             return {name: array[start:stop, ...] for name, array in arrays.items()}

@@ -1,4 +1,4 @@
-"""The contract of a simulator, and what it says of the scene or scenario that it hosts."""
+"""The contract of a simulator, and the specification of the environment that it simulates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,14 +11,15 @@ from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.observation import Observation
 
 
-class Hosted(Protocol):
-    """What a simulator tells of the scene or scenario that it hosts.
+class EnvironmentSpec(Protocol):
+    """Sensors, actions and rate of a scene or scenario.
 
     Attributes:
-        cameras: names of the pictures in an observation.
-        image_size: (height, width) of each, pixels.
-        control_dt_s: time between two commands.
-        action: one action, with its bounds.
+        name: of the scene or scenario.
+        cameras: names of the images in an observation.
+        image_size: (height, width) of each image, in pixels.
+        control_dt_s: time between two commands, in seconds.
+        action: names, units and bounds of one action.
     """
 
     @property
@@ -35,13 +36,13 @@ class Hosted(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What one control step led to.
+    """The outcome of one control step.
 
     Attributes:
         observation: after the step.
-        success: whether the goal holds now.
-        distance: how far the goal is, in m.
-        info: quantities of interest to the one who collects data.
+        success: whether the task is solved now.
+        distance: to the goal, in m.
+        info: further measurements by name, e.g. for data collection.
     """
 
     observation: Observation
@@ -51,55 +52,59 @@ class StepResult:
 
 
 class Simulator(Protocol):
-    """A world that answers commands; it stands still between two steps."""
+    """A simulated world that moves only in `step` and `advance`."""
 
     @property
-    def scene(self) -> Hosted: ...
+    def scene(self) -> EnvironmentSpec: ...
 
     def reset(self, seed: int) -> Observation:
-        """Start the episode of `seed`: the same seed gives the same episode."""
+        """Start the episode of `seed`; the same seed starts the same episode."""
         ...
 
     @property
     def goal(self) -> Observation:
-        """The goal as the sensors would see it: pictures, no state."""
+        """The goal as the cameras would see it: images only, no state."""
         ...
 
     @property
     def goal_position(self) -> NDArray[np.float64]:
-        """Where the goal truly is, (3,) in m; for scoring, never for planning."""
+        """True position of the goal, (3,) in m; for scoring, never for planning."""
         ...
 
     @property
     def distance(self) -> float:
-        """How far the goal is now, in m."""
+        """Current distance to the goal, in m."""
         ...
 
     @property
     def reached(self) -> bool:
-        """Whether the task is done."""
+        """Whether the task is solved now."""
         ...
 
     def step(self, command: NDArray[np.float64]) -> StepResult:
-        """Advance by one control period with `command`, the robot's own command vector."""
+        """Apply `command`, the robot's own command vector, and advance by one control period."""
         ...
 
     def command(self, command: NDArray[np.float64], /) -> None:
-        """From now on obey `command`: `step` is this, and `advance` by a control period."""
+        """Apply `command` from now on; `step` does this, then `advance` by a control period."""
         ...
 
     def advance(self, seconds: float) -> object:
-        """Let time pass under the last command."""
+        """Advance the simulation under the last command."""
         ...
 
     def observe(self) -> Observation:
-        """What the sensors say now."""
+        """The current sensor readings."""
         ...
 
     def save(self) -> Any:
-        """The whole state, to be given to `load`."""
+        """The complete simulation state, for `load`."""
         ...
 
-    def load(self, state: Any) -> None: ...
+    def load(self, state: Any) -> None:
+        """Restore a state from `save`; the simulation continues from there exactly as before."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release the simulator's resources."""
+        ...

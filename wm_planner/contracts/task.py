@@ -1,4 +1,4 @@
-"""What an episode asks for."""
+"""The task of an episode: where the robot starts and what it must achieve."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where everything stands, at rest.
+    """A configuration of the robot and its scene, at rest.
 
     Attributes:
-        tcp: where the robot holds its tool point, (3,) m; None for a robot without one.
-        joints: joint name to its positions in MuJoCo's order: a free joint's are x y z in m and a quaternion.
-            What is not named stays where the MJCF puts it.
+        tcp: position of the tool point, (3,) in m; None for a robot without one.
+        joints: joint name to its generalised positions, in MuJoCo's order: for a free joint x, y, z in m and
+            a unit quaternion, real part first. Joints that are not named keep the position of the MJCF.
     """
 
     tcp: NDArray[np.float64] | None = None
@@ -23,7 +23,13 @@ class Placement:
 
 
 class Task(NamedTuple):
-    """What an episode asks for: from `start`, bring the scene's point to `position`, (3,) m, as in `goal`."""
+    """Bring the scene's point to a position.
+
+    Attributes:
+        start: configuration at the start of the episode.
+        goal: configuration shown in the goal image.
+        position: where the scene's point must be, (3,) in m.
+    """
 
     start: Placement
     goal: Placement

@@ -1,4 +1,7 @@
-"""The contract of a world model: encode what is observed, step what is imagined."""
+"""The contract of a world model: encode observations, then imagine what actions lead to.
+
+Axes: N candidates, H steps, A action components.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
@@ -13,7 +16,10 @@ from wm_planner.contracts.rollout import Latent, Rollout
 
 
 class WorldModel(Protocol):
-    """Imagines what actions lead to. All randomness comes in as `noise`, arrays named in the card."""
+    """Predicts the outcome of actions in latent space.
+
+    Deterministic: all randomness is passed in as `noise`, the arrays that the card lists.
+    """
 
     @property
     def card(self) -> Card: ...
@@ -28,36 +34,41 @@ class WorldModel(Protocol):
         """The latent of one observation, arrays (1, ...).
 
         Args:
-            observation: with the card's cameras and states; a state that is missing counts as zeros
-                (a goal picture has none).
+            observation: the card's cameras and states; missing states are taken as zeros (a goal image has
+                none).
             last_action: the action executed since the previous observation, (A,), card's units.
-            memory: the previous tick's latent; None after a reset.
-            noise: arrays by the card's names.
+            memory: the latent of the previous tick; None after a reset.
+            noise: noise arrays by the card's names.
         """
         ...
 
     def step(
         self, latent: Latent, action: Array, noise: Mapping[str, Array] | None = None
     ) -> tuple[Latent, Mapping[str, Array]]:
-        """The latents (N, ...) and outputs (N,) after `action` (N, A), card's units."""
+        """The latents (N, ...), except shared ones, and outputs (N,) after `action` (N, A), card's units."""
         ...
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
-        """Imagine `actions` (N, H, A), read-only, from one `latent` (1, ...), not copied, or N of them."""
+        """Imagine the candidates `actions` (N, H, A), card's units.
+
+        Args:
+            latent: where they start: arrays (1, ...) for all candidates, or (N, ...) for one per candidate.
+            actions: must not be modified.
+        """
         ...
 
 
 @runtime_checkable
 class Differentiable(Protocol):
-    """A world model that can tell how a cost changes with the actions; those that torch runs can."""
+    """A world model with gradients of costs with respect to actions, such as `TorchWorldModel`."""
 
     def gradient(
         self, latent: Latent, actions: Array, objective: Callable[[Rollout, Array], Array]
     ) -> tuple[Rollout, NDArray[np.float32]]:
-        """What `actions` (N, H, A) lead to, and the gradient (N, H, A) of the objective at them.
+        """The rollout of `actions` (N, H, A), and the gradient (N, H, A) of the objective at them.
 
         Args:
             latent: arrays (1, ...).
-            objective: (N,) of a rollout and its actions, written in the array API.
+            objective: maps a rollout and its actions to values (N,); written in the array API.
         """
         ...

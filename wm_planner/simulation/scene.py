@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from wm_planner.config import Config, Count, Seed
-from wm_planner.contracts.simulator import Hosted
+from wm_planner.contracts.simulator import EnvironmentSpec
 from wm_planner.contracts.task import Placement, Task
 from wm_planner.errors import SimulationError
 from wm_planner.plugins import load_file
@@ -35,7 +35,7 @@ class Disturbance(Config, frozen=True, kw_only=True):
     seed: Seed = 0
 
 
-class Scene(Hosted, Plant, Protocol):
+class Scene(EnvironmentSpec, Plant, Protocol):
     """What one `sim/<name>.py` declares: a world, its cameras, its robot's control, and a task in it.
 
     Attributes:
