@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from wm_planner.config import Config
 from wm_planner.contracts.arrays import Array, match, namespace
@@ -59,6 +58,8 @@ def curve_matrix(horizon: int, knots: Knots) -> NDArray[np.float32]:
     times = np.linspace(0, horizon - 1, count)
     if knots.curve == "linear":
         return _float(np.stack([np.interp(steps, times, column) for column in identity], axis=1))
+    from scipy.interpolate import CubicSpline  # 0.2 s and 27 MB, which plans without knots can spare
+
     return _float(CubicSpline(times, identity, bc_type="natural")(steps))
 
 

@@ -1,15 +1,15 @@
 """Standard normal numbers for candidates: from a table, each beside its mirror image."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
-from scipy.special import ndtri
 
 from wm_planner.contracts.arrays import Array, namespace
 from wm_planner.planners.action_space import Actions
 
 _BITS = 12
-_QUANTILES = np.asarray(ndtri((np.arange(2**_BITS) + 0.5) / 2**_BITS), np.float32)
+_QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 2**_BITS) for i in range(2**_BITS)], np.float32)
 _WORD = np.iinfo(np.uint64).max
 
 

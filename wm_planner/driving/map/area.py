@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import distance_transform_edt
 
 from wm_planner.driving.geometry.boxes import boxes, corners
 from wm_planner.driving.geometry.checks import finite
@@ -95,6 +94,8 @@ class DrivableArea:
 
     def _filled(self, counts: NDArray[np.int_]) -> NDArray[np.float32]:
         """The signed distance at the nodes, (columns, rows)."""
+        from scipy.ndimage import distance_transform_edt
+
         x, y = (low + self.cell_m * np.arange(n) for low, n in zip(self._low, counts, strict=True))
         grid = np.empty(counts, np.float32)
         for column, at in enumerate(x):

@@ -15,8 +15,6 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import simpson
-from scipy.signal import savgol_filter
 
 from wm_planner.driving.geometry.shapes import (
     Circle,
@@ -143,6 +141,8 @@ class _Drive:
         return values
 
     def integral(self, values: Floats) -> float:
+        from scipy.integrate import simpson
+
         return float(simpson(values, dx=self.scenario.dt))
 
     @property
@@ -156,7 +156,11 @@ class _Drive:
     def _smooth(self, positions: Floats) -> Floats:
         window = min(int(len(positions) / 1.5), _WINDOW)
         window -= window % 2 + 1
-        return np.asarray(savgol_filter(positions, window, 3)) if window > 4 else positions
+        if window <= 4:
+            return positions
+        from scipy.signal import savgol_filter
+
+        return np.asarray(savgol_filter(positions, window, 3))
 
 
 def _without_jumps(positions: Floats, step: float, most: float) -> Floats:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.signal import savgol_filter
 
 from wm_planner.driving.geometry.checks import checked
 from wm_planner.errors import ShapeError
@@ -130,4 +129,6 @@ def smoothed(values: Floats, window: int | None, order: int, derivative: int, dt
 @cache
 def _filter(steps: int, window: int, order: int, derivative: int, dt: float) -> Floats:
     """The filter as a matrix (steps, steps): one product for thousands of trajectories."""
+    from scipy.signal import savgol_filter  # 0.3 s, spared where nothing is scored
+
     return np.asarray(savgol_filter(np.eye(steps), window, order, derivative, dt, axis=-1))
