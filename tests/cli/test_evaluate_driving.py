@@ -168,11 +168,11 @@ def test_a_class_that_does_not_plan_is_no_planner(tmp_path):
 
 
 def test_a_planner_has_its_settings_behind_its_name():
-    planners, _ = fitting(["cem,consistency=0,seed=3", "pdm_closed,idm.gap=2", "idm"])
+    planners, _ = fitting(["cem,scoring.consistency_weight=0,seed=3", "pdm_closed,idm.gap=2", "idm"])
     assert list(planners.values()) == [
-        {"type": "cem", "consistency": 0, "seed": 3},
+        {"type": "cem", "scoring": {"consistency_weight": 0}, "seed": 3},
         {"type": "pdm_closed", "idm": {"gap": 2}},
         {"type": "idm"},
     ]
-    with pytest.raises(ConfigError, match=r"planner cem\.consistency: got nan"):
-        fitting(["cem,consistency=.nan"])
+    with pytest.raises(ConfigError, match=r"planner cem\.scoring\.consistency_weight: got nan"):
+        fitting(["cem,scoring.consistency_weight=.nan"])

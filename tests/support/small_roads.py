@@ -10,8 +10,8 @@
 import numpy as np
 
 from wm_planner.driving.geometry.shapes import Rectangle
-from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.metrics.situation import Situation
+from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
+from wm_planner.driving.metrics.road_context import RoadContext
 from wm_planner.driving.scenarios.obstacle_boxes import Others
 from wm_planner.driving.scenarios.road import Lane, Neighbour, Road
 from wm_planner.driving.scenarios.scenario import (
@@ -68,9 +68,9 @@ def scenario(start=(10.0, 0.0), goal=(150.0, 0.0), v=10.0, on=None, **about):
     return Scenario("ZAM_Hand-1_1_T-1", DT, on or road(), problems=(problem,), **about)
 
 
-def situation(inside=(), lights=(), **about):
+def road_context(inside=(), lights=(), **about):
     world = scenario(on=road(inside, lights), **about)
-    return Situation.of(world, world.problems[0])
+    return RoadContext.of(world, world.problems[0])
 
 
 def straight(x=10.0, y=0.0, v=10.0, yaw=0.0, steps=41):
@@ -81,8 +81,8 @@ def straight(x=10.0, y=0.0, v=10.0, yaw=0.0, steps=41):
     )
 
 
-def drives(*states, vehicle=CAR):
-    return Drives(np.stack(states), vehicle, DT)
+def trajectories(*states, vehicle=CAR):
+    return EgoTrajectories(np.stack(states), vehicle, DT)
 
 
 def others(*each, kinds=None, sizes=None, steps=None):

@@ -19,7 +19,7 @@ class Context:
         last_action: the action executed last, (A,), card's units; None after a reset.
         previous_plan: the previous plan shifted to this tick, (H, A), or None.
         objects: object arrays by name, e.g. forecasts; the costs that read them define their shapes.
-        traffic: a driver's `Prospect` (driving/planners/proposal_scoring.py), or None off the road.
+        traffic: a driver's `ScoringContext` (driving/planners/proposal_scoring.py), or None off the road.
         action_scale: half the range of each action component, (A,), card's units; set by `Problem`.
     """
 

@@ -17,7 +17,7 @@ from wm_planner.driving.geometry.shapes import Circle
 from wm_planner.driving.map.lanes import Lanes
 from wm_planner.driving.map.route import given_route
 from wm_planner.driving.metrics.nuplan import OFF_ROAD_M
-from wm_planner.driving.metrics.situation import Situation
+from wm_planner.driving.metrics.road_context import RoadContext
 from wm_planner.driving.scenarios.obstacle_boxes import Others
 from wm_planner.driving.scenarios.scenario import (
     Goal,
@@ -61,8 +61,8 @@ class Drive:
         speed: wanted where no limit is known, in m/s; no less than that of the start.
 
     Attributes:
-        situation: road, lanes and route.
-        standing: all that is no agent.
+        road_context: road, lanes and route.
+        static_obstacles: all that is no agent.
         goal_s: arc length of the route at which the goal begins, in m; its end where the goal is no place.
 
     Raises:
@@ -80,21 +80,21 @@ class Drive:
     ) -> None:
         self.scenario, self.vehicle = scenario, vehicle
         self.problem = problems_of(scenario)[number]
-        self.situation = _situation(scenario, self.problem, route)
+        self.road_context = _road_context(scenario, self.problem, route)
         self.goal_s = _goal_s(self.line, [o for g in self.problem.goals for o in scenario.outlines(g)])
-        self.standing = Others.standing(scenario)
-        self._sizes = np.concatenate([scenario.tracks.sizes, self.standing.sizes])
+        self.static_obstacles = Others.standing(scenario)
+        self._sizes = np.concatenate([scenario.tracks.sizes, self.static_obstacles.sizes])
         self._speed = max(speed, self.problem.start.v)
 
     @property
     def line(self) -> Centreline:
         """The way to drive along."""
-        return self.situation.route.centreline
+        return self.road_context.route.centreline
 
     @cached_property
     def path(self) -> Path:
         """The line with wanted speeds and stop lines."""
-        return Path.along(self.line.points, self.situation.lanes, self._speed)
+        return Path.along(self.line.points, self.road_context.lanes, self._speed)
 
     @property
     def first(self) -> int:
@@ -129,10 +129,10 @@ class Drive:
             first: step of the first of the T moments.
         """
         centres, steps = self.vehicle.centred(ego)[..., :4], first + np.arange(ego.shape[1])
-        standing = self.standing.window(first, len(steps))
+        standing = self.static_obstacles.window(first, len(steps))
         others = np.concatenate([agents, standing.states], axis=1)
         collided = first_hit(centres, self.vehicle.size, others, self._sizes)
-        off_road = self.situation.area.left_by(centres, self.vehicle.size, OFF_ROAD_M)
+        off_road = self.road_context.area.left_by(centres, self.vehicle.size, OFF_ROAD_M)
         there = np.zeros(ego.shape[:2], np.bool_)
         for goal in self.problem.goals:
             there |= self.scenario.arrived(goal, centres, np.broadcast_to(steps, there.shape))
@@ -159,11 +159,11 @@ def problems_of(scenario: Scenario) -> Sequence[PlanningProblem]:
     return (PlanningProblem(scenario.ego.ids[0], start, (goal,)),)
 
 
-def _situation(scenario: Scenario, problem: PlanningProblem, route: Floats | None) -> Situation:
+def _road_context(scenario: Scenario, problem: PlanningProblem, route: Floats | None) -> RoadContext:
     if route is None:
-        return Situation.of(scenario, problem if scenario.problems else None)
+        return RoadContext.of(scenario, problem if scenario.problems else None)
     lanes = Lanes(scenario.road)
-    return Situation(scenario.road, lanes, given_route(lanes, route))
+    return RoadContext(scenario.road, lanes, given_route(lanes, route))
 
 
 def _first(happens: NDArray[np.bool_]) -> Steps:

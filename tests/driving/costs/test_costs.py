@@ -10,11 +10,11 @@ from wm_planner.contracts.context import Context
 from wm_planner.contracts.cost import WeightedCost
 from wm_planner.contracts.observation import Observation
 from wm_planner.costs import build_costs
-from wm_planner.driving.metrics.navsim import Earlier
+from wm_planner.driving.metrics.navsim import PreviousPlan
 from wm_planner.driving.planners.base import DRIVERS
-from wm_planner.driving.planners.goal_tracking import Aim
-from wm_planner.driving.planners.proposal_scoring import Prospect
-from wm_planner.driving.planners.sampling_driver import CEMDriver, imagination
+from wm_planner.driving.planners.goal_tracking import GoalTracker
+from wm_planner.driving.planners.proposal_scoring import ScoringContext
+from wm_planner.driving.planners.sampling_driver import CEMDriver, bicycle_model
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.driving.simulation.view import view_of
 from wm_planner.errors import PluginError
@@ -28,14 +28,14 @@ def seen(**how):
     return view_of(simulator)
 
 
-def costs_of(view, name, actions, earlier=(), **config):
+def costs_of(view, name, actions, previous_plans=(), **config):
     """What a cost says of actions (N, 2), each held for H steps."""
-    prospect = Prospect(view, H, Aim(view.drive), earlier)
-    model = imagination(view)
+    context = ScoringContext(view, H, GoalTracker(view.drive), previous_plans)
+    model = bicycle_model(view)
     state = {"position": view.ego[:2], "heading": view.ego[2:3], "speed": view.ego[3:4]}
     latent = model.encode(Observation({}, state))
     problem = Problem(
-        model, latent, build_costs([{"type": name, **config}], "here"), Context(traffic=prospect)
+        model, latent, build_costs([{"type": name, **config}], "here"), Context(traffic=context)
     )
     held = np.repeat(np.array(actions, np.float32)[:, None], H, axis=1)
     return problem.evaluate(held).terms[name]
@@ -94,8 +94,8 @@ def test_a_plan_like_the_one_before_is_consistent():
     view = seen()
     states = np.tile(view.vehicle.centred(view.ego), (1, H + 1, 1))
     states[0, :, 0] += np.arange(H + 1)
-    earlier = (Earlier(states, 1),)
-    same, other = costs_of(view, "plan_consistency", [KEEP, BRAKE], earlier)
+    previous_plans = (PreviousPlan(states, 1),)
+    same, other = costs_of(view, "plan_consistency", [KEEP, BRAKE], previous_plans)
     assert same == pytest.approx(0.0, abs=1e-3)
     assert other > 0.5
     assert costs_of(view, "plan_consistency", [BRAKE])[0] == 0.0

@@ -13,8 +13,8 @@ from wm_planner.driving.birdseye.view_camera import ViewCamera
 from wm_planner.driving.costs.traffic_model import TrafficModel, traffic_model
 from wm_planner.driving.generation.random_traffic import random_traffic
 from wm_planner.driving.geometry.state_columns import SPEED
-from wm_planner.driving.planners.driver_memory import Memory
-from wm_planner.driving.planners.proposal_scoring import Prospect
+from wm_planner.driving.planners.driver_memory import DriverMemory
+from wm_planner.driving.planners.proposal_scoring import ScoringContext
 from wm_planner.driving.planners.sampling_driver import CEMDriver
 from wm_planner.driving.simulation.simulator import CAMERA, DrivingSimulator
 from wm_planner.driving.simulation.view import view_of
@@ -87,9 +87,9 @@ def test_costs_of_one_tick_share_what_was_imagined(view, monkeypatch):
     inner = model._model.rollout
     monkeypatch.setattr(model._model, "rollout", lambda *given: calls.append(1) or inner(*given))
     rollout, actions = drives(view, [-2.0, 0.0])
-    memory = Memory()
-    memory.look(view)
-    context = Context(traffic=Prospect(view, H, memory.aim(view)))
+    memory = DriverMemory()
+    memory.observe(view)
+    context = Context(traffic=ScoringContext(view, H, memory.goal_tracker(view)))
     terms = [each.cost(rollout, actions, context) for each in costs]
     assert len(calls) == 1
     assert all(term.shape == (2,) and np.isfinite(term).all() and (term >= 0).all() for term in terms)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from small_roads import drives, lane, road, straight
+from small_roads import lane, road, straight, trajectories
 
 from wm_planner.driving.geometry.boxes import boxes, corners
 from wm_planner.driving.map.lanes import NOWHERE, Lanes
@@ -73,6 +73,6 @@ def test_footways_are_no_lanes_and_a_road_needs_one():
 
 
 def test_all_of_many_boxes_are_looked_at_each():
-    found = LANES.within_one(corners(boxes(drives(straight(y=0.0), straight(y=1.75)).states, [4, 2])))
+    found = LANES.within_one(corners(boxes(trajectories(straight(y=0.0), straight(y=1.75)).states, [4, 2])))
     assert found.shape == (2, 41)
     assert found.all(axis=1).tolist() == [True, False]

@@ -1,4 +1,4 @@
-"""CommonRoad's costs: terms by hand, and what its own tools say of two drives."""
+"""CommonRoad's costs: terms by hand, and what its own tools say of two trajectories."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from small_roads import DT, road, scenario, straight
 from wm_planner.driving.generation import EXAMPLES
 from wm_planner.driving.geometry.shapes import Circle, Rectangle
 from wm_planner.driving.metrics.commonroad import TERMS, WEIGHTS, commonroad_cost
-from wm_planner.driving.metrics.lane_matching import beside_lanes
+from wm_planner.driving.metrics.lane_matching import lane_coordinates
 from wm_planner.driving.scenarios.road import Road
 from wm_planner.driving.scenarios.scenario import Goal, PlanningProblem
 from wm_planner.driving.scenarios.tracks import Obstacle, Tracks
@@ -168,7 +168,7 @@ def test_the_truck_and_drives_off_the_lanes_are_refused():
 def test_arc_length_goes_on_from_lane_to_lane():
     changing = straight(x=60.0, v=20.0)
     changing[:, 1] = 3.5 / (1 + np.exp(-(np.arange(41) - 20) / 2.0))
-    found = beside_lanes(road(), changing[:, :2], changing[:, 2], RADIUS, 2.0)
+    found = lane_coordinates(road(), changing[:, :2], changing[:, 2], RADIUS, 2.0)
     np.testing.assert_allclose(np.diff(found.s), 2.0, atol=1e-6)
     assert np.abs(found.d).max() < 1.8 and found.d[0] == pytest.approx(0.0, abs=1e-3)
     assert found.d[-1] == pytest.approx(0.0, abs=1e-3)
@@ -178,9 +178,9 @@ def test_a_drive_that_leaves_its_lanes_is_told_where():
     leaving = straight(x=60.0)
     leaving[30:, 1] = -40.0
     with pytest.raises(ScenarioError, match=r"leaves its lanes at step 30, at \[90.0, -40.0\]"):
-        beside_lanes(road(), leaving[:, :2], leaving[:, 2], RADIUS, 1.0)
+        lane_coordinates(road(), leaving[:, :2], leaving[:, 2], RADIUS, 1.0)
 
 
 def test_no_lanes_no_costs_along_them():
     with pytest.raises(ScenarioError, match="on no lane"):
-        beside_lanes(Road(), straight()[:, :2], straight()[:, 2], RADIUS, 1.0)
+        lane_coordinates(Road(), straight()[:, :2], straight()[:, 2], RADIUS, 1.0)

@@ -34,7 +34,7 @@ def tools(request, skip_loudly):
 
 
 def recorded_drives(scenario, count):
-    """Drives of agents as answers, with some steering, and 0.3 m ahead of the agents themselves."""
+    """Tracks of agents as answers, with some steering, and 0.3 m ahead of the agents themselves."""
     for row in range(min(count, len(scenario.tracks.ids))):
         steps = np.flatnonzero(scenario.tracks.valid[row])
         x, y, yaw, v = scenario.tracks.states[row, steps].T
@@ -47,7 +47,7 @@ def recorded_drives(scenario, count):
 
 
 def variants(scenario, answer):
-    """An example's answer as the car drives it, and the same swerving more and more."""
+    """An example's answer as the car trajectories it, and the same swerving more and more."""
     rear = BMW_320I.at_rear_axle(answer)
     first = np.array([*rear[0], 0.0, 0.0])
     driven = Tracker(Tracker.Config(), BMW_320I, scenario.dt).track(first, rear[None, :, :3])[0]

@@ -2,40 +2,40 @@
 
 import numpy as np
 import pytest
-from small_roads import CAR, DT, LIMIT, drives, others, recorded, scenario, situation, straight
+from small_roads import CAR, DT, LIMIT, others, recorded, road_context, scenario, straight, trajectories
 
 from wm_planner.driving.metrics.contacts import contacts
-from wm_planner.driving.metrics.expert import Expert, expert
+from wm_planner.driving.metrics.expert import ExpertProgress, expert_progress
 from wm_planner.driving.metrics.nuplan import WEIGHTS, closed_loop
 from wm_planner.driving.metrics.nuplan_open_loop import open_loop
 from wm_planner.errors import ShapeError
 
-HERE = situation()
-INSIDE = situation(inside=(1, 2))  # an intersection everywhere
-WANTED = Expert(40.0, "recorded")
+HERE = road_context()
+INSIDE = road_context(inside=(1, 2))  # an intersection everywhere
+WANTED = ExpertProgress(40.0, "recorded")
 
 
-def judged(*states, among=None, where=HERE, wanted=WANTED):
-    return closed_loop(drives(*states), among or others(), where, wanted)
+def scored(*states, among=None, where=HERE, wanted=WANTED):
+    return closed_loop(trajectories(*states), among or others(), where, wanted)
 
 
 def blamed(state, other, kind="car", size=(4.0, 2.0), where=HERE):
     """Whether the ego is to blame for its only contact; None without one."""
-    found = contacts(drives(state), others(other, kinds=[kind], sizes=[size]), where)
+    found = contacts(trajectories(state), others(other, kinds=[kind], sizes=[size]), where)
     return bool(found.at_fault[0]) if len(found.at_fault) else None
 
 
 def test_a_drive_without_fault_has_full_marks():
-    found = judged(straight())
+    found = scored(straight())
     assert found.score == 1 and found.expert == "recorded"
     assert found.progress_m == pytest.approx(40.0)
 
 
 def test_the_score_is_the_multipliers_times_the_weighted_mean():
-    found = judged(straight(v=10.4))
+    found = scored(straight(v=10.4))
     mean = sum(weight * getattr(found, name)[0] for name, weight in WEIGHTS.items()) / 16
     assert 0.8 < found.speed_limit[0] < 1 and found.score[0] == pytest.approx(mean)
-    assert judged(straight(y=-10.0)).score == 0
+    assert scored(straight(y=-10.0)).score == 0
 
 
 @pytest.mark.parametrize(("x", "score"), [(53.99, 0), (54.01, 1)])
@@ -43,7 +43,7 @@ def test_driving_into_a_car_from_behind_is_the_egos_fault(x, score):
     """Its bumper ends at 52 m."""
     for speed in (0.0, 0.5):
         ahead = straight(x=x - 4 * speed, v=speed)
-        assert judged(straight(), among=others(ahead)).no_at_fault_collisions == score
+        assert scored(straight(), among=others(ahead)).no_at_fault_collisions == score
 
 
 def test_who_is_run_into_from_behind_is_not_to_blame():
@@ -97,63 +97,63 @@ def test_only_the_first_contact_with_each_counts():
 )
 def test_objects_cost_half_and_road_users_everything(kinds, score):
     ahead = [straight(x=30.0, v=0.0)] * len(kinds)
-    assert judged(straight(), among=others(*ahead, kinds=kinds)).no_at_fault_collisions == score
+    assert scored(straight(), among=others(*ahead, kinds=kinds)).no_at_fault_collisions == score
 
 
 def test_two_boxes_of_one_object_are_one_object():
     fence = others(straight(x=30.0, v=0.0), straight(x=30.0, y=0.5, v=0.0), kinds=["pillar"] * 2)
-    assert judged(straight(), among=fence).no_at_fault_collisions == 0
+    assert scored(straight(), among=fence).no_at_fault_collisions == 0
     fence.bodies[:] = 7
-    assert judged(straight(), among=fence).no_at_fault_collisions == 0.5
+    assert scored(straight(), among=fence).no_at_fault_collisions == 0.5
 
 
 @pytest.mark.parametrize(("off", "score"), [(0.299, 1), (0.301, 0)])
 def test_a_corner_may_be_30_cm_off_the_road(off, score):
-    assert judged(straight(y=-0.75 - off)).drivable_area == score
+    assert scored(straight(y=-0.75 - off)).drivable_area == score
 
 
 @pytest.mark.parametrize(("way", "score"), [(1.99, 1.0), (2.01, 0.5), (5.99, 0.5), (6.01, 0.0)])
 def test_two_and_six_metres_against_the_lane_within_a_second(way, score):
     """Eleven steps lie in the window."""
     oncoming = straight(x=100.0, y=7.0, v=way / 11 / DT)
-    assert judged(oncoming).driving_direction == score
+    assert scored(oncoming).driving_direction == score
     slowly = straight(x=100.0, y=7.0, v=1.0)
-    assert judged(slowly).driving_direction == 1  # 4 m, but over 4 s
+    assert scored(slowly).driving_direction == 1  # 4 m, but over 4 s
 
 
 def test_with_the_lane_nothing_is_against_it():
-    assert judged(straight(x=100.0, y=7.0, v=8.0, yaw=np.pi)).driving_direction == 1
+    assert scored(straight(x=100.0, y=7.0, v=8.0, yaw=np.pi)).driving_direction == 1
 
 
 @pytest.mark.parametrize(("share", "made"), [(0.199, 0), (0.201, 1)])
 def test_a_fifth_of_the_experts_progress_is_progress(share, made):
-    found = judged(straight(v=share * 10.0))
+    found = scored(straight(v=share * 10.0))
     assert found.making_progress == made
     assert found.progress == pytest.approx(share)
 
 
 @pytest.mark.parametrize(("gained", "wanted", "share"), [(1.0, 1.5, 1.0), (1.0, 4.0, 0.5), (3.0, 4.0, 0.75)])
 def test_up_to_two_metres_are_two_metres_of_progress(gained, wanted, share):
-    found = judged(straight(v=gained / 4), wanted=Expert(wanted, "recorded"))
+    found = scored(straight(v=gained / 4), wanted=ExpertProgress(wanted, "recorded"))
     assert found.progress == pytest.approx(share)
 
 
 @pytest.mark.parametrize(("back", "share"), [(1.99, 0.05), (2.01, 0.0)])
 def test_going_back_two_metres_is_no_progress(back, share):
-    assert judged(straight(v=-back / 4)).progress == pytest.approx(share)
+    assert scored(straight(v=-back / 4)).progress == pytest.approx(share)
 
 
 def test_progress_ends_where_the_route_is_left():
     leaving = straight()
     leaving[21:, 1] = -5.0
-    assert judged(leaving).progress_m == pytest.approx(20.0)
+    assert scored(leaving).progress_m == pytest.approx(20.0)
 
 
 @pytest.mark.parametrize(("gap", "least", "kept"), [(1.195, 0.9, 0), (1.205, 1.0, 1)])
 def test_a_collision_within_95_hundredths_of_a_second(gap, least, kept):
     """The gap closes by 1 m/s; three steps later 0.895 or 0.905 m are left."""
     ahead = others(straight(x=14.0 + gap, v=9.0, steps=4))
-    found = judged(straight(steps=4), among=ahead)
+    found = scored(straight(steps=4), among=ahead)
     assert found.least_time_to_collision == pytest.approx(least)
     assert found.time_to_collision == kept
 
@@ -161,7 +161,7 @@ def test_a_collision_within_95_hundredths_of_a_second(gap, least, kept):
 @pytest.mark.parametrize(("gap", "least"), [(3.19, 2.9), (3.21, np.inf)])
 def test_three_seconds_are_looked_ahead(gap, least):
     ahead = others(straight(x=14.0 + gap, v=9.0, steps=4))
-    assert judged(straight(steps=4), among=ahead).least_time_to_collision == pytest.approx(least)
+    assert scored(straight(steps=4), among=ahead).least_time_to_collision == pytest.approx(least)
 
 
 def crossing(angle):
@@ -175,16 +175,16 @@ def crossing(angle):
 
 @pytest.mark.parametrize(("angle", "asked"), [(29.0, True), (31.0, False)])
 def test_only_what_is_within_30_degrees_is_ahead(angle, asked):
-    found = judged(straight(steps=4), among=crossing(np.deg2rad(angle)))
+    found = scored(straight(steps=4), among=crossing(np.deg2rad(angle)))
     assert np.isfinite(found.least_time_to_collision) == asked
 
 
 @pytest.mark.parametrize("y", [0.0, 1.0])
 def test_between_lanes_and_in_intersections_what_is_beside_counts_too(y):
     among = crossing(np.deg2rad(31.0))
-    inside = judged(straight(y=y, steps=4), among=among, where=INSIDE)
+    inside = scored(straight(y=y, steps=4), among=among, where=INSIDE)
     assert np.isfinite(inside.least_time_to_collision)
-    outside = judged(straight(y=y, steps=4), among=among)
+    outside = scored(straight(y=y, steps=4), among=among)
     assert np.isfinite(outside.least_time_to_collision) == (y > 0.75)
 
 
@@ -194,72 +194,72 @@ def test_what_is_behind_is_never_asked_for(angle, asked):
     x, y = rear + 8.0 * np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
     other = straight(x=x, y=y, v=20.0, yaw=np.arctan2(-y, 12.0 - x), steps=4)
     other[1:] = np.nan
-    found = judged(straight(v=2.0, steps=4), among=others(other), where=INSIDE)
+    found = scored(straight(v=2.0, steps=4), among=others(other), where=INSIDE)
     assert np.isfinite(found.least_time_to_collision) == asked
 
 
 @pytest.mark.parametrize(("speed", "asked"), [(0.0049, False), (0.0051, True)])
 def test_an_ego_that_stands_is_not_asked(speed, asked):
     towards = others(straight(x=30.0, v=-10.0, steps=4))
-    found = judged(straight(v=speed, steps=4), among=towards)
+    found = scored(straight(v=speed, steps=4), among=towards)
     assert np.isfinite(found.least_time_to_collision) == asked
 
 
 def test_a_collision_at_fault_leaves_no_time_and_one_without_is_not_asked_for():
-    hit = judged(straight(), among=others(straight(x=30.0, v=0.0)))
+    hit = scored(straight(), among=others(straight(x=30.0, v=0.0)))
     assert hit.least_time_to_collision == 0
-    behind = judged(straight(v=5.0), among=others(straight(x=5.5, v=5.2)))
+    behind = scored(straight(v=5.0), among=others(straight(x=5.5, v=5.2)))
     assert np.isinf(behind.least_time_to_collision)
 
 
 @pytest.mark.parametrize(("over", "score"), [(0.0, 1.0), (1.115, 0.4875), (2.17, 0.0025), (2.23, 0.0)])
 def test_speeding_by_223_all_the_time_leaves_nothing(over, score):
     """41 steps last 4 s: what the sum takes is 41 / 40 of the mean."""
-    assert judged(straight(v=LIMIT + over)).speed_limit == pytest.approx(score, abs=2e-3)
+    assert scored(straight(v=LIMIT + over)).speed_limit == pytest.approx(score, abs=2e-3)
 
 
 def test_off_the_lanes_there_is_no_limit():
-    assert judged(straight(y=-20.0, v=30.0)).speed_limit == 1
+    assert scored(straight(y=-20.0, v=30.0)).speed_limit == 1
 
 
 def test_hard_braking_is_not_comfortable():
     for braking, kept in ((3.9, 1), (4.2, 0)):
         braked = straight(v=20.0)
         braked[:, 3] -= braking * DT * np.arange(41)
-        assert judged(braked).comfort == kept
+        assert scored(braked).comfort == kept
 
 
 def test_many_drives_are_judged_as_each_alone():
     among = others(straight(x=35.0, v=3.0), straight(x=60.0, y=3.5, v=9.0))
     each = [straight(v=v, y=y) for v, y in ((10, 0), (4, 0.9), (12, 3.0), (8, 7.0))]
-    together = judged(*each, among=among)
+    together = scored(*each, among=among)
     for n, one in enumerate(each):
-        alone = judged(one, among=among)
+        alone = scored(one, among=among)
         for name in alone._fields[:-1]:
             np.testing.assert_array_equal(getattr(together, name)[n], getattr(alone, name)[0])
 
 
 def test_the_expert_is_the_recorded_drive():
     world = scenario(ego=recorded(straight(v=8.0)))
-    assert expert(world, HERE, straight()[0], 41) == (pytest.approx(32.0), "recorded")
+    assert expert_progress(world, HERE, straight()[0], 41) == (pytest.approx(32.0), "recorded")
 
 
 def test_without_a_recorded_drive_the_expert_is_idm_at_the_limit():
-    found = expert(scenario(), HERE, straight(v=LIMIT)[0], 41)
+    found = expert_progress(scenario(), HERE, straight(v=LIMIT)[0], 41)
     assert found == (pytest.approx(40.0), "idm")
-    slow = expert(scenario(), HERE, straight(v=0.0)[0], 41)
+    slow = expert_progress(scenario(), HERE, straight(v=0.0)[0], 41)
     assert 7.0 < slow.progress_m < 8.0  # 1 m/s^2 and less, for 4 s
-    assert judged(straight(), wanted=slow).expert == "idm"
+    assert scored(straight(), wanted=slow).expert == "idm"
 
 
 def test_others_must_be_known_as_long():
-    with pytest.raises(ShapeError, match="drives of 41 steps among others known for 30"):
-        judged(straight(), among=others(straight(x=50.0, steps=30)))
+    with pytest.raises(ShapeError, match="trajectories of 41 steps among others known for 30"):
+        scored(straight(), among=others(straight(x=50.0, steps=30)))
 
 
 def test_drives_of_another_shape_are_refused():
     with pytest.raises(ShapeError, match=r"wanted \(N, T, 4 or more\) with T >= 4"):
-        judged(straight(steps=3))
+        scored(straight(steps=3))
 
 
 DROVE = np.zeros((10, 8, 3))

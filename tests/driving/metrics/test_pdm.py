@@ -2,17 +2,17 @@
 
 import numpy as np
 import pytest
-from small_roads import DT, drives, others, situation, straight
+from small_roads import DT, others, road_context, straight, trajectories
 
 from wm_planner.driving.geometry.compiled import by_numpy
-from wm_planner.driving.metrics.pdm import WEIGHTS, judged, longest_run, pdm_score
+from wm_planner.driving.metrics.pdm import WEIGHTS, max_run_sum, pdm_score, shared_metrics
 
-HERE = situation()
-INSIDE = situation(inside=(1, 2))
+HERE = road_context()
+INSIDE = road_context(inside=(1, 2))
 
 
 def scored(*states, among=None, where=HERE):
-    return pdm_score(drives(*states), among or others(), where)
+    return pdm_score(trajectories(*states), among or others(), where)
 
 
 def test_the_best_proposal_has_full_marks_and_others_their_share():
@@ -54,7 +54,7 @@ def test_two_and_six_metres_off_the_lanes_of_the_route(way, score):
 
 def test_runs_off_the_route_are_counted_each():
     amounts = np.array([[1.5, 1.5, 0.0, 2.0, 0.0], [0.0, 1.0, 1.0, 1.0, 0.0]])
-    assert longest_run(amounts).tolist() == [3.0, 3.0]
+    assert max_run_sum(amounts).tolist() == [3.0, 3.0]
 
 
 @pytest.mark.parametrize(("off", "score"), [(-0.01, 1.0), (0.01, 0.0)])
@@ -123,9 +123,9 @@ def crowd(count=24, seed=3):
 
 def test_many_proposals_are_judged_as_each_alone():
     each, among = crowd()
-    together = judged(drives(*each), among, HERE)
+    together = shared_metrics(trajectories(*each), among, HERE)
     for n, one in enumerate(each):
-        for mine, its in zip(together, judged(drives(one), among, HERE), strict=True):
+        for mine, its in zip(together, shared_metrics(trajectories(one), among, HERE), strict=True):
             np.testing.assert_array_equal(mine[n], its[0])
     assert 0 < (together.time_to_collision == 0).sum() < len(each)
 
@@ -141,9 +141,9 @@ def test_numpy_and_numba_score_alike():
 def one_by_one(state, among, where):
     """Time to collision as it is defined, box by box and step by step."""
     from wm_planner.driving.geometry.boxes import boxes, overlap
-    from wm_planner.driving.metrics.contacts import AHEAD, BEHIND, bearings, is_wide
+    from wm_planner.driving.metrics.contacts import AHEAD_RAD, BEHIND_RAD, bearings, lateral_conflicts_count
 
-    ego, ignored = drives(state), set()
+    ego, ignored = trajectories(state), set()
     for t in range(len(state)):
         for later in (0, 3, 6, 9):
             if t + later >= among.steps or abs(state[t, 3]) < 5e-3:
@@ -155,8 +155,8 @@ def one_by_one(state, among, where):
                 if a in ignored or not overlap(boxes(moved, [4, 2]), boxes(there, among.sizes[a])):
                     continue
                 bearing = bearings(ego.vehicle.at_rear_axle(state[t]), there[:2])
-                wide = is_wide(ego, where, np.array([0]), np.array([t]))[0]
-                if bearing < AHEAD or (wide and bearing <= BEHIND):
+                wide = lateral_conflicts_count(ego, where, np.array([0]), np.array([t]))[0]
+                if bearing < AHEAD_RAD or (wide and bearing <= BEHIND_RAD):
                     return t
                 ignored.add(a)
     return len(state)
@@ -164,7 +164,7 @@ def one_by_one(state, among, where):
 
 def test_the_time_to_collision_is_that_of_its_definition():
     each, among = crowd(40, seed=5)
-    found = judged(drives(*each), among, HERE).ttc_step
+    found = shared_metrics(trajectories(*each), among, HERE).ttc_step
     wanted = [one_by_one(state, among, HERE) for state in each]
     assert found.tolist() == wanted
     assert 5 < sum(step < 41 for step in wanted) < 35

@@ -7,7 +7,7 @@ import pytest
 from streets import DT, WIDTH, street
 
 from wm_planner.driving.drive import Drive
-from wm_planner.driving.planners.goal_tracking import Aim
+from wm_planner.driving.planners.goal_tracking import GoalTracker
 from wm_planner.driving.scenarios.scenario import Goal, PlanningProblem
 from wm_planner.driving.vehicle.vehicle import BMW_320I
 
@@ -17,7 +17,7 @@ H = 40
 def aim_at(goal, **how):
     scenario = street(**how)
     problem = PlanningProblem(1, scenario.problems[0].start, (goal,))
-    return Aim(Drive(replace(scenario, problems=(problem,)), BMW_320I))
+    return GoalTracker(Drive(replace(scenario, problems=(problem,)), BMW_320I))
 
 
 def straight(speed, y=0.0):
@@ -28,8 +28,8 @@ def straight(speed, y=0.0):
 
 def test_a_lane_that_begins_ahead_is_missed_by_who_ends_up_beside_it():
     aim = aim_at(Goal((20, 80), lanes=(20,)), rows=2, light=(("green", 200),))
-    assert aim.targets[0].low == pytest.approx(110.0, abs=1.0)  # the line begins 50 m behind the ego
-    assert aim.targets[0].room == pytest.approx(WIDTH / 2, abs=0.3)
+    assert aim.regions[0].low == pytest.approx(110.0, abs=1.0)  # the line begins 50 m behind the ego
+    assert aim.regions[0].room == pytest.approx(WIDTH / 2, abs=0.3)
     on, beside = (aim.shortfall(straight(14.0, y), 0)[0] for y in (0.0, WIDTH))
     assert on < 0.3
     assert beside > 1.0

@@ -5,11 +5,11 @@ import pytest
 from streets import DT, parked, street
 
 from wm_planner.driving.geometry.polynomials import evaluated, quartic, quintic
-from wm_planner.driving.metrics.drives import Drives
+from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
 from wm_planner.driving.metrics.pdm import pdm_score
 from wm_planner.driving.planners.base import DRIVERS
-from wm_planner.driving.planners.following import Policies, followed
-from wm_planner.driving.planners.pdm_closed import braking, driven
+from wm_planner.driving.planners.following import IDMPolicies, follow_path
+from wm_planner.driving.planners.pdm_closed import braking_poses, track_proposals
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.driving.simulation.view import view_of
 from wm_planner.driving.traffic.car_following import IDM
@@ -75,15 +75,15 @@ def test_what_cem_chooses_is_worth_no_less_than_pdm_closeds_choice():
     planner = DRIVERS.build({"type": "cem"}, "here")
     for _ in range(6):
         poses = planner.plan(view_of(simulator))
-        scores = planner.outlook.score
-        rules = planner.outlook.pdm.score[:15].argmax()
+        scores = planner.scored.score
+        rules = planner.scored.pdm.score[:15].argmax()
         assert scores[planner.chosen] >= scores[rules]
         simulator.follow(poses)
 
 
 def test_policies_follow_whoever_comes_into_their_way():
     view = view_of(simulated(street([(30.0, 0, 5.0)])))
-    s = followed(view, Policies.crossed((0.0, 4.0), (1.0,)), IDM(acceleration=1.5, braking=3.0), 40)
+    s = follow_path(view, IDMPolicies.grid((0.0, 4.0), (1.0,)), IDM(acceleration=1.5, braking=3.0), 40)
     here = s[:, -1] - s[0, 0]
     assert here[0] < 30.0 + 5.0 * 40 * DT - 4.5
     assert here[1] > here[0] + 10.0
@@ -91,18 +91,20 @@ def test_policies_follow_whoever_comes_into_their_way():
 
 def test_an_emergency_brake_stops_and_stays():
     view = view_of(simulated(street()))
-    poses = braking(view, 40, 4.0)
+    poses = braking_poses(view, 40, 4.0)
     assert poses[-1, 0] - poses[0, 0] == pytest.approx(10.0**2 / 8.0)
     np.testing.assert_array_equal(poses[-1], poses[-2])
 
 
 def test_proposals_are_scored_as_they_are_driven():
     view = view_of(simulated(street()))
-    states = driven(view, braking(view, 40, 4.0)[None], Tracker.Config())
+    states = track_proposals(view, braking_poses(view, 40, 4.0)[None], Tracker.Config())
     assert states.shape == (1, 41, 6)
     np.testing.assert_array_equal(states[0, 0], view.ego)
-    drives = Drives(view.vehicle.centred(states), view.vehicle, view.dt)
-    assert pdm_score(drives, view.forecast(49), view.drive.situation).no_at_fault_collisions[0] == 1.0
+    trajectories = EgoTrajectories(view.vehicle.centred(states), view.vehicle, view.dt)
+    assert (
+        pdm_score(trajectories, view.forecast(49), view.drive.road_context).no_at_fault_collisions[0] == 1.0
+    )
 
 
 @pytest.mark.parametrize("duration", (0.5, 3.0))

@@ -15,8 +15,8 @@ from wm_planner.driving.birdseye.raster import (
     LIGHTS,
     BirdsEye,
 )
-from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.metrics.expert import expert
+from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
+from wm_planner.driving.metrics.expert import expert_progress
 from wm_planner.driving.metrics.nuplan import closed_loop
 from wm_planner.driving.scenarios.obstacle_boxes import Others
 from wm_planner.driving.scenarios.readers import read_scenario
@@ -260,12 +260,12 @@ def test_the_recorded_ego_is_followed_where_it_drove():
 def test_a_history_can_be_scored():
     simulator = made(street([(40.0, 0, 8.0)]))
     along(simulator, 60, speed=8.0)
-    history, situation = simulator.history, simulator.drive.situation
+    history, road_context = simulator.history, simulator.drive.road_context
     steps = len(history.ego)
-    drives = Drives(history.vehicle.centred(history.ego)[None], history.vehicle, DT)
+    trajectories = EgoTrajectories(history.vehicle.centred(history.ego)[None], history.vehicle, DT)
     others = Others.recorded(history.as_scenario(), history.first, steps)
-    wanted = expert(history.scenario, situation, history.poses[0], steps)
-    score = closed_loop(drives, others, situation, wanted)
+    wanted = expert_progress(history.scenario, road_context, history.poses[0], steps)
+    score = closed_loop(trajectories, others, road_context, wanted)
     assert wanted.source == "idm"
     assert score.no_at_fault_collisions[0] == score.drivable_area[0] == score.speed_limit[0] == 1.0
     assert 0.5 < score.score[0] < 1.0

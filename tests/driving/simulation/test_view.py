@@ -51,8 +51,8 @@ def test_the_driver_node_sees_what_the_simulator_shows(scenario, bench, tmp_path
     seen, shown = driver.node.view(said["/objects"], 0), view_of(hosted.node.sim)
     assert seen.drive.problem.id == shown.drive.problem.id == 2
     assert seen.drive.goal_s == pytest.approx(shown.drive.goal_s)
-    assert seen.drive.situation.route.lanes == shown.drive.situation.route.lanes
-    assert seen.drive.situation.route.corridor == shown.drive.situation.route.corridor
+    assert seen.drive.road_context.route.lanes == shown.drive.road_context.route.lanes
+    assert seen.drive.road_context.route.corridor == shown.drive.road_context.route.corridor
     np.testing.assert_allclose(seen.ego, shown.ego, atol=1e-9)
     np.testing.assert_allclose(seen.forecast(9).states, shown.forecast(9).states, atol=1e-9)
 

@@ -23,9 +23,9 @@ from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.map.area import DrivableArea
 from wm_planner.driving.map.lanes import Lanes
 from wm_planner.driving.map.route import driven_route
-from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.metrics.pdm import LATER, pdm_score
-from wm_planner.driving.metrics.situation import Situation
+from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
+from wm_planner.driving.metrics.pdm import TTC_STEPS, pdm_score
+from wm_planner.driving.metrics.road_context import RoadContext
 from wm_planner.driving.scenarios.forecasts import constant_velocity
 from wm_planner.driving.scenarios.obstacle_boxes import Others
 from wm_planner.driving.scenarios.road import Lane, Road
@@ -76,13 +76,13 @@ class Scene:
         first = rng.uniform([-60, -80, -3, 0], [80, 80, 3, 8], (AGENTS, 4))
         self.agents = constant_velocity(first, DT, STEPS)
         self.sizes = np.tile([4.6, 1.9], (AGENTS, 1))
-        seen = np.concatenate([first[None], constant_velocity(first, DT, STEPS + int(LATER[-1]))])
+        seen = np.concatenate([first[None], constant_velocity(first, DT, STEPS + int(TTC_STEPS[-1]))])
         self.others = Others(seen, self.sizes, ("car",) * AGENTS, np.arange(AGENTS))
         self.begun = PACIFICA.centred(self.states)
         road = self._lanes()
         lanes = Lanes(road)
         line = Centreline(self.centre)
-        self.situation = Situation(road, lanes, driven_route(lanes, line.poses(line.s, 0.5)))
+        self.road_context = RoadContext(road, lanes, driven_route(lanes, line.poses(line.s, 0.5)))
 
     def _road(self, angle: float) -> Iterator[Floats]:
         """Three lanes beside each other, in pieces of 30 m."""
@@ -152,7 +152,7 @@ def _work(scene: Scene) -> dict[str, Work]:
         f"tracker, {size}": lambda: tracker.track(scene.start, poses),
         f"comfort, {size}": lambda: comfort(scene.ego[..., SPEED], scene.ego[..., YAW], DT),
         f"PDM score, {size} x {AGENTS}": lambda: pdm_score(
-            Drives(scene.begun, PACIFICA, DT), scene.others, scene.situation
+            EgoTrajectories(scene.begun, PACIFICA, DT), scene.others, scene.road_context
         ),
         f"feasibility, {size}": lambda: feasible(BMW_320I, scene.states, DT),
         f"picture from above, 224 px, {AGENTS} cars": partial(wide.draw, ego, agents, scene.centre),

@@ -1,4 +1,4 @@
-"""What all costs of driving have in common: they are metrics of imagined trajectories as drives."""
+"""What all costs of driving have in common: they are metrics of imagined trajectories as trajectories."""
 
 from abc import ABC, abstractmethod
 
@@ -6,11 +6,11 @@ from wm_planner import config
 from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.rollout import Rollout
-from wm_planner.driving.planners.proposal_scoring import Outlook, Prospect
+from wm_planner.driving.planners.proposal_scoring import ScoredProposals, ScoringContext
 
 
 class DrivingCost(ABC):
-    """A cost of how candidates would drive among others, as the tick's prospect sees it."""
+    """A cost of how candidates would drive among others, as the tick's scoring sees it."""
 
     class Config(config.Config, frozen=True, kw_only=True):
         """Nothing to set: the weight of the term says all."""
@@ -21,9 +21,9 @@ class DrivingCost(ABC):
         self.config = config
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
-        prospect: Prospect = context.traffic
-        return self.of(prospect.imagined(rollout.states))
+        scoring: ScoringContext = context.traffic
+        return self.evaluate(scoring.evaluate_rollout(rollout.states))
 
     @abstractmethod
-    def of(self, seen: Outlook) -> Array:
-        """Costs (N,) of drives (N, H + 1), the first moment now."""
+    def evaluate(self, proposals: ScoredProposals) -> Array:
+        """Costs (N,) of trajectories (N, H + 1), the first moment now."""

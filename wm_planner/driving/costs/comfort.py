@@ -1,10 +1,10 @@
-"""How drives feel, and whether they feel as the plan before did."""
+"""How trajectories feel, and whether they feel as the plan before did."""
 
 import numpy as np
 
 from wm_planner.contracts.arrays import Array
 from wm_planner.driving.costs.base import DrivingCost
-from wm_planner.driving.planners.proposal_scoring import Outlook
+from wm_planner.driving.planners.proposal_scoring import ScoredProposals
 from wm_planner.driving.vehicle.comfort import LIMITS
 
 
@@ -13,8 +13,8 @@ class Comfort(DrivingCost):
 
     nuPlan's comfort is whether this is 0."""
 
-    def of(self, seen: Outlook) -> Array:
-        felt = seen.drives.comfort()._asdict()
+    def evaluate(self, proposals: ScoredProposals) -> Array:
+        felt = proposals.trajectories.comfort()._asdict()
         above = [_above(felt[name], *limits) for name, limits in LIMITS.items()]
         return np.sum(above, axis=0)
 
@@ -24,9 +24,11 @@ class PlanConsistency(DrivingCost):
 
     SLACK = 0.6  # of the limit, so that there is room for how a plan is driven
 
-    def of(self, seen: Outlook) -> Array:
-        above = [np.maximum(share - self.SLACK, 0.0) for changed in seen.changed for share in changed]
-        return np.mean(above, axis=0) if above else np.zeros(seen.drives.count)
+    def evaluate(self, proposals: ScoredProposals) -> Array:
+        above = [
+            np.maximum(share - self.SLACK, 0.0) for changed in proposals.plan_changes for share in changed
+        ]
+        return np.mean(above, axis=0) if above else np.zeros(proposals.trajectories.count)
 
 
 def _above(values: Array, low: float, high: float) -> Array:

@@ -5,7 +5,7 @@ import numpy as np
 from wm_planner.contracts.arrays import Array
 from wm_planner.driving.costs.base import DrivingCost
 from wm_planner.driving.geometry.boxes import boxes, corners
-from wm_planner.driving.planners.proposal_scoring import Outlook
+from wm_planner.driving.planners.proposal_scoring import ScoredProposals
 
 
 class Collision(DrivingCost):
@@ -13,22 +13,22 @@ class Collision(DrivingCost):
 
     Who is touched now already is passed over."""
 
-    def of(self, seen: Outlook) -> Array:
-        return 1 - seen.hit_step / seen.drives.steps
+    def evaluate(self, proposals: ScoredProposals) -> Array:
+        return 1 - proposals.contact_step / proposals.trajectories.steps
 
 
 class AtFaultCollision(DrivingCost):
     """1 by a collision at fault with a road user, 0.5 with an object: PDM's NC."""
 
-    def of(self, seen: Outlook) -> Array:
-        return 1 - seen.pdm.no_at_fault_collisions
+    def evaluate(self, proposals: ScoredProposals) -> Array:
+        return 1 - proposals.pdm.no_at_fault_collisions
 
 
 class TimeToCollision(DrivingCost):
     """Share of the drive from the moment on after which a collision would follow within 0.9 s."""
 
-    def of(self, seen: Outlook) -> Array:
-        return 1 - seen.pdm.ttc_step / seen.drives.steps
+    def evaluate(self, proposals: ScoredProposals) -> Array:
+        return 1 - proposals.pdm.ttc_step / proposals.trajectories.steps
 
 
 class DrivableArea(DrivingCost):
@@ -47,22 +47,22 @@ class DrivableArea(DrivingCost):
 
     config: Config
 
-    def of(self, seen: Outlook) -> Array:
-        found = boxes(seen.drives.states, seen.drives.vehicle.size)
-        off = seen.prospect.view.drive.situation.area.signed_distance(corners(found))
+    def evaluate(self, proposals: ScoredProposals) -> Array:
+        found = boxes(proposals.trajectories.states, proposals.trajectories.vehicle.size)
+        off = proposals.context.view.drive.road_context.area.signed_distance(corners(found))
         return np.maximum(off.max(axis=(1, 2)) + self.config.margin_m, 0.0)
 
 
 class DrivingDirection(DrivingCost):
     """1 where 6 m and more are driven off the lanes of the route, 0.5 from 2 m on: PDM's DDC."""
 
-    def of(self, seen: Outlook) -> Array:
-        return 1 - seen.pdm.driving_direction
+    def evaluate(self, proposals: ScoredProposals) -> Array:
+        return 1 - proposals.pdm.driving_direction
 
 
 class TrafficLight(DrivingCost):
     """1 where a red light is run: NAVSIM's TLC."""
 
-    def of(self, seen: Outlook) -> Array:
-        lights = seen.prospect.view.drive.situation.red_lights
-        return np.asarray(lights.run(seen.drives, seen.prospect.view.step), np.float64)
+    def evaluate(self, proposals: ScoredProposals) -> Array:
+        lights = proposals.context.view.drive.road_context.red_lights
+        return np.asarray(lights.violations(proposals.trajectories, proposals.context.view.step), np.float64)

@@ -2,11 +2,11 @@
 
 from wm_planner.contracts.arrays import Array
 from wm_planner.driving.costs.base import DrivingCost
-from wm_planner.driving.planners.proposal_scoring import Outlook
+from wm_planner.driving.planners.proposal_scoring import ScoredProposals
 
 
 class Score(DrivingCost):
-    """1 less the score of `Prospect`: PDM's, with goals, limits and consistency."""
+    """1 less the score of `ScoringContext`: PDM's, with goals, limits and consistency."""
 
-    def of(self, seen: Outlook) -> Array:
-        return 1 - seen.score
+    def evaluate(self, proposals: ScoredProposals) -> Array:
+        return 1 - proposals.score

@@ -1,7 +1,7 @@
-"""What a learned model of traffic adds to the costs of a driver's candidates: an aim, and doubt.
+"""Costs from a learned traffic model: distance to a goal image in latent space, and surprise.
 
-The driver searches in steps of its scenario; the model imagines the same drives in steps of its own, from
-the picture that it draws of the driver's view.
+The driver searches at the time step of its scenario. The model imagines the same trajectories at its own
+time step, from a bird's-eye image that is rendered from the driver's view.
 """
 
 from functools import cache

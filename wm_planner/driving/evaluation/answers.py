@@ -1,11 +1,11 @@
-"""Drives as answers to CommonRoad problems: validity, the eight costs, solution files."""
+"""Simulated drives as answers to CommonRoad problems: validity, the eight costs, solution files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from wm_planner.driving.evaluation.loop import Driven
+from wm_planner.driving.evaluation.loop import DriveResult
 from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
 from wm_planner.driving.metrics.commonroad import VEHICLES, commonroad_cost
 from wm_planner.driving.metrics.commonroad_validity import validity
@@ -18,7 +18,7 @@ RANKED = "SM1"
 """The cost function under which solution files are handed in."""
 
 
-def answer_of(driven: Driven, cost: str = RANKED) -> Answer | None:
+def answer_of(driven: DriveResult, cost: str = RANKED) -> Answer | None:
     """The drive in states of the kinematic single track; None of a vehicle that CommonRoad has not."""
     number = next((n for n, vehicle in VEHICLES.items() if vehicle is driven.history.vehicle), None)
     if number is None:
@@ -27,12 +27,12 @@ def answer_of(driven: Driven, cost: str = RANKED) -> Answer | None:
     return Answer(driven.drive.problem.id, "KS", number, cost, states.round(12), driven.history.first)
 
 
-def costs_of(driven: Driven) -> dict[str, float | None]:
+def costs_of(driven: DriveResult) -> dict[str, float | None]:
     """All cost functions, those None that need lanes where the drive is off them; by name."""
     return {cost: _cost(driven, cost) for cost in COSTS}
 
 
-def conditions_of(driven: Driven) -> Mapping[str, bool]:
+def conditions_of(driven: DriveResult) -> Mapping[str, bool]:
     """What a solution has to fulfil, among the others as they were in this drive; empty without an answer."""
     answer = answer_of(driven)
     if answer is None:
@@ -40,7 +40,7 @@ def conditions_of(driven: Driven) -> Mapping[str, bool]:
     return validity(driven.history.as_scenario(), driven.drive.problem, answer)._asdict()
 
 
-def write_answers(driven: Sequence[Driven], folder: Path) -> Path | None:
+def write_answers(driven: Sequence[DriveResult], folder: Path) -> Path | None:
     """Write the drives of one CommonRoad scenario as one solution file; None where there is no answer."""
     answers = [answer for each in driven if (answer := answer_of(each)) is not None]
     if not answers:
@@ -53,7 +53,7 @@ def write_answers(driven: Sequence[Driven], folder: Path) -> Path | None:
     return path
 
 
-def _cost(driven: Driven, cost: str) -> float | None:
+def _cost(driven: DriveResult, cost: str) -> float | None:
     answer = answer_of(driven, cost)
     if answer is None:
         return None

@@ -23,7 +23,7 @@ LEAST = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Driven:
+class DriveResult:
     """A drive that was driven.
 
     Attributes:
@@ -55,7 +55,7 @@ def drive(
     make: Callable[[], Planner],
     number: int = 0,
     longest_s: float = LONGEST_S,
-) -> Driven:
+) -> DriveResult:
     """Drive a problem until its goal is reached, or can be no more.
 
     A goal without a place, "be anywhere at step 33", is reached at its last step.
@@ -82,7 +82,7 @@ def drive(
         error = f"{type(raised).__name__}: {raised}"
     moments = simulator.save().moments
     cpu_s, wall_s = np.array(spent).reshape(-1, 2).T
-    return Driven(
+    return DriveResult(
         drive=simulator.drive,
         history=simulator.history,
         plans=tuple(plans),

@@ -11,11 +11,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.evaluation.loop import Driven
-from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.metrics.expert import Expert, expert, progress
-from wm_planner.driving.metrics.navsim import EPDMS, PDMS, Earlier, epdms, pdms
-from wm_planner.driving.metrics.pdm import LATER
+from wm_planner.driving.evaluation.loop import DriveResult
+from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
+from wm_planner.driving.metrics.expert import ExpertProgress, expert_progress, progress
+from wm_planner.driving.metrics.navsim import EPDMS, PDMS, PreviousPlan, epdms, pdms
+from wm_planner.driving.metrics.pdm import TTC_STEPS
 from wm_planner.driving.scenarios.forecasts import constant_velocity
 from wm_planner.driving.scenarios.obstacle_boxes import Others
 from wm_planner.driving.vehicle.tracker import Tracker
@@ -30,30 +30,32 @@ PAST = 15
 """Steps of a plan, between two plans that are judged, and of the drive before them."""
 
 
-def scored_plans(driven: Driven, others: Others) -> Iterator[tuple[PDMS, EPDMS]]:
+def scored_plans(driven: DriveResult, others: Others) -> Iterator[tuple[PDMS, EPDMS]]:
     """The scores (N = 1) of every EVERY-th plan; none of scenarios with another step, or of shorter plans.
 
     Args:
         others: for the T steps of the drive.
     """
-    history, situation = driven.history, driven.drive.situation
+    history, road_context = driven.history, driven.drive.road_context
     scenario, vehicle = history.scenario, history.vehicle
     if not np.isclose(scenario.dt, DT) or any(len(plan) <= STEPS for plan in driven.plans):
         return
-    beyond = goes_on(others, DT, STEPS + int(LATER.max()))
+    beyond = goes_on(others, DT, STEPS + int(TTC_STEPS.max()))
     past, earlier = vehicle.centred(history.ego), None
     tracker = Tracker(Tracker.Config(), vehicle, DT)
     for step in range(0, len(driven.plans), EVERY):
         tracked = tracker.track(history.ego[step], driven.plans[step][None, : STEPS + 1])
         states = vehicle.centred(np.concatenate([history.ego[None, None, step], tracked], axis=1))
-        drives = Drives(states, vehicle, DT)
-        around = _from(beyond, step, STEPS + 1 + int(LATER.max()))
+        trajectories = EgoTrajectories(states, vehicle, DT)
+        around = _from(beyond, step, STEPS + 1 + int(TTC_STEPS.max()))
         human = _human(driven, step)
         wanted = _wanted(driven, human, past[step, :4])
         before = past[max(step - PAST, 0) : step] if step else None
-        extended = epdms(drives, around, situation, wanted, history.first + step, before, earlier, human)
-        yield pdms(drives, around, situation, wanted), extended
-        earlier = Earlier(states, EVERY)
+        extended = epdms(
+            trajectories, around, road_context, wanted, history.first + step, before, earlier, human
+        )
+        yield pdms(trajectories, around, road_context, wanted), extended
+        earlier = PreviousPlan(states, EVERY)
 
 
 def goes_on(others: Others, dt: float, steps: int) -> Others:
@@ -66,18 +68,18 @@ def _from(others: Others, step: int, steps: int) -> Others:
     return replace(others, states=others.states[step : step + steps])
 
 
-def _human(driven: Driven, step: int) -> Drives | None:
+def _human(driven: DriveResult, step: int) -> EgoTrajectories | None:
     """The recorded drive over the same steps, where there is all of it."""
     history, ego = driven.history, driven.history.scenario.ego
     begin = history.first + step
     if ego is None or ego.valid[0, begin : begin + STEPS + 1].sum() <= STEPS:
         return None
-    return Drives(ego.states[:, begin : begin + STEPS + 1], history.vehicle, DT)
+    return EgoTrajectories(ego.states[:, begin : begin + STEPS + 1], history.vehicle, DT)
 
 
-def _wanted(driven: Driven, human: Drives | None, state: Floats) -> Expert:
+def _wanted(driven: DriveResult, human: EgoTrajectories | None, state: Floats) -> ExpertProgress:
     """The progress of the human over the same steps, or of IDM alone from the same state."""
-    scenario, situation = driven.history.scenario, driven.drive.situation
+    scenario, road_context = driven.history.scenario, driven.drive.road_context
     if human is None:
-        return expert(replace(scenario, ego=None), situation, state, STEPS + 1)
-    return Expert(float(progress(human.states, situation)[0]), "recorded")
+        return expert_progress(replace(scenario, ego=None), road_context, state, STEPS + 1)
+    return ExpertProgress(float(progress(human.states, road_context)[0]), "recorded")

@@ -1,4 +1,4 @@
-"""Drives of one problem seen from above, side by side: a picture of how they ended, or a film."""
+"""Simulated drives of one problem seen from above, side by side: a picture of how they ended, or a film."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from wm_planner.driving.birdseye.raster import BirdsEye
 from wm_planner.driving.birdseye.scenario_camera import ScenarioCamera
-from wm_planner.driving.evaluation.loop import Driven
+from wm_planner.driving.evaluation.loop import DriveResult
 from wm_planner.driving.evaluation.scores import DriveScores
 
 Frame = NDArray[np.uint8]
@@ -29,7 +29,7 @@ _VIEW_M = (80.0, 240.0)  # sides of the shown square, at least and at most
 class Seen:
     """A drive with its scores, as pictures."""
 
-    def __init__(self, driven: Driven, scores: DriveScores) -> None:
+    def __init__(self, driven: DriveResult, scores: DriveScores) -> None:
         self.driven, self.scores = driven, scores
         history = driven.history
         way = np.hypot(*np.diff(history.poses[:, :2], axis=0).T).sum()

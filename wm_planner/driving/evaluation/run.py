@@ -12,7 +12,7 @@ from joblib import Parallel, delayed
 from wm_planner.config import put, setting
 from wm_planner.driving.drive import problems_of
 from wm_planner.driving.evaluation.answers import write_answers
-from wm_planner.driving.evaluation.loop import LONGEST_S, Driven, drive
+from wm_planner.driving.evaluation.loop import LONGEST_S, DriveResult, drive
 from wm_planner.driving.evaluation.pictures import Seen, draw, film
 from wm_planner.driving.evaluation.results import FILM, PICTURE, PICTURES
 from wm_planner.driving.evaluation.scores import DriveScores, scores_of
@@ -24,7 +24,7 @@ from wm_planner.driving.vehicle.vehicle import VehicleName
 from wm_planner.errors import ConfigError, PluginError, ScenarioError, ShapeError, SimulationError
 
 AgentsName: TypeAlias = Literal["replay", "idm"]
-Drove: TypeAlias = tuple[Driven, DriveScores]
+Drove: TypeAlias = tuple[DriveResult, DriveScores]
 AGENTS: tuple[AgentsName, ...] = ("replay", "idm")
 SOLVABLE = ".xml"
 """What CommonRoad's scenarios end in."""
@@ -68,7 +68,7 @@ def fitting(names: Sequence[str] | None) -> tuple[dict[str, dict[str, Any]], dic
     """Planners by name, and why others do not fit: of all that are registered those that need no settings.
 
     Args:
-        names: a type each, its settings behind it: "cem,consistency=0", "pdm_closed,idm.gap=2".
+        names: a type each, its settings behind it: "cem,seed=1", "pdm_closed,idm.gap=2".
 
     Raises:
         ConfigError, PluginError: if one that was asked for cannot be built.

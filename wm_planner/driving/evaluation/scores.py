@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.evaluation.answers import conditions_of, costs_of
-from wm_planner.driving.evaluation.loop import Driven
+from wm_planner.driving.evaluation.loop import DriveResult
 from wm_planner.driving.evaluation.navsim_plans import scored_plans
 from wm_planner.driving.metrics.displacement import MOVING_M
-from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.metrics.expert import expert
+from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
+from wm_planner.driving.metrics.expert import expert_progress
 from wm_planner.driving.metrics.nuplan import closed_loop
 from wm_planner.driving.scenarios.obstacle_boxes import Others
 
@@ -76,7 +76,7 @@ class DriveScores(msgspec.Struct, frozen=True, kw_only=True):
         return all(self.conditions.values()) if self.conditions else None
 
 
-def scores_of(driven: Driven, file: str, problem: int, planner: str, agents: str) -> DriveScores:
+def scores_of(driven: DriveResult, file: str, problem: int, planner: str, agents: str) -> DriveScores:
     """Score a drive; one that ended with an error has no scores."""
     history = driven.history
     world, steps = history.as_scenario(), len(history.ego)
@@ -107,12 +107,12 @@ def scores_of(driven: Driven, file: str, problem: int, planner: str, agents: str
     )
 
 
-def _nuplan(driven: Driven, others: Others) -> Parts:
-    history, situation = driven.history, driven.drive.situation
+def _nuplan(driven: DriveResult, others: Others) -> Parts:
+    history, road_context = driven.history, driven.drive.road_context
     states = history.vehicle.centred(history.ego)
-    drives = Drives(states[None], history.vehicle, history.scenario.dt)
-    wanted = expert(history.scenario, situation, states[0, :4], len(states))
-    return _means([closed_loop(drives, others, situation, wanted)])
+    trajectories = EgoTrajectories(states[None], history.vehicle, history.scenario.dt)
+    wanted = expert_progress(history.scenario, road_context, states[0, :4], len(states))
+    return _means([closed_loop(trajectories, others, road_context, wanted)])
 
 
 def _means(scores: Sequence[Any]) -> Parts:

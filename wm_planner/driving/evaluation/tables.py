@@ -1,4 +1,4 @@
-"""Drives of a set of scenarios as tables, planners side by side."""
+"""Scores of a set of scenarios as tables, planners side by side."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ _LESS = 1.0  # points of a score, which are no matter
 BASELINE = "pdm_closed"
 """The planner that others are compared with: the best one of rules."""
 
-Drives: TypeAlias = Sequence[DriveScores]
+Scores: TypeAlias = Sequence[DriveScores]
 
 AGENTS = {"replay": "log", "idm": "react"}
 """How the others drive: as recorded, or they react."""
@@ -34,7 +34,7 @@ PARTS = {
 """nuPlan's eight, and their heads."""
 
 
-def drives_table(scores: Drives) -> Table:
+def drives_table(scores: Scores) -> Table:
     """nuPlan's score of each drive, a planner a column."""
     planners = list(dict.fromkeys(each.planner for each in scores))
     made = table(
@@ -55,7 +55,7 @@ def drives_table(scores: Drives) -> Table:
     return made
 
 
-def scores_table(title: str, scores: Drives) -> Table:
+def scores_table(title: str, scores: Scores) -> Table:
     """Means with their intervals."""
     made = table(
         f"{title}; n drives, means in %, in brackets the 95 % bootstrap interval; EC is EPDMS' extended "
@@ -77,7 +77,7 @@ def scores_table(title: str, scores: Drives) -> Table:
     return made
 
 
-def outcomes_table(scores: Drives) -> Table:
+def outcomes_table(scores: Scores) -> Table:
     """What happened, how often, and how long planning took."""
     made = table(
         "of the drives: goal reached, touched anything, at fault, left the road, valid by CommonRoad's "
@@ -104,7 +104,7 @@ def outcomes_table(scores: Drives) -> Table:
     return made
 
 
-def beside_table(scores: Drives) -> Table | None:
+def beside_table(scores: Scores) -> Table | None:
     """Each planner beside BASELINE, drive by drive; None without it."""
     drives = {(each.planner, each.agents, each.file, each.problem): each for each in scores}
     pairs = [
@@ -133,7 +133,7 @@ def beside_table(scores: Drives) -> Table | None:
     return made
 
 
-def parts_table(scores: Drives) -> Table:
+def parts_table(scores: Scores) -> Table:
     """The eight parts of nuPlan's score."""
     heads = ", ".join(f"{head} {part.replace('_', ' ')}" for part, head in PARTS.items())
     made = table(f"parts of nuPlan's score, means in %: {heads}", "planner", "others", *PARTS.values())
@@ -144,7 +144,7 @@ def parts_table(scores: Drives) -> Table:
     return made
 
 
-def costs_table(scores: Drives) -> Table | None:
+def costs_table(scores: Scores) -> Table | None:
     """Medians of CommonRoad's costs of the valid drives among replayed others; None where there are none."""
     solved = [each for each in scores if each.agents == "replay" and each.valid and each.commonroad]
     if not solved:
@@ -158,7 +158,7 @@ def costs_table(scores: Drives) -> Table | None:
     return made
 
 
-def tables(scores: Drives) -> Iterator[Table | str]:
+def tables(scores: Scores) -> Iterator[Table | str]:
     """All of them: also of the drives alone in which other vehicles move."""
     moving = [each for each in scores if each.moving]
     yield drives_table(scores)
@@ -177,7 +177,7 @@ def tables(scores: Drives) -> Iterator[Table | str]:
     yield measure_of_progress(scores)
 
 
-def raised(scores: Drives) -> Iterator[str]:
+def raised(scores: Scores) -> Iterator[str]:
     """One line for each drive that a planner ended by what it raised."""
     for each in scores:
         if each.error:
@@ -185,7 +185,7 @@ def raised(scores: Drives) -> Iterator[str]:
             yield f"raised: {each.planner} in {_name(each)}, others {others}: {each.error}"
 
 
-def measure_of_progress(scores: Drives) -> str:
+def measure_of_progress(scores: Scores) -> str:
     """Whose progress was wanted, in a sentence."""
     alone = sum(each.expert == "idm" for each in scores)
     filtered = sum(each.human_filter for each in scores)
@@ -195,7 +195,7 @@ def measure_of_progress(scores: Drives) -> str:
     )
 
 
-def by_file(drives: Drives) -> str:
+def by_file(drives: Scores) -> str:
     """One line for a scenario that was driven, under the name that it has in the tables."""
     scores = (
         f"{each.planner} {AGENTS.get(each.agents, each.agents)} {_cell(each).strip()}" for each in drives
@@ -208,7 +208,7 @@ def _name(each: DriveScores) -> str:
     return f"{each.scenario}#{each.problem}" if each.problem else each.scenario
 
 
-def _groups(scores: Drives) -> Iterable[tuple[str, str, list[DriveScores]]]:
+def _groups(scores: Scores) -> Iterable[tuple[str, str, list[DriveScores]]]:
     found: dict[tuple[str, str], list[DriveScores]] = {}
     for agents in AGENTS:
         for each in scores:
@@ -217,7 +217,7 @@ def _groups(scores: Drives) -> Iterable[tuple[str, str, list[DriveScores]]]:
     return [(planner, agents, drives) for (planner, agents), drives in found.items()]
 
 
-def _scores(drives: Drives, family: str) -> list[float]:
+def _scores(drives: Scores, family: str) -> list[float]:
     """Scores in %; a drive that ended with an error counts as 0, one that was not judged not at all."""
     judged = [each for each in drives if getattr(each, family) or each.error]
     return [100 * getattr(each, family).get("score", 0.0) for each in judged]

@@ -23,7 +23,7 @@ from wm_planner.driving.geometry.shapes import (
     rotation,
 )
 from wm_planner.driving.geometry.state_columns import YAW
-from wm_planner.driving.metrics.lane_matching import Beside, beside_lanes
+from wm_planner.driving.metrics.lane_matching import LaneCoordinates, lane_coordinates
 from wm_planner.driving.scenarios.scenario import PlanningProblem, Scenario
 from wm_planner.driving.scenarios.writers.solution import STATES, Answer
 from wm_planner.driving.vehicle.vehicle import (
@@ -61,10 +61,10 @@ _BESIDE_M = 2.8  # across, within which another is in the same lane
 
 
 class Cost(NamedTuple):
-    """A cost and its terms, which are not weighted yet.
+    """A cost and its terms, which are not weighted_score yet.
 
     Attributes:
-        total: the weighted sum.
+        total: the weighted_score sum.
         terms: by name.
     """
 
@@ -92,7 +92,9 @@ def vehicle_of(answer: Answer) -> Vehicle:
         ShapeError: if it is the truck.
     """
     if answer.vehicle not in VEHICLES:
-        raise ShapeError(f"the answer drives vehicle {answer.vehicle}, wanted one of {sorted(VEHICLES)}")
+        raise ShapeError(
+            f"the answer trajectories vehicle {answer.vehicle}, wanted one of {sorted(VEHICLES)}"
+        )
     return VEHICLES[answer.vehicle]
 
 
@@ -126,9 +128,9 @@ class _Drive:
         return vehicle_of(self.answer).width_m / 2.5
 
     @cached_property
-    def beside(self) -> Beside:
+    def beside(self) -> LaneCoordinates:
         step_m = float(self.speed.max()) * self.scenario.dt
-        return beside_lanes(self.scenario.road, self.points, self.yaw, self.radius, step_m)
+        return lane_coordinates(self.scenario.road, self.points, self.yaw, self.radius, step_m)
 
     def rate(self, values: Floats, times: int = 1) -> Floats:
         """Differences over dt."""

@@ -57,7 +57,7 @@ def validity(scenario: Scenario, problem: PlanningProblem, answer: Answer) -> Va
     """Check an answer of the kinematic single track.
 
     Raises:
-        ShapeError: if it is of another model or drives the truck, or has fewer than two states.
+        ShapeError: if it is of another model or trajectories the truck, or has fewer than two states.
     """
     if answer.model != "KS" or len(answer.states) < 2:
         raise ShapeError(

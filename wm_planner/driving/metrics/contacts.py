@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from wm_planner.driving.geometry import collision
 from wm_planner.driving.geometry.boxes import LENGTH, boxes, overlap
 from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
-from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.metrics.situation import Situation
+from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
+from wm_planner.driving.metrics.road_context import RoadContext
 from wm_planner.driving.scenarios.forecasts import constant_velocity
 from wm_planner.driving.scenarios.obstacle_boxes import OBJECTS, Others
 from wm_planner.errors import ShapeError
@@ -22,18 +22,18 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Truths = NDArray[np.bool_]
 
-STANDING = 0.05
+STOPPED_SPEED = 0.05
 """Speed in m/s up to which ego and tracks stand at a collision."""
 
-CREEPING = 5e-3
+MIN_TTC_SPEED = 5e-3
 """Speed in m/s up to which a time to collision is not asked for."""
 
-AHEAD, BEHIND = np.deg2rad(30.0), np.deg2rad(150.0)
+AHEAD_RAD, BEHIND_RAD = np.deg2rad(30.0), np.deg2rad(150.0)
 """Angles between the ego's heading and the way from its rear axle to a track's centre."""
 
 
 class Contacts(NamedTuple):
-    """Where drives first touch each box; (C,) each.
+    """Where trajectories first touch each box; (C,) each.
 
     Attributes:
         drive: index of the drive.
@@ -48,46 +48,52 @@ class Contacts(NamedTuple):
     at_fault: Truths
 
 
-def contacts(drives: Drives, others: Others, situation: Situation) -> Contacts:
+def contacts(trajectories: EgoTrajectories, others: Others, road_context: RoadContext) -> Contacts:
     """The first contact of each drive with each box, and who is to blame.
 
     The ego is, where it drives into something that stands, or with its front bumper into something that is
     not behind it; and where it touches something sideways while it is between lanes or off them.
     """
-    hits = first_hits(drives, others)
-    drive, other = np.nonzero(hits < drives.steps)
+    hits = first_hits(trajectories, others)
+    drive, other = np.nonzero(hits < trajectories.steps)
     step = hits[drive, other]
-    return Contacts(drive, other, step, _at_fault(drives, others, situation, drive, other, step))
+    return Contacts(drive, other, step, _at_fault(trajectories, others, road_context, drive, other, step))
 
 
-def first_hits(drives: Drives, others: Others) -> Indices:
+def first_hits(trajectories: EgoTrajectories, others: Others) -> Indices:
     """The step in which each drive first touches each box, (N, A); T where it never does.
 
     Raises:
         ShapeError: if the others are known for fewer steps.
     """
-    if others.steps < drives.steps:
-        raise ShapeError(f"drives of {drives.steps} steps among others known for {others.steps}")
-    seen = others.states[: drives.steps, :, :3]
-    ego = drives.states[..., :3]
-    return collision.first_hits(ego, drives.vehicle.size, seen, others.sizes, drives.directions)
+    if others.steps < trajectories.steps:
+        raise ShapeError(f"trajectories of {trajectories.steps} steps among others known for {others.steps}")
+    seen = others.states[: trajectories.steps, :, :3]
+    ego = trajectories.states[..., :3]
+    return collision.first_hits(ego, trajectories.vehicle.size, seen, others.sizes, trajectories.directions)
 
 
 def time_to_collision(
-    drives: Drives, others: Others, situation: Situation, touched: Contacts, horizon_s: float = 3.0
+    trajectories: EgoTrajectories,
+    others: Others,
+    road_context: RoadContext,
+    touched: Contacts,
+    horizon_s: float = 3.0,
 ) -> Floats:
     """The least time in s until a drive would hit something ahead if both kept their velocity, (N,).
 
     Between lanes and in intersections, what is beside counts too. Not asked for when the ego stands, nor
     about who was touched already. 0 at a collision at fault, infinite where nothing is hit in time.
     """
-    times = np.full(drives.count, np.inf)
-    for n in range(drives.count):
+    times = np.full(trajectories.count, np.inf)
+    for n in range(trajectories.count):
         mine = touched.drive == n
-        met = np.full(len(others.kinds), drives.steps)
+        met = np.full(len(others.kinds), trajectories.steps)
         met[touched.other[mine]] = touched.step[mine]
-        asked = _asked(drives, others, situation, n) & (np.arange(drives.steps)[:, None] < met)
-        times[n] = _least_time(drives, others, n, asked, horizon_s)
+        asked = _relevant(trajectories, others, road_context, n) & (
+            np.arange(trajectories.steps)[:, None] < met
+        )
+        times[n] = _min_ttc(trajectories, others, n, asked, horizon_s)
     times[touched.drive[touched.at_fault]] = 0.0
     return times
 
@@ -99,26 +105,33 @@ def bearings(rear: Floats, points: Floats) -> Floats:
     return np.abs(turn - 2 * np.pi * np.round(turn / (2 * np.pi)))
 
 
-def is_wide(drives: Drives, situation: Situation, n: Indices, t: Indices) -> Truths:
-    """Whether, at steps t of drives n (C,), what is beside the ego matters too."""
-    poses = drives.states[n, t]
-    rear = drives.vehicle.at_rear_axle(poses)
-    return situation.between_lanes(poses, drives.vehicle) | situation.in_intersection(rear[:, :2])
+def lateral_conflicts_count(
+    trajectories: EgoTrajectories, road_context: RoadContext, n: Indices, t: Indices
+) -> Truths:
+    """Whether, at steps t of trajectories n (C,), what is beside the ego matters too."""
+    poses = trajectories.states[n, t]
+    rear = trajectories.vehicle.at_rear_axle(poses)
+    return road_context.between_lanes(poses, trajectories.vehicle) | road_context.in_intersection(rear[:, :2])
 
 
 def _at_fault(
-    drives: Drives, others: Others, situation: Situation, n: Indices, a: Indices, t: Indices
+    trajectories: EgoTrajectories,
+    others: Others,
+    road_context: RoadContext,
+    n: Indices,
+    a: Indices,
+    t: Indices,
 ) -> Truths:
-    ego, other = drives.states[n, t], others.states[t, a]
-    moves = np.abs(ego[:, SPEED]) > STANDING
-    stands = (np.abs(other[:, SPEED]) <= STANDING) | np.isin(others.kinds, list(OBJECTS))[a]
-    behind = bearings(drives.vehicle.at_rear_axle(ego), other[:, :2]) > BEHIND
-    bumper = boxes(_front(ego, drives.vehicle.length_m), drives.vehicle.size)
+    ego, other = trajectories.states[n, t], others.states[t, a]
+    moves = np.abs(ego[:, SPEED]) > STOPPED_SPEED
+    stands = (np.abs(other[:, SPEED]) <= STOPPED_SPEED) | np.isin(others.kinds, list(OBJECTS))[a]
+    behind = bearings(trajectories.vehicle.at_rear_axle(ego), other[:, :2]) > BEHIND_RAD
+    bumper = boxes(_front(ego, trajectories.vehicle.length_m), trajectories.vehicle.size)
     bumper[:, LENGTH] = 0.0
     head_on = overlap(bumper, boxes(other, others.sizes[a]))
     aside = moves & ~stands & ~behind & ~head_on
     blamed = moves & (stands | (~behind & head_on))
-    blamed[aside] = situation.between_lanes(ego[aside], drives.vehicle)
+    blamed[aside] = road_context.between_lanes(ego[aside], trajectories.vehicle)
     return np.asarray(blamed)
 
 
@@ -130,26 +143,26 @@ def _front(states: Floats, length_m: float) -> Floats:
     return front
 
 
-def _asked(drives: Drives, others: Others, situation: Situation, n: int) -> Truths:
+def _relevant(trajectories: EgoTrajectories, others: Others, road_context: RoadContext, n: int) -> Truths:
     """At which steps of drive n a time to collision is asked for with whom, (T, A)."""
-    steps = np.arange(drives.steps)
-    wide = is_wide(drives, situation, np.full(drives.steps, n), steps)
-    rear = drives.vehicle.at_rear_axle(drives.states[n])
-    bearing = bearings(rear[:, None], others.states[: drives.steps, :, :2])
-    near = (bearing < AHEAD) | (wide[:, None] & (bearing <= BEHIND))
-    return np.asarray(near & (np.abs(drives.speed[n]) > CREEPING)[:, None])
+    steps = np.arange(trajectories.steps)
+    wide = lateral_conflicts_count(trajectories, road_context, np.full(trajectories.steps, n), steps)
+    rear = trajectories.vehicle.at_rear_axle(trajectories.states[n])
+    bearing = bearings(rear[:, None], others.states[: trajectories.steps, :, :2])
+    near = (bearing < AHEAD_RAD) | (wide[:, None] & (bearing <= BEHIND_RAD))
+    return np.asarray(near & (np.abs(trajectories.speed[n]) > MIN_TTC_SPEED)[:, None])
 
 
-def _least_time(drives: Drives, others: Others, n: int, asked: Truths, horizon_s: float) -> float:
+def _min_ttc(trajectories: EgoTrajectories, others: Others, n: int, asked: Truths, horizon_s: float) -> float:
     """The time to collision of drive n, in steps of dt: both are moved on from every step asked for."""
-    counts = int(np.ceil(horizon_s / drives.dt - 1e-9)) - 1  # the horizon itself is not looked at
+    counts = int(np.ceil(horizon_s / trajectories.dt - 1e-9)) - 1  # the horizon itself is not looked at
     rows, columns = asked.any(axis=1), asked.any(axis=0)
     if counts < 1 or not rows.any():
         return float(np.inf)
-    now = np.where(asked[..., None], others.states[: drives.steps], np.nan)[rows][:, columns]
-    ego = constant_velocity(drives.states[n, rows, :4], drives.dt, counts)  # (K, R, 4)
-    there = constant_velocity(now, drives.dt, counts)  # (K, R, A, 4)
+    now = np.where(asked[..., None], others.states[: trajectories.steps], np.nan)[rows][:, columns]
+    ego = constant_velocity(trajectories.states[n, rows, :4], trajectories.dt, counts)  # (K, R, 4)
+    there = constant_velocity(now, trajectories.dt, counts)  # (K, R, A, 4)
     flat = ego.reshape(1, -1, 4)[..., :3], there.reshape(-1, there.shape[2], 4)[..., :3]
-    hit = collision.first_hit(flat[0], drives.vehicle.size, flat[1], others.sizes[columns])[0]
+    hit = collision.first_hit(flat[0], trajectories.vehicle.size, flat[1], others.sizes[columns])[0]
     later = int(hit) // int(rows.sum())  # the first hit of all is that after the fewest steps
-    return (later + 1) * drives.dt if later < counts else float(np.inf)
+    return (later + 1) * trajectories.dt if later < counts else float(np.inf)

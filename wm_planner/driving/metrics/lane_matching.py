@@ -1,4 +1,4 @@
-"""Which lanes a CommonRoad solution drives along, and where it is beside their centres at each step.
+"""Which lanes a CommonRoad solution trajectories along, and where it is beside their centres at each step.
 
 Source: commonroad-drivability-checker 2025.4, its route matcher. What it does by accident is kept, because
 costs are compared: a lane counts as driven on within half a disc's reach, and a change from one line to the
@@ -24,7 +24,7 @@ _FAR_M = 10.0  # of successors that are looked at where a drive leaves its lanes
 _ALIKE_RAD = 0.1  # up to which a line farther ahead may be worse aligned
 
 
-class Beside(NamedTuple):
+class LaneCoordinates(NamedTuple):
     """Where a drive is beside lane centres, (T,) each.
 
     Attributes:
@@ -40,7 +40,9 @@ class Beside(NamedTuple):
     frames: tuple[CurvilinearFrame, ...]
 
 
-def beside_lanes(road: Road, points: Floats, yaw: Floats, reach_m: float, step_m: float) -> Beside:
+def lane_coordinates(
+    road: Road, points: Floats, yaw: Floats, reach_m: float, step_m: float
+) -> LaneCoordinates:
     """Where a drive is beside the lanes it follows.
 
     Args:
@@ -88,7 +90,7 @@ def _centre(run: Sequence[Lane]) -> Floats:
 
 def _walked(
     frames: Sequence[CurvilinearFrame], lengths: Sequence[float], points: Floats, yaw: Floats
-) -> Beside:
+) -> LaneCoordinates:
     """Each step in the frame it belongs to, and from one frame to the next where that is nearer."""
     found = [frame.project(points) for frame in frames]
     turns = [difference(yaw, frame.yaw(each.s)) for frame, each in zip(frames, found, strict=True)]
@@ -114,7 +116,7 @@ def _walked(
         s[t] = here + shift if back is None else shift + back - here
         d[t], turned[t] = aside, turn
         used.append(frames[at])
-    return Beside(s, d, turned, tuple(used))
+    return LaneCoordinates(s, d, turned, tuple(used))
 
 
 class _Matching:

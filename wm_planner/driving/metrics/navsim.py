@@ -11,11 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.geometry.state_columns import YAW
-from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.metrics.expert import Expert
-from wm_planner.driving.metrics.parts import AGAINST_S, comfortable, steps_down, weighted, windowed
-from wm_planner.driving.metrics.pdm import Judged, judged, oncoming
-from wm_planner.driving.metrics.situation import Situation
+from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
+from wm_planner.driving.metrics.expert import ExpertProgress
+from wm_planner.driving.metrics.pdm import SharedMetrics, off_route_travel, shared_metrics
+from wm_planner.driving.metrics.road_context import RoadContext
+from wm_planner.driving.metrics.subscores import (
+    WRONG_WAY_WINDOW_S,
+    direction_compliance,
+    is_comfortable,
+    max_window_sum,
+    weighted_score,
+)
 from wm_planner.driving.scenarios.obstacle_boxes import Others
 from wm_planner.driving.vehicle.comfort import (
     NUPLAN,
@@ -27,14 +33,14 @@ from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]
 
-STANDSTILL_M = 5.0
+MIN_PROGRESS_M = 5.0
 """If neither the plan nor the expert gains more, progress counts as made."""
 
-OFF_CENTRE_M = 0.5
-OFF_CENTRE_S = 2.0
+LANE_KEEPING_OFFSET_M = 0.5
+LANE_KEEPING_DURATION_S = 2.0
 """Farther off the route's centre line for longer is not keeping the lane."""
 
-CHANGES = {"magnitude": 0.7, "jerk": 0.5, "yaw_rate": 0.1, "yaw_acceleration": 0.1}
+EXTENDED_COMFORT_LIMITS = {"magnitude": 0.7, "jerk": 0.5, "yaw_rate": 0.1, "yaw_acceleration": 0.1}
 """By how much two plans may differ: root mean squares in m/s^2, m/s^3, rad/s, rad/s^2."""
 
 PDMS_WEIGHTS = {"progress": 5.0, "time_to_collision": 5.0, "comfort": 2.0}
@@ -51,7 +57,7 @@ class PDMS(NamedTuple):
     """NAVSIM 1's score and its parts, (N,) each, from 0 to 1.
 
     Attributes:
-        score: the product of the two multipliers, times the weighted mean of the other three.
+        score: the product of the two multipliers, times the weighted_score mean of the other three.
         no_at_fault_collisions: multiplier: 0, 0.5 or 1.
         drivable_area: multiplier: 0 or 1.
         progress: of the expert's, times the multipliers, weight 5.
@@ -73,7 +79,7 @@ class EPDMS(NamedTuple):
     """NAVSIM 2's score and its parts, (N,) each, from 0 to 1.
 
     Attributes:
-        score: the product of the four multipliers, times the weighted mean of the others.
+        score: the product of the four multipliers, times the weighted_score mean of the others.
         no_at_fault_collisions: multiplier: 0, 0.5 or 1.
         drivable_area: multiplier: 0 or 1.
         driving_direction: multiplier: 0, 0.5 or 1.
@@ -101,11 +107,11 @@ class EPDMS(NamedTuple):
     human_filter: bool
 
 
-class Earlier(NamedTuple):
+class PreviousPlan(NamedTuple):
     """The plan of a moment ago.
 
     Attributes:
-        states: as those of Drives, (N, T, 4 or more), or (1, T, 4 or more) for all.
+        states: as those of EgoTrajectories, (N, T, 4 or more), or (1, T, 4 or more) for all.
         steps: how much earlier it begins.
     """
 
@@ -113,9 +119,11 @@ class Earlier(NamedTuple):
     steps: int
 
 
-def pdms(drives: Drives, others: Others, situation: Situation, expert: Expert) -> PDMS:
+def pdms(
+    trajectories: EgoTrajectories, others: Others, road_context: RoadContext, expert: ExpertProgress
+) -> PDMS:
     """Score N plans of 4 s, each by itself, as they are driven."""
-    found = judged(drives, others, situation)
+    found = shared_metrics(trajectories, others, road_context)
     rules = {
         "no_at_fault_collisions": found.no_at_fault_collisions,
         "drivable_area": found.drivable_area,
@@ -123,42 +131,44 @@ def pdms(drives: Drives, others: Others, situation: Situation, expert: Expert) -
     kept = np.prod(list(rules.values()), axis=0)
     parts = {
         **rules,
-        "progress": np.where(kept > 0, _share(found.progress_m * kept, np.ones_like(kept), expert), 0.0),
+        "progress": np.where(
+            kept > 0, _progress_ratio(found.progress_m * kept, np.ones_like(kept), expert), 0.0
+        ),
         "time_to_collision": found.time_to_collision,
-        "comfort": comfortable(drives.comfort(WHOLE_DRIVE)),
+        "comfort": is_comfortable(trajectories.comfort(WHOLE_DRIVE)),
     }
-    return PDMS(weighted(parts, PDMS_WEIGHTS), **parts, expert=expert.source)
+    return PDMS(weighted_score(parts, PDMS_WEIGHTS), **parts, expert=expert.source)
 
 
 def epdms(
-    drives: Drives,
+    trajectories: EgoTrajectories,
     others: Others,
-    situation: Situation,
-    expert: Expert,
+    road_context: RoadContext,
+    expert: ExpertProgress,
     first_step: int = 0,
     history: Floats | None = None,
-    earlier: Earlier | None = None,
-    human: Drives | None = None,
+    earlier: PreviousPlan | None = None,
+    human: EgoTrajectories | None = None,
 ) -> EPDMS:
     """Score N plans of 4 s, each by itself, as they are driven.
 
     Args:
         first_step: of the plans in the scenario, for its traffic lights.
-        history: the ego's states before the plans' first, (P, 4 or more), columns as in Drives.
+        history: the ego's states before the plans' first, (P, 4 or more), columns as in EgoTrajectories.
         earlier: the plan of 0.5 s ago.
         human: the recorded drive (N = 1) from the same state; None turns its filter off.
     """
-    parts = _parts(drives, others, situation, expert, first_step)
-    parts["history_comfort"] = comfortable(with_history(drives, history))
+    parts = _subscores(trajectories, others, road_context, expert, first_step)
+    parts["history_comfort"] = is_comfortable(comfort_with_history(trajectories, history))
     if human is not None:
-        for name, part in _parts(human, others, situation, expert, first_step).items():
+        for name, part in _subscores(human, others, road_context, expert, first_step).items():
             if part[0] == 0:
-                parts[name] = np.ones(drives.count)
-    extended = extended_comfort(drives, earlier) if earlier else np.full(drives.count, np.nan)
+                parts[name] = np.ones(trajectories.count)
+    extended = extended_comfort(trajectories, earlier) if earlier else np.full(trajectories.count, np.nan)
     counted = {**parts, "extended_comfort": extended} if earlier else parts
     weights = {name: weight for name, weight in EPDMS_WEIGHTS.items() if name in counted}
     return EPDMS(
-        score=weighted(counted, weights),
+        score=weighted_score(counted, weights),
         **parts,
         extended_comfort=extended,
         expert=expert.source,
@@ -166,88 +176,101 @@ def epdms(
     )
 
 
-def lane_keeping(drives: Drives, situation: Situation) -> Floats:
+def lane_keeping(trajectories: EgoTrajectories, road_context: RoadContext) -> Floats:
     """0 where the centre is off the route's line for too long; intersections are passed over, (N,)."""
-    points = drives.states[..., :2]
-    off = np.abs(situation.route.centreline.project(points).d) > OFF_CENTRE_M
-    inside = situation.in_intersection(points)
-    run, longest = np.zeros(drives.count), np.zeros(drives.count)
-    for step in range(drives.steps):
+    points = trajectories.states[..., :2]
+    off = np.abs(road_context.route.centreline.project(points).d) > LANE_KEEPING_OFFSET_M
+    inside = road_context.in_intersection(points)
+    run, longest = np.zeros(trajectories.count), np.zeros(trajectories.count)
+    for step in range(trajectories.steps):
         run = np.where(inside[:, step], run, np.where(off[:, step], run + 1, 0))
         longest = np.maximum(longest, run)
-    return np.where(longest >= np.ceil(OFF_CENTRE_S / drives.dt - 1e-9), 0.0, 1.0)
+    return np.where(longest >= np.ceil(LANE_KEEPING_DURATION_S / trajectories.dt - 1e-9), 0.0, 1.0)
 
 
-def extended_comfort(drives: Drives, earlier: Earlier) -> Floats:
+def extended_comfort(trajectories: EgoTrajectories, earlier: PreviousPlan) -> Floats:
     """Whether plans feel much as the plan of a moment ago does at the same times, 0 or 1, (N,).
 
     Raises:
         ShapeError: if the two have no step in common, or fit otherwise not.
     """
-    return alike(changes(drives, earlier))
+    return is_consistent(plan_changes(trajectories, earlier))
 
 
-def alike(changed: Sequence[Floats]) -> Floats:
-    """Whether changes, in shares of CHANGES, (N,) each, stay within them, 0 or 1, (N,)."""
+def is_consistent(changed: Sequence[Floats]) -> Floats:
+    """Whether changes, in shares of EXTENDED_COMFORT_LIMITS, (N,) each, stay within them, 0 or 1, (N,)."""
     return np.asarray(np.all([share <= 1.0 for share in changed], axis=0), np.float64)
 
 
-def with_history(drives: Drives, history: Floats | None) -> Comfort:
+def comfort_with_history(trajectories: EgoTrajectories, history: Floats | None) -> Comfort:
     """What passengers feel, (N, L + T) each, after a history (L, 4 or more) or none."""
     if history is None:
-        return drives.comfort(NUPLAN)
-    past = np.broadcast_to(history, (drives.count, *np.shape(history)))
-    columns = min(past.shape[2], drives.states.shape[2])
-    states = np.concatenate([past[..., :columns], drives.states[..., :columns]], axis=1)
-    return Drives(states, drives.vehicle, drives.dt).comfort(NUPLAN)
+        return trajectories.comfort(NUPLAN)
+    past = np.broadcast_to(history, (trajectories.count, *np.shape(history)))
+    columns = min(past.shape[2], trajectories.states.shape[2])
+    states = np.concatenate([past[..., :columns], trajectories.states[..., :columns]], axis=1)
+    return EgoTrajectories(states, trajectories.vehicle, trajectories.dt).comfort(NUPLAN)
 
 
-def changes(drives: Drives, earlier: Earlier) -> list[Floats]:
-    """How much plans differ from the plan of a moment ago, in shares of CHANGES, (N,) each."""
-    shift, steps = earlier.steps, drives.steps
+def plan_changes(trajectories: EgoTrajectories, earlier: PreviousPlan) -> list[Floats]:
+    """RMS differences to the previous plan as fractions of EXTENDED_COMFORT_LIMITS, (N,) each."""
+    shift, steps = earlier.steps, trajectories.steps
     before = np.asarray(earlier.states, np.float64)
-    if not 0 < shift < steps or before.shape[:2] not in ((1, steps), (drives.count, steps)):
+    if not 0 < shift < steps or before.shape[:2] not in ((1, steps), (trajectories.count, steps)):
         raise ShapeError(
             f"the earlier plan has shape {before.shape} and begins {shift} steps earlier, wanted (N or 1, "
             f"{steps}, 4 or more) and 1 to {steps - 1} steps"
         )
-    now = _changing(Drives(drives.states[:, :-shift], drives.vehicle, drives.dt))
-    then = _changing(Drives(before[:, shift:], drives.vehicle, drives.dt))
-    return [np.sqrt(np.square(now[name] - then[name]).mean(axis=1)) / most for name, most in CHANGES.items()]
+    now = _plan_dynamics(
+        EgoTrajectories(trajectories.states[:, :-shift], trajectories.vehicle, trajectories.dt)
+    )
+    then = _plan_dynamics(EgoTrajectories(before[:, shift:], trajectories.vehicle, trajectories.dt))
+    return [
+        np.sqrt(np.square(now[name] - then[name]).mean(axis=1)) / most
+        for name, most in EXTENDED_COMFORT_LIMITS.items()
+    ]
 
 
-def _parts(
-    drives: Drives, others: Others, situation: Situation, expert: Expert, first_step: int
+def _subscores(
+    trajectories: EgoTrajectories,
+    others: Others,
+    road_context: RoadContext,
+    expert: ExpertProgress,
+    first_step: int,
 ) -> dict[str, Floats]:
     """All of version 2's parts but comfort."""
-    found: Judged = judged(drives, others, situation)
-    wrong_way = oncoming(drives, situation)
-    wrong_way[situation.in_intersection(drives.states[..., :2])] = 0.0
+    found: SharedMetrics = shared_metrics(trajectories, others, road_context)
+    wrong_way = off_route_travel(trajectories, road_context)
+    wrong_way[road_context.in_intersection(trajectories.states[..., :2])] = 0.0
     rules = {
         "no_at_fault_collisions": found.no_at_fault_collisions,
         "drivable_area": found.drivable_area,
-        "driving_direction": steps_down(windowed(wrong_way, AGAINST_S, drives.dt)),
-        "traffic_light": np.asarray(1.0 - situation.red_lights.run(drives, first_step), np.float64),
+        "driving_direction": direction_compliance(
+            max_window_sum(wrong_way, WRONG_WAY_WINDOW_S, trajectories.dt)
+        ),
+        "traffic_light": np.asarray(
+            1.0 - road_context.red_lights.violations(trajectories, first_step), np.float64
+        ),
     }
     kept = np.prod(list(rules.values()), axis=0)
     return {
         **rules,
-        "progress": _share(found.progress_m, kept, expert),
+        "progress": _progress_ratio(found.progress_m, kept, expert),
         "time_to_collision": found.time_to_collision,
-        "lane_keeping": lane_keeping(drives, situation),
+        "lane_keeping": lane_keeping(trajectories, road_context),
     }
 
 
-def _share(gained_m: Floats, kept: Floats, expert: Expert) -> Floats:
+def _progress_ratio(gained_m: Floats, kept: Floats, expert: ExpertProgress) -> Floats:
     """Progress over the larger of the expert's and, as far as it keeps the rules, the plan's own, (N,)."""
     most = np.maximum(gained_m * kept, expert.progress_m)
-    share = np.clip(gained_m / np.maximum(most, STANDSTILL_M), 0.0, 1.0)
-    return np.where(most > STANDSTILL_M, share, 1.0)
+    share = np.clip(gained_m / np.maximum(most, MIN_PROGRESS_M), 0.0, 1.0)
+    return np.where(most > MIN_PROGRESS_M, share, 1.0)
 
 
-def _changing(drives: Drives) -> dict[str, Floats]:
+def _plan_dynamics(trajectories: EgoTrajectories) -> dict[str, Floats]:
     """What is compared, (N, T) each; NAVSIM takes the yaw's second derivative of a quadratic here."""
-    felt = drives.comfort(NUPLAN)
-    yaw = np.unwrap(drives.states[..., YAW], axis=-1)
-    turning = smoothed(yaw, 5, 2, 2, drives.dt)
-    return {**{name: getattr(felt, name) for name in CHANGES}, "yaw_acceleration": turning}
+    felt = trajectories.comfort(NUPLAN)
+    yaw = np.unwrap(trajectories.states[..., YAW], axis=-1)
+    turning = smoothed(yaw, 5, 2, 2, trajectories.dt)
+    return {**{name: getattr(felt, name) for name in EXTENDED_COMFORT_LIMITS}, "yaw_acceleration": turning}

@@ -1,4 +1,4 @@
-"""nuPlan's score of drives in the closed loop; plans beside a recorded drive are in nuplan_open_loop.py.
+"""nuPlan's closed-loop score; the open-loop score is in nuplan_open_loop.py.
 
 Source: nuplan-devkit e924167, its metrics and the weights of its configuration.
 """
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from wm_planner.driving.geometry.centreline import Centreline
 from wm_planner.driving.map.lanes import NOWHERE, Lanes
 from wm_planner.driving.metrics.contacts import Contacts, contacts, time_to_collision
-from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.metrics.expert import Expert, progress
-from wm_planner.driving.metrics.parts import (
-    AGAINST_S,
-    comfortable,
+from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
+from wm_planner.driving.metrics.expert import ExpertProgress, progress
+from wm_planner.driving.metrics.road_context import RoadContext
+from wm_planner.driving.metrics.subscores import (
+    WRONG_WAY_WINDOW_S,
+    direction_compliance,
     drivable_area,
-    steps_down,
-    weighted,
-    windowed,
+    is_comfortable,
+    max_window_sum,
+    weighted_score,
 )
-from wm_planner.driving.metrics.situation import Situation
 from wm_planner.driving.scenarios.obstacle_boxes import OBJECTS, Others
 
 Floats = NDArray[np.float64]
@@ -30,13 +30,13 @@ Indices = NDArray[np.int64]
 OFF_ROAD_M = 0.3
 """A corner farther than this off the drivable area is outside."""
 
-LEAST_PROGRESS = 0.2
+MIN_PROGRESS_RATIO = 0.2
 """Of the expert's progress, below which no progress is made."""
-STANDSTILL_M = 2.0
+MIN_PROGRESS_M = 2.0
 """What progress is at least taken for; the configuration's, where the documentation says 0.1."""
 
-LEAST_TTC_S = 0.95
-OVERSPEED = 2.23
+MIN_TTC_S = 0.95
+MAX_OVERSPEED = 2.23
 """In m/s: so much too fast all the time leaves nothing."""
 
 WEIGHTS = {"progress": 5.0, "time_to_collision": 5.0, "speed_limit": 4.0, "comfort": 2.0}
@@ -46,7 +46,7 @@ class ClosedLoop(NamedTuple):
     """nuPlan's closed-loop score and its parts, (N,) each, from 0 to 1.
 
     Attributes:
-        score: the product of the four multipliers, times the weighted mean of the other four.
+        score: the product of the four multipliers, times the weighted_score mean of the other four.
         no_at_fault_collisions: multiplier: 0 by a road user or two objects, 0.5 by one object.
         drivable_area: multiplier: 0 or 1.
         driving_direction: multiplier: 0, 0.5 or 1.
@@ -74,28 +74,32 @@ class ClosedLoop(NamedTuple):
     expert: str
 
 
-def closed_loop(drives: Drives, others: Others, situation: Situation, expert: Expert) -> ClosedLoop:
-    """Judge N drives from their first step to their last.
+def closed_loop(
+    trajectories: EgoTrajectories, others: Others, road_context: RoadContext, expert: ExpertProgress
+) -> ClosedLoop:
+    """Judge N trajectories from their first step to their last.
 
     Args:
         others: for as many steps; they may have reacted to one drive only, then N is 1.
     """
-    touched = contacts(drives, others, situation)
-    least = time_to_collision(drives, others, situation, touched)
-    followed = np.stack([situation.lanes.followed(points) for points in drives.states[..., :2]])
-    gained = progress(drives.states, situation)
-    share = progress_share(gained, expert.progress_m)
+    touched = contacts(trajectories, others, road_context)
+    least = time_to_collision(trajectories, others, road_context, touched)
+    followed = np.stack([road_context.lanes.followed(points) for points in trajectories.states[..., :2]])
+    gained = progress(trajectories.states, road_context)
+    share = progress_ratio(gained, expert.progress_m)
     parts = {
-        "no_at_fault_collisions": collision_score(touched, others, drives.count),
-        "drivable_area": drivable_area(drives, situation, OFF_ROAD_M),
-        "driving_direction": steps_down(against(drives, situation.lanes, followed)),
-        "making_progress": (share >= LEAST_PROGRESS).astype(np.float64),
+        "no_at_fault_collisions": collision_score(touched, others, trajectories.count),
+        "drivable_area": drivable_area(trajectories, road_context, OFF_ROAD_M),
+        "driving_direction": direction_compliance(
+            wrong_way_distance(trajectories, road_context.lanes, followed)
+        ),
+        "making_progress": (share >= MIN_PROGRESS_RATIO).astype(np.float64),
         "progress": share,
-        "time_to_collision": (least > LEAST_TTC_S).astype(np.float64),
-        "speed_limit": speed_limit(drives, situation.lanes, followed),
-        "comfort": comfortable(drives.comfort()),
+        "time_to_collision": (least > MIN_TTC_S).astype(np.float64),
+        "speed_limit": speed_limit(trajectories, road_context.lanes, followed),
+        "comfort": is_comfortable(trajectories.comfort()),
     }
-    score = weighted(parts, WEIGHTS)
+    score = weighted_score(parts, WEIGHTS)
     return ClosedLoop(score, **parts, progress_m=gained, least_time_to_collision=least, expert=expert.source)
 
 
@@ -109,8 +113,8 @@ def collision_score(touched: Contacts, others: Others, count: int) -> Floats:
     return score
 
 
-def against(drives: Drives, lanes: Lanes, followed: Indices) -> Floats:
-    """How far drives go against the lanes they are on in any AGAINST_S, (N,), in m.
+def wrong_way_distance(trajectories: EgoTrajectories, lanes: Lanes, followed: Indices) -> Floats:
+    """How far trajectories go against the lanes they are on in any WRONG_WAY_WINDOW_S, (N,), in m.
 
     Args:
         followed: the lanes' indices, (N, T).
@@ -118,26 +122,28 @@ def against(drives: Drives, lanes: Lanes, followed: Indices) -> Floats:
     back = np.zeros(followed.shape)
     for n, lane in {(n, int(lane)) for n, row in enumerate(followed) for lane in row if lane != NOWHERE}:
         here = followed[n] == lane
-        s = np.where(here, Centreline(lanes[lane].centre).project(drives.states[n, :, :2]).s, 0.0)
+        s = np.where(here, Centreline(lanes[lane].centre).project(trajectories.states[n, :, :2]).s, 0.0)
         back[n, 1:] += np.where(here[1:] & here[:-1], s[:-1] - s[1:], 0.0)
-    return np.maximum(windowed(back, AGAINST_S, drives.dt), 0.0)
+    return np.maximum(max_window_sum(back, WRONG_WAY_WINDOW_S, trajectories.dt), 0.0)
 
 
-def progress_share(gained_m: Floats, expert_m: float) -> Floats:
-    """Of the expert's progress, (N,), from 0 to 1; 0 for who goes back by more than STANDSTILL_M."""
-    share = np.maximum(gained_m, STANDSTILL_M) / max(expert_m, STANDSTILL_M)
-    return np.where(gained_m < -STANDSTILL_M, 0.0, np.minimum(share, 1.0))
+def progress_ratio(gained_m: Floats, expert_m: float) -> Floats:
+    """Of the expert's progress, (N,), from 0 to 1; 0 for who goes back by more than MIN_PROGRESS_M."""
+    share = np.maximum(gained_m, MIN_PROGRESS_M) / max(expert_m, MIN_PROGRESS_M)
+    return np.where(gained_m < -MIN_PROGRESS_M, 0.0, np.minimum(share, 1.0))
 
 
-def speed_limit(drives: Drives, lanes: Lanes, followed: Indices) -> Floats:
-    """1 within the limits, less by the mean excess over OVERSPEED, (N,)."""
-    limits = np.append(_posted(lanes), np.inf)  # NOWHERE has none
-    excess = np.maximum(np.abs(drives.speed) - limits[followed], 0.0)
-    duration = (drives.steps - 1) * drives.dt
-    return np.asarray(np.maximum(0.0, 1.0 - excess.sum(axis=1) * drives.dt / (OVERSPEED * duration)))
+def speed_limit(trajectories: EgoTrajectories, lanes: Lanes, followed: Indices) -> Floats:
+    """1 within the limits, less by the mean excess over MAX_OVERSPEED, (N,)."""
+    limits = np.append(_speed_limits(lanes), np.inf)  # NOWHERE has none
+    excess = np.maximum(np.abs(trajectories.speed) - limits[followed], 0.0)
+    duration = (trajectories.steps - 1) * trajectories.dt
+    return np.asarray(
+        np.maximum(0.0, 1.0 - excess.sum(axis=1) * trajectories.dt / (MAX_OVERSPEED * duration))
+    )
 
 
-def _posted(lanes: Lanes) -> Floats:
+def _speed_limits(lanes: Lanes) -> Floats:
     """Limits of lanes, (L,); in an intersection the highest of the lanes before and after."""
     limits = lanes.limits.copy()
     for index in range(len(lanes)):

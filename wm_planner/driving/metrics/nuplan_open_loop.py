@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wm_planner.driving.geometry.angles import wrapped
 from wm_planner.driving.geometry.checks import checked
-from wm_planner.driving.metrics.parts import weighted
+from wm_planner.driving.metrics.subscores import weighted_score
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]
@@ -18,9 +18,9 @@ Floats = NDArray[np.float64]
 HORIZONS_S = (3, 5, 8)
 MISS_M = (6.0, 8.0, 16.0)
 """A plan misses that is ever farther than this from the recorded drive within the horizons."""
-MOST_MISSES = 0.3
-MOST_DISPLACEMENT_M = 8.0
-MOST_TURN_RAD = 0.8
+MAX_MISS_RATE = 0.3
+MAX_DISPLACEMENT_M = 8.0
+MAX_HEADING_ERROR_RAD = 0.8
 
 WEIGHTS = {
     "average_displacement": 1.0,
@@ -34,8 +34,8 @@ class OpenLoop(NamedTuple):
     """nuPlan's open-loop score and its parts, from 0 to 1.
 
     Attributes:
-        score: the multiplier, times the weighted mean of the others.
-        miss_rate: multiplier: 1 if at no horizon more than MOST_MISSES of the plans miss.
+        score: the multiplier, times the weighted_score mean of the others.
+        miss_rate: multiplier: 1 if at no horizon more than MAX_MISS_RATE of the plans miss.
         average_displacement: 1 less the mean distance over 8 m; mean over plans and horizons, weight 1.
         final_displacement: the same of the distance at the horizon.
         average_heading: 1 less the mean difference of headings over 0.8 rad, weight 2.
@@ -68,17 +68,17 @@ def open_loop(plans: ArrayLike, recorded: ArrayLike) -> OpenLoop:
     turned = np.abs(wrapped((planned - drove)[..., 2]))
     misses = [(away[:, :h].max(axis=1) > limit).mean() for h, limit in zip(HORIZONS_S, MISS_M, strict=True)]
     parts = {
-        "miss_rate": np.float64(max(misses) <= MOST_MISSES),
-        "average_displacement": _left(away, MOST_DISPLACEMENT_M, average=True),
-        "final_displacement": _left(away, MOST_DISPLACEMENT_M, average=False),
-        "average_heading": _left(turned, MOST_TURN_RAD, average=True),
-        "final_heading": _left(turned, MOST_TURN_RAD, average=False),
+        "miss_rate": np.float64(max(misses) <= MAX_MISS_RATE),
+        "average_displacement": _error_score(away, MAX_DISPLACEMENT_M, average=True),
+        "final_displacement": _error_score(away, MAX_DISPLACEMENT_M, average=False),
+        "average_heading": _error_score(turned, MAX_HEADING_ERROR_RAD, average=True),
+        "final_heading": _error_score(turned, MAX_HEADING_ERROR_RAD, average=False),
     }
-    score = weighted({name: np.asarray(part) for name, part in parts.items()}, WEIGHTS)
+    score = weighted_score({name: np.asarray(part) for name, part in parts.items()}, WEIGHTS)
     return OpenLoop(float(score), *(float(part) for part in parts.values()))
 
 
-def _left(errors: Floats, most: float, average: bool) -> float:
+def _error_score(errors: Floats, most: float, average: bool) -> float:
     """What errors (F, 8) leave of 1, averaged up to the horizons or taken at them."""
     taken = [errors[:, :h].mean() if average else errors[:, h - 1].mean() for h in HORIZONS_S]
     return max(0.0, 1.0 - float(np.mean(taken)) / most)

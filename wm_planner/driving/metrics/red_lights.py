@@ -1,4 +1,4 @@
-"""Red lights: which lanes they close when, and who drives onto them."""
+"""Red lights: which lanes they close when, and who trajectories onto them."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from wm_planner.driving.geometry.boxes import boxes, corners
 from wm_planner.driving.geometry.polygons import Polygons
 from wm_planner.driving.map.lanes import Lanes
-from wm_planner.driving.metrics.drives import Drives
+from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
 from wm_planner.driving.scenarios.road import Incoming, Road, TrafficLight
 
 CLOSED = frozenset({"red", "redYellow"})
@@ -23,22 +23,22 @@ class RedLights:
         self._lights = [light for _, light in found]
         self._behind = Polygons([lanes[index].polygon for index, _ in found])
 
-    def run(self, drives: Drives, first_step: int = 0) -> NDArray[np.bool_]:
-        """Which drives enter a lane that is closed just then, with any corner, (N,).
+    def violations(self, trajectories: EgoTrajectories, first_step: int = 0) -> NDArray[np.bool_]:
+        """Which trajectories enter a lane that is closed just then, with any corner, (N,).
 
         Who is on it already may go on.
 
         Args:
-            first_step: of the drives, in the lights' count.
+            first_step: of the trajectories, in the lights' count.
         """
         if not self._lights:
-            return np.zeros(drives.count, np.bool_)
-        at = corners(boxes(drives.states, drives.vehicle.size))  # (N, T, 4, 2)
-        held = self._behind.holding(at).reshape(drives.count, drives.steps, -1)
-        on = np.zeros((drives.count, drives.steps, len(self._lights) + 1), np.bool_)
+            return np.zeros(trajectories.count, np.bool_)
+        at = corners(boxes(trajectories.states, trajectories.vehicle.size))  # (N, T, 4, 2)
+        held = self._behind.holding(at).reshape(trajectories.count, trajectories.steps, -1)
+        on = np.zeros((trajectories.count, trajectories.steps, len(self._lights) + 1), np.bool_)
         np.put_along_axis(on, held, True, axis=-1)  # the last one takes those that are none
         entered = on[:, 1:, :-1] & ~on[:, :-1, :-1]
-        return np.asarray((entered & self._closed(first_step, drives.steps)[1:]).any(axis=(1, 2)))
+        return np.asarray((entered & self._closed(first_step, trajectories.steps)[1:]).any(axis=(1, 2)))
 
     def _closed(self, first: int, steps: int) -> NDArray[np.bool_]:
         """When they are, (T, C)."""

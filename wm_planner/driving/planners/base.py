@@ -22,7 +22,7 @@ from wm_planner.plugins import Registry
 
 Floats = NDArray[np.float64]
 
-TURNING_S = 2.5
+MAX_TURN_S = 2.5
 """Few bends take longer; a roundabout does."""
 
 DRIVERS = Registry(
@@ -75,34 +75,36 @@ class View:
         return self.drive.scenario.road.lights
 
     @cached_property
-    def now(self) -> Others:
+    def obstacles(self) -> Others:
         """Everybody and everything that is there."""
-        return self.agents.beside(self.drive.standing.window(self.step, 1)).seen()
+        return self.agents.beside(self.drive.static_obstacles.window(self.step, 1)).seen()
 
     @cached_property
-    def standing(self) -> Corridor:
+    def static_corridor(self) -> Corridor:
         """All that stands and is no agent, as the path sees it."""
-        found = self.drive.standing.window(self.step, 1)
+        found = self.drive.static_obstacles.window(self.step, 1)
         return Corridor.of(self.path.line, boxes(found.states[0], found.sizes), found.states[0, :, SPEED])
 
-    def forecast(self, steps: int, turns: Floats | None = None, known: Floats | None = None) -> Others:
+    def forecast(self, steps: int, yaw_rates: Floats | None = None, known: Floats | None = None) -> Others:
         """The same now and `steps` more steps: agents keep their velocity, as in PDM.
 
         Args:
-            turns: yaw rates, (A,), in rad/s, that they keep for TURNING_S; they go straight on from there.
+            yaw_rates: of the agents, (A,), in rad/s, held for MAX_TURN_S; straight on after that.
             known: where some of them will be instead, (steps + 1, A, 4), NaN for the others.
         """
         coasting = self.agents.coasting(0, self.dt, steps)
-        if turns is not None and turns.any():
-            coasting = replace(coasting, states=turning(self.agents.states[0], turns, self.dt, steps))
+        if yaw_rates is not None and yaw_rates.any():
+            coasting = replace(
+                coasting, states=constant_turn_forecast(self.agents.states[0], yaw_rates, self.dt, steps)
+            )
         if known is not None:
             coasting = replace(coasting, states=np.where(np.isfinite(known), known, coasting.states))
-        return coasting.beside(self.drive.standing.window(self.step, steps + 1)).seen()
+        return coasting.beside(self.drive.static_obstacles.window(self.step, steps + 1)).seen()
 
 
-def turning(now: Floats, rates: Floats, dt: float, steps: int) -> Floats:
-    """States (A, 4) now and after `steps` steps, (steps + 1, A, 4), turning at rates (A,) for TURNING_S."""
-    bent = min(round(TURNING_S / dt), steps)
+def constant_turn_forecast(now: Floats, rates: Floats, dt: float, steps: int) -> Floats:
+    """States (A, 4) now and after `steps` steps, (steps + 1, A, 4), turning at rates (A,) for MAX_TURN_S."""
+    bent = min(round(MAX_TURN_S / dt), steps)
     arcs = np.concatenate([now[None], constant_turn(now, rates, dt, bent)])
     return np.concatenate([arcs, constant_velocity(arcs[-1], dt, steps - bent)])
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.geometry.angles import wrapped
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
-from wm_planner.driving.metrics.navsim import Earlier
+from wm_planner.driving.metrics.navsim import PreviousPlan
 from wm_planner.driving.planners.base import View
-from wm_planner.driving.planners.goal_tracking import Aim
+from wm_planner.driving.planners.goal_tracking import GoalTracker
 from wm_planner.driving.traffic.lane_following import LaneFollowing
 
 Floats = NDArray[np.float64]
@@ -35,7 +35,7 @@ class _Made(NamedTuple):
     centres: Floats  # (H + 1, 6)
 
 
-class Memory:
+class DriverMemory:
     """Of one drive; another one, or a step that does not follow, and all is forgotten.
 
     Attributes:
@@ -46,16 +46,16 @@ class Memory:
         self._drive: Drive | None = None
 
     def _forget(self, drive: Drive) -> None:
-        self.lanes, self._reached = LaneFollowing(drive.situation.lanes), False
+        self.lane_following, self._reached = LaneFollowing(drive.road_context.lanes), False
         self._made: list[_Made] = []
         self._lived: list[Floats] = []
         self._yaws: dict[int, float] = {}
         self._rates: dict[int, list[float]] = {}
 
-    def look(self, view: View) -> None:
+    def observe(self, view: View) -> None:
         """Take a new view in."""
         if self._drive is not view.drive:
-            self._drive, self._aim = view.drive, Aim(view.drive)
+            self._drive, self._aim = view.drive, GoalTracker(view.drive)
             self._forget(view.drive)
         elif self._made and view.step != self._made[-1].step + 1:
             self._forget(view.drive)
@@ -72,27 +72,27 @@ class Memory:
             self._rates[body] = [*self._rates.get(body, [])[1 - NEWEST :], turned]
         self._yaws = yaws
 
-    def aim(self, view: View) -> Aim | None:
+    def goal_tracker(self, view: View) -> GoalTracker | None:
         """The goals; None once they are reached."""
         return None if self._reached else self._aim
 
-    def lived(self) -> Floats:
+    def history(self) -> Floats:
         """How the ego's centre came here, (L, 6): the states of LIVED_S, without that of now."""
         return np.reshape(self._lived[:-1], (-1, self._lived[-1].size))
 
-    def turns(self, view: View) -> Floats:
+    def yaw_rates(self, view: View) -> Floats:
         """Yaw rates (A,) of the agents, smoothed, in rad/s."""
         rolls = np.abs(np.nan_to_num(view.agents.states[0, :, SPEED])) > ROLLING
         rates = np.array([np.median(self._rates[body]) for body in view.agents.bodies.tolist()], np.float64)
         return np.where(rolls, np.clip(rates, -FASTEST_TURN, FASTEST_TURN), 0.0)
 
-    def earlier(self, view: View) -> Sequence[Earlier]:
+    def previous_plans(self, view: View) -> Sequence[PreviousPlan]:
         """The plan of a tick ago, and the one that NAVSIM compares with."""
         back = {1, round(BACK_S / view.dt)}
         ages = {view.step - made.step: made for made in self._made}
-        return [Earlier(ages[age].centres[None], age) for age in sorted(back) if age in ages]
+        return [PreviousPlan(ages[age].centres[None], age) for age in sorted(back) if age in ages]
 
-    def plans(self, view: View) -> list[Floats]:
+    def shifted_plan(self, view: View) -> list[Floats]:
         """The plan of a tick ago, moved on, (1, H + 1, 3), or none."""
         if not self._made:
             return []
@@ -100,7 +100,7 @@ class Memory:
         step = poses[-1] - poses[-2]
         return [np.concatenate([poses[1:], (poses[-1] + step)[None]])[None]]
 
-    def keep(self, view: View, poses: Floats, states: Floats) -> None:
+    def record(self, view: View, poses: Floats, states: Floats) -> None:
         """Remember a plan, poses (H + 1, 3), and how it would be driven, (H + 1, 6)."""
         made = _Made(view.step, np.asarray(poses), view.vehicle.centred(states))
         self._made = [*self._made[-round(BACK_S / view.dt) :], made]

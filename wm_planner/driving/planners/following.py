@@ -19,25 +19,27 @@ from wm_planner.driving.traffic.car_following import IDM, advanced
 Floats = NDArray[np.float64]
 
 
-class Policies(NamedTuple):
+class IDMPolicies(NamedTuple):
     """N ways to drive, (N,) each.
 
     Attributes:
         offset: to the left of the path, in m.
-        share: of the wanted speed.
+        speed_fraction: fraction of the target speed, from 0 to 1.
     """
 
     offset: Floats
-    share: Floats
+    speed_fraction: Floats
 
     @classmethod
-    def crossed(cls, offsets: tuple[float, ...], shares: tuple[float, ...]) -> "Policies":
+    def grid(cls, offsets: tuple[float, ...], shares: tuple[float, ...]) -> "IDMPolicies":
         """Each offset with each share."""
         offset, share = np.meshgrid(offsets, shares, indexing="ij")
         return cls(offset.ravel(), share.ravel())
 
 
-def followed(view: View, policies: Policies, idm: IDM, horizon: int, others: Others | None = None) -> Floats:
+def follow_path(
+    view: View, policies: IDMPolicies, idm: IDM, horizon: int, others: Others | None = None
+) -> Floats:
     """Arc lengths (N, H + 1) of the centre on the path, now and after each step.
 
     Args:
@@ -45,7 +47,7 @@ def followed(view: View, policies: Policies, idm: IDM, horizon: int, others: Oth
     """
     path, vehicle = view.path, view.vehicle
     seen = _seen(view, others.window(0, horizon + 1) if others else view.forecast(horizon))
-    s = np.full(len(policies.share), float(path.line.project(vehicle.centred(view.ego)[:2]).s))
+    s = np.full(len(policies.speed_fraction), float(path.line.project(vehicle.centred(view.ego)[:2]).s))
     speed = np.full_like(s, max(float(view.ego[SPEED]), 0.0))
     front = float(s[0]) + vehicle.length_m / 2
     red_s = front + red_ahead(path, front, float(speed[0]), view.lights, view.step, idm.hardest_braking)
@@ -54,13 +56,13 @@ def followed(view: View, policies: Policies, idm: IDM, horizon: int, others: Oth
         gap, leader = _leader(seen, step, s, policies.offset, vehicle.length_m, vehicle.width_m)
         red = red_s - s - vehicle.length_m / 2
         gap, leader = np.minimum(gap, red), np.where(red < gap, 0.0, leader)
-        wanted = policies.share * path.wanted_by(s, speed)
+        wanted = policies.speed_fraction * path.wanted_by(s, speed)
         s, speed = advanced(s, speed, idm.accelerations(speed, gap, leader, wanted), view.dt)
         places.append(s)
     return np.stack(places, axis=1)
 
 
-def along_path(view: View, s: Floats, d: Floats) -> Floats:
+def poses_along_path(view: View, s: Floats, d: Floats) -> Floats:
     """Poses (N, T, 3) of the rear axle where the centre is at arc lengths s and offsets d, (N, T) both."""
     back = s - view.vehicle.rear_to_centre_m
     poses = view.path.line.poses(back, d)

@@ -16,8 +16,8 @@ from wm_planner.driving.geometry.polynomials import evaluated, quartic
 from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.metrics.nuplan import OFF_ROAD_M
 from wm_planner.driving.planners.base import View
-from wm_planner.driving.planners.following import along_path
-from wm_planner.driving.planners.pdm_closed import HARDEST, braking
+from wm_planner.driving.planners.following import poses_along_path
+from wm_planner.driving.planners.pdm_closed import EMERGENCY_BRAKE, braking_poses
 from wm_planner.driving.planners.proposals import changing_way, swerved
 from wm_planner.driving.vehicle.vehicle import ACCELERATION
 
@@ -70,7 +70,7 @@ class FrenetPlanner:
             found = first_free(view, sampled.poses[_cheapest(view, sampled)])
             if found is not None:
                 return found
-        return braking(view, self.config.horizon, HARDEST)
+        return braking_poses(view, self.config.horizon, EMERGENCY_BRAKE)
 
     def sampled(self, view: View, count: int) -> Sampled:
         """All combinations of `count` times, speeds and offsets."""
@@ -88,7 +88,7 @@ class FrenetPlanner:
         along, fast, pull = (evaluated(ways, times, duration, order) for order in range(3))
         along = np.maximum.accumulate(along, axis=1)
         offset = swerved(view, along, side, np.full(len(side), changing_way(view)))
-        return Sampled(along_path(view, along, offset), fast, pull, offset)
+        return Sampled(poses_along_path(view, along, offset), fast, pull, offset)
 
 
 def first_free(view: View, poses: Floats) -> Floats | None:
@@ -97,7 +97,7 @@ def first_free(view: View, poses: Floats) -> Floats | None:
     for start in range(0, len(poses), _BLOCK):
         block = view.vehicle.centred(poses[start : start + _BLOCK])
         hit = collision.first_hit(block, view.vehicle.size, others.states, others.sizes)
-        off = view.drive.situation.area.left_by(block, view.vehicle.size, OFF_ROAD_M).any(axis=1)
+        off = view.drive.road_context.area.left_by(block, view.vehicle.size, OFF_ROAD_M).any(axis=1)
         free = np.flatnonzero((hit == poses.shape[1]) & ~off)
         if len(free):
             return np.asarray(poses[start + int(free[0])])

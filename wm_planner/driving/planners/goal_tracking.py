@@ -27,7 +27,7 @@ _APART_M = 0.5  # samples of the line
 _SIDEWAYS_M = np.arange(0.0, 8.0, 0.25)  # and beside it
 
 
-class Target(NamedTuple):
+class GoalRegion(NamedTuple):
     """A goal as the line sees it.
 
     Attributes:
@@ -44,13 +44,13 @@ class Target(NamedTuple):
     room: float = np.inf
 
 
-class Aim:
+class GoalTracker:
     """The goals of a drive."""
 
     def __init__(self, drive: Drive) -> None:
         self.drive = drive
         self.line = drive.path.line
-        self.targets = tuple(self._target(goal) for goal in drive.problem.goals)
+        self.regions = tuple(self._target(goal) for goal in drive.problem.goals)
         self._fastest = float(np.max(drive.path.speeds))
 
     def arrived(self, centres: Floats, step: int) -> NDArray[np.bool_]:
@@ -67,11 +67,11 @@ class Aim:
         0 where they arrive. Where they can yet, it is little, and grows with what they would be late, early
         or too fast by.
         """
-        if not self.targets:
+        if not self.regions:
             return np.zeros(len(centres))
-        return np.asarray(np.min([self._missed(target, centres, step) for target in self.targets], axis=0))
+        return np.asarray(np.min([self._missed(target, centres, step) for target in self.regions], axis=0))
 
-    def _missed(self, target: Target, centres: Floats, step: int) -> Floats:
+    def _missed(self, target: GoalRegion, centres: Floats, step: int) -> Floats:
         """The lesser of what misses within the drive, and of what will miss after it."""
         return np.minimum(self._inside(target.goal, centres, step), self._after(target, centres, step))
 
@@ -93,7 +93,7 @@ class Aim:
             wrong += np.maximum(low - v, 0.0) + np.maximum(v - high, 0.0)
         return np.asarray(np.where(there, wrong, np.inf).min(axis=1))
 
-    def _after(self, target: Target, centres: Floats, step: int) -> Floats:
+    def _after(self, target: GoalRegion, centres: Floats, step: int) -> Floats:
         """What misses from the last moment on that the drive has before the goal's time is over."""
         first, last = target.goal.steps
         end = int(np.clip(last - step, 0, centres.shape[1] - 1))
@@ -105,7 +105,9 @@ class Aim:
         missed += beside * np.clip(1 - (target.low - s) / _NEAR_M, 0.0, 1.0)
         return np.asarray(missed + _speed_missed(target, s, v, latest))
 
-    def _place_missed(self, target: Target, s: Floats, v: Floats, soonest: float, latest: float) -> Floats:
+    def _place_missed(
+        self, target: GoalRegion, s: Floats, v: Floats, soonest: float, latest: float
+    ) -> Floats:
         """By how much one must be too late or too early at the place, in m."""
         if np.isinf(target.high):
             return np.zeros_like(s)
@@ -115,10 +117,10 @@ class Aim:
         nearest = s + v * brake - 0.5 * SLOWER * brake**2
         return np.asarray(np.maximum(target.low - farthest, 0.0) + np.maximum(nearest - target.high, 0.0))
 
-    def _target(self, goal: Goal) -> Target:
+    def _target(self, goal: Goal) -> GoalRegion:
         outlines = list(self.drive.scenario.outlines(goal))
         if not outlines:
-            return Target(goal, -np.inf, np.inf)
+            return GoalRegion(goal, -np.inf, np.inf)
         s = np.append(np.arange(0.0, self.drive.line.length + 1.0, _APART_M), self.drive.line.length + 1.0)
         area = Polygons(outlines)
         inside = np.flatnonzero(area.contain(self.line.poses(s)[:, :2]))
@@ -131,11 +133,11 @@ class Aim:
             sides = np.stack([_SIDEWAYS_M, -_SIDEWAYS_M])
             held = area.contain(self.line.poses(np.full(sides.shape, (low + high) / 2), sides)[..., :2])
             room = _SIDEWAYS_M[held.all(axis=0).cumprod().sum() - 1]
-            return Target(goal, float(low), float(high), room=float(room))
+            return GoalRegion(goal, float(low), float(high), room=float(room))
         s_at, d_at, _ = self.line.project(np.concatenate(outlines))
         middle = self.line.project(np.mean(outlines[0], axis=0)).d
         d = float(middle) or float(d_at.mean())
-        return Target(goal, float(s_at.min()), float(s_at.max()), d, room=0.0)
+        return GoalRegion(goal, float(s_at.min()), float(s_at.max()), d, room=0.0)
 
 
 def _speeds(asked: tuple[float, float]) -> tuple[float, float]:
@@ -144,7 +146,7 @@ def _speeds(asked: tuple[float, float]) -> tuple[float, float]:
     return asked[0] + margin, asked[1] - margin
 
 
-def _speed_missed(target: Target, s: Floats, v: Floats, latest: float) -> Floats:
+def _speed_missed(target: GoalRegion, s: Floats, v: Floats, latest: float) -> Floats:
     """By how much one must be too fast or too slow at the place: in m of way, and m/s of time."""
     if target.goal.v is None:
         return np.zeros_like(s)

@@ -38,8 +38,8 @@ class IDMPlanner:
         line, vehicle = view.path.line, view.vehicle
         s = start = float(line.project(vehicle.centred(view.ego)[:2]).s)
         half = vehicle.length_m / 2, vehicle.width_m / 2 + self.config.margin_m
-        seen = view.now.states[0]
-        gap, leader = Corridor.of(line, boxes(seen, view.now.sizes), seen[:, SPEED]).leader(s, *half)
+        seen = view.obstacles.states[0]
+        gap, leader = Corridor.of(line, boxes(seen, view.obstacles.sizes), seen[:, SPEED]).leader(s, *half)
         places, speed = [s], max(float(view.ego[SPEED]), 0.0)
         red = red_ahead(view.path, s + half[0], speed, view.lights, view.step)
         gap, leader = (red, 0.0) if red < gap else (gap, leader)

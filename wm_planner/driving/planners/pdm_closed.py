@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 
 from wm_planner import config
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
-from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.metrics.pdm import LATER, PDM, pdm_score
+from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
+from wm_planner.driving.metrics.pdm import PDM, TTC_STEPS, pdm_score
 from wm_planner.driving.planners.base import View
-from wm_planner.driving.planners.following import Policies, along_path, followed
+from wm_planner.driving.planners.following import IDMPolicies, follow_path, poses_along_path
 from wm_planner.driving.traffic.car_following import IDM
 from wm_planner.driving.vehicle.tracker import Tracker
 
 Floats = NDArray[np.float64]
 
-HARDEST = 4.05
+EMERGENCY_BRAKE = 4.05
 """Braking in an emergency, in m/s^2: the most that is comfortable."""
 
-SOON_S, SLOW = 2.0, 5.0
+EMERGENCY_HORIZON_S, EMERGENCY_MAX_SPEED = 2.0, 5.0
 """An emergency is a collision at fault within so many s, at less than so many m/s."""
 
 
@@ -36,12 +36,12 @@ class PDMClosed:
             shares: of the speed limit.
             idm: how others are followed.
             horizon: steps of a plan.
-            tracker: drives the proposals.
+            tracker: trajectories the proposals.
         """
 
         offsets: tuple[float, ...] = (0.0, 1.0, -1.0)
         shares: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8, 1.0)
-        idm: IDM = IDM(acceleration=1.5, braking=3.0, exponent=10.0, hardest_braking=HARDEST)
+        idm: IDM = IDM(acceleration=1.5, braking=3.0, exponent=10.0, hardest_braking=EMERGENCY_BRAKE)
         horizon: config.Positive = 40
         tracker: Tracker.Config = Tracker.Config()
 
@@ -51,33 +51,38 @@ class PDMClosed:
     def plan(self, view: View) -> Floats:
         """Poses of the rear axle, (H + 1, 3)."""
         proposals = self.proposals(view)
-        found = scored(view, driven(view, proposals, self.config.tracker))
+        found = score_proposals(view, track_proposals(view, proposals, self.config.tracker))
         best = int(found.score.argmax())
-        if found.collision_step[best] * view.dt <= SOON_S and view.ego[SPEED] < SLOW:
-            return braking(view, self.config.horizon, HARDEST)
+        if (
+            found.collision_step[best] * view.dt <= EMERGENCY_HORIZON_S
+            and view.ego[SPEED] < EMERGENCY_MAX_SPEED
+        ):
+            return braking_poses(view, self.config.horizon, EMERGENCY_BRAKE)
         return np.asarray(proposals[best])
 
     def proposals(self, view: View) -> Floats:
         """Poses of the rear axle, (N, H + 1, 3)."""
-        policies = Policies.crossed(self.config.offsets, self.config.shares)
-        s = followed(view, policies, self.config.idm, self.config.horizon)
-        return along_path(view, s, np.broadcast_to(policies.offset[:, None], s.shape))
+        policies = IDMPolicies.grid(self.config.offsets, self.config.shares)
+        s = follow_path(view, policies, self.config.idm, self.config.horizon)
+        return poses_along_path(view, s, np.broadcast_to(policies.offset[:, None], s.shape))
 
 
-def driven(view: View, proposals: Floats, config: Tracker.Config) -> Floats:
-    """The vehicle's states (N, H + 1, 6) as it drives proposals (N, H + 1, 3), the first of them now."""
+def track_proposals(view: View, proposals: Floats, config: Tracker.Config) -> Floats:
+    """States (N, H + 1, 6) of the vehicle tracking proposals (N, H + 1, 3), the current state first."""
     states = Tracker(config, view.vehicle, view.dt).track(view.ego, proposals)
     now = np.broadcast_to(view.ego, (len(states), 1, states.shape[-1]))
     return np.concatenate([now, states], axis=1)
 
 
-def scored(view: View, states: Floats) -> PDM:
+def score_proposals(view: View, states: Floats) -> PDM:
     """PDM's score of states (N, T, 6) of the rear axle among others that keep their velocity."""
-    drives = Drives(view.vehicle.centred(states), view.vehicle, view.dt)
-    return pdm_score(drives, view.forecast(drives.steps - 1 + int(LATER[-1])), view.drive.situation)
+    trajectories = EgoTrajectories(view.vehicle.centred(states), view.vehicle, view.dt)
+    return pdm_score(
+        trajectories, view.forecast(trajectories.steps - 1 + int(TTC_STEPS[-1])), view.drive.road_context
+    )
 
 
-def braking(view: View, horizon: int, deceleration: float) -> Floats:
+def braking_poses(view: View, horizon: int, deceleration: float) -> Floats:
     """Poses (H + 1, 3) that come to a standstill on the arc of the wheels now."""
     times = view.dt * np.arange(horizon + 1)
     speed = max(float(view.ego[SPEED]), 0.0)

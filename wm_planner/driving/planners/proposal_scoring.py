@@ -1,157 +1,130 @@
-"""What drivers judge their proposals by at one tick: PDM's score, goals, limits, and the plan before.
+"""Scoring of driving proposals: PDM's score, extended with goals, comfort, red lights and plan consistency.
 
-A proposal that breaks a rule of PDM counts nothing; the others are ranked by PDM's score and extended
-comfort, less where they will not arrive, exceed wanted speeds, jolt after how the ego came here, run red
-lights, leave others little room, end up stuck or face to face with somebody, or touch anybody.
+A proposal that breaks one of PDM's rules scores 0. The others are ranked by PDM's score and NAVSIM's extended
+comfort; the result is reduced for a missed goal, overspeed, discomfort after the ego's recent motion, running
+a red light, short headway, ending up blocked or facing oncoming traffic, and any contact.
 """
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
+from typing import Annotated
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner import config
 from wm_planner.driving.geometry import collision
 from wm_planner.driving.geometry.centreline import Projection
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.metrics.contacts import first_hits
-from wm_planner.driving.metrics.drives import Drives
-from wm_planner.driving.metrics.navsim import Earlier, alike, changes, with_history
-from wm_planner.driving.metrics.nuplan import OVERSPEED
-from wm_planner.driving.metrics.pdm import LATER, PDM, WEIGHTS, imminent, pdm_score
+from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
+from wm_planner.driving.metrics.navsim import PreviousPlan, comfort_with_history, is_consistent, plan_changes
+from wm_planner.driving.metrics.nuplan import MAX_OVERSPEED
+from wm_planner.driving.metrics.pdm import PDM, TTC_STEPS, WEIGHTS, first_ttc_violation, pdm_score
 from wm_planner.driving.planners.base import View
-from wm_planner.driving.planners.goal_tracking import Aim
+from wm_planner.driving.planners.goal_tracking import GoalTracker
 from wm_planner.driving.scenarios.obstacle_boxes import Others
 from wm_planner.driving.traffic.lane_following import LaneFollowing
 from wm_planner.driving.vehicle.comfort import Comfort, within_limits
 
 Floats = NDArray[np.float64]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+NonNegative = Annotated[float, msgspec.Meta(ge=0)]
+PositiveReal = Annotated[float, msgspec.Meta(gt=0)]
 
-CONSISTENCY = 12.0
-"""Weight of extended comfort beside those of PDM, which add up to as much."""
-
-LIMITS_SHARE = 0.25
-"""What is left away of the score by who is too fast all the time; nuPlan's weight is 4 of 16."""
-
-RED = 0.05
-"""Left of the score of who runs a red light."""
-
-ROOM = 0.3
-"""Left away of the score of who would, from now on, meet somebody by the last of ROOM_STEPS."""
-
-ROOM_STEPS, ROOM_ASKED = np.array([12, 16, 20]), 20
-"""Steps of 0.1 s, as LATER's, that a proposal keeps its velocity for, and its first moments that are asked.
-
-PDM looks 0.9 s ahead: less than it takes others to surprise."""
-
-ROUGH = 0.125
-"""Left away of the score of who leaves nuPlan's limits of comfort, half of it for leaving any, half by how
-many of them; nuPlan's weight is 2 of 16."""
-
-FACED, BEYOND = 0.3, np.arange(2, 31, 2)
-"""Left away of the score of who would go on into oncoming traffic; steps after the horizon that are asked."""
-
-CORNERED, TURN_OUT_M = 0.3, 8.0
-"""Left away of the score of who ends up right behind what stands in the way; one turns out from so far."""
-
-TOUCHED = 0.1
-"""Left of the score of who touches somebody at once, whoever is to blame; more the later it is."""
-
-GOAL_M = 4.0
-"""Missing the goal by so much halves the score."""
-
-ONCOMING = 1.0
-"""Speed against the path, in m/s, of who comes towards the ego."""
-
-BEND = 0.2
-"""Yaw rate in rad/s from which on somebody is in a bend; who changes lanes turns by less."""
-
-_TIE = 1e-3
-_REACH_M, _FASTEST = 30.0, 4.0  # m and m/s^2: who is beyond what can be reached so is not looked at
+_TIE_BREAKER = 1e-3  # between equal scores, the later first contact wins
+_REACH_MARGIN_M, _REACH_ACCELERATION = 30.0, 4.0  # m and m/s^2: agents beyond this reach are ignored
 
 
-class Outlook:
-    """Drives as one prospect sees them; what is asked twice is found once.
+class ScoredProposals:
+    """N proposals and their scores; each term is computed once, when it is first read.
 
     Attributes:
-        prospect: what they are judged by.
-        drives: N of them.
+        context: what the proposals are scored against.
+        trajectories: how the vehicle would drive the N proposals.
     """
 
-    def __init__(self, prospect: "Prospect", drives: Drives) -> None:
-        self.prospect, self.drives = prospect, drives
+    def __init__(self, context: "ScoringContext", trajectories: EgoTrajectories) -> None:
+        self.context, self.trajectories = context, trajectories
 
     @cached_property
     def projection(self) -> Projection:
-        """Their centres beside the path, (N, T) each."""
-        return self.prospect.view.path.line.project(self.drives.states[..., :2])
+        """The box centres projected onto the path, (N, T) each."""
+        return self.context.view.path.line.project(self.trajectories.states[..., :2])
 
     @cached_property
-    def hit_step(self) -> NDArray[np.int64]:
-        """The first contact with anybody by either forecast, (N,); T where there is none.
+    def contact_step(self) -> NDArray[np.int64]:
+        """The first step of contact with any obstacle in either forecast, (N,); T without contact.
 
-        Who is touched now is passed over.
+        Obstacles that the ego touches at the first step are ignored.
         """
-        hit = np.full(self.drives.count, self.drives.steps)
-        for others in (self.prospect.others, self.prospect.turning):
-            hits = first_hits(self.drives, others)
-            hits[:, (hits == 0).any(axis=0)] = self.drives.steps
-            hit = np.minimum(hit, hits.min(axis=1, initial=self.drives.steps))
-        return hit
+        first = np.full(self.trajectories.count, self.trajectories.steps)
+        for obstacles in (self.context.obstacles, self.context.turning_obstacles):
+            hits = first_hits(self.trajectories, obstacles)
+            hits[:, (hits == 0).any(axis=0)] = self.trajectories.steps
+            first = np.minimum(first, hits.min(axis=1, initial=self.trajectories.steps))
+        return first
 
     @cached_property
     def pdm(self) -> PDM:
-        """PDM's score and its parts."""
-        return pdm_score(self.drives, self.prospect.others, self.prospect.view.drive.situation)
+        """PDM's score and its subscores."""
+        return pdm_score(self.trajectories, self.context.obstacles, self.context.view.drive.road_context)
 
     @cached_property
-    def cramped(self) -> Floats:
-        """Share of the first ROOM_ASKED moments that comes after one with too little room, (N,), 0 to 1."""
-        others = self.prospect.others.window(0, ROOM_ASKED + int(ROOM_STEPS[-1])).agents()
-        begun = np.zeros((self.drives.count, len(others.kinds)), np.bool_)
-        step = imminent(self.drives, others, self.prospect.view.drive.situation, begun, ROOM_STEPS)
-        return np.asarray(1 - np.minimum(step, ROOM_ASKED) / ROOM_ASKED)
+    def extended_ttc_violation(self) -> Floats:
+        """Fraction of the checked steps from the first violation of the extended TTC check on, (N,)."""
+        scoring, road_context = self.context.config, self.context.view.drive.road_context
+        steps, checked = np.array(scoring.extended_ttc_steps), scoring.extended_ttc_checked_steps
+        agents = self.context.obstacles.window(0, checked + int(steps[-1])).agents()
+        ignored = np.zeros((self.trajectories.count, len(agents.kinds)), np.bool_)
+        first = first_ttc_violation(self.trajectories, agents, road_context, ignored, steps)
+        return np.asarray(1 - np.minimum(first, checked) / checked)
 
     @cached_property
-    def faced(self) -> Floats:
-        """How soon after the horizon they meet who comes towards them, (N,), from 0, never, to 1.
+    def oncoming_conflict(self) -> Floats:
+        """How soon after the horizon a proposal meets an oncoming agent, (N,), from 0 (never) to 1.
 
-        They go on along the path at their last speed.
+        The ego is extrapolated along the path at its final speed.
         """
-        prospect, path, last = self.prospect, self.prospect.view.path.line, self.drives.steps - 1
-        others = prospect.others.window(last, int(BEYOND[-1]) + 1)
-        along = path.project(np.nan_to_num(others.states[0, :, :2])).yaw
-        towards = np.cos(others.states[0, :, YAW] - along) * others.states[0, :, SPEED] < -ONCOMING
-        if not towards.any():
-            return np.zeros(self.drives.count)
+        path, last = self.context.view.path.line, self.trajectories.steps - 1
+        steps = np.array(self.context.config.oncoming_steps)
+        obstacles = self.context.obstacles.window(last, int(steps[-1]) + 1)
+        along = path.project(np.nan_to_num(obstacles.states[0, :, :2])).yaw
+        speed_along = np.cos(obstacles.states[0, :, YAW] - along) * obstacles.states[0, :, SPEED]
+        oncoming = speed_along < -self.context.config.oncoming_speed
+        if not oncoming.any():
+            return np.zeros(self.trajectories.count)
         s, d = self.projection.s[:, -1:], self.projection.d[:, -1:]
-        ahead = path.poses(s + self.drives.speed[:, -1:] * self.drives.dt * BEYOND, d)
-        there = others.states[BEYOND][:, towards, :3]
-        hit = collision.first_hits(ahead, self.drives.vehicle.size, there, others.sizes[towards])
-        return np.asarray(1 - hit.min(axis=1) / len(BEYOND))
+        ego = path.poses(s + self.trajectories.speed[:, -1:] * self.trajectories.dt * steps, d)
+        agents = obstacles.states[steps][:, oncoming, :3]
+        hit = collision.first_hits(ego, self.trajectories.vehicle.size, agents, obstacles.sizes[oncoming])
+        return np.asarray(1 - hit.min(axis=1) / len(steps))
 
     @cached_property
-    def rough(self) -> Floats:
-        """Share of nuPlan's limits of comfort that is left from now on, after how the ego came here, (N,)."""
-        lived = self.prospect.lived
-        felt = [each[:, len(lived) :] for each in with_history(self.drives, lived)]
-        return np.asarray(1 - np.mean(list(within_limits(Comfort(*felt)).values()), axis=0))
+    def comfort_violation(self) -> Floats:
+        """Fraction of nuPlan's comfort limits exceeded from now on, given the ego's history, (N,)."""
+        history = self.context.ego_history
+        comfort = [each[:, len(history) :] for each in comfort_with_history(self.trajectories, history)]
+        return np.asarray(1 - np.mean(list(within_limits(Comfort(*comfort)).values()), axis=0))
 
     @cached_property
-    def cornered(self) -> Floats:
-        """How much of TURN_OUT_M misses at the end to what stands in the way, (N,), 0 to 1."""
-        seen, vehicle = self.prospect.view.standing, self.prospect.view.vehicle
+    def blocked_at_end(self) -> Floats:
+        """How far the final gap to a static obstacle falls short of `swerve_gap_m`, (N,), from 0 to 1."""
+        static, vehicle = self.context.view.static_corridor, self.context.view.vehicle
         s, d = self.projection.s[:, -1:], self.projection.d[:, -1:]
-        gap = seen.s - seen.half_length - s - vehicle.length_m / 2
-        ahead = (gap > -vehicle.length_m) & (np.abs(seen.d - d) < seen.half_width + vehicle.width_m / 2)
+        gap = static.s - static.half_length - s - vehicle.length_m / 2
+        overlaps = np.abs(static.d - d) < static.half_width + vehicle.width_m / 2
+        ahead = (gap > -vehicle.length_m) & overlaps
         gap = np.where(ahead, gap, np.inf).min(axis=1, initial=np.inf)
-        return np.asarray(np.clip(1 - gap / TURN_OUT_M, 0.0, 1.0))
+        return np.asarray(np.clip(1 - gap / self.context.config.swerve_gap_m, 0.0, 1.0))
 
     @cached_property
-    def runs_red(self) -> NDArray[np.bool_]:
-        """Whether the front crosses a stop line while one of its lights stops who still can, (N,)."""
-        view, runs = self.prospect.view, np.zeros(self.drives.count, np.bool_)
-        steps = range(view.step + 1, view.step + self.drives.steps)
+    def runs_red_light(self) -> NDArray[np.bool_]:
+        """Whether the front crosses the stop line of a red light that the ego could still stop for, (N,)."""
+        view, runs = self.context.view, np.zeros(self.trajectories.count, np.bool_)
+        steps = range(view.step + 1, view.step + self.trajectories.steps)
         front = self.projection.s + view.vehicle.length_m / 2
         for stop in view.path.stops:
             crossing = (front[:, :-1] <= stop.s) & (front[:, 1:] > stop.s)
@@ -159,116 +132,169 @@ class Outlook:
         return runs
 
     @cached_property
-    def shortfall_m(self) -> Floats:
-        """By how much they miss the goal, (N,)."""
-        aim = self.prospect.aim
-        return (
-            aim.shortfall(self.drives.states, self.prospect.view.step) if aim else np.zeros(self.drives.count)
-        )
+    def goal_shortfall_m(self) -> Floats:
+        """By how much the goal will be missed, (N,), in m; 0 once it has been reached."""
+        tracker = self.context.goal_tracker
+        if tracker is None:
+            return np.zeros(self.trajectories.count)
+        return tracker.shortfall(self.trajectories.states, self.context.view.step)
 
     @cached_property
     def overspeed(self) -> Floats:
-        """How much faster than wanted they are, the mean over their steps, (N,), in m/s."""
+        """Mean excess over the target speed of the path, (N,), in m/s."""
         s = self.projection.s
-        wanted = self.prospect.view.path.wanted_by(s.ravel(), np.zeros(s.size)).reshape(s.shape)
-        return np.asarray(np.maximum(self.drives.speed - wanted, 0.0).mean(axis=1))
+        wanted = self.context.view.path.wanted_by(s.ravel(), np.zeros(s.size)).reshape(s.shape)
+        return np.asarray(np.maximum(self.trajectories.speed - wanted, 0.0).mean(axis=1))
 
     @cached_property
-    def changed(self) -> list[list[Floats]]:
-        """How much they differ from each of the plans before; see `navsim.changes`."""
-        return [changes(self.drives, each) for each in self.prospect.earlier]
+    def plan_changes(self) -> list[list[Floats]]:
+        """How much the proposals differ from each previous plan; see `navsim.plan_changes`."""
+        return [plan_changes(self.trajectories, each) for each in self.context.previous_plans]
 
     @cached_property
-    def consistent(self) -> Floats:
-        """Share of the plans before that they feel like, (N,); 1 without any."""
-        shares = [alike(changed) for changed in self.changed]
-        return np.mean(shares, axis=0) if shares else np.ones(self.drives.count)
+    def plan_consistency(self) -> Floats:
+        """Fraction of the previous plans that a proposal is consistent with, (N,); 1 without any."""
+        consistent = [is_consistent(changes) for changes in self.plan_changes]
+        return np.mean(consistent, axis=0) if consistent else np.ones(self.trajectories.count)
 
     @cached_property
     def score(self) -> Floats:
-        """What they are chosen by, higher is better, (N,)."""
-        pdm, steps = self.pdm, self.drives.steps
+        """The score that proposals are selected by, (N,), higher is better."""
+        c, pdm, steps = self.context.config, self.pdm, self.trajectories.steps
         rules = (pdm.no_at_fault_collisions, pdm.drivable_area, pdm.driving_direction)
-        kept, weight, extra = np.prod(rules, axis=0), sum(WEIGHTS.values()), self.prospect.consistency
-        score = (weight * pdm.score + extra * self.consistent * kept) / (weight + extra)
+        kept, weight, extra = np.prod(rules, axis=0), sum(WEIGHTS.values()), c.consistency_weight
+        score = (weight * pdm.score + extra * self.plan_consistency * kept) / (weight + extra)
         if not kept.any():
-            score = self._least_wrong
-        score /= 1 + self.shortfall_m / GOAL_M
-        score *= 1 - LIMITS_SHARE * np.minimum(self.overspeed / OVERSPEED, 1.0)
-        score *= 1 - ROUGH * (0.5 * (self.rough > 0) + 0.5 * self.rough)
-        score *= np.where(self.runs_red, RED, 1.0) * (1 - ROOM * self.cramped)
-        score *= (1 - CORNERED * self.cornered) * (1 - FACED * self.faced)
-        score *= TOUCHED + (1 - TOUCHED) * self.hit_step / steps
-        return np.asarray(score + _TIE * np.minimum(self.hit_step, pdm.collision_step) / steps)
+            score = self._rule_breaking_score
+        score /= 1 + self.goal_shortfall_m / c.goal_shortfall_scale_m
+        score *= 1 - c.overspeed_penalty * np.minimum(self.overspeed / MAX_OVERSPEED, 1.0)
+        score *= 1 - c.comfort_penalty * (0.5 * (self.comfort_violation > 0) + 0.5 * self.comfort_violation)
+        score *= np.where(self.runs_red_light, c.red_light_factor, 1.0) * (
+            1 - c.extended_ttc_penalty * self.extended_ttc_violation
+        )
+        score *= (1 - c.blocked_penalty * self.blocked_at_end) * (
+            1 - c.oncoming_penalty * self.oncoming_conflict
+        )
+        score *= c.contact_factor + (1 - c.contact_factor) * self.contact_step / steps
+        return np.asarray(score + _TIE_BREAKER * np.minimum(self.contact_step, pdm.collision_step) / steps)
 
     @property
-    def _least_wrong(self) -> Floats:
-        """The score where all break a rule: the later the better, and off the road who gets on."""
+    def _rule_breaking_score(self) -> Floats:
+        """The base score when every proposal breaks a rule, (N,): later is better, and so is progress."""
         pdm = self.pdm
-        late = pdm.collision_step / self.drives.steps
+        late = pdm.collision_step / self.trajectories.steps
         score = np.mean([late, pdm.drivable_area, pdm.driving_direction], axis=0)
-        if not pdm.drivable_area.any():  # as on a start off the road
+        if not pdm.drivable_area.any():  # the start itself may be off the road
             score *= pdm.progress_m / max(pdm.progress_m.max(), 1.0)
         return np.asarray(score)
 
 
-class Prospect:
-    """A view, and what is expected of it.
+class ScoringContext:
+    """What the proposals of one tick are scored against: the view, forecasts, the goal and previous plans.
 
     Args:
-        horizon: steps of proposals.
-        aim: the goals; None once they are reached.
-        earlier: plans of moments ago, each with how many steps ago it was made.
-        consistency: weight of extended comfort beside those of PDM.
-        turns: yaw rates of the agents, (A,), in rad/s; None if they drive straight on.
-        lived: states of the ego's centre until now, (L, 6).
-        lanes: tells who keeps to which lane; None if nobody does.
+        horizon: steps of a proposal.
+        goal_tracker: the goals; None once they are reached.
+        previous_plans: recent plans, each with its age in steps.
+        yaw_rates: of the agents, (A,), in rad/s; None if they drive straight on.
+        ego_history: past states of the ego's box centre, (L, 6), oldest first, without the current one.
+        lane_following: predicts the agents that follow their lanes; None if none do.
     """
+
+    class Config(config.Config, frozen=True, kw_only=True):
+        """How much each term counts. A penalty is the largest fraction of the score that its term removes.
+
+        Attributes:
+            consistency_weight: weight of NAVSIM's extended comfort; PDM's own weights add up to 12.
+            goal_shortfall_scale_m: distance short of the goal that halves the score, in m.
+            overspeed_penalty: at a mean overspeed of 2.23 m/s or more; nuPlan's weight is 4 of 16.
+            comfort_penalty: half of it for exceeding any of nuPlan's comfort limits, half in proportion to
+                how many are exceeded; nuPlan's weight is 2 of 16.
+            red_light_factor: factor on the score of a proposal that runs a red light.
+            extended_ttc_penalty: for a collision course at an extended time to collision. PDM looks 0.9 s
+                ahead, less than it takes to react to another agent's manoeuvre.
+            extended_ttc_steps: the times to collision to check, in steps, ascending.
+            extended_ttc_checked_steps: how many of a proposal's first steps are checked.
+            blocked_penalty: for ending up directly behind a static obstacle.
+            swerve_gap_m: bumper-to-bumper gap needed to steer around an obstacle, in m.
+            oncoming_penalty: for meeting oncoming traffic after the horizon.
+            oncoming_steps: steps after the horizon to check for it, ascending.
+            oncoming_speed: speed against the path's direction above which an agent is oncoming, in m/s.
+            contact_factor: factor on the score at immediate contact, whoever is at fault; it rises linearly
+                to 1 for contact at the end of the horizon.
+            turn_yaw_rate: yaw rate above which an agent is predicted to turn, in rad/s; lane changes stay
+                below it.
+        """
+
+        consistency_weight: NonNegative = 12.0
+        goal_shortfall_scale_m: PositiveReal = 4.0
+        overspeed_penalty: Fraction = 0.25
+        comfort_penalty: Fraction = 0.125
+        red_light_factor: Fraction = 0.05
+        extended_ttc_penalty: Fraction = 0.3
+        extended_ttc_steps: tuple[config.Positive, ...] = (12, 16, 20)
+        extended_ttc_checked_steps: config.Positive = 20
+        blocked_penalty: Fraction = 0.3
+        swerve_gap_m: PositiveReal = 8.0
+        oncoming_penalty: Fraction = 0.3
+        oncoming_steps: tuple[config.Positive, ...] = tuple(range(2, 31, 2))
+        oncoming_speed: NonNegative = 1.0
+        contact_factor: Fraction = 0.1
+        turn_yaw_rate: NonNegative = 0.2
+
+        def __post_init__(self) -> None:
+            for name in ("extended_ttc_steps", "oncoming_steps"):
+                steps = getattr(self, name)
+                if not steps or any(later <= earlier for earlier, later in pairwise(steps)):
+                    raise ValueError(f"{name} is {list(steps)}, wanted one or more steps in ascending order")
 
     def __init__(
         self,
         view: View,
         horizon: int,
-        aim: Aim | None = None,
-        earlier: Sequence[Earlier] = (),
-        turns: Floats | None = None,
-        lived: Floats | None = None,
-        lanes: LaneFollowing | None = None,
-        consistency: float = CONSISTENCY,
+        goal_tracker: GoalTracker | None = None,
+        previous_plans: Sequence[PreviousPlan] = (),
+        yaw_rates: Floats | None = None,
+        ego_history: Floats | None = None,
+        lane_following: LaneFollowing | None = None,
+        config: Config | None = None,
     ) -> None:
-        self.view, self.horizon, self.aim = view, horizon, aim
-        self.earlier, self.consistency = tuple(earlier), consistency
-        self.lived = np.zeros((0, view.ego.size)) if lived is None else lived
-        self._turns = np.zeros(len(view.agents.kinds)) if turns is None else turns
-        self._lanes = lanes
-        self._last: tuple[Mapping[str, Floats], Outlook] | None = None
+        self.view, self.horizon, self.goal_tracker = view, horizon, goal_tracker
+        self.config = config or self.Config()
+        self.previous_plans = tuple(previous_plans)
+        self.ego_history = np.zeros((0, view.ego.size)) if ego_history is None else ego_history
+        self._yaw_rates = np.zeros(len(view.agents.kinds)) if yaw_rates is None else yaw_rates
+        self._lane_following = lane_following
+        self._last: tuple[Mapping[str, Floats], ScoredProposals] | None = None
 
     @cached_property
-    def others(self) -> Others:
-        """Everybody, for as long as the scores look ahead: along lanes, straight on, or round a bend."""
-        steps = self.horizon + int(max(LATER[-1], BEYOND[-1]))
-        bends, kept = np.where(np.abs(self._turns) > BEND, self._turns, 0.0), None
-        if self._lanes is not None:
+    def obstacles(self) -> Others:
+        """All obstacles within reach, as far ahead as the scores look: along lanes, straight or turning."""
+        steps = self.horizon + max(int(TTC_STEPS[-1]), self.config.oncoming_steps[-1])
+        turns = np.where(np.abs(self._yaw_rates) > self.config.turn_yaw_rate, self._yaw_rates, 0.0)
+        known = None
+        if self._lane_following is not None:
             agents, dt = self.view.agents, self.view.dt
-            kept = self._lanes.forecast(agents.bodies, agents.states[0], self._turns, dt, steps)
-        found = self.view.forecast(steps, bends, kept)
+            known = self._lane_following.forecast(agents.bodies, agents.states[0], self._yaw_rates, dt, steps)
+        forecast = self.view.forecast(steps, turns, known)
         time = self.view.dt * np.arange(steps + 1)
-        reach = _REACH_M + max(float(self.view.ego[SPEED]), 0.0) * time + 0.5 * _FASTEST * time**2
-        return found.within(self.view.ego[:2], reach)
+        reach = _REACH_MARGIN_M + max(float(self.view.ego[SPEED]), 0.0) * time
+        return forecast.within(self.view.ego[:2], reach + 0.5 * _REACH_ACCELERATION * time**2)
 
     @cached_property
-    def turning(self) -> Others:
-        """Everybody for as long as proposals take, if changes of lanes are bends as well."""
-        return self.view.forecast(self.horizon, self._turns)
+    def turning_obstacles(self) -> Others:
+        """All obstacles up to the horizon if every yaw rate is a turn, even that of a lane change."""
+        return self.view.forecast(self.horizon, self._yaw_rates)
 
-    def of(self, states: Floats) -> Outlook:
-        """The outlook of states (N, H + 1, 4 or more) of the rear axle, the first of them now."""
-        return Outlook(self, Drives(self.view.vehicle.centred(states), self.view.vehicle, self.view.dt))
+    def evaluate(self, states: Floats) -> ScoredProposals:
+        """Score states (N, H + 1, 4 or more) of the rear axle, the first of them the current one."""
+        centres = self.view.vehicle.centred(states)
+        return ScoredProposals(self, EgoTrajectories(centres, self.view.vehicle, self.view.dt))
 
-    def imagined(self, states: Mapping[str, Floats]) -> Outlook:
-        """That of imagined states by name, (N, H, k); the last one is kept for the next cost."""
+    def evaluate_rollout(self, states: Mapping[str, Floats]) -> ScoredProposals:
+        """Score imagined states by name, (N, H, k); kept until the next rollout, for all costs of one."""
         if self._last is None or self._last[0] is not states:
-            moved = np.concatenate([states[name] for name in ("position", "heading", "speed")], axis=-1)
-            now = np.broadcast_to(self.view.ego[:4], (len(moved), 1, 4))
-            self._last = states, self.of(np.concatenate([now, moved], axis=1))
+            imagined = np.concatenate([states[name] for name in ("position", "heading", "speed")], axis=-1)
+            now = np.broadcast_to(self.view.ego[:4], (len(imagined), 1, 4))
+            self._last = states, self.evaluate(np.concatenate([now, imagined], axis=1))
         return self._last[1]

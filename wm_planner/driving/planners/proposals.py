@@ -10,9 +10,9 @@ from wm_planner.driving.geometry.angles import wrapped
 from wm_planner.driving.geometry.polynomials import evaluated, quintic
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.planners.base import View
-from wm_planner.driving.planners.following import Policies, along_path, followed
-from wm_planner.driving.planners.goal_tracking import Aim, Target
-from wm_planner.driving.planners.pdm_closed import braking
+from wm_planner.driving.planners.following import IDMPolicies, follow_path, poses_along_path
+from wm_planner.driving.planners.goal_tracking import GoalRegion, GoalTracker
+from wm_planner.driving.planners.pdm_closed import braking_poses
 from wm_planner.driving.scenarios.obstacle_boxes import Others
 from wm_planner.driving.traffic.car_following import IDM
 from wm_planner.driving.vehicle.vehicle import ACCELERATION
@@ -34,7 +34,7 @@ _ARRIVALS = 8  # the gentlest of them
 _HARDEST, _FASTEST = 6.0, 3.5  # m/s^2, of arrivals
 
 
-def proposals(view: View, others: Others, aim: Aim | None, horizon: int, idm: IDM) -> Floats:
+def proposals(view: View, others: Others, aim: GoalTracker | None, horizon: int, idm: IDM) -> Floats:
     """Poses of the rear axle, (N, H + 1, 3), all of which begin where the ego is.
 
     Args:
@@ -46,17 +46,17 @@ def proposals(view: View, others: Others, aim: Aim | None, horizon: int, idm: ID
     if block:
         swerve = min(max(block.gap, _LEAST_SWERVE_M), way)
         aside += [(block.left, swerve), (block.right, swerve)]
-    policies = Policies.crossed(tuple(d for d, _ in aside), SHARES)
-    s, offset = followed(view, policies, idm, horizon, others), policies.offset
+    policies = IDMPolicies.grid(tuple(d for d, _ in aside), SHARES)
+    s, offset = follow_path(view, policies, idm, horizon, others), policies.offset
     ways = np.repeat([way for _, way in aside], len(SHARES))
     timed = arrivals(view, aim, horizon)
     if len(timed):
-        beside = {0.0, float(here.d), *(target.d for target in aim.targets)} if aim else {0.0}
+        beside = {0.0, float(here.d), *(target.d for target in aim.regions)} if aim else {0.0}
         s = np.concatenate([s, *[timed for _ in beside]])
         offset = np.concatenate([offset, np.repeat(sorted(beside), len(timed))])
         ways = np.append(ways, np.full(len(offset) - len(ways), way))
-    stops = [braking(view, horizon, hard) for hard in BRAKING]
-    return np.concatenate([along_path(view, s, swerved(view, s, offset, ways)), np.stack(stops)])
+    stops = [braking_poses(view, horizon, hard) for hard in BRAKING]
+    return np.concatenate([poses_along_path(view, s, swerved(view, s, offset, ways)), np.stack(stops)])
 
 
 class Block(NamedTuple):
@@ -74,7 +74,7 @@ class Block(NamedTuple):
 
 def block_ahead(view: View) -> Block | None:
     """The next one that is near enough to be thought of."""
-    seen, vehicle, speed = view.standing, view.vehicle, float(view.ego[SPEED])
+    seen, vehicle, speed = view.static_corridor, view.vehicle, float(view.ego[SPEED])
     here = float(view.path.line.project(vehicle.centred(view.ego)[:2]).s)
     gap = seen.s - seen.half_length - here - vehicle.length_m / 2
     room = vehicle.width_m / 2 + _BESIDE_M
@@ -106,13 +106,13 @@ def swerved(view: View, s: Floats, offset: Floats, length: Floats) -> Floats:
     return evaluated(ways, s - s[:, :1], length)
 
 
-def arrivals(view: View, aim: Aim | None, horizon: int) -> Floats:
+def arrivals(view: View, aim: GoalTracker | None, horizon: int) -> Floats:
     """Arc lengths (N, T) that lead to goals in time; N may be 0."""
     times = view.dt * np.arange(horizon + 1)
     centre = view.vehicle.centred(view.ego)
     s, v = float(view.path.line.project(centre[:2]).s), max(float(view.ego[SPEED]), 0.0)
     now = np.array([s, v, float(view.ego[ACCELERATION])])
-    wanted = [each for target in (aim.targets if aim else ()) for each in _ends(view, target, s, v)]
+    wanted = [each for target in (aim.regions if aim else ()) for each in _ends(view, target, s, v)]
     if not wanted:
         return np.empty((0, horizon + 1))
     ends = np.array(wanted)
@@ -124,7 +124,7 @@ def arrivals(view: View, aim: Aim | None, horizon: int) -> Floats:
     return np.maximum.accumulate(evaluated(ways[gentle], times, ends[gentle, 2]), axis=1)
 
 
-def _ends(view: View, target: Target, s: float, v: float) -> Iterator[tuple[float, float, float]]:
+def _ends(view: View, target: GoalRegion, s: float, v: float) -> Iterator[tuple[float, float, float]]:
     """Arc lengths, speeds and times of arrivals at a target."""
     first, last = ((when - view.step) * view.dt for when in target.goal.steps)
     if np.isinf(target.high) or last <= view.dt:

@@ -19,9 +19,16 @@ from wm_planner.contracts.rollout import Rollout
 from wm_planner.costs import build_costs
 from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.planners.base import View
-from wm_planner.driving.planners.driver_memory import Memory
-from wm_planner.driving.planners.pdm_closed import HARDEST, SLOW, SOON_S, PDMClosed, braking, driven
-from wm_planner.driving.planners.proposal_scoring import CONSISTENCY, Prospect
+from wm_planner.driving.planners.driver_memory import DriverMemory
+from wm_planner.driving.planners.pdm_closed import (
+    EMERGENCY_BRAKE,
+    EMERGENCY_HORIZON_S,
+    EMERGENCY_MAX_SPEED,
+    PDMClosed,
+    braking_poses,
+    track_proposals,
+)
+from wm_planner.driving.planners.proposal_scoring import ScoringContext
 from wm_planner.driving.planners.proposals import proposals
 from wm_planner.driving.vehicle.bicycle_model import BicycleModel
 from wm_planner.driving.vehicle.tracker import Tracker
@@ -68,7 +75,7 @@ class CEMDriver:
 
     Attributes:
         terms: of the last plan of the search, unweighted, by name.
-        outlook: on all that the last choice was made from, PDM-Closed's fifteen first.
+        scored: on all that the last choice was made from, PDM-Closed's fifteen first.
         chosen: which of them it was.
     """
 
@@ -79,7 +86,7 @@ class CEMDriver:
             search: the planner, `{type: cem, ...}`; its horizon is that of the plans.
             costs: of the search, in place of COSTS.
             extra: costs that count at the choice as well.
-            consistency: weight of extended comfort beside PDM's score, whose weights add up to 12.
+            scoring: weights and thresholds of the score that proposals are selected by.
             rules: PDM-Closed, whose proposals are among those that are judged.
             seed: with the step it is the seed of the search.
         """
@@ -87,7 +94,7 @@ class CEMDriver:
         search: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "cem", **_SEARCH})
         costs: tuple[dict[str, Any], ...] = COSTS
         extra: tuple[dict[str, Any], ...] = ()
-        consistency: float = CONSISTENCY
+        scoring: ScoringContext.Config = ScoringContext.Config()
         rules: PDMClosed.Config = PDMClosed.Config()
         seed: config.Seed = 0
 
@@ -97,7 +104,7 @@ class CEMDriver:
         self.extra = (*build_costs(config.extra, "driver: extra"), *extra)
         self.costs = (*build_costs(config.costs, "driver: costs"), *self.extra)
         self.rules = PDMClosed(config.rules)
-        self.memory = Memory()
+        self.memory = DriverMemory()
         self.terms: Mapping[str, float] = {}
 
     @property
@@ -107,43 +114,44 @@ class CEMDriver:
 
     def plan(self, view: View) -> Floats:
         """Poses of the rear axle, (H + 1, 3)."""
-        self.memory.look(view)
-        aim, earlier = self.memory.aim(view), self.memory.earlier(view)
-        prospect = Prospect(
+        self.memory.observe(view)
+        context = ScoringContext(
             view,
             self.horizon,
-            aim,
-            earlier,
-            turns=self.memory.turns(view),
-            lived=self.memory.lived(),
-            lanes=self.memory.lanes,
-            consistency=self.config.consistency,
+            goal_tracker=self.memory.goal_tracker(view),
+            previous_plans=self.memory.previous_plans(view),
+            yaw_rates=self.memory.yaw_rates(view),
+            ego_history=self.memory.history(),
+            lane_following=self.memory.lane_following,
+            config=self.config.scoring,
         )
-        poses = self.proposed(view, prospect)
-        poses = np.concatenate([poses, self.refined(prospect, poses)[None]])
-        states = driven(view, poses, self.config.rules.tracker)
-        outlook = prospect.of(states)
-        best = int((outlook.score - self.charged(prospect, states)).argmax())
-        self.outlook, self.chosen = outlook, best
-        chosen = self.verified(view, poses[best], states[best], int(outlook.pdm.collision_step[best]))
-        self.memory.keep(view, *chosen)
+        poses = self.propose(view, context)
+        poses = np.concatenate([poses, self.refine(context, poses)[None]])
+        states = track_proposals(view, poses, self.config.rules.tracker)
+        scored = context.evaluate(states)
+        best = int((scored.score - self.extra_cost(context, states)).argmax())
+        self.scored, self.chosen = scored, best
+        chosen = self.with_emergency_brake(
+            view, poses[best], states[best], int(scored.pdm.collision_step[best])
+        )
+        self.memory.record(view, *chosen)
         return chosen[0]
 
-    def proposed(self, view: View, prospect: Prospect) -> Floats:
+    def propose(self, view: View, context: ScoringContext) -> Floats:
         """Poses (N, H + 1, 3): those of PDM-Closed first."""
         rules = self.rules.proposals(view)
-        more = proposals(view, prospect.others, prospect.aim, self.horizon, self.config.rules.idm)
-        return np.concatenate([rules, more, *self.memory.plans(view)])
+        more = proposals(view, context.obstacles, context.goal_tracker, self.horizon, self.config.rules.idm)
+        return np.concatenate([rules, more, *self.memory.shifted_plan(view)])
 
-    def refined(self, prospect: Prospect, poses: Floats) -> Floats:
+    def refine(self, context: ScoringContext, poses: Floats) -> Floats:
         """Poses (H + 1, 3) that a search finds among and around proposals (N, H + 1, 3)."""
-        view = prospect.view
-        model = imagination(view)
+        view = context.view
+        model = bicycle_model(view)
         seen = {"position": view.ego[:2], "heading": view.ego[2:3], "speed": np.maximum(view.ego[3:4], 0.0)}
         latent = model.encode(Observation({}, seen))
         actions = actions_of(view, poses)
         plan = self.search.plan(
-            Problem(model, latent, self.costs, Context(traffic=prospect)),
+            Problem(model, latent, self.costs, Context(traffic=context)),
             rng=np.random.default_rng([self.config.seed, view.step]),
             warm_start=actions[-1],
             proposals=actions[:-1],
@@ -153,26 +161,28 @@ class CEMDriver:
         poses = np.concatenate([states["position"][0], states["heading"][0]], axis=-1)
         return np.concatenate([view.ego[None, :3], poses])
 
-    def charged(self, prospect: Prospect, states: Floats) -> Floats:
+    def extra_cost(self, scoring: ScoringContext, states: Floats) -> Floats:
         """What extra costs say of states (N, H + 1, 6), weighted, (N,)."""
         if not self.extra:
             return np.zeros(len(states))
         moved = states[:, 1:]
         named = {"position": moved[..., :2], "heading": moved[..., 2:3], "speed": moved[..., 3:4]}
-        actions = np.stack([np.diff(states[..., SPEED]) / prospect.view.dt, moved[..., STEERING]], axis=-1)
+        actions = np.stack([np.diff(states[..., SPEED]) / scoring.view.dt, moved[..., STEERING]], axis=-1)
         context = Context(
-            traffic=prospect, action_scale=ActionSpace.of(imagination(prospect.view).card.action).half_range
+            traffic=scoring, action_scale=ActionSpace.of(bicycle_model(scoring.view).card.action).half_range
         )
         rollout = Rollout(named, named)
         terms = [c.weight * np.asarray(c.cost(rollout, actions, context)) for c in self.extra]
         return np.asarray(np.sum(terms, axis=0))
 
-    def verified(self, view: View, poses: Floats, states: Floats, hit: int) -> tuple[Floats, Floats]:
+    def with_emergency_brake(
+        self, view: View, poses: Floats, states: Floats, hit: int
+    ) -> tuple[Floats, Floats]:
         """A plan and its states, or a full brake where a collision at fault, at step `hit`, is near."""
-        if not (hit * view.dt <= SOON_S and view.ego[SPEED] < SLOW):
+        if not (hit * view.dt <= EMERGENCY_HORIZON_S and view.ego[SPEED] < EMERGENCY_MAX_SPEED):
             return poses, states
-        brake = braking(view, self.horizon, HARDEST)
-        return brake, driven(view, brake[None], self.config.rules.tracker)[0]
+        brake = braking_poses(view, self.horizon, EMERGENCY_BRAKE)
+        return brake, track_proposals(view, brake[None], self.config.rules.tracker)[0]
 
 
 class MPPIDriver(CEMDriver):
@@ -192,7 +202,7 @@ def actions_of(view: View, poses: Floats) -> NDArray[np.float32]:
     return np.stack([np.diff(speed, axis=0) / view.dt, steering], axis=-1).swapaxes(0, 1).astype(np.float32)
 
 
-def imagination(view: View) -> BicycleModel:
+def bicycle_model(view: View) -> BicycleModel:
     """The world model of a view's vehicle, with angles of the wheels that suit its speed."""
     speed = max(abs(float(view.ego[SPEED])), _LEAST_SPEED)
     angle = float(np.arctan(view.vehicle.wheelbase_m * _GRIP / speed**2))

@@ -37,7 +37,7 @@ SEEN_M = 40.0
 """`lead_gap` where nobody is ahead within the picture, bumper to bumper."""
 
 LOST_M = 12.0
-"""Beside the route: a drive that gets so far has left what there is to see."""
+"""Lateral distance from the route beyond which an episode is discarded."""
 
 _AGENTS = ({"type": "replay"}, {"type": "idm"}, {"type": "idm", "lane_changes": {}})
 _DRIVES = 4  # of a scenario, one after the other: to make it ready costs more than to drive
@@ -140,7 +140,7 @@ class Driver:
         self._noise = memory * self._noise + np.sqrt(1 - memory**2) * fresh
         (s, d), speed = self._place(), float(self._simulator.now.ego[SPEED])
         gap, leader = self._leader(s, d) if self._looks else (np.inf, 0.0)
-        limit = min(float(self._simulator.drive.situation.route.speed_limit(s)), 20.0)
+        limit = min(float(self._simulator.drive.road_context.route.speed_limit(s)), 20.0)
         wanted = self._pace * min(limit, self._in_bends(s, speed))
         pull = float(self._idm.accelerations(speed, gap, leader, wanted)) + self._shove
         pull += self._nerves * weight * self._noise[0]

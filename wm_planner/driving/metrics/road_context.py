@@ -1,4 +1,4 @@
-"""Where drives are judged: a road, a route through it and red lights, prepared once a scenario."""
+"""Map data that trajectories are scored against: road, route and red lights, prepared once per scenario."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 Truths = NDArray[np.bool_]
 
 
-class Situation:
+class RoadContext:
     """A road and the route through it.
 
     Attributes:
@@ -41,7 +41,7 @@ class Situation:
 
     @classmethod
     def of(cls, scenario: Scenario, problem: PlanningProblem | None = None) -> Self:
-        """The situation of a planning problem, or without one that of the recorded drive of the ego.
+        """The road_context of a planning problem, or without one that of the recorded drive of the ego.
 
         Raises:
             ScenarioError: if there is neither, or no route.
@@ -52,7 +52,7 @@ class Situation:
         if scenario.ego is None:
             raise ScenarioError(
                 f"{scenario.id}: has neither a recorded drive of the ego nor was a planning problem given, "
-                "so there is no route to judge drives by"
+                "so there is no route to judge trajectories by"
             )
         return cls(scenario.road, lanes, driven_route(lanes, scenario.ego.states[0, scenario.ego.valid[0]]))
 

@@ -1,4 +1,4 @@
-"""N drives of one vehicle, to be judged side by side."""
+"""N trajectories of one vehicle, to be shared_metrics side by side."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,8 +23,8 @@ _FEWEST = 4  # steps: fewer have no jerk
 
 
 @dataclass(frozen=True, eq=False)
-class Drives:
-    """N drives of T steps.
+class EgoTrajectories:
+    """N trajectories of T steps.
 
     Attributes:
         states: x, y [m] of the box's centre, yaw [rad], v [m/s], and where known acceleration along yaw
@@ -40,10 +40,10 @@ class Drives:
     dt: float
 
     def __post_init__(self) -> None:
-        states = finite(self.states, "states of drives", None, None, None)
+        states = finite(self.states, "states of trajectories", None, None, None)
         if states.ndim != 3 or states.shape[1] < _FEWEST or states.shape[2] <= SPEED:
             raise ShapeError(
-                f"drives have the shape {states.shape}, wanted (N, T, 4 or more) with T >= {_FEWEST}"
+                f"trajectories have the shape {states.shape}, wanted (N, T, 4 or more) with T >= {_FEWEST}"
             )
         object.__setattr__(self, "states", states)
 
@@ -75,7 +75,7 @@ class Drives:
         return np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
 
     @cached_property
-    def ways(self) -> Floats:
+    def step_lengths_m(self) -> Floats:
         """What the centre moves in each step, (N, T), in m; 0 in the first."""
         way = np.zeros(self.states.shape[:2])
         way[:, 1:] = np.hypot(*np.moveaxis(np.diff(self.states[..., :2], axis=1), -1, 0))
