@@ -1,9 +1,13 @@
-"""Options for what is not in the repository (`--data=FOLDER`, `--commonroad=PYTHON`); skips that are seen."""
+"""Options for what is not in the repository (`--data=FOLDER`, `--commonroad=PYTHON`); skips that are seen;
+the marker `torch`.
+"""
 
+import importlib
 import os
 from pathlib import Path
 
 import pytest
+from learning import needs_torch
 
 MISSING = pytest.StashKey[set[str]]()
 
@@ -12,6 +16,23 @@ def pytest_addoption(parser):
     default = Path(__file__).parents[2] / "shared" / "data"
     parser.addoption("--data", type=Path, default=default, help=f"folder of reference data ({default})")
     parser.addoption("--commonroad", type=Path, help="a Python with CommonRoad's own tools, to compare with")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """With `-m "not torch"` leaves alone what could not even be imported without torch."""
+    is_deselected = "not torch" in config.option.markexpr and collection_path.suffix == ".py"
+    return True if is_deselected and needs_torch(collection_path) else None
+
+
+def pytest_itemcollected(item):
+    if needs_torch(item.path):
+        item.add_marker(pytest.mark.torch)
+
+
+@pytest.fixture(params=["array_api_strict", pytest.param("torch", marks=pytest.mark.torch)])
+def namespace(request):
+    """An array library other than NumPy."""
+    return importlib.import_module(request.param)
 
 
 @pytest.fixture(scope="session")
