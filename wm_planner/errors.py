@@ -70,14 +70,13 @@ class NodeError(WmError):
 
 
 EXTRAS = {
-    **dict.fromkeys(("mujoco", "gymnasium", "imageio", "matplotlib", "joblib"), "sim"),
-    **dict.fromkeys(("torch", "onnxscript", "accelerate", "safetensors", "tensorboardX"), "train"),
-    **dict.fromkeys(("ndonnx", "spox"), "portable"),
-    "pybullet": "bullet",
-    **dict.fromkeys(("lxml", "numba", "PIL"), "drive"),
+    **dict.fromkeys(("mujoco", "imageio", "joblib", "matplotlib", "PIL"), "sim"),
+    **dict.fromkeys(("gymnasium", "lxml", "numba"), "drive"),
     "pyarrow": "argoverse",
+    **dict.fromkeys(("ndonnx", "spox"), "portable"),
+    **dict.fromkeys(("torch", "onnxscript", "accelerate", "safetensors", "tensorboardX"), "train"),
 }
-"""Package to the extra of wm_planner that brings it."""
+"""Name of an imported package to the extra of wm-planner that installs it."""
 
 
 def missing_package(error: ModuleNotFoundError) -> str:
