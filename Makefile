@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 .PHONY: demo test test-slow lint models tables gl clean
 
 demo: .venv/sim.stamp gl
-	$(BIN)/wm launch panda_reach
+	$(BIN)/wm demo
 
 test: lint
 	$(BIN)/python -m pytest -m "not slow and not soak"
@@ -32,7 +32,7 @@ lint: .venv/test.stamp gl
 	@touch $@
 
 .venv/test.stamp: pyproject.toml constraints.txt | .venv/bin/python
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[dev]'
 	@touch $@ .venv/sim.stamp
 
 # Camera pictures need a GL library that pip cannot install.

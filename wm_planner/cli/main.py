@@ -8,6 +8,7 @@ import typer
 from wm_planner.allocator import keep_freed_memory
 from wm_planner.cli import bench, evaluate
 from wm_planner.cli.collect import collect
+from wm_planner.cli.demo import demo
 from wm_planner.cli.doctor import doctor
 from wm_planner.cli.energy import energy
 from wm_planner.cli.export import export
@@ -22,7 +23,7 @@ from wm_planner.terminal import INTERRUPTED
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(bench.app, name="bench")
 app.add_typer(evaluate.app, name="eval")
-for command in (launch, energy, collect, scenarios, train, export, doctor):
+for command in (demo, launch, energy, collect, scenarios, train, export, doctor):
     app.command()(command)
 app.command("export-planner")(export_planner)
 app.command("import")(import_checkpoint)
