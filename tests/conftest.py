@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from learning import needs_torch
+from import_statements import needs_torch
 
 MISSING = pytest.StashKey[set[str]]()
 

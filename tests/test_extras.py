@@ -1,0 +1,71 @@
+"""The extras of pyproject.toml install what the code imports, and nothing else."""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from import_statements import imports
+
+from wm_planner.errors import EXTRAS
+from wm_planner.share import SHELVES
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+FOR_DEVELOPERS = {"test", "dev", "docs"}
+
+IMPORTED_AS = {"pillow": "PIL", "pyyaml": "yaml", "pyzmq": "zmq", "onnxruntime-gpu": "onnxruntime"}
+NEEDED_BY = {
+    "imageio-ffmpeg": "imageio",  # writes .mp4
+    "onnxscript": "torch",  # torch.onnx.export
+}
+PEERS = "wm_planner/bench/peers"  # each measured in an environment of its own
+COMPARED_WITH = {"shapely"}  # wm bench driving, if it is installed
+
+
+def name_of(requirement: str) -> str:
+    return re.split(r"[\[<>=!;~ ]", requirement, maxsplit=1)[0]
+
+
+def imported_as(requirement: str) -> str:
+    name = name_of(requirement)
+    return IMPORTED_AS.get(name, name.replace("-", "_"))
+
+
+def packages(extra: str) -> list[str]:
+    requirements = PROJECT["optional-dependencies"][extra]
+    return [requirement for requirement in requirements if name_of(requirement) != PROJECT["name"]]
+
+
+USER_EXTRAS = sorted(PROJECT["optional-dependencies"].keys() - FOR_DEVELOPERS - {"all"})
+SOURCES = [file for folder in ("wm_planner", *SHELVES) for file in (ROOT / folder).rglob("*.py")]
+IMPORTED = {
+    module.partition(".")[0]
+    for file in SOURCES
+    if not file.is_relative_to(ROOT / PEERS)
+    for module in imports(file)
+}
+
+
+@pytest.mark.parametrize("extra", USER_EXTRAS)
+def test_every_package_of_an_extra_is_imported_or_needed_by_one_that_is(extra):
+    for requirement in packages(extra):
+        assert NEEDED_BY.get(name_of(requirement), imported_as(requirement)) in IMPORTED, requirement
+
+
+def test_every_imported_package_is_a_dependency_or_in_an_extra():
+    required = [*PROJECT["dependencies"], *(r for extra in USER_EXTRAS for r in packages(extra))]
+    third_party = IMPORTED - sys.stdlib_module_names - {"wm_planner"} - COMPARED_WITH
+    assert third_party <= {imported_as(requirement) for requirement in required}
+
+
+def test_an_import_error_names_an_extra_that_brings_the_package():
+    brought = {(imported_as(r), extra) for extra in USER_EXTRAS for r in packages(extra)}
+    assert set(EXTRAS.items()) <= brought
+    assert EXTRAS.keys() == {package for package, _ in brought} - {"imageio_ffmpeg"}
+
+
+def test_all_brings_every_extra():
+    (everything,) = PROJECT["optional-dependencies"]["all"]
+    assert sorted(everything.partition("[")[2].rstrip("]").split(",")) == USER_EXTRAS
