@@ -23,7 +23,7 @@ from wm_planner.driving.bridges.messages import (
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.planners.base import View, build_driver, checked_plan
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.scenarios.scenario import PlanningProblem, Start
 from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.driving.vehicle.vehicle import STEERING, VEHICLES, VehicleName
@@ -99,15 +99,15 @@ class Driver(Node):
         centre = ego_state_of(odometry)
         state = self.vehicle.at_rear_axle(np.concatenate([centre, self.ego[4:]]))
         turn = odometry.twist.twist.angular.z
-        state[STEERING] = self.vehicle.steering_at(turn, state[SPEED], unknown=state[STEERING])
+        state[STEERING] = self.vehicle.steering_for_yaw_rate(turn, state[SPEED], default=state[STEERING])
         return state
 
     def view(self, message: m.Message, stamp_ns: int) -> View:
         objects = objects_of(message)
         ids = np.array(objects.ids, np.int64)
-        agents = Others(objects.states[None], objects.sizes, objects.kinds, ids)
+        agents = ObstacleBoxes(objects.states[None], objects.sizes, objects.kinds, ids)
         passed = round((stamp_ns - self.began_ns) / nanoseconds(self.scenario.dt))
-        return View(self.drive, self.ego, agents, self.drive.first + passed)
+        return View(self.drive, self.ego, agents, self.drive.first_step + passed)
 
     def tell(self, stamp_ns: int, elapsed_s: float, origin_ns: int) -> None:
         self.plans += 1

@@ -19,7 +19,7 @@ def test_shapely_is_given_the_same_work():
     scene = Scene(40)
     by_name = _shapely_work(scene)
     hits = next(work for name, work in by_name.items() if name.startswith("first hits"))()
-    mine = collision.first_hits(scene.ego, PACIFICA.size, scene.agents, scene.sizes)
+    mine = collision.first_collisions(scene.ego, PACIFICA.size, scene.agents, scene.sizes)
     np.testing.assert_array_equal(hits, mine)
     share = (mine.min(axis=1) < 40).mean()
     assert 0.1 < share < 0.9  # neither all collide nor none

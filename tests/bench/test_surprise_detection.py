@@ -13,7 +13,7 @@ from wm_planner.bench.measurements.surprise_detection import (
     _with_braking,
     moments,
 )
-from wm_planner.driving.birdseye.traffic_model_io import PICTURE
+from wm_planner.driving.birdseye.traffic_model_io import IMAGE
 from wm_planner.driving.generation.random_traffic import random_traffic, write_random_traffic
 from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.simulation.simulator import DrivingSimulator
@@ -35,7 +35,7 @@ def test_the_auc_of_what_tells_nothing_is_a_half_and_of_what_tells_all_one():
 
 @pytest.fixture(scope="module")
 def simulator():
-    return DrivingSimulator(random_traffic(LED).scenario, DrivingSimulator.Config(picture=PICTURE))
+    return DrivingSimulator(random_traffic(LED).scenario, DrivingSimulator.Config(picture=IMAGE))
 
 
 def test_who_appears_is_there_from_the_next_step_ahead_on_the_route(simulator):
@@ -43,7 +43,7 @@ def test_who_appears_is_there_from_the_next_step_ahead_on_the_route(simulator):
     assert not changed.valid[-1, 0] and changed.valid[-1, 1:].all()
     np.testing.assert_array_equal(changed.states[:-1], simulator.scenario.tracks.states)
     at = simulator.drive.line.project(changed.states[-1, 1, :2])
-    ego = simulator.drive.line.project(simulator.vehicle.centred(simulator.now.ego)[:2])
+    ego = simulator.drive.line.project(simulator.vehicle.at_centre(simulator.now.ego)[:2])
     assert 5 < float(at.s - ego.s) < 35 and abs(float(at.d)) < 0.1
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from streets import DT, cars, parked, street
 
-from wm_planner.driving.drive import Drive, problems_of
+from wm_planner.driving.drive import Drive, planning_problems
 from wm_planner.driving.geometry.shapes import Polygon
 from wm_planner.driving.scenarios.scenario import Start
 from wm_planner.driving.scenarios.tracks import (
@@ -27,7 +27,7 @@ def still(x, y=0.0, yaw=0.0):
 def verdict(scenario, ego, first=0):
     drive = Drive(scenario, BMW_320I)
     agents = np.stack([scenario.tracks.at(first + t)[0] for t in range(ego.shape[1])])
-    return drive.judge(ego, agents, first)
+    return drive.evaluate(ego, agents, first)
 
 
 def test_the_first_state_is_that_of_the_problem_at_the_rear_axle():
@@ -99,7 +99,7 @@ def test_many_rollouts_are_judged_as_one_by_one():
 def test_a_recorded_ego_is_a_problem_to_get_where_it_went():
     ego = cars([(0.0, 0, 10.0)], 50)
     scenario = street(about={"problems": (), "ego": ego})
-    (problem,) = problems_of(scenario)
+    (problem,) = planning_problems(scenario)
     assert problem.start.v == 10.0
     drive = Drive(scenario, BMW_320I)
     _, found = drive.rollout(np.zeros((1, 49, 2)))

@@ -12,7 +12,7 @@ import numpy as np
 from wm_planner.driving.geometry.shapes import Rectangle
 from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
 from wm_planner.driving.metrics.road_context import RoadContext
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.scenarios.road import Lane, Neighbour, Road
 from wm_planner.driving.scenarios.scenario import (
     Goal,
@@ -24,7 +24,7 @@ from wm_planner.driving.scenarios.tracks import Tracks
 from wm_planner.driving.vehicle.vehicle import Vehicle
 
 DT = 0.1
-CAR = Vehicle(length_m=4.0, width_m=2.0, wheelbase_m=2.5, rear_to_centre_m=1.25, steering=0.6)
+CAR = Vehicle(length_m=4.0, width_m=2.0, wheelbase_m=2.5, rear_to_centre_m=1.25, max_steering=0.6)
 LIMIT = 10.0
 
 
@@ -89,7 +89,7 @@ def others(*each, kinds=None, sizes=None, steps=None):
     """Others of states (T, 4), cars of 4 by 2 m; nobody without any."""
     count = len(each)
     states = np.stack(each, axis=1) if each else np.empty((steps or 60, 0, 4))
-    return Others(
+    return ObstacleBoxes(
         states,
         np.tile([4.0, 2.0], (count, 1)) if sizes is None else np.array(sizes, float),
         tuple(kinds or ["car"] * count),

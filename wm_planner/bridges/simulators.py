@@ -83,11 +83,11 @@ def check(scene: str, driving: Mapping[str, Any]) -> None:
     """
     path = share.find(scene)
     if path.suffix != SCENE_SUFFIX:
-        from wm_planner.driving.drive import problems_of
+        from wm_planner.driving.drive import planning_problems
         from wm_planner.driving.scenarios.readers import read_scenario
 
         _driving_config(driving)
-        problems_of(read_scenario(path))
+        planning_problems(read_scenario(path))
 
 
 def notes(scene: str) -> tuple[str, ...]:

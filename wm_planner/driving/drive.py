@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.geometry.centreline import Centreline
-from wm_planner.driving.geometry.collision import first_hit
+from wm_planner.driving.geometry.collision import first_collision
 from wm_planner.driving.geometry.polygons import Polygons
 from wm_planner.driving.geometry.shapes import Circle
 from wm_planner.driving.map.lanes import Lanes
-from wm_planner.driving.map.route import given_route
+from wm_planner.driving.map.route import route_along
 from wm_planner.driving.metrics.nuplan import OFF_ROAD_M
 from wm_planner.driving.metrics.road_context import RoadContext
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.scenarios.scenario import (
     Goal,
     PlanningProblem,
@@ -32,13 +32,13 @@ from wm_planner.errors import SimulationError
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
 
-UNKNOWN_LIMIT = 15.0
+DEFAULT_SPEED = 15.0
 """Speed in m/s that is wanted where no limit is known; tuplan_garage's."""
 
 _ARRIVAL_M = 3.0  # around where a recorded ego ended
 
 
-class Verdict(NamedTuple):
+class Outcome(NamedTuple):
     """When things first happen to N egos in T moments, (N,) each; T for never.
 
     Attributes:
@@ -74,15 +74,15 @@ class Drive:
         self,
         scenario: Scenario,
         vehicle: Vehicle,
-        number: int = 0,
+        problem_index: int = 0,
         route: Floats | None = None,
-        speed: float = UNKNOWN_LIMIT,
+        speed: float = DEFAULT_SPEED,
     ) -> None:
         self.scenario, self.vehicle = scenario, vehicle
-        self.problem = problems_of(scenario)[number]
+        self.problem = planning_problems(scenario)[problem_index]
         self.road_context = _road_context(scenario, self.problem, route)
-        self.goal_s = _goal_s(self.line, [o for g in self.problem.goals for o in scenario.outlines(g)])
-        self.static_obstacles = Others.standing(scenario)
+        self.goal_s = _goal_s(self.line, [o for g in self.problem.goals for o in scenario.goal_outlines(g)])
+        self.static_obstacles = ObstacleBoxes.static(scenario)
         self._sizes = np.concatenate([scenario.tracks.sizes, self.static_obstacles.sizes])
         self._speed = max(speed, self.problem.start.v)
 
@@ -94,10 +94,10 @@ class Drive:
     @cached_property
     def path(self) -> Path:
         """The line with wanted speeds and stop lines."""
-        return Path.along(self.line.points, self.road_context.lanes, self._speed)
+        return Path.from_points(self.line.points, self.road_context.lanes, self._speed)
 
     @property
-    def first(self) -> int:
+    def first_step(self) -> int:
         """The step at which it begins."""
         return self.problem.start.step
 
@@ -105,22 +105,22 @@ class Drive:
     def start(self) -> Floats:
         """The vehicle's first state, (6,), at its rear axle."""
         start = self.problem.start
-        steering = self.vehicle.steering_at(start.yaw_rate, start.v)
+        steering = self.vehicle.steering_for_yaw_rate(start.yaw_rate, start.v)
         state = np.array([*start.state, start.acceleration, steering])
         return self.vehicle.at_rear_axle(state)
 
-    def rollout(self, commands: Floats) -> tuple[Floats, Verdict]:
+    def rollout(self, commands: Floats) -> tuple[Floats, Outcome]:
         """Drive commands (N, H, 2) from the start against agents as recorded.
 
         Returns:
             States (N, H, 6) after each command, and the verdict on them.
         """
         states = self.vehicle.rollout(self.start, commands, self.scenario.dt)
-        first = self.first + 1
+        first = self.first_step + 1
         agents = np.stack([self.scenario.tracks.at(first + t)[0] for t in range(states.shape[1])])
-        return states, self.judge(states, agents, first)
+        return states, self.evaluate(states, agents, first)
 
-    def judge(self, ego: Floats, agents: Floats, first: int) -> Verdict:
+    def evaluate(self, ego: Floats, agents: Floats, first_step: int) -> Outcome:
         """What happens to N egos.
 
         Args:
@@ -128,18 +128,18 @@ class Drive:
             agents: (T, A, 4) of the scenario's tracks; NaN for the absent.
             first: step of the first of the T moments.
         """
-        centres, steps = self.vehicle.centred(ego)[..., :4], first + np.arange(ego.shape[1])
-        standing = self.static_obstacles.window(first, len(steps))
-        others = np.concatenate([agents, standing.states], axis=1)
-        collided = first_hit(centres, self.vehicle.size, others, self._sizes)
-        off_road = self.road_context.area.left_by(centres, self.vehicle.size, OFF_ROAD_M)
+        centres, steps = self.vehicle.at_centre(ego)[..., :4], first_step + np.arange(ego.shape[1])
+        static_obstacles = self.static_obstacles.window(first_step, len(steps))
+        others = np.concatenate([agents, static_obstacles.states], axis=1)
+        collided = first_collision(centres, self.vehicle.size, others, self._sizes)
+        off_road = self.road_context.area.box_outside(centres, self.vehicle.size, OFF_ROAD_M)
         there = np.zeros(ego.shape[:2], np.bool_)
         for goal in self.problem.goals:
-            there |= self.scenario.arrived(goal, centres, np.broadcast_to(steps, there.shape))
-        return Verdict(collided, _first(off_road), _first(there))
+            there |= self.scenario.goal_reached(goal, centres, np.broadcast_to(steps, there.shape))
+        return Outcome(collided, _first(off_road), _first(there))
 
 
-def problems_of(scenario: Scenario) -> Sequence[PlanningProblem]:
+def planning_problems(scenario: Scenario) -> Sequence[PlanningProblem]:
     """The scenario's problems; where it has none, to get to where its recorded ego went.
 
     Raises:
@@ -163,7 +163,7 @@ def _road_context(scenario: Scenario, problem: PlanningProblem, route: Floats | 
     if route is None:
         return RoadContext.of(scenario, problem if scenario.problems else None)
     lanes = Lanes(scenario.road)
-    return RoadContext(scenario.road, lanes, given_route(lanes, route))
+    return RoadContext(scenario.road, lanes, route_along(lanes, route))
 
 
 def _first(happens: NDArray[np.bool_]) -> Steps:
@@ -174,5 +174,5 @@ def _first(happens: NDArray[np.bool_]) -> Steps:
 def _goal_s(line: Centreline, outlines: Sequence[Floats]) -> float:
     """The arc length at which a line comes into any of the outlines; its end where it never does."""
     s = np.append(np.arange(0.0, line.length, 1.0), line.length)
-    inside = Polygons(outlines).contain(line.poses(s)[:, :2]) if outlines else np.zeros(len(s), np.bool_)
+    inside = Polygons(outlines).contains(line.poses(s)[:, :2]) if outlines else np.zeros(len(s), np.bool_)
     return float(s[inside.argmax()]) if inside.any() else line.length

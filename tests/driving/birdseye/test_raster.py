@@ -9,7 +9,7 @@ from wm_planner.driving.birdseye.raster import (
     LIGHTS,
     ROAD,
     ROUTE,
-    BirdsEye,
+    BirdsEyeRenderer,
 )
 from wm_planner.errors import ShapeError
 
@@ -23,7 +23,9 @@ def at(x, y=0.0, yaw=0.0):
 
 
 def birds_eye(lines=(), **config):
-    return BirdsEye(BirdsEye.Config(**{"size_px": 64, "line_m": 2.0, **config}), [AREA], lines)
+    return BirdsEyeRenderer(
+        BirdsEyeRenderer.Config(**{"size_px": 64, "line_m": 2.0, **config}), [AREA], lines
+    )
 
 
 def colour(picture, ahead, left, metres_per_px=0.5):
@@ -35,7 +37,7 @@ def colour(picture, ahead, left, metres_per_px=0.5):
 
 @pytest.mark.parametrize("yaw", [0.0, 0.4, np.pi / 2, -2.5])
 def test_the_ego_is_in_the_middle_and_its_heading_up(yaw):
-    eye = BirdsEye(BirdsEye.Config(size_px=64, line_m=2.0), [_turned(AREA, yaw)])
+    eye = BirdsEyeRenderer(BirdsEyeRenderer.Config(size_px=64, line_m=2.0), [_turned(AREA, yaw)])
     agent = np.array([[*_turned(np.array([10.0, 4.0]), yaw), yaw, 4.0, 2.0]])
     picture = eye.draw([0, 0, yaw, 5, 2], agent, route=_turned(np.array([(0, -4), (30, -4)], float), yaw))
     assert picture.shape == (64, 64, 3) and picture.dtype == np.uint8
@@ -87,9 +89,9 @@ def test_the_same_scene_gives_the_same_bytes():
 
 def test_a_map_too_large_for_its_pixels_is_refused():
     with pytest.raises(ShapeError, match=r"a map of 80040 x 8040 pixels, wanted 100000000 at most"):
-        BirdsEye(BirdsEye.Config(), [100 * AREA])
+        BirdsEyeRenderer(BirdsEyeRenderer.Config(), [100 * AREA])
 
 
 def test_a_map_of_nothing_is_refused():
     with pytest.raises(ShapeError, match="a map of no areas"):
-        BirdsEye(BirdsEye.Config(), [])
+        BirdsEyeRenderer(BirdsEyeRenderer.Config(), [])

@@ -19,7 +19,7 @@ from wm_planner.driving.bridges.messages import (
 from wm_planner.driving.bridges.recorded_scenarios import recorded_scenarios
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.scenarios.scenario import Scenario
-from wm_planner.driving.scenarios.tracks import no_tracks
+from wm_planner.driving.scenarios.tracks import empty_tracks
 from wm_planner.errors import MessagingError, ScenarioError
 from wm_planner.messaging import codec, topics
 from wm_planner.messaging import messages as m
@@ -73,7 +73,7 @@ def test_a_map_carries_all_but_the_agents():
     scenario = small_scenario()
     scenario = replace(scenario, road=replace(scenario.road, areas=(np.eye(3, 2), np.ones((4, 2)))))
     back = scenario_of(over_the_wire("/map", map_message(scenario, EGO_SIZE, 7)))
-    assert not list(differences(replace(scenario, tracks=no_tracks()), back))
+    assert not list(differences(replace(scenario, tracks=empty_tracks()), back))
 
 
 def test_objects_survive_the_wire():

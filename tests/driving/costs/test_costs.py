@@ -92,7 +92,7 @@ def test_arrival_counts_what_will_be_missed():
 
 def test_a_plan_like_the_one_before_is_consistent():
     view = seen()
-    states = np.tile(view.vehicle.centred(view.ego), (1, H + 1, 1))
+    states = np.tile(view.vehicle.at_centre(view.ego), (1, H + 1, 1))
     states[0, :, 0] += np.arange(H + 1)
     previous_plans = (PreviousPlan(states, 1),)
     same, other = costs_of(view, "plan_consistency", [KEEP, BRAKE], previous_plans)

@@ -8,7 +8,7 @@ import pytest
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.rollout import Rollout
 from wm_planner.costs import build_costs
-from wm_planner.driving.birdseye.traffic_model_io import PICTURE
+from wm_planner.driving.birdseye.traffic_model_io import IMAGE
 from wm_planner.driving.birdseye.view_camera import ViewCamera
 from wm_planner.driving.costs.traffic_model import TrafficModel, traffic_model
 from wm_planner.driving.generation.random_traffic import random_traffic
@@ -27,7 +27,7 @@ H = 40
 
 @pytest.fixture(scope="module")
 def simulator():
-    return DrivingSimulator(random_traffic(3).scenario, DrivingSimulator.Config(picture=PICTURE))
+    return DrivingSimulator(random_traffic(3).scenario, DrivingSimulator.Config(picture=IMAGE))
 
 
 @pytest.fixture
@@ -47,30 +47,30 @@ def drives(view, pulls):
 
 
 def test_a_view_is_drawn_as_the_simulator_draws_it(simulator, view):
-    camera = ViewCamera(PICTURE, view.drive)
-    np.testing.assert_array_equal(camera.now(view), simulator.observe().images[CAMERA])
+    camera = ViewCamera(IMAGE, view.drive)
+    np.testing.assert_array_equal(camera.render_now(view), simulator.observe().images[CAMERA])
 
 
 def test_the_picture_ahead_is_the_one_that_is_seen_when_it_comes_true(simulator, view):
     """The ego and the others keep their velocity for a second: few pixels differ."""
     speed = float(view.ego[SPEED])
-    camera = ViewCamera(PICTURE, view.drive)
-    wanted = camera.ahead(view, 1.0, speed, speed).astype(int)
+    camera = ViewCamera(IMAGE, view.drive)
+    wanted = camera.render_ahead(view, 1.0, speed, speed).astype(int)
     for _ in range(10):
         s = float(simulator.drive.line.project(simulator.now.ego[:2]).s)
         simulator.follow(simulator.drive.line.poses(s + speed * np.arange(H) * view.dt))
     then = simulator.observe().images[CAMERA].astype(int)
-    now = camera.now(view).astype(int)
+    now = camera.render_now(view).astype(int)
     assert np.abs(then - wanted).mean() < 0.5 * np.abs(then - now).mean()
 
 
 def test_others_than_those_of_the_scenario_are_drawn_too(view):
     """A node knows the agents from messages alone; its scenario has none."""
     bare = replace(view, agents=replace(view.agents, kinds=tuple("truck" for _ in view.agents.kinds)))
-    camera = ViewCamera(PICTURE, view.drive)
-    np.testing.assert_array_equal(camera.now(bare), camera.now(view))
+    camera = ViewCamera(IMAGE, view.drive)
+    np.testing.assert_array_equal(camera.render_now(bare), camera.render_now(view))
     walkers = replace(view, agents=replace(view.agents, kinds=tuple("pedestrian" for _ in bare.agents.kinds)))
-    assert (camera.now(walkers) != camera.now(view)).any()
+    assert (camera.render_now(walkers) != camera.render_now(view)).any()
 
 
 def test_the_model_imagines_the_drive_in_its_own_steps(view):

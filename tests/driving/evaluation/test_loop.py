@@ -12,7 +12,7 @@ from wm_planner.driving.evaluation.loop import drive
 from wm_planner.driving.evaluation.navsim_plans import goes_on, scored_plans
 from wm_planner.driving.evaluation.scores import scores_of
 from wm_planner.driving.geometry.state_columns import SPEED
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.scenarios.scenario import Goal
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 
@@ -143,7 +143,7 @@ def test_others_that_react_are_judged_as_they_reacted():
 
 def test_plans_half_a_second_apart_are_judged():
     found = driven(street(goal_x=30.0))
-    others = Others.recorded(found.history.as_scenario(), 0, len(found.history.ego))
+    others = ObstacleBoxes.from_scenario(found.history.as_scenario(), 0, len(found.history.ego))
     judged = list(scored_plans(found, others))
     assert len(judged) == -(-len(found.plans) // 5)
     assert np.isnan(judged[0][1].extended_comfort[0])
@@ -159,7 +159,7 @@ def test_plans_that_navsim_has_no_score_for_are_not_judged(scenario):
 
 
 def test_after_the_end_others_go_on_as_they_were():
-    others = Others.recorded(street([(20.0, 0, 8.0)], steps=3), 0, 3)
+    others = ObstacleBoxes.from_scenario(street([(20.0, 0, 8.0)], steps=3), 0, 3)
     later = goes_on(others, DT, 10)
     np.testing.assert_array_equal(later.states[:3], others.states)
     assert later.states[12, 0, 0] == pytest.approx(20.0 + 8.0 * DT * 12)

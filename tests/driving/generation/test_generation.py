@@ -13,7 +13,7 @@ from wm_planner.driving.geometry.shapes import Points, Polygon, Rectangle
 from wm_planner.driving.scenarios.building import (
     Course,
     Pose,
-    drive,
+    drive_along,
     lane,
 )
 from wm_planner.driving.scenarios.readers import read_scenario
@@ -63,16 +63,16 @@ def test_the_file_is_read_without_repairs(name):
 
 @every_example
 def test_the_answer_starts_at_the_problem_and_reaches_the_goal(name):
-    scenario, answer = MADE[name].scenario, MADE[name].answer
+    scenario, answer = MADE[name].scenario, MADE[name].solution
     (problem,) = scenario.problems
     assert np.allclose(problem.start.state, answer[0])
-    reached = scenario.arrived(problem.goals[0], answer, np.arange(len(answer)))
+    reached = scenario.goal_reached(problem.goals[0], answer, np.arange(len(answer)))
     assert reached.any() and not reached[: len(answer) // 3].any()
 
 
 @every_example
 def test_the_answer_hits_nobody(name):
-    scenario, answer = MADE[name].scenario, MADE[name].answer
+    scenario, answer = MADE[name].scenario, MADE[name].solution
     for step, state in enumerate(answer):
         ego = outline(state, EGO_SIZE)
         hit = [identity for identity, other in others(scenario, step).items() if not apart(ego, other)]
@@ -81,7 +81,7 @@ def test_the_answer_hits_nobody(name):
 
 @every_example
 def test_the_answer_stays_on_the_road(name):
-    scenario, answer = MADE[name].scenario, MADE[name].answer
+    scenario, answer = MADE[name].scenario, MADE[name].solution
     road = [Polygon(polygon) for polygon in scenario.road.drivable]
     corners = np.array([outline(state, EGO_SIZE) for state in answer])
     on_some = np.any([polygon.contains(corners) for polygon in road], axis=0)
@@ -90,7 +90,7 @@ def test_the_answer_stays_on_the_road(name):
 
 @every_example
 def test_the_answer_asks_for_no_racing_driver(name):
-    _, _, yaw, v = MADE[name].answer.T
+    _, _, yaw, v = MADE[name].solution.T
     acceleration = np.diff(v) / DT
     assert (acceleration >= BRAKE).all() and (acceleration <= ACCELERATE + 1e-6).all()
     assert (np.abs(np.diff(np.unwrap(yaw)) / DT * v[1:]) <= SIDEWAYS).all()
@@ -125,7 +125,7 @@ def test_lanes_join_without_a_step(name):
 @pytest.mark.parametrize("name", sorted(EXAMPLES.keys() - EASY))
 def test_whoever_only_keeps_going_does_not_get_there(name):
     """The ego has to react: at constant speed along the answer's way it hits somebody."""
-    scenario, answer = MADE[name].scenario, MADE[name].answer
+    scenario, answer = MADE[name].scenario, MADE[name].solution
     way = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(answer[:, :2], axis=0).T))])
     constant = np.minimum(answer[0, 3] * DT * np.arange(len(answer)), way[-1])
     keep = np.concatenate([[True], np.diff(way) > 1e-9])
@@ -149,8 +149,8 @@ def test_an_arc_turns_on_its_circle_and_a_bend_ends_where_it_should():
     arc = Course(Pose(1.0, 2.0, 0.0)).arc(np.pi / 2, 10.0)
     assert np.allclose(arc.end, (11.0, 12.0, np.pi / 2))
     assert np.allclose(Course(Pose(0.0, 0.0, 0.0)).arc(-3 * np.pi / 2, 2.0).end, (-2.0, -2.0, -3 * np.pi / 2))
-    assert np.allclose(arc.to(Pose(0.0, 30.0, np.pi)).end, (0.0, 30.0, np.pi), atol=1e-3)
-    assert np.allclose(arc.sway(20.0, 3.5).end, (7.5, 32.0, np.pi / 2), atol=1e-3)
+    assert np.allclose(arc.bend_to(Pose(0.0, 30.0, np.pi)).end, (0.0, 30.0, np.pi), atol=1e-3)
+    assert np.allclose(arc.shift(20.0, 3.5).end, (7.5, 32.0, np.pi / 2), atol=1e-3)
 
 
 def test_a_lane_beside_an_arc_has_its_width_everywhere():
@@ -160,6 +160,6 @@ def test_a_lane_beside_an_arc_has_its_width_everywhere():
 
 
 def test_a_drive_covers_the_integral_of_its_speeds():
-    states = drive(Course(Pose(0.0, 0.0, 0.0)).straight(50.0), [(0, 10), (2, 10), (4, 0)], 61, 0.1)
+    states = drive_along(Course(Pose(0.0, 0.0, 0.0)).straight(50.0), [(0, 10), (2, 10), (4, 0)], 61, 0.1)
     assert np.allclose(states[-1], (30.0, 0.0, 0.0, 0.0), atol=1e-3)
     assert np.allclose(np.diff(states[:20, 0]), 1.0)

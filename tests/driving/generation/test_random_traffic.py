@@ -5,7 +5,7 @@ import pytest
 
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.generation.random_traffic import random_traffic, write_random_traffic
-from wm_planner.driving.geometry.boxes import boxes, overlap
+from wm_planner.driving.geometry.boxes import oriented_boxes, overlap
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.vehicle.vehicle import BMW_320I
 from wm_planner.errors import DatasetError
@@ -19,11 +19,11 @@ every_seed = pytest.mark.parametrize("seed", SEEDS)
 @every_seed
 def test_the_answer_reaches_the_goal_on_the_road(seed):
     example = MADE[seed]
-    steps = len(example.answer)
-    states = np.column_stack([example.answer, np.zeros((steps, 2))])
+    steps = len(example.solution)
+    states = np.column_stack([example.solution, np.zeros((steps, 2))])
     drive = Drive(example.scenario, BMW_320I)
     agents = np.stack([example.scenario.tracks.at(step)[0] for step in range(steps)])
-    verdict = drive.judge(BMW_320I.at_rear_axle(states)[None], agents, 0)
+    verdict = drive.evaluate(BMW_320I.at_rear_axle(states)[None], agents, 0)
     assert verdict.off_road == steps
     assert verdict.arrived < steps
 
@@ -31,8 +31,8 @@ def test_the_answer_reaches_the_goal_on_the_road(seed):
 @every_seed
 def test_nobody_starts_within_somebody_else(seed):
     example = MADE[seed]
-    now = boxes(example.scenario.tracks.at(0)[0], example.scenario.tracks.sizes)
-    everybody = np.concatenate([now[np.isfinite(now[:, 0])], [[*example.answer[0, :3], 4.5, 1.8]]])
+    now = oriented_boxes(example.scenario.tracks.at(0)[0], example.scenario.tracks.sizes)
+    everybody = np.concatenate([now[np.isfinite(now[:, 0])], [[*example.solution[0, :3], 4.5, 1.8]]])
     rows, others = np.triu_indices(len(everybody), k=1)
     assert not overlap(everybody[rows], everybody[others]).any()
 

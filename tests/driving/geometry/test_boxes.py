@@ -3,10 +3,10 @@ import pytest
 import shapely
 
 from wm_planner.driving.geometry.boxes import (
-    boxes,
+    box_corners,
     clearance,
-    corners,
     gap_ahead,
+    oriented_boxes,
     overlap,
 )
 from wm_planner.errors import ShapeError
@@ -15,18 +15,18 @@ from wm_planner.errors import ShapeError
 def some(count, seed, spread=6.0):
     rng = np.random.default_rng(seed)
     poses = np.concatenate([rng.uniform(-spread, spread, (count, 2)), rng.uniform(-9, 9, (count, 1))], axis=1)
-    return boxes(poses, rng.uniform([0.5, 0.5], [12, 3], (count, 2)))
+    return oriented_boxes(poses, rng.uniform([0.5, 0.5], [12, 3], (count, 2)))
 
 
 def test_corners_run_from_front_left_round_the_rear():
     box = np.array([1.0, 2.0, np.pi / 2, 4.0, 2.0])
-    np.testing.assert_allclose(corners(box), [[0, 4], [0, 0], [2, 0], [2, 4]], atol=1e-12)
+    np.testing.assert_allclose(box_corners(box), [[0, 4], [0, 0], [2, 0], [2, 4]], atol=1e-12)
 
 
 def test_a_hundred_thousand_verdicts_are_those_of_shapely():
     """Pairs within 1e-6 m of touching are left out."""
     a, b = some(100_000, 0), some(100_000, 1)
-    theirs = shapely.polygons(corners(a)), shapely.polygons(corners(b))
+    theirs = shapely.polygons(box_corners(a)), shapely.polygons(box_corners(b))
     expected = shapely.intersects(*theirs)
     clear = np.abs(clearance(a, b)) > 1e-6
     np.testing.assert_array_equal(overlap(a, b)[clear], expected[clear])
@@ -35,7 +35,7 @@ def test_a_hundred_thousand_verdicts_are_those_of_shapely():
 
 def test_clearance_is_the_distance_of_shapely_and_below_zero_the_way_that_parts_them():
     a, b = some(5000, 2), some(5000, 3)
-    distance = shapely.distance(shapely.polygons(corners(a)), shapely.polygons(corners(b)))
+    distance = shapely.distance(shapely.polygons(box_corners(a)), shapely.polygons(box_corners(b)))
     mine = clearance(a, b)
     np.testing.assert_allclose(np.maximum(mine, 0), distance, atol=1e-9)
     ego, other = np.array([0, 0, 0, 4.0, 2.0]), np.array([3.5, 0.2, 0, 4.0, 2.0])

@@ -45,6 +45,6 @@ def test_smoothing_cuts_corners_and_spreads_points():
     np.testing.assert_allclose(line[[0, -1]], [[-10.0, 0.0], [20.0, 30.0]])
     steps = np.hypot(*np.diff(line, axis=0).T)
     assert steps.max() <= 2.5 and np.hypot(*(line - corner[1]).T).min() > 2.0
-    longer = smooth_line(corner, 10.0, 2.5, more=3)
+    longer = smooth_line(corner, 10.0, 2.5, extra_points=3)
     assert len(longer) == len(line) + 6
     np.testing.assert_allclose(longer[0], [-10.0 - 3 * steps[0], 0.0])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import shapely
 
-from wm_planner.driving.geometry.compiled import by_numpy, is_compiled
+from wm_planner.driving.geometry.compiled import is_compiled, numpy_only
 from wm_planner.driving.geometry.polygons import Polygons
 from wm_planner.driving.geometry.tiles import (
     MOST,
@@ -43,7 +43,7 @@ POINTS = np.random.default_rng(1).uniform(-70, 70, (20_000, 2))
 
 def test_every_verdict_is_that_of_shapely():
     outlines = lanes()
-    holding = Polygons(outlines).holding(POINTS)
+    holding = Polygons(outlines).containing(POINTS)
     expected = shapely.contains_xy(np.array([shapely.Polygon(o) for o in outlines])[:, None], *POINTS.T)
     mine = np.zeros_like(expected)
     point, rank = np.nonzero(holding >= 0)
@@ -53,7 +53,7 @@ def test_every_verdict_is_that_of_shapely():
 
 
 def test_indices_rise_and_the_rest_is_minus_one():
-    holding = Polygons([SQUARE, moved(20, 0), moved(5, 0)]).holding([[7, 5], [2, 5], [100, 0], [12, 5]])
+    holding = Polygons([SQUARE, moved(20, 0), moved(5, 0)]).containing([[7, 5], [2, 5], [100, 0], [12, 5]])
     assert holding.tolist() == [[0, 2], [0, -1], [-1, -1], [2, -1]]
 
 
@@ -70,10 +70,10 @@ def test_the_distance_is_that_to_the_union():
 
 def test_numpy_and_numba_agree_to_the_last_bit():
     polygons = Polygons(lanes())
-    compiled = polygons.holding(POINTS), polygons.distance(POINTS)
+    compiled = polygons.containing(POINTS), polygons.distance(POINTS)
     assert is_compiled()
-    with by_numpy():
-        np.testing.assert_array_equal(polygons.holding(POINTS), compiled[0])
+    with numpy_only():
+        np.testing.assert_array_equal(polygons.containing(POINTS), compiled[0])
         np.testing.assert_array_equal(polygons.distance(POINTS), compiled[1])
 
 
@@ -82,24 +82,24 @@ def test_vertices_and_level_edges_count_once():
     tooth = Polygons([[(0, 0), (4, 0), (4, 4), (2, 2), (0, 4)]])
     inside = [(1, 1), (3, 2.5), (1, 2), (0.5, 3)]
     outside = [(-1, 0), (-1, 2), (-1, 4), (2, 3), (5, 2), (-1, 3)]
-    assert tooth.contain(inside).all()
-    assert not tooth.contain(outside).any()
+    assert tooth.contains(inside).all()
+    assert not tooth.contains(outside).any()
 
 
 def test_a_large_polygon_holds_points_far_from_its_edges():
     large = Polygons([100 * SQUARE, moved(500, 500)])
-    assert large.holding([[505, 505], [300, 700]]).tolist() == [[0, 1], [0, -1]]
+    assert large.containing([[505, 505], [300, 700]]).tolist() == [[0, 1], [0, -1]]
 
 
 def test_absent_points_lie_nowhere():
     for compiled in (True, False):
-        with by_numpy() if not compiled else np.errstate():
-            assert not Polygons([SQUARE]).contain([np.nan, 5.0])
+        with numpy_only() if not compiled else np.errstate():
+            assert not Polygons([SQUARE]).contains([np.nan, 5.0])
 
 
 def test_without_polygons_nothing_is_held():
     empty = Polygons([])
-    assert empty.holding(np.zeros((3, 2))).shape == (3, 0)
+    assert empty.containing(np.zeros((3, 2))).shape == (3, 0)
     assert np.isinf(empty.distance([0.0, 0.0]))
 
 
@@ -116,7 +116,7 @@ def test_what_lies_far_apart_takes_larger_tiles_and_no_more_of_them(compiled):
     assert tiles.side > TILE_M == tiled([SQUARE]).side
     assert len(tiles.parts) == tiles.counts.prod() + 1 <= MOST + 1
     points = np.array([(5, 5), (50_005, 80_005), (80_000, 3e4), (1e3, -1e3), (50_005, 80_011)])
-    with nullcontext() if compiled else by_numpy():
+    with nullcontext() if compiled else numpy_only():
         found = Polygons(outlines)
-        assert found.contain(points).tolist() == [True, True, True, False, False]
+        assert found.contains(points).tolist() == [True, True, True, False, False]
         assert found.distance(points)[-1] == 1.0

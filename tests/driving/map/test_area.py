@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import shapely
 
-from wm_planner.driving.geometry.compiled import by_numpy, is_compiled
+from wm_planner.driving.geometry.compiled import is_compiled, numpy_only
 from wm_planner.driving.map.area import DrivableArea
 from wm_planner.driving.scenarios.readers import read_scenario
-from wm_planner.driving.scenarios.road import FOOTWAYS
+from wm_planner.driving.scenarios.road import NON_DRIVABLE_KINDS
 from wm_planner.errors import ShapeError
 
 ROAD = np.array([(0, 0), (60, 0), (60, 7), (0, 7)], float)
@@ -49,14 +49,14 @@ def test_the_grid_is_the_signed_distance(area):
     signed = np.where(shapely.contains_xy(BOTH, *here.T), -edge, edge)
     off = np.abs(area.signed_distance(here) - signed)
     assert off.max() < area.cell_m
-    assert off[(signed > 0) & (signed < 0.5)].max() < area.error_m
+    assert off[(signed > 0) & (signed < 0.5)].max() < area.grid_error_m
 
 
 def test_numpy_and_numba_agree_to_the_last_bit(area):
     here = points()
     distance, outside = area.signed_distance(here), area.outside(here, 0.3)
     assert is_compiled()
-    with by_numpy():
+    with numpy_only():
         np.testing.assert_array_equal(area.signed_distance(here), distance)
         np.testing.assert_array_equal(area.outside(here, 0.3), outside)
 
@@ -65,7 +65,7 @@ def test_a_car_leaves_by_a_corner(area):
     poses = np.array(
         [[(10, 3.5, 0), (10, 1.1, 0), (10, 0.5, 0)], [(10, 3.5, np.pi / 2), (0, 3.5, 0), (33, 9, 1.2)]]
     )
-    left = area.left_by(poses, (5.0, 2.0))
+    left = area.box_outside(poses, (5.0, 2.0))
     assert left.tolist() == [[False, False, True], [False, True, False]]
 
 
@@ -102,6 +102,8 @@ def test_lane_centres_of_real_maps_are_on_the_road(shared_data, name):
     path = next(shared_data("commonroad").rglob(f"{name}.xml"))
     road = read_scenario(path).road
     area = DrivableArea(road.drivable)
-    centres = np.concatenate([lane.centre for lane in road.lanes.values() if not lane.kinds & FOOTWAYS])
+    centres = np.concatenate(
+        [lane.centre for lane in road.lanes.values() if not lane.kinds & NON_DRIVABLE_KINDS]
+    )
     assert not area.outside(centres, 1e-9).any()  # a point between two lanes may be in neither, by rounding
     assert area.outside(centres + 1000, 0.3).all()

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from small_roads import lane, road, straight, trajectories
 
-from wm_planner.driving.geometry.boxes import boxes, corners
-from wm_planner.driving.map.lanes import NOWHERE, Lanes
+from wm_planner.driving.geometry.boxes import box_corners, oriented_boxes
+from wm_planner.driving.map.lanes import NO_LANE, Lanes
 from wm_planner.driving.scenarios.road import Road
 from wm_planner.errors import ShapeError
 
@@ -11,22 +11,22 @@ LANES = Lanes(road())
 
 
 def named(indices, lanes=LANES):
-    return [lanes.ids[i] if i != NOWHERE else None for i in indices]
+    return [lanes.ids[i] if i != NO_LANE else None for i in indices]
 
 
 def at(x, y, yaw=0.0):
-    return corners(boxes(np.array([[x, y, yaw]]), [4.0, 2.0]))
+    return box_corners(oriented_boxes(np.array([[x, y, yaw]]), [4.0, 2.0]))
 
 
 def test_a_drive_follows_lane_after_lane():
-    followed = named(LANES.followed(straight(x=80.0, steps=41)[:, :2]))
+    followed = named(LANES.match(straight(x=80.0, steps=41)[:, :2]))
     assert followed == [1] * followed.count(1) + [2] * followed.count(2)
     assert 19 <= followed.count(1) <= 21
 
 
 def test_off_the_lanes_it_follows_none():
     points = np.array([(10.0, 0.0), (10.0, -3.0), (10.0, 3.5)])
-    assert named(LANES.followed(points)) == [1, None, 3]
+    assert named(LANES.match(points)) == [1, None, 3]
 
 
 def test_where_lanes_overlap_it_is_the_one_that_the_drive_stays_in():
@@ -38,21 +38,21 @@ def test_where_lanes_overlap_it_is_the_one_that_the_drive_stays_in():
     )
     lanes = Lanes(Road({each.id: each for each in fork}))
     along = np.stack([np.arange(10.0, 75.0), np.zeros(65)], axis=1)
-    followed = named(lanes.followed(along), lanes)
+    followed = named(lanes.match(along), lanes)
     assert set(followed[12:]) == {11}
-    assert set(named(lanes.followed(along[:40]), lanes)) <= {10, 11, 12}
+    assert set(named(lanes.match(along[:40]), lanes)) <= {10, 11, 12}
     aside = along[:48] + (0, 2.0) * (along[:48, :1] > 21)
-    assert named(lanes.followed(aside), lanes)[-1] == 12
+    assert named(lanes.match(aside), lanes)[-1] == 12
 
 
 @pytest.mark.parametrize(("y", "within"), [(0.74, True), (0.76, False)])
 def test_a_box_is_in_one_lane_up_to_its_edge(y, within):
-    assert LANES.within_one(at(50.0, y)) == [within]
+    assert LANES.in_one_lane(at(50.0, y)) == [within]
 
 
 def test_a_box_is_in_one_lane_across_the_joint_to_the_next():
-    assert LANES.within_one(at(100.0, 0.0)) == [True]
-    assert LANES.within_one(at(100.0, 1.75)) == [False]
+    assert LANES.in_one_lane(at(100.0, 0.0)) == [True]
+    assert LANES.in_one_lane(at(100.0, 1.75)) == [False]
 
 
 def test_a_box_may_span_a_short_lane():
@@ -62,7 +62,7 @@ def test_a_box_may_span_a_short_lane():
         lane(3, 0.0, 21, 40),
     )
     lanes = Lanes(Road({each.id: each for each in short}))
-    assert lanes.within_one(at(20.5, 0.0)) == [True]
+    assert lanes.in_one_lane(at(20.5, 0.0)) == [True]
 
 
 def test_footways_are_no_lanes_and_a_road_needs_one():
@@ -73,6 +73,8 @@ def test_footways_are_no_lanes_and_a_road_needs_one():
 
 
 def test_all_of_many_boxes_are_looked_at_each():
-    found = LANES.within_one(corners(boxes(trajectories(straight(y=0.0), straight(y=1.75)).states, [4, 2])))
+    found = LANES.in_one_lane(
+        box_corners(oriented_boxes(trajectories(straight(y=0.0), straight(y=1.75)).states, [4, 2]))
+    )
     assert found.shape == (2, 41)
     assert found.all(axis=1).tolist() == [True, False]

@@ -11,7 +11,7 @@ from wm_planner.driving.metrics.lane_matching import lane_coordinates
 from wm_planner.driving.scenarios.road import Road
 from wm_planner.driving.scenarios.scenario import Goal, PlanningProblem
 from wm_planner.driving.scenarios.tracks import Obstacle, Tracks
-from wm_planner.driving.scenarios.writers.solution import COSTS, Answer
+from wm_planner.driving.scenarios.writers.solution import COSTS, ProblemSolution
 from wm_planner.driving.vehicle.vehicle import BMW_320I
 from wm_planner.errors import ScenarioError, ShapeError
 
@@ -33,7 +33,7 @@ REFERENCE = {
 
 def answered(states, steering=0.0, cost="SM1", vehicle=2):
     x, y, yaw, v = states.T
-    return Answer(
+    return ProblemSolution(
         9, "KS", vehicle, cost, np.stack([x, y, np.broadcast_to(steering, x.shape), v, yaw], axis=1)
     )
 
@@ -57,9 +57,9 @@ def among(*centres, yaw=0.1):
 @pytest.mark.parametrize("name", REFERENCE)
 def test_costs_are_those_of_commonroads_tools(name):
     example = EXAMPLES[name]()
-    steering = 0.02 * np.sin(np.arange(len(example.answer)) / 7)
+    steering = 0.02 * np.sin(np.arange(len(example.solution)) / 7)
     for cost, wanted in zip(COSTS, REFERENCE[name], strict=True):
-        answer = answered(example.answer, steering, cost)
+        answer = answered(example.solution, steering, cost)
         found = commonroad_cost(example.scenario, example.scenario.problems[0], answer)
         assert found.total == pytest.approx(wanted, rel=1e-9), cost
 
@@ -152,7 +152,7 @@ def test_the_inverse_duration_is_ten_whatever_the_duration():
 
 def test_a_point_mass_has_its_speed_along_x():
     x, y, _, v = straight(yaw=0.3).T
-    answer = Answer(9, "PM", 2, "WX1", np.stack([x, y, v * np.cos(0.3), v * np.sin(0.3)], axis=1))
+    answer = ProblemSolution(9, "PM", 2, "WX1", np.stack([x, y, v * np.cos(0.3), v * np.sin(0.3)], axis=1))
     found = commonroad_cost(scenario(), scenario().problems[0], answer)
     assert found.terms["L"] == pytest.approx(40.0 * np.cos(0.3))
 

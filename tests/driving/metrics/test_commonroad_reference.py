@@ -12,7 +12,7 @@ from wm_planner.bench.peer_environment import python_at
 from wm_planner.driving.metrics.commonroad import commonroad_cost
 from wm_planner.driving.metrics.commonroad_validity import validity
 from wm_planner.driving.scenarios.readers import read_scenario
-from wm_planner.driving.scenarios.writers.solution import COSTS, Answer, write_solution
+from wm_planner.driving.scenarios.writers.solution import COSTS, ProblemSolution, write_solution
 from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.driving.vehicle.vehicle import BMW_320I
 
@@ -43,7 +43,7 @@ def recorded_drives(scenario, count):
         x, y = x + 0.3 * np.cos(yaw), y + 0.3 * np.sin(yaw)
         states = np.stack([x, y, 0.02 * np.sin(steps / 7), v, yaw], axis=1).round(12)
         for cost in COSTS:
-            yield Answer(scenario.problems[0].id, "KS", 2, cost, states, int(steps[0]))
+            yield ProblemSolution(scenario.problems[0].id, "KS", 2, cost, states, int(steps[0]))
 
 
 def variants(scenario, answer):
@@ -51,13 +51,13 @@ def variants(scenario, answer):
     rear = BMW_320I.at_rear_axle(answer)
     first = np.array([*rear[0], 0.0, 0.0])
     driven = Tracker(Tracker.Config(), BMW_320I, scenario.dt).track(first, rear[None, :, :3])[0]
-    driven = BMW_320I.centred(np.concatenate([first[None], driven]))
+    driven = BMW_320I.at_centre(np.concatenate([first[None], driven]))
     ramp = np.clip(np.arange(len(driven)) / 30, 0, 1)
     for aside in (0.0, -0.4, 0.9, -1.7, 2.6):
         states = driven.copy()
         states[:, 0] -= aside * ramp * np.sin(states[:, 2])
         states[:, 1] += aside * ramp * np.cos(states[:, 2])
-        yield Answer(scenario.problems[0].id, "KS", 2, "SM1", states[:, [0, 1, 5, 3, 2]])
+        yield ProblemSolution(scenario.problems[0].id, "KS", 2, "SM1", states[:, [0, 1, 5, 3, 2]])
 
 
 @pytest.mark.slow
@@ -85,7 +85,7 @@ def test_costs_equal_those_of_commonroads_tools(tools, shared_data, tmp_path):
 def test_verdicts_are_those_of_commonroads_tools(tools, tmp_path, name):
     from wm_planner.driving.generation import EXAMPLES
 
-    path, answer = share.find(f"sim/{name}.xml"), EXAMPLES[name]().answer
+    path, answer = share.find(f"sim/{name}.xml"), EXAMPLES[name]().solution
     scenario = read_scenario(path)
     for number, each in enumerate(variants(scenario, answer)):
         solution = tmp_path / f"{number}.xml"

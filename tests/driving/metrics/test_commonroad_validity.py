@@ -8,7 +8,7 @@ from wm_planner.driving.generation import EXAMPLES
 from wm_planner.driving.geometry.shapes import Circle, Polygon
 from wm_planner.driving.metrics.commonroad_validity import validity
 from wm_planner.driving.scenarios.tracks import Obstacle
-from wm_planner.driving.scenarios.writers.solution import Answer
+from wm_planner.driving.scenarios.writers.solution import ProblemSolution
 from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.driving.vehicle.vehicle import BMW_320I
 from wm_planner.errors import ShapeError
@@ -25,7 +25,7 @@ def driven(v=15.5, x=10.0, y=0.0, steps=STEPS):
 
 def checked(states, world=None, first=0, **about):
     world = world or scenario(v=15.0)
-    return validity(world, world.problems[0], Answer(9, "KS", 2, "SM1", states, first, **about))
+    return validity(world, world.problems[0], ProblemSolution(9, "KS", 2, "SM1", states, first, **about))
 
 
 def test_a_straight_drive_to_the_goal_is_valid():
@@ -89,18 +89,18 @@ def test_what_cannot_be_driven_is_not_feasible():
 def test_a_drive_by_the_rear_axle_is_feasible_around_the_centre():
     """Steered through a bend: around another point it would slip."""
     example = EXAMPLES["drive_roundabout"]()
-    rear = BMW_320I.at_rear_axle(example.answer)
+    rear = BMW_320I.at_rear_axle(example.solution)
     first = np.array([*rear[0], 0.0, 0.0])
     states = Tracker(Tracker.Config(), BMW_320I, DT).track(first, rear[None, :, :3])[0]
-    states = BMW_320I.centred(np.concatenate([first[None], states]))
-    answer = Answer(900, "KS", 2, "SM1", states[:, [0, 1, 5, 3, 2]])
+    states = BMW_320I.at_centre(np.concatenate([first[None], states]))
+    answer = ProblemSolution(900, "KS", 2, "SM1", states[:, [0, 1, 5, 3, 2]])
     assert validity(example.scenario, example.scenario.problems[0], answer).is_valid
-    aside = Answer(900, "KS", 2, "SM1", BMW_320I.at_rear_axle(states)[:, [0, 1, 5, 3, 2]])
+    aside = ProblemSolution(900, "KS", 2, "SM1", BMW_320I.at_rear_axle(states)[:, [0, 1, 5, 3, 2]])
     assert not validity(example.scenario, example.scenario.problems[0], aside).feasible
 
 
 def test_another_model_is_refused():
     world = scenario()
-    answer = Answer(9, "PM", 2, "JB1", np.zeros((5, 4)))
+    answer = ProblemSolution(9, "PM", 2, "JB1", np.zeros((5, 4)))
     with pytest.raises(ShapeError, match="is of model PM and has 5 states, wanted KS and two or more"):
         validity(world, world.problems[0], answer)

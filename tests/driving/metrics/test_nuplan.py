@@ -103,7 +103,7 @@ def test_objects_cost_half_and_road_users_everything(kinds, score):
 def test_two_boxes_of_one_object_are_one_object():
     fence = others(straight(x=30.0, v=0.0), straight(x=30.0, y=0.5, v=0.0), kinds=["pillar"] * 2)
     assert scored(straight(), among=fence).no_at_fault_collisions == 0
-    fence.bodies[:] = 7
+    fence.object_ids[:] = 7
     assert scored(straight(), among=fence).no_at_fault_collisions == 0.5
 
 

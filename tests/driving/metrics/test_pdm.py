@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_roads import DT, others, road_context, straight, trajectories
 
-from wm_planner.driving.geometry.compiled import by_numpy
+from wm_planner.driving.geometry.compiled import numpy_only
 from wm_planner.driving.metrics.pdm import WEIGHTS, max_run_sum, pdm_score, shared_metrics
 
 HERE = road_context()
@@ -133,14 +133,14 @@ def test_many_proposals_are_judged_as_each_alone():
 def test_numpy_and_numba_score_alike():
     each, among = crowd()
     compiled = scored(*each, among=among)
-    with by_numpy():
+    with numpy_only():
         for name, part in scored(*each, among=among)._asdict().items():
             np.testing.assert_array_equal(part, getattr(compiled, name), err_msg=name)
 
 
 def one_by_one(state, among, where):
     """Time to collision as it is defined, box by box and step by step."""
-    from wm_planner.driving.geometry.boxes import boxes, overlap
+    from wm_planner.driving.geometry.boxes import oriented_boxes, overlap
     from wm_planner.driving.metrics.contacts import AHEAD_RAD, BEHIND_RAD, bearings, lateral_conflicts_count
 
     ego, ignored = trajectories(state), set()
@@ -152,7 +152,9 @@ def one_by_one(state, among, where):
             moved[:2] += later * DT * state[t, 3] * np.array([np.cos(state[t, 2]), np.sin(state[t, 2])])
             for a in range(len(among.kinds)):
                 there = among.states[t + later, a]
-                if a in ignored or not overlap(boxes(moved, [4, 2]), boxes(there, among.sizes[a])):
+                if a in ignored or not overlap(
+                    oriented_boxes(moved, [4, 2]), oriented_boxes(there, among.sizes[a])
+                ):
                     continue
                 bearing = bearings(ego.vehicle.at_rear_axle(state[t]), there[:2])
                 wide = lateral_conflicts_count(ego, where, np.array([0]), np.array([t]))[0]

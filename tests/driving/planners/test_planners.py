@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from streets import DT, parked, street
 
-from wm_planner.driving.geometry.polynomials import evaluated, quartic, quintic
+from wm_planner.driving.geometry.polynomials import evaluate, quartic, quintic
 from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
 from wm_planner.driving.metrics.pdm import pdm_score
 from wm_planner.driving.planners.base import DRIVERS
@@ -51,7 +51,7 @@ def test_nobody_drives_into_a_slow_car(name):
 def test_a_red_light_is_kept(name):
     simulator = simulated(street(light=(("red", 200),), goal_x=200.0))
     drive(simulator, DRIVERS.build({"type": name}, "here"), 80)
-    front = simulator.vehicle.centred(simulator.now.ego)[0] + simulator.vehicle.length_m / 2
+    front = simulator.vehicle.at_centre(simulator.now.ego)[0] + simulator.vehicle.length_m / 2
     assert 50.0 < front < 60.5
 
 
@@ -101,7 +101,7 @@ def test_proposals_are_scored_as_they_are_driven():
     states = track_proposals(view, braking_poses(view, 40, 4.0)[None], Tracker.Config())
     assert states.shape == (1, 41, 6)
     np.testing.assert_array_equal(states[0, 0], view.ego)
-    trajectories = EgoTrajectories(view.vehicle.centred(states), view.vehicle, view.dt)
+    trajectories = EgoTrajectories(view.vehicle.at_centre(states), view.vehicle, view.dt)
     assert (
         pdm_score(trajectories, view.forecast(49), view.drive.road_context).no_at_fault_collisions[0] == 1.0
     )
@@ -114,10 +114,10 @@ def test_polynomials_begin_and_end_as_asked(duration):
     rests = quartic(start, end[None, 1:], np.array([duration]))
     times = np.array([0.0, duration])
     for order in range(3):
-        found = evaluated(ways, times, np.array([duration]), order)[0]
+        found = evaluate(ways, times, np.array([duration]), order)[0]
         np.testing.assert_allclose(found, [start[order], end[order]], atol=1e-9)
         if order:
-            found = evaluated(rests, times, np.array([duration]), order)[0]
+            found = evaluate(rests, times, np.array([duration]), order)[0]
             np.testing.assert_allclose(found, [start[order], end[order]], atol=1e-9)
-    later = evaluated(ways, np.array([duration + 2.0]), np.array([duration]))[0, 0]
+    later = evaluate(ways, np.array([duration + 2.0]), np.array([duration]))[0, 0]
     assert later == pytest.approx(4.0 + 3.0 * 2.0)

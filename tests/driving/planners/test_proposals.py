@@ -24,7 +24,7 @@ def simulated(*obstacles, **how):
 def test_what_stands_in_the_way_is_passed_by_its_edges():
     view = view_of(simulated(parked(30.0, -1.2), parked(37.0, -1.0)))
     block, half = block_ahead(view), view.vehicle.width_m / 2
-    front = float(view.vehicle.centred(view.ego)[0]) + view.vehicle.length_m / 2
+    front = float(view.vehicle.at_centre(view.ego)[0]) + view.vehicle.length_m / 2
     assert block.gap == pytest.approx(30.0 - 2.25 - front, abs=1e-6)
     assert block.left == pytest.approx(-1.0 + 0.9 + half + ROOM)
     assert block.right == pytest.approx(-1.2 - 0.9 - half - ROOM)
@@ -37,7 +37,7 @@ def test_what_is_beside_the_way_far_off_or_behind_blocks_nothing(place):
 
 def test_one_proposal_goes_past_at_full_speed():
     view = view_of(simulated(parked(30.0, -1.2)))
-    found = view.vehicle.centred(proposals(view, view.forecast(H), None, H, IDM()))
+    found = view.vehicle.at_centre(proposals(view, view.forecast(H), None, H, IDM()))
     past = found[:, -1, 0] > 35.0
     beside = np.abs(found[:, :, 1] - block_ahead(view).left).min(axis=1) < 0.05
     assert (past & beside).any()

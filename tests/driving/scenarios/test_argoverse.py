@@ -19,7 +19,9 @@ def test_the_ego_is_the_track_av(scenario):
     assert np.allclose(scenario.ego.states[0, -1], (5.0, 0.0, 0.0, 10.0))
     assert np.allclose(scenario.tracks.states[0, :, 3], 5.0)
     assert scenario.tracks.valid[1].sum() == 2
-    assert scenario.arrived(scenario.problems[0].goals[0], scenario.ego.states[0, -1], np.array(STEPS - 1))
+    assert scenario.goal_reached(
+        scenario.problems[0].goals[0], scenario.ego.states[0, -1], np.array(STEPS - 1)
+    )
 
 
 def test_lanes_keep_their_edges_and_their_neighbours(scenario):

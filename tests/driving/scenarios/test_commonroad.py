@@ -6,7 +6,7 @@ from scenarios import differences, small_scenario
 
 from wm_planner.driving.geometry.shapes import Rectangle
 from wm_planner.driving.scenarios.readers import read_scenario
-from wm_planner.driving.scenarios.readers.commonroad import commonroad_of
+from wm_planner.driving.scenarios.readers.commonroad import parse_commonroad
 from wm_planner.driving.scenarios.readers.commonroad_states import State, enclosing
 from wm_planner.driving.scenarios.readers.xml import MAX_BYTES, MAX_POINTS
 from wm_planner.driving.scenarios.writers.commonroad import commonroad_text
@@ -56,7 +56,7 @@ OLDER = """<commonRoad commonRoadVersion="2018b" benchmarkID="ZAM_Old-1_1_T-1" t
 
 
 def read(text: str):
-    return commonroad_of(text.encode(), "a.xml")
+    return parse_commonroad(text.encode(), "a.xml")
 
 
 def refused(text: str) -> str:
@@ -358,7 +358,7 @@ def test_every_file_of_the_reference_data_is_read_and_what_was_repaired_is_known
 def test_a_round_trip_of_the_reference_data_changes_nothing(shared_data):
     for path in data_files(shared_data):
         scenario = read_scenario(path)
-        again = commonroad_of(commonroad_text(scenario), path.name)
+        again = parse_commonroad(commonroad_text(scenario), path.name)
         assert not list(differences(scenario, again, apart_from=("repairs",))), path
 
 

@@ -9,15 +9,15 @@ from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.scenarios.scenario import Origin
 from wm_planner.driving.scenarios.tracks import Occupancy, Region
 from wm_planner.driving.scenarios.writers.commonroad import commonroad_text, write_commonroad
-from wm_planner.driving.scenarios.writers.solution import Answer, write_solution
+from wm_planner.driving.scenarios.writers.solution import ProblemSolution, write_solution
 from wm_planner.driving.scenarios.writers.xml import decimal
 from wm_planner.errors import ScenarioError, ShapeError
 
 STATES = np.array([[0.0, 1.0, 0.01, 8.0, 0.1], [0.8, 1.0, 1e-7, 8.0, -0.1], [1 / 3, 1.1, 0.0, 7.5, 0.0]])
 
 
-def answer(problem: int = 401, **other: object) -> Answer:
-    return Answer(
+def answer(problem: int = 401, **other: object) -> ProblemSolution:
+    return ProblemSolution(
         **({"problem": problem, "model": "KS", "vehicle": 2, "cost": "SM1", "states": STATES} | other)
     )
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from wm_planner.driving.scenarios.forecasts import constant_turn, constant_velocity
+from wm_planner.driving.scenarios.forecasts import constant_turn_rate, constant_velocity
 
 STATES = np.array([[0, 0, 0, 10.0], [5, 5, np.pi / 2, 4.0], [np.nan] * 4])
 
@@ -14,15 +14,15 @@ def test_constant_velocity_goes_straight_on():
 
 
 def test_constant_turn_drives_a_circle():
-    after = constant_turn(STATES[0], 0.5, 0.1, 63)
+    after = constant_turn_rate(STATES[0], 0.5, 0.1, 63)
     np.testing.assert_allclose(np.hypot(after[:, 0], after[:, 1] - 20), 20)
     np.testing.assert_allclose(after[:, 2], 0.05 * np.arange(1, 64))
 
 
 def test_each_agent_turns_at_its_own_rate():
-    many = constant_turn(STATES[:2], [0.0, -0.3], 0.1, 30)
+    many = constant_turn_rate(STATES[:2], [0.0, -0.3], 0.1, 30)
     np.testing.assert_allclose(many[:, 0], constant_velocity(STATES[0], 0.1, 30))
-    np.testing.assert_allclose(many[:, 1], constant_turn(STATES[1], -0.3, 0.1, 30))
+    np.testing.assert_allclose(many[:, 1], constant_turn_rate(STATES[1], -0.3, 0.1, 30))
 
 
 def test_rollouts_may_stand_before_agents():

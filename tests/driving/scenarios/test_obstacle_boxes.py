@@ -3,7 +3,7 @@ import pytest
 from small_roads import DT, others, recorded, scenario, straight
 
 from wm_planner.driving.geometry.shapes import Circle, Polygon, Rectangle
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.scenarios.tracks import Obstacle, Occupancy, Region
 from wm_planner.errors import ShapeError
 
@@ -12,23 +12,25 @@ TRIANGLE = np.array([(0.0, 0.0), (3.0, 0.0), (0.0, 4.0)])
 
 def test_tracks_are_there_as_long_as_they_were_seen():
     world = scenario(tracks=recorded(straight(x=30.0, steps=20), 7))
-    found = Others.recorded(world, 15, 10)
-    assert found.bodies.tolist() == [7] and found.kinds == ("car",)
+    found = ObstacleBoxes.from_scenario(world, 15, 10)
+    assert found.object_ids.tolist() == [7] and found.kinds == ("car",)
     np.testing.assert_array_equal(found.states[:5, 0], straight(x=30.0, steps=20)[15:])
     assert np.isnan(found.states[5:]).all()
 
 
 def test_polygons_are_their_edges():
     world = scenario(obstacles=(Obstacle(5, "building", (Polygon(TRIANGLE),)),))
-    found = Others.recorded(world, 0, 3)
-    assert found.kinds == ("building",) * 3 and found.bodies.tolist() == [5, 5, 5]
+    found = ObstacleBoxes.from_scenario(world, 0, 3)
+    assert found.kinds == ("building",) * 3 and found.object_ids.tolist() == [5, 5, 5]
     np.testing.assert_allclose(found.sizes, [[3, 0], [5, 0], [4, 0]])
     np.testing.assert_allclose(found.states[2, :, :2], [[1.5, 0], [1.5, 2], [0, 2]])
     np.testing.assert_allclose(np.tan(found.states[0, 1, 2]), -4 / 3)
 
 
 def test_a_circles_edges_are_around_it():
-    found = Others.recorded(scenario(obstacles=(Obstacle(5, "pillar", (Circle(np.ones(2), 2.0),)),)), 0, 1)
+    found = ObstacleBoxes.from_scenario(
+        scenario(obstacles=(Obstacle(5, "pillar", (Circle(np.ones(2), 2.0),)),)), 0, 1
+    )
     away = np.hypot(*(found.states[0, :, :2] - 1).T)
     np.testing.assert_allclose(away, 2.0)
 
@@ -36,19 +38,19 @@ def test_a_circles_edges_are_around_it():
 def test_places_are_taken_at_their_steps_only():
     region = Region(4, 6, (Rectangle(np.ones(2), 4.0, 2.0, 0.2),))
     world = scenario(tracks=recorded(straight(steps=3), 7), occupancies=(Occupancy(7, (region,)),))
-    found = Others.recorded(world, 2, 8)
-    assert found.kinds == ("car", "car") and found.bodies.tolist() == [7, 7]
+    found = ObstacleBoxes.from_scenario(world, 2, 8)
+    assert found.kinds == ("car", "car") and found.object_ids.tolist() == [7, 7]
     assert np.flatnonzero(np.isfinite(found.states[:, 1, 0])).tolist() == [2, 3, 4]
 
 
 def test_from_a_step_on_all_keep_their_velocity():
     turning = straight(steps=10)
     turning[5:, 1] = 99.0
-    found = others(turning, np.full((10, 4), np.nan)).coasting(2, DT, 6)
+    found = others(turning, np.full((10, 4), np.nan)).at_constant_velocity(2, DT, 6)
     np.testing.assert_allclose(found.states[:, 0, 0], 12 + np.arange(7))
     assert (found.states[:, 0, 1] == 0).all() and np.isnan(found.states[:, 1]).all()
 
 
 def test_arrays_that_do_not_fit_are_named():
     with pytest.raises(ShapeError, match=r"others have states \(3, 1, 4\), sizes \(2, 2\)"):
-        Others(np.zeros((3, 1, 4)), np.ones((2, 2)), ("car",), np.zeros(1, np.int64))
+        ObstacleBoxes(np.zeros((3, 1, 4)), np.ones((2, 2)), ("car",), np.zeros(1, np.int64))

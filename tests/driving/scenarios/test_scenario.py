@@ -12,7 +12,7 @@ from wm_planner.driving.scenarios.tracks import (
     Occupancy,
     Region,
     Tracks,
-    no_tracks,
+    empty_tracks,
 )
 from wm_planner.errors import ShapeError
 
@@ -146,22 +146,26 @@ def test_one_arrives_where_and_when_all_that_is_asked_holds_at_once():
     goal = scenario.problems[0].goals[0]  # lane 3, yaw within 0.2 of 0, 3 to 14 m/s, steps 20 to 60
     right = np.array([60.0, 2.0, 2 * np.pi, 9.0])
     wrong = [right + change for change in ([-20, 0, 0, 0], [0, 9, 0, 0], [0, 0, 0.3, 0], [0, 0, 0, 9])]
-    assert scenario.arrived(goal, right, np.array(20)) and scenario.arrived(goal, right, np.array(60))
-    assert not scenario.arrived(goal, right, np.array(19)) and not scenario.arrived(goal, right, np.array(61))
-    assert not scenario.arrived(goal, np.array(wrong), np.full(4, 30)).any()
+    assert scenario.goal_reached(goal, right, np.array(20)) and scenario.goal_reached(
+        goal, right, np.array(60)
+    )
+    assert not scenario.goal_reached(goal, right, np.array(19)) and not scenario.goal_reached(
+        goal, right, np.array(61)
+    )
+    assert not scenario.goal_reached(goal, np.array(wrong), np.full(4, 30)).any()
 
 
 def test_a_goal_without_a_place_is_anywhere():
     scenario = small_scenario()
     states = np.array([[1e4, 0.0, 0.0, 0.0], [0.0, 0.0, 3.0, 50.0]])
-    assert scenario.arrived(Goal((0, 5)), states, np.array([0, 5])).all()
+    assert scenario.goal_reached(Goal((0, 5)), states, np.array([0, 5])).all()
 
 
 def test_a_scenario_needs_time_and_one_ego():
     with pytest.raises(ShapeError, match=r"dt of 0\.0 s"):
         Scenario("x", 0.0)
     with pytest.raises(ShapeError, match="0 tracks, wanted 1"):
-        Scenario("x", 0.1, ego=no_tracks())
+        Scenario("x", 0.1, ego=empty_tracks())
 
 
 @pytest.mark.parametrize(

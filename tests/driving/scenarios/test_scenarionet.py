@@ -35,8 +35,8 @@ def test_the_ego_is_no_agent_and_its_drive_is_the_problem(scenario):
     (problem,) = scenario.problems
     assert np.allclose(problem.start.state, (0.0, 0.0, 0.0, 10.0), atol=1e-6)
     (goal,) = problem.goals
-    assert scenario.arrived(goal, scenario.ego.states[0, -1], np.array(STEPS - 1))
-    assert not scenario.arrived(goal, scenario.ego.states[0, 0], np.array(0))
+    assert scenario.goal_reached(goal, scenario.ego.states[0, -1], np.array(STEPS - 1))
+    assert not scenario.goal_reached(goal, scenario.ego.states[0, 0], np.array(0))
 
 
 def test_what_has_no_name_has_that_of_its_file_and_an_odd_one_is_refused(tmp_path):

@@ -8,8 +8,8 @@ from wm_planner.data.episodes import EpisodeData
 from wm_planner.driving.birdseye.traffic_model_io import (
     ACTION,
     STEP_S,
-    driven_actions,
-    steps_of,
+    actions_from_states,
+    steps_per_action,
 )
 from wm_planner.driving.generation.random_traffic import write_random_traffic
 from wm_planner.driving.simulation.exploration import SEEN_M, TrafficExplorer
@@ -87,7 +87,7 @@ def test_actions_are_means_over_a_step_of_the_model():
     commands[:4, 0], commands[4:, 1] = 1.0, 0.1
     start = np.array([0.0, 0.0, 0.0, 10.0, 0.0, 0.0])
     states = np.concatenate([start[None], BMW_320I.rollout(start, commands, 0.1)])
-    actions = driven_actions(states, BMW_320I, 0.1)
+    actions = actions_from_states(states, BMW_320I, 0.1)
     np.testing.assert_allclose(actions[0], [1.0, 0.0], atol=1e-6)
     steering = np.arange(5) * 0.01
     bend = np.tan(steering) / BMW_320I.wheelbase_m
@@ -95,6 +95,6 @@ def test_actions_are_means_over_a_step_of_the_model():
 
 
 def test_a_scenario_with_steps_that_do_not_fit_is_refused():
-    assert steps_of(0.1) == 4
+    assert steps_per_action(0.1) == 4
     with pytest.raises(ConfigError, match=r"a step of a scenario is 0.3 s, wanted one that divides 0.4 s"):
-        steps_of(0.3)
+        steps_per_action(0.3)

@@ -13,18 +13,18 @@ from wm_planner.driving.birdseye.raster import (
     AGENT,
     EGO,
     LIGHTS,
-    BirdsEye,
+    BirdsEyeRenderer,
 )
 from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
 from wm_planner.driving.metrics.expert import expert_progress
 from wm_planner.driving.metrics.nuplan import closed_loop
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.scenarios.scenario import PlanningProblem, Start
 from wm_planner.driving.simulation.simulator import CAMERA, DrivingSimulator
 from wm_planner.errors import ConfigError, PluginError, ShapeError, SimulationError
 
-SMALL = BirdsEye.Config(size_px=64, metres_per_px=1.0)
+SMALL = BirdsEyeRenderer.Config(size_px=64, metres_per_px=1.0)
 
 
 def made(scenario, **config):
@@ -206,7 +206,11 @@ def test_the_goal_picture_shows_the_way_beyond_and_nobody():
 def test_people_can_be_seen():
     walker = replace(street([(15.0, 0, 0.0, "pedestrian")]).tracks, sizes=np.array([[0.5, 0.5]]))
     scenario = street(about={"tracks": walker})
-    picture = made(scenario, picture=BirdsEye.Config(size_px=64, metres_per_px=0.5)).observe().images[CAMERA]
+    picture = (
+        made(scenario, picture=BirdsEyeRenderer.Config(size_px=64, metres_per_px=0.5))
+        .observe()
+        .images[CAMERA]
+    )
     assert is_colour(picture, (220, 90, 220)).sum() >= 4
 
 
@@ -233,7 +237,7 @@ def test_a_history_becomes_a_scenario_of_the_same_steps():
     np.testing.assert_array_equal(recorded.tracks.states[:, 4:11], scenario.tracks.states[:, 4:11])
     np.testing.assert_array_equal(recorded.ego.states[0, 4:], simulator.history.poses)
     again = made(replace(recorded, problems=()))
-    assert again.drive.first == 4
+    assert again.drive.first_step == 4
 
 
 @pytest.mark.parametrize("name", [n for n in share.listing("sim", ".xml") if n.startswith("drive_")])
@@ -262,8 +266,8 @@ def test_a_history_can_be_scored():
     along(simulator, 60, speed=8.0)
     history, road_context = simulator.history, simulator.drive.road_context
     steps = len(history.ego)
-    trajectories = EgoTrajectories(history.vehicle.centred(history.ego)[None], history.vehicle, DT)
-    others = Others.recorded(history.as_scenario(), history.first, steps)
+    trajectories = EgoTrajectories(history.vehicle.at_centre(history.ego)[None], history.vehicle, DT)
+    others = ObstacleBoxes.from_scenario(history.as_scenario(), history.first, steps)
     wanted = expert_progress(history.scenario, road_context, history.poses[0], steps)
     score = closed_loop(trajectories, others, road_context, wanted)
     assert wanted.source == "idm"

@@ -4,8 +4,8 @@ import pytest
 from wm_planner.driving.traffic.car_following import (
     IDM,
     MOBIL,
-    advanced,
-    leaders,
+    advance,
+    leader_gaps,
 )
 
 
@@ -14,7 +14,7 @@ def test_a_free_road_is_driven_at_the_wanted_speed():
     assert idm.accelerations(10.0, np.inf, 0.0) == pytest.approx(0)
     assert idm.accelerations(0.0, np.inf, 0.0) == pytest.approx(1.0)
     np.testing.assert_allclose(
-        idm.accelerations([5.0, 5.0], np.inf, 0.0, wanted=[5.0, 10.0]), [0, 1 - 0.5**4]
+        idm.accelerations([5.0, 5.0], np.inf, 0.0, desired_speed=[5.0, 10.0]), [0, 1 - 0.5**4]
     )
 
 
@@ -45,9 +45,9 @@ def test_a_column_stops_behind_a_wall_without_touching():
     s, speed = np.array([[0.0, -20.0, -40.0], [0.0, -12.0, -30.0]]), np.full((2, 3), 9.0)
     for _ in range(600):
         wall = np.concatenate([s, np.full((2, 1), 80.0)], axis=1)
-        gap, lead = leaders(0, wall, np.concatenate([speed, np.zeros((2, 1))], axis=1), 4.0)
+        gap, lead = leader_gaps(0, wall, np.concatenate([speed, np.zeros((2, 1))], axis=1), 4.0)
         assert (gap >= 0).all()
-        s, speed = advanced(s, speed, idm.accelerations(speed, gap[:, :3], lead[:, :3]), dt)
+        s, speed = advance(s, speed, idm.accelerations(speed, gap[:, :3], lead[:, :3]), dt)
     np.testing.assert_allclose(speed, 0, atol=0.01)
     np.testing.assert_allclose(s[:, 0], 80 - 4 - 1, atol=0.3)
     np.testing.assert_allclose(-np.diff(s), 5, atol=0.3)
@@ -57,7 +57,7 @@ def test_the_leader_is_the_next_on_the_same_path():
     path = [[0, 1, 0, 1, 0]]
     s = [[10.0, 0.0, 30.0, 50.0, np.nan]]
     speed = [[1.0, 2.0, 3.0, 4.0, 5.0]]
-    gap, lead = leaders(path, s, speed, [4.0, 4.0, 8.0, 2.0, 4.0])
+    gap, lead = leader_gaps(path, s, speed, [4.0, 4.0, 8.0, 2.0, 4.0])
     np.testing.assert_array_equal(gap, [[14.0, 47.0, np.inf, np.inf, np.inf]])
     np.testing.assert_array_equal(lead, [[3.0, 4.0, 0, 0, 0]])
 
@@ -66,7 +66,7 @@ def test_leaders_are_found_in_each_rollout_by_itself():
     rng = np.random.default_rng(0)
     path, s = rng.integers(0, 3, (40, 9)), rng.uniform(0, 100, (40, 9))
     speed, length = rng.uniform(0, 9, (40, 9)), rng.uniform(1, 9, (40, 9))
-    gap, lead = leaders(path, s, speed, length)
+    gap, lead = leader_gaps(path, s, speed, length)
     for n in range(40):
         for a in range(9):
             ahead = [b for b in range(9) if path[n, b] == path[n, a] and s[n, b] > s[n, a]]
@@ -79,7 +79,7 @@ def test_leaders_are_found_in_each_rollout_by_itself():
 
 
 def test_braking_ends_where_the_car_stands():
-    s, speed = advanced([0.0, 0.0, 0.0], [2.0, 2.0, 0.0], [-4.0, 1.0, -1.0], 1.0)
+    s, speed = advance([0.0, 0.0, 0.0], [2.0, 2.0, 0.0], [-4.0, 1.0, -1.0], 1.0)
     np.testing.assert_allclose(s, [0.5, 2.5, 0])
     np.testing.assert_allclose(speed, [0, 3, 0])
 
@@ -87,11 +87,13 @@ def test_braking_ends_where_the_car_stands():
 def test_a_lane_change_must_pay_and_be_safe():
     mobil = MOBIL(politeness=0.5, threshold=0.2, safe_braking=4.0)
     nobody = (0.0, 0.0)
-    assert mobil.changes((0.0, 0.3), nobody, nobody)
-    assert not mobil.changes((0.0, 0.1), nobody, nobody)
-    assert not mobil.changes((0.0, 0.3), (0.0, -0.4), nobody)  # the new follower loses more than it is worth
-    assert mobil.changes((0.0, 0.3), (0.0, -0.4), (-0.6, 0.0))  # but the old one gains
-    assert not mobil.changes((-3.0, 5.0), (0.0, -4.1), nobody)
-    assert MOBIL(bias=0.3).changes(nobody, nobody, nobody)
-    many = mobil.changes((np.zeros(3), np.array([0.1, 0.3, 0.5])), nobody, nobody)
+    assert mobil.should_change((0.0, 0.3), nobody, nobody)
+    assert not mobil.should_change((0.0, 0.1), nobody, nobody)
+    assert not mobil.should_change(
+        (0.0, 0.3), (0.0, -0.4), nobody
+    )  # the new follower loses more than it is worth
+    assert mobil.should_change((0.0, 0.3), (0.0, -0.4), (-0.6, 0.0))  # but the old one gains
+    assert not mobil.should_change((-3.0, 5.0), (0.0, -4.1), nobody)
+    assert MOBIL(bias=0.3).should_change(nobody, nobody, nobody)
+    many = mobil.should_change((np.zeros(3), np.array([0.1, 0.3, 0.5])), nobody, nobody)
     assert many.tolist() == [False, True, True]

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from streets import DT, LIMIT, WIDTH, cars, parked, street
 
-from wm_planner.driving.geometry.boxes import boxes, overlap
+from wm_planner.driving.geometry.boxes import oriented_boxes, overlap
 from wm_planner.driving.scenarios.building import (
     Course,
     Pose,
-    drive,
+    drive_along,
     lane,
 )
 from wm_planner.driving.scenarios.road import Road
 from wm_planner.driving.scenarios.tracks import Tracks
-from wm_planner.driving.traffic.agents import AGENTS, Replay
+from wm_planner.driving.traffic.agents import AGENTS, ReplayAgents
 from wm_planner.driving.traffic.car_following import MOBIL
-from wm_planner.driving.traffic.reactive import Reactive
+from wm_planner.driving.traffic.reactive import ReactiveAgents
 from wm_planner.errors import ConfigError
 
 AWAY = np.array([-1000.0, 500.0, 0.0, 4.5, 1.8, 0.0])  # an ego in nobody's way
@@ -25,11 +25,11 @@ AWAY = np.array([-1000.0, 500.0, 0.0, 4.5, 1.8, 0.0])  # an ego in nobody's way
 
 def driven(scenario, steps=100, ego=AWAY, **config):
     """States (A, steps + 1, 4) of agents that react to an ego that stands."""
-    agents = Reactive(Reactive.Config(**config), scenario)
-    now = agents.begin(0)
+    agents = ReactiveAgents(ReactiveAgents.Config(**config), scenario)
+    now = agents.initial_state(0)
     states = [now.states]
     for _ in range(steps):
-        now = agents.after(now, ego)
+        now = agents.next_state(now, ego)
         states.append(now.states)
     return np.stack(states, axis=1)
 
@@ -72,7 +72,7 @@ def test_a_car_on_the_other_lane_is_nobody_to_stop_for():
 def test_a_queue_holds_together_without_touching():
     scenario = street([(50.0, 0, 3.0), (20.0, 0, 14.0), (0.0, 0, 14.0)])
     states = driven(scenario, ego=standing_at(110.0), steps=200)
-    b = boxes(states, scenario.tracks.sizes[:, None])
+    b = oriented_boxes(states, scenario.tracks.sizes[:, None])
     assert not any(overlap(b[i], b[j]).any() for i, j in ((0, 1), (1, 2), (0, 2)))
     assert (np.diff(states[:, -1, 0]) < -5.0).all()
 
@@ -120,7 +120,7 @@ def test_a_bend_slows_down():
     course = Course(Pose(0.0, 0.0, 0.0)).straight(60.0).arc(np.pi, 12.0).straight(100.0)
     road = Road({1: lane(1, course, speed_limit=LIMIT)})
     tracks = cars([(0.0, 0, 1.0)], 60)
-    seen = drive(course, [(0, 14.0)], 60, DT)[None]
+    seen = drive_along(course, [(0, 14.0)], 60, DT)[None]
     tracks = Tracks(tracks.ids, tracks.kinds, tracks.sizes, seen, tracks.valid)
     scenario = replace(street(), road=road, tracks=tracks)
     states = driven(scenario, steps=100)
@@ -147,21 +147,23 @@ def test_nobody_changes_lanes_into_a_car_beside():
     agents = [(0.0, 0, 14.0), (40.0, 0, 3.0, "bicycle"), (-3.0, 1, 14.0), (-12.0, 1, 14.0), (5.0, 1, 14.0)]
     scenario = street(agents, rows=2, steps=300)
     states = driven(scenario, steps=60, lane_changes=MOBIL())
-    b = boxes(states, scenario.tracks.sizes[:, None])
+    b = oriented_boxes(states, scenario.tracks.sizes[:, None])
     assert not any(overlap(b[0], b[j]).any() for j in range(1, 5))
 
 
 def test_a_moment_can_be_returned_to():
-    agents = Reactive(Reactive.Config(lane_changes=MOBIL()), street([(0.0, 0, 14.0), (40.0, 0, 3.0)], rows=2))
-    kept = agents.begin(0)
-    first = agents.after(kept, AWAY).states.copy()
-    agents.after(agents.after(kept, standing_at(20.0)), AWAY)
-    np.testing.assert_array_equal(agents.after(kept, AWAY).states, first)
+    agents = ReactiveAgents(
+        ReactiveAgents.Config(lane_changes=MOBIL()), street([(0.0, 0, 14.0), (40.0, 0, 3.0)], rows=2)
+    )
+    kept = agents.initial_state(0)
+    first = agents.next_state(kept, AWAY).states.copy()
+    agents.next_state(agents.next_state(kept, standing_at(20.0)), AWAY)
+    np.testing.assert_array_equal(agents.next_state(kept, AWAY).states, first)
 
 
 def test_agents_are_named_like_all_plug_ins():
     scenario = street([(0.0, 0, 14.0)])
-    assert isinstance(AGENTS.build({"type": "replay"}, "here", scenario=scenario), Replay)
+    assert isinstance(AGENTS.build({"type": "replay"}, "here", scenario=scenario), ReplayAgents)
     reacting = AGENTS.build({"type": "idm", "idm": {"headway": 2.0}}, "here", scenario=scenario)
     assert reacting.config.idm.headway == 2.0
     with pytest.raises(ConfigError, match=r"here.*unknown key 'headwya'"):
@@ -170,9 +172,9 @@ def test_agents_are_named_like_all_plug_ins():
 
 def test_replayed_agents_are_where_they_were_recorded_and_then_nowhere():
     scenario = street([(0.0, 0, 14.0)], steps=3)
-    agents = Replay(Replay.Config(), scenario)
-    now = agents.begin(1)
+    agents = ReplayAgents(ReplayAgents.Config(), scenario)
+    now = agents.initial_state(1)
     np.testing.assert_array_equal(now.states, scenario.tracks.states[:, 1])
-    now = agents.after(agents.after(now, AWAY), AWAY)
+    now = agents.next_state(agents.next_state(now, AWAY), AWAY)
     assert now.step == 3
     assert np.isnan(now.states).all()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wm_planner.driving.traffic.speed_profile import arc_lengths, curve_speed, reachable
+from wm_planner.driving.traffic.speed_profile import arc_lengths, curve_speed, max_speed_profile
 
 
 def test_a_curve_allows_the_root_of_acceleration_times_radius():
@@ -11,7 +11,7 @@ def test_a_curve_allows_the_root_of_acceleration_times_radius():
 def test_a_profile_keeps_limits_and_accelerations():
     s = np.linspace(0, 200, 401)
     limit = np.where((s > 80) & (s < 100), 5.0, 14.0)
-    speed = reachable(s, limit, start=3.0, acceleration=1.5, braking=3.0)
+    speed = max_speed_profile(s, limit, start=3.0, acceleration=1.5, braking=3.0)
     acceleration = np.diff(speed**2) / (2 * np.diff(s))
     assert (speed <= limit + 1e-9).all() and speed[0] == 3
     assert acceleration.max() == pytest.approx(1.5) and acceleration.min() == pytest.approx(-3.0)
@@ -23,7 +23,7 @@ def test_no_profile_is_faster():
     """Each speed is at a limit, or one step from a neighbour at the full acceleration or braking."""
     rng = np.random.default_rng(0)
     s, limit = np.cumsum(rng.uniform(0.5, 2, 60)), rng.uniform(2, 15, 60)
-    speed = reachable(s, limit, start=20.0, acceleration=1.0, braking=2.0)
+    speed = max_speed_profile(s, limit, start=20.0, acceleration=1.0, braking=2.0)
     rate = np.diff(speed**2) / (2 * np.diff(s))
     tight = np.isclose(speed, limit)
     tight[1:] |= np.isclose(rate, 1.0)
@@ -33,14 +33,14 @@ def test_no_profile_is_faster():
 
 def test_time_passes_at_the_profile_s_speed():
     s = np.linspace(0, 100, 201)
-    speed = reachable(s, 50.0, start=2.0, acceleration=1.0, braking=3.0)
+    speed = max_speed_profile(s, 50.0, start=2.0, acceleration=1.0, braking=3.0)
     times = np.linspace(0, 8, 41)
     np.testing.assert_allclose(arc_lengths(s, speed, times), 2 * times + times**2 / 2, atol=1e-9)
 
 
 def test_who_stops_stays_and_the_end_is_the_end():
     s = np.linspace(0, 40, 81)
-    speed = reachable(s, np.where(s >= 20, 0.0, 10.0), start=10.0, acceleration=1.0, braking=4.0)
+    speed = max_speed_profile(s, np.where(s >= 20, 0.0, 10.0), start=10.0, acceleration=1.0, braking=4.0)
     there = arc_lengths(s, speed, [0, 1, 60])
     assert there[0] == 0 and there[1] == pytest.approx(10 - 0.0, abs=1.5)
     assert there[2] == pytest.approx(20, abs=0.5)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
-from wm_planner.driving.vehicle.feasibility import POSITION_M, feasible, reconstructed
+from wm_planner.driving.vehicle.feasibility import POSITION_M, is_feasible, reconstruct_commands
 from wm_planner.driving.vehicle.vehicle import (
     BMW_320I,
     FORD_ESCORT,
@@ -29,15 +29,15 @@ def driven(vehicle, count=20, steps=15, seed=0):
 @pytest.mark.parametrize("vehicle", [FORD_ESCORT, BMW_320I, VW_VANAGON])
 def test_what_was_driven_is_feasible_and_its_commands_are_found(vehicle):
     states, commands = driven(vehicle)
-    found = reconstructed(vehicle, states, DT)
-    assert found.reached.all() and feasible(vehicle, states, DT).all()
+    found = reconstruct_commands(vehicle, states, DT)
+    assert found.reached.all() and is_feasible(vehicle, states, DT).all()
     np.testing.assert_allclose(found.commands, commands, atol=1e-3)
 
 
 def test_headings_may_wrap():
     states, _ = driven(BMW_320I)
     states[..., YAW] = np.mod(states[..., YAW], 2 * np.pi)
-    assert feasible(BMW_320I, states, DT).all()
+    assert is_feasible(BMW_320I, states, DT).all()
 
 
 def test_a_jump_aside_is_not_feasible_from_there_on():
@@ -53,7 +53,7 @@ def test_a_jump_aside_is_not_feasible_from_there_on():
         x * np.sin(turn) + y * np.cos(turn),
     )
     states[0, :, YAW] += turn
-    reached = reconstructed(BMW_320I, states, DT).reached[0]
+    reached = reconstruct_commands(BMW_320I, states, DT).reached[0]
     assert np.flatnonzero(~reached).tolist() == [7]
 
 
@@ -65,7 +65,7 @@ def test_too_hard_braking_is_not_feasible():
         states = np.tile(start, (6, 1))
         states[:, SPEED] -= braking * time
         states[:, 0] += 30 * time - braking * time**2 / 2
-        assert feasible(BMW_320I, states, DT) == possible
+        assert is_feasible(BMW_320I, states, DT) == possible
 
 
 def test_the_friction_circle_holds():
@@ -73,7 +73,7 @@ def test_the_friction_circle_holds():
     for steering, possible in ((0.10, True), (0.15, False)):
         start = np.array([0, 0, 0, 15.0, 0, steering])
         states = np.concatenate([start[None], BMW_320I.rollout(start, np.zeros((5, 2)), DT)])
-        assert feasible(BMW_320I, states, DT) == possible
+        assert is_feasible(BMW_320I, states, DT) == possible
 
 
 def test_steering_cannot_jump():
@@ -81,9 +81,9 @@ def test_steering_cannot_jump():
     states[0, 1:, STEERING] = 0
     onward = np.array([*states[0, 1, :5], 0.3])
     states[0, 2:] = BMW_320I.rollout(onward, np.zeros((3, 2)), DT)
-    assert not reconstructed(BMW_320I, states, DT).reached[0, 1]
+    assert not reconstruct_commands(BMW_320I, states, DT).reached[0, 1]
 
 
 def test_one_state_is_no_trajectory():
     with pytest.raises(ShapeError, match="two or more steps"):
-        feasible(BMW_320I, np.zeros((1, 6)), DT)
+        is_feasible(BMW_320I, np.zeros((1, 6)), DT)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
-from wm_planner.driving.vehicle.pose_profiles import fitted_curvature, fitted_speed
+from wm_planner.driving.vehicle.pose_profiles import fit_curvature, fit_speed
 from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.driving.vehicle.vehicle import PACIFICA, STEERING
 from wm_planner.errors import ShapeError
@@ -62,15 +62,15 @@ def dense_curvature(turn, speed, penalty):
 
 def test_speed_is_fitted_as_in_the_dense_problem():
     poses = wobbling()
-    fitted = fitted_speed(poses, DT, 1e-4)
+    fitted = fit_speed(poses, DT, 1e-4)
     for one, expected in zip(fitted, poses, strict=True):
         np.testing.assert_allclose(one, dense_speed(expected, 1e-4), atol=1e-6)
 
 
 def test_curvature_is_fitted_as_in_the_dense_problem():
     poses = wobbling()
-    speed = fitted_speed(poses, DT, 1e-4)
-    fitted = fitted_curvature(poses[..., 2], speed, DT, 1e-2)
+    speed = fit_speed(poses, DT, 1e-4)
+    fitted = fit_curvature(poses[..., 2], speed, DT, 1e-2)
     for n in range(len(poses)):
         expected = dense_curvature(np.diff(poses[n, :, 2]), speed[n], 1e-2)
         np.testing.assert_allclose(fitted[n], expected, atol=1e-6)
@@ -80,9 +80,7 @@ def test_headings_that_wrap_are_fitted_as_those_that_do_not():
     yaw = 3.0 + 0.05 * np.arange(12)[None]
     wrapped = np.arctan2(np.sin(yaw), np.cos(yaw))
     speed = np.full((1, 11), 5.0)
-    np.testing.assert_allclose(
-        fitted_curvature(wrapped, speed, DT, 1e-2), fitted_curvature(yaw, speed, DT, 1e-2)
-    )
+    np.testing.assert_allclose(fit_curvature(wrapped, speed, DT, 1e-2), fit_curvature(yaw, speed, DT, 1e-2))
 
 
 def test_commands_are_those_of_the_matrices():

@@ -90,7 +90,7 @@ def test_a_box_lies_around_its_axles(name):
 
 def test_the_centre_lies_ahead_of_the_rear_axle_and_the_way_back_leads_there():
     state = np.array([1.0, 2.0, np.pi / 2, 5.0])
-    centre = PACIFICA.centred(state)
+    centre = PACIFICA.at_centre(state)
     np.testing.assert_allclose(centre, [1, 2 + 1.461, np.pi / 2, 5])
     np.testing.assert_allclose(PACIFICA.at_rear_axle(centre), state)
 
@@ -101,8 +101,8 @@ def test_the_wrong_shape_is_named():
 
 
 def test_a_rate_of_yaw_tells_the_steering_within_limits_and_only_of_who_rolls():
-    assert BMW_320I.yaw_rate(np.array([0, 0, 0, 8.0, 0, BMW_320I.steering_at(0.3, 8.0)])) == pytest.approx(
-        0.3
-    )
-    assert BMW_320I.steering_at(50.0, 1.0) == BMW_320I.steering
-    assert BMW_320I.steering_at(0.3, 0.4, unknown=0.1) == 0.1
+    assert BMW_320I.yaw_rate(
+        np.array([0, 0, 0, 8.0, 0, BMW_320I.steering_for_yaw_rate(0.3, 8.0)])
+    ) == pytest.approx(0.3)
+    assert BMW_320I.steering_for_yaw_rate(50.0, 1.0) == BMW_320I.max_steering
+    assert BMW_320I.steering_for_yaw_rate(0.3, 0.4, default=0.1) == 0.1

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from wm_planner.driving.birdseye.raster import CENTRE, BirdsEye
+from wm_planner.driving.birdseye.raster import CENTRE, BirdsEyeRenderer
 from wm_planner.driving.geometry import collision
-from wm_planner.driving.geometry.boxes import boxes, corners
+from wm_planner.driving.geometry.boxes import box_corners, oriented_boxes
 from wm_planner.driving.geometry.centreline import Centreline
-from wm_planner.driving.geometry.compiled import by_numpy, is_compiled
+from wm_planner.driving.geometry.compiled import is_compiled, numpy_only
 from wm_planner.driving.geometry.polygons import Polygons
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.map.area import DrivableArea
@@ -27,11 +27,11 @@ from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
 from wm_planner.driving.metrics.pdm import TTC_STEPS, pdm_score
 from wm_planner.driving.metrics.road_context import RoadContext
 from wm_planner.driving.scenarios.forecasts import constant_velocity
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.scenarios.road import Lane, Road
 from wm_planner.driving.vehicle.bicycle_model import BicycleModel
 from wm_planner.driving.vehicle.comfort import comfort
-from wm_planner.driving.vehicle.feasibility import feasible
+from wm_planner.driving.vehicle.feasibility import is_feasible
 from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.driving.vehicle.vehicle import BMW_320I, PACIFICA
 from wm_planner.terminal import table
@@ -72,13 +72,13 @@ class Scene:
         self.commands = rng.normal(size=(candidates, STEPS, 2)) * (1.0, 0.05)
         states = PACIFICA.rollout(self.start, self.commands, DT)
         self.states = np.concatenate([self.start[:, None], states], axis=1)  # (N, 41, 6)
-        self.ego = PACIFICA.centred(states)
+        self.ego = PACIFICA.at_centre(states)
         first = rng.uniform([-60, -80, -3, 0], [80, 80, 3, 8], (AGENTS, 4))
         self.agents = constant_velocity(first, DT, STEPS)
         self.sizes = np.tile([4.6, 1.9], (AGENTS, 1))
         seen = np.concatenate([first[None], constant_velocity(first, DT, STEPS + int(TTC_STEPS[-1]))])
-        self.others = Others(seen, self.sizes, ("car",) * AGENTS, np.arange(AGENTS))
-        self.begun = PACIFICA.centred(self.states)
+        self.others = ObstacleBoxes(seen, self.sizes, ("car",) * AGENTS, np.arange(AGENTS))
+        self.begun = PACIFICA.at_centre(self.states)
         road = self._lanes()
         lanes = Lanes(road)
         line = Centreline(self.centre)
@@ -109,7 +109,7 @@ def driving_rows(candidates: int = CANDIDATES, repeats: int = 30) -> Iterator[Ro
     shapely = _shapely_work(scene) if importlib.util.find_spec("shapely") else {}
     for name, work in _work(scene).items():
         numba = _median_s(work, repeats) if is_compiled() else None
-        with by_numpy():
+        with numpy_only():
             numpy = _median_s(work, repeats)
         other = _median_s(shapely[name], max(repeats // 6, 1)) if name in shapely else None
         yield Row(name, numba, numpy, other)
@@ -135,17 +135,17 @@ def _work(scene: Scene) -> dict[str, Work]:
     latent |= {"heading": np.zeros((1, 1), np.float32), "speed": np.full((1, 1), 8, np.float32)}
     actions = np.asarray(scene.commands, np.float32)
     tracker = Tracker(Tracker.Config(), PACIFICA, DT)
-    agents = boxes(scene.agents[0], scene.sizes)
-    ego = boxes(scene.ego[0, 0], PACIFICA.size)
+    agents = oriented_boxes(scene.agents[0], scene.sizes)
+    ego = oriented_boxes(scene.ego[0, 0], PACIFICA.size)
     wide, small = _eye(scene, 224, 0.5), _eye(scene, 64, 1.75)
     return {
-        f"first hits, {size} x {AGENTS}": lambda: collision.first_hits(
+        f"first hits, {size} x {AGENTS}": lambda: collision.first_collisions(
             scene.ego, PACIFICA.size, scene.agents, scene.sizes
         ),
         f"projection onto 130 segments, {size}": lambda: scene.line.project(scene.ego[..., :2]),
         f"signed distance to the area's edge, {size}": lambda: scene.area.signed_distance(scene.ego[..., :2]),
-        f"corners 0.3 m off the area, {size}": lambda: scene.area.left_by(scene.ego, PACIFICA.size),
-        f"lanes under the centre, {size}": lambda: scene.polygons.holding(scene.ego[..., :2]),
+        f"corners 0.3 m off the area, {size}": lambda: scene.area.box_outside(scene.ego, PACIFICA.size),
+        f"lanes under the centre, {size}": lambda: scene.polygons.containing(scene.ego[..., :2]),
         f"bicycle, the world model, {size}": lambda: bicycle.rollout(latent, actions),
         f"vehicle with limits and lags, {size}": lambda: PACIFICA.rollout(scene.start, scene.commands, DT),
         f"tracker, 15 x {STEPS}": lambda: tracker.track(scene.start[:15], poses[:15]),
@@ -154,15 +154,15 @@ def _work(scene: Scene) -> dict[str, Work]:
         f"PDM score, {size} x {AGENTS}": lambda: pdm_score(
             EgoTrajectories(scene.begun, PACIFICA, DT), scene.others, scene.road_context
         ),
-        f"feasibility, {size}": lambda: feasible(BMW_320I, scene.states, DT),
+        f"feasibility, {size}": lambda: is_feasible(BMW_320I, scene.states, DT),
         f"picture from above, 224 px, {AGENTS} cars": partial(wide.draw, ego, agents, scene.centre),
         f"picture from above, 64 px, {AGENTS} cars": partial(small.draw, ego, agents, scene.centre),
     }
 
 
-def _eye(scene: Scene, size_px: int, metres_per_px: float) -> BirdsEye:
-    config = BirdsEye.Config(size_px=size_px, metres_per_px=metres_per_px)
-    return BirdsEye(config, scene.lanes, [(scene.centre, CENTRE)])
+def _eye(scene: Scene, size_px: int, metres_per_px: float) -> BirdsEyeRenderer:
+    config = BirdsEyeRenderer.Config(size_px=size_px, metres_per_px=metres_per_px)
+    return BirdsEyeRenderer(config, scene.lanes, [(scene.centre, CENTRE)])
 
 
 def _shapely_work(scene: Scene) -> dict[str, Work]:
@@ -174,9 +174,11 @@ def _shapely_work(scene: Scene) -> dict[str, Work]:
 
     def hits() -> object:
         found = np.full((len(scene.ego), AGENTS), STEPS)
-        own = shapely.polygons(corners(boxes(scene.ego, PACIFICA.size)))
+        own = shapely.polygons(box_corners(oriented_boxes(scene.ego, PACIFICA.size)))
         for t in range(STEPS):
-            tree = shapely.STRtree(shapely.polygons(corners(boxes(scene.agents[t], scene.sizes))))
+            tree = shapely.STRtree(
+                shapely.polygons(box_corners(oriented_boxes(scene.agents[t], scene.sizes)))
+            )
             candidate, agent = tree.query(own[:, t], predicate="intersects")
             np.minimum.at(found, (candidate, agent), t)
         return found

@@ -12,7 +12,7 @@ import numpy as np
 from rich.table import Table
 
 from wm_planner import share
-from wm_planner.driving.birdseye.raster import BirdsEye
+from wm_planner.driving.birdseye.raster import BirdsEyeRenderer
 from wm_planner.driving.geometry.state_columns import SPEED, X, Y
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.scenarios.scenario import Scenario
@@ -26,7 +26,7 @@ HORIZON = 40  # poses that are followed
 
 _REPLAY, _REACTIVE = {"type": "replay"}, {"type": "idm"}
 _LANES = {"type": "idm", "lane_changes": {}}
-_WIDE, _SMALL = BirdsEye.Config(), BirdsEye.Config(size_px=64, metres_per_px=1.75)
+_WIDE, _SMALL = BirdsEyeRenderer.Config(), BirdsEyeRenderer.Config(size_px=64, metres_per_px=1.75)
 _MODES: dict[str, dict[str, Any]] = {
     "agents replayed": {"agents": _REPLAY, "picture": None},
     "agents react": {"agents": _REACTIVE, "picture": None},

@@ -17,10 +17,10 @@ from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.world_model import WorldModel
 from wm_planner.driving.birdseye.scenario_camera import ScenarioCamera
 from wm_planner.driving.birdseye.traffic_model_io import (
-    PICTURE,
+    IMAGE,
     STEP_S,
-    driven_actions,
-    steps_of,
+    actions_from_states,
+    steps_per_action,
 )
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.planners.idm import IDMPlanner
@@ -78,14 +78,14 @@ def moments(model: WorldModel, files: Sequence[Path], seed: int = 0) -> Iterator
     """Pairs along drives by the IDM through scenarios, others replayed."""
     rng = np.random.default_rng(seed)
     for file in files:
-        simulator = DrivingSimulator(read_scenario(file), DrivingSimulator.Config(picture=PICTURE))
+        simulator = DrivingSimulator(read_scenario(file), DrivingSimulator.Config(picture=IMAGE))
         yield from _along(model, simulator, rng)
 
 
 def _along(
     model: WorldModel, simulator: DrivingSimulator, rng: np.random.Generator
 ) -> Iterator[PairOfMoments]:
-    every = steps_of(simulator.scenario.dt)
+    every = steps_per_action(simulator.scenario.dt)
     driver = IDMPlanner(IDMPlanner.Config())
     last = simulator.scenario.tracks.steps - 1 - every
     while simulator.step_index + every <= last:
@@ -94,7 +94,7 @@ def _along(
         for _ in range(every):
             simulator.follow(driver.plan(view_of(simulator)))
         ego = simulator.history.ego[-every - 1 :]
-        action = driven_actions(ego, simulator.vehicle, simulator.scenario.dt)
+        action = actions_from_states(ego, simulator.vehicle, simulator.scenario.dt)
         usual = _surprise(model, before, simulator.observe(), action)
         for event, scenario in changed.items():
             if scenario is not None:
@@ -115,17 +115,17 @@ def _surprise(
 
 def _seen(simulator: DrivingSimulator, scenario: Scenario) -> Observation:
     """The simulator's present with the agents of another scenario."""
-    camera = ScenarioCamera(PICTURE, scenario, simulator.vehicle.size)
-    pose, step = simulator.vehicle.centred(simulator.now.ego), simulator.step_index
+    camera = ScenarioCamera(IMAGE, scenario, simulator.vehicle.size)
+    pose, step = simulator.vehicle.at_centre(simulator.now.ego), simulator.step_index
     route = simulator.drive.line.points
-    return Observation({CAMERA: camera.picture(pose, scenario.tracks.at(step)[0], step, route)})
+    return Observation({CAMERA: camera.render(pose, scenario.tracks.at(step)[0], step, route)})
 
 
 def _with_another(simulator: DrivingSimulator, rng: np.random.Generator) -> Scenario:
     """The scenario with one more car ahead, as fast as the ego, from the next step on."""
     tracks, begin = simulator.scenario.tracks, simulator.step_index + 1
     line, dt = simulator.drive.line, simulator.scenario.dt
-    here, speed = simulator.vehicle.centred(simulator.now.ego), float(simulator.now.ego[SPEED])
+    here, speed = simulator.vehicle.at_centre(simulator.now.ego), float(simulator.now.ego[SPEED])
     s = float(line.project(here[:2]).s) + float(rng.uniform(*_AHEAD_M))
     places = line.poses(s + speed * dt * np.arange(tracks.steps - begin))
     states = np.full((1, tracks.steps, 4), np.nan)
@@ -162,7 +162,7 @@ def _leader(simulator: DrivingSimulator) -> int | None:
     tracks, now = simulator.scenario.tracks, simulator.step_index
     rows = [row for row in range(len(tracks.ids)) if tracks.valid[row, now:].all()]
     line = simulator.drive.line
-    ego = float(line.project(simulator.vehicle.centred(simulator.now.ego)[:2]).s)
+    ego = float(line.project(simulator.vehicle.at_centre(simulator.now.ego)[:2]).s)
     found: dict[int, float] = {}
     for row in rows:
         at = line.project(tracks.states[row, now, :2])

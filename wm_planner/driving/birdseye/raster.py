@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
 from wm_planner import config
-from wm_planner.driving.geometry.boxes import corners
+from wm_planner.driving.geometry.boxes import box_corners
 from wm_planner.driving.geometry.checks import checked, finite
 from wm_planner.errors import ShapeError
 
@@ -36,7 +36,7 @@ _MARGIN_M = 5.0
 _MOST_PIXELS = 100_000_000  # of the map, 3 bytes each
 
 
-class BirdsEye:
+class BirdsEyeRenderer:
     """Draws pictures of one map.
 
     Args:
@@ -112,7 +112,7 @@ class BirdsEye:
         shown = np.flatnonzero(np.isfinite(others).all(axis=1)).tolist()
         shapes = np.concatenate([others[shown], box[None]])
         shapes[:, 3:] -= 1 / self._scale  # Pillow draws the pixels of the outline as well
-        outlines = self._on_picture(corners(shapes).reshape(-1, 2), box)
+        outlines = self._on_picture(box_corners(shapes).reshape(-1, 2), box)
         shades = [AGENT if colours is None else colours[index] for index in shown]
         for index, shade in enumerate([*shades, EGO]):
             pen.polygon(outlines[4 * index : 4 * index + 4], fill=shade)

@@ -11,14 +11,14 @@ from wm_planner.driving.birdseye.raster import (
     CENTRE,
     LIGHTS,
     MOTION,
-    BirdsEye,
+    BirdsEyeRenderer,
     Colour,
     Line,
 )
-from wm_planner.driving.geometry.boxes import boxes
+from wm_planner.driving.geometry.boxes import oriented_boxes
 from wm_planner.driving.geometry.shapes import Points, Rectangle
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
-from wm_planner.driving.scenarios.road import FOOTWAYS, Lane
+from wm_planner.driving.scenarios.road import NON_DRIVABLE_KINDS, Lane
 from wm_planner.driving.scenarios.scenario import Scenario
 
 Floats = NDArray[np.float64]
@@ -31,7 +31,7 @@ _SEEN_PX = 3.0  # sides of a person, who would be a pixel or less
 _SHOWN = {"red": "red", "redYellow": "red", "yellow": "yellow", "green": "green"}
 
 
-class Looks(NamedTuple):
+class BoxStyles(NamedTuple):
     """Length and width of A boxes as they are drawn, (A, 2), in m, and their colours."""
 
     sizes: Floats
@@ -45,35 +45,35 @@ class ScenarioCamera:
         size: length and width of the ego, (2,), in m.
     """
 
-    def __init__(self, config: BirdsEye.Config, scenario: Scenario, size: Floats) -> None:
+    def __init__(self, config: BirdsEyeRenderer.Config, scenario: Scenario, size: Floats) -> None:
         self._road, self._size = scenario.road, size
         shapes = [shape for each in scenario.obstacles for shape in each.shapes]
         others = [shape.outline for shape in shapes if not isinstance(shape, Rectangle)]
         closed = [(np.concatenate([outline, outline[:1]]), STANDING) for outline in others]
-        driven = [lane for lane in scenario.road.lanes.values() if not lane.kinds & FOOTWAYS]
+        driven = [lane for lane in scenario.road.lanes.values() if not lane.kinds & NON_DRIVABLE_KINDS]
         centres = [(lane.centre, CENTRE) for lane in driven]
-        self._eye = BirdsEye(config, scenario.road.drivable, [*centres, *closed])
+        self._eye = BirdsEyeRenderer(config, scenario.road.drivable, [*centres, *closed])
         self._standing = np.array(
             [(*s.centre, s.yaw, s.length, s.width) for s in shapes if isinstance(s, Rectangle)]
         ).reshape(-1, 5)
-        self._looks = self.looks(scenario.tracks.kinds, scenario.tracks.sizes)
+        self._looks = self.styles(scenario.tracks.kinds, scenario.tracks.sizes)
         self._lit = [lane for lane in driven if lane.lights]
 
-    def looks(self, kinds: Sequence[str], sizes: Floats) -> Looks:
+    def styles(self, kinds: Sequence[str], sizes: Floats) -> BoxStyles:
         """How agents of these kinds and sizes (A, 2) look."""
         people = np.array([kind in _PEOPLE for kind in kinds], np.bool_)
         least = np.where(people, _SEEN_PX * self._eye.config.metres_per_px, 0.0)
         colours = [PERSON if person else AGENT for person in people]
-        return Looks(np.maximum(sizes, least[:, None]), colours)
+        return BoxStyles(np.maximum(sizes, least[:, None]), colours)
 
-    def picture(
+    def render(
         self,
         pose: Floats,
         agents: Floats,
         step: int,
         route: Points,
         lines: Iterable[Line] = (),
-        looks: Looks | None = None,
+        styles: BoxStyles | None = None,
     ) -> NDArray[np.uint8]:
         """What it sees, (size, size, 3).
 
@@ -85,12 +85,12 @@ class ScenarioCamera:
             lines: what else is to be seen on the road.
             looks: of the agents; None where they are the scenario's.
         """
-        sizes, colours = looks or self._looks
-        others = np.concatenate([boxes(agents, sizes), self._standing])
+        sizes, colours = styles or self._looks
+        others = np.concatenate([oriented_boxes(agents, sizes), self._standing])
         moving = self._motion(np.concatenate([agents, pose[None, : SPEED + 1]]))
         drawn = (*lines, *self._lights(step), *moving)
         colours = [*colours, *[STANDING] * len(self._standing)]
-        return self._eye.draw(boxes(pose, self._size), others, route, drawn, colours)
+        return self._eye.draw(oriented_boxes(pose, self._size), others, route, drawn, colours)
 
     def _motion(self, states: Floats) -> Iterator[Line]:
         """Lines from where everybody is, states (M, 4), to where they get at their speed."""

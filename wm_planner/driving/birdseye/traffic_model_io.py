@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.contracts.card import ActionSpec
-from wm_planner.driving.birdseye.raster import BirdsEye
+from wm_planner.driving.birdseye.raster import BirdsEyeRenderer
 from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.vehicle.vehicle import STEERING, Vehicle
 from wm_planner.errors import ConfigError
 
 Floats = NDArray[np.float64]
 
-PICTURE = BirdsEye.Config(size_px=64, metres_per_px=1.0, ahead_m=16.0, motion_s=1.0)
+IMAGE = BirdsEyeRenderer.Config(size_px=64, metres_per_px=1.0, ahead_m=16.0, motion_s=1.0)
 """48 m ahead and 16 behind; one picture shows how fast everybody drives, so that it says what comes next."""
 
 STEP_S = 0.4
@@ -26,7 +26,7 @@ ACTION = ActionSpec(
 """Means over a step. A curvature needs no memory of the steering, as its rate would."""
 
 
-def steps_of(dt: float) -> int:
+def steps_per_action(dt: float) -> int:
     """How many steps of `dt` s of a scenario are one of the model.
 
     Raises:
@@ -38,14 +38,16 @@ def steps_of(dt: float) -> int:
     return every
 
 
-def actions_of(speed: Floats, steering: Floats, wheelbase_m: float, dt: float) -> NDArray[np.float32]:
+def actions_from_motion(
+    speed: Floats, steering: Floats, wheelbase_m: float, dt: float
+) -> NDArray[np.float32]:
     """The actions (..., H, 2) of a drive; what is left of a step is left out.
 
     Args:
         speed, steering: now and after each of T steps of the scenario, (..., T + 1), in m/s and rad.
         dt: of these, in s.
     """
-    every = steps_of(dt)
+    every = steps_per_action(dt)
     count = (speed.shape[-1] - 1) // every
     bend = np.tan(steering[..., : count * every + 1]) / wheelbase_m
     mean = 0.5 * (bend[..., 1:] + bend[..., :-1])
@@ -55,6 +57,6 @@ def actions_of(speed: Floats, steering: Floats, wheelbase_m: float, dt: float) -
     return np.asarray(np.clip(actions, ACTION.low, ACTION.high), np.float32)
 
 
-def driven_actions(states: Floats, vehicle: Vehicle, dt: float) -> NDArray[np.float32]:
+def actions_from_states(states: Floats, vehicle: Vehicle, dt: float) -> NDArray[np.float32]:
     """The actions (..., H, 2) that lead along states (..., T + 1, 6) of a vehicle."""
-    return actions_of(states[..., SPEED], states[..., STEERING], vehicle.wheelbase_m, dt)
+    return actions_from_motion(states[..., SPEED], states[..., STEERING], vehicle.wheelbase_m, dt)

@@ -45,7 +45,7 @@ class DrivingHost:
         pictures = observation.images.items()
         return {
             "/clock": m.Clock(clock=m.time(stamp_ns)),
-            "/odom": odometry_message(vehicle.centred(ego)[:4], float(vehicle.yaw_rate(ego)), stamp_ns),
+            "/odom": odometry_message(vehicle.at_centre(ego)[:4], float(vehicle.yaw_rate(ego)), stamp_ns),
             "/objects": objects_message(self._objects(), stamp_ns),
         } | {camera_topic(name): m.image(picture, stamp_ns, name) for name, picture in pictures}
 

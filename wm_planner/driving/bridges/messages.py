@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.geometry.state_columns import SPEED
-from wm_planner.driving.scenarios.readers.commonroad import commonroad_of
+from wm_planner.driving.scenarios.readers.commonroad import parse_commonroad
 from wm_planner.driving.scenarios.scenario import Scenario
-from wm_planner.driving.scenarios.tracks import no_tracks
+from wm_planner.driving.scenarios.tracks import empty_tracks
 from wm_planner.driving.scenarios.writers.commonroad import commonroad_text
 from wm_planner.driving.vehicle.vehicle import STEERING
 from wm_planner.errors import MessagingError
@@ -48,7 +48,7 @@ def map_message(scenario: Scenario, ego_size: Sequence[float], stamp_ns: int) ->
     Args:
         ego_size: length and width of the ego, in m.
     """
-    still = replace(scenario, tracks=no_tracks())
+    still = replace(scenario, tracks=empty_tracks())
     areas = {str(index): area for index, area in enumerate(scenario.road.areas)}
     return m.Map(
         header=m.header(stamp_ns, MAP_FRAME),
@@ -64,7 +64,7 @@ def scenario_of(message: m.Message) -> Scenario:
     Raises:
         ScenarioError: if it cannot be read.
     """
-    scenario = commonroad_of(message.commonroad.encode(), "/map")
+    scenario = parse_commonroad(message.commonroad.encode(), "/map")
     areas = tuple(m.named_arrays_of(message.areas).values())
     return replace(scenario, road=replace(scenario.road, areas=areas))
 

@@ -19,7 +19,7 @@ from wm_planner.driving.bridges.messages import (
     scenario_of,
 )
 from wm_planner.driving.scenarios.scenario import Scenario
-from wm_planner.driving.scenarios.tracks import Tracks, no_tracks
+from wm_planner.driving.scenarios.tracks import Tracks, empty_tracks
 from wm_planner.errors import MessagingError, ScenarioError, ShapeError
 from wm_planner.messaging import messages as m
 from wm_planner.recording.player import Player
@@ -136,7 +136,7 @@ def _tracks(seen: Mapping[int, Objects], step_of: Mapping[int, int], count: int)
         for identity, kind, size in zip(objects.ids, objects.kinds, objects.sizes, strict=True):
             known.setdefault(identity, (kind, size))
     if not known:
-        return no_tracks(count)
+        return empty_tracks(count)
     row_of = {identity: row for row, identity in enumerate(known)}
     states = np.full((len(known), count, 4), np.nan)
     valid = np.zeros((len(known), count), np.bool_)

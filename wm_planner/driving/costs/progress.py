@@ -4,7 +4,7 @@ import numpy as np
 
 from wm_planner.contracts.arrays import Array
 from wm_planner.driving.costs.base import DrivingCost
-from wm_planner.driving.geometry.angles import wrapped
+from wm_planner.driving.geometry.angles import wrap_to_pi
 from wm_planner.driving.geometry.state_columns import YAW
 from wm_planner.driving.metrics.navsim import lane_keeping
 from wm_planner.driving.planners.proposal_scoring import ScoredProposals
@@ -17,7 +17,7 @@ class Progress(DrivingCost):
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
         s, now = proposals.projection.s, float(proposals.trajectories.speed[0, 0])
-        allowed = min(proposals.context.view.path.wanted(float(s[0, 0]), now), _FASTEST)
+        allowed = min(proposals.context.view.path.target_speed(float(s[0, 0]), now), _FASTEST)
         most = max(max(allowed, now) * (proposals.trajectories.steps - 1) * proposals.trajectories.dt, 1.0)
         return 1 - (s[:, -1] - s[:, 0]) / most
 
@@ -47,7 +47,7 @@ class Heading(DrivingCost):
     """Mean squared angle to the path, in rad^2: CommonRoad's O."""
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
-        turn = wrapped(proposals.trajectories.states[..., YAW] - proposals.projection.yaw)
+        turn = wrap_to_pi(proposals.trajectories.states[..., YAW] - proposals.projection.yaw)
         return np.square(turn).mean(axis=1)
 
 
@@ -63,5 +63,5 @@ class WantedSpeed(DrivingCost):
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
         s = proposals.projection.s
-        wanted = proposals.context.view.path.wanted_by(s.ravel(), np.zeros(s.size)).reshape(s.shape)
+        wanted = proposals.context.view.path.target_speeds(s.ravel(), np.zeros(s.size)).reshape(s.shape)
         return np.square(proposals.trajectories.speed - np.minimum(wanted, _FASTEST)).mean(axis=1)

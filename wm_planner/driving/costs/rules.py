@@ -4,7 +4,7 @@ import numpy as np
 
 from wm_planner.contracts.arrays import Array
 from wm_planner.driving.costs.base import DrivingCost
-from wm_planner.driving.geometry.boxes import boxes, corners
+from wm_planner.driving.geometry.boxes import box_corners, oriented_boxes
 from wm_planner.driving.planners.proposal_scoring import ScoredProposals
 
 
@@ -48,8 +48,8 @@ class DrivableArea(DrivingCost):
     config: Config
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
-        found = boxes(proposals.trajectories.states, proposals.trajectories.vehicle.size)
-        off = proposals.context.view.drive.road_context.area.signed_distance(corners(found))
+        found = oriented_boxes(proposals.trajectories.states, proposals.trajectories.vehicle.size)
+        off = proposals.context.view.drive.road_context.area.signed_distance(box_corners(found))
         return np.maximum(off.max(axis=(1, 2)) + self.config.margin_m, 0.0)
 
 

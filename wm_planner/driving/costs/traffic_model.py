@@ -17,7 +17,7 @@ from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.costs.model import Surprise
-from wm_planner.driving.birdseye.traffic_model_io import ACTION, PICTURE, actions_of
+from wm_planner.driving.birdseye.traffic_model_io import ACTION, IMAGE, actions_from_motion
 from wm_planner.driving.birdseye.view_camera import Picture, ViewCamera
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.geometry.state_columns import SPEED
@@ -54,9 +54,9 @@ class TrafficModel:
         if view is self._view:
             return
         if view.drive is not self._drive:
-            self._drive, self._camera = view.drive, ViewCamera(PICTURE, view.drive)
+            self._drive, self._camera = view.drive, ViewCamera(IMAGE, view.drive)
         self._view, self._actions = view, None
-        self._latent = self.encoded(self._camera.now(view))
+        self._latent = self.encoded(self._camera.render_now(view))
         self.goal = self.encoded(self.aim(view))
 
     def imagined(self, rollout: Rollout, actions: Array, view: View) -> Rollout:
@@ -70,7 +70,7 @@ class TrafficModel:
         if self._actions is not actions:
             speed = _from(float(view.ego[SPEED]), rollout.states["speed"][..., 0])
             steering = _from(float(view.ego[STEERING]), actions[..., 1])
-            coarse = actions_of(speed, steering, view.vehicle.wheelbase_m, view.dt)
+            coarse = actions_from_motion(speed, steering, view.vehicle.wheelbase_m, view.dt)
             self._rollout, self._actions = self._model.rollout(self._latent, coarse), actions
         return self._rollout
 
@@ -82,7 +82,9 @@ class TrafficModel:
         """The picture of where the IDM gets, all others having kept their velocity: it moves along."""
         poses = self._idm.plan(view)
         steps = np.hypot(*np.diff(poses[:, :2], axis=0).T)
-        return self._camera.ahead(view, len(steps) * view.dt, float(steps.sum()), float(steps[-1] / view.dt))
+        return self._camera.render_ahead(
+            view, len(steps) * view.dt, float(steps.sum()), float(steps[-1] / view.dt)
+        )
 
 
 class TrafficGoal:
@@ -140,7 +142,7 @@ def _from(first: float, later: Floats) -> Floats:
 
 
 def _check(card: Card, bundle: str) -> None:
-    seen, size = card.observation, PICTURE.size_px
+    seen, size = card.observation, IMAGE.size_px
     takes = seen.cameras, seen.height, seen.width, card.action.names
     if takes != ((CAMERA,), size, size, ACTION.names):
         raise ConfigError(

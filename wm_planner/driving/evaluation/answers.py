@@ -9,7 +9,7 @@ from wm_planner.driving.evaluation.loop import DriveResult
 from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
 from wm_planner.driving.metrics.commonroad import VEHICLES, commonroad_cost
 from wm_planner.driving.metrics.commonroad_validity import validity
-from wm_planner.driving.scenarios.writers.solution import COSTS, Answer, write_solution
+from wm_planner.driving.scenarios.writers.solution import COSTS, ProblemSolution, write_solution
 from wm_planner.driving.vehicle.vehicle import STEERING
 from wm_planner.errors import ScenarioError
 
@@ -18,13 +18,15 @@ RANKED = "SM1"
 """The cost function under which solution files are handed in."""
 
 
-def answer_of(driven: DriveResult, cost: str = RANKED) -> Answer | None:
+def answer_of(driven: DriveResult, cost: str = RANKED) -> ProblemSolution | None:
     """The drive in states of the kinematic single track; None of a vehicle that CommonRoad has not."""
     number = next((n for n, vehicle in VEHICLES.items() if vehicle is driven.history.vehicle), None)
     if number is None:
         return None
-    states = driven.history.vehicle.centred(driven.history.ego)[:, [X, Y, STEERING, SPEED, YAW]]
-    return Answer(driven.drive.problem.id, "KS", number, cost, states.round(12), driven.history.first)
+    states = driven.history.vehicle.at_centre(driven.history.ego)[:, [X, Y, STEERING, SPEED, YAW]]
+    return ProblemSolution(
+        driven.drive.problem.id, "KS", number, cost, states.round(12), driven.history.first
+    )
 
 
 def costs_of(driven: DriveResult) -> dict[str, float | None]:

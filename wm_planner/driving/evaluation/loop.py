@@ -97,9 +97,9 @@ def drive(
 
 def _most_steps(simulator: DrivingSimulator, longest_s: float) -> int:
     drive = simulator.drive
-    last = max((goal.steps[1] for goal in drive.problem.goals), default=drive.first + LEAST)
-    return max(min(last - drive.first, round(longest_s / simulator.scenario.dt)), LEAST)
+    last = max((goal.steps[1] for goal in drive.problem.goals), default=drive.first_step + LEAST)
+    return max(min(last - drive.first_step, round(longest_s / simulator.scenario.dt)), LEAST)
 
 
 def _has_place(drive: Drive) -> bool:
-    return any(goal.places or goal.lanes for goal in drive.problem.goals)
+    return any(goal.shapes or goal.lanes for goal in drive.problem.goals)

@@ -17,7 +17,7 @@ from wm_planner.driving.metrics.expert import ExpertProgress, expert_progress, p
 from wm_planner.driving.metrics.navsim import EPDMS, PDMS, PreviousPlan, epdms, pdms
 from wm_planner.driving.metrics.pdm import TTC_STEPS
 from wm_planner.driving.scenarios.forecasts import constant_velocity
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.vehicle.tracker import Tracker
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ PAST = 15
 """Steps of a plan, between two plans that are judged, and of the drive before them."""
 
 
-def scored_plans(driven: DriveResult, others: Others) -> Iterator[tuple[PDMS, EPDMS]]:
+def scored_plans(driven: DriveResult, others: ObstacleBoxes) -> Iterator[tuple[PDMS, EPDMS]]:
     """The scores (N = 1) of every EVERY-th plan; none of scenarios with another step, or of shorter plans.
 
     Args:
@@ -41,11 +41,11 @@ def scored_plans(driven: DriveResult, others: Others) -> Iterator[tuple[PDMS, EP
     if not np.isclose(scenario.dt, DT) or any(len(plan) <= STEPS for plan in driven.plans):
         return
     beyond = goes_on(others, DT, STEPS + int(TTC_STEPS.max()))
-    past, earlier = vehicle.centred(history.ego), None
+    past, earlier = vehicle.at_centre(history.ego), None
     tracker = Tracker(Tracker.Config(), vehicle, DT)
     for step in range(0, len(driven.plans), EVERY):
         tracked = tracker.track(history.ego[step], driven.plans[step][None, : STEPS + 1])
-        states = vehicle.centred(np.concatenate([history.ego[None, None, step], tracked], axis=1))
+        states = vehicle.at_centre(np.concatenate([history.ego[None, None, step], tracked], axis=1))
         trajectories = EgoTrajectories(states, vehicle, DT)
         around = _from(beyond, step, STEPS + 1 + int(TTC_STEPS.max()))
         human = _human(driven, step)
@@ -58,13 +58,13 @@ def scored_plans(driven: DriveResult, others: Others) -> Iterator[tuple[PDMS, EP
         earlier = PreviousPlan(states, EVERY)
 
 
-def goes_on(others: Others, dt: float, steps: int) -> Others:
+def goes_on(others: ObstacleBoxes, dt: float, steps: int) -> ObstacleBoxes:
     """The same, and for so many steps more all keep their last velocity."""
     later = constant_velocity(others.states[-1], dt, steps)
     return replace(others, states=np.concatenate([others.states, later]))
 
 
-def _from(others: Others, step: int, steps: int) -> Others:
+def _from(others: ObstacleBoxes, step: int, steps: int) -> ObstacleBoxes:
     return replace(others, states=others.states[step : step + steps])
 
 

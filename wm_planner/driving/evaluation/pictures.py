@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from wm_planner.driving.birdseye.raster import BirdsEye
+from wm_planner.driving.birdseye.raster import BirdsEyeRenderer
 from wm_planner.driving.birdseye.scenario_camera import ScenarioCamera
 from wm_planner.driving.evaluation.loop import DriveResult
 from wm_planner.driving.evaluation.scores import DriveScores
@@ -35,10 +35,10 @@ class Seen:
         way = np.hypot(*np.diff(history.poses[:, :2], axis=0).T).sum()
         side = float(np.clip(1.4 * way, *_VIEW_M))
         pixel_m = side / PANEL
-        config = BirdsEye.Config(
+        config = BirdsEyeRenderer.Config(
             size_px=PANEL, metres_per_px=pixel_m, ahead_m=-0.2 * side, line_m=1.5 * pixel_m
         )
-        outlines = [o for goal in driven.drive.problem.goals for o in history.scenario.outlines(goal)]
+        outlines = [o for goal in driven.drive.problem.goals for o in history.scenario.goal_outlines(goal)]
         self._goal = [(np.concatenate([outline, outline[:1]]), GOAL) for outline in outlines]
         self._camera = ScenarioCamera(config, history.scenario, history.vehicle.size)
 
@@ -53,7 +53,7 @@ class Seen:
         lines = [*self._goal, (history.poses[: moment + 1, :2], PATH)] if moment else [*self._goal]
         if moment < len(self.driven.plans):
             lines.append((self.driven.plans[moment][:, :2], PLAN))
-        picture = self._camera.picture(
+        picture = self._camera.render(
             history.poses[moment],
             history.agents[:, moment],
             history.first + moment,

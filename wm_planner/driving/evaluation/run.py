@@ -10,7 +10,7 @@ import msgspec
 from joblib import Parallel, delayed
 
 from wm_planner.config import put, setting
-from wm_planner.driving.drive import problems_of
+from wm_planner.driving.drive import planning_problems
 from wm_planner.driving.evaluation.answers import write_answers
 from wm_planner.driving.evaluation.loop import LONGEST_S, DriveResult, drive
 from wm_planner.driving.evaluation.pictures import Seen, draw, film
@@ -109,7 +109,7 @@ def drive_file(file: Path, plan: Plan) -> Done:
         return Done(str(file), refused=str(error))
     scenario = next(iter(simulators.values())).scenario
     drives: list[Drove] = []
-    for number in range(len(problems_of(scenario))):
+    for number in range(len(planning_problems(scenario))):
         done = [
             _drove(file, simulators[agents], plan, number, name, agents)
             for agents, name in product(plan.agents, plan.planners)
@@ -125,7 +125,7 @@ def drive_file(file: Path, plan: Plan) -> Done:
 def _simulators(scenario: Scenario, plan: Plan) -> dict[AgentsName, DrivingSimulator]:
     """A simulator for each kind of others; a problem without a route is an error before any is driven."""
     made = {agents: DrivingSimulator(scenario, _config(plan, agents)) for agents in plan.agents}
-    for number in range(len(problems_of(scenario))):
+    for number in range(len(planning_problems(scenario))):
         made[plan.agents[0]].reset(number)
     return made
 

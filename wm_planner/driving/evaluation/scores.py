@@ -14,7 +14,7 @@ from wm_planner.driving.metrics.displacement import MOVING_M
 from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
 from wm_planner.driving.metrics.expert import expert_progress
 from wm_planner.driving.metrics.nuplan import closed_loop
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 
 Floats = NDArray[np.float64]
 Parts = dict[str, float]
@@ -80,7 +80,7 @@ def scores_of(driven: DriveResult, file: str, problem: int, planner: str, agents
     """Score a drive; one that ended with an error has no scores."""
     history = driven.history
     world, steps = history.as_scenario(), len(history.ego)
-    others = Others.recorded(world, history.first, steps)
+    others = ObstacleBoxes.from_scenario(world, history.first, steps)
     judged = [] if driven.error else list(scored_plans(driven, others))
     return DriveScores(
         file=file,
@@ -107,9 +107,9 @@ def scores_of(driven: DriveResult, file: str, problem: int, planner: str, agents
     )
 
 
-def _nuplan(driven: DriveResult, others: Others) -> Parts:
+def _nuplan(driven: DriveResult, others: ObstacleBoxes) -> Parts:
     history, road_context = driven.history, driven.drive.road_context
-    states = history.vehicle.centred(history.ego)
+    states = history.vehicle.at_centre(history.ego)
     trajectories = EgoTrajectories(states[None], history.vehicle, history.scenario.dt)
     wanted = expert_progress(history.scenario, road_context, states[0, :4], len(states))
     return _means([closed_loop(trajectories, others, road_context, wanted)])

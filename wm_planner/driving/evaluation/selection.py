@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wm_planner.driving.drive import problems_of
+from wm_planner.driving.drive import planning_problems
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.errors import ConfigError, ScenarioError, ShapeError, SimulationError
 
@@ -41,7 +41,7 @@ def select(places: Sequence[Path]) -> Selection:
     for path in _files(places):
         try:
             scenario = read_scenario(path)
-            problems_of(scenario)
+            planning_problems(scenario)
         except (ScenarioError, ShapeError, SimulationError) as error:
             refused[str(path)] = str(error)
         else:

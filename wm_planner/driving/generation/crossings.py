@@ -16,7 +16,7 @@ from wm_planner.driving.geometry.shapes import rotation
 from wm_planner.driving.scenarios.building import (
     Course,
     Pose,
-    drive,
+    drive_along,
     lane,
 )
 from wm_planner.driving.scenarios.road import Incoming, Intersection, Lane
@@ -43,13 +43,13 @@ def left_turn() -> Example:
     lanes, crossing = crossing_lanes()
     oncoming = Course(_inwards(NORTH, BOX + ARM)).straight(2 * (BOX + ARM))
     agents = [
-        Agent("car", size, drive(oncoming, [(0, 12)], steps, DT, BOX + ARM - y))
+        Agent("car", size, drive_along(oncoming, [(0, 12)], steps, DT, BOX + ARM - y))
         for y, size in ((28.0, CAR), (46.0, CAR), (66.0, VAN), (140.0, CAR))
     ]
     waiting = Course(_inwards(WEST, BOX + ARM)).straight(ARM)
-    agents.append(Agent("car", CAR, drive(waiting, [(0, 0)], steps, DT, ARM - 4.0)))
-    path = Course(_inwards(SOUTH, 46.0)).straight(46.0 - BOX).to(_outwards(WEST, BOX)).straight(ARM)
-    answer = drive(path, [(0, 10), (3, 4), (5, 4), (10.5, 6), (13, 10)], steps, DT)
+    agents.append(Agent("car", CAR, drive_along(waiting, [(0, 0)], steps, DT, ARM - 4.0)))
+    path = Course(_inwards(SOUTH, 46.0)).straight(46.0 - BOX).bend_to(_outwards(WEST, BOX)).straight(ARM)
+    answer = drive_along(path, [(0, 10), (3, 4), (5, 4), (10.5, 6), (13, 10)], steps, DT)
     goal = Goal((60, 140), lanes=(20 + WEST,), yaw=(np.pi - 0.3, np.pi + 0.3))
     tags = "urban intersection oncoming_traffic turn_left simulated"
     return example("WmLeftTurn", tags, lanes, agents, answer, goal, intersections=(crossing,))
@@ -61,11 +61,13 @@ def roundabout() -> Example:
     lanes = [lane for k in range(4) for lane in _quarter(k)]
     course = {name: _ring(*name) for name in ((WEST, EAST), (SOUTH, NORTH), (NORTH, EAST), (EAST, WEST))}
     agents = [
-        Agent("car", CAR, drive(course[WEST, EAST], [(0, 7)], steps, DT, 41.0)),
-        Agent("car", CAR, drive(course[NORTH, EAST], [(0, 7)], steps, DT, 36.0)),
-        Agent("car", CAR, drive(course[EAST, WEST], [(0, 6), (3, 0), (13, 0), (16, 6)], steps, DT, 14.0)),
+        Agent("car", CAR, drive_along(course[WEST, EAST], [(0, 7)], steps, DT, 41.0)),
+        Agent("car", CAR, drive_along(course[NORTH, EAST], [(0, 7)], steps, DT, 36.0)),
+        Agent(
+            "car", CAR, drive_along(course[EAST, WEST], [(0, 6), (3, 0), (13, 0), (16, 6)], steps, DT, 14.0)
+        ),
     ]
-    answer = drive(course[SOUTH, NORTH], [(0, 8), (4, 3), (7, 1.5), (9.5, 2), (12, 7)], steps, DT, 10.0)
+    answer = drive_along(course[SOUTH, NORTH], [(0, 8), (4, 3), (7, 1.5), (9.5, 2), (12, 7)], steps, DT, 10.0)
     goal = Goal((80, 240), lanes=(60 + NORTH,), yaw=(np.pi / 2 - 0.3, np.pi / 2 + 0.3))
     return example("WmRoundabout", "urban roundabout simulated", lanes, agents, answer, goal)
 
@@ -85,7 +87,7 @@ def crossing_lanes() -> tuple[list[Lane], Intersection]:
 
 def over_crossing(enter: int, leave: int) -> Course:
     """The course in from the end of one arm and out to the end of another."""
-    return Course(_inwards(enter, BOX + ARM)).straight(ARM).to(_outwards(leave, BOX)).straight(ARM)
+    return Course(_inwards(enter, BOX + ARM)).straight(ARM).bend_to(_outwards(leave, BOX)).straight(ARM)
 
 
 def _pose(arm: int, x: float, y: float, yaw: float) -> Pose:
@@ -121,7 +123,7 @@ def _exit(arm: int) -> Lane:
 def _turn_lanes(arm: int) -> list[Lane]:
     begin = Course(_inwards(arm, BOX))
     return [
-        lane(i, begin.to(_outwards(to, BOX)), predecessors=(10 + arm,), successors=(20 + to,), **INSIDE)
+        lane(i, begin.bend_to(_outwards(to, BOX)), predecessors=(10 + arm,), successors=(20 + to,), **INSIDE)
         for i, to in zip(_turns(arm), _goes_to(arm), strict=True)
     ]
 
@@ -146,7 +148,7 @@ def _quarter(arm: int) -> list[Lane]:
         lane(10 + arm, Course(_inwards(arm, YIELD + OUT)).straight(OUT), successors=(20 + arm,), **STREET),
         lane(
             20 + arm,
-            Course(_inwards(arm, YIELD)).to(join),
+            Course(_inwards(arm, YIELD)).bend_to(join),
             predecessors=(10 + arm,),
             successors=(40 + arm,),
             **INSIDE,
@@ -167,7 +169,7 @@ def _quarter(arm: int) -> list[Lane]:
         ),
         lane(
             50 + arm,
-            Course(leave).to(_outwards(arm, YIELD)),
+            Course(leave).bend_to(_outwards(arm, YIELD)),
             predecessors=(40 + before,),
             successors=(60 + arm,),
             **INSIDE,
@@ -179,5 +181,5 @@ def _quarter(arm: int) -> list[Lane]:
 def _ring(enter: int, leave: int) -> Course:
     """From 40 m before the entry of one arm, counter-clockwise, to far out on another."""
     angle = np.mod(_axis(leave) - _axis(enter), 2 * np.pi) - 2 * SPREAD
-    course = Course(_inwards(enter, YIELD + 40.0)).straight(40.0).to(_on_ring(_axis(enter) + SPREAD))
-    return course.arc(angle, RING).to(_outwards(leave, YIELD)).straight(100.0)
+    course = Course(_inwards(enter, YIELD + 40.0)).straight(40.0).bend_to(_on_ring(_axis(enter) + SPREAD))
+    return course.arc(angle, RING).bend_to(_outwards(leave, YIELD)).straight(100.0)

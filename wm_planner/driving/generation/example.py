@@ -45,7 +45,7 @@ class Example:
     """
 
     scenario: Scenario
-    answer: NDArray[np.float64]
+    solution: NDArray[np.float64]
 
 
 def example(

@@ -14,7 +14,7 @@ from wm_planner.driving.generation.example import (
 from wm_planner.driving.scenarios.building import (
     Course,
     Pose,
-    drive,
+    drive_along,
     lane,
 )
 from wm_planner.driving.scenarios.road import Lane, Neighbour
@@ -36,11 +36,11 @@ def cruise() -> Example:
 
     def car(begin: float, row: int, v: float, size: tuple[float, float] = CAR) -> Agent:
         kind = "truck" if size == TRUCK else "car"
-        return Agent(kind, size, drive(whole, [(0, v)], steps, DT, begin, row * WIDE))
+        return Agent(kind, size, drive_along(whole, [(0, v)], steps, DT, begin, row * WIDE))
 
     agents = [car(115, 0, 24), car(20, 0, 25), car(25, 1, 33), car(150, 1, 32)]
     agents += [car(95, -1, 22, TRUCK), car(170, -1, 22, TRUCK)]
-    answer = drive(whole, [(0, 27), (3, 24)], steps, DT, 60)
+    answer = drive_along(whole, [(0, 27), (3, 24)], steps, DT, 60)
     goal = Goal((90, 120), lanes=(21, 22, 23), v=(15.0, 36.11))
     return example("WmCruise", "highway multi_lane comfort simulated", lanes, agents, answer, goal)
 
@@ -51,13 +51,13 @@ def cut_in() -> Example:
     first = Course(Pose(0.0, 0.0, 0.0)).straight(300.0)
     right, left = first.straight(350.0), Course(Pose(0.0, WIDE, 0.0)).straight(650.0)
     lanes = sections([first, Course(first.end).straight(350.0)], 2, WIDE, MOTORWAY)
-    cutter = Course(Pose(85.0, WIDE, 0.0)).straight(36.0).sway(80.0, -WIDE).straight(400.0)
+    cutter = Course(Pose(85.0, WIDE, 0.0)).straight(36.0).shift(80.0, -WIDE).straight(400.0)
     agents = [
-        Agent("car", CAR, drive(cutter, [(0, 24)], steps, DT)),
-        Agent("car", CAR, drive(left, [(0, 28), (4, 25)], steps, DT, 38.0)),
-        Agent("car", CAR, drive(right, [(0, 26)], steps, DT, 185.0)),
+        Agent("car", CAR, drive_along(cutter, [(0, 24)], steps, DT)),
+        Agent("car", CAR, drive_along(left, [(0, 28), (4, 25)], steps, DT, 38.0)),
+        Agent("car", CAR, drive_along(right, [(0, 26)], steps, DT, 185.0)),
     ]
-    answer = drive(right, [(0, 28), (1.5, 28), (4.5, 23), (6, 24)], steps, DT, 50.0)
+    answer = drive_along(right, [(0, 28), (1.5, 28), (4.5, 23), (6, 24)], steps, DT, 50.0)
     goal = Goal((90, 120), lanes=(21, 22), v=(15.0, 36.11))
     return example("WmCutIn", "highway cut_in critical simulated", lanes, agents, answer, goal)
 
@@ -68,7 +68,7 @@ def merge() -> Example:
     starts = (Pose(-60.0, 0.0, 0.0), Pose(200.0, 0.0, 0.0), Pose(420.0, 0.0, 0.0))
     courses = [Course(pose).straight(n) for pose, n in zip(starts, (260.0, 220.0, 280.0), strict=True)]
     lanes = sections(courses, 2, WIDE, MOTORWAY)
-    ramp = Course(Pose(50.0, -32.0, 0.3)).to(Pose(200.0, -WIDE, 0.0))
+    ramp = Course(Pose(50.0, -32.0, 0.3)).bend_to(Pose(200.0, -WIDE, 0.0))
     slip = Course(ramp.end).straight(220.0)
     access: dict[str, Any] = {"speed_limit": 36.11, "kinds": frozenset({"highway", "accessRamp"})}
     beside = next(each for each in lanes if each.id == 21)
@@ -79,11 +79,14 @@ def merge() -> Example:
     lanes.append(lane(41, slip, 0.0, WIDE, predecessors=(40,), left_neighbour=Neighbour(21, True), **access))
     main = Course(Pose(-60.0, 0.0, 0.0)).straight(760.0)
     agents = [
-        Agent("car", CAR, drive(main, [(0, 25)], steps, DT, 60.0 + x)) for x in (-35.0, 28.0, 92.0, 150.0)
+        Agent("car", CAR, drive_along(main, [(0, 25)], steps, DT, 60.0 + x))
+        for x in (-35.0, 28.0, 92.0, 150.0)
     ]
-    agents += [Agent("car", CAR, drive(main, [(0, 30)], steps, DT, 60.0 + x, WIDE)) for x in (-10.0, 110.0)]
-    path = ramp.straight(18.0).sway(80.0, WIDE).straight(400.0)
-    answer = drive(path, [(0, 18), (5, 25)], steps, DT, 22.0)
+    agents += [
+        Agent("car", CAR, drive_along(main, [(0, 30)], steps, DT, 60.0 + x, WIDE)) for x in (-10.0, 110.0)
+    ]
+    path = ramp.straight(18.0).shift(80.0, WIDE).straight(400.0)
+    answer = drive_along(path, [(0, 18), (5, 25)], steps, DT, 22.0)
     goal = Goal((100, 160), lanes=(31, 32), v=(15.0, 36.11))
     return example("WmMerge", "highway merging_lanes slip_road simulated", lanes, agents, answer, goal)
 
@@ -94,10 +97,12 @@ def slow_car() -> Example:
     first = Course(Pose(-80.0, 0.0, 0.0)).straight(230.0)
     right = first.straight(200.0)
     lanes = sections([first, Course(first.end).straight(200.0)], 2, URBAN, STREET)
-    agents = [Agent("car", CAR, drive(right, [(0, 4)], steps, DT, 155.0))]
-    agents += [Agent("car", CAR, drive(right, [(0, v)], steps, DT, 80.0 + x, URBAN)) for x, v in _PASSING]
-    path = Course(Pose(30.0, 0.0, 0.0)).straight(42.0).sway(30.0, URBAN).straight(40.0).sway(32.0, -URBAN)
-    answer = drive(path.straight(200.0), [(0, 13), (2.5, 7), (5, 7), (8, 12.5)], steps, DT)
+    agents = [Agent("car", CAR, drive_along(right, [(0, 4)], steps, DT, 155.0))]
+    agents += [
+        Agent("car", CAR, drive_along(right, [(0, v)], steps, DT, 80.0 + x, URBAN)) for x, v in _PASSING
+    ]
+    path = Course(Pose(30.0, 0.0, 0.0)).straight(42.0).shift(30.0, URBAN).straight(40.0).shift(32.0, -URBAN)
+    answer = drive_along(path.straight(200.0), [(0, 13), (2.5, 7), (5, 7), (8, 12.5)], steps, DT)
     goal = Goal((100, 180), lanes=(21,), v=(5.0, 13.89))
     return example("WmSlowCar", "urban multi_lane lane_change simulated", lanes, agents, answer, goal)
 

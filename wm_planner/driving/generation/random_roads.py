@@ -27,7 +27,7 @@ from wm_planner.driving.scenarios.building import (
     lane,
 )
 from wm_planner.driving.scenarios.road import Intersection, Lane, Neighbour
-from wm_planner.driving.traffic.speed_profile import curve_speed, reachable
+from wm_planner.driving.traffic.speed_profile import curve_speed, max_speed_profile
 
 Floats = NDArray[np.float64]
 
@@ -76,7 +76,7 @@ class Way:
         s = np.arange(0.0, self.course.length, _SAMPLE_M)
         yaw = np.unwrap(self.poses(s, np.zeros_like(s))[:, 2])
         wanted = np.minimum(self.limit, curve_speed(np.gradient(yaw, s), _LATERAL))
-        return s, reachable(s, wanted, float(wanted[0]), _AT_ONCE, _BRAKING)
+        return s, max_speed_profile(s, wanted, float(wanted[0]), _AT_ONCE, _BRAKING)
 
 
 @dataclass(frozen=True)
@@ -161,8 +161,8 @@ def _both_ways(pieces: Sequence[Course], k: int, width: float, limit: float) -> 
     )
     back = Lane(
         number + 2,
-        pieces[k].beside(0.0)[::-1].round(3),
-        pieces[k].beside(width)[::-1].round(3),
+        pieces[k].offset_points(0.0)[::-1].round(3),
+        pieces[k].offset_points(width)[::-1].round(3),
         predecessors=tuple(each + 2 for each in after),
         successors=tuple(each + 2 for each in before),
         left_neighbour=Neighbour(number + 1, False),

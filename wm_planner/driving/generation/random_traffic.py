@@ -26,7 +26,7 @@ from wm_planner.driving.generation.random_roads import RandomRoad, Way, random_r
 from wm_planner.driving.geometry.shapes import Rectangle
 from wm_planner.driving.scenarios.scenario import Goal
 from wm_planner.driving.scenarios.writers.commonroad import write_commonroad
-from wm_planner.driving.traffic.car_following import IDM, advanced, leaders
+from wm_planner.driving.traffic.car_following import IDM, advance, leader_gaps
 
 Floats = NDArray[np.float64]
 
@@ -181,10 +181,10 @@ def _driven(ways: Sequence[Way], fleet: Fleet, whims: Whims, rng: np.random.Gene
         for row in changers.tolist():
             fleet = _changed(ways, fleet, row, rng)
         may = np.array([np.interp(s, *allowed[way]) for way, s in zip(fleet.way, fleet.s, strict=True)])
-        gap, ahead = leaders(fleet.way, fleet.s, fleet.v, fleet.length)
+        gap, ahead = leader_gaps(fleet.way, fleet.s, fleet.v, fleet.length)
         pull = _LIVELY.accelerations(fleet.v, gap, ahead, fleet.pace * may)
         pull = np.where((whims.brake <= step) & (step < whims.go), np.minimum(pull, whims.pull), pull)
-        s, v = advanced(fleet.s, fleet.v, pull, DT)
+        s, v = advance(fleet.s, fleet.v, pull, DT)
         fleet = fleet._replace(s=s, v=v, d=fleet.d - _aside(fleet.d))
         moments.append(fleet)
     return _states(ways, moments)

@@ -17,7 +17,7 @@ from wm_planner.driving.geometry.shapes import Rectangle
 from wm_planner.driving.scenarios.building import (
     Course,
     Pose,
-    drive,
+    drive_along,
     lane,
 )
 from wm_planner.driving.scenarios.road import Lane, Neighbour
@@ -43,14 +43,16 @@ def pedestrian() -> Example:
     back = Course(Pose(180.0, y, np.pi)).straight(200.0)
     agents = [
         Agent(
-            "pedestrian", WALKER, drive(walk, [(2.0, 0.0), (2.5, 1.4), (11.0, 1.4), (11.5, 0.0)], steps, DT)
+            "pedestrian",
+            WALKER,
+            drive_along(walk, [(2.0, 0.0), (2.5, 1.4), (11.0, 1.4), (11.5, 0.0)], steps, DT),
         ),
-        Agent("car", CAR, drive(back, [(0, 10)], steps, DT, 88.0)),
-        Agent("car", CAR, drive(back, [(3.5, 10), (6.5, 0), (10.5, 0), (13.5, 8)], steps, DT, 52.0)),
+        Agent("car", CAR, drive_along(back, [(0, 10)], steps, DT, 88.0)),
+        Agent("car", CAR, drive_along(back, [(3.5, 10), (6.5, 0), (10.5, 0), (13.5, 8)], steps, DT, 52.0)),
     ]
     parked = [Rectangle(np.array([at, -4.65]), *size) for at, size in ((38.0, CAR), (46.0, CAR), (55.5, VAN))]
     street = Course(Pose(0.0, -y, 0.0)).straight(180.0)
-    answer = drive(street, [(0, 12), (2.5, 12), (5, 3), (6.8, 3), (9.8, 12)], steps, DT)
+    answer = drive_along(street, [(0, 12), (2.5, 12), (5, 3), (6.8, 3), (9.8, 12)], steps, DT)
     goal = Goal((80, 140), (Rectangle(np.array([130.0, -y]), 50.0, 2 * y),))
     return example("WmPedestrian", "urban critical two_lane simulated", lanes, agents, answer, goal, parked)
 
@@ -64,20 +66,22 @@ def narrow_passage() -> Example:
     left = [Rectangle(np.array([at, 2.65]), *CAR) for at in (60.5, 67.5)]
     shift = y - 0.2
     oncoming = (
-        Course(Pose(160.0, y, np.pi)).straight(62.0).sway(12.0, shift).straight(42.0).sway(12.0, -shift)
+        Course(Pose(160.0, y, np.pi)).straight(62.0).shift(12.0, shift).straight(42.0).shift(12.0, -shift)
     )
     agents = [
-        Agent("car", CAR, drive(oncoming.straight(60.0), [(0, v), (4, 7)], steps, DT, begin))
+        Agent("car", CAR, drive_along(oncoming.straight(60.0), [(0, v), (4, 7)], steps, DT, begin))
         for begin, v in ((55.0, 7.0), (36.0, 7.0))
     ]
     path = (
         Course(Pose(0.0, -y, 0.0))
         .straight(34.0)
-        .sway(12.0, shift + 0.4)
+        .shift(12.0, shift + 0.4)
         .straight(38.0)
-        .sway(14.0, -shift - 0.4)
+        .shift(14.0, -shift - 0.4)
     )
-    answer = drive(path.straight(80.0), [(0, 8), (1, 8), (6, 2), (7, 0), (13, 0), (15.5, 6.5)], steps, DT)
+    answer = drive_along(
+        path.straight(80.0), [(0, 8), (1, 8), (6, 2), (7, 0), (13, 0), (15.5, 6.5)], steps, DT
+    )
     goal = Goal((120, 260), (Rectangle(np.array([125.0, -y]), 50.0, 2 * y),))
     tags = "urban oncoming_traffic two_lane simulated"
     return example("WmNarrowPassage", tags, lanes, agents, answer, goal, [*right, *left])

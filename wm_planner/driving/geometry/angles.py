@@ -6,6 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-def wrapped(angle: ArrayLike) -> Any:
+def wrap_to_pi(angle: ArrayLike) -> Any:
     """The same angles [rad] from -pi to pi, of any shape."""
     return np.angle(np.exp(1j * np.asarray(angle)))

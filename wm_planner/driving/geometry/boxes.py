@@ -17,13 +17,13 @@ Floats = NDArray[np.float64]
 LENGTH, WIDTH = 3, 4  # columns of a box, behind those of a pose
 
 
-def boxes(poses: Floats, sizes: ArrayLike) -> Floats:
+def oriented_boxes(poses: Floats, sizes: ArrayLike) -> Floats:
     """Boxes (..., 5) of poses (..., 3 or more) of their centres, and of length and width (..., 2)."""
     sized = np.broadcast_to(np.asarray(sizes, np.float64), (*poses.shape[:-1], 2))
     return np.concatenate([poses[..., :3], sized], axis=-1)
 
 
-def corners(boxes: Floats) -> Floats:
+def box_corners(boxes: Floats) -> Floats:
     """Corners (..., 4, 2): front left, rear left, rear right, front right."""
     cos, sin = np.cos(boxes[..., YAW]), np.sin(boxes[..., YAW])
     along, across = boxes[..., LENGTH] / 2, boxes[..., WIDTH] / 2
@@ -72,7 +72,7 @@ def gap_ahead(ego: Floats, others: Floats, margin: float = 0.0) -> Floats:
     return np.where(in_the_way, np.maximum(along - half_length - ego[..., LENGTH] / 2, 0.0), np.inf)
 
 
-def gaps(
+def separating_gaps(
     dx: Any, dy: Any, ca: Any, sa: Any, la: Any, wa: Any, cb: Any, sb: Any, lb: Any, wb: Any
 ) -> tuple[Any, Any, Any, Any]:
     """How far two boxes are apart along the axes of both, in m; they are apart where any is above 0.
@@ -96,14 +96,14 @@ def _largest_gap(first: Floats, second: Floats) -> Floats:
     dx, dy = second[..., X] - first[..., X], second[..., Y] - first[..., Y]
     a = (np.cos(first[..., YAW]), np.sin(first[..., YAW]), first[..., LENGTH] / 2, first[..., WIDTH] / 2)
     b = (np.cos(second[..., YAW]), np.sin(second[..., YAW]), second[..., LENGTH] / 2, second[..., WIDTH] / 2)
-    along_a, across_a, along_b, across_b = gaps(dx, dy, *a, *b)
+    along_a, across_a, along_b, across_b = separating_gaps(dx, dy, *a, *b)
     largest: Floats = np.maximum(np.maximum(along_a, across_a), np.maximum(along_b, across_b))
     return largest
 
 
 def _corner_distance(of: Floats, to: Floats) -> Floats:
     """From the nearest corner of boxes `of` to boxes `to`, (...); 0 where one lies inside."""
-    way = corners(of) - to[..., None, :2]  # (..., 4, 2)
+    way = box_corners(of) - to[..., None, :2]  # (..., 4, 2)
     cos, sin = np.cos(to[..., YAW, None]), np.sin(to[..., YAW, None])
     along = np.abs(way[..., 0] * cos + way[..., 1] * sin) - to[..., LENGTH, None] / 2
     across = np.abs(way[..., 1] * cos - way[..., 0] * sin) - to[..., WIDTH, None] / 2

@@ -7,7 +7,7 @@ only what is near is looked at as boxes, in float64, so that NumPy and numba giv
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.driving.geometry.boxes import gaps
+from wm_planner.driving.geometry.boxes import separating_gaps
 from wm_planner.driving.geometry.checks import checked
 from wm_planner.driving.geometry.compiled import is_compiled
 from wm_planner.errors import ShapeError
@@ -18,7 +18,7 @@ Steps = NDArray[np.int64]
 _MARGIN = 1e-2  # m, beyond what circles in float32 get wrong within 10 km
 
 
-def first_hits(
+def first_collisions(
     ego: Floats, size: ArrayLike, agents: Floats, sizes: ArrayLike, directions: Floats | None = None
 ) -> Steps:
     """The first step in which each candidate meets each agent, (N, A); T where it never does.
@@ -38,13 +38,13 @@ def first_hits(
     if is_compiled():
         from wm_planner.driving.geometry import kernels
 
-        return kernels.first_hits(ego, ways[0], half, agents, ways[1], halves)
+        return kernels.first_collisions(ego, ways[0], half, agents, ways[1], halves)
     return _first_hits(ego, ways[0], half, agents, ways[1], halves)
 
 
-def first_hit(ego: Floats, size: ArrayLike, agents: Floats, sizes: ArrayLike) -> Steps:
+def first_collision(ego: Floats, size: ArrayLike, agents: Floats, sizes: ArrayLike) -> Steps:
     """The first step in which each candidate meets anyone, (N,); T where it never does. See `first_hits`."""
-    hits = first_hits(ego, size, agents, sizes)
+    hits = first_collisions(ego, size, agents, sizes)
     return np.asarray(hits.min(axis=1, initial=np.shape(ego)[1]))
 
 
@@ -56,7 +56,7 @@ def _first_hits(
     m = n if len(agents) > 1 else np.zeros_like(n)
     way = agents[m, t, a, :2] - ego[n, t, :2]
     there = (*ego_way[n, t].T, *half), (*agents_way[m, t, a].T, *halves[a].T)
-    g = gaps(*way.T, *there[0], *there[1])
+    g = separating_gaps(*way.T, *there[0], *there[1])
     touching = (g[0] <= 0) & (g[1] <= 0) & (g[2] <= 0) & (g[3] <= 0)
     hits = np.full((len(ego), len(halves)), ego.shape[1], np.int64)
     np.minimum.at(hits, (n[touching], a[touching]), t[touching])

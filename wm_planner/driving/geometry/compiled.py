@@ -23,7 +23,7 @@ def is_compiled() -> bool:
 
 
 @contextmanager
-def by_numpy() -> Iterator[None]:
+def numpy_only() -> Iterator[None]:
     """Inside, NumPy does the work: to compare the two, in results and in time."""
     token = _by_numpy.set(True)
     try:

@@ -83,7 +83,7 @@ class CurvilinearFrame:
         return np.asarray(left / (tangent * along).sum(axis=1))
 
 
-def smooth_line(points: Floats, before_m: float, spacing_m: float, more: int = 0) -> Floats:
+def smooth_line(points: Floats, before_m: float, spacing_m: float, extra_points: int = 0) -> Floats:
     """A line (P, 2) extended at both ends, with its corners cut, and points spread evenly.
 
     Args:
@@ -104,7 +104,7 @@ def smooth_line(points: Floats, before_m: float, spacing_m: float, more: int = 0
     for _ in range(3):
         line = _corners_cut(line)
     line = _evenly(line, spacing_m)
-    for _ in range(more):
+    for _ in range(extra_points):
         line = np.concatenate([2 * line[:1] - line[1:2], line, 2 * line[-1:] - line[-2:-1]])
     return line
 

@@ -9,13 +9,13 @@ from wm_planner.driving.geometry.compiled import kernel
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-_gaps = kernel(boxes.gaps)
+_gaps = kernel(boxes.separating_gaps)
 _crosses = kernel(edges.crosses)
 _square_to_edge = kernel(edges.square_to_edge)
 
 
 @kernel
-def first_hits(
+def first_collisions(
     ego: Floats, ego_way: Floats, half: Floats, agents: Floats, agents_way: Floats, halves: Floats
 ) -> Indices:
     """Of `collision.first_hits`: poses, their cosine and sine, half sizes."""

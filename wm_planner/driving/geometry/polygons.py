@@ -31,16 +31,16 @@ class Polygons:
         self.outlines = tuple(_outline(outline, index) for index, outline in enumerate(outlines))
         self._tiles = tiled(self.outlines)
 
-    def holding(self, points: ArrayLike) -> Indices:
+    def containing(self, points: ArrayLike) -> Indices:
         """The polygons that hold points (..., 2): their indices in rising order, then -1, (..., K).
 
         By the even-odd rule; an edge may count either way. K is the most that hold one of the points.
         """
         return self._looked_up(points, measured=False)[0]
 
-    def contain(self, points: ArrayLike) -> NDArray[np.bool_]:
+    def contains(self, points: ArrayLike) -> NDArray[np.bool_]:
         """Whether any polygon holds each of the points (..., 2)."""
-        return np.asarray((self.holding(points) >= 0).any(axis=-1))
+        return np.asarray((self.containing(points) >= 0).any(axis=-1))
 
     def distance(self, points: ArrayLike) -> Floats:
         """From points (..., 2) to what the polygons cover together, in m; beyond REACH_M perhaps infinite."""

@@ -39,7 +39,7 @@ def quartic(start: ArrayLike, end: ArrayLike, duration: ArrayLike) -> Floats:
     return np.stack(np.broadcast_arrays(x, v, a / 2, c3, c4, np.zeros_like(x + c4)), axis=-1)
 
 
-def evaluated(
+def evaluate(
     coefficients: Floats, times: NDArray[np.floating[Any]], duration: ArrayLike, derivative: int = 0
 ) -> Floats:
     """Polynomials (..., 6) or a derivative of them at times (..., T), (..., T).

@@ -17,7 +17,9 @@ Points: TypeAlias = NDArray[np.float64]  # (..., 2), metres
 _CIRCLE_CORNERS = 32
 
 
-def frozen(values: ArrayLike, name: str, axes: tuple[int | None, ...], dtype: DTypeLike = np.float64) -> Any:
+def frozen_array(
+    values: ArrayLike, name: str, axes: tuple[int | None, ...], dtype: DTypeLike = np.float64
+) -> Any:
     """A read-only copy of `values`.
 
     Args:
@@ -57,7 +59,7 @@ class Rectangle:
     yaw: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "centre", frozen(self.centre, "the centre of a rectangle", (2,)))
+        object.__setattr__(self, "centre", frozen_array(self.centre, "the centre of a rectangle", (2,)))
 
     def contains(self, points: Points) -> NDArray[np.bool_]:
         """Which points (..., 2) lie inside or on the edge, (...)."""
@@ -84,7 +86,7 @@ class Circle:
     radius: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "centre", frozen(self.centre, "the centre of a circle", (2,)))
+        object.__setattr__(self, "centre", frozen_array(self.centre, "the centre of a circle", (2,)))
 
     def contains(self, points: Points) -> NDArray[np.bool_]:
         """Which points (..., 2) lie inside or on the edge, (...)."""
@@ -111,7 +113,7 @@ class Polygon:
     vertices: Points
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "vertices", frozen(self.vertices, "a polygon", (None, 2)))
+        object.__setattr__(self, "vertices", frozen_array(self.vertices, "a polygon", (None, 2)))
         if len(self.vertices) < 3:
             raise ShapeError(f"a polygon has {len(self.vertices)} vertices, wanted 3 or more")
 

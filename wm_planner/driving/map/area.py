@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.driving.geometry.boxes import boxes, corners
+from wm_planner.driving.geometry.boxes import box_corners, oriented_boxes
 from wm_planner.driving.geometry.checks import finite
 from wm_planner.driving.geometry.compiled import is_compiled
 from wm_planner.driving.geometry.polygons import Polygons
@@ -51,7 +51,7 @@ class DrivableArea:
         self._near = np.maximum(self._signed, 0.0)
 
     @property
-    def error_m(self) -> float:
+    def grid_error_m(self) -> float:
         """The most that a distance between nodes is off by, outside of the area."""
         return float(self.cell_m * np.sqrt(0.5))
 
@@ -74,23 +74,23 @@ class DrivableArea:
         if not 0 <= tolerance_m <= REACH_M:
             raise ShapeError(f"the tolerance is {tolerance_m} m, wanted 0 to {REACH_M}")
         wanted = finite(points, "points", 2)
-        seams = tolerance_m <= self.error_m  # then what is inside must be told apart from the edge
+        seams = tolerance_m <= self.grid_error_m  # then what is inside must be told apart from the edge
         off = self._interpolated(self._signed if seams else self._near, wanted)
         outside = np.asarray(off > tolerance_m)
-        unsure = np.abs(off - tolerance_m) <= self.error_m + seams * self.cell_m
+        unsure = np.abs(off - tolerance_m) <= self.grid_error_m + seams * self.cell_m
         there = wanted[unsure]
         polygons = self.polygons
-        outside[unsure] = polygons.distance(there) > tolerance_m if tolerance_m else ~polygons.contain(there)
+        outside[unsure] = polygons.distance(there) > tolerance_m if tolerance_m else ~polygons.contains(there)
         return outside
 
-    def left_by(self, poses: Floats, size: ArrayLike, tolerance_m: float = 0.3) -> NDArray[np.bool_]:
+    def box_outside(self, poses: Floats, size: ArrayLike, tolerance_m: float = 0.3) -> NDArray[np.bool_]:
         """Whether boxes have a corner farther than `tolerance_m` outside, (...).
 
         Args:
             poses: of the boxes' centres, x, y, yaw, (..., 3 or more).
             size: length and width, (2,), in m.
         """
-        return np.asarray(self.outside(corners(boxes(poses, size)), tolerance_m).any(axis=-1))
+        return np.asarray(self.outside(box_corners(oriented_boxes(poses, size)), tolerance_m).any(axis=-1))
 
     def _filled(self, counts: NDArray[np.int_]) -> NDArray[np.float32]:
         """The signed distance at the nodes, (columns, rows)."""

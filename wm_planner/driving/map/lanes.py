@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wm_planner.driving.geometry.polygons import Polygons
-from wm_planner.driving.scenarios.road import FOOTWAYS, Lane, Road
+from wm_planner.driving.scenarios.road import NON_DRIVABLE_KINDS, Lane, Road
 from wm_planner.errors import ShapeError
 
 Indices = NDArray[np.int64]
 
-NOWHERE = -1
+NO_LANE = -1
 """The index of no lane."""
 
 _BRIDGED_M = 12.0  # lanes shorter than this are passed over when asking what follows: a car may span them
@@ -27,7 +27,7 @@ class Lanes:
     """
 
     def __init__(self, road: Road) -> None:
-        self._lanes = [lane for lane in road.lanes.values() if not lane.kinds & FOOTWAYS]
+        self._lanes = [lane for lane in road.lanes.values() if not lane.kinds & NON_DRIVABLE_KINDS]
         if not self._lanes:
             raise ShapeError("the road has no lanes to drive on: routes and scores need one or more")
         self.ids: tuple[int, ...] = tuple(lane.id for lane in self._lanes)
@@ -46,9 +46,9 @@ class Lanes:
         """Indices of lanes by their ids; footways and strangers are passed over."""
         return [self._index[identity] for identity in ids if identity in self._index]
 
-    def holding(self, points: ArrayLike) -> Indices:
+    def containing(self, points: ArrayLike) -> Indices:
         """Indices of the lanes that hold points (..., 2), then NOWHERE, (..., K)."""
-        return self.polygons.holding(points)
+        return self.polygons.containing(points)
 
     @cached_property
     def lengths(self) -> NDArray[np.float64]:
@@ -57,12 +57,12 @@ class Lanes:
         return np.array([np.hypot(*step.T).sum() for step in steps])
 
     @cached_property
-    def limits(self) -> NDArray[np.float64]:
+    def speed_limits(self) -> NDArray[np.float64]:
         """Speed limits, (L,), in m/s; infinite where none is known."""
         return np.array([lane.speed_limit for lane in self._lanes])
 
     @cached_property
-    def reach(self) -> NDArray[np.bool_]:
+    def reachable(self) -> NDArray[np.bool_]:
         """Whether a car that is on a lane (rows) may be on another (columns) too without changing, (L, L).
 
         That are the lane itself and what follows it, beyond short lanes as well.
@@ -79,27 +79,27 @@ class Lanes:
                         ahead += [(after, way) for after in self.indices(self[lane].successors)]
         return reach
 
-    def within_one(self, corners: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def in_one_lane(self, corners: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which boxes lie in one lane and what follows it: corners (..., 4, 2) to (...)."""
-        held = self.holding(corners)  # (..., 4, K)
+        held = self.containing(corners)  # (..., 4, K)
         on = np.zeros((*held.shape[:-1], len(self) + 1), np.bool_)  # the last one takes NOWHERE
         np.put_along_axis(on, held, True, axis=-1)
-        reached = on[..., :-1] @ self.reach.T  # (..., 4, L): by which lanes each corner is reached
+        reached = on[..., :-1] @ self.reachable.T  # (..., 4, L): by which lanes each corner is reached
         return np.asarray(reached.all(axis=-2).any(axis=-1))
 
-    def followed(self, points: ArrayLike) -> Indices:
+    def match(self, points: ArrayLike) -> Indices:
         """The lane a drive follows at each of its points (T, 2), (T,); NOWHERE off the lanes.
 
         Where lanes overlap it is the one that the drive stays in longest, and it goes on to a lane that
         follows. Source: nuplan-devkit's route extractor.
         """
-        held = [frozenset(row[row >= 0].tolist()) for row in self.holding(points)]
+        held = [frozenset(row[row >= 0].tolist()) for row in self.containing(points)]
         candidates: list[frozenset[int]] = []
         before: frozenset[int] = frozenset()
         for here in held:
             before = (before & here) or (self._after(before) & here) or self._entered(here)
             candidates.append(before)
-        chosen, last = np.full(len(held), NOWHERE, np.int64), NOWHERE
+        chosen, last = np.full(len(held), NO_LANE, np.int64), NO_LANE
         for step in range(len(held) - 1, -1, -1):
             last = self._chosen(candidates[step], last)
             chosen[step] = last
@@ -115,7 +115,7 @@ class Lanes:
     def _chosen(self, candidates: frozenset[int], later: int) -> int:
         """The candidate that the drive goes on in, or that leads to where it goes on."""
         if not candidates:
-            return NOWHERE
+            return NO_LANE
         if later in candidates:
             return later
         leading = [lane for lane in sorted(candidates) if later in self.indices(self[lane].successors)]

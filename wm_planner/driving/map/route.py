@@ -8,10 +8,10 @@ from itertools import groupby, pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.driving.geometry.angles import wrapped
+from wm_planner.driving.geometry.angles import wrap_to_pi
 from wm_planner.driving.geometry.centreline import Centreline
 from wm_planner.driving.geometry.state_columns import YAW
-from wm_planner.driving.map.lanes import NOWHERE, Lanes
+from wm_planner.driving.map.lanes import NO_LANE, Lanes
 from wm_planner.driving.scenarios.scenario import (
     Goal,
     PlanningProblem,
@@ -45,14 +45,14 @@ class Route:
     lanes: tuple[int, ...]
     corridor: frozenset[int]
     centreline: Centreline
-    ends: Floats
-    limits: Floats
+    lane_ends: Floats
+    speed_limits: Floats
 
     def speed_limit(self, s: ArrayLike) -> Floats:
         """At arc lengths (...) of the line, in m/s."""
-        if not len(self.ends):
+        if not len(self.lane_ends):
             return np.full(np.shape(s), np.inf)
-        return self.limits[np.minimum(np.searchsorted(self.ends, s), len(self.ends) - 1)]
+        return self.speed_limits[np.minimum(np.searchsorted(self.lane_ends, s), len(self.lane_ends) - 1)]
 
 
 def route_to_goal(scenario: Scenario, problem: PlanningProblem, lanes: Lanes) -> Route:
@@ -75,26 +75,26 @@ def route_to_goal(scenario: Scenario, problem: PlanningProblem, lanes: Lanes) ->
             f"({_named(lanes, starts)}) to those of its goal ({_named(lanes, goals)})"
         )
     begin = Centreline(lanes[found[0]].centre).project([start.x, start.y]).s / lanes.lengths[found[0]]
-    return _along(lanes, onward(lanes, found), float(begin))
+    return _along(lanes, extended_ahead(lanes, found), float(begin))
 
 
 def driven_route(lanes: Lanes | None, states: Floats) -> Route:
     """The way of a drive (T, 4), x, y, yaw, v: the lanes it followed, or without any its own line."""
-    followed = lanes.followed(states[:, :2]).tolist() if lanes else []
-    found = [lane for lane, _ in groupby(lane for lane in followed if lane != NOWHERE)]
+    followed = lanes.match(states[:, :2]).tolist() if lanes else []
+    found = [lane for lane, _ in groupby(lane for lane in followed if lane != NO_LANE)]
     if not lanes or not found:
         return Route((), frozenset(), _own_line(states), np.zeros(0), np.zeros(0))
-    return _along(lanes, onward(lanes, found))
+    return _along(lanes, extended_ahead(lanes, found))
 
 
-def given_route(lanes: Lanes, points: Floats) -> Route:
+def route_along(lanes: Lanes, points: Floats) -> Route:
     """The way along a line (P, 2) that somebody else chose, and the lanes under it."""
     line = Centreline(points)
     s = np.arange(0.0, line.length, _SPACING_M)
-    followed = lanes.followed(line.poses(s)[:, :2]).tolist()
-    runs = [(lane, max(run)[0]) for lane, run in _runs(followed, s.tolist()) if lane != NOWHERE]
+    followed = lanes.match(line.poses(s)[:, :2]).tolist()
+    runs = [(lane, max(run)[0]) for lane, run in _runs(followed, s.tolist()) if lane != NO_LANE]
     way, ends = [lane for lane, _ in runs], np.array([end for _, end in runs])
-    return Route(tuple(way), _corridor(lanes, way), line, ends, lanes.limits[way])
+    return Route(tuple(way), _corridor(lanes, way), line, ends, lanes.speed_limits[way])
 
 
 def _runs(followed: Sequence[int], s: Sequence[float]) -> Iterator[tuple[int, list[tuple[float, int]]]]:
@@ -110,26 +110,26 @@ def _corridor(lanes: Lanes, way: Sequence[int]) -> frozenset[int]:
 
 def _starts(lanes: Lanes, start: Start) -> Mapping[int, float]:
     """Lanes under the start, and what their direction costs."""
-    held = lanes.holding([start.x, start.y])
+    held = lanes.containing([start.x, start.y])
     costs = {}
     for index in held[held >= 0].tolist():
         along = Centreline(lanes[index].centre).project([start.x, start.y]).yaw
-        costs[index] = _TURN_M * abs(float(wrapped(along - start.yaw)))
+        costs[index] = _TURN_M * abs(float(wrap_to_pi(along - start.yaw)))
     return costs
 
 
 def _goal_lanes(scenario: Scenario, goal: Goal, lanes: Lanes) -> set[int]:
     """Lanes that a goal names, or that lie under the middle of its places."""
     found = set(lanes.indices(goal.lanes))
-    for place in goal.places:
-        held = lanes.holding(np.concatenate([place.outline.mean(axis=0)[None], place.outline]))
+    for place in goal.shapes:
+        held = lanes.containing(np.concatenate([place.outline.mean(axis=0)[None], place.outline]))
         found |= set(held[0][held[0] >= 0].tolist()) or set(held[held >= 0].tolist())
     return found
 
 
 def _search(lanes: Lanes, starts: Mapping[int, float], goals: Collection[int]) -> list[int]:
     """The cheapest sequence of lanes, empty if there is none. Source: Dijkstra 1959."""
-    cost, came = dict(starts), dict.fromkeys(starts, NOWHERE)
+    cost, came = dict(starts), dict.fromkeys(starts, NO_LANE)
     queue = [(value, index) for index, value in starts.items()]
     heapq.heapify(queue)
     while queue:
@@ -160,12 +160,12 @@ def _beside(lanes: Lanes, lane: int) -> list[int]:
 
 def _traced(came: Mapping[int, int], lane: int) -> list[int]:
     way = [lane]
-    while came[way[-1]] != NOWHERE:
+    while came[way[-1]] != NO_LANE:
         way.append(came[way[-1]])
     return way[::-1]
 
 
-def onward(lanes: Lanes, found: Sequence[int], length_m: float = _ONWARD_M) -> list[int]:
+def extended_ahead(lanes: Lanes, found: Sequence[int], length_m: float = _ONWARD_M) -> list[int]:
     """The lanes by index, and the straightest that follow them, until those are `length_m` long or end."""
     way, left = list(found), length_m
     while left > 0 and (after := [a for a in lanes.indices(lanes[way[-1]].successors) if a not in way]):
@@ -193,7 +193,7 @@ def _along(lanes: Lanes, way: Sequence[int], begin: float = 0.0) -> Route:
     centreline = Centreline(np.concatenate(lines))
     lengths = [np.hypot(*np.diff(line, axis=0).T).sum() for line in lines]
     joints = [0.0, *(np.hypot(*(after[0] - line[-1])) for line, after in pairwise(lines))]
-    limits = [lanes.limits[group].min() for group in groups]
+    limits = [lanes.speed_limits[group].min() for group in groups]
     ends = np.cumsum(np.add(lengths, joints))
     return Route(tuple(way), _corridor(lanes, way), centreline, ends, np.array(limits))
 

@@ -25,7 +25,7 @@ from wm_planner.driving.geometry.shapes import (
 from wm_planner.driving.geometry.state_columns import YAW
 from wm_planner.driving.metrics.lane_matching import LaneCoordinates, lane_coordinates
 from wm_planner.driving.scenarios.scenario import PlanningProblem, Scenario
-from wm_planner.driving.scenarios.writers.solution import STATES, Answer
+from wm_planner.driving.scenarios.writers.solution import STATES, ProblemSolution
 from wm_planner.driving.vehicle.vehicle import (
     BMW_320I,
     FORD_ESCORT,
@@ -72,7 +72,7 @@ class Cost(NamedTuple):
     terms: Mapping[str, float]
 
 
-def commonroad_cost(scenario: Scenario, problem: PlanningProblem, answer: Answer) -> Cost:
+def commonroad_cost(scenario: Scenario, problem: PlanningProblem, answer: ProblemSolution) -> Cost:
     """What the cost function of an answer says of it.
 
     Raises:
@@ -85,7 +85,7 @@ def commonroad_cost(scenario: Scenario, problem: PlanningProblem, answer: Answer
     return Cost(sum(weight * terms[name] for name, weight in weights.items()), terms)
 
 
-def vehicle_of(answer: Answer) -> Vehicle:
+def vehicle_of(answer: ProblemSolution) -> Vehicle:
     """The vehicle of an answer.
 
     Raises:
@@ -104,7 +104,7 @@ class _Drive:
 
     scenario: Scenario
     problem: PlanningProblem
-    answer: Answer
+    answer: ProblemSolution
 
     def column(self, name: str) -> Floats:
         return self.answer.states[:, STATES[self.answer.model].index(name)]
@@ -231,7 +231,7 @@ def _shapes(scenario: Scenario, step: int, kind: type[ShapeT]) -> list[ShapeT]:
     """What stands, and the places that may be taken at a step, of one kind of shape."""
     regions = [region for each in scenario.occupancies for region in each.regions]
     taken: list[Shape] = [
-        shape for each in regions if each.first <= step <= each.last for shape in each.shapes
+        shape for each in regions if each.first_step <= step <= each.last_step for shape in each.shapes
     ]
     stands: list[Shape] = [shape for each in scenario.obstacles for shape in each.shapes]
     return [shape for shape in stands + taken if isinstance(shape, kind)]

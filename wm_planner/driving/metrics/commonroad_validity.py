@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.geometry import collision
-from wm_planner.driving.geometry.boxes import boxes, corners
+from wm_planner.driving.geometry.boxes import box_corners, oriented_boxes
 from wm_planner.driving.map.area import DrivableArea
 from wm_planner.driving.metrics.commonroad import vehicle_of
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.scenarios.scenario import PlanningProblem, Scenario
-from wm_planner.driving.scenarios.writers.solution import STATES, Answer
-from wm_planner.driving.vehicle.feasibility import feasible
+from wm_planner.driving.scenarios.writers.solution import STATES, ProblemSolution
+from wm_planner.driving.vehicle.feasibility import is_feasible
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]
@@ -53,7 +53,7 @@ class Validity(NamedTuple):
         return all(self)
 
 
-def validity(scenario: Scenario, problem: PlanningProblem, answer: Answer) -> Validity:
+def validity(scenario: Scenario, problem: PlanningProblem, answer: ProblemSolution) -> Validity:
     """Check an answer of the kinematic single track.
 
     Raises:
@@ -72,12 +72,12 @@ def validity(scenario: Scenario, problem: PlanningProblem, answer: Answer) -> Va
         start=_starts_at(problem, answer),
         no_collision=_hits_nothing(scenario, states, vehicle.size, answer.first_step),
         on_road=_stays_on(scenario, states, vehicle.size),
-        goal=any(scenario.arrived(goal, states[:, :4], steps).any() for goal in problem.goals),
-        feasible=bool(feasible(vehicle, vehicle.at_rear_axle(states), scenario.dt)),
+        goal=any(scenario.goal_reached(goal, states[:, :4], steps).any() for goal in problem.goals),
+        feasible=bool(is_feasible(vehicle, vehicle.at_rear_axle(states), scenario.dt)),
     )
 
 
-def _starts_at(problem: PlanningProblem, answer: Answer) -> bool:
+def _starts_at(problem: PlanningProblem, answer: ProblemSolution) -> bool:
     first = dict(zip(STATES[answer.model], answer.states[0], strict=True))
     start = problem.start
     pairs = (
@@ -91,8 +91,8 @@ def _starts_at(problem: PlanningProblem, answer: Answer) -> bool:
 
 
 def _hits_nothing(scenario: Scenario, states: Floats, size: Floats, first_step: int) -> bool:
-    others = Others.recorded(scenario, first_step, len(states))
-    hit = collision.first_hit(states[None, :, :3], size, others.states[..., :3], others.sizes)
+    others = ObstacleBoxes.from_scenario(scenario, first_step, len(states))
+    hit = collision.first_collision(states[None, :, :3], size, others.states[..., :3], others.sizes)
     return bool(hit[0] == len(states))
 
 
@@ -101,7 +101,7 @@ def _stays_on(scenario: Scenario, states: Floats, size: Floats) -> bool:
     lanes = [lane.polygon for lane in scenario.road.lanes.values()]
     if not lanes:
         return False
-    at = corners(boxes(states, size))  # (T, 4, 2)
+    at = box_corners(oriented_boxes(states, size))  # (T, 4, 2)
     share = np.linspace(0.0, 1.0, int(np.ceil(size.max() / _SPACING_M)), endpoint=False)[:, None]
     outline = at[:, :, None] * (1 - share) + np.roll(at, -1, axis=1)[:, :, None] * share  # (T, 4, k, 2)
     return not DrivableArea(lanes).outside(outline).any()

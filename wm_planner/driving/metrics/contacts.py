@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.geometry import collision
-from wm_planner.driving.geometry.boxes import LENGTH, boxes, overlap
+from wm_planner.driving.geometry.boxes import LENGTH, oriented_boxes, overlap
 from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
 from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
 from wm_planner.driving.metrics.road_context import RoadContext
 from wm_planner.driving.scenarios.forecasts import constant_velocity
-from wm_planner.driving.scenarios.obstacle_boxes import OBJECTS, Others
+from wm_planner.driving.scenarios.obstacle_boxes import OBJECTS, ObstacleBoxes
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]
@@ -48,7 +48,7 @@ class Contacts(NamedTuple):
     at_fault: Truths
 
 
-def contacts(trajectories: EgoTrajectories, others: Others, road_context: RoadContext) -> Contacts:
+def contacts(trajectories: EgoTrajectories, others: ObstacleBoxes, road_context: RoadContext) -> Contacts:
     """The first contact of each drive with each box, and who is to blame.
 
     The ego is, where it drives into something that stands, or with its front bumper into something that is
@@ -60,7 +60,7 @@ def contacts(trajectories: EgoTrajectories, others: Others, road_context: RoadCo
     return Contacts(drive, other, step, _at_fault(trajectories, others, road_context, drive, other, step))
 
 
-def first_hits(trajectories: EgoTrajectories, others: Others) -> Indices:
+def first_hits(trajectories: EgoTrajectories, others: ObstacleBoxes) -> Indices:
     """The step in which each drive first touches each box, (N, A); T where it never does.
 
     Raises:
@@ -70,12 +70,14 @@ def first_hits(trajectories: EgoTrajectories, others: Others) -> Indices:
         raise ShapeError(f"trajectories of {trajectories.steps} steps among others known for {others.steps}")
     seen = others.states[: trajectories.steps, :, :3]
     ego = trajectories.states[..., :3]
-    return collision.first_hits(ego, trajectories.vehicle.size, seen, others.sizes, trajectories.directions)
+    return collision.first_collisions(
+        ego, trajectories.vehicle.size, seen, others.sizes, trajectories.directions
+    )
 
 
 def time_to_collision(
     trajectories: EgoTrajectories,
-    others: Others,
+    others: ObstacleBoxes,
     road_context: RoadContext,
     touched: Contacts,
     horizon_s: float = 3.0,
@@ -116,7 +118,7 @@ def lateral_conflicts_count(
 
 def _at_fault(
     trajectories: EgoTrajectories,
-    others: Others,
+    others: ObstacleBoxes,
     road_context: RoadContext,
     n: Indices,
     a: Indices,
@@ -126,9 +128,9 @@ def _at_fault(
     moves = np.abs(ego[:, SPEED]) > STOPPED_SPEED
     stands = (np.abs(other[:, SPEED]) <= STOPPED_SPEED) | np.isin(others.kinds, list(OBJECTS))[a]
     behind = bearings(trajectories.vehicle.at_rear_axle(ego), other[:, :2]) > BEHIND_RAD
-    bumper = boxes(_front(ego, trajectories.vehicle.length_m), trajectories.vehicle.size)
+    bumper = oriented_boxes(_front(ego, trajectories.vehicle.length_m), trajectories.vehicle.size)
     bumper[:, LENGTH] = 0.0
-    head_on = overlap(bumper, boxes(other, others.sizes[a]))
+    head_on = overlap(bumper, oriented_boxes(other, others.sizes[a]))
     aside = moves & ~stands & ~behind & ~head_on
     blamed = moves & (stands | (~behind & head_on))
     blamed[aside] = road_context.between_lanes(ego[aside], trajectories.vehicle)
@@ -143,7 +145,9 @@ def _front(states: Floats, length_m: float) -> Floats:
     return front
 
 
-def _relevant(trajectories: EgoTrajectories, others: Others, road_context: RoadContext, n: int) -> Truths:
+def _relevant(
+    trajectories: EgoTrajectories, others: ObstacleBoxes, road_context: RoadContext, n: int
+) -> Truths:
     """At which steps of drive n a time to collision is asked for with whom, (T, A)."""
     steps = np.arange(trajectories.steps)
     wide = lateral_conflicts_count(trajectories, road_context, np.full(trajectories.steps, n), steps)
@@ -153,7 +157,9 @@ def _relevant(trajectories: EgoTrajectories, others: Others, road_context: RoadC
     return np.asarray(near & (np.abs(trajectories.speed[n]) > MIN_TTC_SPEED)[:, None])
 
 
-def _min_ttc(trajectories: EgoTrajectories, others: Others, n: int, asked: Truths, horizon_s: float) -> float:
+def _min_ttc(
+    trajectories: EgoTrajectories, others: ObstacleBoxes, n: int, asked: Truths, horizon_s: float
+) -> float:
     """The time to collision of drive n, in steps of dt: both are moved on from every step asked for."""
     counts = int(np.ceil(horizon_s / trajectories.dt - 1e-9)) - 1  # the horizon itself is not looked at
     rows, columns = asked.any(axis=1), asked.any(axis=0)
@@ -163,6 +169,6 @@ def _min_ttc(trajectories: EgoTrajectories, others: Others, n: int, asked: Truth
     ego = constant_velocity(trajectories.states[n, rows, :4], trajectories.dt, counts)  # (K, R, 4)
     there = constant_velocity(now, trajectories.dt, counts)  # (K, R, A, 4)
     flat = ego.reshape(1, -1, 4)[..., :3], there.reshape(-1, there.shape[2], 4)[..., :3]
-    hit = collision.first_hit(flat[0], trajectories.vehicle.size, flat[1], others.sizes[columns])[0]
+    hit = collision.first_collision(flat[0], trajectories.vehicle.size, flat[1], others.sizes[columns])[0]
     later = int(hit) // int(rows.sum())  # the first hit of all is that after the fewest steps
     return (later + 1) * trajectories.dt if later < counts else float(np.inf)

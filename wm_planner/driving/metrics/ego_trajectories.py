@@ -11,7 +11,7 @@ from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.vehicle.comfort import (
     NUPLAN,
     Comfort,
-    Windows,
+    SmoothingWindows,
     comfort,
 )
 from wm_planner.driving.vehicle.vehicle import ACCELERATION, Vehicle
@@ -28,7 +28,7 @@ class EgoTrajectories:
 
     Attributes:
         states: x, y [m] of the box's centre, yaw [rad], v [m/s], and where known acceleration along yaw
-            [m/s^2], (N, T, 4 or more), T >= 4. Those of a Vehicle are `vehicle.centred(states)`.
+            [m/s^2], (N, T, 4 or more), T >= 4. Those of a Vehicle are `vehicle.at_centre(states)`.
         dt: of one step, in s.
 
     Raises:
@@ -81,6 +81,6 @@ class EgoTrajectories:
         way[:, 1:] = np.hypot(*np.moveaxis(np.diff(self.states[..., :2], axis=1), -1, 0))
         return way
 
-    def comfort(self, windows: Windows = NUPLAN) -> Comfort:
+    def comfort(self, windows: SmoothingWindows = NUPLAN) -> Comfort:
         """What passengers feel, (N, T) each."""
         return comfort(self.speed, self.states[..., YAW], self.dt, self.acceleration, windows)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.metrics.road_context import RoadContext
 from wm_planner.driving.scenarios.scenario import Scenario
-from wm_planner.driving.traffic.car_following import IDM, advanced
+from wm_planner.driving.traffic.car_following import IDM, advance
 
 Floats = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ def expert_progress(
     for _ in range(steps - 1):
         limit = road_context.route.speed_limit(s)
         wanted = np.where(np.isfinite(limit), limit, FREE_FLOW_IDM.speed)
-        s, speed = advanced(s, speed, FREE_FLOW_IDM.accelerations(speed, np.inf, 0.0, wanted), scenario.dt)
+        s, speed = advance(s, speed, FREE_FLOW_IDM.accelerations(speed, np.inf, 0.0, wanted), scenario.dt)
     return ExpertProgress(float(np.minimum(s, line.length) - begin), "idm")
 
 

@@ -214,7 +214,7 @@ class _Matching:
         """The mean square of yaw against the path's line, of all steps near each of its lanes."""
         lanes = [lane for lane in path if lane >= 0]
         line = np.concatenate([self._lanes[lane].centre for lane in lanes])
-        frame = CurvilinearFrame(smooth_line(line, 2.0, 2.0, more=3))
+        frame = CurvilinearFrame(smooth_line(line, 2.0, 2.0, extra_points=3))
         steps = [step for lane in lanes for step, near in enumerate(self._near) if lane in near]
         s = frame.project(self._points[steps]).s
         errors = difference(self._yaw[steps], frame.yaw(s))[np.isfinite(s)]

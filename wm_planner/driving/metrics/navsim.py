@@ -22,7 +22,7 @@ from wm_planner.driving.metrics.subscores import (
     max_window_sum,
     weighted_score,
 )
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.vehicle.comfort import (
     NUPLAN,
     WHOLE_DRIVE,
@@ -120,7 +120,7 @@ class PreviousPlan(NamedTuple):
 
 
 def pdms(
-    trajectories: EgoTrajectories, others: Others, road_context: RoadContext, expert: ExpertProgress
+    trajectories: EgoTrajectories, others: ObstacleBoxes, road_context: RoadContext, expert: ExpertProgress
 ) -> PDMS:
     """Score N plans of 4 s, each by itself, as they are driven."""
     found = shared_metrics(trajectories, others, road_context)
@@ -142,7 +142,7 @@ def pdms(
 
 def epdms(
     trajectories: EgoTrajectories,
-    others: Others,
+    others: ObstacleBoxes,
     road_context: RoadContext,
     expert: ExpertProgress,
     first_step: int = 0,
@@ -233,7 +233,7 @@ def plan_changes(trajectories: EgoTrajectories, earlier: PreviousPlan) -> list[F
 
 def _subscores(
     trajectories: EgoTrajectories,
-    others: Others,
+    others: ObstacleBoxes,
     road_context: RoadContext,
     expert: ExpertProgress,
     first_step: int,

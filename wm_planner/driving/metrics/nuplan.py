@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.geometry.centreline import Centreline
-from wm_planner.driving.map.lanes import NOWHERE, Lanes
+from wm_planner.driving.map.lanes import NO_LANE, Lanes
 from wm_planner.driving.metrics.contacts import Contacts, contacts, time_to_collision
 from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
 from wm_planner.driving.metrics.expert import ExpertProgress, progress
@@ -22,7 +22,7 @@ from wm_planner.driving.metrics.subscores import (
     max_window_sum,
     weighted_score,
 )
-from wm_planner.driving.scenarios.obstacle_boxes import OBJECTS, Others
+from wm_planner.driving.scenarios.obstacle_boxes import OBJECTS, ObstacleBoxes
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -75,7 +75,7 @@ class ClosedLoop(NamedTuple):
 
 
 def closed_loop(
-    trajectories: EgoTrajectories, others: Others, road_context: RoadContext, expert: ExpertProgress
+    trajectories: EgoTrajectories, others: ObstacleBoxes, road_context: RoadContext, expert: ExpertProgress
 ) -> ClosedLoop:
     """Judge N trajectories from their first step to their last.
 
@@ -84,7 +84,7 @@ def closed_loop(
     """
     touched = contacts(trajectories, others, road_context)
     least = time_to_collision(trajectories, others, road_context, touched)
-    followed = np.stack([road_context.lanes.followed(points) for points in trajectories.states[..., :2]])
+    followed = np.stack([road_context.lanes.match(points) for points in trajectories.states[..., :2]])
     gained = progress(trajectories.states, road_context)
     share = progress_ratio(gained, expert.progress_m)
     parts = {
@@ -103,10 +103,10 @@ def closed_loop(
     return ClosedLoop(score, **parts, progress_m=gained, least_time_to_collision=least, expert=expert.source)
 
 
-def collision_score(touched: Contacts, others: Others, count: int) -> Floats:
+def collision_score(touched: Contacts, others: ObstacleBoxes, count: int) -> Floats:
     """1 without a collision at fault, 0.5 with one object, 0 with more or with a road user, (N,)."""
     is_object = np.isin(others.kinds, list(OBJECTS))[touched.other[touched.at_fault]]
-    drive, body = touched.drive[touched.at_fault], others.bodies[touched.other[touched.at_fault]]
+    drive, body = touched.drive[touched.at_fault], others.object_ids[touched.other[touched.at_fault]]
     objects = np.unique(np.stack([drive[is_object], body[is_object]]), axis=1)[0]
     score = np.maximum(0.0, 1.0 - np.bincount(objects, minlength=count) / 2)
     score[drive[~is_object]] = 0.0
@@ -120,7 +120,7 @@ def wrong_way_distance(trajectories: EgoTrajectories, lanes: Lanes, followed: In
         followed: the lanes' indices, (N, T).
     """
     back = np.zeros(followed.shape)
-    for n, lane in {(n, int(lane)) for n, row in enumerate(followed) for lane in row if lane != NOWHERE}:
+    for n, lane in {(n, int(lane)) for n, row in enumerate(followed) for lane in row if lane != NO_LANE}:
         here = followed[n] == lane
         s = np.where(here, Centreline(lanes[lane].centre).project(trajectories.states[n, :, :2]).s, 0.0)
         back[n, 1:] += np.where(here[1:] & here[:-1], s[:-1] - s[1:], 0.0)
@@ -145,10 +145,10 @@ def speed_limit(trajectories: EgoTrajectories, lanes: Lanes, followed: Indices) 
 
 def _speed_limits(lanes: Lanes) -> Floats:
     """Limits of lanes, (L,); in an intersection the highest of the lanes before and after."""
-    limits = lanes.limits.copy()
+    limits = lanes.speed_limits.copy()
     for index in range(len(lanes)):
         lane = lanes[index]
         joined = lanes.indices((*lane.predecessors, *lane.successors))
         if lane.is_intersection and joined:
-            limits[index] = lanes.limits[joined].max()
+            limits[index] = lanes.speed_limits[joined].max()
     return limits

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.driving.geometry.angles import wrapped
+from wm_planner.driving.geometry.angles import wrap_to_pi
 from wm_planner.driving.geometry.checks import checked
 from wm_planner.driving.metrics.subscores import weighted_score
 from wm_planner.errors import ShapeError
@@ -65,7 +65,7 @@ def open_loop(plans: ArrayLike, recorded: ArrayLike) -> OpenLoop:
     if planned.ndim != 3 or planned.shape != drove.shape or not len(planned):
         raise ShapeError(f"plans {planned.shape}, recorded {drove.shape}: wanted (F, {last}, 3) both, F >= 1")
     away = np.hypot(*np.moveaxis(planned - drove, -1, 0)[:2])  # (F, 8)
-    turned = np.abs(wrapped((planned - drove)[..., 2]))
+    turned = np.abs(wrap_to_pi((planned - drove)[..., 2]))
     misses = [(away[:, :h].max(axis=1) > limit).mean() for h, limit in zip(HORIZONS_S, MISS_M, strict=True)]
     parts = {
         "miss_rate": np.float64(max(misses) <= MAX_MISS_RATE),

@@ -25,7 +25,7 @@ from wm_planner.driving.metrics.subscores import (
     is_comfortable,
     weighted_score,
 )
-from wm_planner.driving.scenarios.obstacle_boxes import OBJECTS, Others
+from wm_planner.driving.scenarios.obstacle_boxes import OBJECTS, ObstacleBoxes
 from wm_planner.driving.vehicle.comfort import WHOLE_DRIVE
 
 Floats = NDArray[np.float64]
@@ -88,12 +88,12 @@ class PDM(NamedTuple):
     ttc_step: Indices
 
 
-def pdm_score(trajectories: EgoTrajectories, others: Others, road_context: RoadContext) -> PDM:
+def pdm_score(trajectories: EgoTrajectories, others: ObstacleBoxes, road_context: RoadContext) -> PDM:
     """Score N proposals; who is in the way at the first step already is passed over.
 
     Args:
-        others: as forecast (`Others.coasting`), for as many steps and 9 more: the time to collision is not
-            asked for where they are not known.
+        others: as forecast (`ObstacleBoxes.at_constant_velocity`), for as many steps and
+            9 more: the time to collision is not asked for where they are not known.
     """
     found = shared_metrics(trajectories, others, road_context)
     rules = {
@@ -119,7 +119,9 @@ def pdm_score(trajectories: EgoTrajectories, others: Others, road_context: RoadC
     )
 
 
-def shared_metrics(trajectories: EgoTrajectories, others: Others, road_context: RoadContext) -> SharedMetrics:
+def shared_metrics(
+    trajectories: EgoTrajectories, others: ObstacleBoxes, road_context: RoadContext
+) -> SharedMetrics:
     """What all scores ask of proposals."""
     touched = contacts(trajectories, others, road_context)
     begun = np.zeros((trajectories.count, len(others.kinds)), np.bool_)
@@ -157,7 +159,7 @@ def max_run_sum(amounts: Floats) -> Floats:
 
 def first_ttc_violation(
     trajectories: EgoTrajectories,
-    others: Others,
+    others: ObstacleBoxes,
     road_context: RoadContext,
     begun: NDArray[np.bool_],
     later: Indices,
@@ -179,7 +181,7 @@ def first_ttc_violation(
     when = np.arange(asked)[:, None] + later  # (T, K)
     there = others.states[when.ravel(), :, :3]
     ego, directions = _extrapolated(trajectories, asked, later)
-    hits = collision.first_hits(ego, trajectories.vehicle.size, there, others.sizes, directions)
+    hits = collision.first_collisions(ego, trajectories.vehicle.size, there, others.sizes, directions)
     n, a = np.nonzero((hits < when.size) & ~begun)
     t, k = np.divmod(hits[n, a], len(later))
     rear = trajectories.vehicle.at_rear_axle(trajectories.states[n, t])

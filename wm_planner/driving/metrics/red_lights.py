@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.geometry.boxes import boxes, corners
+from wm_planner.driving.geometry.boxes import box_corners, oriented_boxes
 from wm_planner.driving.geometry.polygons import Polygons
 from wm_planner.driving.map.lanes import Lanes
 from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
@@ -33,8 +33,8 @@ class RedLights:
         """
         if not self._lights:
             return np.zeros(trajectories.count, np.bool_)
-        at = corners(boxes(trajectories.states, trajectories.vehicle.size))  # (N, T, 4, 2)
-        held = self._behind.holding(at).reshape(trajectories.count, trajectories.steps, -1)
+        at = box_corners(oriented_boxes(trajectories.states, trajectories.vehicle.size))  # (N, T, 4, 2)
+        held = self._behind.containing(at).reshape(trajectories.count, trajectories.steps, -1)
         on = np.zeros((trajectories.count, trajectories.steps, len(self._lights) + 1), np.bool_)
         np.put_along_axis(on, held, True, axis=-1)  # the last one takes those that are none
         entered = on[:, 1:, :-1] & ~on[:, :-1, :-1]

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.geometry.boxes import boxes, corners
+from wm_planner.driving.geometry.boxes import box_corners, oriented_boxes
 from wm_planner.driving.map.area import DrivableArea
 from wm_planner.driving.map.lanes import Lanes
 from wm_planner.driving.map.route import Route, driven_route, route_to_goal
@@ -58,7 +58,7 @@ class RoadContext:
 
     def between_lanes(self, poses: Floats, vehicle: Vehicle) -> Truths:
         """Which of a vehicle's boxes at poses (..., 3 or more) do not lie in one lane and what follows it."""
-        return ~self.lanes.within_one(corners(boxes(poses, vehicle.size)))
+        return ~self.lanes.in_one_lane(box_corners(oriented_boxes(poses, vehicle.size)))
 
     def in_intersection(self, points: Floats) -> Truths:
         """Which points (..., 2) lie in an intersection."""

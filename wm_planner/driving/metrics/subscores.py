@@ -26,7 +26,7 @@ def weighted_score(parts: Mapping[str, Floats], weights: Mapping[str, float]) ->
 
 def drivable_area(trajectories: EgoTrajectories, road_context: RoadContext, tolerance_m: float) -> Floats:
     """Whether all corners stay on the drivable area, (N,), 0 or 1."""
-    left = road_context.area.left_by(trajectories.states, trajectories.vehicle.size, tolerance_m)
+    left = road_context.area.box_outside(trajectories.states, trajectories.vehicle.size, tolerance_m)
     return np.asarray(1.0 - left.any(axis=1))
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.drive import Drive
-from wm_planner.driving.geometry.boxes import boxes
+from wm_planner.driving.geometry.boxes import oriented_boxes
 from wm_planner.driving.geometry.state_columns import SPEED
-from wm_planner.driving.map.corridor import Corridor
-from wm_planner.driving.scenarios.forecasts import constant_turn, constant_velocity
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.map.frenet_boxes import FrenetBoxes
+from wm_planner.driving.scenarios.forecasts import constant_turn_rate, constant_velocity
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.scenarios.road import TrafficLight
 from wm_planner.driving.traffic.agent_paths import Path
 from wm_planner.driving.vehicle.vehicle import Vehicle
@@ -51,7 +51,7 @@ class View:
 
     drive: Drive
     ego: Floats
-    agents: Others
+    agents: ObstacleBoxes
     step: int
 
     @property
@@ -75,37 +75,41 @@ class View:
         return self.drive.scenario.road.lights
 
     @cached_property
-    def obstacles(self) -> Others:
+    def obstacles(self) -> ObstacleBoxes:
         """Everybody and everything that is there."""
-        return self.agents.beside(self.drive.static_obstacles.window(self.step, 1)).seen()
+        return self.agents.concat(self.drive.static_obstacles.window(self.step, 1)).present()
 
     @cached_property
-    def static_corridor(self) -> Corridor:
+    def static_corridor(self) -> FrenetBoxes:
         """All that stands and is no agent, as the path sees it."""
         found = self.drive.static_obstacles.window(self.step, 1)
-        return Corridor.of(self.path.line, boxes(found.states[0], found.sizes), found.states[0, :, SPEED])
+        return FrenetBoxes.from_boxes(
+            self.path.line, oriented_boxes(found.states[0], found.sizes), found.states[0, :, SPEED]
+        )
 
-    def forecast(self, steps: int, yaw_rates: Floats | None = None, known: Floats | None = None) -> Others:
+    def forecast(
+        self, steps: int, yaw_rates: Floats | None = None, known: Floats | None = None
+    ) -> ObstacleBoxes:
         """The same now and `steps` more steps: agents keep their velocity, as in PDM.
 
         Args:
             yaw_rates: of the agents, (A,), in rad/s, held for MAX_TURN_S; straight on after that.
             known: where some of them will be instead, (steps + 1, A, 4), NaN for the others.
         """
-        coasting = self.agents.coasting(0, self.dt, steps)
+        coasting = self.agents.at_constant_velocity(0, self.dt, steps)
         if yaw_rates is not None and yaw_rates.any():
             coasting = replace(
                 coasting, states=constant_turn_forecast(self.agents.states[0], yaw_rates, self.dt, steps)
             )
         if known is not None:
             coasting = replace(coasting, states=np.where(np.isfinite(known), known, coasting.states))
-        return coasting.beside(self.drive.static_obstacles.window(self.step, steps + 1)).seen()
+        return coasting.concat(self.drive.static_obstacles.window(self.step, steps + 1)).present()
 
 
 def constant_turn_forecast(now: Floats, rates: Floats, dt: float, steps: int) -> Floats:
     """States (A, 4) now and after `steps` steps, (steps + 1, A, 4), turning at rates (A,) for MAX_TURN_S."""
     bent = min(round(MAX_TURN_S / dt), steps)
-    arcs = np.concatenate([now[None], constant_turn(now, rates, dt, bent)])
+    arcs = np.concatenate([now[None], constant_turn_rate(now, rates, dt, bent)])
     return np.concatenate([arcs, constant_velocity(arcs[-1], dt, steps - bent)])
 
 

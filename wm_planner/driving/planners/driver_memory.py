@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.drive import Drive
-from wm_planner.driving.geometry.angles import wrapped
+from wm_planner.driving.geometry.angles import wrap_to_pi
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.metrics.navsim import PreviousPlan
 from wm_planner.driving.planners.base import View
@@ -60,15 +60,15 @@ class DriverMemory:
         elif self._made and view.step != self._made[-1].step + 1:
             self._forget(view.drive)
         self._turn(view)
-        centre = view.vehicle.centred(view.ego)
+        centre = view.vehicle.at_centre(view.ego)
         self._lived = [*self._lived[-round(LIVED_S / view.dt) :], centre]
         self._reached |= bool(self._aim.arrived(centre[None, None, :4], view.step)[0])
 
     def _turn(self, view: View) -> None:
         """Follow how everybody turns."""
-        yaws = dict(zip(view.agents.bodies.tolist(), view.agents.states[0, :, YAW].tolist(), strict=True))
+        yaws = dict(zip(view.agents.object_ids.tolist(), view.agents.states[0, :, YAW].tolist(), strict=True))
         for body, yaw in yaws.items():
-            turned = float(wrapped(np.nan_to_num(yaw - self._yaws.get(body, yaw)))) / view.dt
+            turned = float(wrap_to_pi(np.nan_to_num(yaw - self._yaws.get(body, yaw)))) / view.dt
             self._rates[body] = [*self._rates.get(body, [])[1 - NEWEST :], turned]
         self._yaws = yaws
 
@@ -83,7 +83,9 @@ class DriverMemory:
     def yaw_rates(self, view: View) -> Floats:
         """Yaw rates (A,) of the agents, smoothed, in rad/s."""
         rolls = np.abs(np.nan_to_num(view.agents.states[0, :, SPEED])) > ROLLING
-        rates = np.array([np.median(self._rates[body]) for body in view.agents.bodies.tolist()], np.float64)
+        rates = np.array(
+            [np.median(self._rates[body]) for body in view.agents.object_ids.tolist()], np.float64
+        )
         return np.where(rolls, np.clip(rates, -FASTEST_TURN, FASTEST_TURN), 0.0)
 
     def previous_plans(self, view: View) -> Sequence[PreviousPlan]:
@@ -102,5 +104,5 @@ class DriverMemory:
 
     def record(self, view: View, poses: Floats, states: Floats) -> None:
         """Remember a plan, poses (H + 1, 3), and how it would be driven, (H + 1, 6)."""
-        made = _Made(view.step, np.asarray(poses), view.vehicle.centred(states))
+        made = _Made(view.step, np.asarray(poses), view.vehicle.at_centre(states))
         self._made = [*self._made[-round(BACK_S / view.dt) :], made]

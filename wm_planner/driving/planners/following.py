@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.geometry.boxes import boxes
+from wm_planner.driving.geometry.boxes import oriented_boxes
 from wm_planner.driving.geometry.state_columns import SPEED
-from wm_planner.driving.map.corridor import Corridor
+from wm_planner.driving.map.frenet_boxes import FrenetBoxes
 from wm_planner.driving.planners.base import View
-from wm_planner.driving.scenarios.obstacle_boxes import Others
-from wm_planner.driving.traffic.agent_paths import red_ahead
-from wm_planner.driving.traffic.car_following import IDM, advanced
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
+from wm_planner.driving.traffic.agent_paths import distance_to_red_light
+from wm_planner.driving.traffic.car_following import IDM, advance
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ class IDMPolicies(NamedTuple):
 
 
 def follow_path(
-    view: View, policies: IDMPolicies, idm: IDM, horizon: int, others: Others | None = None
+    view: View, policies: IDMPolicies, idm: IDM, horizon: int, others: ObstacleBoxes | None = None
 ) -> Floats:
     """Arc lengths (N, H + 1) of the centre on the path, now and after each step.
 
@@ -47,17 +47,19 @@ def follow_path(
     """
     path, vehicle = view.path, view.vehicle
     seen = _seen(view, others.window(0, horizon + 1) if others else view.forecast(horizon))
-    s = np.full(len(policies.speed_fraction), float(path.line.project(vehicle.centred(view.ego)[:2]).s))
+    s = np.full(len(policies.speed_fraction), float(path.line.project(vehicle.at_centre(view.ego)[:2]).s))
     speed = np.full_like(s, max(float(view.ego[SPEED]), 0.0))
     front = float(s[0]) + vehicle.length_m / 2
-    red_s = front + red_ahead(path, front, float(speed[0]), view.lights, view.step, idm.hardest_braking)
+    red_s = front + distance_to_red_light(
+        path, front, float(speed[0]), view.lights, view.step, idm.hardest_braking
+    )
     places = [s]
     for step in range(horizon):
         gap, leader = _leader(seen, step, s, policies.offset, vehicle.length_m, vehicle.width_m)
         red = red_s - s - vehicle.length_m / 2
         gap, leader = np.minimum(gap, red), np.where(red < gap, 0.0, leader)
-        wanted = policies.speed_fraction * path.wanted_by(s, speed)
-        s, speed = advanced(s, speed, idm.accelerations(speed, gap, leader, wanted), view.dt)
+        wanted = policies.speed_fraction * path.target_speeds(s, speed)
+        s, speed = advance(s, speed, idm.accelerations(speed, gap, leader, wanted), view.dt)
         places.append(s)
     return np.stack(places, axis=1)
 
@@ -72,16 +74,16 @@ def poses_along_path(view: View, s: Floats, d: Floats) -> Floats:
     return poses
 
 
-def _seen(view: View, others: Others) -> Corridor:
+def _seen(view: View, others: ObstacleBoxes) -> FrenetBoxes:
     """Everybody at each of the steps as the path sees them, (T, A) each."""
     flat = others.states.reshape(-1, 4)
     sizes = np.tile(others.sizes, (others.steps, 1))
-    found = Corridor.of(view.path.line, boxes(flat, sizes), flat[:, SPEED])
-    return Corridor(*(each.reshape(others.steps, -1) for each in found))
+    found = FrenetBoxes.from_boxes(view.path.line, oriented_boxes(flat, sizes), flat[:, SPEED])
+    return FrenetBoxes(*(each.reshape(others.steps, -1) for each in found))
 
 
 def _leader(
-    seen: Corridor, step: int, s: Floats, offset: Floats, length_m: float, width_m: float
+    seen: FrenetBoxes, step: int, s: Floats, offset: Floats, length_m: float, width_m: float
 ) -> tuple[Floats, Floats]:
     """Gaps to who is ahead, and their speeds, (N,); infinite and 0 where nobody is."""
     way = seen.s[step] - s[:, None]  # (N, A)

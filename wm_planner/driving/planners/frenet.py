@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from wm_planner import config
 from wm_planner.driving.geometry import collision
-from wm_planner.driving.geometry.angles import wrapped
-from wm_planner.driving.geometry.polynomials import evaluated, quartic
+from wm_planner.driving.geometry.angles import wrap_to_pi
+from wm_planner.driving.geometry.polynomials import evaluate, quartic
 from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.metrics.nuplan import OFF_ROAD_M
 from wm_planner.driving.planners.base import View
@@ -76,8 +76,10 @@ class FrenetPlanner:
         """All combinations of `count` times, speeds and offsets."""
         c, speed = self.config, max(float(view.ego[SPEED]), 0.0)
         end_s = c.horizon * view.dt
-        s = float(view.path.line.project(view.vehicle.centred(view.ego)[:2]).s)
-        wanted = min(float(view.path.wanted(s, speed)), speed + 0.25 * end_s * view.vehicle.acceleration)
+        s = float(view.path.line.project(view.vehicle.at_centre(view.ego)[:2]).s)
+        wanted = min(
+            float(view.path.target_speed(s, speed)), speed + 0.25 * end_s * view.vehicle.max_acceleration
+        )
         speeds = np.linspace(0.0, max(wanted, speed), count)
         sides = np.linspace(-c.offset_m, c.offset_m, count)
         grid = np.meshgrid(np.linspace(c.least_s, end_s, count), speeds, sides, indexing="ij")
@@ -85,7 +87,7 @@ class FrenetPlanner:
         now = np.array([s, speed, float(view.ego[ACCELERATION])])
         ways = quartic(now, np.stack([goal, 0 * goal], axis=-1), duration)
         times = view.dt * np.arange(c.horizon + 1)
-        along, fast, pull = (evaluated(ways, times, duration, order) for order in range(3))
+        along, fast, pull = (evaluate(ways, times, duration, order) for order in range(3))
         along = np.maximum.accumulate(along, axis=1)
         offset = swerved(view, along, side, np.full(len(side), changing_way(view)))
         return Sampled(poses_along_path(view, along, offset), fast, pull, offset)
@@ -95,9 +97,9 @@ def first_free(view: View, poses: Floats) -> Floats | None:
     """The first of proposals (N, T, 3) that meets nobody and stays on the road, (T, 3)."""
     others = view.forecast(poses.shape[1] - 1)
     for start in range(0, len(poses), _BLOCK):
-        block = view.vehicle.centred(poses[start : start + _BLOCK])
-        hit = collision.first_hit(block, view.vehicle.size, others.states, others.sizes)
-        off = view.drive.road_context.area.left_by(block, view.vehicle.size, OFF_ROAD_M).any(axis=1)
+        block = view.vehicle.at_centre(poses[start : start + _BLOCK])
+        hit = collision.first_collision(block, view.vehicle.size, others.states, others.sizes)
+        off = view.drive.road_context.area.box_outside(block, view.vehicle.size, OFF_ROAD_M).any(axis=1)
         free = np.flatnonzero((hit == poses.shape[1]) & ~off)
         if len(free):
             return np.asarray(poses[start + int(free[0])])
@@ -106,8 +108,8 @@ def first_free(view: View, poses: Floats) -> Floats | None:
 
 def _cheapest(view: View, sampled: Sampled) -> NDArray[np.int64]:
     """Those that the vehicle can drive, cheapest first."""
-    most, bend = view.vehicle.acceleration, np.tan(view.vehicle.steering) / view.vehicle.wheelbase_m
-    turn = np.abs(wrapped(np.diff(sampled.poses[..., 2], axis=1)))
+    most, bend = view.vehicle.max_acceleration, np.tan(view.vehicle.max_steering) / view.vehicle.wheelbase_m
+    turn = np.abs(wrap_to_pi(np.diff(sampled.poses[..., 2], axis=1)))
     way = np.hypot(*np.moveaxis(np.diff(sampled.poses[..., :2], axis=1), -1, 0))
     drivable = (np.abs(sampled.pull) <= most).all(axis=1) & (sampled.speed > -0.1).all(axis=1)
     drivable &= (turn <= bend * way + 0.05).all(axis=1)
@@ -117,11 +119,11 @@ def _cheapest(view: View, sampled: Sampled) -> NDArray[np.int64]:
 
 def _costs(view: View, sampled: Sampled) -> Floats:
     """Those of the reactive planner, (N,)."""
-    s = view.path.line.project(view.vehicle.centred(view.ego)[:2]).s
-    wanted = min(float(view.path.wanted(float(s), float(view.ego[SPEED]))), 50.0)
+    s = view.path.line.project(view.vehicle.at_centre(view.ego)[:2]).s
+    wanted = min(float(view.path.target_speed(float(s), float(view.ego[SPEED]))), 50.0)
     off, middle = sampled.speed - wanted, sampled.speed.shape[1] // 2
     turn = sampled.poses[..., 2] - view.path.line.project(sampled.poses[..., :2]).yaw
-    turn = wrapped(turn)
+    turn = wrap_to_pi(turn)
     running = np.square(5 * sampled.pull) + np.square(5 * off)
     running += np.square(0.25 * sampled.offset) + np.square(0.25 * turn)
     ends = 50 * np.square(off[:, -1]) + 100 * np.square(off[:, middle])

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.drive import Drive
-from wm_planner.driving.geometry.angles import wrapped
+from wm_planner.driving.geometry.angles import wrap_to_pi
 from wm_planner.driving.geometry.polygons import Polygons
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.scenarios.scenario import Goal
@@ -58,7 +58,7 @@ class GoalTracker:
         steps = np.broadcast_to(step + np.arange(centres.shape[1]), centres.shape[:2])
         there = np.zeros(len(centres), np.bool_)
         for goal in self.drive.problem.goals:
-            there |= self.drive.scenario.arrived(goal, centres[..., :4], steps).any(axis=1)
+            there |= self.drive.scenario.goal_reached(goal, centres[..., :4], steps).any(axis=1)
         return there
 
     def shortfall(self, centres: Floats, step: int) -> Floats:
@@ -82,11 +82,11 @@ class GoalTracker:
         if not centres.shape[1] or goal.steps[1] < step:
             return np.full(len(centres), np.inf)
         steps = np.broadcast_to(step + np.arange(centres.shape[1]), centres.shape[:2])
-        there = self.drive.scenario.arrived(replace(goal, yaw=None, v=None), centres[..., :4], steps)
+        there = self.drive.scenario.goal_reached(replace(goal, yaw=None, v=None), centres[..., :4], steps)
         wrong = np.zeros(there.shape)
         if goal.yaw is not None:
             middle, half = np.mean(goal.yaw), 0.5 * (goal.yaw[1] - goal.yaw[0])
-            turn = wrapped(centres[..., YAW] - middle)
+            turn = wrap_to_pi(centres[..., YAW] - middle)
             wrong += _YAW_M * np.maximum(np.abs(turn) - half * (1 - _MARGIN), 0.0)
         if goal.v is not None:
             v, (low, high) = centres[..., SPEED], _speeds(goal.v)
@@ -118,12 +118,12 @@ class GoalTracker:
         return np.asarray(np.maximum(target.low - farthest, 0.0) + np.maximum(nearest - target.high, 0.0))
 
     def _target(self, goal: Goal) -> GoalRegion:
-        outlines = list(self.drive.scenario.outlines(goal))
+        outlines = list(self.drive.scenario.goal_outlines(goal))
         if not outlines:
             return GoalRegion(goal, -np.inf, np.inf)
         s = np.append(np.arange(0.0, self.drive.line.length + 1.0, _APART_M), self.drive.line.length + 1.0)
         area = Polygons(outlines)
-        inside = np.flatnonzero(area.contain(self.line.poses(s)[:, :2]))
+        inside = np.flatnonzero(area.contains(self.line.poses(s)[:, :2]))
         if len(inside):
             start = float(self.line.project([self.drive.problem.start.x, self.drive.problem.start.y]).s)
             ahead = inside[s[inside] >= start - 1.0]
@@ -131,7 +131,7 @@ class GoalTracker:
             breaks = np.flatnonzero(np.diff(inside) > 1)
             low, high = s[inside[0]], s[inside[breaks[0]] if len(breaks) else inside[-1]]
             sides = np.stack([_SIDEWAYS_M, -_SIDEWAYS_M])
-            held = area.contain(self.line.poses(np.full(sides.shape, (low + high) / 2), sides)[..., :2])
+            held = area.contains(self.line.poses(np.full(sides.shape, (low + high) / 2), sides)[..., :2])
             room = _SIDEWAYS_M[held.all(axis=0).cumprod().sum() - 1]
             return GoalRegion(goal, float(low), float(high), room=float(room))
         s_at, d_at, _ = self.line.project(np.concatenate(outlines))

@@ -76,7 +76,7 @@ def track_proposals(view: View, proposals: Floats, config: Tracker.Config) -> Fl
 
 def score_proposals(view: View, states: Floats) -> PDM:
     """PDM's score of states (N, T, 6) of the rear axle among others that keep their velocity."""
-    trajectories = EgoTrajectories(view.vehicle.centred(states), view.vehicle, view.dt)
+    trajectories = EgoTrajectories(view.vehicle.at_centre(states), view.vehicle, view.dt)
     return pdm_score(
         trajectories, view.forecast(trajectories.steps - 1 + int(TTC_STEPS[-1])), view.drive.road_context
     )

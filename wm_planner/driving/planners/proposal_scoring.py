@@ -25,7 +25,7 @@ from wm_planner.driving.metrics.nuplan import MAX_OVERSPEED
 from wm_planner.driving.metrics.pdm import PDM, TTC_STEPS, WEIGHTS, first_ttc_violation, pdm_score
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.goal_tracking import GoalTracker
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.traffic.lane_following import LaneFollowing
 from wm_planner.driving.vehicle.comfort import Comfort, within_limits
 
@@ -99,7 +99,9 @@ class ScoredProposals:
         s, d = self.projection.s[:, -1:], self.projection.d[:, -1:]
         ego = path.poses(s + self.trajectories.speed[:, -1:] * self.trajectories.dt * steps, d)
         agents = obstacles.states[steps][:, oncoming, :3]
-        hit = collision.first_hits(ego, self.trajectories.vehicle.size, agents, obstacles.sizes[oncoming])
+        hit = collision.first_collisions(
+            ego, self.trajectories.vehicle.size, agents, obstacles.sizes[oncoming]
+        )
         return np.asarray(1 - hit.min(axis=1) / len(steps))
 
     @cached_property
@@ -128,7 +130,7 @@ class ScoredProposals:
         front = self.projection.s + view.vehicle.length_m / 2
         for stop in view.path.stops:
             crossing = (front[:, :-1] <= stop.s) & (front[:, 1:] > stop.s)
-            runs |= (crossing & [stop.closed(view.lights, step) for step in steps]).any(axis=1)
+            runs |= (crossing & [stop.is_closed(view.lights, step) for step in steps]).any(axis=1)
         return runs
 
     @cached_property
@@ -143,7 +145,7 @@ class ScoredProposals:
     def overspeed(self) -> Floats:
         """Mean excess over the target speed of the path, (N,), in m/s."""
         s = self.projection.s
-        wanted = self.context.view.path.wanted_by(s.ravel(), np.zeros(s.size)).reshape(s.shape)
+        wanted = self.context.view.path.target_speeds(s.ravel(), np.zeros(s.size)).reshape(s.shape)
         return np.asarray(np.maximum(self.trajectories.speed - wanted, 0.0).mean(axis=1))
 
     @cached_property
@@ -268,27 +270,29 @@ class ScoringContext:
         self._last: tuple[Mapping[str, Floats], ScoredProposals] | None = None
 
     @cached_property
-    def obstacles(self) -> Others:
+    def obstacles(self) -> ObstacleBoxes:
         """All obstacles within reach, as far ahead as the scores look: along lanes, straight or turning."""
         steps = self.horizon + max(int(TTC_STEPS[-1]), self.config.oncoming_steps[-1])
         turns = np.where(np.abs(self._yaw_rates) > self.config.turn_yaw_rate, self._yaw_rates, 0.0)
         known = None
         if self._lane_following is not None:
             agents, dt = self.view.agents, self.view.dt
-            known = self._lane_following.forecast(agents.bodies, agents.states[0], self._yaw_rates, dt, steps)
+            known = self._lane_following.forecast(
+                agents.object_ids, agents.states[0], self._yaw_rates, dt, steps
+            )
         forecast = self.view.forecast(steps, turns, known)
         time = self.view.dt * np.arange(steps + 1)
         reach = _REACH_MARGIN_M + max(float(self.view.ego[SPEED]), 0.0) * time
         return forecast.within(self.view.ego[:2], reach + 0.5 * _REACH_ACCELERATION * time**2)
 
     @cached_property
-    def turning_obstacles(self) -> Others:
+    def turning_obstacles(self) -> ObstacleBoxes:
         """All obstacles up to the horizon if every yaw rate is a turn, even that of a lane change."""
         return self.view.forecast(self.horizon, self._yaw_rates)
 
     def evaluate(self, states: Floats) -> ScoredProposals:
         """Score states (N, H + 1, 4 or more) of the rear axle, the first of them the current one."""
-        centres = self.view.vehicle.centred(states)
+        centres = self.view.vehicle.at_centre(states)
         return ScoredProposals(self, EgoTrajectories(centres, self.view.vehicle, self.view.dt))
 
     def evaluate_rollout(self, states: Mapping[str, Floats]) -> ScoredProposals:

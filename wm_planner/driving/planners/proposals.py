@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.geometry.angles import wrapped
-from wm_planner.driving.geometry.polynomials import evaluated, quintic
+from wm_planner.driving.geometry.angles import wrap_to_pi
+from wm_planner.driving.geometry.polynomials import evaluate, quintic
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.following import IDMPolicies, follow_path, poses_along_path
 from wm_planner.driving.planners.goal_tracking import GoalRegion, GoalTracker
 from wm_planner.driving.planners.pdm_closed import braking_poses
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.traffic.car_following import IDM
 from wm_planner.driving.vehicle.vehicle import ACCELERATION
 
@@ -34,13 +34,13 @@ _ARRIVALS = 8  # the gentlest of them
 _HARDEST, _FASTEST = 6.0, 3.5  # m/s^2, of arrivals
 
 
-def proposals(view: View, others: Others, aim: GoalTracker | None, horizon: int, idm: IDM) -> Floats:
+def proposals(view: View, others: ObstacleBoxes, aim: GoalTracker | None, horizon: int, idm: IDM) -> Floats:
     """Poses of the rear axle, (N, H + 1, 3), all of which begin where the ego is.
 
     Args:
         others: everybody, as forecast for H steps or more.
     """
-    here = view.path.line.project(view.vehicle.centred(view.ego)[:2])
+    here = view.path.line.project(view.vehicle.at_centre(view.ego)[:2])
     way, block = changing_way(view), block_ahead(view)
     aside = [(d, way) for d in (*BESIDE_M, float(here.d))]
     if block:
@@ -75,7 +75,7 @@ class Block(NamedTuple):
 def block_ahead(view: View) -> Block | None:
     """The next one that is near enough to be thought of."""
     seen, vehicle, speed = view.static_corridor, view.vehicle, float(view.ego[SPEED])
-    here = float(view.path.line.project(vehicle.centred(view.ego)[:2]).s)
+    here = float(view.path.line.project(vehicle.at_centre(view.ego)[:2]).s)
     gap = seen.s - seen.half_length - here - vehicle.length_m / 2
     room = vehicle.width_m / 2 + _BESIDE_M
     blocks = np.abs(seen.d) < seen.half_width + room
@@ -97,19 +97,19 @@ def swerved(view: View, s: Floats, offset: Floats, length: Floats) -> Floats:
     Args:
         length: of the way over, (N,), in m.
     """
-    centre = view.vehicle.centred(view.ego)
+    centre = view.vehicle.at_centre(view.ego)
     here = view.path.line.project(centre[:2])
-    turn = np.clip(wrapped(centre[YAW] - float(here.yaw)), -0.6, 0.6)
+    turn = np.clip(wrap_to_pi(centre[YAW] - float(here.yaw)), -0.6, 0.6)
     begin = np.array([float(here.d), np.tan(turn), 0.0])
     ends = np.stack([offset, np.zeros_like(offset), np.zeros_like(offset)], axis=-1)
     ways = quintic(begin, ends, length)
-    return evaluated(ways, s - s[:, :1], length)
+    return evaluate(ways, s - s[:, :1], length)
 
 
 def arrivals(view: View, aim: GoalTracker | None, horizon: int) -> Floats:
     """Arc lengths (N, T) that lead to goals in time; N may be 0."""
     times = view.dt * np.arange(horizon + 1)
-    centre = view.vehicle.centred(view.ego)
+    centre = view.vehicle.at_centre(view.ego)
     s, v = float(view.path.line.project(centre[:2]).s), max(float(view.ego[SPEED]), 0.0)
     now = np.array([s, v, float(view.ego[ACCELERATION])])
     wanted = [each for target in (aim.regions if aim else ()) for each in _ends(view, target, s, v)]
@@ -117,11 +117,11 @@ def arrivals(view: View, aim: GoalTracker | None, horizon: int) -> Floats:
         return np.empty((0, horizon + 1))
     ends = np.array(wanted)
     ways = quintic(now, np.stack([ends[:, 0], ends[:, 1], 0 * ends[:, 1]], axis=-1), ends[:, 2])
-    speed = evaluated(ways, times, ends[:, 2], 1)
-    pull = evaluated(ways, times, ends[:, 2], 2)
+    speed = evaluate(ways, times, ends[:, 2], 1)
+    pull = evaluate(ways, times, ends[:, 2], 2)
     fit = (speed > -0.05).all(axis=1) & (pull > -_HARDEST).all(axis=1) & (pull < _FASTEST).all(axis=1)
     gentle = np.flatnonzero(fit)[np.square(pull[fit]).mean(axis=1).argsort()[:_ARRIVALS]]
-    return np.maximum.accumulate(evaluated(ways[gentle], times, ends[gentle, 2]), axis=1)
+    return np.maximum.accumulate(evaluate(ways[gentle], times, ends[gentle, 2]), axis=1)
 
 
 def _ends(view: View, target: GoalRegion, s: float, v: float) -> Iterator[tuple[float, float, float]]:
@@ -134,7 +134,7 @@ def _ends(view: View, target: GoalRegion, s: float, v: float) -> Iterator[tuple[
     for place in {target.low + margin, 0.5 * (target.low + target.high), target.high - margin}:
         if place < s + 0.2:
             continue
-        for when in _times(place - s, v, float(view.path.wanted(s, v)), first, last):
+        for when in _times(place - s, v, float(view.path.target_speed(s, v)), first, last):
             mean = (place - s) / when
             for speed in {mean, 2 * mean - v, v, 0.5 * (max(low, 0.0) + high) if np.isfinite(high) else v}:
                 yield place, float(np.clip(speed, max(low, 0.0), min(high, 45.0))), when

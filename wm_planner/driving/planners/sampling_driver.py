@@ -211,6 +211,6 @@ def bicycle_model(view: View) -> BicycleModel:
             wheelbase_m=view.vehicle.wheelbase_m,
             control_dt_s=view.dt,
             acceleration=(_BRAKE, _PULL),
-            steering=min(angle + abs(float(view.ego[STEERING])), view.vehicle.steering),
+            steering=min(angle + abs(float(view.ego[STEERING])), view.vehicle.max_steering),
         )
     )

@@ -64,12 +64,12 @@ class Course:
 
         return self._with(abs(angle) * radius, 2.0, at)
 
-    def sway(self, length: float, offset: float) -> "Course":
+    def shift(self, length: float, offset: float) -> "Course":
         """Change to a line `offset` m to the left within `length` m, without a jump of curvature."""
         u = np.linspace(0.0, 1.0, _FINE)
         return self._along(np.stack([length * u, offset * u**3 * (10 - 15 * u + 6 * u**2)], axis=-1))
 
-    def to(self, goal: Pose) -> "Course":
+    def bend_to(self, goal: Pose) -> "Course":
         """Bend to a pose of the map, as a cubic curve."""
         here = self.end
         xy = rotation(-here.yaw) @ (goal.x - here.x, goal.y - here.y)
@@ -96,7 +96,7 @@ class Course:
         poses[:, 1] += beyond * np.sin(poses[:, 2])
         return poses
 
-    def beside(self, offset: float) -> Points:
+    def offset_points(self, offset: float) -> Points:
         """Points (P, 2) of the line `offset` m to its left, close enough together to draw it."""
         ends = np.cumsum([0.0, *(piece.length for piece in self.pieces)])
         counts = [max(1, round(piece.length / piece.spacing)) for piece in self.pieces]
@@ -132,11 +132,11 @@ def lane(identity: int, course: Course, offset: float = 0.0, width: float = 3.5,
     Args:
         about: the other fields of Lane.
     """
-    left, right = (course.beside(offset + side * width / 2).round(3) for side in (1, -1))
+    left, right = (course.offset_points(offset + side * width / 2).round(3) for side in (1, -1))
     return Lane(identity, left, right, **about)
 
 
-def drive(
+def drive_along(
     course: Course,
     speeds: Sequence[tuple[float, float]],
     steps: int,

@@ -13,10 +13,10 @@ def constant_velocity(states: ArrayLike, dt: float, steps: int) -> Floats:
 
     Who is absent (NaN) stays so.
     """
-    return constant_turn(states, 0.0, dt, steps)
+    return constant_turn_rate(states, 0.0, dt, steps)
 
 
-def constant_turn(states: ArrayLike, yaw_rate: ArrayLike, dt: float, steps: int) -> Floats:
+def constant_turn_rate(states: ArrayLike, yaw_rate: ArrayLike, dt: float, steps: int) -> Floats:
     """The same at a constant yaw rate (...) in rad/s, along arcs. Exact, also where the rate is 0."""
     now = checked(states, "states", 4)
     time = dt * np.arange(1, steps + 1).reshape(-1, *[1] * (now.ndim - 1))  # (steps, 1, ...)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from wm_planner.driving.geometry.shapes import Points, Rectangle, Shape
 from wm_planner.driving.scenarios.forecasts import constant_velocity
 from wm_planner.driving.scenarios.scenario import Scenario
-from wm_planner.driving.scenarios.tracks import OBSTACLE_KINDS, no_tracks
+from wm_planner.driving.scenarios.tracks import OBSTACLE_KINDS, empty_tracks
 from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]
@@ -25,7 +25,7 @@ OBJECTS = OBSTACLE_KINDS - {"parkedVehicle"}
 
 
 @dataclass(frozen=True, eq=False)
-class Others:
+class ObstacleBoxes:
     """A boxes over T steps.
 
     Attributes:
@@ -41,11 +41,11 @@ class Others:
     states: Floats
     sizes: Floats
     kinds: tuple[str, ...]
-    bodies: NDArray[np.int64]
+    object_ids: NDArray[np.int64]
 
     def __post_init__(self) -> None:
         count = len(self.kinds)
-        shapes = self.states.shape, self.sizes.shape, self.bodies.shape
+        shapes = self.states.shape, self.sizes.shape, self.object_ids.shape
         if shapes != ((len(self.states), count, 4), (count, 2), (count,)):
             raise ShapeError(
                 f"others have states {shapes[0]}, sizes {shapes[1]}, bodies {shapes[2]} and {count} kinds, "
@@ -58,28 +58,28 @@ class Others:
         return len(self.states)
 
     @classmethod
-    def recorded(cls, scenario: Scenario, first: int, steps: int) -> Self:
+    def from_scenario(cls, scenario: Scenario, first_step: int, steps: int) -> Self:
         """All that is in a scenario, from the step `first` on; tracks are absent after their recording."""
-        tracks, boxes = scenario.tracks, list(_standing(scenario, first, steps))
-        rows = [tracks.at(first + step)[0] for step in range(steps)]
+        tracks, boxes = scenario.tracks, list(_standing(scenario, first_step, steps))
+        rows = [tracks.at(first_step + step)[0] for step in range(steps)]
         states = np.concatenate([np.array(rows), *(box.states[:, None] for box in boxes)], axis=1)
         sizes = np.concatenate([tracks.sizes, *(box.size[None] for box in boxes)])
         kinds = (*tracks.kinds, *(box.kind for box in boxes))
         return cls(states, sizes, kinds, np.array([*tracks.ids, *(box.body for box in boxes)], np.int64))
 
     @classmethod
-    def standing(cls, scenario: Scenario) -> Self:
+    def static(cls, scenario: Scenario) -> Self:
         """All that is no track, from step 0 on; the last step is how it stays, see `window`."""
         regions = (region for each in scenario.occupancies for region in each.regions)
-        steps = max((region.last for region in regions), default=-1) + 2
-        return cls.recorded(replace(scenario, tracks=no_tracks()), 0, steps)
+        steps = max((region.last_step for region in regions), default=-1) + 2
+        return cls.from_scenario(replace(scenario, tracks=empty_tracks()), 0, steps)
 
-    def window(self, first: int, steps: int) -> Self:
+    def window(self, first_step: int, steps: int) -> Self:
         """The boxes at `steps` steps from `first` on; after the last step they stay as they are."""
-        rows = np.minimum(first + np.arange(steps), self.steps - 1)
+        rows = np.minimum(first_step + np.arange(steps), self.steps - 1)
         return replace(self, states=self.states[rows])
 
-    def seen(self) -> Self:
+    def present(self) -> Self:
         """Those that are there at any of the steps."""
         return self._of(np.asarray(np.isfinite(self.states[..., 0]).any(axis=0)))
 
@@ -87,33 +87,33 @@ class Others:
         """Those that are no obstacles by their kind."""
         return self._of(np.array([kind not in OBSTACLE_KINDS for kind in self.kinds], np.bool_))
 
-    def within(self, place: Floats, reach_m: Floats) -> Self:
+    def within(self, position: Floats, reach_m: Floats) -> Self:
         """Those that at any step are no farther from a place (2,) than is `reach_m` at that step, (T,)."""
-        way = np.hypot(*np.moveaxis(self.states[..., :2] - place, -1, 0)) - np.hypot(*self.sizes.T) / 2
+        way = np.hypot(*np.moveaxis(self.states[..., :2] - position, -1, 0)) - np.hypot(*self.sizes.T) / 2
         return self._of((way <= reach_m[:, None]).any(axis=0))
 
     def _of(self, mask: NDArray[np.bool_]) -> Self:
         rows = np.flatnonzero(mask)
         kinds = tuple(self.kinds[row] for row in rows)
-        return type(self)(self.states[:, rows], self.sizes[rows], kinds, self.bodies[rows])
+        return type(self)(self.states[:, rows], self.sizes[rows], kinds, self.object_ids[rows])
 
-    def beside(self, more: Self) -> Self:
+    def concat(self, other: Self) -> Self:
         """These boxes and more, known for as many steps."""
         return type(self)(
-            np.concatenate([self.states, more.states], axis=1),
-            np.concatenate([self.sizes, more.sizes]),
-            (*self.kinds, *more.kinds),
-            np.concatenate([self.bodies, more.bodies]),
+            np.concatenate([self.states, other.states], axis=1),
+            np.concatenate([self.sizes, other.sizes]),
+            (*self.kinds, *other.kinds),
+            np.concatenate([self.object_ids, other.object_ids]),
         )
 
-    def coasting(self, step: int, dt: float, steps: int) -> Self:
+    def at_constant_velocity(self, step: int, dt: float, steps: int) -> Self:
         """The same, but from `step` on for `steps` more all keep their velocity: (steps + 1, A, 4).
 
         The forecast of PDM.
         """
         now = self.states[step]
         states = np.concatenate([now[None], constant_velocity(now, dt, steps)])
-        return type(self)(states, self.sizes, self.kinds, self.bodies)
+        return type(self)(states, self.sizes, self.kinds, self.object_ids)
 
 
 class _Box(NamedTuple):
@@ -130,7 +130,7 @@ def _standing(scenario: Scenario, first: int, steps: int) -> Iterator[_Box]:
         yield from _boxes(obstacle.id, obstacle.kind, obstacle.shapes, slice(None), steps)
     for occupancy in scenario.occupancies:
         for region in occupancy.regions:
-            span = slice(max(region.first - first, 0), max(region.last + 1 - first, 0))
+            span = slice(max(region.first_step - first, 0), max(region.last_step + 1 - first, 0))
             kind = kinds.get(occupancy.id, "car")
             yield from _boxes(occupancy.id, kind, region.shapes, span, steps)
 

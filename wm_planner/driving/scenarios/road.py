@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wm_planner.driving.geometry.shapes import Points, frozen
+from wm_planner.driving.geometry.shapes import Points, frozen_array
 from wm_planner.errors import ShapeError
 
 LIGHT_COLOURS = ("inactive", "green", "yellow", "red", "redYellow")
@@ -19,7 +19,7 @@ LIGHT_COLOURS = ("inactive", "green", "yellow", "red", "redYellow")
 MAX_EXTENT_M = 100_000.0
 """Of a road, along x and along y."""
 
-FOOTWAYS = frozenset({"sidewalk", "crosswalk"})
+NON_DRIVABLE_KINDS = frozenset({"sidewalk", "crosswalk"})
 """Lanes of these kinds are no place to drive."""
 
 
@@ -52,7 +52,7 @@ class StopLine:
     lights: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "points", frozen(self.points, "a stop line", (2, 2)))
+        object.__setattr__(self, "points", frozen_array(self.points, "a stop line", (2, 2)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ class Lane:
     left_neighbour: Neighbour | None = None
     right_neighbour: Neighbour | None = None
     one_way: frozenset[str] = frozenset()
-    both_ways: frozenset[str] = frozenset()
+    bidirectional: frozenset[str] = frozenset()
     left_marking: str = "unknown"
     right_marking: str = "unknown"
     stop_line: StopLine | None = None
@@ -89,8 +89,8 @@ class Lane:
     lights: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        left = frozen(self.left, f"the left edge of lane {self.id}", (None, 2))
-        right = frozen(self.right, f"the right edge of lane {self.id}", (len(left), 2))
+        left = frozen_array(self.left, f"the left edge of lane {self.id}", (None, 2))
+        right = frozen_array(self.right, f"the right edge of lane {self.id}", (len(left), 2))
         if len(left) < 2:
             raise ShapeError(f"lane {self.id} has {len(left)} points a side, wanted 2 or more")
         object.__setattr__(self, "left", left)
@@ -208,7 +208,7 @@ class Road:
     @property
     def drivable(self) -> tuple[Points, ...]:
         """Polygons (P, 2) whose union is the drivable area: all lanes but footways, and `areas`."""
-        lanes = (lane.polygon for lane in self.lanes.values() if not lane.kinds & FOOTWAYS)
+        lanes = (lane.polygon for lane in self.lanes.values() if not lane.kinds & NON_DRIVABLE_KINDS)
         return (*lanes, *self.areas)
 
 

@@ -28,7 +28,7 @@ from wm_planner.driving.scenarios.tracks import (
     Obstacle,
     Occupancy,
     Tracks,
-    no_tracks,
+    empty_tracks,
 )
 from wm_planner.errors import ShapeError
 
@@ -56,7 +56,7 @@ class Start:
     v: float
     acceleration: float = 0.0
     yaw_rate: float = 0.0
-    slip: float = 0.0
+    slip_angle: float = 0.0
     step: int = 0
 
     @property
@@ -78,7 +78,7 @@ class Goal:
     """
 
     steps: tuple[int, int]
-    places: tuple[Shape, ...] = ()
+    shapes: tuple[Shape, ...] = ()
     lanes: tuple[int, ...] = ()
     yaw: tuple[float, float] | None = None
     v: tuple[float, float] | None = None
@@ -116,7 +116,7 @@ class Scenario:
     id: str
     dt: float
     road: Road = field(default_factory=Road)
-    tracks: Tracks = field(default_factory=no_tracks)
+    tracks: Tracks = field(default_factory=empty_tracks)
     obstacles: tuple[Obstacle, ...] = ()
     occupancies: tuple[Occupancy, ...] = ()
     problems: tuple[PlanningProblem, ...] = ()
@@ -142,7 +142,9 @@ class Scenario:
         """Whether its agents are meant to react (CommonRoad's "_I-" in the id) and not to be replayed."""
         return "_I-" in self.id
 
-    def arrived(self, goal: Goal, states: NDArray[np.float64], step: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def goal_reached(
+        self, goal: Goal, states: NDArray[np.float64], steps: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
         """Whether states fulfil a goal.
 
         Args:
@@ -150,7 +152,7 @@ class Scenario:
             step: (...), at which it is there.
         """
         first, last = goal.steps
-        there = (first <= step) & (step <= last) & self._inside(goal, states[..., :2])
+        there = (first <= steps) & (steps <= last) & self._inside(goal, states[..., :2])
         if goal.yaw is not None:
             low, high = goal.yaw
             there &= np.mod(states[..., 2] - low, 2 * np.pi) <= high - low
@@ -158,13 +160,13 @@ class Scenario:
             there &= (goal.v[0] <= states[..., 3]) & (states[..., 3] <= goal.v[1])
         return there
 
-    def outlines(self, goal: Goal) -> tuple[Points, ...]:
+    def goal_outlines(self, goal: Goal) -> tuple[Points, ...]:
         """Outlines (P, 2) of a goal's places and lanes, in m."""
         lanes = (self.road.lanes[lane].polygon for lane in goal.lanes)
-        return (*(place.outline for place in goal.places), *lanes)
+        return (*(place.outline for place in goal.shapes), *lanes)
 
     def _inside(self, goal: Goal, points: Points) -> NDArray[np.bool_]:
-        places = [*goal.places, *(Polygon(self.road.lanes[lane].polygon) for lane in goal.lanes)]
+        places = [*goal.shapes, *(Polygon(self.road.lanes[lane].polygon) for lane in goal.lanes)]
         if not places:
             return np.ones(points.shape[:-1], np.bool_)
         inside: NDArray[np.bool_] = np.any([place.contains(points) for place in places], axis=0)

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from wm_planner.driving.geometry.boxes import boxes, overlap
+from wm_planner.driving.geometry.boxes import oriented_boxes, overlap
 from wm_planner.driving.geometry.state_columns import YAW
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.scenarios.scenario import Scenario, Start
 from wm_planner.driving.vehicle.vehicle import BMW_320I
 
@@ -41,9 +41,9 @@ def out_of_time(scenario: Scenario) -> tuple[str, ...]:
 
 def _around(scenario: Scenario, start: Start) -> Iterator[str]:
     """Agents and obstacles that an ego at a start touches, or stands on."""
-    others = Others.recorded(replace(scenario, occupancies=()), start.step, 1).seen()
-    ego = boxes(start.state[: YAW + 1], BMW_320I.size)
-    touched = set(others.bodies[overlap(ego, boxes(others.states[0], others.sizes))].tolist())
+    others = ObstacleBoxes.from_scenario(replace(scenario, occupancies=()), start.step, 1).present()
+    ego = oriented_boxes(start.state[: YAW + 1], BMW_320I.size)
+    touched = set(others.object_ids[overlap(ego, oriented_boxes(others.states[0], others.sizes))].tolist())
     yield from (f"agent {identity}" for identity in scenario.tracks.ids if identity in touched)
     for obstacle in scenario.obstacles:
         if obstacle.id in touched or any(shape.contains(start.state[:2]) for shape in obstacle.shapes):

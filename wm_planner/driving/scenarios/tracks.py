@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.geometry.shapes import Points, Shape, frozen
+from wm_planner.driving.geometry.shapes import Points, Shape, frozen_array
 from wm_planner.errors import ShapeError, did_you_mean
 
 AGENT_KINDS = frozenset(
@@ -55,18 +55,20 @@ class Tracks:
             raise ShapeError(f"tracks have the ids {self.ids} and {len(self.kinds)} kinds, wanted one each")
         for kind in self.kinds:
             check_kind(kind, AGENT_KINDS, "a track")
-        object.__setattr__(self, "sizes", frozen(self.sizes, "sizes of tracks", (count, 2)))
-        object.__setattr__(self, "valid", frozen(self.valid, "valid of tracks", (count, None), np.bool_))
+        object.__setattr__(self, "sizes", frozen_array(self.sizes, "sizes of tracks", (count, 2)))
+        object.__setattr__(
+            self, "valid", frozen_array(self.valid, "valid of tracks", (count, None), np.bool_)
+        )
         if not self.valid.any(axis=1).all():
             raise ShapeError("tracks hold an agent that was never seen; leave it out")
-        states = frozen(self.states, "states of tracks", (*self.valid.shape, 4))
+        states = frozen_array(self.states, "states of tracks", (*self.valid.shape, 4))
         states = np.where(self.valid[..., None], states, np.nan)
         if (
             not np.isfinite(states[self.valid]).all()
             or not (np.isfinite(self.sizes) & (self.sizes > 0)).all()
         ):
             raise ShapeError("tracks hold valid states or sizes that are not finite, or sizes not above 0")
-        object.__setattr__(self, "states", frozen(states, "states of tracks", states.shape))
+        object.__setattr__(self, "states", frozen_array(states, "states of tracks", states.shape))
 
     @property
     def steps(self) -> int:
@@ -80,7 +82,7 @@ class Tracks:
         return np.full((len(self.ids), 4), np.nan), np.zeros(len(self.ids), np.bool_)
 
 
-def no_tracks(steps: int = 0) -> Tracks:
+def empty_tracks(steps: int = 0) -> Tracks:
     """Nobody, for T steps."""
     return Tracks((), (), np.empty((0, 2)), np.empty((0, steps, 4)), np.empty((0, steps), np.bool_))
 
@@ -112,8 +114,8 @@ class Region:
         shapes: in the map's frame.
     """
 
-    first: int
-    last: int
+    first_step: int
+    last_step: int
     shapes: tuple[Shape, ...]
 
 
@@ -131,5 +133,10 @@ class Occupancy:
 
     def at(self, step: int) -> tuple[Points, ...]:
         """Outlines (P, 2) of what may be taken at a step."""
-        shapes = (s for region in self.regions if region.first <= step <= region.last for s in region.shapes)
+        shapes = (
+            s
+            for region in self.regions
+            if region.first_step <= step <= region.last_step
+            for s in region.shapes
+        )
         return tuple(shape.outline for shape in shapes)

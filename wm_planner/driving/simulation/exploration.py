@@ -10,14 +10,14 @@ from wm_planner import share
 from wm_planner.contracts.dataset import Episode, StateSpec, columns
 from wm_planner.driving.birdseye.traffic_model_io import (
     ACTION,
-    PICTURE,
+    IMAGE,
     STEP_S,
-    driven_actions,
-    steps_of,
+    actions_from_states,
+    steps_per_action,
 )
-from wm_planner.driving.geometry.boxes import boxes
+from wm_planner.driving.geometry.boxes import oriented_boxes
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
-from wm_planner.driving.map.corridor import Corridor
+from wm_planner.driving.map.frenet_boxes import FrenetBoxes
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.simulation.simulator import CAMERA, DrivingScene, DrivingSimulator
 from wm_planner.driving.traffic.car_following import IDM
@@ -57,7 +57,7 @@ class TrafficExplorer:
         self._files = sorted(path.iterdir()) if path.is_dir() else [path]
         if not self._files:
             raise SimulationError(f"{path} is empty, wanted traffic scenarios: `wm scenarios` makes some")
-        size = (PICTURE.size_px, PICTURE.size_px)
+        size = (IMAGE.size_px, IMAGE.size_px)
         self.hosted = DrivingScene(path.name, (CAMERA,), size, STEP_S, ACTION)
 
     def episode(self, seed: int, steps: int) -> Episode | None:
@@ -71,8 +71,8 @@ class TrafficExplorer:
         simulator, rng = _simulator(file, turn % len(_AGENTS)), np.random.default_rng(seed)
         simulator.reset(0)
         scenario = simulator.scenario
-        every = steps_of(scenario.dt)
-        lasts = (scenario.tracks.steps - 1 - simulator.drive.first) // every
+        every = steps_per_action(scenario.dt)
+        lasts = (scenario.tracks.steps - 1 - simulator.drive.first_step) // every
         if len(scenario.tracks.ids) and steps > lasts:
             raise SimulationError(
                 f"{file} lasts {lasts} steps of {STEP_S:g} s, wanted {steps}: collect with --steps {lasts}"
@@ -82,7 +82,7 @@ class TrafficExplorer:
 
 @lru_cache(maxsize=1)
 def _simulator(file: Path, agents: int) -> DrivingSimulator:
-    config = DrivingSimulator.Config(agents=_AGENTS[agents], picture=PICTURE)
+    config = DrivingSimulator.Config(agents=_AGENTS[agents], picture=IMAGE)
     return DrivingSimulator(read_scenario(file), config)
 
 
@@ -98,7 +98,7 @@ def _driven(simulator: DrivingSimulator, driver: "Driver", steps: int, every: in
             simulator.advance(simulator.scenario.dt)
         if abs(driver.offset) > LOST_M:
             return None
-    actions = driven_actions(simulator.history.ego, simulator.vehicle, simulator.scenario.dt)
+    actions = actions_from_states(simulator.history.ego, simulator.vehicle, simulator.scenario.dt)
     last = np.zeros((1, actions.shape[1]), np.float32)
     return Episode(np.stack(frames), np.stack(states), np.concatenate([actions, last]))
 
@@ -121,7 +121,7 @@ class Driver:
         """The quantities of STATE."""
         ego, (s, d) = self._simulator.now.ego, self._place()
         gap = min(max(self._leader(s, d)[0], 0.0), SEEN_M)
-        here = self._simulator.vehicle.centred(ego)
+        here = self._simulator.vehicle.at_centre(ego)
         return {
             "position": here[:2],
             "heading": ego[[YAW]],
@@ -158,15 +158,15 @@ class Driver:
     def _place(self) -> tuple[float, float]:
         """Arc length and offset of the ego's box along the route, in m."""
         simulator = self._simulator
-        at = simulator.drive.line.project(simulator.vehicle.centred(simulator.now.ego)[:2])
+        at = simulator.drive.line.project(simulator.vehicle.at_centre(simulator.now.ego)[:2])
         return float(at.s), float(at.d)
 
     def _leader(self, s: float, d: float) -> tuple[float, float]:
         """The gap to who is ahead, in m, and its speed."""
         simulator = self._simulator
         others = simulator.now.others.states
-        row = boxes(others, simulator.scenario.tracks.sizes)
-        corridor = Corridor.of(simulator.drive.line, row, others[:, SPEED])
+        row = oriented_boxes(others, simulator.scenario.tracks.sizes)
+        corridor = FrenetBoxes.from_boxes(simulator.drive.line, row, others[:, SPEED])
         length, width = simulator.vehicle.size
         return corridor.leader(s, length / 2, width / 2 + _MARGIN_M, d)
 

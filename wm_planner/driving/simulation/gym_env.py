@@ -85,7 +85,7 @@ class DrivingEnv(gymnasium.Env[Seen, NDArray[np.float64]]):
         failed = self.simulator.now.failed
         reward = FAILURE if failed else before - result.distance
         done = failed or result.success
-        taken = self.simulator.step_index - self.simulator.drive.first
+        taken = self.simulator.step_index - self.simulator.drive.first_step
         truncated = taken >= self._most
         self._is_running = not (done or truncated)
         return _seen(result.observation), reward, done, truncated, dict(result.info)
@@ -102,7 +102,7 @@ class DrivingEnv(gymnasium.Env[Seen, NDArray[np.float64]]):
         if self._steps is not None:
             return self._steps
         drive = self.simulator.drive
-        return max(goal.steps[1] for goal in drive.problem.goals) - drive.first
+        return max(goal.steps[1] for goal in drive.problem.goals) - drive.first_step
 
 
 def _seen(observation: Observation) -> Seen:

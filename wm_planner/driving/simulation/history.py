@@ -38,7 +38,7 @@ class History:
     @property
     def poses(self) -> Floats:
         """The centre of the ego's box: x, y, yaw, v, (T, 4)."""
-        return self.vehicle.centred(self.ego)[:, :4]
+        return self.vehicle.at_centre(self.ego)[:, :4]
 
     def as_scenario(self) -> Scenario:
         """The drive as if it had been recorded: its steps count as the scenario's do."""

@@ -18,13 +18,13 @@ from wm_planner.clock import nanoseconds
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
-from wm_planner.driving.birdseye.raster import BirdsEye
+from wm_planner.driving.birdseye.raster import BirdsEyeRenderer
 from wm_planner.driving.birdseye.scenario_camera import ScenarioCamera
-from wm_planner.driving.drive import Drive, Verdict, problems_of
+from wm_planner.driving.drive import Drive, Outcome, planning_problems
 from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
 from wm_planner.driving.scenarios.scenario import Scenario
 from wm_planner.driving.simulation.history import History
-from wm_planner.driving.traffic.agents import AGENTS, Agents, Everybody
+from wm_planner.driving.traffic.agents import AGENTS, TrafficAgents, TrafficState
 from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.driving.vehicle.vehicle import (
     ACCELERATION,
@@ -65,14 +65,14 @@ class Moment:
     """
 
     ego: Floats
-    others: Everybody
+    others: TrafficState
     collided: bool = False
     off_road: bool = False
     arrived: bool = False
     failed: bool = False
     reached: bool = False
 
-    def followed_by(self, ego: Floats, others: Everybody, verdict: Verdict) -> "Moment":
+    def followed_by(self, ego: Floats, others: TrafficState, verdict: Outcome) -> "Moment":
         """The next moment, with the verdict on it alone."""
         collided, off_road, arrived = (bool(first[0] == 0) for first in verdict)
         failed = self.failed or collided or off_road
@@ -115,7 +115,7 @@ class DrivingSimulator:
         vehicle: VehicleName = "bmw_320i"
         agents: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "replay"})
         tracker: Tracker.Config = Tracker.Config()
-        picture: BirdsEye.Config | None = BirdsEye.Config()
+        picture: BirdsEyeRenderer.Config | None = BirdsEyeRenderer.Config()
 
     def __init__(self, scenario: Scenario, config: Config | None = None) -> None:
         self.config = config or self.Config()
@@ -123,17 +123,17 @@ class DrivingSimulator:
         self.vehicle: Vehicle = VEHICLES[self.config.vehicle]
         self.scene = _scene(scenario, self.vehicle, self.config.picture)
         self._drives: dict[int, Drive] = {}
-        self._agents: Agents = AGENTS.build(self.config.agents, "driving: agents", scenario=scenario)
+        self._agents: TrafficAgents = AGENTS.build(self.config.agents, "driving: agents", scenario=scenario)
         self._tracker = Tracker(self.config.tracker, self.vehicle, scenario.dt)
         self.reset(0)
 
     def reset(self, seed: int) -> Observation:
         """Start the episode of `seed`."""
-        number = seed % len(problems_of(self.scenario))
+        number = seed % len(planning_problems(self.scenario))
         if number not in self._drives:
             self._drives[number] = Drive(self.scenario, self.vehicle, number)
         self.drive = self._drives[number]
-        self._moments = [Moment(self.drive.start, self._agents.begin(self.drive.first))]
+        self._moments = [Moment(self.drive.start, self._agents.initial_state(self.drive.first_step))]
         self._command, self._rest_ns = np.zeros(2), 0
         return self.observe()
 
@@ -179,7 +179,7 @@ class DrivingSimulator:
     def observe(self) -> Observation:
         """What the sensors say now."""
         ego = self.now.ego
-        images = self._picture(self.vehicle.centred(ego), self.now.others.states)
+        images = self._picture(self.vehicle.at_centre(ego), self.now.others.states)
         state = {"position": ego[[X, Y]], "heading": ego[[YAW]], "speed": ego[[SPEED]]}
         state |= {"acceleration": ego[[ACCELERATION]], "steering": ego[[STEERING]]}
         stamp_ns = (len(self._moments) - 1) * nanoseconds(self.scenario.dt)
@@ -200,7 +200,7 @@ class DrivingSimulator:
     @property
     def distance(self) -> float:
         """How far the goal is along the route, in m."""
-        centre = self.vehicle.centred(self.now.ego)
+        centre = self.vehicle.at_centre(self.now.ego)
         s = float(self.drive.line.project(centre[:2]).s)
         return max(self.drive.goal_s - s, 0.0)
 
@@ -214,7 +214,7 @@ class DrivingSimulator:
         """The drive since the start."""
         ego = np.stack([moment.ego for moment in self._moments])
         agents = np.stack([moment.others.states for moment in self._moments], axis=1)
-        return History(self.scenario, self.vehicle, self.drive.first, ego, agents)
+        return History(self.scenario, self.vehicle, self.drive.first_step, ego, agents)
 
     def save(self) -> State:
         return State(self.drive, tuple(self._moments), self._rest_ns)
@@ -227,10 +227,10 @@ class DrivingSimulator:
 
     def _advance(self) -> None:
         now, vehicle = self.now, self.vehicle
-        centre = vehicle.centred(now.ego)
-        others = self._agents.after(now.others, np.array([*centre[:3], *vehicle.size, centre[SPEED]]))
+        centre = vehicle.at_centre(now.ego)
+        others = self._agents.next_state(now.others, np.array([*centre[:3], *vehicle.size, centre[SPEED]]))
         ego = vehicle.step(now.ego, self._command, self.scenario.dt)
-        verdict = self.drive.judge(ego[None, None], others.states[None], others.step)
+        verdict = self.drive.evaluate(ego[None, None], others.states[None], others.step)
         self._moments.append(now.followed_by(ego, others, verdict))
 
     def _result(self) -> StepResult:
@@ -246,7 +246,7 @@ class DrivingSimulator:
         if self._camera is None:
             return {}
         route = self.drive.line.points
-        return {CAMERA: self._camera.picture(pose, agents, self.step_index, route)}
+        return {CAMERA: self._camera.render(pose, agents, self.step_index, route)}
 
     @cached_property
     def _camera(self) -> ScenarioCamera | None:
@@ -254,9 +254,12 @@ class DrivingSimulator:
         return ScenarioCamera(picture, self.scenario, self.vehicle.size) if picture else None
 
 
-def _scene(scenario: Scenario, vehicle: Vehicle, picture: BirdsEye.Config | None) -> DrivingScene:
+def _scene(scenario: Scenario, vehicle: Vehicle, picture: BirdsEyeRenderer.Config | None) -> DrivingScene:
     """The bounds are those of a plan; what the vehicle can do is its own."""
-    limits = min(vehicle.acceleration, ACCELERATION_LIMIT), min(vehicle.steering_rate, STEERING_RATE_LIMIT)
+    limits = (
+        min(vehicle.max_acceleration, ACCELERATION_LIMIT),
+        min(vehicle.max_steering_rate, STEERING_RATE_LIMIT),
+    )
     return DrivingScene(
         name=scenario.id,
         cameras=(CAMERA,) if picture else (),

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.planners.base import View
-from wm_planner.driving.scenarios.obstacle_boxes import Others
+from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 
 
@@ -15,7 +15,7 @@ def view_of(simulator: DrivingSimulator) -> View:
     """
     tracks, now = simulator.scenario.tracks, simulator.now
     ids = np.array(tracks.ids, np.int64)
-    agents = Others(_read_only(now.others.states[None]), tracks.sizes, tracks.kinds, ids)
+    agents = ObstacleBoxes(_read_only(now.others.states[None]), tracks.sizes, tracks.kinds, ids)
     return View(simulator.drive, _read_only(now.ego), agents, now.others.step)
 
 

@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.geometry.centreline import Centreline
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
-from wm_planner.driving.map.lanes import NOWHERE, Lanes
-from wm_planner.driving.map.route import onward
+from wm_planner.driving.map.lanes import NO_LANE, Lanes
+from wm_planner.driving.map.route import extended_ahead
 from wm_planner.driving.scenarios.road import TrafficLight
-from wm_planner.driving.traffic.speed_profile import curve_speed, reachable
+from wm_planner.driving.traffic.speed_profile import curve_speed, max_speed_profile
 
 Floats = NDArray[np.float64]
 
-STOPPING = frozenset({"red", "redYellow", "yellow"})
+STOPPING_COLOURS = frozenset({"red", "redYellow", "yellow"})
 """Colours of lights that stop who still can."""
 
-HARDEST_STOP = 4.0
+MAX_STOP_BRAKING = 4.0
 """Braking for a light, in m/s^2."""
 
 SAMPLE_M = 5.0  # of wanted speeds
@@ -50,9 +50,9 @@ class StopPoint:
     s: float
     lights: tuple[int, ...]
 
-    def closed(self, lights: Mapping[int, TrafficLight], step: int) -> bool:
+    def is_closed(self, lights: Mapping[int, TrafficLight], step: int) -> bool:
         """Whether one of its lights, by id, stops who still can at a step."""
-        return any(lights[light].colour(step) in STOPPING for light in self.lights)
+        return any(lights[light].colour(step) in STOPPING_COLOURS for light in self.lights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,24 +71,24 @@ class Path:
     end_s: float
     speeds: Floats
     stops: tuple[StopPoint, ...]
-    likes: float = np.inf
+    desired_speed: float = np.inf
 
-    def wanted(self, s: float, speed: float) -> float:
+    def target_speed(self, s: float, speed: float) -> float:
         """The speed in m/s that is wanted at an arc length by who is at `speed`, and looks _LOOK_S ahead.
 
         The IDM gets to a lower speed late: it brakes by 2 m/s^2 at 1.3 times the wanted one.
         """
         last = len(self.speeds) - 1
         here, there = (min(max(int(at / SAMPLE_M), 0), last) for at in (s, s + _LOOK_S * speed))
-        return min(float(self.speeds[here]), float(self.speeds[there]), self.likes)
+        return min(float(self.speeds[here]), float(self.speeds[there]), self.desired_speed)
 
-    def wanted_by(self, s: Floats, speed: Floats) -> Floats:
+    def target_speeds(self, s: Floats, speed: Floats) -> Floats:
         """The same for many, (N,) each."""
         at = np.clip((np.stack([s, s + _LOOK_S * speed]) / SAMPLE_M).astype(int), 0, len(self.speeds) - 1)
-        return np.asarray(np.minimum(self.speeds[at].min(axis=0), self.likes))
+        return np.asarray(np.minimum(self.speeds[at].min(axis=0), self.desired_speed))
 
     @classmethod
-    def along(cls, points: Floats, lanes: Lanes, unknown: float = np.inf) -> Self:
+    def from_points(cls, points: Floats, lanes: Lanes, default_speed: float = np.inf) -> Self:
         """The path along points (P, 2).
 
         Args:
@@ -96,11 +96,11 @@ class Path:
         """
         line = Centreline(points)
         s = np.arange(0.0, line.length + SAMPLE_M, SAMPLE_M)
-        limits = _limits(lanes, line.poses(s[::_LIMIT_EVERY]), unknown)
+        limits = _limits(lanes, line.poses(s[::_LIMIT_EVERY]), default_speed)
         ahead, behind = (line.poses(s + side * _BEND_M / 2)[:, YAW] for side in (1, -1))
         bends = curve_speed(np.unwrap(ahead - behind) / _BEND_M, _LATERAL)
         wanted = np.minimum(np.repeat(limits, _LIMIT_EVERY)[: len(s)], bends)
-        slowed = reachable(s, wanted, wanted[0], _AT_ONCE, _BRAKING)
+        slowed = max_speed_profile(s, wanted, wanted[0], _AT_ONCE, _BRAKING)
         return cls(line.extended(after_m=_STRAIGHT_M), line.length, slowed, _stops(line, lanes))
 
 
@@ -119,18 +119,18 @@ def recorded_path(states: Floats, lanes: Lanes, speed: float) -> Path | None:
         return None
     likes = max(speed, float(states[:, SPEED].max()))
     way = np.concatenate([points, _onward(_last_pose(points, states), lanes)])
-    return replace(Path.along(way, lanes), likes=likes)
+    return replace(Path.from_points(way, lanes), desired_speed=likes)
 
 
 def lane_path(lane: int, lanes: Lanes) -> Path:
     """The path along a lane by index, and straight on."""
-    return Path.along(centres(lanes, lane), lanes)
+    return Path.from_points(centre_points(lanes, lane), lanes)
 
 
-def lane_under(lanes: Lanes, pose: Floats) -> int:
+def lane_at(lanes: Lanes, pose: Floats) -> int:
     """The lane that holds a pose x, y, yaw (3,) and leads its way the best; NOWHERE off the lanes."""
-    best, least = NOWHERE, _ALIGNED
-    held = lanes.holding(pose[:2])
+    best, least = NO_LANE, _ALIGNED
+    held = lanes.containing(pose[:2])
     for lane in held[held >= 0].tolist():
         yaw = float(Centreline(lanes[lane].centre).project(pose[:2]).yaw)
         turn = abs(np.mod(pose[2] - yaw + np.pi, 2 * np.pi) - np.pi)
@@ -139,13 +139,13 @@ def lane_under(lanes: Lanes, pose: Floats) -> int:
     return best
 
 
-def red_ahead(
+def distance_to_red_light(
     path: Path,
     front_s: float,
     speed: float,
     lights: Mapping[int, TrafficLight],
     step: int,
-    braking: float = HARDEST_STOP,
+    braking: float = MAX_STOP_BRAKING,
 ) -> float:
     """The way in m from arc length `front_s` to the next light that stops; infinite where none does.
 
@@ -154,7 +154,7 @@ def red_ahead(
         lights: by id.
         braking: in m/s^2; who cannot stop with so much passes.
     """
-    free = [stop.s - front_s for stop in path.stops if stop.closed(lights, step)]
+    free = [stop.s - front_s for stop in path.stops if stop.is_closed(lights, step)]
     return min((way for way in free if way > 0 and speed**2 < 2 * way * braking), default=np.inf)
 
 
@@ -168,25 +168,25 @@ def _last_pose(points: Floats, states: Floats) -> Floats:
 def _onward(pose: Floats, lanes: Lanes) -> Floats:
     """Points (P, 2) of the lanes ahead of a pose; a metre ahead where there are none."""
     ahead: Floats = pose[:2] + np.array([np.cos(pose[2]), np.sin(pose[2])])
-    lane = lane_under(lanes, pose)
-    if lane == NOWHERE:
+    lane = lane_at(lanes, pose)
+    if lane == NO_LANE:
         return ahead[None]
-    line = Centreline(centres(lanes, lane))
+    line = Centreline(centre_points(lanes, lane))
     there = line.project(pose[:2])
     s = np.arange(float(there.s) + 2.0, line.length, 2.0)
     aside = float(there.d) * np.clip(1 - (s - float(there.s)) / _RETURN_M, 0.0, 1.0)
     return np.concatenate([ahead[None], line.poses(s, aside)[:, :2]])
 
 
-def centres(lanes: Lanes, lane: int) -> Floats:
+def centre_points(lanes: Lanes, lane: int) -> Floats:
     """The centres (P, 2) of a lane and of those after it."""
-    return np.concatenate([lanes[each].centre for each in onward(lanes, [lane], _ONWARD_M)])
+    return np.concatenate([lanes[each].centre for each in extended_ahead(lanes, [lane], _ONWARD_M)])
 
 
 def _limits(lanes: Lanes, poses: Floats, unknown: float) -> Floats:
     """Speed limits at poses (P, 3), (P,), and `unknown` where none is known."""
-    under = [lane_under(lanes, pose) for pose in poses]
-    limits = np.array([lanes.limits[lane] if lane != NOWHERE else np.inf for lane in under])
+    under = [lane_at(lanes, pose) for pose in poses]
+    limits = np.array([lanes.speed_limits[lane] if lane != NO_LANE else np.inf for lane in under])
     return np.asarray(np.where(np.isfinite(limits), limits, unknown))
 
 
@@ -199,6 +199,6 @@ def _stops(line: Centreline, lanes: Lanes) -> tuple[StopPoint, ...]:
             continue
         place = lane.stop_line.points.mean(axis=0) if lane.stop_line else lane.centre[-1]
         at = line.project(place)
-        if abs(at.d) < _BESIDE_M and lane_under(lanes, line.poses(at.s - 1.0)) == index:
+        if abs(at.d) < _BESIDE_M and lane_at(lanes, line.poses(at.s - 1.0)) == index:
             found.append(StopPoint(float(at.s), lane.lights))
     return tuple(found)

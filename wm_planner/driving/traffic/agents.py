@@ -20,14 +20,14 @@ Floats = NDArray[np.float64]
 AGENTS = Registry(
     "kind of agents",
     {
-        "replay": "wm_planner.driving.traffic.agents:Replay",
-        "idm": "wm_planner.driving.traffic.reactive:Reactive",
+        "replay": "wm_planner.driving.traffic.agents:ReplayAgents",
+        "idm": "wm_planner.driving.traffic.reactive:ReactiveAgents",
     },
 )
 
 
 @dataclass(frozen=True, eq=False)
-class Everybody:
+class TrafficState:
     """All agents at one moment.
 
     Attributes:
@@ -41,7 +41,7 @@ class Everybody:
     memory: Any = None
 
 
-class Agents(Protocol):
+class TrafficAgents(Protocol):
     """Who is on the road, and how they go on.
 
     Attributes:
@@ -51,16 +51,16 @@ class Agents(Protocol):
     @property
     def tracks(self) -> Tracks: ...
 
-    def begin(self, step: int) -> Everybody:
+    def initial_state(self, step: int) -> TrafficState:
         """Everybody at the step at which the ego starts."""
         ...
 
-    def after(self, now: Everybody, ego: Floats) -> Everybody:
+    def next_state(self, state: TrafficState, ego: Floats) -> TrafficState:
         """Everybody one step after `now`; `ego` is the box (5,) and the speed of the ego now, (6,)."""
         ...
 
 
-class Replay:
+class ReplayAgents:
     """Agents that drive as recorded; before and after their recording they are absent."""
 
     class Config(config.Config, frozen=True, kw_only=True):
@@ -69,8 +69,8 @@ class Replay:
     def __init__(self, config: Config, scenario: Scenario) -> None:
         self.tracks = scenario.tracks
 
-    def begin(self, step: int) -> Everybody:
-        return Everybody(step, self.tracks.at(step)[0])
+    def initial_state(self, step: int) -> TrafficState:
+        return TrafficState(step, self.tracks.at(step)[0])
 
-    def after(self, now: Everybody, ego: Floats) -> Everybody:
-        return self.begin(now.step + 1)
+    def next_state(self, state: TrafficState, ego: Floats) -> TrafficState:
+        return self.initial_state(state.step + 1)

@@ -35,7 +35,11 @@ class IDM(config.Config, frozen=True, kw_only=True):
     hardest_braking: float = 9.0
 
     def accelerations(
-        self, speed: ArrayLike, gap: ArrayLike, leader_speed: ArrayLike, wanted: ArrayLike | None = None
+        self,
+        speed: ArrayLike,
+        gap: ArrayLike,
+        leader_speed: ArrayLike,
+        desired_speed: ArrayLike | None = None,
     ) -> Floats:
         """What drivers do, (...), in m/s^2.
 
@@ -46,7 +50,9 @@ class IDM(config.Config, frozen=True, kw_only=True):
             wanted: speeds (...) in place of `speed` of this model, such as limits, in m/s.
         """
         v, ahead = np.asarray(speed, np.float64), np.asarray(leader_speed, np.float64)
-        free = np.maximum(np.asarray(self.speed if wanted is None else wanted, np.float64), _LEAST)
+        free = np.maximum(
+            np.asarray(self.speed if desired_speed is None else desired_speed, np.float64), _LEAST
+        )
         approach = v * (v - ahead) / (2 * np.sqrt(self.acceleration * self.braking))
         desired = self.gap + np.maximum(v * self.headway + approach, 0.0)
         closeness = desired / np.maximum(np.asarray(gap, np.float64), _LEAST)
@@ -71,7 +77,7 @@ class MOBIL(config.Config, frozen=True, kw_only=True):
     safe_braking: float = 4.0
     bias: float = 0.0
 
-    def changes(
+    def should_change(
         self,
         own: tuple[ArrayLike, ArrayLike],
         new_follower: tuple[ArrayLike, ArrayLike],
@@ -90,7 +96,7 @@ class MOBIL(config.Config, frozen=True, kw_only=True):
         return np.asarray(safe & (total > self.threshold))
 
 
-def leaders(path: ArrayLike, s: ArrayLike, speed: ArrayLike, length: ArrayLike) -> tuple[Floats, Floats]:
+def leader_gaps(path: ArrayLike, s: ArrayLike, speed: ArrayLike, length: ArrayLike) -> tuple[Floats, Floats]:
     """The gap to the next agent on the same path, and its speed, (..., A) each.
 
     Args:
@@ -115,7 +121,7 @@ def leaders(path: ArrayLike, s: ArrayLike, speed: ArrayLike, length: ArrayLike) 
     return gap, ahead
 
 
-def advanced(s: ArrayLike, speed: ArrayLike, acceleration: ArrayLike, dt: float) -> tuple[Floats, Floats]:
+def advance(s: ArrayLike, speed: ArrayLike, acceleration: ArrayLike, dt: float) -> tuple[Floats, Floats]:
     """Arc length and speed after `dt` s of constant acceleration, (...) each; who comes to a stop stays."""
     v, a = np.asarray(speed, np.float64), np.asarray(acceleration, np.float64)
     after = np.maximum(v + a * dt, 0.0)

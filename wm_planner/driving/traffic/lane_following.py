@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.geometry.angles import wrapped
+from wm_planner.driving.geometry.angles import wrap_to_pi
 from wm_planner.driving.geometry.centreline import Centreline
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
-from wm_planner.driving.map.lanes import NOWHERE, Lanes
-from wm_planner.driving.traffic.agent_paths import centres, lane_under
+from wm_planner.driving.map.lanes import NO_LANE, Lanes
+from wm_planner.driving.traffic.agent_paths import centre_points, lane_at
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class LaneFollowing:
         for row, (body, state) in enumerate(zip(bodies.tolist(), states, strict=True)):
             if state[SPEED] > _LEAST_SPEED and (line := self._line(body, state)) is not None:
                 at = line.project(state[:2])
-                askew = wrapped(state[YAW] - at.yaw)
+                askew = wrap_to_pi(state[YAW] - at.yaw)
                 apart = abs(turns[row] - state[SPEED] * line.curvature(at.s))
                 if apart > _LEAVING:
                     self._keeps.discard(body)
@@ -62,11 +62,11 @@ class LaneFollowing:
         """The line of the lane that an agent is on, the one it was on before if it still is."""
         line = self._on.get(body)
         if line is None or not _is_along(line, state):
-            lane = lane_under(self._lanes, state[:3])
-            if lane == NOWHERE:
+            lane = lane_at(self._lanes, state[:3])
+            if lane == NO_LANE:
                 return None
             if lane not in self._lines:
-                self._lines[lane] = Centreline(centres(self._lanes, lane)).extended(after_m=_STRAIGHT_M)
+                self._lines[lane] = Centreline(centre_points(self._lanes, lane)).extended(after_m=_STRAIGHT_M)
             line = self._lines[lane]
             if not _is_along(line, state):
                 return None
@@ -76,4 +76,4 @@ class LaneFollowing:
 
 def _is_along(line: Centreline, state: Floats) -> bool:
     at = line.project(state[:2])
-    return bool(abs(at.d) < _BESIDE_M and abs(wrapped(state[YAW] - at.yaw)) < _ASKEW)
+    return bool(abs(at.d) < _BESIDE_M and abs(wrap_to_pi(state[YAW] - at.yaw)) < _ASKEW)

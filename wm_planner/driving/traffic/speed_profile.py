@@ -13,7 +13,9 @@ def curve_speed(curvature: ArrayLike, lateral_acceleration: float) -> Floats:
         return np.sqrt(lateral_acceleration / bend)
 
 
-def reachable(s: Floats, limit: ArrayLike, start: float, acceleration: float, braking: float) -> Floats:
+def max_speed_profile(
+    s: Floats, limit: ArrayLike, start: float, acceleration: float, braking: float
+) -> Floats:
     """The highest speeds (P,) in m/s along a line that keep limits and can be driven.
 
     Args:

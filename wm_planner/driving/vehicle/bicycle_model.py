@@ -12,7 +12,7 @@ from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.card import ActionSpec, Card, LatentSpec, ObservationSpec, Quantity
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent, Rollout
-from wm_planner.driving.vehicle.single_track import motion
+from wm_planner.driving.vehicle.single_track import integrate_motion
 from wm_planner.errors import ShapeError
 from wm_planner.world_models.onnx.inputs import checked_actions
 
@@ -95,7 +95,7 @@ class BicycleModel:
         acceleration, steering = np.ascontiguousarray(
             checked_actions(self.card, actions, "NH").transpose(2, 1, 0)
         )  # (H, N) each
-        moved = motion(
+        moved = integrate_motion(
             latent["position"].T,
             latent["heading"][:, 0],
             latent["speed"][:, 0],

@@ -22,17 +22,17 @@ _TURNING = 5  # steps of the window under derivatives of yaw: nuPlan names 15 fo
 _FEWEST = 4  # steps, for a cubic
 
 
-class Windows(NamedTuple):
+class SmoothingWindows(NamedTuple):
     """Steps over which accelerations are smoothed before they are judged; None for a whole drive."""
 
     acceleration: int | None
     jerk: int | None
 
 
-NUPLAN = Windows(_SMOOTHING, _DERIVING)
+NUPLAN = SmoothingWindows(_SMOOTHING, _DERIVING)
 """Also those of NAVSIM 2."""
 
-WHOLE_DRIVE = Windows(None, None)
+WHOLE_DRIVE = SmoothingWindows(None, None)
 """Those of tuplan_garage and NAVSIM 1, whose drives are 4 s long."""
 
 
@@ -74,7 +74,7 @@ def comfort(
     yaw: ArrayLike,
     dt: float,
     acceleration: ArrayLike | None = None,
-    windows: Windows = NUPLAN,
+    windows: SmoothingWindows = NUPLAN,
 ) -> Comfort:
     """What passengers feel.
 

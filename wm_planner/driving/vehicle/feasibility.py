@@ -39,7 +39,7 @@ class Reconstruction(NamedTuple):
     reached: NDArray[np.bool_]
 
 
-def reconstructed(vehicle: Vehicle, states: ArrayLike, dt: float) -> Reconstruction:
+def reconstruct_commands(vehicle: Vehicle, states: ArrayLike, dt: float) -> Reconstruction:
     """Look for the commands of trajectories (..., T, 6) of the rear axle; columns as in vehicle.py.
 
     Within the vehicle's bounds, and with acceleration and centripetal acceleration together not above its
@@ -53,20 +53,20 @@ def reconstructed(vehicle: Vehicle, states: ArrayLike, dt: float) -> Reconstruct
         raise ShapeError(f"states have shape {given.shape}, wanted two or more steps")
     before, after = given[..., :-1, :], given[..., 1:, :]
     centripetal = before[..., SPEED] * vehicle.yaw_rate(before)
-    grip = np.sqrt(np.maximum(vehicle.acceleration**2 - centripetal**2, 0.0))
-    highest = np.stack([grip, np.full_like(grip, vehicle.steering_rate)], axis=-1)
+    grip = np.sqrt(np.maximum(vehicle.max_acceleration**2 - centripetal**2, 0.0))
+    highest = np.stack([grip, np.full_like(grip, vehicle.max_steering_rate)], axis=-1)
     commands = np.zeros_like(highest)
     commands[..., 0] = np.clip((after[..., SPEED] - before[..., SPEED]) / dt, -grip, grip)
     for _ in range(_ROUNDS):
         commands = np.clip(commands - _newton(vehicle, before, after, commands, dt), -highest, highest)
     off = np.round(np.abs(_errors(vehicle, before, after, commands, dt)), _DECIMALS)
     near = (off[..., 0] < POSITION_M) & (off[..., 1] < POSITION_M) & (off[..., 3] < YAW_RAD)
-    return Reconstruction(commands, near & (np.abs(centripetal) <= vehicle.acceleration))
+    return Reconstruction(commands, near & (np.abs(centripetal) <= vehicle.max_acceleration))
 
 
-def feasible(vehicle: Vehicle, states: ArrayLike, dt: float) -> NDArray[np.bool_]:
+def is_feasible(vehicle: Vehicle, states: ArrayLike, dt: float) -> NDArray[np.bool_]:
     """Whether trajectories (..., T, 6) of the rear axle can be driven, (...)."""
-    return np.asarray(reconstructed(vehicle, states, dt).reached.all(axis=-1))
+    return np.asarray(reconstruct_commands(vehicle, states, dt).reached.all(axis=-1))
 
 
 def _errors(vehicle: Vehicle, before: Floats, after: Floats, commands: Floats, dt: float) -> Floats:

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 _START_PENALTY = 1e-10  # on the first curvature, so that a standstill has one
 
 
-def fitted_speed(poses: Floats, dt: float, jerk_penalty: float) -> Floats:
+def fit_speed(poses: Floats, dt: float, jerk_penalty: float) -> Floats:
     """Speeds (N, M) in m/s between M + 1 poses (N, M + 1, 3), below 0 backwards.
 
     Args:
@@ -28,7 +28,7 @@ def fitted_speed(poses: Floats, dt: float, jerk_penalty: float) -> Floats:
     return np.asarray(measured @ _smoother(measured.shape[-1], dt, jerk_penalty))
 
 
-def fitted_curvature(yaw: Floats, speed: Floats, dt: float, rate_penalty: float) -> Floats:
+def fit_curvature(yaw: Floats, speed: Floats, dt: float, rate_penalty: float) -> Floats:
     """Curvatures (N, M) in 1/m between M + 1 headings (N, M + 1) in rad, at `speed` (N, M).
 
     Args:

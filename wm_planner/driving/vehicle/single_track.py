@@ -24,15 +24,15 @@ class Motion(NamedTuple):
     speed: Floats
 
 
-def motion(
+def integrate_motion(
     position: Floats,
     heading: Floats,
     speed: Floats,
     acceleration: Floats,
     curvature: Floats,
     dt: float,
-    speeds: tuple[float, float] = (0.0, np.inf),
-    bend: Floats | None = None,
+    speed_range: tuple[float, float] = (0.0, np.inf),
+    curvature_change: Floats | None = None,
 ) -> Motion:
     """Drive N cars for H steps, each from its own state or all from one (N = 1 there).
 
@@ -47,7 +47,7 @@ def motion(
         bend: change of curvature over a step, in 1/m, (H, N); None for none.
     """
     kind = acceleration.dtype.type
-    after = _summed(acceleration * kind(dt), speed, speeds)
+    after = _summed(acceleration * kind(dt), speed, speed_range)
     way = after.copy()  # the mean of the speeds before and after, times dt
     way[0] += speed
     way[1:] += after[:-1]
@@ -55,8 +55,8 @@ def motion(
     turn = way * curvature
     headings = _summed(turn.copy(), heading)
     mean_heading = headings - kind(0.5) * turn
-    if bend is not None:
-        mean_heading -= way * bend / 12  # who bends later has gone straighter
+    if curvature_change is not None:
+        mean_heading -= way * curvature_change / 12  # who bends later has gone straighter
     way *= 1 - turn * turn * kind(1 / 24)  # the chord of an arc is as much shorter, to the fourth order
     positions = np.empty((len(way), 2, *way.shape[1:]), way.dtype)
     np.multiply(way, np.cos(mean_heading), out=positions[:, 0])

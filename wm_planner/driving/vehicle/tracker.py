@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wm_planner import config
 from wm_planner.driving.geometry.checks import checked
 from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
-from wm_planner.driving.vehicle.pose_profiles import fitted_curvature, fitted_speed
+from wm_planner.driving.vehicle.pose_profiles import fit_curvature, fit_speed
 from wm_planner.driving.vehicle.vehicle import STEERING, Vehicle
 from wm_planner.errors import ShapeError
 
@@ -92,8 +92,8 @@ class Tracker:
         poses = checked(poses, "poses", None, 3)
         if poses.ndim != 3 or poses.shape[1] < 2:
             raise ShapeError(f"poses have shape {poses.shape}, wanted (N, T, 3) with T >= 2")
-        speed = fitted_speed(poses, self.dt, self.config.jerk_penalty)
-        curvature = fitted_curvature(poses[..., 2], speed, self.dt, self.config.curvature_rate_penalty)
+        speed = fit_speed(poses, self.dt, self.config.jerk_penalty)
+        curvature = fit_curvature(poses[..., 2], speed, self.dt, self.config.curvature_rate_penalty)
         profiles = (np.concatenate([p, p[:, -1:]], axis=1).T for p in (speed, curvature))
         return Reference(np.ascontiguousarray(poses.swapaxes(0, 1)), *map(np.ascontiguousarray, profiles))
 

@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from wm_planner import config
 from wm_planner.driving.geometry.checks import checked
 from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
-from wm_planner.driving.vehicle.single_track import motion
+from wm_planner.driving.vehicle.single_track import integrate_motion
 
 Floats = NDArray[np.float64]
 
 ACCELERATION, STEERING = 4, 5  # columns of a state, behind those of a track
 
 
-ROLLING = 0.5
+MIN_ROLLING_SPEED = 0.5
 """Speed in m/s from which a rate of yaw tells the steering."""
 
 
@@ -45,11 +45,11 @@ class Vehicle(config.Config, frozen=True, kw_only=True):
     width_m: float
     wheelbase_m: float
     rear_to_centre_m: float
-    steering: float
-    steering_rate: float = np.inf
-    acceleration: float = np.inf
+    max_steering: float
+    max_steering_rate: float = np.inf
+    max_acceleration: float = np.inf
     switching_speed: float = np.inf
-    speeds: tuple[float, float] = (0.0, np.inf)
+    speed_range: tuple[float, float] = (0.0, np.inf)
     acceleration_lag_s: float = 0.0
     steering_lag_s: float = 0.0
 
@@ -78,7 +78,7 @@ class Vehicle(config.Config, frozen=True, kw_only=True):
         curvature = np.tan(steering) / self.wheelbase_m
         mean, bend = 0.5 * (curvature[:-1] + curvature[1:]), np.diff(curvature, axis=0)
         begun = start[:, :2].T, start[:, YAW], start[:, SPEED]
-        moved = motion(*begun, acceleration, mean, dt, self.speeds, bend)
+        moved = integrate_motion(*begun, acceleration, mean, dt, self.speed_range, bend)
         speed = np.concatenate([start[None, :, SPEED], moved.speed])
         after = [
             *moved.position.swapaxes(0, 1),
@@ -93,23 +93,23 @@ class Vehicle(config.Config, frozen=True, kw_only=True):
         """Of states (..., 6), in rad/s."""
         return np.asarray(states[..., SPEED] * np.tan(states[..., STEERING]) / self.wheelbase_m)
 
-    def steering_at(self, yaw_rate: float, speed: float, unknown: float = 0.0) -> float:
+    def steering_for_yaw_rate(self, yaw_rate: float, speed: float, default: float = 0.0) -> float:
         """The angle in rad that turns by `yaw_rate` rad/s at a speed in m/s, within the limits.
 
         `unknown` where the vehicle hardly rolls: there a rate of yaw tells nothing.
         """
-        if speed <= ROLLING:
-            return unknown
+        if speed <= MIN_ROLLING_SPEED:
+            return default
         angle = float(np.arctan(yaw_rate * self.wheelbase_m / speed))
-        return float(np.clip(angle, -self.steering, self.steering))
+        return float(np.clip(angle, -self.max_steering, self.max_steering))
 
-    def highest_acceleration(self, speed: Floats) -> Floats:
+    def max_acceleration_at(self, speed: Floats) -> Floats:
         """What the engine gives at a speed, in m/s^2."""
         if np.isinf(self.switching_speed):
-            return np.full_like(speed, self.acceleration)
-        return self.acceleration * self.switching_speed / np.maximum(speed, self.switching_speed)
+            return np.full_like(speed, self.max_acceleration)
+        return self.max_acceleration * self.switching_speed / np.maximum(speed, self.switching_speed)
 
-    def centred(self, states: Floats) -> Floats:
+    def at_centre(self, states: Floats) -> Floats:
         """The states (..., 3 or more) with x and y of the box's centre in place of the rear axle's."""
         return _shifted(states, self.rear_to_centre_m)
 
@@ -122,13 +122,13 @@ class Vehicle(config.Config, frozen=True, kw_only=True):
         acceleration, steering = np.empty_like(inputs[0]), np.empty((len(inputs[0]) + 1, len(start)))
         now, speed, steering[0] = start[:, ACCELERATION], start[:, SPEED], start[:, STEERING]
         pull, turn = dt / (dt + self.acceleration_lag_s), dt * dt / (dt + self.steering_lag_s)
-        wanted = np.maximum(inputs[0], -self.acceleration)
-        bends = turn * np.clip(inputs[1], -self.steering_rate, self.steering_rate)
+        wanted = np.maximum(inputs[0], -self.max_acceleration)
+        bends = turn * np.clip(inputs[1], -self.max_steering_rate, self.max_steering_rate)
         for h in range(len(wanted)):
-            now = now + pull * (np.minimum(wanted[h], self.highest_acceleration(speed)) - now)
-            bent = np.maximum(steering[h] + bends[h], -self.steering)
-            np.minimum(bent, self.steering, out=steering[h + 1])
-            reached = np.minimum(np.maximum(speed + now * dt, self.speeds[0]), self.speeds[1])
+            now = now + pull * (np.minimum(wanted[h], self.max_acceleration_at(speed)) - now)
+            bent = np.maximum(steering[h] + bends[h], -self.max_steering)
+            np.minimum(bent, self.max_steering, out=steering[h + 1])
+            reached = np.minimum(np.maximum(speed + now * dt, self.speed_range[0]), self.speed_range[1])
             acceleration[h], now, speed = now, (reached - speed) / dt, reached
         return acceleration, steering
 
@@ -138,22 +138,22 @@ PACIFICA = Vehicle(
     width_m=2.297,
     wheelbase_m=3.089,
     rear_to_centre_m=1.461,
-    steering=np.pi / 3,
+    max_steering=np.pi / 3,
     acceleration_lag_s=0.2,
     steering_lag_s=0.05,
 )
 """The Chrysler Pacifica of nuPlan and NAVSIM, with the lags of its simulation."""
 
-_COMMONROAD: dict[str, Any] = {"steering_rate": 0.4, "acceleration": 11.5}
+_COMMONROAD: dict[str, Any] = {"max_steering_rate": 0.4, "max_acceleration": 11.5}
 
 FORD_ESCORT = Vehicle(
     length_m=4.298,
     width_m=1.674,
     wheelbase_m=0.88392 + 1.50876,
     rear_to_centre_m=1.50876,
-    steering=0.91,
+    max_steering=0.91,
     switching_speed=4.755,
-    speeds=(-13.9, 45.8),
+    speed_range=(-13.9, 45.8),
     **_COMMONROAD,
 )
 BMW_320I = Vehicle(
@@ -161,9 +161,9 @@ BMW_320I = Vehicle(
     width_m=1.61,
     wheelbase_m=1.1561957064 + 1.4227170936,
     rear_to_centre_m=1.4227170936,
-    steering=1.066,
+    max_steering=1.066,
     switching_speed=7.319,
-    speeds=(-13.9, 50.8),
+    speed_range=(-13.9, 50.8),
     **_COMMONROAD,
 )
 VW_VANAGON = Vehicle(
@@ -171,9 +171,9 @@ VW_VANAGON = Vehicle(
     width_m=1.844,
     wheelbase_m=1.1507916024 + 1.3211363976,
     rear_to_centre_m=1.3211363976,
-    steering=1.023,
+    max_steering=1.023,
     switching_speed=7.824,
-    speeds=(-11.2, 41.7),
+    speed_range=(-11.2, 41.7),
     **_COMMONROAD,
 )
 """CommonRoad's vehicles 1 to 3. Source: Althoff and Würsching 2020, CommonRoad: Vehicle Models, table 6."""

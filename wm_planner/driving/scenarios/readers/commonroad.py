@@ -44,7 +44,7 @@ def read_commonroad(path: Path) -> Scenario:
     return _scenario(parse(path))
 
 
-def commonroad_of(text: bytes, name: str) -> Scenario:
+def parse_commonroad(text: bytes, name: str) -> Scenario:
     """The scenario in CommonRoad XML; `name` stands for it in errors."""
     return _scenario(parse_bytes(text, name))
 
@@ -130,7 +130,7 @@ def _goal(element: Element, road: Road, notes: list[str]) -> Goal:
         raise element.error(f"lies on the lanes {lanes}, none of which is in the file")
     return Goal(
         steps=read_steps(element.child("time")),
-        places=shapes,
+        shapes=shapes,
         lanes=tuple(lane for lane in lanes if lane in road.lanes),
         yaw=None if yaw is None else read_angles(yaw),
         v=None if v is None else _speeds(v),

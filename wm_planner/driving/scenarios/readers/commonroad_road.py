@@ -128,7 +128,7 @@ def _lane(element: Element, notes: list[str]) -> Lane:
         left_neighbour=_neighbour(element.find("adjacentLeft")),
         right_neighbour=_neighbour(element.find("adjacentRight")),
         one_way=element.words("userOneWay"),
-        both_ways=element.words("userBidirectional"),
+        bidirectional=element.words("userBidirectional"),
         left_marking=element.child("leftBound").word("lineMarking", "unknown"),
         right_marking=element.child("rightBound").word("lineMarking", "unknown"),
         stop_line=None if stop is None else _stop_line(stop, left, right),

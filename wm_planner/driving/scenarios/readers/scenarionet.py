@@ -21,7 +21,7 @@ from wm_planner.driving.scenarios.readers.recorded import (
 )
 from wm_planner.driving.scenarios.readers.scenarionet_road import read_road
 from wm_planner.driving.scenarios.scenario import Origin, Scenario
-from wm_planner.driving.scenarios.tracks import Tracks, no_tracks
+from wm_planner.driving.scenarios.tracks import Tracks, empty_tracks
 from wm_planner.errors import ScenarioError, ShapeError
 
 KINDS = {"VEHICLE": "car", "PEDESTRIAN": "pedestrian", "CYCLIST": "bicycle"}
@@ -116,6 +116,6 @@ def _size(
 
 def _tracks(rows: list[_Row], steps: int) -> Tracks:
     if not rows:
-        return no_tracks(steps)
+        return empty_tracks(steps)
     ids, kinds, sizes, states, valid = zip(*rows, strict=True)
     return Tracks(ids, kinds, np.array(sizes), np.array(states), np.array(valid))

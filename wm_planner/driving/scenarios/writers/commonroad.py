@@ -41,7 +41,7 @@ def write_commonroad(scenario: Scenario, path: str | Path) -> tuple[str, ...]:
         ScenarioError: if the file cannot be written.
     """
     save(_root(scenario), Path(path))
-    return left_out(scenario)
+    return omitted_content(scenario)
 
 
 def commonroad_text(scenario: Scenario) -> bytes:
@@ -49,7 +49,7 @@ def commonroad_text(scenario: Scenario) -> bytes:
     return document(_root(scenario))
 
 
-def left_out(scenario: Scenario) -> tuple[str, ...]:
+def omitted_content(scenario: Scenario) -> tuple[str, ...]:
     """What CommonRoad has no place for."""
     lost = []
     if scenario.ego is not None:
@@ -113,13 +113,13 @@ def _start(start: Start) -> Node:
         "velocity": start.v,
         "acceleration": start.acceleration,
         "yawRate": start.yaw_rate,
-        "slipAngle": start.slip,
+        "slipAngle": start.slip_angle,
     }
     return state_node("initialState", (start.x, start.y), start.yaw, start.step, **quantities)
 
 
 def _goal(goal: Goal) -> Node:
-    places = [*map(shape_node, goal.places), *refs("lanelet", goal.lanes)]
+    places = [*map(shape_node, goal.shapes), *refs("lanelet", goal.lanes)]
     return node(
         "goalState",
         step_interval(*goal.steps),

@@ -120,7 +120,11 @@ def _phantoms(scenario: Scenario) -> Iterator[Node]:
 
 def _occupancy_set(occupancy: Occupancy) -> Node:
     regions = (
-        node("occupancy", node("shape", *map(shape_node, region.shapes)), steps(region.first, region.last))
+        node(
+            "occupancy",
+            node("shape", *map(shape_node, region.shapes)),
+            steps(region.first_step, region.last_step),
+        )
         for region in occupancy.regions
     )
     return node("occupancySet", *regions)

@@ -51,7 +51,7 @@ def _lane(lane: Lane, limits: Mapping[float, int]) -> Node:
         *([] if lane.stop_line is None else [_stop_line(lane.stop_line)]),
         *(node("laneletType", text=kind) for kind in sorted(lane.kinds or {"unknown"})),
         *(node("userOneWay", text=user) for user in sorted(lane.one_way)),
-        *(node("userBidirectional", text=user) for user in sorted(lane.both_ways)),
+        *(node("userBidirectional", text=user) for user in sorted(lane.bidirectional)),
         *refs("trafficSignRef", limit + lane.signs),
         *refs("trafficLightRef", lane.lights),
         id=str(lane.id),

@@ -34,7 +34,7 @@ COSTS_OF_PM = ("JB1", "WX1", "MW1")
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class ProblemSolution:
     """The drive that solves one planning problem.
 
     Attributes:
@@ -75,7 +75,7 @@ class Answer:
             raise ShapeError(f"the answer to problem {self.problem} holds states that are not finite")
 
 
-def benchmark_id(scenario_id: str, answers: Sequence[Answer]) -> str:
+def benchmark_id(scenario_id: str, answers: Sequence[ProblemSolution]) -> str:
     """The name under which the benchmark ranks answers: "KS2:SM1:USA_US101-3_3_T-1:2020a"."""
     vehicles = _listed([f"{answer.model}{answer.vehicle}" for answer in answers])
     return f"{vehicles}:{_listed([answer.cost for answer in answers])}:{scenario_id}:2020a"
@@ -83,7 +83,7 @@ def benchmark_id(scenario_id: str, answers: Sequence[Answer]) -> str:
 
 def write_solution(
     scenario_id: str,
-    answers: Sequence[Answer],
+    answers: Sequence[ProblemSolution],
     path: Path,
     date: str = "",
     computation_time_s: float | None = None,
@@ -110,7 +110,7 @@ def write_solution(
     save(root, path)
 
 
-def _trajectory(answer: Answer) -> Node:
+def _trajectory(answer: ProblemSolution) -> Node:
     model = answer.model.lower()
     states = (
         node(

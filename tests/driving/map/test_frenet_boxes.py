@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from wm_planner.driving.geometry.centreline import Centreline
-from wm_planner.driving.map.corridor import Corridor
+from wm_planner.driving.map.frenet_boxes import FrenetBoxes
 
 LINE = Centreline([[0.0, 0.0], [100.0, 0.0]])
 
 
 def corridor(*boxes, speed=5.0):
-    return Corridor.of(LINE, np.array(boxes).reshape(-1, 5), np.full(len(boxes), speed))
+    return FrenetBoxes.from_boxes(LINE, np.array(boxes).reshape(-1, 5), np.full(len(boxes), speed))
 
 
 def test_the_leader_is_the_nearest_box_ahead_bumper_to_bumper():

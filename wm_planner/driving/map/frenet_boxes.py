@@ -12,7 +12,7 @@ from wm_planner.driving.geometry.state_columns import YAW
 Floats = NDArray[np.float64]
 
 
-class Corridor(NamedTuple):
+class FrenetBoxes(NamedTuple):
     """M boxes as a line sees them, (M,) each; absent ones are NaN.
 
     Attributes:
@@ -30,7 +30,7 @@ class Corridor(NamedTuple):
     half_width: Floats
 
     @classmethod
-    def of(cls, line: Centreline, boxes: Floats, speed: Floats) -> "Corridor":
+    def from_boxes(cls, line: Centreline, boxes: Floats, speed: Floats) -> "FrenetBoxes":
         """Boxes (M, 5) with speeds (M,) along their yaw; who is absent (NaN) stays so."""
         here = np.isfinite(boxes[:, 0])
         s, d, yaw = np.full((3, len(boxes)), np.nan)
