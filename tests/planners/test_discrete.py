@@ -29,8 +29,8 @@ def mcts(**config):
     return MCTS(MCTS.Config(**{"horizon": 3, **config}))
 
 
-def optimal_share(count, value=None, costs=("reward", "value"), **config):
-    """The share of random processes in which the first choice is optimal."""
+def optimal_fraction(count, value=None, costs=("reward", "value"), **config):
+    """The fraction of random decision processes in which the first choice is optimal."""
     found = 0
     for seed in range(count):
         process = DecisionProcess(seed, value=value)
@@ -44,20 +44,20 @@ def optimal_share(count, value=None, costs=("reward", "value"), **config):
 
 @pytest.mark.parametrize("root", ["puct", "gumbel"])
 def test_mcts_with_exact_values_always_finds_the_optimal_choice(root):
-    assert optimal_share(40, simulations=50, root=root) == 1
+    assert optimal_fraction(40, simulations=50, root=root) == 1
 
 
 @pytest.mark.parametrize("root", ["puct", "gumbel"])
 def test_mcts_without_values_mostly_finds_the_optimal_choice(root):
-    assert optimal_share(40, costs=("reward",), simulations=400, root=root) >= 0.75
+    assert optimal_fraction(40, costs=("reward",), simulations=400, root=root) >= 0.75
 
 
-def test_mcts_stands_noise_in_the_values():
-    assert optimal_share(40, lambda v, r: v + 0.3 * r.standard_normal(len(v)), simulations=100) >= 0.85
+def test_mcts_tolerates_noise_in_the_values():
+    assert optimal_fraction(40, lambda v, r: v + 0.3 * r.standard_normal(len(v)), simulations=100) >= 0.85
 
 
 def test_a_small_tree_is_solved_exactly():
-    """Three choices, two steps, then nothing: the best of nine ways is found, with what it returns."""
+    """Three choices, two steps, then no reward: the best of nine paths is found, with its return."""
     process = DecisionProcess(0, states=5, choices=3)
     process.next[:] = [[1, 2, 3], [4, 4, 4], [4, 4, 4], [4, 4, 4], [4, 4, 4]]
     process.reward[:] = [[0.5, 0, 0], [0, 0, 0], [0, 0, 2.0], [0, 1.0, 0], [0, 0, 0]]
@@ -66,7 +66,7 @@ def test_a_small_tree_is_solved_exactly():
     assert plan.cost == pytest.approx(-2.0 * DISCOUNT)
 
 
-def test_several_trees_side_by_side_are_the_trees_one_by_one():
+def test_several_trees_at_once_equal_the_trees_one_by_one():
     process = DecisionProcess(3)
     planner = mcts(simulations=40, root="gumbel")
     problems = [process.problem(state) for state in range(4)]
@@ -91,7 +91,7 @@ def test_the_policy_of_the_model_guides_the_root():
     assert mcts(simulations=4).plan(guided, rng=rng()).actions[0, 0] == 2
 
 
-def test_a_deadline_cuts_the_tree_and_one_past_gives_the_start():
+def test_a_deadline_cuts_the_tree_and_a_past_one_returns_the_warm_start():
     clock, process = ManualClock(), DecisionProcess(0)
     step = process.step
 
@@ -108,23 +108,23 @@ def test_a_deadline_cuts_the_tree_and_one_past_gives_the_start():
     assert np.isnan(late.cost) and late.deadline_hit
 
 
-def test_beyond_the_tree_the_plan_is_the_warm_start():
+def test_beyond_the_tree_the_plan_continues_with_the_warm_start():
     start = np.full((30, 1), 3, np.float32)
     plan = mcts(horizon=30, simulations=5).plan(DecisionProcess(0).problem(), rng=rng(), warm_start=start)
     assert (plan.actions[6:] == 3).all()
 
 
-def test_mcts_refuses_costs_that_no_tree_adds_up():
+def test_mcts_refuses_costs_that_a_tree_cannot_sum():
     process = DecisionProcess(0)
     costs = build_costs([{"type": "reward"}, {"type": "effort"}], "costs")
-    with pytest.raises(ConfigError, match="costs reward, effort, wanted `reward`, with `value`"):
+    with pytest.raises(ConfigError, match="costs reward, effort, wanted `reward` and optionally `value`"):
         mcts().plan(Problem(process, {"state": np.zeros((1, 1))}, costs, Context()), rng=rng())
     costs = build_costs([{"type": "reward"}, {"type": "value", "discount": 0.5}], "costs")
-    with pytest.raises(ConfigError, match="one weight and discount"):
+    with pytest.raises(ConfigError, match="the same weight and discount"):
         mcts().plan(Problem(process, {"state": np.zeros((1, 1))}, costs, Context()), rng=rng())
 
 
-def test_an_edge_without_values_returns_the_mean_and_with_values_the_best():
+def test_an_edge_returns_the_mean_without_values_and_the_best_with_values():
     means, bests = (Tree(2, 9, np.zeros(2), valued) for valued in (False, True))
     for tree in (means, bests):
         tree.grow([(0, 0)], reward=0.0, discount=1.0, value=4.0, logits=np.zeros(2))
@@ -134,15 +134,15 @@ def test_an_edge_without_values_returns_the_mean_and_with_values_the_best():
     assert bests.q(0)[0] > bests.q(0)[1]  # 4 > 3.5
 
 
-def test_sequential_halving_spends_all_and_the_most_on_the_last_two():
-    turns = considered_visits(8, 48)
-    assert len(turns) == 48
-    assert turns[:16] == [0] * 8 + [1] * 8  # all eight, twice
+def test_sequential_halving_uses_all_simulations_and_visits_every_choice_first():
+    visits = considered_visits(8, 48)
+    assert len(visits) == 48
+    assert visits[:16] == [0] * 8 + [1] * 8  # all eight, twice
     assert considered_visits(1, 3) == [0, 1, 2]
 
 
 def broken(choice, value):
-    """A process in which the choice is rewarded by a number that is not finite."""
+    """A decision process in which one choice has a non-finite reward."""
     process = DecisionProcess(0, choices=3)
     process.reward[:, choice] = value
     return process
@@ -150,7 +150,7 @@ def broken(choice, value):
 
 @pytest.mark.parametrize("root", ["puct", "gumbel"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_choices_whose_reward_is_no_number_are_not_taken(root, value):
+def test_choices_with_a_non_finite_reward_are_pruned(root, value):
     process = broken(2, value)
     plan = mcts(root=root).plan(process.problem(costs=("reward",)), rng=rng())
     assert np.isfinite(plan.cost) and 2 not in plan.actions
@@ -158,7 +158,7 @@ def test_choices_whose_reward_is_no_number_are_not_taken(root, value):
 
 
 @pytest.mark.parametrize("root", ["puct", "gumbel"])
-def test_mcts_over_nothing_but_nan_counts_all_and_says_infinite(root):
+def test_mcts_with_only_nan_rewards_returns_the_warm_start_at_infinite_cost(root):
     process = DecisionProcess(0, choices=3)
     process.reward[:] = np.nan
     plan = mcts(root=root).plan(process.problem(), rng=rng(), warm_start=np.ones((3, 1), np.float32))
@@ -167,21 +167,21 @@ def test_mcts_over_nothing_but_nan_counts_all_and_says_infinite(root):
     assert (plan.actions == 1).all()
 
 
-@pytest.mark.parametrize("as_what", ["warm_start", "proposals"])
-def test_mcts_is_never_worse_than_the_warm_start_and_the_proposals(as_what):
+@pytest.mark.parametrize("argument", ["warm_start", "proposals"])
+def test_mcts_is_never_worse_than_the_warm_start_and_the_proposals(argument):
     process = DecisionProcess(0)
     problem = process.problem(costs=("reward",))
     every = np.indices((4, 4, 4)).reshape(3, -1).T[..., None].astype(np.float32)  # (64, 3, 1)
     totals = problem.evaluate(every).total
     best = every[np.argmin(totals)]
     alone = mcts(simulations=1).plan(problem, rng=rng())
-    given = {"warm_start": best} if as_what == "warm_start" else {"proposals": best[None]}
+    given = {"warm_start": best} if argument == "warm_start" else {"proposals": best[None]}
     plan = mcts(simulations=1).plan(problem, rng=rng(), **given)
     assert plan.cost == totals.min() < alone.cost
     np.testing.assert_array_equal(plan.actions, best)
 
 
-def test_mcts_looks_no_deeper_than_the_model_remembers():
+def test_the_tree_is_not_deeper_than_the_models_memory():
     process, depths = DecisionProcess(0), []
     process.card = msgspec.structs.replace(
         process.card, max_horizon=3, latents=(*process.card.latents, LatentSpec(name="age", shape=(1,)))
@@ -202,7 +202,7 @@ def test_mcts_looks_no_deeper_than_the_model_remembers():
     assert plan.iterations == 300 and np.isfinite(plan.cost)
 
 
-def test_no_trees_give_no_plans():
+def test_no_problems_give_no_plans():
     assert mcts().plan_many([], []) == []
 
 
@@ -210,7 +210,7 @@ def test_no_trees_give_no_plans():
 
 
 def match(wanted):
-    """The count of choices that differ from those wanted."""
+    """The number of choices that differ from `wanted`."""
     wanted = np.asarray(wanted, np.float32)
     return CostOf(lambda actions: (actions[..., 0] != wanted).sum(axis=1))
 
@@ -226,7 +226,7 @@ def test_categorical_cem_finds_a_sequence_of_choices():
     assert plan.cost == 0
 
 
-def test_every_choice_ever_evaluated_is_a_choice():
+def test_every_candidate_ever_evaluated_is_a_valid_choice():
     model = PointMass(CHOICES)
     plan = categorical().plan(
         problem(match([1] * 6), model),
@@ -245,23 +245,23 @@ def test_knots_repeat_choices():
     assert plan.actions[:, 0].tolist() == [3, 3, 3, 1, 1, 1]
     for batch in model.seen:
         np.testing.assert_array_equal(batch, batch[:, [0, 0, 0, 3, 3, 3]])
-    with pytest.raises(ConfigError, match="only `hold` goes"):
+    with pytest.raises(ConfigError, match=r"knots.curve is cubic, wanted `hold`"):
         PLANNERS.build({"type": "categorical_cem", "knots": {"count": 2, "curve": "cubic"}}, "test")
 
 
-def test_choices_are_drawn_as_often_as_their_probabilities_say():
+def test_choices_are_drawn_with_their_probabilities():
     probabilities = np.array([[0.7, 0.2, 0.1], [0.0, 0.0, 1.0]])
     drawn = choose(probabilities, rng().random((20_000, 2)))
     np.testing.assert_allclose(np.bincount(drawn[:, 0]) / 20_000, probabilities[0], atol=0.02)
     assert (drawn[:, 1] == 2).all()
 
 
-def test_refitted_choices_keep_their_sum_a_floor_and_without_elites_themselves():
+def test_refitted_probabilities_sum_to_one_keep_a_floor_and_do_not_change_without_elites():
     old, counts = np.full((1, 4), 0.25), np.eye(4)[[[1], [1]]]
-    new = refit_choices(old, counts, np.array([0.5, 0.5]), momentum=0.2, least=0.1)
+    new = refit_choices(old, counts, np.array([0.5, 0.5]), momentum=0.2, min_probability=0.1)
     assert new.sum() == pytest.approx(1) and new.min() >= 0.1 / 4
     assert new[0, 1] == pytest.approx(0.9 * (0.2 * 0.25 + 0.8) + 0.025)
-    same = refit_choices(old, counts, np.zeros(2), momentum=0.2, least=0.1)
+    same = refit_choices(old, counts, np.zeros(2), momentum=0.2, min_probability=0.1)
     np.testing.assert_allclose(same, old)
 
 
@@ -278,17 +278,17 @@ def test_the_same_seed_gives_the_same_choices(name):
 # --- the two kinds of actions
 
 
-def test_a_planner_of_the_other_kind_is_refused_with_those_that_fit():
-    with pytest.raises(ConfigError, match=r"CategoricalCEM plans discrete actions.*take icem"):
+def test_a_planner_for_the_other_kind_of_actions_is_refused_with_alternatives():
+    with pytest.raises(ConfigError, match=r"CategoricalCEM plans discrete actions.*use icem"):
         categorical(horizon=3).plan(reach([1, 1]), rng=rng())
     with pytest.raises(ConfigError, match="MCTS plans discrete actions"):
         mcts().plan(reach([1, 1]), rng=rng())
     for planner in (CEM, RandomShooting):
-        with pytest.raises(ConfigError, match="are 5 choices: take categorical_cem"):
+        with pytest.raises(ConfigError, match="are 5 discrete choices: use categorical_cem"):
             planner(planner.Config(horizon=6)).plan(problem(match([1] * 6), PointMass(CHOICES)), rng=rng())
 
 
-def test_an_action_of_choices_is_one_column_of_whole_numbers():
+def test_a_discrete_action_is_one_integer_component():
     with pytest.raises(ValueError, match="choices is 3, wanted one component from 0 to 2"):
         ActionSpec(names=("a",), units=("",), low=(0.0,), high=(3.0,), choices=3)
     assert action_spec(2).choices == 0

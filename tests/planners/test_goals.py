@@ -26,7 +26,7 @@ def at(x, y, steps=None):
 
 
 def drive(goals, ticks=30, stuck=False):
-    """The index of the goal at every tick, and where a point mass ends."""
+    """The index of the goal at every tick, and the final position of the point mass."""
     z, last, pursued = np.zeros((1, 2), np.float32), None, []
     for tick in range(ticks):
         decision = goals.tick({"z": z}, Context(last_action=last), tick)
@@ -38,49 +38,49 @@ def drive(goals, ticks=30, stuck=False):
     return pursued, z[0]
 
 
-def test_goals_change_by_time():
+def test_goals_switch_by_time():
     goals = sequence([at(1, 0, steps=4), at(1, 1, steps=10), at(0, 1, steps=4)])
     pursued, _ = drive(goals)
     assert pursued == [0] * 4 + [1] * 10 + [2] * 5
-    assert goals.stopped == "the time of the last goal is over"
+    assert goals.stopped == "the time for the last goal is up"
 
 
-def test_goals_change_when_they_are_reached_and_the_last_stops():
+def test_goals_switch_when_reached_and_the_last_one_stops():
     pursued, end = drive(sequence([at(2, 0), at(2, 2), at(-1, 2)], reached=0.01))
     assert sorted(set(pursued)) == [0, 1, 2] and len(pursued) < 20
     np.testing.assert_allclose(end, [-1, 2], atol=0.15)
 
 
-def test_a_goal_that_is_passed_already_is_skipped_at_once():
+def test_a_goal_that_is_already_reached_is_skipped_at_once():
     goals = sequence([at(0, 0), at(0, 0), at(3, 3)], reached=0.01)
     goals.tick({"z": np.zeros((1, 2), np.float32)}, Context(), 0)
     assert goals.index == 2
 
 
-def test_a_new_goal_is_planned_for_at_once_from_the_plan_under_way():
+def test_a_new_goal_is_planned_for_at_once_from_the_current_plan():
     model = PointMass()
     goals = sequence([at(2, 0, steps=1), at(2, 2)], model, mpc={"replan_every": 3}, reached=0.0)
     first = goals.tick({"z": np.zeros((1, 2), np.float32)}, Context(), 0)
     second = goals.tick({"z": np.zeros((1, 2), np.float32)}, Context(), 1)
-    assert second is not first  # though three ticks are not over
+    assert second is not first  # although fewer than three ticks have passed
     assert goals.tick({"z": np.zeros((1, 2), np.float32)}, Context(), 2) is second
-    assert len(model.seen) == 2 * 4  # three rounds and the mean, twice
+    assert len(model.seen) == 2 * 4  # three iterations and the mean, twice
 
 
-def test_without_progress_it_stops_and_says_so():
+def test_it_stops_without_progress_and_gives_the_reason():
     goals = sequence([at(5, 5)], patience=6)
     pursued, _ = drive(goals, stuck=True)
     assert len(pursued) == 7
     assert goals.stopped == "no progress for 6 ticks, latent_goal is 50"
 
 
-def test_it_stops_after_so_many_ticks():
+def test_it_stops_after_max_ticks():
     goals = sequence([at(90, 90)], max_ticks=5)
     pursued, _ = drive(goals)
-    assert len(pursued) == 6 and goals.stopped == "5 ticks are over"
+    assert len(pursued) == 6 and goals.stopped == "the limit of 5 ticks is reached"
 
 
-def test_a_reset_begins_again():
+def test_a_reset_starts_with_the_first_goal():
     goals = sequence([at(1, 0, steps=2), at(0, 0, steps=2)])
     drive(goals)
     goals.reset(episode_id=1)
@@ -88,7 +88,7 @@ def test_a_reset_begins_again():
     assert drive(goals)[0] == [0, 0, 1, 1, 1]
 
 
-def test_goals_that_cannot_end_are_refused():
+def test_goals_that_could_never_end_are_refused():
     with pytest.raises(ConfigError, match=r"2 goals, of which \[0\] have no `steps`"):
         sequence([at(0, 0), at(1, 1)])
     with pytest.raises(ConfigError, match="0 goals"):

@@ -17,8 +17,8 @@ from wm_planner.training.module import TrainableModel
 from wm_planner.training.torch_model import TorchGraph, TorchWorldModel
 
 
-class Bent(TrainableModel):
-    """z' = z + sin(a): smooth, and not linear."""
+class Nonlinear(TrainableModel):
+    """z' = z + sin(a): smooth but nonlinear."""
 
     def __init__(self):
         super().__init__()
@@ -35,9 +35,9 @@ class Bent(TrainableModel):
         return {"z": latent["z"] + torch.sin(action)}
 
 
-def bent():
+def nonlinear():
     card = make_card()
-    graph = TorchGraph(StepGraph(Bent(), card.action))
+    graph = TorchGraph(StepGraph(Nonlinear(), card.action))
     return TorchWorldModel(card, graph, graph)
 
 
@@ -49,26 +49,26 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def test_the_gradient_is_that_of_finite_differences():
-    task = reach([0.7, -0.4], bent())
+def test_the_gradient_matches_finite_differences():
+    task = reach([0.7, -0.4], nonlinear())
     actions = rng().uniform(-0.9, 0.9, (2, 3, 2)).astype(np.float32)
-    scores, slope = task.gradient(actions)
+    scores, gradient = task.gradient(actions)
     np.testing.assert_allclose(scores.total, task.evaluate(actions).total, rtol=1e-5)
     for place in [(0, 0, 0), (1, 2, 1)]:
         shift = np.zeros_like(actions)
         shift[place] = 1e-2
         rise = task.evaluate(actions + shift).total - task.evaluate(actions - shift).total
-        assert slope[place] == pytest.approx(rise[place[0]] / 2e-2, rel=2e-2)
+        assert gradient[place] == pytest.approx(rise[place[0]] / 2e-2, rel=2e-2)
 
 
-def test_going_downhill_reaches_the_goal():
-    plan = planner(iterations=60).plan(reach([1.5, -0.9], bent()), rng=rng())
+def test_gradient_descent_reaches_the_goal():
+    plan = planner(iterations=60).plan(reach([1.5, -0.9], nonlinear()), rng=rng())
     assert np.sin(plan.actions).sum(axis=0) == pytest.approx([1.5, -0.9], abs=0.03)
     assert plan.evaluations == 1 + 60 * 4 + 4
 
 
 def test_plans_stay_in_the_box_and_a_warm_start_is_never_made_worse():
-    goal = reach([9.0, 9.0], bent())  # out of reach: the box is where it ends
+    goal = reach([9.0, 9.0], nonlinear())  # out of reach: the optimum is a corner of the box
     plan = planner(iterations=40).plan(goal, rng=rng())
     np.testing.assert_allclose(plan.actions, 1.0, atol=1e-3)
     assert plan.actions.max() <= 1
@@ -77,33 +77,33 @@ def test_plans_stay_in_the_box_and_a_warm_start_is_never_made_worse():
     assert worse.cost <= goal.evaluate(start[None]).total[0]
 
 
-def test_knots_go_downhill_too():
+def test_gradient_descent_works_on_knots_too():
     plan = planner(horizon=6, knots=Knots(count=2, curve="linear"), iterations=60).plan(
-        reach([1.0, 1.0], bent()), rng=rng()
+        reach([1.0, 1.0], nonlinear()), rng=rng()
     )
     assert plan.terms["only"] < 0.1
     np.testing.assert_allclose(np.diff(plan.actions, n=2, axis=0), 0, atol=1e-5)  # a straight line
 
 
-def test_a_limit_pushes_by_its_penalty():
+def test_a_limit_acts_through_its_penalty():
     costs = [
         WeightedCost("goal", LatentGoal(LatentGoal.Config())),
         WeightedCost("effort", Effort(Effort.Config()), limit=Limit(at_most=0.04, by="penalty")),
     ]
     context = Context(goal_latent={"z": np.array([[3.0, 0.0]], np.float32)})
-    task = Problem(bent(), {"z": np.zeros((1, 2), np.float32)}, costs, context)
+    task = Problem(nonlinear(), {"z": np.zeros((1, 2), np.float32)}, costs, context)
     plan = planner(iterations=80, step=0.02).plan(task, rng=rng())
     assert plan.violation < 0.02
-    assert plan.terms["effort"] > 0.02  # it went as far as it may
+    assert plan.terms["effort"] > 0.02  # it used most of the limit
 
 
 def test_the_same_seed_gives_the_same_bytes_and_a_deadline_cuts():
-    plans = [planner().plan(reach([1, 1], bent()), rng=rng(3)).actions.tobytes() for _ in range(2)]
+    plans = [planner().plan(reach([1, 1], nonlinear()), rng=rng(3)).actions.tobytes() for _ in range(2)]
     assert plans[0] == plans[1]
-    late = planner().plan(reach([1, 1], bent()), rng=rng(), deadline=Deadline(ManualClock(5), 0))
+    late = planner().plan(reach([1, 1], nonlinear()), rng=rng(), deadline=Deadline(ManualClock(5), 0))
     assert late.deadline_hit and np.isnan(late.cost)
 
 
-def test_a_model_without_gradients_says_so():
-    with pytest.raises(ConfigError, match="toy has no gradients: plan with a model that torch runs"):
+def test_a_model_without_gradients_is_refused():
+    with pytest.raises(ConfigError, match="toy has no gradients: use a torch model"):
         planner().plan(problem(quadratic(0), PointMass()), rng=rng())

@@ -13,7 +13,7 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def test_knots_are_held_joined_by_lines_or_by_a_smooth_curve():
+def test_knots_are_held_or_interpolated_linearly_or_smoothly():
     values = np.array([[0.0], [1.0], [0.0]], np.float32)
     held, lines, smooth = (
         Curve(9, Knots(count=3, curve=curve)).actions(values)[:, 0] for curve in ("hold", "linear", "cubic")
@@ -33,7 +33,7 @@ def test_a_curve_fits_the_knots_of_its_own_plans(curve, horizon, count):
     np.testing.assert_allclose(made.actions(np.ones((count, 1))), 1, atol=1e-6)
 
 
-def test_without_knots_plans_pass_untouched():
+def test_without_knots_plans_are_not_changed():
     plans = rng().standard_normal((4, 5, 2))
     assert Curve(5, None).actions(plans) is plans and Curve(5, None).fit(plans) is plans
 
@@ -52,7 +52,7 @@ def test_every_candidate_of_a_planner_with_knots_lies_on_a_curve_in_the_box(name
             np.testing.assert_allclose(line.actions(line.fit(batch)), batch, atol=1e-5)
 
 
-def test_few_knots_find_a_smooth_plan_sooner():
+def test_few_knots_find_a_smooth_plan_faster():
     times = np.linspace(0, np.pi, 24)[:, None]
     target = np.concatenate([np.sin(times), 0.5 * np.cos(times)], axis=1).astype(np.float32)
     costs = {}
@@ -63,16 +63,16 @@ def test_few_knots_find_a_smooth_plan_sooner():
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_a_warm_start_off_the_curve_is_still_never_made_worse(name):
+def test_a_warm_start_that_is_no_curve_is_never_made_worse_either(name):
     start = np.where(np.arange(8)[:, None] % 2, 0.7, -0.7).astype(np.float32) * np.ones((1, 2), np.float32)
     spec = {"type": name, "horizon": 8, "knots": {"count": 2, "curve": "linear"}, "samples": 16}
     plan = PLANNERS.build(spec, "test").plan(problem(quadratic(start)), rng=rng(), warm_start=start)
     np.testing.assert_array_equal(plan.actions, start)
 
 
-def test_a_cubic_that_overshoots_is_moved_into_the_box():
+def test_a_cubic_that_overshoots_is_clipped_to_the_box():
     over = Curve(12, Knots(count=4, curve="cubic")).actions(np.array([[1.0], [1], [-1], [-1]], np.float32))
-    assert over.max() > 1  # so that the test above means something
+    assert over.max() > 1  # so that the check below can fail
     plan = PLANNERS.build({"type": "cem", "horizon": 12, "knots": {"count": 4}}, "test").plan(
         problem(CostOf(lambda a: -a.max(axis=(1, 2)))), rng=rng()
     )

@@ -1,4 +1,4 @@
-"""Limits on terms, on the rate of actions, and several problems at once."""
+"""Constraints on cost terms, rate limits of actions, and planning several problems at once."""
 
 import msgspec
 import numpy as np
@@ -14,12 +14,12 @@ from wm_planner.costs import build_costs
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.errors import ConfigError
 from wm_planner.planners import PLANNERS
-from wm_planner.planners.constraints import REJECTED, Merit
+from wm_planner.planners.constraints import REJECTED, ConstrainedObjective
 from wm_planner.planners.problem import Problem, evaluate_many
 
 SAMPLERS = ["random_shooting", "predictive_sampling", "cem", "vjepa2_ac", "dino_wm", "icem", "mppi"]
 FITTED = ["cem", "icem", "mppi"]
-WAYS = ["rejection", "penalty", "lagrangian"]
+METHODS = ["rejection", "penalty", "lagrangian"]
 
 
 def rng(seed=0):
@@ -30,8 +30,8 @@ def build(name, **config):
     return PLANNERS.build({"type": name, "horizon": 3, **config}, "test")
 
 
-def limited(by, at_most=0.5, penalty=100.0):
-    """Every action wants to be 1, and the first component's sum may be no more than `at_most`."""
+def constrained(by, at_most=0.5, penalty=100.0):
+    """The cost is lowest where all actions are 1, but the first component's sum may be at most `at_most`."""
     costs = [
         WeightedCost("goal", quadratic(np.ones((3, 2)))),
         WeightedCost(
@@ -46,64 +46,66 @@ def limited(by, at_most=0.5, penalty=100.0):
 # --- terms
 
 
-@pytest.mark.parametrize("by", WAYS)
+@pytest.mark.parametrize("by", METHODS)
 @pytest.mark.parametrize("name", FITTED)
-def test_the_best_plan_within_a_limit_is_found(name, by):
+def test_the_best_feasible_plan_is_found(name, by):
     """The optimum: 1/6 in the first component, 1 in the second, at a cost of 3 (5/6)^2."""
     planner = build(name, samples=256, elites=24, iterations=14, min_std=0.0)
-    plan = planner.plan(limited(by, penalty=1000.0 if by == "penalty" else 10.0), rng=rng())
+    plan = planner.plan(constrained(by, penalty=1000.0 if by == "penalty" else 10.0), rng=rng())
     assert plan.terms["sum"] <= 0.5 + (0.01 if by == "penalty" else 0)
     assert plan.violation == pytest.approx(max(0, plan.terms["sum"] - 0.5))
     assert plan.cost == pytest.approx(3 * (5 / 6) ** 2, rel=0.08)
-    assert plan.cost == pytest.approx(plan.terms["goal"])  # the limited term is no part of it
+    assert plan.cost == pytest.approx(plan.terms["goal"])  # the constrained term is not part of the total
 
 
-def test_without_the_limit_the_plan_would_break_it():
+def test_without_the_limit_the_plan_would_violate_it():
     planner = build("cem", samples=256, elites=24, iterations=14, min_std=0.0)
-    assert planner.plan(limited("rejection", at_most=9.0), rng=rng()).terms["sum"] > 2.5
+    assert planner.plan(constrained("rejection", at_most=9.0), rng=rng()).terms["sum"] > 2.5
 
 
-def test_where_no_candidate_keeps_the_limit_the_least_violation_wins():
+def test_if_no_candidate_is_feasible_the_least_violation_wins():
     plan = build("cem", samples=256, elites=24, iterations=14).plan(
-        limited("rejection", at_most=-9.0), rng=rng()
+        constrained("rejection", at_most=-9.0), rng=rng()
     )
     assert plan.terms["sum"] < -2.7 and plan.violation >= 6
     assert np.isfinite(plan.cost)
 
 
-def test_rejected_candidates_come_after_all_others_by_their_violation():
-    merit = Merit([WeightedCost("a", quadratic(0), limit=Limit())])
+def test_infeasible_candidates_rank_last_ordered_by_violation():
+    objective = ConstrainedObjective([WeightedCost("a", quadratic(0), limit=Limit())])
     table = np.array([[5.0, -1.0], [1.0, 0.2], [9.0, 0.0], [0.0, 0.1], [np.inf, -1.0]])
-    assert np.argsort(merit.of(table)).tolist() == [0, 2, 3, 1, 4]
-    assert merit.rank(table)[3] == REJECTED * 1.1
+    assert np.argsort(objective.values(table)).tolist() == [0, 2, 3, 1, 4]
+    assert objective.rank(table)[3] == REJECTED * 1.1
 
 
-def test_the_largest_totals_are_preferred_to_what_breaks_a_limit():
-    merit = Merit([WeightedCost("a", quadratic(0), limit=Limit())])
+def test_the_largest_totals_rank_before_any_violation():
+    objective = ConstrainedObjective([WeightedCost("a", quadratic(0), limit=Limit())])
     table = np.array([[1e30, -1.0], [0.0, 1e-9], [0.0, 2e-9], [np.inf, -1.0]])
-    for judged in (merit.of(table), merit.rank(table)):
-        assert np.argsort(judged).tolist() == [0, 1, 2, 3]
+    for values in (objective.values(table), objective.rank(table)):
+        assert np.argsort(values).tolist() == [0, 1, 2, 3]
 
 
-def test_multipliers_grow_until_a_limit_is_kept_and_never_below_zero():
-    merit = Merit([WeightedCost("a", quadratic(0), limit=Limit(by="lagrangian", penalty=2.0))])
+def test_multipliers_grow_while_a_limit_is_violated_and_are_never_negative():
+    objective = ConstrainedObjective(
+        [WeightedCost("a", quadratic(0), limit=Limit(by="lagrangian", penalty=2.0))]
+    )
     table = np.array([[1.0, 0.5]])
-    assert merit.of(table)[0] == pytest.approx(1 + 0.5**2)  # penalty / 2 of the square
-    merit.update(table[0])
-    assert merit.of(table)[0] == pytest.approx(1 + ((1 + 1) ** 2 - 1) / 4)
-    merit.update(np.array([0.0, -9.0]))
-    assert merit.of(table)[0] == pytest.approx(1 + 0.5**2)
+    assert objective.values(table)[0] == pytest.approx(1 + 0.5**2)  # penalty / 2 times the square
+    objective.update(table[0])
+    assert objective.values(table)[0] == pytest.approx(1 + ((1 + 1) ** 2 - 1) / 4)
+    objective.update(np.array([0.0, -9.0]))
+    assert objective.values(table)[0] == pytest.approx(1 + 0.5**2)
 
 
-def test_a_limit_of_a_launch_file():
+def test_a_limit_is_read_from_a_launch_file():
     (cost,) = build_costs([{"type": "effort", "limit": {"at_most": 0.2, "by": "lagrangian"}}], "costs")
     assert cost.limit == Limit(at_most=0.2, by="lagrangian")
     with pytest.raises(ConfigError, match=r"costs\[0\].limit.by: got 'force', known: lagrangian"):
         build_costs([{"type": "effort", "limit": {"by": "force"}}], "costs")
 
 
-@pytest.mark.parametrize("by", WAYS)
-def test_a_limited_term_that_is_not_finite_never_wins_and_is_counted(by):
+@pytest.mark.parametrize("by", METHODS)
+def test_a_constrained_term_that_is_not_finite_never_wins_and_is_counted(by):
     costs = [
         WeightedCost("goal", quadratic(np.ones((3, 2)))),
         WeightedCost("bad", CostOf(lambda a: np.where(a[:, 0, 0] > 0, np.nan, -1.0)), limit=Limit(by=by)),
@@ -125,7 +127,7 @@ def test_a_limited_term_that_is_not_finite_never_wins_and_is_counted(by):
     seed=st.integers(0, 99),
     knots=st.sampled_from([None, {"count": 2, "curve": "linear"}, {"count": 3, "curve": "cubic"}]),
 )
-def test_every_candidate_ever_evaluated_keeps_the_rate_and_the_box(name, rate, last, seed, knots):
+def test_every_candidate_ever_evaluated_is_within_the_rate_and_the_box(name, rate, last, seed, knots):
     spec = action_spec(2)
     model = PointMass(msgspec.structs.replace(spec, rate=(rate,) * 2))
     executed = None if last is None else np.full(2, last, np.float32)
@@ -167,12 +169,12 @@ def three_problems(model):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-@pytest.mark.parametrize("most", [512, 37])
-def test_problems_planned_together_are_planned_as_one_by_one(name, most):
+@pytest.mark.parametrize("max_candidates", [512, 37])
+def test_problems_planned_together_get_the_same_plans_as_one_by_one(name, max_candidates):
     planner = build(name, samples=40)
     starts = [None, np.full((3, 2), 0.2, np.float32), None]
     proposals = [None, None, np.full((2, 3, 2), 0.3, np.float32)]
-    alone, together = PointMass(max_candidates=most), PointMass(max_candidates=most)
+    alone, together = PointMass(max_candidates=max_candidates), PointMass(max_candidates=max_candidates)
     single = [
         planner.plan(task, rng=rng(seed), warm_start=starts[seed], proposals=proposals[seed])
         for seed, task in enumerate(three_problems(alone))
@@ -183,7 +185,7 @@ def test_problems_planned_together_are_planned_as_one_by_one(name, most):
         assert (ours.cost, ours.evaluations, ours.terms) == (theirs.cost, theirs.evaluations, theirs.terms)
     assert together.evaluations == alone.evaluations
     assert len(together.seen) < len(alone.seen)
-    assert max(map(len, together.seen)) <= most
+    assert max(map(len, together.seen)) <= max_candidates
 
 
 def test_problems_of_models_with_shared_arrays_are_evaluated_one_by_one():

@@ -19,7 +19,7 @@ ORIGIN = {"z": np.zeros((1, 2), np.float32)}
 
 
 class Scripted:
-    """A planner that answers with plans made beforehand, and remembers what it was asked."""
+    """A planner that returns prepared plans and records its arguments."""
 
     horizon = 4
     discrete = False
@@ -63,7 +63,7 @@ def test_the_warm_start_is_the_last_plan_shifted_with_its_last_action_repeated()
     )
 
 
-def test_the_shift_is_the_ticks_that_passed():
+def test_the_warm_start_is_shifted_by_the_ticks_that_passed():
     planner = Scripted(ramp(0), ramp(0), ramp(0))
     mpc = controller(planner)
     for tick in (0, 3, 50):
@@ -81,7 +81,7 @@ def test_elites_come_back_as_shifted_proposals():
     assert first_components(planner.asked[1]["proposals"]) == [[11, 12, 13, 13], [21, 22, 23, 23]]
 
 
-def test_a_repeated_tick_gives_the_held_decision_and_shifts_nothing():
+def test_a_repeated_tick_returns_the_current_decision_and_shifts_nothing():
     planner = Scripted(ramp(0), ramp(5))
     mpc = controller(planner)
     decision = mpc.tick(ORIGIN, Context(), 0)
@@ -100,14 +100,14 @@ def test_a_new_episode_forgets_the_plan():
     assert planner.asked[1]["warm_start"] is None
 
 
-# --- rhythm and latency
+# --- replanning interval and latency
 
 
-def test_between_replans_the_plan_is_played():
+def test_between_replans_the_plan_is_executed():
     planner = Scripted(ramp(0), ramp(10))
     mpc = controller(planner, replan_every=2)
-    played = [mpc.tick(ORIGIN, Context(), tick).action_at(tick)[0] for tick in range(4)]
-    assert played == [0, 1, 10, 11]
+    executed = [mpc.tick(ORIGIN, Context(), tick).action_at(tick)[0] for tick in range(4)]
+    assert executed == [0, 1, 10, 11]
     assert first_components(planner.asked[1]["warm_start"]) == [2, 3, 3, 3]
 
 
@@ -117,20 +117,20 @@ def test_outside_of_the_horizon_there_is_no_action():
     assert decision.action_at(7) is None
 
 
-def test_latency_is_imagined_through_the_actions_already_decided_on():
+def test_the_latent_is_predicted_through_the_committed_actions():
     planner = Scripted(ramp(1), ramp(5), ramp(9))
     mpc = controller(planner, latency_steps=2)
     decisions = [mpc.tick(ORIGIN, Context(), tick) for tick in range(3)]
     planned_from = [asked["problem"].latent["z"][0, 0] for asked in planner.asked]
     assert planned_from == [0 + 0, 0 + 1, 1 + 5]
-    assert first_components(decisions[0].actions) == [0, 0, 1, 2, 3, 4]  # nothing was decided: zeros
+    assert first_components(decisions[0].actions) == [0, 0, 1, 2, 3, 4]  # nothing was committed: zeros
     assert first_components(decisions[1].actions) == [0, 1, 5, 6, 7, 8]
     assert first_components(decisions[2].actions) == [1, 5, 9, 10, 11, 12]
     assert first_components(planner.asked[1]["warm_start"]) == [2, 3, 4, 4]
 
 
-def test_a_measured_delay_takes_the_place_of_the_latency():
-    """The point mass's step is 0.1 s: a delay of 0.19 s is two steps, later one of 0.02 s is none."""
+def test_a_measured_delay_replaces_the_configured_latency():
+    """The point mass has a step of 0.1 s: a delay of 0.19 s is two steps, one of 0.02 s is zero steps."""
     planner = Scripted(ramp(1), ramp(5), ramp(9))
     mpc = controller(planner, latency_steps=1)
     decisions = [mpc.tick(ORIGIN, Context(), tick, delay_s=d) for tick, d in enumerate((0.19, 0.11, 0.02))]
@@ -142,13 +142,13 @@ def test_a_measured_delay_takes_the_place_of_the_latency():
     assert first_components(planner.asked[2]["warm_start"]) == [5, 6, 7, 8]
 
 
-def test_under_latency_a_plan_follows_on_the_actions_that_are_on_their_way():
+def test_under_latency_the_last_action_of_a_plan_is_the_last_committed_one():
     planner = Scripted(ramp(1), ramp(5))
     mpc = controller(planner, latency_steps=1)
     for tick in range(2):
         mpc.tick(ORIGIN, Context(last_action=np.full(2, 7.0, np.float32)), tick)
     followed = [asked["problem"].context.last_action[0] for asked in planner.asked]
-    assert followed == [0, 1]  # not 7, which was executed before them
+    assert followed == [0, 1]  # not 7, which was executed earlier
 
 
 def test_arrays_that_step_does_not_return_survive_the_latency():
@@ -160,23 +160,23 @@ def test_arrays_that_step_does_not_return_survive_the_latency():
 # --- fallback
 
 
-def test_after_a_deadline_that_left_no_time_the_last_plan_goes_on_then_stands():
+def test_after_a_missed_deadline_the_last_plan_continues_then_holds():
     planner = Scripted(ramp(1), ramp(0, cost=np.nan, deadline_hit=True))
     mpc = controller(planner)
     assert mpc.tick(ORIGIN, Context(), 0).fallback is None
     decision = mpc.tick(ORIGIN, Context(), 1)
-    assert decision.fallback == "the deadline was past before anything was evaluated"
+    assert decision.fallback == "the deadline had passed before anything was evaluated"
     assert first_components(decision.actions) == [2, 3, 4, 0]
     assert decision.plan.deadline_hit
 
 
-def test_a_first_plan_that_cannot_be_used_holds():
+def test_an_unusable_first_plan_holds():
     decision = controller(Scripted(ramp(5, cost=np.inf, evaluations=12))).tick(ORIGIN, Context(), 0)
     assert first_components(decision.actions) == [0, 0, 0, 0]
     assert decision.fallback == "none of 12 candidates had a finite cost"
 
 
-def test_a_plan_that_is_not_finite_is_never_acted_on():
+def test_a_plan_with_non_finite_actions_is_never_executed():
     bad = dataclasses.replace(ramp(0), actions=np.full((4, 2), np.nan, np.float32))
     decision = controller(Scripted(bad)).tick(ORIGIN, Context(), 0)
     assert np.isfinite(decision.actions).all() and decision.fallback
@@ -191,7 +191,7 @@ def test_a_real_planner_out_of_time_falls_back_on_its_last_plan():
     assert late.fallback and late.plan.evaluations == 0
 
 
-def test_costs_that_are_never_finite_hold_the_robot():
+def test_a_robot_holds_if_no_cost_is_ever_finite():
     mpc = controller(ICEM(ICEM.Config(horizon=4)), cost=CostOf(lambda a: np.full(len(a), np.nan)))
     for tick in range(3):
         decision = mpc.tick(ORIGIN, Context(), tick)
@@ -202,7 +202,7 @@ def test_costs_that_are_never_finite_hold_the_robot():
 
 
 def drive(planner, steps=12, seed=0, episode=0, **config):
-    """The states of a point mass that is driven to (2, -1), and the decisions on the way."""
+    """The final position of a point mass that is driven to (2, -1), and the decisions along the way."""
     model = PointMass()
     costs = [WeightedCost("goal", LatentGoal(LatentGoal.Config()))]
     mpc = RecedingHorizon(RecedingHorizon.Config(**config), planner, model, costs, seed)
@@ -222,7 +222,7 @@ def test_the_loop_reaches_its_goal(planner):
     np.testing.assert_allclose(np.median(ends, axis=0), [2.0, -1.0], atol=0.05)
 
 
-def test_the_loop_reaches_its_goal_in_spite_of_latency():
+def test_the_loop_reaches_its_goal_despite_latency():
     end, _ = drive(ICEM(ICEM.Config(horizon=4)), latency_steps=2, steps=16)
     np.testing.assert_allclose(end, [2.0, -1.0], atol=0.15)
 
@@ -234,7 +234,7 @@ def test_the_same_seed_episode_and_ticks_give_the_same_bytes():
     assert plans[0] != [d.actions.tobytes() for d in drive(planner, seed=3, episode=6)[1]]
 
 
-def test_the_time_of_a_plan_is_measured_by_the_clock_passed_in():
+def test_the_duration_of_a_plan_is_measured_with_the_given_clock():
     clock = ManualClock()
 
     class Slow(PointMass):
@@ -251,8 +251,8 @@ def test_the_time_of_a_plan_is_measured_by_the_clock_passed_in():
 # --- what is refused
 
 
-def test_plans_that_end_before_the_next_is_made_are_refused():
-    with pytest.raises(ConfigError, match="replan_every is 5, the planner's horizon 4: lower replan_every"):
+def test_plans_shorter_than_the_replanning_interval_are_refused():
+    with pytest.raises(ConfigError, match="replan_every is 5 but the planner's horizon is 4"):
         controller(Scripted(), replan_every=5)
 
 
@@ -269,12 +269,12 @@ def test_costs_are_checked_when_the_controller_is_built():
         controller(Scripted(), cost=LatentGoal(LatentGoal.Config(array="w")))
 
 
-def test_a_planner_of_the_wrong_kind_is_refused_when_the_controller_is_built():
+def test_a_planner_for_discrete_actions_is_refused_when_the_controller_is_built():
     with pytest.raises(ConfigError, match="CategoricalCEM plans discrete actions, those of toy are"):
         controller(CategoricalCEM(CategoricalCEM.Config()))
 
 
-def test_a_rhythm_that_makes_no_sense_is_refused():
+def test_a_negative_latency_is_refused():
     with pytest.raises(ValueError, match="latency_steps -1"):
         RecedingHorizon.Config(latency_steps=-1)
 
@@ -287,19 +287,19 @@ def test_shifting_keeps_the_horizon_of_any_number_of_plans():
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "a"])
-def test_seeds_that_are_none_are_refused(seed):
+def test_invalid_seeds_are_refused(seed):
     with pytest.raises(ConfigError, match="wanted a whole number, 0 or more"):
         controller(Scripted(), seed=seed)
     assert controller(Scripted(), seed=np.int64(3)).seed == 3
 
 
-def test_a_delay_that_is_no_number_is_refused():
-    with pytest.raises(ConfigError, match="delay_s is nan, wanted seconds"):
+def test_a_delay_that_is_not_finite_is_refused():
+    with pytest.raises(ConfigError, match="delay_s is nan, wanted finite seconds"):
         controller(Scripted()).tick(ORIGIN, Context(), 0, delay_s=float("nan"))
 
 
-@pytest.mark.parametrize(("memory", "most"), [(6, 2), (0, 996)])
-def test_a_delay_is_made_up_for_as_far_as_the_model_remembers(memory, most):
+@pytest.mark.parametrize(("memory", "steps"), [(6, 2), (0, 996)])
+def test_a_delay_is_compensated_as_far_as_the_models_memory_allows(memory, steps):
     mpc = controller(Scripted(ramp(0), ramp(0)), PointMass(max_horizon=memory))
-    assert mpc.tick(ORIGIN, Context(), 0, delay_s=1e4).latency == most
+    assert mpc.tick(ORIGIN, Context(), 0, delay_s=1e4).latency == steps
     assert mpc.tick(ORIGIN, Context(), 1, delay_s=-0.5).latency == 0

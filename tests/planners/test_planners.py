@@ -23,9 +23,9 @@ from wm_planner.contracts.context import Context
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.base import PlannerConfig
-from wm_planner.planners.cem import CEM, best, equal_shares, refit, sample
+from wm_planner.planners.cem import CEM, best, equal_weights, refit, sample
 from wm_planner.planners.icem import ICEM, colour_matrix, coloured
-from wm_planner.planners.mppi import MPPI, weigh
+from wm_planner.planners.mppi import MPPI, exponential_weights
 from wm_planner.planners.noise import mirrored, normal
 
 DISCRETE = ["categorical_cem", "mcts"]  # tests/planners/test_discrete.py
@@ -38,7 +38,7 @@ def build(name, **config):
 
 
 def small(name, **config):
-    """Few samples, and elites to fit."""
+    """Few samples, and correspondingly few elites."""
     if issubclass(PLANNERS.load(name), CEM):
         config = {"elites": 8, **config}
     return build(name, samples=16, **config)
@@ -85,7 +85,7 @@ def test_a_warm_start_helps():
 
 
 def test_icem_needs_fewer_evaluations_than_cem_on_a_long_smooth_problem():
-    """A mass with momentum is steered over 30 steps: white noise averages out, smooth noise goes places."""
+    """Steering a double integrator over 30 steps: white noise averages out, smooth noise covers distance."""
 
     def cost(actions):
         velocity = np.cumsum(actions, axis=1) * 0.1
@@ -93,7 +93,7 @@ def test_icem_needs_fewer_evaluations_than_cem_on_a_long_smooth_problem():
         return ((position[:, -1] - 1.0) ** 2).sum(-1) + (velocity[:, -1] ** 2).sum(-1)
 
     def evaluations(planner, target=0.02):
-        """Until the best cost is at most `target`, over five seeds; each iteration count is tried in turn."""
+        """Evaluations until the best cost is at most `target`, summed over five seeds."""
         total = 0
         for seed in range(5):
             for iterations in range(1, 60):
@@ -107,7 +107,7 @@ def test_icem_needs_fewer_evaluations_than_cem_on_a_long_smooth_problem():
     assert evaluations(ICEM) < 0.6 * evaluations(CEM)
 
 
-def test_proposals_are_evaluated_as_they_are_and_can_win():
+def test_proposals_are_evaluated_unchanged_and_can_win():
     proposals = np.asarray([[[0.9, 0.9]] * 3, [[-0.9, 0.1]] * 3], np.float32)
     for name in EVERY_PLANNER:
         model = PointMass()
@@ -147,7 +147,7 @@ def test_every_candidate_ever_evaluated_is_inside_the_box(name, low, width, seed
 
 
 class Slow(PointMass):
-    """Every rollout takes its time of the clock; the last duration counts for all that follow."""
+    """Every rollout advances the clock by the next of the durations; the last one is repeated."""
 
     def __init__(self, clock, *took_s, **changes):
         super().__init__(**changes)
@@ -160,7 +160,7 @@ class Slow(PointMass):
 
 
 @pytest.mark.parametrize("name", EVERY_PLANNER)
-def test_a_deadline_that_is_past_gives_the_warm_start_unevaluated(name):
+def test_a_past_deadline_returns_the_warm_start_unevaluated(name):
     model, clock = PointMass(), ManualClock(5)
     start = np.full((3, 2), 0.5, np.float32)
     plan = build(name).plan(
@@ -171,7 +171,7 @@ def test_a_deadline_that_is_past_gives_the_warm_start_unevaluated(name):
     assert (plan.iterations, plan.evaluations, model.seen) == (0, 0, [])
 
 
-def test_without_a_warm_start_a_past_deadline_gives_zeros_moved_into_the_box():
+def test_without_a_warm_start_a_past_deadline_returns_zeros_clipped_to_the_box():
     model = PointMass(action_spec(2, 0.25, 1.0))
     plan = build("cem").plan(reach([1, 1], model), rng=rng(), deadline=Deadline(ManualClock(5), 0))
     np.testing.assert_array_equal(plan.actions, np.full((3, 2), 0.25))
@@ -191,8 +191,8 @@ def test_a_deadline_cuts_between_iterations_and_the_best_so_far_is_returned(name
 
 
 @pytest.mark.parametrize("name", EVERY_PLANNER)
-def test_a_deadline_cuts_within_a_round_too_where_the_model_takes_few_candidates(name):
-    """Ten candidates take 10 ms: of the first round as many are evaluated as 35 ms leave time for."""
+def test_a_deadline_cuts_between_the_chunks_of_an_iteration_too(name):
+    """Ten candidates take 10 ms, so 35 ms suffice for three chunks of the first iteration."""
     clock = ManualClock()
     model, deadline = Slow(clock, 0.01, max_candidates=10), Deadline.after(clock, 0.035)
     plan = build(name, samples=64).plan(reach([1, 1], model), rng=rng(), deadline=deadline)
@@ -202,8 +202,8 @@ def test_a_deadline_cuts_within_a_round_too_where_the_model_takes_few_candidates
 
 
 @pytest.mark.parametrize("name", ["cem", "icem", "mppi"])
-def test_no_round_is_begun_in_less_time_than_the_slowest_took(name):
-    """Rounds of 5 ms, the second one interrupted for 20 ms: with 23 ms left no other is begun."""
+def test_no_iteration_is_started_with_less_time_than_the_slowest_took(name):
+    """Iterations of 5 ms, the second one delayed to 22 ms: no other one is started with 18 ms left."""
     clock = ManualClock()
     model = Slow(clock, 0.005, 0.022, 0.005)
     deadline = Deadline.after(clock, 0.05)
@@ -212,7 +212,7 @@ def test_no_round_is_begun_in_less_time_than_the_slowest_took(name):
     assert deadline.left_s() == pytest.approx(0.018)
 
 
-def test_a_plan_leaves_time_for_an_interruption_that_earlier_plans_met():
+def test_a_plan_keeps_a_reserve_for_calls_as_slow_as_in_earlier_plans():
     clock = ManualClock()
     planner, model, left_s = build("cem", iterations=200), Slow(clock, 0.02, 0.001), []
     for seed in range(3):
@@ -220,11 +220,11 @@ def test_a_plan_leaves_time_for_an_interruption_that_earlier_plans_met():
         plan = planner.plan(reach([1, 1], model), rng=rng(seed), deadline=deadline)
         left_s.append(deadline.left_s())
         assert plan.iterations > 10
-    assert left_s[0] == pytest.approx(0.02)  # the slowest of this plan
+    assert left_s[0] == pytest.approx(0.02)  # the slowest call of this plan
     assert min(left_s[1:]) > 0.009 and max(left_s[1:]) < 0.0136  # no more than a quarter of the time
 
 
-def test_one_very_slow_call_does_not_keep_later_plans_from_beginning():
+def test_one_very_slow_call_does_not_stop_later_plans():
     clock = ManualClock()
     planner, model = build("cem", iterations=9), Slow(clock, 0.3, 0.001)
     plans = [
@@ -234,12 +234,12 @@ def test_one_very_slow_call_does_not_keep_later_plans_from_beginning():
     assert all(np.isfinite(plan.cost) for plan in plans)
 
 
-def test_without_a_deadline_every_iteration_is_done():
+def test_without_a_deadline_all_iterations_are_completed():
     plan = build("cem", iterations=4).plan(reach([1, 1]), rng=rng())
     assert (plan.iterations, plan.evaluations, plan.deadline_hit) == (4, 4 * 32 + 1, False)
 
 
-def test_icem_samples_fewer_candidates_from_round_to_round():
+def test_icem_samples_fewer_candidates_in_every_iteration():
     model = PointMass()
     planner = ICEM(ICEM.Config(horizon=3, samples=100, elites=10, iterations=4, decay=2.0))
     planner.plan(reach([1, 1], model), rng=rng())
@@ -319,37 +319,37 @@ def test_the_update_rules_agree_in_every_array_namespace(namespace):
             xp.asarray(a) for a in (mean, std, noise, low, high, costs, matrix)
         )
         candidates = sample(mean_, std_, coloured(noise_, matrix_), low_, high_)
-        elites, elite_costs = best(candidates, costs_, 14)  # more than are finite
-        shares = (equal_shares(elite_costs) + weigh(elite_costs, 0.5)) / 2
-        return refit(mean_, std_, elites, shares, 0.1, low_ * 0 + 0.05)
+        elites, elite_costs = best(candidates, costs_, 14)  # more than have a finite cost
+        weights = (equal_weights(elite_costs) + exponential_weights(elite_costs, 0.5)) / 2
+        return refit(mean_, std_, elites, weights, 0.1, low_ * 0 + 0.05)
 
     for ours, theirs in zip(update(np), update(namespace), strict=True):
         np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-5, atol=1e-6)
 
 
-def test_weights_fall_by_e_with_every_temperature_times_the_spread_of_the_costs():
+def test_weights_fall_by_e_per_temperature_times_the_standard_deviation_of_the_costs():
     costs = np.array([1.0, 3.0, np.inf, 5.0, 7.0])
-    shares = weigh(costs, temperature=0.5)
+    weights = exponential_weights(costs, temperature=0.5)
     scale = 0.5 * np.std([1, 3, 5, 7])
-    np.testing.assert_allclose(shares[[1, 3, 4]] / shares[0], np.exp(-np.array([2, 4, 6]) / scale))
-    assert shares.sum() == pytest.approx(1) and shares[2] == 0
-    np.testing.assert_allclose(weigh(1000 * costs, 0.5), shares)  # no unit
-    np.testing.assert_allclose(weigh(np.full(4, 2.0), 0.5), 0.25)
-    assert not weigh(np.full(4, np.inf), 0.5).any()
+    np.testing.assert_allclose(weights[[1, 3, 4]] / weights[0], np.exp(-np.array([2, 4, 6]) / scale))
+    assert weights.sum() == pytest.approx(1) and weights[2] == 0
+    np.testing.assert_allclose(exponential_weights(1000 * costs, 0.5), weights)  # dimensionless
+    np.testing.assert_allclose(exponential_weights(np.full(4, 2.0), 0.5), 0.25)
+    assert not exponential_weights(np.full(4, np.inf), 0.5).any()
 
 
 def test_a_refit_without_finite_elites_changes_nothing():
     mean, std = np.full((2, 1), 0.1), np.full((2, 1), 0.5)
     elites, costs = np.ones((3, 2, 1)), np.full(3, np.inf)
-    new_mean, new_std = refit(mean, std, elites, equal_shares(costs), momentum=0.0, floor=np.zeros(1))
+    new_mean, new_std = refit(mean, std, elites, equal_weights(costs), momentum=0.0, floor=np.zeros(1))
     np.testing.assert_array_equal(new_mean, mean)
     np.testing.assert_array_equal(new_std, std)
 
 
-def test_momentum_keeps_a_share_of_the_old_distribution_and_the_floor_holds():
+def test_momentum_mixes_in_the_old_distribution_and_the_floor_holds():
     mean, std = np.zeros((1, 1)), np.ones((1, 1))
     elites, costs = np.ones((2, 1, 1)), np.zeros(2)
-    new_mean, new_std = refit(mean, std, elites, equal_shares(costs), momentum=0.25, floor=np.full(1, 0.3))
+    new_mean, new_std = refit(mean, std, elites, equal_weights(costs), momentum=0.25, floor=np.full(1, 0.3))
     assert (new_mean[0, 0], new_std[0, 0]) == (0.75, 0.3)
 
 
@@ -363,7 +363,7 @@ def test_noise_from_the_table_is_standard_normal():
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 8])
-def test_mirrored_noise_is_nothing_then_pairs(count):
+def test_mirrored_noise_is_zero_then_pairs(count):
     noise = mirrored(normal(rng(), (count // 2, 3, 2)), count)
     assert noise.shape == (count, 3, 2) and not noise[0].any()
     half, pairs = count // 2, (count - 1) // 2
@@ -371,7 +371,7 @@ def test_mirrored_noise_is_nothing_then_pairs(count):
     assert len(np.unique(noise[1 : 1 + half])) >= 5 * half
 
 
-def test_white_noise_is_left_white_and_red_noise_is_smooth_and_of_variance_one():
+def test_white_noise_stays_white_and_red_noise_is_smooth_with_unit_variance():
     np.testing.assert_allclose(colour_matrix(9, 0) @ colour_matrix(9, 0).T, np.eye(9), atol=1e-6)
     white = rng().standard_normal((4000, 16, 1), dtype=np.float32)
     red = coloured(white, colour_matrix(16, 2.0))
@@ -397,7 +397,7 @@ def test_white_noise_is_left_white_and_red_noise_is_smooth_and_of_variance_one()
         ({"type": "cem", "samplez": 8}, "did you mean 'samples'"),
     ],
 )
-def test_a_planner_that_cannot_work_is_refused_with_the_fix(config, reason):
+def test_an_invalid_planner_config_is_refused_with_the_fix(config, reason):
     with pytest.raises(ConfigError, match=reason) as refused:
         PLANNERS.build(config, "planner.yaml: planner")
     assert str(refused.value).startswith("planner.yaml: planner")
@@ -406,7 +406,7 @@ def test_a_planner_that_cannot_work_is_refused_with_the_fix(config, reason):
 def test_a_warm_start_of_another_horizon_is_refused():
     with pytest.raises(ShapeError, match=r"warm start has shape \(5, 2\), wanted \(3, 2\)"):
         build("cem").plan(reach([1, 1]), rng=rng(), warm_start=np.zeros((5, 2), np.float32))
-    with pytest.raises(ShapeError, match="proposals hold"):
+    with pytest.raises(ShapeError, match="proposals has non-finite values"):
         build("cem").plan(reach([1, 1]), rng=rng(), proposals=np.full((1, 3, 2), np.nan, np.float32))
 
 
@@ -418,7 +418,7 @@ def test_a_previous_plan_of_another_horizon_is_refused():
 
 @pytest.mark.parametrize("kind", [int, bool, np.float64, list])
 @pytest.mark.parametrize("name", EVERY_PLANNER)
-def test_a_warm_start_of_another_type_is_the_same_in_float32(name, kind):
+def test_a_warm_start_of_another_type_is_converted_to_float32(name, kind):
     start = np.array([[0, 0], [1, 0], [0, 1]], np.float32)
     given = start.tolist() if kind is list else start.astype(kind)
     wanted, plan = (
@@ -429,23 +429,23 @@ def test_a_warm_start_of_another_type_is_the_same_in_float32(name, kind):
 
 
 @pytest.mark.parametrize("kind", [complex, str, object])
-def test_a_warm_start_that_holds_no_real_numbers_is_refused(kind):
+def test_a_warm_start_without_real_numbers_is_refused(kind):
     with pytest.raises(ShapeError, match=r"the warm start holds .*, wanted real numbers: float32"):
         build("cem").plan(reach([1, 1]), rng=rng(), warm_start=np.zeros((3, 2)).astype(kind))
 
 
-def test_a_horizon_beyond_the_models_memory_is_refused_with_it():
+def test_a_horizon_beyond_the_models_memory_is_refused():
     with pytest.raises(ConfigError, match=r"horizon is 3, toy remembers 2 steps .* lower the horizon"):
         build("cem").plan(reach([1, 1], PointMass(max_horizon=2)), rng=rng())
 
 
 @pytest.mark.parametrize("wrong", [None, 0, np.random])
-def test_what_draws_no_random_numbers_is_refused(wrong):
+def test_an_rng_that_is_no_generator_is_refused(wrong):
     with pytest.raises(ConfigError, match=r"wanted a generator: numpy.random.default_rng"):
         build("cem").plan(reach([1, 1]), rng=wrong)
 
 
-def test_a_deadline_that_is_none_is_refused():
+def test_an_invalid_deadline_is_refused():
     with pytest.raises(ConfigError, match=r"deadline is 0.05, wanted a Deadline: Deadline.after"):
         build("cem").plan(reach([1, 1]), rng=rng(), deadline=0.05)
     for seconds in (float("nan"), float("inf")):
@@ -453,7 +453,7 @@ def test_a_deadline_that_is_none_is_refused():
             Deadline.after(ManualClock(), seconds)
 
 
-def test_noise_of_a_spectrum_that_no_number_holds_is_refused():
+def test_a_noise_exponent_that_overflows_is_refused():
     with pytest.raises(ConfigError, match=r"noise_beta in 0..100"):
         build("icem", noise_beta=1e6)
     assert np.isfinite(colour_matrix(1000, 100)).all()
@@ -472,6 +472,6 @@ def test_every_planner_has_a_config_of_its_own():
     assert all(issubclass(config, PlannerConfig) for config in configs)
 
 
-def test_a_horizon_that_no_memory_holds_is_refused():
+def test_a_horizon_too_large_for_memory_is_refused():
     with pytest.raises(ConfigError, match="horizon is 100000, wanted 1 to 1000"):
         build("icem", horizon=100_000)

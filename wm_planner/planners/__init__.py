@@ -1,4 +1,4 @@
-"""Planners: search over action sequences. A new one is a file and a line here."""
+"""Planners search for the action sequence of least cost. To add one, write a file and register it here."""
 
 from wm_planner.plugins import Registry
 

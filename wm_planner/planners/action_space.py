@@ -1,4 +1,4 @@
-"""What actions a plan may hold: a box with limited rates, or one of n choices."""
+"""The set of admissible actions: a box with rate limits, or n discrete choices."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -10,17 +10,17 @@ from wm_planner.contracts.arrays import match, namespace
 from wm_planner.contracts.card import ActionSpec
 
 Actions: TypeAlias = NDArray[np.float32]
-"""Plans (..., H, A) or actions (A,), card's units; a discrete action is one column of whole numbers."""
+"""Plans (..., H, A) or one action (A,), card's units; a discrete action is one integer-valued component."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActionSpace:
-    """The actions that a card declares, in physical units.
+    """The admissible actions of a model, in physical units.
 
     Attributes:
-        low, high: the box, (A,).
-        rate: largest change from one step to the next, (A,), or None.
-        choices: n, where an action is one of 0 .. n - 1; 0 where it is continuous.
+        low, high: bounds of the box, (A,).
+        rate: largest change between two consecutive steps, (A,); None for no limit.
+        choices: n for a discrete action in 0 .. n - 1; 0 for a continuous action.
     """
 
     low: Actions
@@ -30,7 +30,7 @@ class ActionSpace:
 
     @classmethod
     def of(cls, spec: ActionSpec) -> "ActionSpace":
-        """The actions that a card declares."""
+        """The action space that a card declares."""
         rate = None if spec.rate is None else np.asarray(spec.rate, np.float32)
         return cls(np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32), rate, spec.choices)
 
@@ -45,17 +45,18 @@ class ActionSpace:
         return (self.high - self.low) / np.float32(2)
 
     def clip(self, actions: Actions) -> Actions:
-        """`actions` (..., A) moved into the box, and to whole numbers where they are choices."""
+        """`actions` (..., A) clipped to the box, and rounded to integers if they are discrete."""
         xp = namespace(actions)
         low, high = match(self.low, actions), match(self.high, actions)
         clipped: Actions = xp.minimum(xp.maximum(actions, low), high)
         return xp.round(clipped) if self.choices else clipped
 
     def admit(self, plans: Actions, last_action: Actions | None) -> Actions:
-        """Plans (..., H, A) moved into the box, and every action within reach of the one before.
+        """Plans (..., H, A) clipped to the box, then step by step to the rate limits.
 
         Args:
-            last_action: executed before the first, (A,); None leaves the first free.
+            plans: clipped in place where there are rate limits.
+            last_action: executed before the first action, (A,); None leaves the first action's rate free.
         """
         plans = self.clip(plans)
         if self.rate is None:
@@ -68,5 +69,5 @@ class ActionSpace:
         return plans
 
     def hold(self, steps: int) -> Actions:
-        """The plan of doing nothing, zeros moved into the box, (steps, A)."""
+        """The plan of zero actions, clipped to the box, (steps, A)."""
         return self.clip(np.zeros((steps, self.size), np.float32))

@@ -1,4 +1,4 @@
-"""The contract of a planner: a problem bound for one tick goes in, a plan comes out.
+"""The contract of a planner: it takes the problem of one tick and returns a plan.
 
 Axes: N candidates, H steps, A action components.
 """
@@ -17,21 +17,21 @@ from wm_planner.planners.problem import Problem
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The outcome of one planner call.
+    """The result of one planner call.
 
     Attributes:
         actions: the best candidate, (H, A), card's units.
-        cost: of these actions, by the problem's costs; NaN if they were never evaluated, infinite if no
-            candidate had a finite cost.
-        terms: the cost's terms, unweighted.
-        violation: by how much the limited terms are above their limits, summed; 0 if all are kept.
-        spread: standard deviation of the last sampling distribution, mean over H, per component, (A,).
-        elites: further good candidates, best first, (K, H, A), for the next tick's proposals.
-        iterations: rounds of sampling that were completed.
-        evaluations: candidates evaluated, over all iterations.
-        not_finite: how many of them had a cost that is not finite.
-        elapsed_s: duration of the search, measured by whoever holds the clock; NaN if nobody did.
-        deadline_hit: whether the deadline cut the search.
+        cost: total cost of `actions`; NaN if they were never evaluated, infinite if no candidate had a finite
+            cost.
+        terms: the cost terms of `actions` by name, unweighted.
+        violation: sum of the amounts by which constrained terms exceed their limits; 0 if feasible.
+        spread: standard deviation of the last sampling distribution per component, averaged over H, (A,).
+        elites: further good candidates, best first, (K, H, A), as proposals for the next tick.
+        iterations: completed iterations of the search.
+        evaluations: candidates evaluated in all iterations.
+        not_finite: how many of those had a cost that is not finite.
+        elapsed_s: duration of the search, filled in by the caller, which has the clock; NaN before.
+        deadline_hit: whether the deadline stopped the search.
     """
 
     actions: NDArray[np.float32]
@@ -48,14 +48,19 @@ class Plan:
 
 
 class Planner(Protocol):
-    """Searches the action sequence of least cost. Same inputs and `rng` state, same plan, byte for byte."""
+    """Searches for the action sequence of least cost.
+
+    Deterministic: the same inputs and `rng` state give the same plan, byte for byte.
+    """
 
     @property
-    def horizon(self) -> int: ...
+    def horizon(self) -> int:
+        """H, the number of steps in a plan."""
+        ...
 
     @property
     def discrete(self) -> bool:
-        """Whether it plans one of n choices a step; the others plan continuous actions."""
+        """Whether it plans discrete actions; otherwise it plans continuous ones."""
         ...
 
     def plan(
@@ -67,35 +72,36 @@ class Planner(Protocol):
         proposals: NDArray[np.float32] | None = None,
         deadline: Deadline | None = None,
     ) -> Plan:
-        """Plan one tick; never worse than the warm start, whose cost is the first to be known.
+        """Plan one tick. The plan never costs more than the warm start, which is evaluated first.
 
         Args:
             problem: what to minimise.
             rng: the only source of randomness.
             warm_start: a plan to start from, (H, A); None starts from zeros.
-            proposals: further candidates to evaluate as they are, (M, H, A), or None.
-            deadline: when to return the best so far; past at once, it returns the start unevaluated.
+            proposals: further candidates, evaluated unchanged, (M, H, A), or None.
+            deadline: when to return the best plan so far; if it has already passed, the warm start is
+                returned without being evaluated.
 
         Raises:
-            ConfigError: if the planner is for another kind of actions.
-            ShapeError: for a warm start or proposals of another shape, or not finite.
+            ConfigError: if the planner is discrete and the problem's actions are continuous, or vice versa.
+            ShapeError: for a warm start or proposals of the wrong shape or with non-finite values.
         """
         ...
 
 
-LONGEST = 1000
-"""Steps that a plan may have: what is kept for every pair of them still fits into memory."""
+MAX_HORIZON = 1000
+"""Longest plan, in steps; bounds the (H, H) matrices that planners build."""
 
 
 class PlannerConfig(Config, frozen=True, kw_only=True):
-    """What every planner is told.
+    """The options of every planner.
 
     Attributes:
-        horizon: H, steps imagined ahead, `LONGEST` at most.
+        horizon: H, number of steps planned ahead, at most `MAX_HORIZON`.
     """
 
     horizon: int = 5
 
     def __post_init__(self) -> None:
-        if not 1 <= self.horizon <= LONGEST:
-            raise ValueError(f"horizon is {self.horizon}, wanted 1 to {LONGEST}")
+        if not 1 <= self.horizon <= MAX_HORIZON:
+            raise ValueError(f"horizon is {self.horizon}, wanted 1 to {MAX_HORIZON}")

@@ -1,26 +1,26 @@
-"""What a deadline must leave time for: the slowest of the recent model calls."""
+"""Durations of recent model calls, from which a planner derives its reserve before a deadline."""
 
 from collections import deque
 
 import numpy as np
 
-_REMEMBERED, _SLOW = 256, 0.99
+_WINDOW, _QUANTILE = 256, 0.99
 
 
-class Pace:
-    """Durations of recent model calls, over many plans of one planner.
+class CallDurations:
+    """Durations of the recent model calls of one planner, across plans.
 
-    A process that shares its cores is interrupted now and then for as long as the others take. A call that
-    was interrupted tells how long that is, so plans end that much before their deadline.
+    On shared cores the operating system preempts a process now and then. The slowest calls show for how
+    long, and the planner stops that much before its deadline.
     """
 
     def __init__(self) -> None:
-        self._recent: deque[float] = deque(maxlen=_REMEMBERED)
+        self._recent: deque[float] = deque(maxlen=_WINDOW)
 
-    def note(self, seconds: float) -> None:
-        """Remember a call."""
+    def record(self, seconds: float) -> None:
+        """Add the duration of one call."""
         self._recent.append(seconds)
 
-    def slow_s(self) -> float:
-        """The 99th percentile of the last 256 calls, in seconds; 0 before the first."""
-        return float(np.quantile(self._recent, _SLOW)) if self._recent else 0.0
+    def p99_s(self) -> float:
+        """99th percentile over the last 256 calls, in seconds; 0 before the first call."""
+        return float(np.quantile(self._recent, _QUANTILE)) if self._recent else 0.0

@@ -1,4 +1,4 @@
-"""The cross-entropy method: sample around a mean, refit mean and deviation to the best, repeat."""
+"""The cross-entropy method: sample from a Gaussian, refit it to the elites, repeat."""
 
 import math
 
@@ -13,20 +13,20 @@ from wm_planner.planners.search import Search
 class CEM(SamplingPlanner):
     """CEM over a diagonal Gaussian.
 
-    Source: Rubinstein 1999; the settings of Assran et al. 2025 (V-JEPA 2-AC), sec. 4.2. Differs from the
-    latter in that every candidate is clipped to the box in all components, the mean is a candidate of every
-    round, and the best candidate ever seen is returned, not the last mean.
+    Source: Rubinstein 1999; settings from Assran et al. 2025 (V-JEPA 2-AC), sec. 4.2. Differs from the latter
+    in that every component of every candidate is clipped to the action box, the mean is a candidate in every
+    iteration, and the best candidate of all iterations is returned instead of the last mean.
     """
 
     class Config(SamplingConfig, frozen=True, kw_only=True):
         """How the distribution is fitted.
 
         Attributes:
-            iterations: rounds of sampling and refitting.
-            elites: K, the candidates of least cost that the distribution is fitted to.
-            momentum: share of the old mean and deviation that is kept at a refit, in [0, 1).
-            init_std: deviation of the first round, as a share of half the action range.
-            min_std: floor of the deviation, as a share of half the action range.
+            iterations: iterations of sampling and refitting.
+            elites: K, number of lowest-cost candidates that the distribution is fitted to.
+            momentum: weight of the old mean and standard deviation in a refit, in [0, 1).
+            init_std: initial standard deviation, as a fraction of half the action range.
+            min_std: lower bound of the standard deviation, as a fraction of half the action range.
         """
 
         iterations: int = 3
@@ -59,22 +59,22 @@ class CEM(SamplingPlanner):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        xp, floor = namespace(search.start), search.share(config.min_std)
-        mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
+        xp, floor = namespace(search.start), search.deviation(config.min_std)
+        mean, std = search.knots(search.start), search.deviation(config.init_std)  # (M, A)
 
-        for round_ in search.rounds(config.iterations):
-            # 1. Sample; the first candidate is the mean itself.
+        for iteration in search.rounds(config.iterations):
+            # 1. Sample; the first candidate is the mean.
             noise = mirrored(search.normal(rng, config.samples // 2), config.samples)
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))
-            if round_ == 0:
-                candidates = with_first(candidates, search.start)  # which knots may not meet exactly
+            if iteration == 0:
+                candidates = with_first(candidates, search.start)  # a curve through knots may not match it
                 candidates = xp.concat([candidates, search.proposals])
             # 2. Score.
-            costs = search.merits((yield from search.evaluate(candidates)))
+            costs = search.objective((yield from search.evaluate(candidates)))
             # 3. Refit to the elites.
             elites, elite_costs = best(candidates, costs, config.elites)
-            shares = equal_shares(elite_costs)
-            mean, std = refit(mean, std, search.knots(elites), shares, config.momentum, floor)
+            weights = equal_weights(elite_costs)
+            mean, std = refit(mean, std, search.knots(elites), weights, config.momentum, floor)
 
         if search.has_time():
             yield from search.evaluate(search.actions(space.clip(mean)[None, ...]))
@@ -82,53 +82,62 @@ class CEM(SamplingPlanner):
 
 
 def sample(mean: Array, std: Array, noise: Array, low: Array, high: Array) -> Array:
-    """Candidates (N, M, A) inside the box, from mean and std (M, A), noise (N, M, A), low, high (M, A)."""
+    """Candidates `mean + std * noise`, clipped to the box.
+
+    Args:
+        mean, std: shape (M, A).
+        noise: standard normal, shape (N, M, A).
+        low, high: the box, shape (M, A).
+
+    Returns:
+        Shape (N, M, A).
+    """
     xp = namespace(noise)
-    return xp.minimum(xp.maximum(mean + std * noise, low), high)  # clip takes twice as long in NumPy
+    return xp.minimum(xp.maximum(mean + std * noise, low), high)  # twice as fast as np.clip
 
 
 def with_first(rows: Array, first: Array) -> Array:
-    """The rows (N, ...), the first of them replaced by `first` (...)."""
+    """`rows` (N, ...) with the first one replaced by `first` (...)."""
     return namespace(rows).concat([first[None, ...], rows[1:, ...]])
 
 
 def best(candidates: Array, costs: Array, count: int) -> tuple[Array, Array]:
-    """The `count` candidates (or rows of any kind) of least cost, best first: (K, ...), and costs (K,)."""
+    """The `count` lowest-cost rows of `candidates` (N, ...), best first, (K, ...), and their costs (K,)."""
     xp = namespace(candidates)
-    order = xp.argsort(costs, stable=False)[:count]  # stable takes three times as long in NumPy
+    order = xp.argsort(costs, stable=False)[:count]  # a stable sort takes three times as long in NumPy
     return xp.take(candidates, order, axis=0), xp.take(costs, order)
 
 
-def equal_shares(costs: Array) -> Array:
-    """Shares (K,) of elites by their costs (K,): equal, sum 1; those that are not finite get none."""
+def equal_weights(costs: Array) -> Array:
+    """Weights (K,) of elites by their `costs` (K,): equal where finite, else 0; sum 1 if any is finite."""
     xp = namespace(costs)
     finite = xp.astype(xp.isfinite(costs), costs.dtype)
     return finite / xp.maximum(xp.sum(finite), 1.0)
 
 
 def refit(
-    mean: Array, std: Array, elites: Array, shares: Array, momentum: float, floor: Array
+    mean: Array, std: Array, elites: Array, weights: Array, momentum: float, floor: Array
 ) -> tuple[Array, Array]:
-    """Mean and deviation of the elites, mixed with the old ones.
+    """Mean and standard deviation of the elites, mixed with the old ones.
 
     Args:
-        mean: shape (M, A).
-        std: shape (M, A).
+        mean: the old one, shape (M, A).
+        std: the old one, shape (M, A).
         elites: shape (K, M, A).
-        shares: of each elite, (K,), sum 1, or 0 where none counts: then nothing changes.
-        momentum: share of the old that is kept.
-        floor: least deviation, (M, A) or (A,).
+        weights: of the elites, (K,); they sum to 1, or are all 0, and then only the floor applies.
+        momentum: weight of the old mean and standard deviation.
+        floor: lower bound of the standard deviation, (M, A) or (A,).
     """
     xp = namespace(elites)
-    shares = xp.astype(shares, elites.dtype)
+    weights = xp.astype(weights, elites.dtype)
 
     def expected(values: Array) -> Array:  # (K, M, A) to (M, A)
-        return xp.reshape(shares @ xp.reshape(values, (-1, math.prod(mean.shape))), mean.shape)
+        return xp.reshape(weights @ xp.reshape(values, (-1, math.prod(mean.shape))), mean.shape)
 
     fitted_mean = expected(elites)
-    off = elites - fitted_mean
-    fitted_std = xp.sqrt(expected(off * off))
-    step = (1 - momentum) * xp.sum(shares)  # 0 where no elite counts
+    residual = elites - fitted_mean
+    fitted_std = xp.sqrt(expected(residual * residual))
+    step = (1 - momentum) * xp.sum(weights)  # 0 if no elite has a finite cost
     new_mean = mean + step * (fitted_mean - mean)
     new_std = xp.maximum(std + step * (fitted_std - std), floor)
     return new_mean, new_std

@@ -1,4 +1,4 @@
-"""What callers give to a planner, checked where it enters: costs, contexts and arrays."""
+"""Validation of planner inputs: costs, contexts, arrays, deadlines and random generators."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.clock import Deadline
 from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.card import Card
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.cost import WeightedCost
 from wm_planner.contracts.world_model import WorldModel
@@ -16,13 +18,13 @@ from wm_planner.planners.action_space import ActionSpace
 
 
 def check_costs(model: WorldModel, costs: Sequence[WeightedCost]) -> None:
-    """Refuse costs that require what neither the card nor a context offers.
+    """Check that the card or the context provides everything that the costs require.
 
     Raises:
-        ConfigError: naming the cost and what there is.
+        ConfigError: naming the cost and the alternatives.
     """
     if not costs:
-        raise ConfigError("a problem needs at least one cost: costs are empty")
+        raise ConfigError("costs is empty, wanted at least one cost")
     context = {f"context:{field.name}" for field in dataclasses.fields(Context)}
     offers = model.card.offers | context
     for weighted in costs:
@@ -38,18 +40,22 @@ def check_costs(model: WorldModel, costs: Sequence[WeightedCost]) -> None:
 def _check_cost(weighted: WeightedCost) -> None:
     if not isinstance(weighted, WeightedCost):
         raise ConfigError(
-            f"got {weighted!r} for a cost, wanted a WeightedCost: wm.build_costs makes them of mappings"
+            f"got {weighted!r} as a cost, wanted a WeightedCost: wm.build_costs makes them from mappings"
         )
     requires = getattr(weighted.cost, "requires", None)
     if not isinstance(requires, frozenset | set | tuple | list):
         raise ConfigError(
-            f"cost '{weighted.name}' has requires {requires!r}, wanted a frozenset of what it reads, e.g. "
-            "frozenset({'latent:z'}), empty if that is actions alone"
+            f"`requires` of cost '{weighted.name}' is {requires!r}, wanted a frozenset of what it reads, "
+            "e.g. frozenset({'latent:z'}), or an empty one if it reads the actions only"
         )
 
 
 def check_context(context: Context, costs: Sequence[WeightedCost]) -> None:
-    """Refuse a tick that lacks what a cost reads, e.g. "context:goal_latent", "context:goal.tcp_position"."""
+    """Check that `context` holds what the costs read, e.g. "context:goal_latent".
+
+    Raises:
+        ConfigError: naming the cost and what is missing.
+    """
     for weighted in costs:
         for need in sorted(weighted.cost.requires):
             kind, _, path = need.partition(":")
@@ -64,39 +70,90 @@ def check_context(context: Context, costs: Sequence[WeightedCost]) -> None:
                 )
 
 
-def as_numbers(what: str, given: Array) -> NDArray[np.float32]:
-    """What a caller gave, a list too, as float32.
+def as_float32(what: str, given: Array) -> NDArray[np.float32]:
+    """An array or a list as float32.
 
     Raises:
-        ShapeError: if it holds something else than real numbers.
+        ShapeError: if it is ragged, or does not hold real numbers.
     """
     try:
         values = np.asarray(given)
     except ValueError as error:
-        raise ShapeError(f"{what} is no array ({error})") from None
+        raise ShapeError(f"{what} is not an array ({error})") from None
     if values.dtype.kind not in "fiub":
         raise ShapeError(f"{what} holds {values.dtype}, wanted real numbers: float32")
     return values.astype(np.float32, copy=False)
 
 
-def arrays(named: Any) -> Any:
-    """The arrays as they are, lists as arrays; what is no mapping is refused by who reads it."""
+def as_arrays(named: Any) -> Any:
+    """Named arrays with lists converted to arrays; anything but a mapping is returned as it is."""
     if not isinstance(named, Mapping):
         return named
-    return {name: as_numbers(name, a) if isinstance(a, list | tuple) else a for name, a in named.items()}
+    return {name: as_float32(name, a) if isinstance(a, list | tuple) else a for name, a in named.items()}
 
 
 def checked_action(given: Array | None, space: ActionSpace) -> Array | None:
     """The last action (A,), or None.
 
     Raises:
-        ShapeError: if it is none of the model's, or holds numbers that are not finite.
+        ShapeError: if it has another shape than the model's actions, or is not finite.
     """
     if given is None or not isinstance(given, np.ndarray | Sequence):
         return given
-    action = as_numbers("last_action", given) if not isinstance(given, np.ndarray) else given
+    action = as_float32("last_action", given) if not isinstance(given, np.ndarray) else given
     if action.shape != (space.size,):
         raise ShapeError(f"last_action has shape {action.shape}, wanted ({space.size},)")
     if not np.isfinite(action).all():
-        raise ShapeError("last_action holds numbers that are not finite; pass None where none is known")
+        raise ShapeError("last_action has non-finite values; pass None if it is not known")
     return action
+
+
+def check_search(card: Card, horizon: int, deadline: Deadline | None) -> None:
+    """Check the horizon and the deadline of one planner call.
+
+    Raises:
+        ConfigError: for a horizon that is longer than the model's memory, or a deadline of another type.
+    """
+    if card.max_horizon and horizon > card.max_horizon:
+        raise ConfigError(
+            f"the planner's horizon is {horizon}, {card.name} remembers {card.max_horizon} steps (card: "
+            "max_horizon): lower the horizon, or train with a longer memory"
+        )
+    if not isinstance(deadline, Deadline | None):
+        raise ConfigError(
+            f"deadline is {deadline!r}, wanted a Deadline: Deadline.after(WallClock(), seconds), or None"
+        )
+
+
+def check_rngs(rngs: Sequence[np.random.Generator]) -> None:
+    """Check that every entry is a random generator.
+
+    Raises:
+        ConfigError: saying what to pass.
+    """
+    for rng in rngs:
+        if not isinstance(rng, np.random.Generator):
+            raise ConfigError(f"rng is {rng!r}, wanted a generator: numpy.random.default_rng(seed)")
+
+
+def check_action_kind(discrete: bool, choices: int, planner: str, model: str) -> None:
+    """Check that a planner of discrete actions has a model with discrete actions, and vice versa.
+
+    Args:
+        discrete: whether the planner plans discrete actions.
+        choices: of the model's actions, 0 if they are continuous.
+        planner, model: names, for the error.
+
+    Raises:
+        ConfigError: naming planners that fit.
+    """
+    if discrete and not choices:
+        raise ConfigError(
+            f"{planner} plans discrete actions, those of {model} are continuous: use icem, cem or mppi, or "
+            "write `choices: n` into the action of the card"
+        )
+    if choices and not discrete:
+        raise ConfigError(
+            f"{planner} plans continuous actions, those of {model} are {choices} discrete choices: use "
+            "categorical_cem, or mcts if the model predicts rewards"
+        )

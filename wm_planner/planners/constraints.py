@@ -1,4 +1,4 @@
-"""What a search minimises where terms are limited: cost and violations, made one number a candidate."""
+"""The objective of a search with constraints: cost and violations combined into one value per candidate."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -8,20 +8,27 @@ from numpy.typing import NDArray
 
 from wm_planner.contracts.cost import WeightedCost
 
-Table: TypeAlias = NDArray[np.float64]
-"""A row a candidate, (N, 1 + C): its total, then by how much it exceeds each limit (below 0: kept)."""
+ScoreTable: TypeAlias = NDArray[np.float64]
+"""One row per candidate, (N, 1 + C): the total cost, then the excess over each limit (positive: violated)."""
 
 REJECTED = 1e100
-"""The merit of a rejected candidate, times 1 and its violation: above any total, and its square is finite."""
+"""Objective of a rejected candidate, times (1 + violation): above any total, but with a finite square."""
 
 
-class Merit:
-    """Turns totals and excesses into one number a candidate, lower is better; without limits, the total.
+class ConstrainedObjective:
+    """Maps total costs and constraint excesses to one objective per candidate; lower is better.
 
-    `rejection`: what keeps the limits comes first, by total, then the rest by violation (Wen & Topcu 2018,
-    constrained CEM). `penalty`: the violation times the penalty is part of the total. `lagrangian`: the
-    augmented Lagrangian (Nocedal & Wright 2006, sec. 17.4), whose multipliers grow from round to round;
-    the plan that is returned is chosen as with rejection.
+    Without limits the objective is the total cost. With `rejection`, feasible candidates come first, ordered
+    by total, then infeasible ones, ordered by violation (constrained CEM, Wen & Topcu 2018). `penalty` adds
+    the violation times the penalty. `lagrangian` is the augmented Lagrangian (Nocedal & Wright 2006,
+    sec. 17.4), whose multipliers are updated after every iteration; the returned plan is chosen as with
+    `rejection`.
+
+    Args:
+        costs: of the problem; those with a limit are constraints.
+
+    Attributes:
+        limits: C, the number of constraints.
     """
 
     def __init__(self, costs: Sequence[WeightedCost]) -> None:
@@ -32,32 +39,32 @@ class Merit:
         self._penalty = np.array([limit.penalty for limit in limits], float)
         self._multipliers = np.zeros(len(limits))
 
-    def of(self, table: Table) -> NDArray[np.float64]:
-        """What the next candidates are drawn towards, (N,)."""
+    def values(self, table: ScoreTable) -> NDArray[np.float64]:
+        """Objective that the sampling distribution is fitted to, (N,)."""
         if not self.limits:
             return table[:, 0]
         rejection = ~(self._soft | self._lagrangian)
         return self._rejected(self._penalised(table) + self._augmented(table), table, rejection)
 
-    def rank(self, table: Table) -> NDArray[np.float64]:
-        """What the returned plan is chosen by, (N,)."""
+    def rank(self, table: ScoreTable) -> NDArray[np.float64]:
+        """Objective that the returned plan is chosen by, (N,)."""
         if not self.limits:
             return table[:, 0]
         return self._rejected(self._penalised(table), table, ~self._soft)
 
-    def update(self, row: Table) -> None:
-        """Raise the multipliers by what the round's best candidate, a row (1 + C,), violates."""
-        grown = np.maximum(0, self._multipliers + self._penalty * row[1:])
-        self._multipliers = np.where(self._lagrangian & np.isfinite(grown), grown, 0)
+    def update(self, row: ScoreTable) -> None:
+        """Update the multipliers with the excesses of the iteration's best candidate, a row (1 + C,)."""
+        updated = np.maximum(0, self._multipliers + self._penalty * row[1:])
+        self._multipliers = np.where(self._lagrangian & np.isfinite(updated), updated, 0)
 
-    def _penalised(self, table: Table) -> NDArray[np.float64]:
+    def _penalised(self, table: ScoreTable) -> NDArray[np.float64]:
         if not self._soft.any():
             return table[:, 0]
         above = np.maximum(0, table[:, 1:][:, self._soft])
         penalised: NDArray[np.float64] = table[:, 0] + above @ self._penalty[self._soft]
         return penalised
 
-    def _augmented(self, table: Table) -> NDArray[np.float64]:
+    def _augmented(self, table: ScoreTable) -> NDArray[np.float64]:
         which = self._lagrangian
         multipliers, penalty = self._multipliers[which], self._penalty[which]
         pushed = np.maximum(0, multipliers + penalty * table[:, 1:][:, which])
@@ -65,7 +72,10 @@ class Merit:
         return summed
 
     @staticmethod
-    def _rejected(total: NDArray[np.float64], table: Table, which: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def _rejected(
+        total: NDArray[np.float64], table: ScoreTable, which: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """`total` (N,), replaced for candidates that violate the constraints `which` (C,)."""
         if not which.any():
             return total
         violation = violations(table[:, 1:][:, which])
@@ -73,6 +83,6 @@ class Merit:
 
 
 def violations(excesses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The sum (N,) of what is above the limits, of excesses (N, C)."""
+    """The sum of the positive entries of `excesses` (N, C), (N,)."""
     summed: NDArray[np.float64] = np.sum(np.maximum(0, excesses), axis=1)
     return summed

@@ -1,4 +1,4 @@
-"""Goals one after another: each until its time is over or it is reached; then it is said why to stop."""
+"""A sequence of goals: pursue each one until it is reached or its time is up, then the next."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,12 +15,12 @@ from wm_planner.planners.problem import Problem
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a goal puts into the context: a picture's latent, physical quantities, or both.
+    """The goal part of a context: a goal image's latent, physical quantities, or both.
 
     Attributes:
-        latent: of the goal picture, arrays (1, ...).
-        state: physical quantities by name, (k,).
-        steps: ticks that it is pursued for at most; None until it is reached.
+        latent: of the goal image, arrays (1, ...).
+        state: goal values of physical quantities by name, (k,) each.
+        steps: time limit in ticks; None to pursue the goal until it is reached.
     """
 
     latent: Latent | None = None
@@ -29,33 +29,35 @@ class Goal:
 
 
 class GoalSequence:
-    """Drives a receding horizon from goal to goal.
+    """Plans for one goal after the other with a `RecedingHorizon`.
 
-    A change of goal keeps the plan under way as the next warm start and plans anew at once. Source: the
-    pick-and-place of Assran et al. 2025 (V-JEPA 2-AC), sec. 4.3, goes by time alone, 4, 10 and 4 steps.
+    When the goal changes, it replans at once, with the current plan as the warm start. Source: the
+    pick-and-place of Assran et al. 2025 (V-JEPA 2-AC), sec. 4.3, which switches by time only, after 4, 10 and
+    4 steps.
 
     Args:
-        config: when a goal is reached, and when to give up.
-        mpc: what plans; it is reset here.
-        goals: in their order.
+        config: when a goal counts as reached, and when to give up.
+        mpc: plans each tick; reset by the constructor.
+        goals: in the order in which they are pursued.
 
     Attributes:
-        index: of the goal pursued.
-        stopped: why there is nothing more to do, None while there is. Plans are made all the same, for the
-            last goal.
+        index: of the current goal.
+        stopped: the reason to stop, or None to continue. `tick` keeps planning for the last goal either way.
 
     Raises:
-        ConfigError: without goals, with a term that no cost has, or with a goal that never ends.
+        ConfigError: without goals, for an unknown term, or if a goal before the last could never end.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """When a goal is over.
+        """When to move on to the next goal, and when to stop.
 
         Attributes:
-            term: that says how near a goal is, taken of the present, not of a plan; None is the first cost.
-            reached: value of it at which the goal counts as reached; None goes by time alone.
-            patience: ticks without a better value, by a hundredth, after which to stop; None waits forever.
-            max_ticks: after which to stop; None goes on.
+            term: name of the cost term that measures the distance to the goal, evaluated at the current
+                latent; None for the first cost.
+            reached: value of the term at or below which the goal counts as reached; None to switch by time
+                only.
+            patience: stop after this many ticks without an improvement of 1 %; None for no limit.
+            max_ticks: stop after this many ticks; None for no limit.
         """
 
         term: str | None = None
@@ -71,8 +73,8 @@ class GoalSequence:
         endless = [index for index, goal in enumerate(goals[:-1]) if goal.steps is None]
         if not goals or (endless and config.reached is None):
             raise ConfigError(
-                f"goals: {len(goals)} goals, of which {endless} have no `steps`: wanted at least one, and "
-                "`steps` for all but the last, or `reached`"
+                f"goals: {len(goals)} goals, of which {endless} have no `steps`: wanted at least one goal, "
+                "and either `reached` or `steps` for all but the last"
             )
         self.config = config
         self._mpc = mpc
@@ -80,7 +82,7 @@ class GoalSequence:
         self.reset(episode_id=0)
 
     def reset(self, episode_id: int) -> None:
-        """Begin with the first goal again."""
+        """Start a new episode with the first goal."""
         self._mpc.reset(episode_id)
         self.index = 0
         self.stopped: str | None = None
@@ -96,7 +98,7 @@ class GoalSequence:
         deadline: Deadline | None = None,
         delay_s: float | None = None,
     ) -> Decision:
-        """See `RecedingHorizon.tick`; the goal of `context` is filled in here."""
+        """See `RecedingHorizon.tick`; the goal of `context` is replaced by the current one."""
         if self._first_tick is None:
             self._first_tick = self._since = self._best_tick = tick_index
         while self._is_over(latent, context, tick_index) and self.index + 1 < len(self._goals):
@@ -107,29 +109,30 @@ class GoalSequence:
         return self._mpc.tick(latent, self._with_goal(context), tick_index, deadline, delay_s)
 
     def _is_over(self, latent: Latent, context: Context, tick_index: int) -> bool:
-        """Whether the goal pursued is; notes why to stop if it is the last, or nothing gets better."""
+        """Whether the current goal is reached or out of time; records the reason if it is time to stop."""
         config, goal = self.config, self._goals[self.index]
-        near = self._nearness(latent, self._with_goal(context))
-        if near < 0.99 * self._best:
-            self._best, self._best_tick = near, tick_index
-        reached = config.reached is not None and near <= config.reached
+        distance = self._distance(latent, self._with_goal(context))
+        if distance < 0.99 * self._best:
+            self._best, self._best_tick = distance, tick_index
+        reached = config.reached is not None and distance <= config.reached
         over = reached or (goal.steps is not None and tick_index - self._since >= goal.steps)
         if over and self.index + 1 == len(self._goals):
-            self._stop("the last goal is reached" if reached else "the time of the last goal is over")
+            self._stop("the last goal is reached" if reached else "the time for the last goal is up")
         elif config.patience is not None and tick_index - self._best_tick >= config.patience:
-            self._stop(f"no progress for {config.patience} ticks, {self.term} is {near:.3g}")
+            self._stop(f"no progress for {config.patience} ticks, {self.term} is {distance:.3g}")
         elif config.max_ticks is not None and tick_index - (self._first_tick or 0) >= config.max_ticks:
-            self._stop(f"{config.max_ticks} ticks are over")
+            self._stop(f"the limit of {config.max_ticks} ticks is reached")
         return over
 
     def _stop(self, reason: str) -> None:
         self.stopped = self.stopped or reason
 
-    def _nearness(self, latent: Latent, context: Context) -> float:
+    def _distance(self, latent: Latent, context: Context) -> float:
         present = Problem(self._mpc.model, latent, self._mpc.costs, context).present()
         if self.term not in present:
             raise ConfigError(
-                f"goals: term: '{self.term}' is known of imagined steps alone, {did_you_mean('', present)}"
+                f"goals: term: '{self.term}' needs model outputs, which the current latent does not have, "
+                f"{did_you_mean('', present)}"
             )
         return present[self.term]
 

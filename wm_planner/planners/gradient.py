@@ -1,4 +1,4 @@
-"""Gradient planning: several plans at once go downhill through the model, by Adam."""
+"""Gradient planning: descend the cost of several plans at once with Adam, through the model."""
 
 import numpy as np
 
@@ -10,21 +10,22 @@ from wm_planner.planners.search import Search
 
 
 class Gradient(SamplingPlanner):
-    """Projected Adam from the warm start, the proposals and noise around the start.
+    """Projected Adam, started from the warm start, the proposals and noise around the warm start.
 
-    For models with gradients: those that torch runs. Source: Kingma & Ba 2015, algorithm 1; as a planner
-    over a latent model, Zhou et al. 2024 (DINO-WM), sec. 5. Differs in that steps are measured in half
-    ranges of the action box and end inside it.
+    Needs a `Differentiable` model. Source: Kingma & Ba 2015, algorithm 1; for planning with a latent model,
+    Zhou et al. 2024 (DINO-WM), sec. 5. Differs in that steps are scaled by half the action range and
+    projected back into the action box.
     """
 
     class Config(SamplingConfig, frozen=True, kw_only=True):
-        """How plans go downhill.
+        """Gradient descent.
 
         Attributes:
-            samples: plans that are improved side by side, the proposals aside.
-            iterations: steps downhill.
-            step: length of a step, as a share of half the action range.
-            init_std: deviation of the starts around the warm start, as a share of half the action range.
+            samples: number of plans optimised in parallel, not counting the proposals.
+            iterations: gradient steps.
+            step: step size, as a fraction of half the action range.
+            init_std: standard deviation of the initial plans around the warm start, as a fraction of half
+                the action range.
         """
 
         samples: int = 8
@@ -46,7 +47,7 @@ class Gradient(SamplingPlanner):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space = self.config, search.space
-        mean, std = search.knots(search.start), search.share(config.init_std)  # (M, A)
+        mean, std = search.knots(search.start), search.deviation(config.init_std)  # (M, A)
         noise = mirrored(search.normal(rng, config.samples // 2), config.samples)
         starts = sample(mean, std, noise, search.low, search.high)
         points = np.concatenate([starts, search.knots(search.proposals)])  # (N, M, A)
@@ -54,23 +55,32 @@ class Gradient(SamplingPlanner):
 
         if search.has_time():
             yield from search.evaluate(np.concatenate([search.start[None], search.proposals]))
-        for round_ in search.rounds(config.iterations):
+        for iteration in search.rounds(config.iterations):
             candidates = search.actions(points)
-            scores, slope = search.problem.gradient(candidates)
-            search.note(candidates, scores)
-            slope = self.curve.pull_back(slope * space.half_range)  # (N, M, A), per half range
-            move, first, second = adam(np.nan_to_num(slope), first, second, round_ + 1)
-            points = space.clip(points - config.step * space.half_range * move)
+            scores, gradient = search.problem.gradient(candidates)
+            search.record(candidates, scores)
+            gradient = self.curve.pull_back(gradient * space.half_range)  # (N, M, A), per half range
+            direction, first, second = adam(np.nan_to_num(gradient), first, second, iteration + 1)
+            points = space.clip(points - config.step * space.half_range * direction)
 
         if search.has_time():
             yield from search.evaluate(search.actions(points))
         return search.plan(spread=np.std(points, axis=0))
 
 
-def adam(slope: Array, first: Array, second: Array, step: int) -> tuple[Array, Array, Array]:
-    """The direction to move against, about 1 in size, and the moments, all (N, M, A); `step` from 1."""
-    xp = namespace(slope)
-    first = 0.9 * first + 0.1 * slope
-    second = 0.999 * second + 0.001 * slope * slope
-    size = xp.sqrt(second / (1 - 0.999**step))
-    return first / (1 - 0.9**step) / (size + 1e-8), first, second
+def adam(gradient: Array, first: Array, second: Array, step: int) -> tuple[Array, Array, Array]:
+    """One Adam update.
+
+    Args:
+        gradient: shape (N, M, A).
+        first, second: moments after the previous step, shape (N, M, A), zeros at first.
+        step: number of this step, from 1.
+
+    Returns:
+        The direction to subtract, of magnitude about 1, and both updated moments, each (N, M, A).
+    """
+    xp = namespace(gradient)
+    first = 0.9 * first + 0.1 * gradient
+    second = 0.999 * second + 0.001 * gradient * gradient
+    scale = xp.sqrt(second / (1 - 0.999**step))
+    return first / (1 - 0.9**step) / (scale + 1e-8), first, second

@@ -1,4 +1,4 @@
-"""Monte Carlo tree search for discrete actions, over models that say reward, value and policy."""
+"""Monte Carlo tree search for discrete actions, over models that predict reward, value and policy."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,40 +13,42 @@ from wm_planner.costs.model import Reward, Value
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan, PlannerConfig
-from wm_planner.planners.call_durations import Pace
+from wm_planner.planners.call_durations import CallDurations
+from wm_planner.planners.checks import check_action_kind, check_rngs
 from wm_planner.planners.knots import Curve
 from wm_planner.planners.problem import Problem, Scores, evaluate_many
-from wm_planner.planners.search import Search, check_kind, check_rngs
+from wm_planner.planners.search import Search
 from wm_planner.planners.tree import Floats, Path, Tree
 
 _NO_SPREAD = np.zeros((1, 1), np.float32)
-_VISIT_SCALE = 50.0  # of returns beside logits at a Gumbel root, Danihelka et al. 2022, sec. 5
+_VISIT_SCALE = 50.0  # scale of returns relative to logits at a Gumbel root, Danihelka et al. 2022, sec. 5
 
 
 class MCTS:
-    """Tree search step by step through the model, one new node a simulation.
+    """Tree search with the model's `step`; every simulation adds one node.
 
-    It maximises what the costs `reward` and `value` say; without `value`, leaves count 0. The policy's
-    logits are the output `policy` of a step, and for the root the latent's array `policy`, where the model
-    has them; else all choices are alike. Beyond the tree's depth the plan goes on as the warm start does; it
-    is taken where it costs less than the warm start and the proposals. Steps that give numbers that are not
-    finite are not taken.
+    It maximises the negated costs `reward` and `value`; without `value`, leaves count 0. Policy logits come
+    from the output `policy` of `step`, and for the root from the latent's array `policy`; without them all
+    choices have the same prior. Beyond the depth of the tree, the plan continues with the warm start. It is
+    returned if it costs less than the warm start and the proposals. Steps with non-finite predictions are
+    pruned.
 
     Source: MuZero (Schrittwieser et al. 2020), appendix B; the Gumbel root of Danihelka et al. 2022, sec. 3.
-    Differs in that no noise is added at a pUCT root, and in what an unvisited choice is worth (see `Tree.q`).
+    Differs in that no noise is added at a pUCT root, and in the value of unvisited choices (see `Tree.q`).
     """
 
     discrete: ClassVar[bool] = True
 
     class Config(PlannerConfig, frozen=True, kw_only=True):
-        """How long and how it searches.
+        """The search budget and the rule at the root.
 
         Attributes:
-            horizon: H, actions of the plan; the tree may be deeper, as deep as the model remembers.
+            horizon: H, length of the plan; the tree may be deeper, up to the card's `max_horizon`.
             simulations: nodes added, one model step each.
-            root: `puct` takes the choice most visited; `gumbel` halves a draw of choices again and again,
-                and improves on the policy with few simulations too.
-            considered: choices that a Gumbel root draws, at most.
+            root: `puct` plays the most visited choice; `gumbel` samples choices without replacement and
+                selects among them by sequential halving, which improves on the policy even with few
+                simulations.
+            considered: largest number of choices that a Gumbel root samples.
         """
 
         simulations: int = 50
@@ -77,7 +79,7 @@ class MCTS:
         proposals: Actions | None = None,
         deadline: Deadline | None = None,
     ) -> Plan:
-        """See `Planner.plan`; the warm start and the proposals stand beside what the tree finds."""
+        """See `Planner.plan`; the warm start and the proposals compete with the plan that the tree finds."""
         return self.plan_many([problem], [rng], [warm_start], [proposals], deadline)[0]
 
     def plan_many(
@@ -88,10 +90,11 @@ class MCTS:
         proposals: Sequence[Actions | None] | None = None,
         deadline: Deadline | None = None,
     ) -> list[Plan]:
-        """Plan B problems of one model side by side: a simulation of all trees is one model step.
+        """Plan B problems of one model at once; one simulation in every tree is one batched model step.
 
         Raises:
-            ConfigError: if the actions are continuous, the models differ, or a cost is not the model's own.
+            ConfigError: if the actions are continuous, the models differ, or there are costs other than
+                `reward` and `value`.
         """
         check_rngs(rngs)
         if not problems:
@@ -100,13 +103,14 @@ class MCTS:
         shared = any(spec.role == "shared" for spec in model.card.latents)
         if len(problems) > 1 and (shared or any(problem.model is not model for problem in problems)):
             raise ConfigError(
-                "mcts takes several problems at once of one model without shared arrays: plan one by one"
+                "mcts plans several problems at once only for one model without `shared` latents: "
+                "call `plan` for each problem"
             )
-        nothing = [None] * len(problems)
-        starts = warm_starts or nothing
+        none = [None] * len(problems)
+        starts = warm_starts or none
         searches = [
-            Search(problem, self.horizon, self._curve, start, proposed, deadline, Pace())
-            for problem, start, proposed in zip(problems, starts, proposals or nothing, strict=True)
+            Search(problem, self.horizon, self._curve, start, proposed, deadline, CallDurations())
+            for problem, start, proposed in zip(problems, starts, proposals or none, strict=True)
         ]
         roots = [_Root(self.config, search, rng) for search, rng in zip(searches, rngs, strict=True)]
         for _ in searches[0].rounds(self.config.simulations):
@@ -117,19 +121,19 @@ class MCTS:
             for index, (root, path) in enumerate(zip(roots, paths, strict=True)):
                 own = {name: array[index : index + 1] for name, array in stepped.items()}
                 root.grow(path, own, {name: array[index] for name, array in outputs.items()})
-        if not roots[0].tree.visits.any():  # the deadline was past at once
+        if not roots[0].tree.visits.any():  # the deadline had passed before the first simulation
             return [search.plan(spread=_NO_SPREAD) for search in searches]
-        plans = [root.plans(start is not None) for root, start in zip(roots, starts, strict=True)]
+        plans = [root.candidates(start is not None) for root, start in zip(roots, starts, strict=True)]
         scores = evaluate_many(problems, plans)
-        return [root.told(own, score) for root, own, score in zip(roots, plans, scores, strict=True)]
+        return [root.finish(own, score) for root, own, score in zip(roots, plans, scores, strict=True)]
 
 
 class _Root:
-    """One tree, the latents of its nodes, and how its root chooses."""
+    """One tree with the latents of its nodes and the selection rule at its root."""
 
     def __init__(self, config: MCTS.Config, search: Search, rng: np.random.Generator) -> None:
         problem, choices = search.problem, search.space.choices
-        check_kind(True, choices, "MCTS", problem.model.card.name)
+        check_action_kind(True, choices, "MCTS", problem.model.card.name)
         self.discount = _discount(problem)
         self.with_value = any(isinstance(cost.cost, Value) for cost in problem.costs)
         self.search = search
@@ -138,56 +142,56 @@ class _Root:
         logits = np.zeros(choices)
         if "policy" in problem.latent:
             logits = np.asarray(problem.latent["policy"], float).reshape(choices)
-        memory = problem.model.card.max_horizon
-        self.tree = Tree(choices, config.simulations + 1, logits, self.with_value, memory)
-        self._lost = 0
+        depth = problem.model.card.max_horizon
+        self.tree = Tree(choices, config.simulations + 1, logits, self.with_value, depth)
+        self._pruned = 0
         self._gumbel = np.zeros(choices)
-        self._turns: list[int] | None = None
+        self._visit_schedule: list[int] | None = None
         if config.root == "gumbel":
             self._gumbel = rng.gumbel(size=choices)
-            self._turns = considered_visits(min(config.considered, choices), config.simulations)
+            self._visit_schedule = considered_visits(min(config.considered, choices), config.simulations)
 
     def next_path(self) -> Path:
-        """The edge to be evaluated next, and the way to it."""
-        if self._turns is None:
+        """The path to the edge that is evaluated next."""
+        if self._visit_schedule is None:
             return self.tree.descend()
         visits = self.tree.visits[0]
-        turn = self._turns[int(visits.sum())]
-        return self.tree.descend(int(np.argmax(np.where(visits == turn, self._scores(), -np.inf))))
+        due = self._visit_schedule[int(visits.sum())]
+        return self.tree.descend(int(np.argmax(np.where(visits == due, self._scores(), -np.inf))))
 
     def grow(self, path: Path, latent: Latent, outputs: Mapping[str, Floats]) -> None:
-        """Put what a step gave, latent (1, ...) and outputs by name, at the end of `path`."""
+        """Expand the end of `path` with the result of a model step: latent (1, ...) and outputs by name."""
         reward = float(outputs["reward"])
         discount = self.discount * float(outputs.get("continue", np.float64(1)))
         value = float(outputs["value"]) if self.with_value else 0.0
         logits = np.asarray(outputs.get("policy", np.zeros(self.tree.child.shape[1])), float)
         if not np.isfinite([reward, discount, value, logits.max()]).all():
-            self._lost += 1
-            self.tree.lose(path)
+            self._pruned += 1
+            self.tree.prune(path)
         elif self.tree.grow(path, reward, discount, value, logits) == len(self.latents):
             self.latents.append({**self.latents[path[-1][0]], **latent})
 
-    def plans(self, started: bool) -> Actions:
-        """What is left to choose from, (N, H, 1): the tree's choices, then the start's; and what was given.
+    def candidates(self, with_start: bool) -> Actions:
+        """The plan of the tree, continued with the warm start, then the alternatives to it, (N, H, 1).
 
         Args:
-            started: whether there was a warm start.
+            with_start: whether the caller gave a warm start, which is then a candidate too.
         """
         search, found = self.search, self.search.start.copy()
         path = self.tree.best_path(self.tree.best_choice())[: len(found)]
         found[: len(path), 0] = path
-        return np.concatenate([found[None], search.start[None][: int(started)], search.proposals])
+        return np.concatenate([found[None], search.start[None][: int(with_start)], search.proposals])
 
-    def told(self, plans: Actions, scores: Scores) -> Plan:
-        """The best of `plans` (N, H, 1) as the outcome, with what it costs."""
-        self.search.note(plans, scores)
-        told = self.search.plan(spread=_NO_SPREAD)
+    def finish(self, candidates: Actions, scores: Scores) -> Plan:
+        """The best of `candidates` (N, H, 1) as the plan."""
+        self.search.record(candidates, scores)
+        plan = self.search.plan(spread=_NO_SPREAD)
         done = int(self.tree.visits[0].sum())
         return replace(
-            told,
+            plan,
             iterations=done,
-            evaluations=told.evaluations + done,
-            not_finite=told.not_finite + self._lost,
+            evaluations=plan.evaluations + done,
+            not_finite=plan.not_finite + self._pruned,
             deadline_hit=done < self.simulations,
         )
 
@@ -198,32 +202,32 @@ class _Root:
 
 
 def considered_visits(choices: int, simulations: int) -> list[int]:
-    """How often the choice of each simulation was visited before: sequential halving of `choices`.
+    """Sequential halving over `choices`: the visit count of the choice to take, for each simulation.
 
-    Source: Danihelka et al. 2022, algorithm 2, as mctx lays it out.
+    Source: Danihelka et al. 2022, algorithm 2, in the form used by mctx.
     """
     if choices == 1:
         return list(range(simulations))
     phases = math.ceil(math.log2(choices))
-    visits, considered, turns = [0] * choices, choices, list[int]()
-    while len(turns) < simulations:
+    visits, considered, schedule = [0] * choices, choices, list[int]()
+    while len(schedule) < simulations:
         for _ in range(max(1, simulations // (phases * considered))):
-            turns += visits[:considered]
+            schedule += visits[:considered]
             visits[:considered] = [count + 1 for count in visits[:considered]]
         considered = max(2, considered // 2)
-    return turns[:simulations]
+    return schedule[:simulations]
 
 
 def _discount(problem: Problem) -> float:
-    """The discount of the costs, which must be the model's own."""
+    """The discount shared by the costs, which must be `reward` and optionally `value`."""
     kinds = {type(cost.cost) for cost in problem.costs}
     weights = {cost.weight for cost in problem.costs}
     own = [cost.cost for cost in problem.costs]
     discounts = {cost.config.discount for cost in own if isinstance(cost, (Reward, Value))}
     if Reward not in kinds or kinds - {Reward, Value} or len(discounts) != 1 or len(weights) != 1:
         raise ConfigError(
-            f"mcts plans with costs {', '.join(cost.name for cost in problem.costs)}, wanted `reward`, with "
-            "`value` beside it or not, of one weight and discount: a tree adds up what the model says a step"
+            f"mcts got the costs {', '.join(cost.name for cost in problem.costs)}, wanted `reward` and "
+            "optionally `value`, with the same weight and discount: the tree sums the model's own rewards"
         )
     return float(discounts.pop())
 

@@ -1,4 +1,4 @@
-"""Model-predictive control: plan, act on the first steps, look, plan again from where that led."""
+"""Model-predictive control: plan, execute the first steps, observe, replan."""
 
 import math
 from collections.abc import Sequence
@@ -15,23 +15,22 @@ from wm_planner.contracts.rollout import Latent
 from wm_planner.contracts.world_model import WorldModel
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions, ActionSpace
-from wm_planner.planners.base import LONGEST, Plan, Planner
-from wm_planner.planners.checks import check_costs
+from wm_planner.planners.base import MAX_HORIZON, Plan, Planner
+from wm_planner.planners.checks import check_action_kind, check_costs
 from wm_planner.planners.problem import Problem
-from wm_planner.planners.search import check_kind
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do from one tick on.
+    """The actions to execute from one tick on.
 
     Attributes:
-        actions: (L + H, A), card's units: L, the latency in steps, that were decided before, then the plan.
-        first_tick: the tick decided at, which the first action is for.
-        plan: the search behind it, with its cost, terms and timing.
-        fallback: why the last H actions are not the plan's but what was left of the plan before, then zeros;
-            None if they are the plan's.
-        latency: L, in steps.
+        actions: (L + H, A), card's units: L actions that were committed earlier, then those of the plan.
+        first_tick: the tick of the first action, at which the decision was made.
+        plan: the result of the search, with its cost, terms and timing.
+        fallback: None if the last H actions are those of `plan`; otherwise the reason why they are the rest
+            of the previous plan instead, padded with zeros.
+        latency: L, the latency in steps.
     """
 
     actions: Actions
@@ -41,34 +40,35 @@ class Decision:
     latency: int = 0
 
     def action_at(self, tick_index: int) -> Actions | None:
-        """The action (A,) for a tick, None where nothing is decided."""
+        """The action (A,) for a tick; None outside of the planned range."""
         step = tick_index - self.first_tick
         return self.actions[step] if 0 <= step < len(self.actions) else None
 
 
 class RecedingHorizon:
-    """Plans every few ticks, each time from what is left of the plan before.
+    """Model-predictive control: replans every few ticks, warm-started with the rest of the previous plan.
 
     Args:
-        config: the rhythm.
-        planner: what searches.
-        model: what imagines.
-        costs: what plans are judged by.
-        seed: of the run; with the episode's id and the tick it is the seed of every search.
-        clock: measures how long a search takes; never changes a plan.
+        config: how often to replan, and the latency.
+        planner: searches for plans.
+        model: imagines candidates.
+        costs: the terms to minimise, and the constraints.
+        seed: of the run; every search is seeded with it, the episode id and the tick.
+        clock: measures the duration of a search; never changes a plan.
 
     Raises:
-        ConfigError: if a cost requires what the model does not offer, the planner is for another kind of
-            actions, looks further than the model can, or its plans end before the next is made.
+        ConfigError: if a cost requires something that the model does not provide, if the planner and the
+            model disagree on discrete actions, if horizon and latency exceed the model's memory, or if plans
+            are shorter than the replanning interval.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """The rhythm of planning.
+        """Replanning interval and latency.
 
         Attributes:
             replan_every: steps of a plan that are executed before the next plan.
-            latency_steps: steps that pass before a plan's first action can be executed, where nobody
-                measures: the latent is first imagined forward through the actions already decided on.
+            latency_steps: steps that pass before a plan's first action can be executed, used if the delay is
+                not measured. The latent is first predicted forward through the committed actions.
         """
 
         replan_every: int = 1
@@ -82,15 +82,15 @@ class RecedingHorizon:
                 )
 
         def check(self, horizon: int) -> None:
-            """Refuse plans of `horizon` steps, if they end before the next is made.
+            """Check that plans of `horizon` steps last until the next plan.
 
             Raises:
-                ConfigError: if they do.
+                ConfigError: if they do not.
             """
             if self.replan_every > horizon:
                 raise ConfigError(
-                    f"replan_every is {self.replan_every}, the planner's horizon {horizon}: lower "
-                    "replan_every or raise the horizon, or the actions run out"
+                    f"replan_every is {self.replan_every} but the planner's horizon is {horizon}, so actions "
+                    "run out before the next plan: lower replan_every or raise the horizon"
                 )
 
     def __init__(
@@ -103,13 +103,14 @@ class RecedingHorizon:
         clock: Clock | None = None,
     ) -> None:
         check_costs(model, costs)
-        check_kind(planner.discrete, model.card.action.choices, type(planner).__name__, model.card.name)
-        steps, most = config.latency_steps + planner.horizon, model.card.max_horizon or LONGEST
-        if steps > most:
+        card = model.card
+        check_action_kind(planner.discrete, card.action.choices, type(planner).__name__, card.name)
+        steps, limit = config.latency_steps + planner.horizon, card.max_horizon or MAX_HORIZON
+        if steps > limit:
             raise ConfigError(
                 f"latency_steps {config.latency_steps} and the planner's horizon {planner.horizon} are "
-                f"{steps} steps, {model.card.name} remembers {most} (card: max_horizon): lower the "
-                f"horizon to {most - config.latency_steps}, or train with a longer memory"
+                f"{steps} steps, {card.name} remembers {limit} (card: max_horizon): lower the "
+                f"horizon to {limit - config.latency_steps}, or train with a longer memory"
             )
         config.check(planner.horizon)
         if not isinstance(seed, int | np.integer) or seed < 0:
@@ -124,13 +125,13 @@ class RecedingHorizon:
         self.reset(episode_id=0)
 
     def reset(self, episode_id: int) -> None:
-        """Forget the last plan: a new episode begins."""
+        """Start a new episode: drop the previous plan."""
         self._episode_id = episode_id
         self._decision: Decision | None = None
         self._due = False
 
     def interrupt(self) -> None:
-        """Plan anew at the next tick, from what is left of the last plan: the goal has changed."""
+        """Replan at the next tick, warm-started with the previous plan, e.g. because the goal has changed."""
         self._due = True
 
     def tick(
@@ -141,19 +142,19 @@ class RecedingHorizon:
         deadline: Deadline | None = None,
         delay_s: float | None = None,
     ) -> Decision:
-        """Decide what to do from this tick on.
+        """Decide which actions to execute from this tick on.
 
-        Asked again at the same tick, or before `replan_every` ticks are over, it answers with the decision
-        it holds.
+        Called again at the same tick, or less than `replan_every` ticks later, it returns the current
+        decision.
 
         Args:
-            latent: what the encoder sees now, arrays (1, ...).
-            context: goal, goal's latent, last action, objects; the previous plan is filled in here.
-            tick_index: of the episode, in steps of the card's `control_dt_s`, never falling.
-            deadline: when to decide with the best plan so far; None in lockstep.
-            delay_s: from what the latent shows until the plan's first action can be executed, where it was
-                measured: its whole steps, rounded, take the place of `latency_steps`, as far as the model
-                remembers them beside the planner's horizon; below 0 it is 0.
+            latent: encoding of the current observation, arrays (1, ...).
+            context: goal, goal latent, last action and objects; the previous plan is filled in here.
+            tick_index: tick of the episode, in steps of the card's `control_dt_s`; must not decrease.
+            deadline: when to return the best plan so far; None in lockstep.
+            delay_s: measured time from the observation behind `latent` until the plan's first action can be
+                executed. Rounded to whole steps, at least 0, it replaces `latency_steps`, up to the number of
+                steps that the model's memory allows in addition to the planner's horizon.
 
         Raises:
             ConfigError: if a cost needs a goal that the context lacks.
@@ -165,17 +166,17 @@ class RecedingHorizon:
         self._due = False
         started_ns = self._clock.now_ns()
         latency, horizon = self._latency(delay_s), self.planner.horizon
-        decided = self._decided(tick_index, latency + horizon)
+        committed = self._committed(tick_index, latency + horizon)
         warm_start = proposals = None
         if previous:
             passed = tick_index + latency - previous.first_tick - previous.latency
             warm_start = shifted(previous.actions[previous.latency :], passed)
             proposals = None if previous.plan.elites is None else shifted(previous.plan.elites, passed)
-        last_action = decided[latency - 1] if latency else context.last_action
+        last_action = committed[latency - 1] if latency else context.last_action
         plan = self.planner.plan(
             Problem(
                 self.model,
-                self._imagine(latent, decided[:latency]),
+                self._predict(latent, committed[:latency]),
                 self.costs,
                 replace(context, previous_plan=warm_start, last_action=last_action),
             ),
@@ -186,17 +187,17 @@ class RecedingHorizon:
         )
         plan = replace(plan, elapsed_s=seconds(self._clock.now_ns() - started_ns))
         fallback = _why_unusable(plan)
-        actions = decided if fallback else np.concatenate([decided[:latency], plan.actions])
+        actions = committed if fallback else np.concatenate([committed[:latency], plan.actions])
         self._decision = Decision(actions, tick_index, plan, fallback, latency)
         return self._decision
 
-    def _decided(self, tick_index: int, steps: int) -> Actions:
-        """The actions already decided on for `steps` ticks, (steps, A): zeros where there are none."""
+    def _committed(self, tick_index: int, steps: int) -> Actions:
+        """The actions that the current decision holds for `steps` ticks, padded with zeros, (steps, A)."""
         actions = self._space.hold(steps)
         for step in range(steps):
-            decided = self._decision.action_at(tick_index + step) if self._decision else None
-            if decided is not None:
-                actions[step] = decided
+            action = self._decision.action_at(tick_index + step) if self._decision else None
+            if action is not None:
+                actions[step] = action
         return actions
 
     def _latency(self, delay_s: float | None) -> int:
@@ -204,11 +205,11 @@ class RecedingHorizon:
         if delay_s is None:
             return self.config.latency_steps
         card = self.model.card
-        most = (card.max_horizon or LONGEST) - self.planner.horizon
-        return min(max(0, round(delay_s / card.control_dt_s)), most)
+        limit = (card.max_horizon or MAX_HORIZON) - self.planner.horizon
+        return min(max(0, round(delay_s / card.control_dt_s)), limit)
 
-    def _imagine(self, latent: Latent, actions: Actions) -> Latent:
-        """The latent after `actions` (steps, A) that are on their way."""
+    def _predict(self, latent: Latent, actions: Actions) -> Latent:
+        """The latent after the committed `actions` (steps, A)."""
         for action in actions:
             stepped, _ = self.model.step(latent, action[None])
             latent = {**latent, **stepped}
@@ -216,28 +217,29 @@ class RecedingHorizon:
 
 
 def shifted(actions: Actions, steps: int) -> Actions:
-    """Plans (..., H, A) moved on by `steps` ticks, the last action repeated; the first, where it is below 0.
+    """Plans (..., H, A) shifted by `steps` ticks.
 
-    Repeating is iCEM's way (Pinneri et al. 2020); TD-MPC2 appends zeros instead.
+    The last action is repeated at the end, as in iCEM (Pinneri et al. 2020); TD-MPC2 appends zeros instead.
+    With negative `steps` the first action is repeated at the start.
     """
     horizon = actions.shape[-2]
     xp, at = namespace(actions), np.clip(np.arange(horizon) + steps, 0, horizon - 1)
-    later: Actions = xp.take(actions, xp.asarray(at), axis=-2)
-    return later
+    moved: Actions = xp.take(actions, xp.asarray(at), axis=-2)
+    return moved
 
 
 def _check_tick(tick_index: int, delay_s: float | None) -> None:
     if tick_index < 0:
-        raise ConfigError(f"tick_index is {tick_index}, wanted 0 for the first step of the episode, then up")
+        raise ConfigError(f"tick_index is {tick_index}, wanted 0 for the episode's first step and up")
     if delay_s is not None and not math.isfinite(delay_s):
-        raise ConfigError(f"delay_s is {delay_s}, wanted seconds; leave it out where it is not measured")
+        raise ConfigError(f"delay_s is {delay_s}, wanted finite seconds; leave it out if it is not measured")
 
 
 def _why_unusable(plan: Plan) -> str | None:
     if np.isnan(plan.cost):
-        return "the deadline was past before anything was evaluated"
+        return "the deadline had passed before anything was evaluated"
     if not np.isfinite(plan.cost):
         return f"none of {plan.evaluations} candidates had a finite cost"
     if not np.isfinite(plan.actions).all():
-        return "the plan holds numbers that are not finite"
+        return "the plan has non-finite values"
     return None

@@ -1,4 +1,4 @@
-"""Predictive sampling: the last plan and Gaussian candidates around it, the best one wins."""
+"""Predictive sampling: the best of the last plan and Gaussian candidates around it."""
 
 import numpy as np
 
@@ -9,16 +9,16 @@ from wm_planner.planners.search import Search
 
 
 class PredictiveSampling(SamplingPlanner):
-    """One round around the warm start, which is refined from tick to tick; usually with few knots.
+    """One iteration around the warm start, refined from tick to tick; usually with few knots.
 
     Source: Howell et al. 2022 (MJPC), sec. 4.1.
     """
 
     class Config(SamplingConfig, frozen=True, kw_only=True):
-        """How far it looks.
+        """The sampling distribution.
 
         Attributes:
-            std: deviation of the candidates, as a share of half the action range.
+            std: standard deviation of the candidates, as a fraction of half the action range.
         """
 
         std: float = 0.3
@@ -34,7 +34,7 @@ class PredictiveSampling(SamplingPlanner):
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         xp, mean = namespace(search.start), search.knots(search.start)  # (M, A)
-        std = search.share(self.config.std)
+        std = search.deviation(self.config.std)
         for _ in search.rounds(1):
             noise = search.normal(rng, self.config.samples)
             candidates = search.actions(sample(mean, std, noise, search.low, search.high))

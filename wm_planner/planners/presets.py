@@ -1,4 +1,4 @@
-"""The settings that published world models were planned with, each a planner of its own name."""
+"""Planner settings of published world models, each registered under its own name."""
 
 from wm_planner.planners.cem import CEM
 
@@ -6,12 +6,13 @@ from wm_planner.planners.cem import CEM
 class VJEPA2AC(CEM):
     """Source: facebookresearch/vjepa2, notebooks/utils/world_model_wrapper.py (Assran et al. 2025).
 
-    Its `maxnorm` is the action box of the card: 0.05 m a step there. It pins the rotation to zero and
-    searches gripper commands in +-0.75; leave such components out of the card's action, or narrow the box.
+    Its `maxnorm` corresponds to the card's action box: 0.05 m per step there. It fixes the rotation at zero
+    and searches gripper commands within +-0.75; to do the same, leave the rotation out of the card's action
+    or narrow the box.
     """
 
     class Config(CEM.Config, frozen=True, kw_only=True):
-        """400 samples, 10 elites, 10 iterations over 2 steps, momentum 0.15, first deviation the box."""
+        """The published settings; the initial standard deviation is half the action range."""
 
         horizon: int = 2
         samples: int = 400
@@ -25,12 +26,12 @@ class VJEPA2AC(CEM):
 class DinoWM(CEM):
     """Source: gaoyuezhou/dino_wm, conf/planner/cem.yaml (Zhou et al. 2024).
 
-    Actions there are normalised by the data's deviation, which is taken to be half the action range here;
-    five steps of the environment are one action.
+    There, actions are normalised by the standard deviation of the data, which is taken here to be half the
+    action range, and one action spans five environment steps.
     """
 
     class Config(CEM.Config, frozen=True, kw_only=True):
-        """300 samples, 30 elites, 30 iterations over 5 steps, first deviation 1."""
+        """The published settings."""
 
         horizon: int = 5
         samples: int = 300

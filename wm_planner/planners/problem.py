@@ -1,4 +1,4 @@
-"""What a planner minimises: a world model, a latent, costs and their context, bound for one tick."""
+"""The optimisation problem of one tick: a world model, a latent, costs and their context."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from wm_planner.contracts.world_model import Differentiable, WorldModel
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners.action_space import ActionSpace
 from wm_planner.planners.checks import (
-    arrays,
+    as_arrays,
     check_context,
     check_costs,
     checked_action,
@@ -27,12 +27,12 @@ from wm_planner.planners.constraints import violations
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What candidates cost.
+    """The costs of N candidates.
 
     Attributes:
         total: weighted sum of the terms without a limit, (N,); infinite where any term is not finite.
-        terms: name to (N,), unweighted.
-        excess: by how much each limited term is above its limit, (N, C); below 0 the limit is kept.
+        terms: unweighted terms by name, (N,) each.
+        excess: each constrained term minus its limit, (N, C); positive where it is violated.
     """
 
     total: NDArray[np.float64]
@@ -41,22 +41,25 @@ class Scores:
 
     @property
     def violation(self) -> NDArray[np.float64]:
-        """Sum of what is above the limits, (N,)."""
+        """Sum of the positive excesses, (N,)."""
         return violations(self.excess)
 
 
 class Problem:
-    """A world model, a latent, costs and their context, bound for one tick.
+    """The optimisation problem of one tick.
 
     Args:
-        model: what imagines the candidates.
+        model: imagines the candidates.
         latent: where they start, arrays (1, ...).
-        costs: what they are judged by.
-        context: what the costs may read beside the rollout.
+        costs: the terms to minimise, and the constraints.
+        context: what the costs may read next to the rollout.
+
+    Attributes:
+        space: the model's admissible actions.
 
     Raises:
-        ConfigError: if a cost requires what the model's card or the context does not offer.
-        ShapeError: if the last action is none of the model's, or holds numbers that are not finite.
+        ConfigError: if a cost requires something that neither the model's card nor the context provides.
+        ShapeError: if the last action has another shape than the model's actions, or is not finite.
     """
 
     def __init__(
@@ -65,41 +68,41 @@ class Problem:
         check_costs(model, costs)
         check_context(context, costs)
         self.model = model
-        self.latent = arrays(latent)
+        self.latent = as_arrays(latent)
         self.costs = tuple(costs)
         self.space = ActionSpace.of(model.card.action)
         self.context = dataclasses.replace(
             context,
-            goal=arrays(context.goal),
-            goal_latent=None if context.goal_latent is None else arrays(context.goal_latent),
+            goal=as_arrays(context.goal),
+            goal_latent=None if context.goal_latent is None else as_arrays(context.goal_latent),
             last_action=checked_action(context.last_action, self.space),
             action_scale=self.space.half_range,
         )
 
     def evaluate(self, actions: Array) -> Scores:
-        """Scores of `actions` (N, H, A), computed in chunks of the card's `max_candidates`."""
+        """Scores of the candidates `actions` (N, H, A), in chunks of the card's `max_candidates`."""
         return evaluate_many([self], [actions])[0]
 
     def gradient(self, actions: Array) -> tuple[Scores, NDArray[np.float32]]:
         """Scores of `actions` (N, H, A), and the gradient of the totals, (N, H, A).
 
-        Terms with a limit are part of it where they are above the limit, by the limit's penalty.
+        The gradient includes the penalties of constrained terms that exceed their limits.
 
         Raises:
             ConfigError: if the model has no gradients.
         """
         if not isinstance(self.model, Differentiable):
             raise ConfigError(
-                f"{self.model.card.name} has no gradients: plan with a model that torch runs "
-                "(wm_planner.training.torch_model:TorchWorldModel), or choose a planner that samples"
+                f"{self.model.card.name} has no gradients: use a torch model "
+                "(wm_planner.training.torch_model:TorchWorldModel), or choose a sampling planner"
             )
         rollout, gradient = self.model.gradient(self.latent, actions, self._objective)
         return self.score(rollout, actions), gradient
 
     def present(self) -> dict[str, float]:
-        """The terms, unweighted, of staying where the latent is, save those that need a model's outputs.
+        """Unweighted terms of the current latent, as if it persisted; without terms that need model outputs.
 
-        What is 0 at the goal is a measure of how near it is, whatever the planner hopes for.
+        A term that is 0 at the goal thus measures the distance to the goal independently of any plan.
         """
         candidates = [spec for spec in self.model.card.latents if spec.role == "candidate"]
         here = {spec.name: np.asarray(self.latent[spec.name])[:, None] for spec in candidates}  # (1, 1, ...)
@@ -112,24 +115,24 @@ class Problem:
         }
 
     def terms(self, rollout: Rollout, actions: Array) -> dict[str, Array]:
-        """The terms (N,) by name, unweighted, of imagined `actions` (N, H, A)."""
+        """Unweighted terms by name, (N,) each, of `actions` (N, H, A) and their rollout."""
         given = {cost.name: cost.cost(rollout, actions, self.context) for cost in self.costs}
         xp = namespace(actions)
         for name, term in given.items() if type(actions) is np.ndarray else ():
             shape = getattr(term, "shape", None)
             if shape != (len(actions),):
                 raise ShapeError(
-                    f"cost '{name}' gave {_words(term, shape)}, wanted one number a candidate, (N,) = "
-                    f"({len(actions)},)"
+                    f"cost '{name}' returned {_describe(term, shape)}, wanted one value per candidate, "
+                    f"(N,) = ({len(actions)},)"
                 )
-        return {name: xp.astype(_brought(term, xp), xp.float64) for name, term in given.items()}
+        return {name: xp.astype(_to_namespace(term, xp), xp.float64) for name, term in given.items()}
 
     def score(self, rollout: Rollout, actions: Array) -> Scores:
-        """The scores of `actions` (N, H, A) that were imagined in one call."""
+        """The scores of `actions` (N, H, A) and their rollout."""
         return self._scores(self.terms(rollout, actions))
 
     def _objective(self, rollout: Rollout, actions: Array) -> Array:
-        """The total (N,) in the arrays' own namespace."""
+        """The differentiable total with penalties, (N,), in the namespace of the arrays."""
         total = 0 * actions[:, 0, 0]
         for cost in self.costs:
             value = cost.cost(rollout, actions, self.context)
@@ -158,33 +161,41 @@ class Problem:
 
 
 def evaluate_many(problems: Sequence[Problem], candidates: Sequence[Array]) -> list[Scores]:
-    """The scores of every problem's candidates (N, H, A), imagined side by side where one model serves all.
+    """The scores of each problem's candidates (N, H, A).
 
-    A model with shared arrays takes one problem a call.
+    Problems with the same model share its calls, unless the model has `shared` latent arrays.
     """
     model = problems[0].model
     if len(problems) == 1 and len(candidates[0]) <= model.card.max_candidates:
-        return [problems[0].score(*_imagined(model, problems[0].latent, candidates[0]))]
-    foldable = all(problem.model is model for problem in problems)
-    foldable &= all(spec.role != "shared" for spec in model.card.latents)
-    if len(problems) > 1 and not foldable:
+        return [problems[0].score(*_checked_rollout(model, problems[0].latent, candidates[0]))]
+    one_call = all(problem.model is model for problem in problems)
+    one_call &= all(spec.role != "shared" for spec in model.card.latents)
+    if len(problems) > 1 and not one_call:
         return [problem.evaluate(some) for problem, some in zip(problems, candidates, strict=True)]
     parts: list[list[dict[str, Array]]] = [[] for _ in problems]
-    for call in _calls([len(some) for some in candidates], model.card.max_candidates):
+    for call in _batches([len(some) for some in candidates], model.card.max_candidates):
         actions = [candidates[index][part] for index, part in call]
         latents = [problems[index].latent for index, _ in call]
-        rollout, _ = _imagined(model, _fold(latents, [len(a) for a in actions]), _joined(actions))
+        rollout, _ = _checked_rollout(model, _fold(latents, [len(a) for a in actions]), _concat(actions))
         done = 0
         for (index, _), own in zip(call, actions, strict=True):
             parts[index].append(problems[index].terms(rollout.part(done, done + len(own)), own))
             done += len(own)
-    return [problem._scores(_end_to_end(own)) for problem, own in zip(problems, parts, strict=True)]
+    return [problem._scores(_concat_terms(own)) for problem, own in zip(problems, parts, strict=True)]
 
 
-def _calls(counts: Sequence[int], most: int) -> Iterator[list[tuple[int, slice]]]:
-    """The parts of each problem's candidates that go into one model call of at most `most`."""
+def _batches(counts: Sequence[int], max_candidates: int) -> Iterator[list[tuple[int, slice]]]:
+    """Pack the candidates of each problem into model calls of at most `max_candidates`.
+
+    Args:
+        counts: number of candidates per problem.
+        max_candidates: per call.
+
+    Yields:
+        For each call, the index of a problem and a slice of its candidates.
+    """
     call: list[tuple[int, slice]] = []
-    room = most
+    room = max_candidates
     for index, count in enumerate(counts):
         start = 0
         while start < count:
@@ -194,13 +205,13 @@ def _calls(counts: Sequence[int], most: int) -> Iterator[list[tuple[int, slice]]
             start = stop
             if room == 0:
                 yield call
-                call, room = [], most
+                call, room = [], max_candidates
     if call:
         yield call
 
 
 def _fold(latents: Sequence[Latent], counts: Sequence[int]) -> Latent:
-    """One latent (1, ...) as it is; several, each repeated for its candidates, (N, ...)."""
+    """A single latent (1, ...) unchanged; several, each repeated for its candidates, (N, ...)."""
     if len(latents) == 1:
         return latents[0]
     return {
@@ -209,39 +220,39 @@ def _fold(latents: Sequence[Latent], counts: Sequence[int]) -> Latent:
     }
 
 
-def _imagined(model: WorldModel, latent: Latent, actions: Array) -> tuple[Rollout, Array]:
-    """What `actions` (N, H, A) lead to, and the actions, both as the contract has them.
+def _checked_rollout(model: WorldModel, latent: Latent, actions: Array) -> tuple[Rollout, Array]:
+    """The rollout of `actions` (N, H, A), and the actions as a read-only view.
 
     Raises:
-        ShapeError: naming what the model gave too many or too few of.
+        ShapeError: if an array of the rollout does not start with the axes (N, H).
     """
     if isinstance(actions, np.ndarray):
         actions = actions.view()
-        actions.flags.writeable = False  # what a model or a cost writes would become the plan
+        actions.flags.writeable = False  # otherwise a model or a cost could modify the plan
     rollout = model.rollout(latent, actions)
     for kind in (rollout.latents, rollout.states, rollout.outputs):
         for name, array in kind.items():
             if array.shape[:2] != actions.shape[:2]:
                 raise ShapeError(
-                    f"{model.card.name} imagined '{name}' of shape {tuple(array.shape)}, wanted N candidates "
-                    f"and H steps of actions {tuple(actions.shape)} first, (N, H, ...) = {actions.shape[:2]}"
+                    f"{model.card.name} returned '{name}' of shape {tuple(array.shape)} for actions of shape "
+                    f"{tuple(actions.shape)}, wanted the same first axes, (N, H) = {tuple(actions.shape[:2])}"
                 )
     return rollout, actions
 
 
-def _words(term: Array, shape: tuple[int, ...] | None) -> str:
+def _describe(term: Array, shape: tuple[int, ...] | None) -> str:
     return f"{term!r}" if shape is None else f"shape {tuple(shape)}"
 
 
-def _brought(term: Array, xp: Any) -> Array:
-    """A term (N,) in the namespace of the actions, from the device of a model that keeps its arrays there."""
+def _to_namespace(term: Array, xp: Any) -> Array:
+    """A term (N,) in the namespace of the actions, copied from its device if need be."""
     return term if namespace(term) is xp else xp.asarray(to_device(term, "cpu"))
 
 
-def _end_to_end(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    """The terms of candidates that were imagined in several calls."""
+def _concat_terms(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """The terms of candidates that were evaluated in several calls."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _joined(actions: Sequence[Array]) -> Array:
+def _concat(actions: Sequence[Array]) -> Array:
     return actions[0] if len(actions) == 1 else np.concatenate(actions)

@@ -1,4 +1,4 @@
-"""Random shooting: uniform candidates, the best one wins. The baseline of every other planner."""
+"""Random shooting: the best of uniformly sampled candidates. The baseline for every other planner."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ from wm_planner.planners.search import Search
 
 
 class RandomShooting(SamplingPlanner):
-    """One round of uniform candidates in the action box. Source: Nagabandi et al. 2018, sec. IV-D."""
+    """One iteration of uniform candidates in the action box. Source: Nagabandi et al. 2018, sec. IV-D."""
 
     class Config(SamplingConfig, frozen=True, kw_only=True):
-        """Horizon, samples and knots are all there is."""
+        """No options beyond horizon, samples and knots."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -20,8 +20,8 @@ class RandomShooting(SamplingPlanner):
     def search(self, search: Search, rng: np.random.Generator) -> Run:
         config, space, xp = self.config, search.space, namespace(search.start)
         for _ in search.rounds(1):
-            shares = rng.random((config.samples, self.curve.knots, space.size), dtype=np.float32)
-            shots = search.actions(space.clip(space.low + shares * (space.high - space.low)))  # (N, H, A)
+            uniforms = rng.random((config.samples, self.curve.knots, space.size), dtype=np.float32)
+            shots = search.actions(space.clip(space.low + uniforms * (space.high - space.low)))  # (N, H, A)
             yield from search.evaluate(xp.concat([search.start[None, ...], search.proposals, shots]))
-        deviation = space.half_range / np.sqrt(np.float32(3))  # of a uniform distribution
+        deviation = space.half_range / np.sqrt(np.float32(3))  # of the uniform distribution
         return search.plan(spread=deviation[None])

@@ -1,4 +1,4 @@
-"""What all planners that sample whole plans have in common; each of them is one `search`."""
+"""The base of all planners that sample whole plans; each of them implements one `search`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
@@ -9,21 +9,22 @@ import numpy as np
 from wm_planner.clock import Deadline
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan, PlannerConfig
-from wm_planner.planners.call_durations import Pace
+from wm_planner.planners.call_durations import CallDurations
+from wm_planner.planners.checks import check_action_kind, check_rngs
 from wm_planner.planners.knots import Curve, Knots
 from wm_planner.planners.problem import Problem, Scores, evaluate_many
-from wm_planner.planners.search import Search, check_kind, check_rngs
+from wm_planner.planners.search import Search
 
 Run: TypeAlias = Generator[Actions, Scores, Plan]
-"""A search under way: it asks for the scores of candidates, and ends with a plan."""
+"""A running search: a generator that yields candidates, receives their scores and returns a plan."""
 
 
 class SamplingConfig(PlannerConfig, frozen=True, kw_only=True):
-    """What every sampling planner is told.
+    """The options of every sampling planner.
 
     Attributes:
-        samples: N, candidates an iteration.
-        knots: points that a plan is made of; None searches every step by itself.
+        samples: N, candidates per iteration.
+        knots: parametrises plans by a few knots; None searches over the action of every step.
     """
 
     samples: int = 64
@@ -40,14 +41,14 @@ class SamplingConfig(PlannerConfig, frozen=True, kw_only=True):
 
 
 class SamplingPlanner(ABC):
-    """A planner whose `search` proposes candidates and learns what they cost."""
+    """A planner whose `search` samples candidates and adapts to their costs."""
 
     discrete: ClassVar[bool] = False
 
     def __init__(self, config: SamplingConfig) -> None:
         self._sampling = config
         self.curve = Curve(config.horizon, config.knots)
-        self._pace = Pace()
+        self._durations = CallDurations()
 
     @property
     def horizon(self) -> int:
@@ -55,12 +56,12 @@ class SamplingPlanner(ABC):
 
     @property
     def samples(self) -> int:
-        """N, candidates of the first round."""
+        """N, candidates in the first iteration."""
         return self._sampling.samples
 
     @abstractmethod
     def search(self, search: Search, rng: np.random.Generator) -> Run:
-        """One planner call; `yield from search.evaluate(candidates)` gives what candidates cost."""
+        """One planner call; `yield from search.evaluate(candidates)` returns the candidates' score table."""
 
     def plan(
         self,
@@ -82,35 +83,36 @@ class SamplingPlanner(ABC):
         proposals: Sequence[Actions | None] | None = None,
         deadline: Deadline | None = None,
     ) -> list[Plan]:
-        """Plan B problems side by side, each as `plan` would, with one model call for all a round."""
+        """Plan B problems at once, each exactly as `plan` would; all share one model call per iteration."""
         check_rngs(rngs)
-        nothing = [None] * len(problems)
+        none = [None] * len(problems)
         runs = []
         for problem, rng, start, proposed in zip(
-            problems, rngs, warm_starts or nothing, proposals or nothing, strict=True
+            problems, rngs, warm_starts or none, proposals or none, strict=True
         ):
-            check_kind(self.discrete, problem.space.choices, type(self).__name__, problem.model.card.name)
-            search = Search(problem, self.horizon, self.curve, start, proposed, deadline, self._pace)
+            name, card = type(self).__name__, problem.model.card
+            check_action_kind(self.discrete, problem.space.choices, name, card.name)
+            search = Search(problem, self.horizon, self.curve, start, proposed, deadline, self._durations)
             runs.append(self.search(search, rng))
         return lockstep(problems, runs)
 
 
 def lockstep(problems: Sequence[Problem], runs: Sequence[Run]) -> list[Plan]:
-    """Bring B searches to their ends; what they ask for at one time is evaluated together."""
+    """Run B searches to the end; candidates that they yield at the same time are evaluated together."""
     plans: dict[int, Plan] = {}
-    asked: dict[int, Actions] = {}
+    pending: dict[int, Actions] = {}
 
     def proceed(index: int, scores: Scores | None) -> None:
         try:
-            asked[index] = runs[index].send(scores)  # type: ignore[arg-type]  # None starts a generator
+            pending[index] = runs[index].send(scores)  # type: ignore[arg-type]  # None starts a generator
         except StopIteration as end:
             plans[index] = end.value
 
     for index in range(len(runs)):
         proceed(index, None)
-    while asked:
-        candidates = dict(asked)
-        asked.clear()
+    while pending:
+        candidates = dict(pending)
+        pending.clear()
         scores = evaluate_many([problems[i] for i in candidates], list(candidates.values()))
         for index, own in zip(candidates, scores, strict=True):
             proceed(index, own)

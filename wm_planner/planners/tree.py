@@ -1,4 +1,4 @@
-"""The tree of one search over choices: what was visited, what it returned, and which way is next."""
+"""The search tree of MCTS: visits, returns and the selection rule."""
 
 import math
 from typing import TypeAlias
@@ -8,52 +8,53 @@ from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
 Path: TypeAlias = list[tuple[int, int]]
-"""Edges (node, choice) from the root down."""
+"""Edges (node, choice), from the root down."""
 
 _PB_BASE, _PB_INIT = 19652.0, 1.25  # of pUCT, MuZero (Schrittwieser et al. 2020), appendix B
 
 
 class Tree:
-    """Nodes numbered from 0, the root; edges are (node, choice).
+    """Nodes are numbered from 0, the root; an edge is (node, choice).
 
-    Where the model gives values, an edge returns its reward and the best that is known to follow, the node's
-    own value included: in a deterministic model nothing is lost by having tried what is worse. Measured on
-    60 random processes: with exact values the best choice in all, with noisy ones (0.3) in 97 %, where
-    MuZero's mean finds it in 85 %. Without values, leaves are worth 0 and the mean is the better judge.
+    If the model predicts values, the return of an edge is its reward plus the best known return from the next
+    node, whose own value counts too. In a deterministic model, exploring worse choices then does not lower
+    the estimate. Measured on 60 random decision processes: it finds the best choice in all of them with exact
+    values and in 97 % with noisy ones (0.3), where MuZero's mean finds it in 85 %. Without values, leaves
+    count 0 and the mean is the better estimate.
 
     Args:
-        choices: n.
-        capacity: nodes at most.
-        logits: of the choices at the root, (n,).
-        valued: whether the model gives values.
-        depth: of the tree at most, in steps; 0 is endless.
+        choices: n, choices per node.
+        capacity: S, largest number of nodes.
+        logits: of the policy at the root, (n,).
+        valued: whether the model predicts values.
+        depth: largest depth in steps; 0 for no limit.
 
     Attributes:
-        child: node behind an edge, -1 where there is none yet, (S, n).
-        visits: of an edge, (S, n).
-        lost: edges that lead to nothing but numbers that are not finite, (S, n).
-        logits: of the policy at a node, (S, n).
+        child: node that an edge leads to, or -1, (S, n).
+        visits: of each edge, (S, n).
+        pruned: edges that lead only to non-finite predictions, (S, n).
+        logits: of the policy at each node, (S, n).
     """
 
     def __init__(self, choices: int, capacity: int, logits: Floats, valued: bool, depth: int = 0) -> None:
         shape = (capacity, choices)
         self.child = np.full(shape, -1)
         self.visits = np.zeros(shape)
-        self.lost = np.zeros(shape, bool)
+        self.pruned = np.zeros(shape, bool)
         self.logits = np.zeros(shape)
         self.logits[0] = logits
         self._valued, self._depth = valued, depth
-        self._return, self._returns = np.zeros(shape), np.zeros(shape)  # the last or mean, and how many
+        self._return, self._returns = np.zeros(shape), np.zeros(shape)  # latest or mean return, and how many
         self._reward, self._discount = np.zeros(shape), np.zeros(shape)
-        self._value = np.full(capacity, -np.inf if valued else 0.0)  # of a node, by the model
+        self._value = np.full(capacity, -np.inf if valued else 0.0)  # of each node, predicted by the model
         self._size = 1
         self._low, self._high = np.inf, -np.inf  # of all returns seen
 
     def descend(self, first: int | None = None) -> Path:
-        """The way down by pUCT to an edge without a node behind it, or as deep as the tree may be.
+        """Select a path by pUCT, down to an edge without a node or to the largest depth.
 
         Args:
-            first: the root's choice, where it is not pUCT's.
+            first: the choice at the root; None to select it by pUCT too.
         """
         node, path = 0, Path()
         while True:
@@ -64,16 +65,16 @@ class Tree:
                 return path
 
     def grow(self, path: Path, reward: float, discount: float, value: float, logits: Floats) -> int:
-        """Put a node at the end of `path`, if there is none, and tell all above what it returned.
+        """Expand the last edge of `path`, if it has no node yet, and back up the return along the path.
 
         Args:
             reward: of the last edge.
-            discount: of what comes after it.
+            discount: of everything after the last edge.
             value: of the new node.
-            logits: of the choices there, (n,).
+            logits: of the policy at the new node, (n,).
 
         Returns:
-            The node's number.
+            The number of the node.
         """
         edge = path[-1]
         new = int(self.child[edge]) if self.child[edge] >= 0 else self._size
@@ -93,30 +94,30 @@ class Tree:
             self._low, self._high = min(self._low, self._return[edge]), max(self._high, self._return[edge])
         return new
 
-    def lose(self, path: Path) -> None:
-        """Go down `path` in vain: its last edge is lost, and so is each above that leads nowhere else."""
+    def prune(self, path: Path) -> None:
+        """Prune the last edge of `path`, and every edge above it whose node has no other choice left."""
         for edge in path:
             self.visits[edge] += 1
         for edge in reversed(path):
-            self.lost[edge] = True
-            if not self.lost[edge[0]].all():
+            self.pruned[edge] = True
+            if not self.pruned[edge[0]].all():
                 return
 
     def _best(self, node: int) -> float:
-        """The best that is known to follow a node."""
+        """Best known return from a node."""
         known = self._return[node][self._known(node)]
         return max(float(self._value[node]), float(known.max(initial=-np.inf)))
 
     def _known(self, node: int) -> NDArray[np.bool_]:
-        """The choices that returned something, (n,)."""
-        known: NDArray[np.bool_] = (self._returns[node] > 0) & ~self.lost[node]
+        """Which choices have a return, (n,)."""
+        known: NDArray[np.bool_] = (self._returns[node] > 0) & ~self.pruned[node]
         return known
 
     def q(self, node: int) -> Floats:
-        """The return of each choice, (n,), as 0..1 within what the tree has seen.
+        """Return of each choice, (n,), normalised to 0..1 by the range of all returns in the tree.
 
-        A choice never taken has the mean of the node, as in EfficientZero (Ye et al. 2021); one that is lost
-        has less than any, minus infinity.
+        An unvisited choice gets the mean of its node, as in EfficientZero (Ye et al. 2021), a pruned one
+        minus infinity.
         """
         taken = self._known(node)
         returns = self._return[node]
@@ -126,17 +127,17 @@ class Tree:
             mean = (self._value[node] + returns[taken].sum()) / (1 + taken.sum())
         returns = np.where(taken, returns, mean)
         spread = self._high - self._low
-        shares = np.clip((returns - self._low) / spread, 0, 1) if spread > 0 else np.zeros_like(returns)
-        shares[self.lost[node]] = -np.inf
-        return shares
+        q = np.clip((returns - self._low) / spread, 0, 1) if spread > 0 else np.zeros_like(returns)
+        q[self.pruned[node]] = -np.inf
+        return q
 
     def best_choice(self) -> int:
-        """The root's choice most visited, ties by return."""
-        visits = np.where(self.lost[0], -1, self.visits[0])
+        """The most visited choice at the root; ties are broken by return."""
+        visits = np.where(self.pruned[0], -1, self.visits[0])
         return int(np.argmax(np.where(visits == visits.max(), self.q(0), -np.inf)))
 
     def best_path(self, root_choice: int) -> list[int]:
-        """The choices most visited, ties by return, from a choice of the root down to a leaf."""
+        """The most visited choices from `root_choice` down to a leaf; ties are broken by return."""
         choices, node = [root_choice], int(self.child[0, root_choice])
         while node >= 0 and self.visits[node].any():
             choices.append(int(np.argmax(self.visits[node] + self.q(node) / 2)))
@@ -145,7 +146,7 @@ class Tree:
 
     def _puct(self, node: int) -> Floats:
         visits = self.visits[node]
-        total = visits.sum() + (node != 0)  # a node's own evaluation is a visit too
+        total = visits.sum() + (node != 0)  # the node's own evaluation counts as a visit
         scale = math.log((total + _PB_BASE + 1) / _PB_BASE) + _PB_INIT
         scores: Floats = self.q(node) + _softmax(self.logits[node]) * math.sqrt(total) / (1 + visits) * scale
         return scores
@@ -153,5 +154,5 @@ class Tree:
 
 def _softmax(logits: Floats) -> Floats:
     weights = np.exp(logits - logits.max())
-    shares: Floats = weights / weights.sum()
-    return shares
+    probabilities: Floats = weights / weights.sum()
+    return probabilities

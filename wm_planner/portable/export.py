@@ -15,10 +15,9 @@ from wm_planner.contracts.cost import WeightedCost
 from wm_planner.costs import build_costs
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.planners import PLANNERS
-from wm_planner.planners.checks import check_costs
+from wm_planner.planners.checks import check_action_kind, check_costs
 from wm_planner.planners.gradient import Gradient
 from wm_planner.planners.sampling import SamplingPlanner
-from wm_planner.planners.search import check_kind
 from wm_planner.portable.comparison import Difference, compare
 from wm_planner.portable.graph import NOISE, PROPOSALS, WARM_START, planner_graph, words
 from wm_planner.portable.tracing import Noise
@@ -91,7 +90,7 @@ def _check(planner: Any, costs: Sequence[WeightedCost], model: OnnxWorldModel, f
         ConfigError: saying what instead.
     """
     name, card = type(planner).__name__, model.card
-    check_kind(planner.discrete, card.action.choices, name, card.name)
+    check_action_kind(planner.discrete, card.action.choices, name, card.name)
     check_costs(model, costs)
     if not isinstance(planner, SamplingPlanner) or planner.discrete or isinstance(planner, Gradient):
         raise ConfigError(

@@ -21,7 +21,7 @@ from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan
-from wm_planner.planners.call_durations import Pace
+from wm_planner.planners.call_durations import CallDurations
 from wm_planner.planners.noise import normal
 from wm_planner.planners.problem import Problem, Scores
 from wm_planner.planners.sampling import SamplingPlanner
@@ -51,7 +51,9 @@ def traced_plan(
         warm_start: (H, A).
         proposals: (M, H, A).
     """
-    search = TracedSearch(problem, planner.horizon, planner.curve, warm_start, proposals, None, Pace())
+    search = TracedSearch(
+        problem, planner.horizon, planner.curve, warm_start, proposals, None, CallDurations()
+    )
     run = planner.search(search, noise)  # type: ignore[arg-type]  # all it is asked for are noise arrays
     none = proposals[:0, ...]  # hides the number of candidates: with it, ONNX Runtime is a tenth slower
     try:
@@ -116,7 +118,7 @@ class TracedSearch(Search):
     def _count(self, scores: Scores) -> None:
         pass
 
-    def _taken(self, what: str, given: Array, wanted: tuple[int | str, ...]) -> Actions:
+    def _checked(self, what: str, given: Array, wanted: tuple[int | str, ...]) -> Actions:
         return given  # type: ignore[no-any-return]
 
 
