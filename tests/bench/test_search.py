@@ -5,7 +5,7 @@ import pytest
 from point_mass import CostOf
 
 from wm_planner.bench.measurements import search as b
-from wm_planner.bench.problems.cost_curve import Watched
+from wm_planner.bench.problems.cost_curve import CostCurve
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.cost import WeightedCost
 from wm_planner.contracts.rollout import Rollout
@@ -22,7 +22,7 @@ SMALL = Bundle(
 
 def test_a_watched_cost_is_the_weighted_sum_and_keeps_the_curve():
     first, second = (CostOf(lambda a, k=k: a[:, 0, 0] + k) for k in (0.0, 1.0))
-    watched = Watched([WeightedCost("first", first), WeightedCost("second", second, weight=2.0)])
+    watched = CostCurve([WeightedCost("first", first), WeightedCost("second", second, weight=2.0)])
     for values in ([5.0, 3.0], [4.0], [1.0, 2.0, 9.0]):
         actions = np.array(values).reshape(-1, 1, 1)
         np.testing.assert_array_equal(watched(Rollout({}), actions, Context()), 3 * np.array(values) + 2)

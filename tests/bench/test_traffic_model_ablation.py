@@ -7,8 +7,8 @@ import pytest
 
 from wm_planner.bench.measurements.drive_log import DriveLog
 from wm_planner.bench.measurements.traffic_model_ablation import PLAIN, gains, variants
-from wm_planner.driving.evaluation.run import Done
-from wm_planner.driving.evaluation.scores import DriveScores
+from wm_planner.driving.evaluation.drive_scores import DriveScores
+from wm_planner.driving.evaluation.scenario_runs import ScenarioResult
 from wm_planner.errors import ConfigError
 
 
@@ -79,7 +79,7 @@ def test_a_log_drives_only_what_it_does_not_know(tmp_path):
 
     def run(files):
         asked.append([str(file) for file in files])
-        return [Done(str(file), (drove(PLAIN, str(file), 0.5),)) for file in files]
+        return [ScenarioResult(str(file), (drove(PLAIN, str(file), 0.5),)) for file in files]
 
     files, path = [Path("a"), Path("b")], tmp_path / "drives.jsonl"
     first = list(DriveLog(path).drives("plain", files[:1], run))

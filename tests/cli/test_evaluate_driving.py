@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from wm_planner import share
 from wm_planner.cli import main
-from wm_planner.driving.evaluation import run as runs
-from wm_planner.driving.evaluation.pictures import LEGEND
-from wm_planner.driving.evaluation.results import check_folder, clear, read_drives
-from wm_planner.driving.evaluation.run import Done, fitting
+from wm_planner.driving.evaluation import scenario_runs
+from wm_planner.driving.evaluation.rendering import LEGEND
+from wm_planner.driving.evaluation.result_files import check_folder, clear, read_drives
+from wm_planner.driving.evaluation.scenario_runs import ScenarioResult, resolve_planners
 from wm_planner.errors import ConfigError, PluginError, WmError
 
 SCENARIOS = [str(share.find(f"sim/drive_{name}.xml")) for name in ("pedestrian", "slow_car")]
@@ -92,11 +92,11 @@ def test_the_last_lines_say_what_was_written_where(run):
 def test_ctrl_c_keeps_the_drives_that_were_done(run, tmp_path, monkeypatch):
     drives = tuple(d for d in read_drives(run[0] / "drives.jsonl") if "Pedestrian" in d.scenario)
 
-    def stopped(files, plan, workers):
-        yield Done(str(files[0]), drives)
+    def stopped(files, settings, workers):
+        yield ScenarioResult(str(files[0]), drives)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "run", stopped)
+    monkeypatch.setattr(scenario_runs, "run_scenarios", stopped)
     result = wm("driving", *SCENARIOS, "--planner", "idm", "--out", tmp_path / "out")
     assert result.exit_code == 130
     assert "interrupted: 1 of 2 scenarios were driven" in result.output
@@ -164,15 +164,15 @@ def test_a_class_that_does_not_plan_is_no_planner(tmp_path):
         "    def __init__(self, config):\n        pass\n"
     )
     with pytest.raises(PluginError, match=r"Idle has no method plan\(view\), wanted one that gives poses"):
-        fitting([f"{tmp_path / 'mine.py'}:Idle"])
+        resolve_planners([f"{tmp_path / 'mine.py'}:Idle"])
 
 
 def test_a_planner_has_its_settings_behind_its_name():
-    planners, _ = fitting(["cem,scoring.consistency_weight=0,seed=3", "pdm_closed,idm.gap=2", "idm"])
+    planners, _ = resolve_planners(["cem,scoring.consistency_weight=0,seed=3", "pdm_closed,idm.gap=2", "idm"])
     assert list(planners.values()) == [
         {"type": "cem", "scoring": {"consistency_weight": 0}, "seed": 3},
         {"type": "pdm_closed", "idm": {"gap": 2}},
         {"type": "idm"},
     ]
     with pytest.raises(ConfigError, match=r"planner cem\.scoring\.consistency_weight: got nan"):
-        fitting(["cem,scoring.consistency_weight=.nan"])
+        resolve_planners(["cem,scoring.consistency_weight=.nan"])

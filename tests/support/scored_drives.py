@@ -1,7 +1,7 @@
 """Scores of drives that nobody drove, for tables."""
 
 from wm_planner.driving.evaluation import tables as t
-from wm_planner.driving.evaluation.scores import DriveScores
+from wm_planner.driving.evaluation.drive_scores import DriveScores
 
 PARTS = dict.fromkeys(t.PARTS, 1.0)
 CONDITIONS = dict.fromkeys(("start", "no_collision", "on_road", "goal", "feasible"), True)

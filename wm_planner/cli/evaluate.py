@@ -11,7 +11,7 @@ from wm_planner.errors import ConfigError
 from wm_planner.terminal import INTERRUPTED, Bar, console, table
 
 if TYPE_CHECKING:
-    from wm_planner.driving.evaluation.run import Done
+    from wm_planner.driving.evaluation.scenario_runs import ScenarioResult
 
 RUN = "run"
 
@@ -79,24 +79,32 @@ def driving(
 ) -> None:
     """Drive traffic scenarios in the closed loop: planners side by side, all scores, with intervals."""
     from wm_planner.config import convert
-    from wm_planner.driving.evaluation import results, run, tables
+    from wm_planner.driving.evaluation import result_files, scenario_runs, tables
     from wm_planner.driving.evaluation.selection import select
 
-    planners, unfit = run.fitting(planner)
-    told: dict[str, Any] = {"planners": planners, "agents": tuple(agents or run.AGENTS), "vehicle": vehicle}
+    planners, unfit = scenario_runs.resolve_planners(planner)
+    told: dict[str, Any] = {
+        "planners": planners,
+        "agents": tuple(agents or scenario_runs.AGENTS),
+        "vehicle": vehicle,
+    }
     told |= {name: str(path) for name, path in (("out", out), ("solutions", solutions)) if path}
-    plan = convert(told | {"longest_s": seconds, "films": films}, run.Plan, "wm eval driving: ")
+    settings = convert(
+        told | {"max_duration_s": seconds, "films": films}, scenario_runs.RunSettings, "wm eval driving: "
+    )
     if films and out is None:
         raise ConfigError("got --films without --out, wanted the folder that they go to")
     for option, folder in (("--out", out), ("--solutions", solutions)):
         if folder is not None:
-            results.check_folder(option, folder)
+            result_files.check_folder(option, folder)
     chosen = select(scenarios)
-    if out is not None and (removed := results.clear("--out", out, solutions)):
+    if out is not None and (removed := result_files.clear("--out", out, solutions)):
         _say(f"{out}: removed {removed} files of a former run")
     for line in _noted(chosen.notes):
         _say(line)
-    done, is_cut = _until_interrupted(_followed(run.run(chosen.files, plan, workers), len(chosen.files)))
+    done, is_cut = _until_interrupted(
+        _followed(scenario_runs.run_scenarios(chosen.files, settings, workers), len(chosen.files))
+    )
     refused = chosen.refused | {each.file: each.refused for each in done if each.refused}
     left_out: dict[str, Any] = {"refused": refused, "duplicates": chosen.duplicates, "planners": unfit}
     for what, reasons in left_out.items():
@@ -108,8 +116,8 @@ def driving(
     for each in tables.tables(scores) if scores else ():
         console.print(each, markup=False)
     if out is not None:
-        results.write_results(out, scores, left_out | {"notes": chosen.notes})
-    for line in results.written(out, solutions, scores):
+        result_files.write_results(out, scores, left_out | {"notes": chosen.notes})
+    for line in result_files.written(out, solutions, scores):
         _say(f"  {line}")
     if is_cut:
         _say(f"interrupted: {len(done)} of {len(chosen.files)} scenarios were driven")
@@ -138,7 +146,7 @@ def _noted(notes: Mapping[str, Sequence[str]]) -> Iterator[str]:
             yield f"note {file}: and {len(told) - _NOTES} more"
 
 
-def _until_interrupted(done: "Iterator[Done]") -> "tuple[list[Done], bool]":
+def _until_interrupted(done: "Iterator[ScenarioResult]") -> "tuple[list[ScenarioResult], bool]":
     """All that was done, and whether somebody has stopped it."""
     found = []
     try:
@@ -149,7 +157,7 @@ def _until_interrupted(done: "Iterator[Done]") -> "tuple[list[Done], bool]":
     return found, False
 
 
-def _followed(done: "Iterator[Done]", total: int) -> "Iterator[Done]":
+def _followed(done: "Iterator[ScenarioResult]", total: int) -> "Iterator[ScenarioResult]":
     """What is done, with a bar."""
     from wm_planner.driving.evaluation.tables import by_file
 

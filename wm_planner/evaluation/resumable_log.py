@@ -10,7 +10,7 @@ from wm_planner.errors import ConfigError
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-class KeptLines(Generic[T]):
+class ResumableLog(Generic[T]):
     """A file of one JSON object a line, or nothing that is kept.
 
     Args:

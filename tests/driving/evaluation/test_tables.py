@@ -5,7 +5,7 @@ from rich.console import Console
 from scored_drives import CONDITIONS, drive
 
 from wm_planner.driving.evaluation import tables as t
-from wm_planner.driving.evaluation.results import read_drives, write_results
+from wm_planner.driving.evaluation.result_files import read_drives, write_results
 from wm_planner.evaluation.statistics import mean
 
 

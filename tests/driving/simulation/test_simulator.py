@@ -124,7 +124,7 @@ def test_a_collision_after_the_goal_was_reached_counts_no_more():
     simulator = made(street(goal_x=30.0, about={"obstacles": (parked(60.0),)}))
     assert along(simulator, 32).success
     result = along(simulator, 30)
-    assert any(moment.collided for moment in simulator.save().moments)
+    assert any(moment.collided for moment in simulator.save().trace)
     assert result.success
 
 
@@ -162,7 +162,7 @@ def test_a_command_that_is_none_is_refused_and_moves_nothing(command):
     simulator = made(street())
     with pytest.raises(ShapeError, match=r"wanted two finite numbers: an acceleration .* steering rate"):
         simulator.step(command)
-    assert len(simulator.save().moments) == 1
+    assert len(simulator.save().trace) == 1
 
 
 def test_an_unknown_kind_of_agents_is_named():

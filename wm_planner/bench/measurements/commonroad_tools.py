@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 
 from wm_planner.bench.peer_environment import Peer, PeerProcess, python_of
-from wm_planner.driving.evaluation.scores import DriveScores
+from wm_planner.driving.evaluation.drive_scores import DriveScores
 from wm_planner.driving.scenarios.writers.solution import COSTS
 from wm_planner.errors import ConfigError
 from wm_planner.terminal import table

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from wm_planner.driving.evaluation.run import Done
-from wm_planner.driving.evaluation.scores import DriveScores
-from wm_planner.evaluation.resumable_log import KeptLines
+from wm_planner.driving.evaluation.drive_scores import DriveScores
+from wm_planner.driving.evaluation.scenario_runs import ScenarioResult
+from wm_planner.evaluation.resumable_log import ResumableLog
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -27,11 +27,11 @@ class DriveLog:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._kept = KeptLines(path, _Line, "a drive")
+        self._kept = ResumableLog(path, _Line, "a drive")
         self._done = {(line.how, line.file): line for line in self._kept.lines}
 
     def drives(
-        self, how: str, files: Sequence[Path], run: Callable[[Sequence[Path]], Iterable[Done]]
+        self, how: str, files: Sequence[Path], run: Callable[[Sequence[Path]], Iterable[ScenarioResult]]
     ) -> Iterator[tuple[DriveScores, ...]]:
         """The scores of each file: the log's where it has them, then the others' by `run`.
 

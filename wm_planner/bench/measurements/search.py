@@ -11,7 +11,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from rich.table import Table
 
-from wm_planner.bench.problems.cost_curve import Watched
+from wm_planner.bench.problems.cost_curve import CostCurve
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.cost import WeightedCost
 from wm_planner.contracts.rollout import Latent
@@ -174,9 +174,9 @@ def compared(problems: Sequence[Recorded], frugal: Bundle, plain: Bundle) -> lis
 
 def searched(
     model: WorldModel, costs: Sequence[WeightedCost], problem: Recorded, planner: Planner, seed: int
-) -> tuple[Plan, Watched]:
+) -> tuple[Plan, CostCurve]:
     """The plan for a recorded problem, and the curve of its search."""
-    watched = Watched(costs)
+    watched = CostCurve(costs)
     plan = planner.plan(
         Problem(model, problem.latent, [WeightedCost("total", watched)], problem.context),
         rng=np.random.default_rng(seed),

@@ -10,8 +10,8 @@ import numpy as np
 from rich.table import Table
 
 from wm_planner.bench.measurements.drive_log import DriveLog
-from wm_planner.driving.evaluation.run import AgentsName, Plan, run
-from wm_planner.driving.evaluation.scores import DriveScores
+from wm_planner.driving.evaluation.drive_scores import DriveScores
+from wm_planner.driving.evaluation.scenario_runs import AgentsName, RunSettings, run_scenarios
 from wm_planner.evaluation.statistics import Mean, mean
 from wm_planner.terminal import table
 
@@ -63,9 +63,9 @@ def drives(
         seconds: a drive ends then.
     """
     for name, spec in specs.items():
-        plan = Plan(planners={name: spec}, agents=(REACT,), longest_s=seconds)
-        how = msgspec.json.encode(plan).decode()
-        yield from log.drives(how, files, partial(run, plan=plan, workers=workers))
+        settings = RunSettings(planners={name: spec}, agents=(REACT,), max_duration_s=seconds)
+        how = msgspec.json.encode(settings).decode()
+        yield from log.drives(how, files, partial(run_scenarios, settings=settings, workers=workers))
 
 
 def gains(scores: Sequence[DriveScores]) -> Iterator[Gain]:

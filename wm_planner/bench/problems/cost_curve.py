@@ -11,7 +11,7 @@ from wm_planner.contracts.cost import WeightedCost
 from wm_planner.contracts.rollout import Rollout
 
 
-class Watched:
+class CostCurve:
     """The weighted sum of costs as one cost that keeps the curve of a search.
 
     Attributes:

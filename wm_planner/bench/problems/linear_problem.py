@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.bench.problems.cost_curve import Watched
+from wm_planner.bench.problems.cost_curve import CostCurve
 from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.card import ActionSpec, Card, LatentSpec, ObservationSpec
 from wm_planner.contracts.context import Context
@@ -80,9 +80,9 @@ class QuadraticCost:
         return costs
 
 
-def linear_problem() -> tuple[Problem, Watched]:
+def linear_problem() -> tuple[Problem, CostCurve]:
     """The problem, and its cost, which keeps the curve."""
-    cost = Watched([WeightedCost("lqr", QuadraticCost())])
+    cost = CostCurve([WeightedCost("lqr", QuadraticCost())])
     return Problem(DoubleIntegrator(), {"state": _START}, [WeightedCost("lqr", cost)], Context()), cost
 
 

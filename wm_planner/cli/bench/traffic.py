@@ -43,7 +43,7 @@ def commonroad(
 ) -> None:
     """Solution files beside CommonRoad's own checker and costs, and its planner on the same scenarios."""
     from wm_planner.bench.measurements import commonroad_tools as c
-    from wm_planner.driving.evaluation.results import DRIVES_FILE, read_drives
+    from wm_planner.driving.evaluation.result_files import DRIVES_FILE, read_drives
     from wm_planner.terminal import Bar
 
     solved = [each for each in read_drives(results / DRIVES_FILE) if each.solution]

@@ -54,7 +54,7 @@ class DrivingHost:
 
     def _objects(self) -> Objects:
         """Those who are there now."""
-        tracks, states = self.simulator.scenario.tracks, self.simulator.now.others.states
+        tracks, states = self.simulator.scenario.tracks, self.simulator.now.agents.states
         rows = np.flatnonzero(np.isfinite(states[:, 0]))
         return Objects(
             ids=tuple(tracks.ids[row] for row in rows),

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.evaluation.loop import DriveResult
+from wm_planner.driving.evaluation.closed_loop import DriveResult
 from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
 from wm_planner.driving.metrics.expert import ExpertProgress, expert_progress, progress
 from wm_planner.driving.metrics.navsim import EPDMS, PDMS, PreviousPlan, epdms, pdms
@@ -40,7 +40,7 @@ def scored_plans(driven: DriveResult, others: ObstacleBoxes) -> Iterator[tuple[P
     scenario, vehicle = history.scenario, history.vehicle
     if not np.isclose(scenario.dt, DT) or any(len(plan) <= STEPS for plan in driven.plans):
         return
-    beyond = goes_on(others, DT, STEPS + int(TTC_STEPS.max()))
+    beyond = extended_at_constant_velocity(others, DT, STEPS + int(TTC_STEPS.max()))
     past, earlier = vehicle.at_centre(history.ego), None
     tracker = Tracker(Tracker.Config(), vehicle, DT)
     for step in range(0, len(driven.plans), EVERY):
@@ -58,7 +58,7 @@ def scored_plans(driven: DriveResult, others: ObstacleBoxes) -> Iterator[tuple[P
         earlier = PreviousPlan(states, EVERY)
 
 
-def goes_on(others: ObstacleBoxes, dt: float, steps: int) -> ObstacleBoxes:
+def extended_at_constant_velocity(others: ObstacleBoxes, dt: float, steps: int) -> ObstacleBoxes:
     """The same, and for so many steps more all keep their last velocity."""
     later = constant_velocity(others.states[-1], dt, steps)
     return replace(others, states=np.concatenate([others.states, later]))

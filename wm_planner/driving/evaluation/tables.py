@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from rich.table import Table
 
-from wm_planner.driving.evaluation.scores import DriveScores
+from wm_planner.driving.evaluation.drive_scores import DriveScores
 from wm_planner.evaluation.statistics import Mean, mean
 from wm_planner.terminal import table
 

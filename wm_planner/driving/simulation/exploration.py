@@ -164,7 +164,7 @@ class Driver:
     def _leader(self, s: float, d: float) -> tuple[float, float]:
         """The gap to who is ahead, in m, and its speed."""
         simulator = self._simulator
-        others = simulator.now.others.states
+        others = simulator.now.agents.states
         row = oriented_boxes(others, simulator.scenario.tracks.sizes)
         corridor = FrenetBoxes.from_boxes(simulator.drive.line, row, others[:, SPEED])
         length, width = simulator.vehicle.size

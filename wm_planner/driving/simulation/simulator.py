@@ -53,31 +53,31 @@ class DrivingScene:
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
+class WorldState:
     """The world at the end of a step.
 
     Attributes:
         ego: (6,), the vehicle's state at its rear axle.
-        others: everybody else.
+        agents: states of all agents.
         collided, off_road, arrived: whether that is so now.
         failed: whether the ego has collided or left the road by now.
         reached: whether it has arrived by now, without having failed before.
     """
 
     ego: Floats
-    others: TrafficState
+    agents: TrafficState
     collided: bool = False
     off_road: bool = False
     arrived: bool = False
     failed: bool = False
     reached: bool = False
 
-    def followed_by(self, ego: Floats, others: TrafficState, verdict: Outcome) -> "Moment":
+    def next_state(self, ego: Floats, agents: TrafficState, verdict: Outcome) -> "WorldState":
         """The next moment, with the verdict on it alone."""
         collided, off_road, arrived = (bool(first[0] == 0) for first in verdict)
         failed = self.failed or collided or off_road
         reached = self.reached or (arrived and not failed)
-        return Moment(ego, others, collided, off_road, arrived, failed, reached)
+        return WorldState(ego, agents, collided, off_road, arrived, failed, reached)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ class State:
     """A drive so far: its moments, and what is left of a step in time, in ns."""
 
     drive: Drive
-    moments: tuple[Moment, ...]
+    trace: tuple[WorldState, ...]
     rest_ns: int
 
 
@@ -133,19 +133,19 @@ class DrivingSimulator:
         if number not in self._drives:
             self._drives[number] = Drive(self.scenario, self.vehicle, number)
         self.drive = self._drives[number]
-        self._moments = [Moment(self.drive.start, self._agents.initial_state(self.drive.first_step))]
+        self._trace = [WorldState(self.drive.start, self._agents.initial_state(self.drive.first_step))]
         self._command, self._rest_ns = np.zeros(2), 0
         return self.observe()
 
     @property
-    def now(self) -> Moment:
+    def now(self) -> WorldState:
         """The world as it is."""
-        return self._moments[-1]
+        return self._trace[-1]
 
     @property
     def step_index(self) -> int:
         """The scenario's step."""
-        return self.now.others.step
+        return self.now.agents.step
 
     def step(self, command: Floats) -> StepResult:
         """Drive one step with an acceleration and a steering rate, (2,)."""
@@ -179,10 +179,10 @@ class DrivingSimulator:
     def observe(self) -> Observation:
         """What the sensors say now."""
         ego = self.now.ego
-        images = self._picture(self.vehicle.at_centre(ego), self.now.others.states)
+        images = self._picture(self.vehicle.at_centre(ego), self.now.agents.states)
         state = {"position": ego[[X, Y]], "heading": ego[[YAW]], "speed": ego[[SPEED]]}
         state |= {"acceleration": ego[[ACCELERATION]], "steering": ego[[STEERING]]}
-        stamp_ns = (len(self._moments) - 1) * nanoseconds(self.scenario.dt)
+        stamp_ns = (len(self._trace) - 1) * nanoseconds(self.scenario.dt)
         return Observation(images, state, stamp_ns)
 
     @property
@@ -212,15 +212,15 @@ class DrivingSimulator:
     @property
     def history(self) -> History:
         """The drive since the start."""
-        ego = np.stack([moment.ego for moment in self._moments])
-        agents = np.stack([moment.others.states for moment in self._moments], axis=1)
+        ego = np.stack([world.ego for world in self._trace])
+        agents = np.stack([world.agents.states for world in self._trace], axis=1)
         return History(self.scenario, self.vehicle, self.drive.first_step, ego, agents)
 
     def save(self) -> State:
-        return State(self.drive, tuple(self._moments), self._rest_ns)
+        return State(self.drive, tuple(self._trace), self._rest_ns)
 
     def load(self, state: Any) -> None:
-        self.drive, self._moments, self._rest_ns = state.drive, list(state.moments), state.rest_ns
+        self.drive, self._trace, self._rest_ns = state.drive, list(state.trace), state.rest_ns
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -228,10 +228,10 @@ class DrivingSimulator:
     def _advance(self) -> None:
         now, vehicle = self.now, self.vehicle
         centre = vehicle.at_centre(now.ego)
-        others = self._agents.next_state(now.others, np.array([*centre[:3], *vehicle.size, centre[SPEED]]))
+        agents = self._agents.next_state(now.agents, np.array([*centre[:3], *vehicle.size, centre[SPEED]]))
         ego = vehicle.step(now.ego, self._command, self.scenario.dt)
-        verdict = self.drive.evaluate(ego[None, None], others.states[None], others.step)
-        self._moments.append(now.followed_by(ego, others, verdict))
+        verdict = self.drive.evaluate(ego[None, None], agents.states[None], agents.step)
+        self._trace.append(now.next_state(ego, agents, verdict))
 
     def _result(self) -> StepResult:
         now = self.now

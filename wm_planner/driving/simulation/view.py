@@ -15,8 +15,8 @@ def view_of(simulator: DrivingSimulator) -> View:
     """
     tracks, now = simulator.scenario.tracks, simulator.now
     ids = np.array(tracks.ids, np.int64)
-    agents = ObstacleBoxes(_read_only(now.others.states[None]), tracks.sizes, tracks.kinds, ids)
-    return View(simulator.drive, _read_only(now.ego), agents, now.others.step)
+    agents = ObstacleBoxes(_read_only(now.agents.states[None]), tracks.sizes, tracks.kinds, ids)
+    return View(simulator.drive, _read_only(now.ego), agents, now.agents.step)
 
 
 def _read_only(array: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from wm_planner.evaluation.closed_loop.episodes import EpisodeResult
-from wm_planner.evaluation.resumable_log import KeptLines
+from wm_planner.evaluation.resumable_log import ResumableLog
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ class EpisodeLog:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._kept = KeptLines(path, _Line, "an episode")
+        self._kept = ResumableLog(path, _Line, "an episode")
         self._done: dict[tuple[str, int], EpisodeResult] = {}
         for line in self._kept.lines:
             self._remember(line)

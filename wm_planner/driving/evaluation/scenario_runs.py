@@ -11,11 +11,11 @@ from joblib import Parallel, delayed
 
 from wm_planner.config import put, setting
 from wm_planner.driving.drive import planning_problems
-from wm_planner.driving.evaluation.answers import write_answers
-from wm_planner.driving.evaluation.loop import LONGEST_S, DriveResult, drive
-from wm_planner.driving.evaluation.pictures import Seen, draw, film
-from wm_planner.driving.evaluation.results import FILM, PICTURE, PICTURES
-from wm_planner.driving.evaluation.scores import DriveScores, scores_of
+from wm_planner.driving.evaluation.closed_loop import MAX_DURATION_S, DriveResult, run_drive
+from wm_planner.driving.evaluation.commonroad_solutions import write_solutions
+from wm_planner.driving.evaluation.drive_scores import DriveScores, scores_of
+from wm_planner.driving.evaluation.rendering import DrivePanels, write_film, write_image
+from wm_planner.driving.evaluation.result_files import FILM, PICTURE, PICTURES
 from wm_planner.driving.planners.base import DRIVERS, build_driver
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.scenarios.scenario import Scenario
@@ -24,20 +24,20 @@ from wm_planner.driving.vehicle.vehicle import VehicleName
 from wm_planner.errors import ConfigError, PluginError, ScenarioError, ShapeError, SimulationError
 
 AgentsName: TypeAlias = Literal["replay", "idm"]
-Drove: TypeAlias = tuple[DriveResult, DriveScores]
+ScoredDrive: TypeAlias = tuple[DriveResult, DriveScores]
 AGENTS: tuple[AgentsName, ...] = ("replay", "idm")
 SOLVABLE = ".xml"
 """What CommonRoad's scenarios end in."""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How each scenario is driven.
 
     Attributes:
         planners: `{type: ...}` by the names they go by.
         agents: kinds of the others, of AGENTS.
         vehicle: the ego's.
-        longest_s: a drive ends then.
+        max_duration_s: a drive ends then.
         out: folder of pictures; None for none.
         films: whether there are films too.
         solutions: folder of CommonRoad solutions, a folder a planner; None for none.
@@ -46,13 +46,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     planners: Mapping[str, Mapping[str, Any]]
     agents: tuple[AgentsName, ...] = AGENTS
     vehicle: VehicleName = "bmw_320i"
-    longest_s: float = LONGEST_S
+    max_duration_s: float = MAX_DURATION_S
     out: str | None = None
     films: bool = False
     solutions: str | None = None
 
 
-class Done(NamedTuple):
+class ScenarioResult(NamedTuple):
     """One scenario, driven.
 
     Attributes:
@@ -64,7 +64,7 @@ class Done(NamedTuple):
     refused: str = ""
 
 
-def fitting(names: Sequence[str] | None) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+def resolve_planners(names: Sequence[str] | None) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Planners by name, and why others do not fit: of all that are registered those that need no settings.
 
     Args:
@@ -93,75 +93,77 @@ def fitting(names: Sequence[str] | None) -> tuple[dict[str, dict[str, Any]], dic
     return planners, unfit
 
 
-def run(files: Sequence[Path], plan: Plan, workers: int) -> Iterator[Done]:
+def run_scenarios(files: Sequence[Path], settings: RunSettings, workers: int) -> Iterator[ScenarioResult]:
     """Each scenario as it is done, side by side in processes."""
-    done: Iterator[Done] = Parallel(n_jobs=workers, return_as="generator_unordered")(
-        delayed(drive_file)(file, plan) for file in files
+    done: Iterator[ScenarioResult] = Parallel(n_jobs=workers, return_as="generator_unordered")(
+        delayed(run_scenario)(file, settings) for file in files
     )
     yield from done
 
 
-def drive_file(file: Path, plan: Plan) -> Done:
+def run_scenario(file: Path, settings: RunSettings) -> ScenarioResult:
     """Drive all problems of a scenario."""
     try:
-        simulators = _simulators(read_scenario(file), plan)
+        simulators = _simulators(read_scenario(file), settings)
     except (ScenarioError, ShapeError, SimulationError) as error:
-        return Done(str(file), refused=str(error))
+        return ScenarioResult(str(file), refused=str(error))
     scenario = next(iter(simulators.values())).scenario
-    drives: list[Drove] = []
+    drives: list[ScoredDrive] = []
     for number in range(len(planning_problems(scenario))):
         done = [
-            _drove(file, simulators[agents], plan, number, name, agents)
-            for agents, name in product(plan.agents, plan.planners)
+            _drove(file, simulators[agents], settings, number, name, agents)
+            for agents, name in product(settings.agents, settings.planners)
         ]
-        if plan.out is not None:
-            _show(scenario, number, done, plan, Path(plan.out))
+        if settings.out is not None:
+            _show(scenario, number, done, settings, Path(settings.out))
         drives += done
-    if plan.solutions is not None and file.suffix == SOLVABLE:
-        return Done(str(file), tuple(_answered(drives, plan, Path(plan.solutions))))
-    return Done(str(file), tuple(scores for _, scores in drives))
+    if settings.solutions is not None and file.suffix == SOLVABLE:
+        return ScenarioResult(str(file), tuple(_answered(drives, settings, Path(settings.solutions))))
+    return ScenarioResult(str(file), tuple(scores for _, scores in drives))
 
 
-def _simulators(scenario: Scenario, plan: Plan) -> dict[AgentsName, DrivingSimulator]:
+def _simulators(scenario: Scenario, settings: RunSettings) -> dict[AgentsName, DrivingSimulator]:
     """A simulator for each kind of others; a problem without a route is an error before any is driven."""
-    made = {agents: DrivingSimulator(scenario, _config(plan, agents)) for agents in plan.agents}
+    made = {agents: DrivingSimulator(scenario, _config(settings, agents)) for agents in settings.agents}
     for number in range(len(planning_problems(scenario))):
-        made[plan.agents[0]].reset(number)
+        made[settings.agents[0]].reset(number)
     return made
 
 
 def _drove(
-    file: Path, simulator: DrivingSimulator, plan: Plan, number: int, name: str, agents: AgentsName
-) -> Drove:
-    driven = drive(simulator, lambda: _planner(plan, name), number, plan.longest_s)
+    file: Path, simulator: DrivingSimulator, settings: RunSettings, number: int, name: str, agents: AgentsName
+) -> ScoredDrive:
+    driven = run_drive(simulator, lambda: _planner(settings, name), number, settings.max_duration_s)
     return driven, scores_of(driven, str(file), number, name, agents)
 
 
-def _config(plan: Plan, agents: str) -> DrivingSimulator.Config:
-    return DrivingSimulator.Config(vehicle=plan.vehicle, agents={"type": agents}, picture=None)
+def _config(settings: RunSettings, agents: str) -> DrivingSimulator.Config:
+    return DrivingSimulator.Config(vehicle=settings.vehicle, agents={"type": agents}, picture=None)
 
 
-def _planner(plan: Plan, name: str) -> Any:
-    return build_driver(plan.planners[name], f"planner {name}")
+def _planner(settings: RunSettings, name: str) -> Any:
+    return build_driver(settings.planners[name], f"planner {name}")
 
 
-def _show(scenario: Scenario, number: int, drives: Sequence[Drove], plan: Plan, out: Path) -> None:
+def _show(
+    scenario: Scenario, number: int, drives: Sequence[ScoredDrive], settings: RunSettings, out: Path
+) -> None:
     stem = scenario.id + (f"_{number}" if number else "")
-    seen = [Seen(*each) for each in drives]
+    seen = [DrivePanels(*each) for each in drives]
     folder = out / PICTURES
     folder.mkdir(parents=True, exist_ok=True)
-    draw(seen, len(plan.planners), folder / (stem + PICTURE))
-    if plan.films:
-        film(seen, len(plan.planners), folder / (stem + FILM), 1 / scenario.dt)
+    write_image(seen, len(settings.planners), folder / (stem + PICTURE))
+    if settings.films:
+        write_film(seen, len(settings.planners), folder / (stem + FILM), 1 / scenario.dt)
 
 
-def _answered(drives: Sequence[Drove], plan: Plan, folder: Path) -> Iterator[DriveScores]:
+def _answered(drives: Sequence[ScoredDrive], settings: RunSettings, folder: Path) -> Iterator[DriveScores]:
     """The scores, once the solutions are written: of replayed others, for those are the benchmark's."""
     paths = {}
-    for name in plan.planners:
+    for name in settings.planners:
         chosen = [driven for driven, scores in drives if _is_answer(scores) and scores.planner == name]
         if chosen:
-            paths[name] = write_answers(chosen, folder / re.sub(r"[^\w.-]", "_", name))
+            paths[name] = write_solutions(chosen, folder / re.sub(r"[^\w.-]", "_", name))
     for _, scores in drives:
         path = paths.get(scores.planner) if _is_answer(scores) else None
         yield msgspec.structs.replace(scores, solution=str(path or ""))

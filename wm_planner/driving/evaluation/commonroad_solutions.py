@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wm_planner.driving.evaluation.loop import DriveResult
+from wm_planner.driving.evaluation.closed_loop import DriveResult
 from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
 from wm_planner.driving.metrics.commonroad import VEHICLES, commonroad_cost
 from wm_planner.driving.metrics.commonroad_validity import validity
@@ -18,7 +18,7 @@ RANKED = "SM1"
 """The cost function under which solution files are handed in."""
 
 
-def answer_of(driven: DriveResult, cost: str = RANKED) -> ProblemSolution | None:
+def solution_of(driven: DriveResult, cost: str = RANKED) -> ProblemSolution | None:
     """The drive in states of the kinematic single track; None of a vehicle that CommonRoad has not."""
     number = next((n for n, vehicle in VEHICLES.items() if vehicle is driven.history.vehicle), None)
     if number is None:
@@ -34,17 +34,17 @@ def costs_of(driven: DriveResult) -> dict[str, float | None]:
     return {cost: _cost(driven, cost) for cost in COSTS}
 
 
-def conditions_of(driven: DriveResult) -> Mapping[str, bool]:
+def conditions_met(driven: DriveResult) -> Mapping[str, bool]:
     """What a solution has to fulfil, among the others as they were in this drive; empty without an answer."""
-    answer = answer_of(driven)
+    answer = solution_of(driven)
     if answer is None:
         return {}
     return validity(driven.history.as_scenario(), driven.drive.problem, answer)._asdict()
 
 
-def write_answers(driven: Sequence[DriveResult], folder: Path) -> Path | None:
+def write_solutions(driven: Sequence[DriveResult], folder: Path) -> Path | None:
     """Write the drives of one CommonRoad scenario as one solution file; None where there is no answer."""
-    answers = [answer for each in driven if (answer := answer_of(each)) is not None]
+    answers = [answer for each in driven if (answer := solution_of(each)) is not None]
     if not answers:
         return None
     identity = driven[0].history.scenario.id
@@ -56,7 +56,7 @@ def write_answers(driven: Sequence[DriveResult], folder: Path) -> Path | None:
 
 
 def _cost(driven: DriveResult, cost: str) -> float | None:
-    answer = answer_of(driven, cost)
+    answer = solution_of(driven, cost)
     if answer is None:
         return None
     try:

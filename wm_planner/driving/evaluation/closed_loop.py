@@ -15,10 +15,10 @@ from wm_planner.driving.simulation.view import view_of
 
 Floats = NDArray[np.float64]
 
-LONGEST_S = 30.0
+MAX_DURATION_S = 30.0
 """A drive ends then, whatever its goal's last step says."""
 
-LEAST = 10
+MIN_STEPS = 10
 """Steps of a drive that could have ended sooner: scores need some."""
 
 
@@ -50,11 +50,11 @@ class DriveResult:
     error: str = ""
 
 
-def drive(
+def run_drive(
     simulator: DrivingSimulator,
     make: Callable[[], Planner],
     number: int = 0,
-    longest_s: float = LONGEST_S,
+    max_duration_s: float = MAX_DURATION_S,
 ) -> DriveResult:
     """Drive a problem until its goal is reached, or can be no more.
 
@@ -71,16 +71,16 @@ def drive(
     try:
         planner = make()
         make().plan(view_of(simulator))  # the first plan of a process compiles
-        for step in range(_most_steps(simulator, longest_s)):
+        for step in range(_most_steps(simulator, max_duration_s)):
             cpu, wall = time.process_time(), time.perf_counter()
             plans.append(checked_plan(planner.plan(view_of(simulator))))
             spent.append((time.process_time() - cpu, time.perf_counter() - wall))
             simulator.follow(plans[-1])
-            if simulator.now.arrived and step + 1 >= LEAST and _has_place(simulator.drive):
+            if simulator.now.arrived and step + 1 >= MIN_STEPS and _has_place(simulator.drive):
                 break
     except (Exception, SystemExit) as raised:  # whatever a planner raises is a result of the evaluation
         error = f"{type(raised).__name__}: {raised}"
-    moments = simulator.save().moments
+    moments = simulator.save().trace
     cpu_s, wall_s = np.array(spent).reshape(-1, 2).T
     return DriveResult(
         drive=simulator.drive,
@@ -95,10 +95,10 @@ def drive(
     )
 
 
-def _most_steps(simulator: DrivingSimulator, longest_s: float) -> int:
+def _most_steps(simulator: DrivingSimulator, max_duration_s: float) -> int:
     drive = simulator.drive
-    last = max((goal.steps[1] for goal in drive.problem.goals), default=drive.first_step + LEAST)
-    return max(min(last - drive.first_step, round(longest_s / simulator.scenario.dt)), LEAST)
+    last = max((goal.steps[1] for goal in drive.problem.goals), default=drive.first_step + MIN_STEPS)
+    return max(min(last - drive.first_step, round(max_duration_s / simulator.scenario.dt)), MIN_STEPS)
 
 
 def _has_place(drive: Drive) -> bool:

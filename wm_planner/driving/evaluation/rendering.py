@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 
 from wm_planner.driving.birdseye.raster import BirdsEyeRenderer
 from wm_planner.driving.birdseye.scenario_camera import ScenarioCamera
-from wm_planner.driving.evaluation.loop import DriveResult
-from wm_planner.driving.evaluation.scores import DriveScores
+from wm_planner.driving.evaluation.closed_loop import DriveResult
+from wm_planner.driving.evaluation.drive_scores import DriveScores
 
 Frame = NDArray[np.uint8]
 
@@ -26,7 +26,7 @@ AGENTS = {"replay": "others replayed", "idm": "others react"}
 _VIEW_M = (80.0, 240.0)  # sides of the shown square, at least and at most
 
 
-class Seen:
+class DrivePanels:
     """A drive with its scores, as pictures."""
 
     def __init__(self, driven: DriveResult, scores: DriveScores) -> None:
@@ -66,12 +66,12 @@ class Seen:
         time_s = moment * history.scenario.dt
         head = f"{self.scores.planner}, {AGENTS.get(self.scores.agents, self.scores.agents)}"
         pen.text((6, 3), head, fill="white", font_size=14)
-        verdict, colour = verdict_of(self.scores), GOOD if self.scores.reached else BAD
+        verdict, colour = outcome_text(self.scores), GOOD if self.scores.reached else BAD
         pen.text((6, 21), f"{time_s:.1f} s   {verdict}", fill=colour, font_size=14)
         return np.asarray(panel)
 
 
-def verdict_of(scores: DriveScores) -> str:
+def outcome_text(scores: DriveScores) -> str:
     """In a few words how a drive went."""
     if scores.error:
         return "raised"
@@ -83,13 +83,13 @@ def verdict_of(scores: DriveScores) -> str:
     return f"{', '.join(filter(None, words))}  {100 * scores.nuplan['score']:.0f}"
 
 
-def draw(seen: Sequence[Seen], columns: int, path: Path) -> None:
+def write_image(seen: Sequence[DrivePanels], columns: int, path: Path) -> None:
     """Write how the drives ended, so many a row."""
     grid = _grid([each.panel(each.steps - 1) for each in seen], columns)
     Image.fromarray(_headed(grid, path.stem)).save(path)
 
 
-def film(seen: Sequence[Seen], columns: int, path: Path, fps: float) -> None:
+def write_film(seen: Sequence[DrivePanels], columns: int, path: Path, fps: float) -> None:
     """Write the drives as a film, all from their start."""
     writer: Any = imageio.get_writer(path, fps=fps, macro_block_size=8, quality=7)
     with writer:

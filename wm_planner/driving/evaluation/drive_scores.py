@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.evaluation.answers import conditions_of, costs_of
-from wm_planner.driving.evaluation.loop import DriveResult
+from wm_planner.driving.evaluation.closed_loop import DriveResult
+from wm_planner.driving.evaluation.commonroad_solutions import conditions_met, costs_of
 from wm_planner.driving.evaluation.navsim_plans import scored_plans
 from wm_planner.driving.metrics.displacement import MOVING_M
 from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
@@ -100,7 +100,7 @@ def scores_of(driven: DriveResult, file: str, problem: int, planner: str, agents
         epdms=_means([extended for _, extended in judged]),
         plans=len(judged),
         commonroad={} if driven.error else costs_of(driven),
-        conditions={} if driven.error else dict(conditions_of(driven)),
+        conditions={} if driven.error else dict(conditions_met(driven)),
         plan_cpu_s=driven.cpu_s.tolist(),
         plan_wall_s=driven.wall_s.tolist(),
         error=driven.error,

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from wm_planner.driving.evaluation.scores import DriveScores
+from wm_planner.driving.evaluation.drive_scores import DriveScores
 from wm_planner.errors import ConfigError
 
 DRIVES_FILE = "drives.jsonl"

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from streets import DT, LIMIT, cars, parked, street
 
-from wm_planner.driving.evaluation import loop
-from wm_planner.driving.evaluation.answers import answer_of, write_answers
-from wm_planner.driving.evaluation.loop import drive
-from wm_planner.driving.evaluation.navsim_plans import goes_on, scored_plans
-from wm_planner.driving.evaluation.scores import scores_of
+from wm_planner.driving.evaluation import closed_loop
+from wm_planner.driving.evaluation.closed_loop import run_drive
+from wm_planner.driving.evaluation.commonroad_solutions import solution_of, write_solutions
+from wm_planner.driving.evaluation.drive_scores import scores_of
+from wm_planner.driving.evaluation.navsim_plans import extended_at_constant_velocity, scored_plans
 from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.scenarios.scenario import Goal
@@ -34,7 +34,7 @@ class Keep:
 
 def driven(scenario, planner=Keep, agents="replay", **about):
     config = DrivingSimulator.Config(picture=None, agents={"type": agents})
-    return drive(DrivingSimulator(scenario, config), planner, **about)
+    return run_drive(DrivingSimulator(scenario, config), planner, **about)
 
 
 def scored(scenario, planner=Keep, agents="replay", **about):
@@ -51,7 +51,7 @@ def test_a_drive_ends_where_the_goal_is_reached():
 
 def test_a_drive_that_does_not_arrive_lasts_as_long_as_its_goal():
     assert len(driven(street(steps=25), lambda: Keep(0.0)).plans) == 25
-    assert len(driven(street(steps=10_000), lambda: Keep(0.0), longest_s=3.0).plans) == 30
+    assert len(driven(street(steps=10_000), lambda: Keep(0.0), max_duration_s=3.0).plans) == 30
 
 
 def test_a_goal_without_a_place_is_reached_at_its_last_step():
@@ -160,7 +160,7 @@ def test_plans_that_navsim_has_no_score_for_are_not_judged(scenario):
 
 def test_after_the_end_others_go_on_as_they_were():
     others = ObstacleBoxes.from_scenario(street([(20.0, 0, 8.0)], steps=3), 0, 3)
-    later = goes_on(others, DT, 10)
+    later = extended_at_constant_velocity(others, DT, 10)
     np.testing.assert_array_equal(later.states[:3], others.states)
     assert later.states[12, 0, 0] == pytest.approx(20.0 + 8.0 * DT * 12)
 
@@ -174,20 +174,20 @@ def test_a_recorded_ego_is_the_measure_and_the_filter():
 
 def test_an_answer_is_the_drive_by_its_centre(tmp_path):
     found = driven(street(goal_x=30.0))
-    answer = answer_of(found)
+    answer = solution_of(found)
     assert (answer.model, answer.vehicle, answer.cost) == ("KS", 2, "SM1")
     np.testing.assert_allclose(answer.states[:, :2], found.history.poses[:, :2])
     np.testing.assert_allclose(answer.states[:, 3], found.history.ego[:, SPEED])
-    path = write_answers([found], tmp_path / "keep")
+    path = write_solutions([found], tmp_path / "keep")
     assert path == tmp_path / "keep" / "street.xml"
     assert 'benchmark_id="KS2:SM1:street:2020a"' in path.read_text()
 
 
 def test_a_vehicle_that_commonroad_has_not_gives_no_answer(tmp_path):
     config = DrivingSimulator.Config(picture=None, vehicle="pacifica")
-    found = drive(DrivingSimulator(street(goal_x=30.0), config), Keep)
-    assert answer_of(found) is None
-    assert write_answers([found], tmp_path) is None
+    found = run_drive(DrivingSimulator(street(goal_x=30.0), config), Keep)
+    assert solution_of(found) is None
+    assert write_solutions([found], tmp_path) is None
     scores = scores_of(found, "street.xml", 0, "keep", "replay")
     assert scores.valid is None and set(scores.commonroad.values()) == {None}
 
@@ -199,4 +199,4 @@ def test_too_fast_is_seen_by_the_limit():
 def test_every_drive_has_steps_to_score():
     scenario = street()
     at_once = replace(scenario.problems[0], goals=(Goal((0, 1)),))
-    assert len(driven(replace(scenario, problems=(at_once,))).plans) == loop.LEAST
+    assert len(driven(replace(scenario, problems=(at_once,))).plans) == closed_loop.MIN_STEPS
