@@ -35,7 +35,7 @@ def test_what_is_no_latent_is_named(model, mpc):
     latent = model.encode(SEEN)
     with pytest.raises(ShapeError, match="a latent is ndarray, wanted a mapping of names to arrays"):
         mpc.tick(latent["z"], wm.Context(goal_latent=latent), 0)
-    with pytest.raises(ConfigError, match="the goal's latent is ndarray, wanted a mapping"):
+    with pytest.raises(ConfigError, match="the goal latent is ndarray, wanted a mapping"):
         mpc.tick(latent, wm.Context(goal_latent=latent["z"]), 0)
 
 

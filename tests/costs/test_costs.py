@@ -75,7 +75,7 @@ def world(xp=np, **changes):
 
 
 DRIVING = ("wm_planner.driving.costs", "wm_planner.driving.costs.traffic_model")
-"""What reads traffic is tested in test_driving_costs.py and test_traffic_model.py."""
+"""Costs that read traffic are tested in tests/driving/costs."""
 
 
 def test_every_cost_of_the_registry_is_tested_here():
@@ -106,26 +106,26 @@ def test_a_cost_has_a_gradient_in_torch(name):
 
 
 @pytest.mark.parametrize(("metric", "each"), [("l1", np.abs), ("l2", np.square)])
-def test_latent_goal_weighs_the_end_against_the_mean_over_the_way(metric, each):
+def test_latent_goal_weights_the_last_step_and_the_mean_over_the_steps(metric, each):
     cost = LatentGoal(LatentGoal.Config(metric=metric, terminal_weight=2.0, mean_weight=0.5))
     distance = each(LATENT - GOAL[:, None]).mean(axis=(2, 3))  # (N, H)
     np.testing.assert_allclose(cost(*world()), 2.0 * distance[:, -1] + 0.5 * distance.mean(axis=1), rtol=1e-5)
 
 
-def test_latent_goal_takes_the_first_array_that_is_no_state_unless_told():
+def test_latent_goal_compares_the_first_array_that_is_no_state_unless_one_is_named():
     rollout = Rollout({"pose": POSITION, "z": LATENT, "w": LATENT * 2}, {"pose": POSITION})
     goal = {"pose": POSITION[:1, 0], "z": GOAL, "w": GOAL * 2}
     context = Context(goal_latent=goal)
-    first, told = LatentGoal(LatentGoal.Config()), LatentGoal(LatentGoal.Config(array="w"))
+    first, named = LatentGoal(LatentGoal.Config()), LatentGoal(LatentGoal.Config(array="w"))
     np.testing.assert_allclose(
-        told(rollout, ACTIONS, context), 4 * first(rollout, ACTIONS, context), rtol=1e-6
+        named(rollout, ACTIONS, context), 4 * first(rollout, ACTIONS, context), rtol=1e-6
     )
     assert first.requires == {"context:goal_latent"}
-    assert told.requires == {"context:goal_latent", "latent:w"}
+    assert named.requires == {"context:goal_latent", "latent:w"}
 
 
-def test_latent_goal_says_what_the_goal_has_instead():
-    with pytest.raises(ConfigError, match=r"no array '' to compare, known: x.*imagines z"):
+def test_latent_goal_names_the_arrays_of_the_goal():
+    with pytest.raises(ConfigError, match=r"no array '', known: x.*predicts z"):
         EVERY_COST["latent_goal"](*world(goal_latent={"x": GOAL}))
 
 
@@ -134,12 +134,12 @@ def test_a_goal_of_another_model_is_refused_with_both_shapes():
         EVERY_COST["latent_goal"](*world(goal_latent={"z": GOAL[:, :2]}))
 
 
-def test_action_rate_counts_the_first_change_against_the_last_action():
-    still = np.full((1, 3, 2), 0.05, np.float32)
+def test_action_rate_measures_the_first_change_from_the_last_action():
+    constant = np.full((1, 3, 2), 0.05, np.float32)
     rate = EVERY_COST["action_rate"]
     rollout, _, context = world(last_action=np.asarray([0.05, -0.05], np.float32))
-    assert rate(rollout, still, context) == pytest.approx(4 / 6)  # one component jumps bound to bound, once
-    assert rate(rollout, still, world(last_action=None)[2]) == 0
+    assert rate(rollout, constant, context) == pytest.approx(4 / 6)  # one of six changes is bound to bound
+    assert rate(rollout, constant, world(last_action=None)[2]) == 0
 
 
 def test_action_rate_of_a_single_step_without_a_last_action_is_zero():
@@ -153,7 +153,7 @@ def test_effort_is_one_at_the_bounds():
 
 
 def states(**values):
-    """A rollout of one candidate, each state given step by step."""
+    """A rollout of one candidate; each state is given as a list of steps."""
     arrays = {name: np.asarray(steps, np.float32)[None] for name, steps in values.items()}
     horizon = len(next(iter(values.values())))
     return Rollout({}, arrays), np.zeros((1, horizon, 2), np.float32)
@@ -162,7 +162,7 @@ def states(**values):
 # --- goals
 
 
-def test_cosine_looks_at_the_angle_of_each_token_alone():
+def test_cosine_depends_on_the_angle_of_each_token_only():
     rollout, actions, context = world(goal_latent={"z": 3 * LATENT[:1, -1]})
     end = LatentGoal(LatentGoal.Config(metric="cosine", mean_weight=0.0))
     assert end(rollout, actions, context)[0] == pytest.approx(0, abs=1e-6)
@@ -170,20 +170,20 @@ def test_cosine_looks_at_the_angle_of_each_token_alone():
     assert end(rollout, actions, opposite)[0] == pytest.approx(2, abs=1e-6)
 
 
-def test_patches_are_the_only_tokens_that_count():
+def test_only_the_tokens_in_patches_are_compared():
     rollout, actions, context = world()
     masked = LatentGoal(LatentGoal.Config(patches=(2, 0), mean_weight=0.0))
     wanted = np.square(LATENT[:, -1, [2, 0]] - GOAL[:, [2, 0]]).mean(axis=(1, 2))
     np.testing.assert_allclose(masked(rollout, actions, context), wanted, rtol=1e-5)
-    with pytest.raises(ConfigError, match=r"patches \[3\] of latent 'z', which has shape \(6, 4, 3, 5\)"):
+    with pytest.raises(ConfigError, match=r"patches is \[3\], but latent 'z' has shape \(6, 4, 3, 5\)"):
         LatentGoal(LatentGoal.Config(patches=(3,)))(rollout, actions, context)
 
 
-def test_a_pose_goal_adds_the_way_and_the_turn():
-    half = np.pi / 6  # a turn of 60 degrees about x
-    turned = [np.cos(half), np.sin(half), 0, 0]
-    rollout, actions = states(tcp_position=[[3.0, 4.0, 0.0]], tcp_orientation=[turned])
-    goal = {"tcp_position": np.zeros(3), "tcp_orientation": np.array([-1.0, 0, 0, 0])}  # the same turn as 1
+def test_a_pose_goal_adds_translation_and_rotation():
+    half = np.pi / 6  # a rotation of 60 degrees about x
+    rotated = [np.cos(half), np.sin(half), 0, 0]
+    rollout, actions = states(tcp_position=[[3.0, 4.0, 0.0]], tcp_orientation=[rotated])
+    goal = {"tcp_position": np.zeros(3), "tcp_orientation": np.array([-1.0, 0, 0, 0])}  # the identity
     cost = PoseGoal(PoseGoal.Config(metric="l1", mean_weight=0.0, length=0.1))
     assert cost(rollout, actions, Context(goal=goal)) == pytest.approx(5 + 0.1 * np.pi / 3, rel=1e-5)
     squared = PoseGoal(PoseGoal.Config(metric="l2", mean_weight=0.0, length=0.1))
@@ -192,7 +192,7 @@ def test_a_pose_goal_adds_the_way_and_the_turn():
     )
 
 
-def test_an_angle_goes_the_shorter_way_round():
+def test_an_angle_is_wrapped_to_the_shorter_direction():
     rollout, actions = states(yaw=[[3.0]])
     cost = StateGoal(StateGoal.Config(state="yaw", angle=True, metric="l1", mean_weight=0.0))
     assert cost(rollout, actions, Context(goal={"yaw": np.array([-3.0])})) == pytest.approx(2 * np.pi - 6)
@@ -207,7 +207,7 @@ def test_state_limits_take_the_worst_step_and_component():
     assert limits(rollout, actions, Context()) == pytest.approx(1.5)
     inside, _ = states(speed=[[1.0, -1.0]])
     assert limits(inside, actions, Context()) == 0
-    with pytest.raises(ShapeError, match="state speed has 2 components, the limits 1"):
+    with pytest.raises(ShapeError, match="state speed has 2 components, but its limits have 1"):
         StateLimits(StateLimits.Config(state="speed", low=(0,), high=(1,)))(rollout, actions, Context())
 
 
@@ -227,24 +227,24 @@ def test_keep_out_is_the_depth_in_the_deepest_zone(position, depth):
     assert cost(rollout, actions, Context()) == pytest.approx(depth, abs=1e-6)
 
 
-def test_a_margin_makes_zones_larger():
+def test_a_margin_enlarges_zones():
     cost = KeepOut(KeepOut.Config(state="p", spheres=((0, 0, 0.5),), margin=0.2))
     rollout, actions = states(p=[[0.6, 0.0]])
     assert cost(rollout, actions, Context()) == pytest.approx(0.1)
 
 
-def test_zones_that_make_no_sense_are_refused():
-    with pytest.raises(ValueError, match="wanted a zone"):
+def test_invalid_zones_are_refused():
+    with pytest.raises(ValueError, match="wanted at least one zone"):
         KeepOut.Config(state="p")
-    with pytest.raises(ValueError, match="one k for all"):
+    with pytest.raises(ValueError, match="the same k for all"):
         KeepOut.Config(state="p", spheres=((0, 0, 1),), boxes=((0, 0, 0, 1, 1, 1),))
     rollout, actions = states(p=[[0.0, 0.0]])
-    with pytest.raises(ShapeError, match="a zone of 4 numbers for positions of 2, wanted 3"):
+    with pytest.raises(ShapeError, match="a zone has 4 numbers, wanted 3 for positions of 2"):
         KeepOut(KeepOut.Config(state="p", spheres=((0, 0, 0, 1),)))(rollout, actions, Context())
 
 
-def test_a_forecast_is_met_step_by_step():
-    """An object crosses the robot's place at the second step only."""
+def test_a_forecast_is_compared_step_by_step():
+    """An object is at the robot's position in the second step only."""
     cost = Obstacles(Obstacles.Config(state="p", objects="cars"))
     rollout, actions = states(p=[[0.0, 0.0], [0.0, 0.0]])
     there, far = [[0.1, 0.0, 1.0]], [[5.0, 0.0, 1.0]]
@@ -256,7 +256,7 @@ def test_a_forecast_is_met_step_by_step():
         cost(rollout, actions, Context(objects={"cars": np.zeros((3, 1, 3))}))
 
 
-# --- what the model says
+# --- the model's own assessment
 
 
 def test_reward_and_value_are_the_discounted_return():
@@ -271,13 +271,13 @@ def test_reward_and_value_are_the_discounted_return():
 
 
 def test_surprise_is_zero_for_usual_latents_and_grows_with_their_square():
-    usual = np.random.default_rng(0).standard_normal((2, 3, 4000))
+    ordinary = np.random.default_rng(0).standard_normal((2, 3, 4000))
     cost = Surprise(Surprise.Config(array="z"))
-    assert cost(Rollout({"z": usual}), ACTIONS, Context()) == pytest.approx([0, 0], abs=0.05)
-    assert cost(Rollout({"z": 2 * usual}), ACTIONS, Context()) == pytest.approx([3, 3], abs=0.1)
+    assert cost(Rollout({"z": ordinary}), ACTIONS, Context()) == pytest.approx([0, 0], abs=0.05)
+    assert cost(Rollout({"z": 2 * ordinary}), ACTIONS, Context()) == pytest.approx([3, 3], abs=0.1)
 
 
-def test_consistency_compares_with_the_plan_before_if_there_is_one():
+def test_consistency_compares_with_the_previous_plan_if_there_is_one():
     rollout, actions, context = world(previous_plan=ACTIONS[2])
     costs = EVERY_COST["consistency"](rollout, actions, context)
     assert costs[2] == 0 and (np.delete(costs, 2) > 0).all()
@@ -285,7 +285,7 @@ def test_consistency_compares_with_the_plan_before_if_there_is_one():
 
 
 def at(tool, block, goal=(1.0, 0.0, 0.0)):
-    """One candidate that stays where it is for two steps."""
+    """One candidate that does not move for two steps."""
     states = {
         "tcp_position": np.tile(np.array(tool), (1, 2, 1)),
         "block_position": np.tile(np.array(block), (1, 2, 1)),
@@ -302,32 +302,32 @@ def test_a_state_distance_is_euclidean_or_its_square(metric, each):
     assert StateDistance(config)(*at((0, 3, 0), (4, 0, 0)))[0] == pytest.approx((1 + 2) * each)
 
 
-def test_a_state_distance_has_no_angle():
+def test_a_state_distance_has_no_cosine():
     with pytest.raises(ValueError, match="wanted l1 or l2"):
         StateDistance.Config(state="a", other="b", metric="cosine")
 
 
 @pytest.mark.parametrize(("tool", "cost"), [((-0.3, 0, 0.5), 0.0), ((0.3, 0, 0.5), 2.0), ((0, 0.1, 0), 1.0)])
-def test_behind_is_where_the_object_is_between_tool_and_goal(tool, cost):
+def test_behind_is_zero_if_the_object_is_between_tool_and_goal(tool, cost):
     behind = EVERY_COST["behind"]
     assert behind(*at(tool, (0, 0, 0.1)))[0] == pytest.approx(cost)
 
 
-def test_a_preferred_action_counts_its_components_alone_and_in_half_ranges():
+def test_a_preferred_action_measures_only_its_components_in_half_ranges():
     preferred = PreferredAction(PreferredAction.Config(components=(1,), values=(1.0,)))
     actions = np.array([[[9.0, 1.0], [9.0, 0.0]]])
     context = Context(action_scale=np.array([1.0, 0.5]))
     assert preferred(Rollout({}), actions, context)[0] == pytest.approx((0 + 4) / 2)
 
 
-def test_a_preference_for_what_is_not_there_is_refused():
-    with pytest.raises(ShapeError, match="names component 2, actions have 2"):
+def test_a_preference_for_a_missing_component_is_refused():
+    with pytest.raises(ShapeError, match="names component 2, but actions have 2"):
         PreferredAction(PreferredAction.Config(components=(2,), values=(1.0,)))(*world())
-    with pytest.raises(ValueError, match="a value for each component"):
+    with pytest.raises(ValueError, match="one value per component index"):
         PreferredAction.Config(components=(1, 0), values=(1.0,))
 
 
-def test_state_goal_says_what_it_needs():
+def test_state_goal_requires_its_state_and_goal():
     assert EVERY_COST["state_goal"].requires == {"state:tcp_position", "context:goal.tcp_position"}
 
 
@@ -355,17 +355,17 @@ def test_build_costs_reads_weights_and_names():
         ([{"type": "latent_goal", "terminal_weight": 0, "mean_weight": 0}], "one of them above 0"),
     ],
 )
-def test_costs_that_cannot_be_built_say_where_and_why(specs, reason):
+def test_costs_that_cannot_be_built_give_the_path_and_the_reason(specs, reason):
     with pytest.raises(WmError, match=reason):
         build_costs(specs, "costs")
 
 
-def test_a_goal_on_no_patches_is_refused():
+def test_an_empty_list_of_patches_is_refused():
     with pytest.raises(ConfigError, match="patches is empty"):
         COSTS.build({"type": "latent_goal", "patches": []}, "costs")
 
 
-def test_a_misspelt_key_that_all_costs_have_is_answered_with_it():
+def test_a_misspelt_common_key_is_answered_with_the_right_one():
     with pytest.raises(ConfigError, match="unknown key 'weigth', did you mean 'weight'"):
         build_costs([{"type": "effort", "weigth": 3}], "costs")
     with pytest.raises(ConfigError, match="costs: got None, wanted a list"):

@@ -1,4 +1,4 @@
-"""Costs: pure functions of imagined trajectories. A new one is a file and a line here."""
+"""Costs are pure functions of imagined trajectories. To add one, write a class and register it here."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -53,12 +53,12 @@ COSTS = Registry(
 
 
 class Term(Config, frozen=True, kw_only=True):
-    """What every cost of a launch file may say beside its own keys.
+    """The options that every cost in a launch file has besides its own.
 
     Attributes:
-        weight: factor of the cost in the total; without meaning beside a limit.
-        name: its name among the terms; the type's where it is not given.
-        limit: makes it a constraint, e.g. `{at_most: 0.0, by: lagrangian}`.
+        weight: factor of the cost in the total; ignored if there is a limit.
+        name: of its term; None for the name of its type.
+        limit: makes the cost a constraint, e.g. `{at_most: 0.0, by: lagrangian}`.
     """
 
     weight: float = 1.0
@@ -70,12 +70,16 @@ def build_costs(specs: Sequence[Mapping[str, Any]], where: str) -> tuple[Weighte
     """Build the costs of a launch file, e.g. `[{type: latent_goal, weight: 1.0}]`.
 
     Args:
-        specs: one mapping a cost: `type`, `weight`, `name`, `limit`, and the cost's own keys.
-        where: their place, for errors.
+        specs: one mapping per cost: `type`, `weight`, `name`, `limit` and the cost's own keys.
+        where: the path of `specs` in its file, for errors.
+
+    Raises:
+        ConfigError: for an invalid mapping or key, or two costs of the same name.
+        PluginError: for an unknown type.
     """
     if not isinstance(specs, list | tuple):
         got = "one mapping" if isinstance(specs, Mapping) else repr(specs)
-        raise ConfigError(f"{where}: got {got}, wanted a list of them, e.g. [{{type: latent_goal}}]")
+        raise ConfigError(f"{where}: got {got}, wanted a list of mappings, e.g. [{{type: latent_goal}}]")
     costs: dict[str, WeightedCost] = {}
     for index, spec in enumerate(specs):
         place = f"{where}[{index}]"
@@ -87,6 +91,6 @@ def build_costs(specs: Sequence[Mapping[str, Any]], where: str) -> tuple[Weighte
         cost = COSTS.build(own, place, also=shared)
         name = term.name or str(spec["type"])
         if name in costs:
-            raise ConfigError(f"{place}: a second cost named '{name}': give each its own `name`")
+            raise ConfigError(f"{place}: a second cost named '{name}': give each cost its own `name`")
         costs[name] = WeightedCost(name, cost, term.weight, term.limit)
     return tuple(costs.values())

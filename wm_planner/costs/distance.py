@@ -1,4 +1,4 @@
-"""How far imagined trajectories stay from a goal: the arithmetic that the goal costs share."""
+"""Distances of imagined trajectories from a goal, shared by the goal costs."""
 
 from typing import Literal
 
@@ -10,14 +10,14 @@ Metric = Literal["l1", "l2", "cosine"]
 
 
 class DistanceConfig(Config, frozen=True, kw_only=True):
-    """How a distance at every step becomes one cost.
+    """How the distances at all steps are combined into one cost.
 
-    The end alone (`mean_weight: 0`) is what V-JEPA 2-AC plans with (Assran et al. 2025, sec. 4.2); the mean
-    over the steps beside it asks for an early arrival, and jitters less at the goal.
+    V-JEPA 2-AC uses the last step only (`mean_weight: 0`; Assran et al. 2025, sec. 4.2). Adding the mean over
+    all steps rewards an early arrival and reduces jitter at the goal.
 
     Attributes:
-        metric: l2 squares the differences, l1 takes their magnitude, cosine is 0 to 2 by the angle between
-            the last axes.
+        metric: l2 is the squared difference, l1 the absolute difference, cosine is 1 minus the cosine of the
+            angle between vectors along the last axis, 0 to 2.
         terminal_weight: of the distance at the last step.
         mean_weight: of the mean distance over all steps.
     """
@@ -30,20 +30,20 @@ class DistanceConfig(Config, frozen=True, kw_only=True):
         if min(self.terminal_weight, self.mean_weight) < 0 or self.terminal_weight + self.mean_weight == 0:
             raise ValueError(
                 f"terminal_weight is {self.terminal_weight} and mean_weight {self.mean_weight}, "
-                "wanted two numbers of at least 0, one of them above 0"
+                "wanted both at least 0 and one of them above 0"
             )
 
 
 def goal_distance(trajectories: Array, goal: Array, config: DistanceConfig) -> Array:
-    """The cost of ending, and of being on the way, far from `goal`.
+    """The weighted distance of trajectories from `goal`, at the last step and on average.
 
     Args:
         trajectories: shape (N, H, ...).
-        goal: shape (1, ...) or (...), of the same trailing axes.
+        goal: shape (1, ...) or (...), with the same trailing axes.
         config: metric and weights.
 
     Returns:
-        Shape (N,), in the unit of the arrays for l1, squared for l2.
+        Shape (N,); for l1 in the unit of the arrays, for l2 in its square, for cosine dimensionless.
 
     Raises:
         ShapeError: if the trailing axes differ.
@@ -56,20 +56,20 @@ def goal_distance(trajectories: Array, goal: Array, config: DistanceConfig) -> A
             f"wanted a goal of shape {shape}; was it encoded by another model?"
         )
     if config.mean_weight == 0:
-        trajectories = trajectories[:, -1:, ...]  # the end is all that counts
+        trajectories = trajectories[:, -1:, ...]  # only the last step counts
     each = _difference(trajectories, xp.reshape(match(goal, trajectories), (1, 1, *shape)), config.metric)
     axes = tuple(range(2, len(each.shape)))
     return over_steps(xp.mean(each, axis=axes) if axes else each, config)
 
 
 def over_steps(distance: Array, config: DistanceConfig) -> Array:
-    """The cost (N,) of distances at every step, (N, H)."""
+    """The cost (N,) of the distances at all steps, (N, H)."""
     xp = namespace(distance)
     return config.terminal_weight * distance[:, -1] + config.mean_weight * xp.mean(distance, axis=1)
 
 
 def _difference(values: Array, goal: Array, metric: Metric) -> Array:
-    """How `values` (N, H, ...) differ from `goal` (1, 1, ...), by element, or by vector for cosine."""
+    """Distance of `values` (N, H, ...) from `goal` (1, 1, ...), per element, or per vector for cosine."""
     xp = namespace(values)
     if metric == "cosine":
         lengths = xp.sqrt(xp.sum(values * values, axis=-1) * xp.sum(goal * goal, axis=-1))

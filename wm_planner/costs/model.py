@@ -1,4 +1,4 @@
-"""What the model itself says of a plan: reward, value, doubt, and how unlike its training it is."""
+"""The model's own assessment of a plan: reward, value, uncertainty, and distance from the training data."""
 
 from wm_planner import config
 from wm_planner.contracts.arrays import Array, namespace
@@ -7,10 +7,10 @@ from wm_planner.contracts.rollout import Rollout
 
 
 class DiscountConfig(config.Config, frozen=True, kw_only=True):
-    """How later rewards count.
+    """Discounting of later rewards.
 
     Attributes:
-        discount: factor a step, in (0, 1]. Where the model says `continue`, its probability counts too.
+        discount: factor per step, in (0, 1]; multiplied by the model's output `continue`, if it has one.
     """
 
     discount: float = 0.99
@@ -21,10 +21,10 @@ class DiscountConfig(config.Config, frozen=True, kw_only=True):
 
 
 class Reward:
-    """The discounted rewards of a plan, with the sign of a cost, in the model's unit."""
+    """The negated sum of discounted rewards, in the model's unit."""
 
     class Config(DiscountConfig, frozen=True, kw_only=True):
-        """The discount is all there is."""
+        """No options beyond the discount."""
 
     requires: frozenset[str] = frozenset({"output:reward"})
 
@@ -40,13 +40,13 @@ class Reward:
 
 
 class Value:
-    """The value of where a plan ends, discounted to now, with the sign of a cost; goes with `reward`.
+    """The negated, discounted value of the last step; used together with `reward`.
 
     Source: the terminal value of TD-MPC2 (Hansen et al. 2024) and MuZero (Schrittwieser et al. 2020).
     """
 
     class Config(DiscountConfig, frozen=True, kw_only=True):
-        """The discount is all there is; give both costs the same."""
+        """No options beyond the discount, which must be that of `reward`."""
 
     requires: frozenset[str] = frozenset({"output:value"})
 
@@ -59,10 +59,10 @@ class Value:
 
 
 class Uncertainty:
-    """How much the model doubts what it imagines, the mean over the steps, in the model's unit."""
+    """The uncertainty that the model predicts, averaged over the steps, in the model's unit."""
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """Nothing to set: the weight of the term says all."""
+        """No options beyond the weight."""
 
     requires: frozenset[str] = frozenset({"output:uncertainty"})
 
@@ -70,19 +70,19 @@ class Uncertainty:
         self.config = config
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
-        doubts = rollout.outputs["uncertainty"]
-        return namespace(doubts).mean(doubts, axis=1)
+        uncertainty = rollout.outputs["uncertainty"]  # (N, H)
+        return namespace(uncertainty).mean(uncertainty, axis=1)
 
 
 class Surprise:
-    """How unlike anything in training the imagined latents are, the mean over steps and elements.
+    """How far the imagined latents are from the training distribution, averaged over the steps.
 
-    For latents that were trained to be standard normal (SIGReg: Balestriero & LeCun 2025): their mean
-    square, where it is above 1, which is what such latents have. 0 is as usual, 3 twice as far out.
+    For latents that were trained to be standard normal (SIGReg: Balestriero & LeCun 2025): the amount by
+    which their mean square exceeds 1, its value in training. 0 is ordinary; 3 means twice the usual norm.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """Which array is looked at.
+        """Which array is measured.
 
         Attributes:
             array: a latent of the rollout, e.g. tokens.
@@ -102,7 +102,7 @@ class Surprise:
 
 
 def _discounts(rollout: Rollout, like: Array, discount: float) -> Array:
-    """What a number of the time after step h counts for now, (N, H)."""
+    """Discount factor of a quantity after step h, (N, H)."""
     xp = namespace(like)
     factors = discount * rollout.outputs.get("continue", xp.ones_like(like))
     return xp.cumulative_prod(factors, axis=1)

@@ -1,4 +1,4 @@
-"""How the robot moves: smoothly, with little effort, and as it planned to."""
+"""Costs on the motion itself: smoothness, effort, preferred actions and consistency between plans."""
 
 from wm_planner import config
 from wm_planner.contracts.arrays import Array, match, namespace
@@ -8,14 +8,14 @@ from wm_planner.errors import ShapeError
 
 
 class ActionRate:
-    """Mean square of the change from one action to the next, in half ranges of the action box.
+    """Mean squared change from one action to the next, in half ranges of the action box.
 
-    No unit: 4 is a jump from bound to bound at every step. The first change is against the action executed
-    last, where there is one.
+    Dimensionless: 4 is a jump from bound to bound at every step. The first change is relative to the action
+    executed last, if there is one.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """Nothing to set: the weight of the term says all."""
+        """No options beyond the weight."""
 
     requires: frozenset[str] = frozenset()
 
@@ -32,10 +32,10 @@ class ActionRate:
 
 
 class Effort:
-    """Mean square of the actions, in half ranges of the action box: no unit, 1 at the bounds of +-1."""
+    """Mean square of the actions, in half ranges of the action box; dimensionless, 1 at symmetric bounds."""
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """Nothing to set: the weight of the term says all."""
+        """No options beyond the weight."""
 
     requires: frozenset[str] = frozenset()
 
@@ -47,17 +47,18 @@ class Effort:
 
 
 class PreferredAction:
-    """Mean square of how far some components are from a value, in half ranges of the action box.
+    """Mean squared deviation of some components from preferred values, in half ranges of the action box.
 
-    What they should be unless there is reason, as a gripper that is open until closing it pays.
+    A default for components that should only deviate for a reason, e.g. a gripper that stays open until
+    closing it lowers the total cost.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """What is preferred.
+        """The preferred values.
 
         Attributes:
-            components: of the action, counted from 0.
-            values: one a component, in the card's units.
+            components: indices of the action components, from 0.
+            values: one per component, in the card's units.
         """
 
         components: tuple[int, ...]
@@ -67,7 +68,7 @@ class PreferredAction:
             if not 0 < len(self.components) == len(self.values) or min(self.components) < 0:
                 raise ValueError(
                     f"components is {list(self.components)} and values {list(self.values)}, wanted "
-                    "a value for each component, counted from 0"
+                    "one value per component index, from 0"
                 )
 
     requires: frozenset[str] = frozenset()
@@ -79,25 +80,25 @@ class PreferredAction:
         components = self.config.components
         if max(components) >= actions.shape[-1]:
             raise ShapeError(
-                f"preferred_action names component {max(components)}, actions have {actions.shape[-1]}: "
-                "wanted components counted from 0"
+                f"preferred_action names component {max(components)}, but actions have {actions.shape[-1]}: "
+                "wanted component indices from 0"
             )
         xp = namespace(actions)
         chosen = xp.stack([actions[..., index] for index in components], axis=-1)  # (N, H, k)
         scale = match(context.action_scale, actions)
         scale = xp.stack([scale[index] for index in components])
-        away = (chosen - match(self.config.values, chosen)) / scale
-        return xp.mean(away * away, axis=(1, 2))
+        deviation = (chosen - match(self.config.values, chosen)) / scale
+        return xp.mean(deviation * deviation, axis=(1, 2))
 
 
 class Consistency:
-    """Mean square of what a plan changes in the plan before, in half ranges of the action box.
+    """Mean squared difference from the previous plan, in half ranges of the action box.
 
-    It keeps a robot from wavering between plans of nearly the same cost; without a plan before it is 0.
+    Keeps a robot from alternating between plans of nearly equal cost. 0 if there is no previous plan.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """Nothing to set: the weight of the term says all."""
+        """No options beyond the weight."""
 
     requires: frozenset[str] = frozenset()
 

@@ -1,4 +1,4 @@
-"""Where the robot must not be: zones that stand, and objects that move."""
+"""Obstacle avoidance: static keep-out zones and moving objects."""
 
 from wm_planner import config
 from wm_planner.contracts.arrays import Array, match, namespace
@@ -8,7 +8,7 @@ from wm_planner.errors import ShapeError
 
 
 class KeepOut:
-    """How deep a position is inside of forbidden zones: the deepest step and zone, in m; 0 outside.
+    """Largest penetration depth of a position into keep-out zones over all steps, in m; 0 outside.
 
     As a term it is a soft wall; with a `limit` it is a constraint.
     """
@@ -17,10 +17,10 @@ class KeepOut:
         """The zones.
 
         Attributes:
-            state: a position of the rollout, (k,), k = 2 or 3, in m.
-            spheres: each k numbers of the centre and the radius, in m.
-            boxes: each k numbers of the lowest and k of the highest corner, in m.
-            margin: by which all zones are larger, in m.
+            state: a position in the rollout, (k,), k = 2 or 3, in m.
+            spheres: k centre coordinates and the radius of each, in m.
+            boxes: k coordinates of the lowest and k of the highest corner of each, in m.
+            margin: added to all zones, in m.
         """
 
         state: str
@@ -30,10 +30,10 @@ class KeepOut:
 
         def __post_init__(self) -> None:
             if not self.spheres and not self.boxes:
-                raise ValueError("no spheres and no boxes, wanted a zone to keep out of")
+                raise ValueError("neither spheres nor boxes, wanted at least one zone")
             sizes = {len(sphere) - 1 for sphere in self.spheres} | {len(box) / 2 for box in self.boxes}
             if len(sizes) != 1:
-                raise ValueError("spheres of k + 1 and boxes of 2 k numbers, wanted one k for all")
+                raise ValueError("spheres need k + 1 and boxes 2 k numbers, wanted the same k for all")
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -57,19 +57,19 @@ class KeepOut:
 
 
 class Obstacles:
-    """How deep a position is inside of moving objects: the deepest step and object, in m; 0 outside.
+    """Largest penetration depth of a position into moving objects over all steps, in m; 0 outside.
 
-    The objects are spheres of `Context.objects`: (M, k + 1) that stand, or (H, M, k + 1) with a forecast a
-    step; k numbers of the centre and the radius, in m.
+    The objects are M spheres in `Context.objects`, k centre coordinates and the radius each, in m:
+    (M, k + 1) for static ones, (H, M, k + 1) for a forecast per step.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """Who must not touch whom.
+        """The position and the objects.
 
         Attributes:
-            state: a position of the rollout, (k,), in m.
+            state: a position in the rollout, (k,), in m.
             objects: name of the array in the context.
-            margin: by which all objects are larger, in m.
+            margin: added to all objects, in m.
         """
 
         state: str
@@ -89,7 +89,7 @@ class Obstacles:
         if not fits or spheres.shape[-1] != size:
             raise ShapeError(
                 f"objects '{self.config.objects}' have shape {tuple(spheres.shape)}, wanted (M, {size}), or "
-                f"({horizon}, M, {size}) with a forecast a step"
+                f"({horizon}, M, {size}) for a forecast per step"
             )
         if spheres.shape[-2] == 0:
             return 0 * actions[:, 0, 0]
@@ -98,15 +98,15 @@ class Obstacles:
 
 
 def _depth_in_spheres(position: Array, spheres: Array) -> Array:
-    """How deep positions (N, H, k) are in the deepest of spheres (..., M, k + 1), (N, H); below 0 outside."""
+    """Largest depth of positions (N, H, k) in spheres (..., M, k + 1), (N, H); negative outside."""
     xp = namespace(position)
     deepest = None
-    for index in range(spheres.shape[-2]):  # sphere by sphere and axis by axis: sums of two numbers are slow
+    for index in range(spheres.shape[-2]):  # reductions over axes of length 2 or 3 are slow, so loop instead
         sphere = spheres[..., index, :]
-        square = 1e-20  # so that the root has a slope at the centre
+        square = 1e-20  # keeps the gradient of the root finite at the centre
         for axis in range(position.shape[-1]):
-            way = position[..., axis] - sphere[..., axis]  # (N, H)
-            square = square + way * way
+            offset = position[..., axis] - sphere[..., axis]  # (N, H)
+            square = square + offset * offset
         depth = sphere[..., -1] - xp.sqrt(square)
         deepest = depth if deepest is None else xp.maximum(deepest, depth)
     return deepest
@@ -116,6 +116,6 @@ def _checked(zones: tuple[tuple[float, ...], ...], numbers: int, position: Array
     """The zones as an array (M, numbers)."""
     if len(zones[0]) != numbers:
         raise ShapeError(
-            f"a zone of {len(zones[0])} numbers for positions of {position.shape[-1]}, wanted {numbers}"
+            f"a zone has {len(zones[0])} numbers, wanted {numbers} for positions of {position.shape[-1]}"
         )
     return match(zones, position)

@@ -1,4 +1,4 @@
-"""How two imagined states stand to each other: a tool beside an object."""
+"""Costs on the relation between two imagined states, e.g. of a tool and an object."""
 
 from wm_planner import config
 from wm_planner.contracts.arrays import Array, match, namespace
@@ -8,16 +8,16 @@ from wm_planner.costs.distance import DistanceConfig, over_steps
 
 
 class StateDistance:
-    """Distance between two states of the rollout, e.g. of a tool from the object that it is to take.
+    """Distance between two states of the rollout, e.g. between a tool and the object that it must grasp.
 
-    Euclidean for l1, its square for l2, so that no direction is favoured.
+    Euclidean for l1 and squared Euclidean for l2, so that no direction is preferred.
     """
 
     class Config(DistanceConfig, frozen=True, kw_only=True):
         """Which states.
 
         Attributes:
-            state, other: states of one size, e.g. tcp_position and block_position.
+            state, other: states of the same size, e.g. tcp_position and block_position.
         """
 
         state: str
@@ -34,25 +34,26 @@ class StateDistance:
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         config = self.config
-        way = rollout.states[config.state] - rollout.states[config.other]  # (N, H, k)
-        xp = namespace(way)
-        square = xp.sum(way * way, axis=-1)
+        offset = rollout.states[config.state] - rollout.states[config.other]  # (N, H, k)
+        xp = namespace(offset)
+        square = xp.sum(offset * offset, axis=-1)
         return over_steps(square if config.metric == "l2" else xp.sqrt(square + 1e-20), config)
 
 
 class Behind:
-    """How far a tool is from standing behind an object, seen from the object's goal and from above.
+    """How far a tool is from the far side of an object, seen from the object's goal, in the x-y plane.
 
-    0 where tool, object and goal are in line, the object in the middle; 2 where the tool is in the way. The
-    mean over the steps, no unit. Source: the alignment of pusher and cylinder in judo's cylinder_push.
+    0 if tool, object and goal are on a line with the object between; 2 if the tool is between object and
+    goal. Mean over the steps, dimensionless. Source: the alignment of pusher and cylinder in judo's
+    cylinder_push.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """Which states; of each the first two components count.
+        """Which states; the first two components of each are used.
 
         Attributes:
             tool: e.g. tcp_position.
-            object: e.g. block_position, and the name of its goal.
+            object: e.g. block_position; also the name of its goal.
         """
 
         tool: str
@@ -67,6 +68,6 @@ class Behind:
         tool, thing = rollout.states[self.config.tool][..., :2], rollout.states[self.config.object][..., :2]
         xp = namespace(tool)
         goal = match(context.goal[self.config.object], thing)[..., :2]
-        away, onward = tool - thing, goal - thing  # (N, H, 2)
-        lengths = xp.sqrt(xp.sum(away * away, axis=-1) * xp.sum(onward * onward, axis=-1) + 1e-20)
-        return 1 + xp.mean(xp.sum(away * onward, axis=-1) / lengths, axis=1)
+        to_tool, to_goal = tool - thing, goal - thing  # (N, H, 2)
+        lengths = xp.sqrt(xp.sum(to_tool * to_tool, axis=-1) * xp.sum(to_goal * to_goal, axis=-1) + 1e-20)
+        return 1 + xp.mean(xp.sum(to_tool * to_goal, axis=-1) / lengths, axis=1)

@@ -1,4 +1,4 @@
-"""Where the robot is: at a known state or pose, and within the limits of a state."""
+"""Costs on physical states: distance to a goal state or pose, and limits."""
 
 import math
 
@@ -11,14 +11,14 @@ from wm_planner.errors import ShapeError
 
 
 class StateGoal:
-    """Distance between an imagined physical state and the goal given for it, mean over its components."""
+    """Distance between an imagined physical state and its goal, averaged over the components."""
 
     class Config(DistanceConfig, frozen=True, kw_only=True):
         """Which state is compared, and how.
 
         Attributes:
-            state: a state of the rollout, e.g. tcp_position, and the name of its goal.
-            angle: whether it is an angle in rad, whose difference goes the shorter way round.
+            state: a state of the rollout, e.g. tcp_position; also the name of its goal.
+            angle: whether it is an angle in rad, so that differences are wrapped to -pi .. pi.
         """
 
         state: str
@@ -33,26 +33,26 @@ class StateGoal:
         reached, goal = rollout.states[state], context.goal[state]
         if self.config.angle:
             xp = namespace(reached)
-            way = reached - match(goal, reached) + math.pi
-            reached = way - 2 * math.pi * xp.floor(way / (2 * math.pi)) - math.pi  # -pi .. pi
+            turned = reached - match(goal, reached) + math.pi
+            reached = turned - 2 * math.pi * xp.floor(turned / (2 * math.pi)) - math.pi  # -pi .. pi
             goal = 0 * match(goal, reached)
         return goal_distance(reached, goal, self.config)
 
 
 class PoseGoal:
-    """Distance between an imagined tool pose and the goal's: of its position, and of the turn between them.
+    """Distance between an imagined tool pose and its goal: translation plus scaled rotation angle.
 
-    The turn is the angle of the rotation from one unit quaternion to the other, the shorter way.
+    The rotation angle is that of the shortest rotation between the two unit quaternions.
     """
 
     class Config(DistanceConfig, frozen=True, kw_only=True):
-        """Which states make the pose.
+        """Which states form the pose.
 
         Attributes:
             metric: l1 adds distance and angle, l2 their squares.
-            position: state in m, (3,), and the name of its goal.
-            orientation: state, a unit quaternion (4,), real part first or last, and the name of its goal.
-            length: that counts as much as a turn of 1 rad, in m.
+            position: state in m, (3,); also the name of its goal.
+            orientation: state, a unit quaternion (4,), real part first or last; also the name of its goal.
+            length: the translation in m that counts as much as a rotation of 1 rad.
         """
 
         position: str = "tcp_position"
@@ -63,7 +63,7 @@ class PoseGoal:
             super().__post_init__()
             if self.metric == "cosine" or self.length <= 0:
                 raise ValueError(
-                    f"metric is {self.metric} and length {self.length}, wanted l1 or l2 and above 0"
+                    f"metric is {self.metric} and length {self.length}, wanted l1 or l2, and length above 0"
                 )
 
     def __init__(self, config: Config) -> None:
@@ -75,21 +75,22 @@ class PoseGoal:
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         config = self.config
-        position, turn = rollout.states[config.position], rollout.states[config.orientation]
+        position, quaternion = rollout.states[config.position], rollout.states[config.orientation]
         xp = namespace(position)
-        way = position - match(context.goal[config.position], position)  # (N, H, 3)
-        goal = match(context.goal[config.orientation], turn)
-        same, opposite = turn - goal, turn + goal  # two quaternions are one turn
+        offset = position - match(context.goal[config.position], position)  # (N, H, 3)
+        goal = match(context.goal[config.orientation], quaternion)
+        same, opposite = quaternion - goal, quaternion + goal  # q and -q are the same rotation
         chord = xp.minimum(xp.sum(same * same, axis=-1), xp.sum(opposite * opposite, axis=-1))  # (N, H)
         half = xp.minimum(xp.sqrt(chord + 1e-20) / 2, xp.ones_like(chord))
-        distance, angle = xp.sqrt(xp.sum(way * way, axis=-1) + 1e-20), 4 * xp.asin(half) * config.length
+        distance = xp.sqrt(xp.sum(offset * offset, axis=-1) + 1e-20)
+        angle = 4 * xp.asin(half) * config.length
         if config.metric == "l2":
             distance, angle = distance * distance, angle * angle
         return over_steps(distance + angle, config)
 
 
 class StateLimits:
-    """How far a state is outside of its limits: the worst step and component, in its unit; 0 inside.
+    """Largest violation of a state's limits over all steps and components, in its unit; 0 inside.
 
     As a term it is a soft wall; with a `limit` it is a constraint.
     """
@@ -99,7 +100,7 @@ class StateLimits:
 
         Attributes:
             state: a state of the rollout, e.g. speed.
-            low, high: a number a component, in the state's unit.
+            low, high: one value per component, in the state's unit.
         """
 
         state: str
@@ -111,7 +112,8 @@ class StateLimits:
                 low > high for low, high in zip(self.low, self.high, strict=True)
             ):
                 raise ValueError(
-                    f"low is {list(self.low)} and high {list(self.high)}, wanted pairs, low at most high"
+                    f"low is {list(self.low)} and high {list(self.high)}, "
+                    "wanted the same length and low <= high"
                 )
 
     def __init__(self, config: Config) -> None:
@@ -122,8 +124,8 @@ class StateLimits:
         values = rollout.states[self.config.state]  # (N, H, k)
         if values.shape[-1] != len(self.config.low):
             raise ShapeError(
-                f"state {self.config.state} has {values.shape[-1]} components, the limits "
-                f"{len(self.config.low)}: wanted a low and a high for each"
+                f"state {self.config.state} has {values.shape[-1]} components, but its limits have "
+                f"{len(self.config.low)}: wanted one low and one high per component"
             )
         xp = namespace(values)
         above = xp.maximum(values - match(self.config.high, values), match(self.config.low, values) - values)
