@@ -44,7 +44,7 @@ EXPORTABLE = [
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
-    """z' = z + a, where z is a position in m; and a reward, the sum of the action."""
+    """z' = z + a, where z is a position in m; the reward is the sum of the action."""
     folder = tmp_path_factory.mktemp("bundles") / "toy"
     latents = (LatentSpec(name="z", shape=(2,), unit="m"),)
     write_bundle(folder, make_card(action_spec(2), latents=latents, capabilities=("reward",)))
@@ -53,7 +53,7 @@ def toy(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(toy, tmp_path_factory):
-    """The toy's iCEM, written once for all tests that read it."""
+    """The exported iCEM planner of the toy, shared by all tests that read it."""
     path = tmp_path_factory.mktemp("planners") / "planner.onnx"
     export_planner(toy, ICEM, GOAL_AND_MORE, path, "test: ")
     return path
@@ -75,18 +75,18 @@ def graph_of(path):
     return Graph(path, ["CPUExecutionProvider"], threads=1)
 
 
-def drawn(planner, shape, rng):
-    """What the planner draws, in the graph's rows: CEM and its kin by rounds, the others all the same."""
+def noise_rows(planner, shape, rng):
+    """The noise that the planner draws, as rows of the graph's input."""
     if planner["type"] == "random_shooting":
         return rng.random(shape, dtype=np.float32)
     if planner["type"] == "icem":
         return rng.standard_normal(shape, dtype=np.float32)
-    rounds = getattr(PLANNERS.build(planner, "test").config, "iterations", 1)
-    return np.concatenate([normal(rng, (shape[0] // rounds, *shape[1:])) for _ in range(rounds)])
+    iterations = getattr(PLANNERS.build(planner, "test").config, "iterations", 1)
+    return np.concatenate([normal(rng, (shape[0] // iterations, *shape[1:])) for _ in range(iterations)])
 
 
 def plan_both_ways(path, bundle, planner, costs, ticks=3, goal=1.0):
-    """Pairs of the Python planner's plan and the graph's outputs, tick after tick."""
+    """Pairs of the Python planner's plan and the graph's outputs, for consecutive ticks."""
     model, graph = OnnxWorldModel.load(bundle, device="cpu"), graph_of(path)
     built, weighted = PLANNERS.build(planner, "test"), build_costs(costs, "test")
     noise = next(port.shape for port in graph.inputs if port.name == "noise")
@@ -108,7 +108,8 @@ def plan_both_ways(path, bundle, planner, costs, ticks=3, goal=1.0):
             warm_start=warm_start,
             proposals=proposals,
         )
-        feed = planner_feed(start, context, drawn(planner, noise, np.random.default_rng(tick)), proposals)
+        rows = noise_rows(planner, noise, np.random.default_rng(tick))
+        feed = planner_feed(start, context, rows, proposals)
         given = graph.run({port.name: feed[port.name] for port in graph.inputs})
         yield plan, given
         warm_start = given["next.warm_start"]
@@ -116,7 +117,7 @@ def plan_both_ways(path, bundle, planner, costs, ticks=3, goal=1.0):
 
 
 def assert_same(plan, given):
-    """To 1e-5 in all that both have."""
+    """The plan and the graph's outputs agree to 1e-5."""
     np.testing.assert_allclose(given["actions"], plan.actions, atol=1e-5)
     np.testing.assert_allclose(given["cost"], plan.cost, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(given["spread"], plan.spread, atol=1e-5)
@@ -135,10 +136,10 @@ def assert_same(plan, given):
 @pytest.mark.parametrize(
     "planner", EXPORTABLE, ids=lambda spec: "-".join([spec["type"], *("knots" in spec) * ["knots"]])
 )
-def test_every_planner_that_samples_plans_the_same_from_the_same_noise(toy, tmp_path, planner):
+def test_every_sampling_planner_plans_the_same_with_the_same_noise(toy, tmp_path, planner):
     costs, path = [{"type": "latent_goal", "array": "z"}], tmp_path / "planner.onnx"
-    told = export_planner(toy, planner, costs, path, "test: ").difference
-    assert told.actions <= 1e-5 and told.cost <= 1e-5 and told.plans > 1
+    difference = export_planner(toy, planner, costs, path, "test: ").difference
+    assert difference.actions <= 1e-5 and difference.cost <= 1e-5 and difference.plans > 1
     for plan, given in plan_both_ways(path, toy, planner, costs):
         assert_same(plan, given)
 
@@ -163,7 +164,7 @@ def test_costs_on_states_actions_and_outputs_are_in_the_graph(toy, exported):
         assert_same(plan, given)
 
 
-def test_where_no_cost_is_finite_the_warm_start_is_returned(toy, exported):
+def test_if_no_cost_is_finite_the_warm_start_is_returned(toy, exported):
     plan, given = next(plan_both_ways(exported, toy, ICEM, GOAL_AND_MORE, goal=np.nan))
     assert plan.cost == given["cost"] == np.inf
     np.testing.assert_array_equal(given["actions"], np.zeros((3, 2)))
@@ -171,7 +172,7 @@ def test_where_no_cost_is_finite_the_warm_start_is_returned(toy, exported):
     assert np.isfinite(given["spread"]).all()
 
 
-def test_a_warm_start_that_is_not_finite_counts_as_none(exported):
+def test_a_non_finite_warm_start_counts_as_zeros(exported):
     graph = graph_of(exported)
     rng = np.random.default_rng(0)
     feed = {
@@ -188,7 +189,7 @@ def test_a_warm_start_that_is_not_finite_counts_as_none(exported):
 # --- the file
 
 
-def test_the_graph_says_what_it_takes(exported):
+def test_the_graph_documents_its_inputs(exported):
     model = onnx.load(exported)
     onnx.checker.check_model(model, full_check=True)
     facts = {entry.key: entry.value for entry in model.metadata_props}
@@ -203,7 +204,7 @@ def test_the_graph_says_what_it_takes(exported):
         "low": [-1, -1],
         "high": [1, 1],
     }
-    rows = 24 + 19  # iCEM's second round has fewer
+    rows = 24 + 19  # iCEM draws fewer in its second iteration
     assert json.loads(facts["noise"]) == {"kind": "normal", "shape": [rows, 3, 2]}
     assert json.loads(facts["planner"]) == ICEM
     shapes = {port.name: port.shape for port in graph_of(exported).inputs}
@@ -230,7 +231,7 @@ def test_the_same_settings_give_the_same_file(toy, exported, tmp_path):
     assert (tmp_path / "again.onnx").read_bytes() == exported.read_bytes()
 
 
-def test_weights_are_in_the_file_once(tmp_path):
+def test_weights_are_stored_only_once(tmp_path):
     planner = {"type": "cem", "horizon": 3, "samples": 16, "iterations": 3}
     export_planner(
         "models/bundles/panda_reach_small", planner, TO_THE_GOAL, tmp_path / "planner.onnx", "test: "
@@ -263,7 +264,7 @@ def test_the_same_inputs_give_the_same_bytes_in_another_process(exported):
 @pytest.mark.parametrize(
     ("planner", "costs", "reason"),
     [
-        ({"type": "gradient"}, TO_THE_GOAL, "Gradient cannot be exported: .* take icem, cem, mppi"),
+        ({"type": "gradient"}, TO_THE_GOAL, "Gradient cannot be exported: .* use icem, cem, mppi"),
         ({"type": "mcts"}, TO_THE_GOAL, "MCTS plans discrete actions"),
         (
             ICEM,
@@ -275,34 +276,34 @@ def test_the_same_inputs_give_the_same_bytes_in_another_process(exported):
         (ICEM | {"samplez": 1}, TO_THE_GOAL, "test: planner: unknown key 'samplez', did you mean 'samples'"),
     ],
 )
-def test_what_a_graph_cannot_hold_is_refused(toy, tmp_path, planner, costs, reason):
+def test_settings_that_a_graph_does_not_support_are_refused(toy, tmp_path, planner, costs, reason):
     with pytest.raises(ConfigError, match=reason):
         export_planner(toy, planner, costs, tmp_path / "planner.onnx", "test: ")
     assert not list(tmp_path.iterdir())
 
 
-def test_limited_rates_are_refused(tmp_path):
+def test_rate_limits_are_refused(tmp_path):
     write_bundle(tmp_path / "toy", make_card(msgspec.structs.replace(action_spec(2), rate=(0.1, 0.1))))
     with pytest.raises(ConfigError, match="toy limits the rate of its actions"):
         export_planner(tmp_path / "toy", ICEM, [{"type": "latent_goal"}], tmp_path / "planner.onnx", "test: ")
 
 
-def test_a_cost_that_looks_at_values_is_named(toy, tmp_path):
-    (tmp_path / "looking.py").write_text(
+def test_a_cost_that_needs_concrete_values_is_named(toy, tmp_path):
+    (tmp_path / "branching.py").write_text(
         "from wm_planner.config import Config\n"
-        "class Looking:\n"
+        "class Branching:\n"
         "    class Config(Config, frozen=True, kw_only=True): pass\n"
         "    requires = frozenset()\n"
         "    def __init__(self, config): pass\n"
         "    def __call__(self, rollout, actions, context):\n"
         "        return actions[:, 0, 0] if actions[0, 0, 0] > 0 else -actions[:, 0, 0]\n"
     )
-    costs = [{"type": f"{tmp_path / 'looking.py'}:Looking", "name": "looking"}]
-    with pytest.raises(ConfigError, match="cost 'looking' cannot be written as a graph"):
+    costs = [{"type": f"{tmp_path / 'branching.py'}:Branching", "name": "branching"}]
+    with pytest.raises(ConfigError, match="cost 'branching' cannot be written as a graph"):
         export_planner(toy, ICEM, costs, tmp_path / "planner.onnx", "test: ")
 
 
-def test_a_graph_that_plans_otherwise_is_not_written(toy, tmp_path, monkeypatch):
+def test_a_graph_that_plans_differently_is_not_written(toy, tmp_path, monkeypatch):
     monkeypatch.setattr(portable, "compare", lambda *_: Difference(actions=0.2, cost=np.nan, plans=1))
     with pytest.raises(BundleError, match=r"differ from the Python planner's by 2\.0e-01 half ranges"):
         export_planner(toy, ICEM, [{"type": "effort"}], tmp_path / "planner.onnx", "test: ")
@@ -346,7 +347,7 @@ def test_the_command_takes_the_settings_of_a_launch_file(tmp_path):
         (["--planner", "icme"], "did you mean 'icem'"),
     ],
 )
-def test_a_command_that_cannot_be_done_ends_with_2_and_writes_nothing(tmp_path, arguments, reason):
+def test_an_invalid_command_exits_with_2_and_writes_nothing(tmp_path, arguments, reason):
     done = wm(
         "export-planner", "models/bundles/panda_reach_small", *arguments, "--out", tmp_path / "planner.onnx"
     )
@@ -359,9 +360,9 @@ def test_a_command_that_cannot_be_done_ends_with_2_and_writes_nothing(tmp_path, 
 
 @pytest.fixture(scope="module")
 def node_planner(skip_loudly):
-    """The program of docs/node_planner, its package installed beside it."""
+    """The program of docs/node_planner with its package installed."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        skip_loudly("no node or npm: docs/node_planner is not tried")
+        skip_loudly("no node or npm: docs/node_planner is not tested")
     if not (NODE_EXAMPLE / "node_modules" / "onnxruntime-node").is_dir():
         command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund"]
         installed = subprocess.run(command, cwd=NODE_EXAMPLE, capture_output=True, text=True, check=False)
@@ -371,12 +372,12 @@ def node_planner(skip_loudly):
 
 
 def node(program, path, *ticks):
-    """The program, fed with ticks."""
+    """Run the program with one JSON line per tick."""
     lines = "\n".join(json.dumps(tick) for tick in ticks)
     return subprocess.run(["node", program, path], input=lines, capture_output=True, text=True, check=False)
 
 
-def test_node_plans_what_python_plans(node_planner, tmp_path):
+def test_node_plans_the_same_as_python(node_planner, tmp_path):
     planner, costs = planning("panda_reach")
     path, bundle = tmp_path / "planner.onnx", "models/bundles/panda_reach_small"
     export_planner(bundle, planner, costs, path, "test: ")
@@ -406,7 +407,7 @@ def test_node_plans_what_python_plans(node_planner, tmp_path):
     assert tick == 2
 
 
-def test_node_draws_its_own_noise_and_says_what_it_lacks(node_planner, exported):
+def test_node_draws_its_own_noise_and_names_a_missing_input(node_planner, exported):
     given = {"latent.z": [0, 0], "goal_latent.z": [0.4, 0.1], "goal.z": [0.4, 0.1], "last_action": [0, 0]}
     done = node(node_planner, exported, given)
     assert done.returncode == 0 and np.isfinite(json.loads(done.stdout)["cost"])

@@ -1,4 +1,4 @@
-"""The portable planner: one graph that takes a latent and noise, and gives a plan."""
+"""The portable planner: one graph that takes a latent and noise and returns a plan."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,25 +15,25 @@ from wm_planner.contracts.cost import WeightedCost
 from wm_planner.planners.mpc import shifted
 from wm_planner.planners.problem import Problem
 from wm_planner.planners.sampling import SamplingPlanner
-from wm_planner.portable.graph_cleanup import forget_shapes, share_constants
+from wm_planner.portable.graph_cleanup import deduplicate_constants, drop_branch_shapes
 from wm_planner.portable.tracing import Noise, TracedModel, traced_costs, traced_plan
 
 NOISE, WARM_START, PROPOSALS, LAST_ACTION = "noise", "warm_start", "proposals", "last_action"
 LATENT, GOAL_LATENT, GOAL = "latent.", "goal_latent.", "goal."
-"""Names of inputs, and what they begin with."""
+"""Names of inputs, or their prefixes."""
 
 ACTIONS, COST, SPREAD, TERM, NEXT = "actions", "cost", "spread", "term.", "next."
-"""Names of outputs, and what they begin with."""
+"""Names of outputs, or their prefixes."""
 
 
 def planner_graph(
     planner: SamplingPlanner, costs: Sequence[WeightedCost], card: Card, step: ModelProto
 ) -> tuple[ModelProto, Noise]:
-    """One graph of a whole planner call, and the noise that it takes.
+    """The graph of one whole planner call, and the noise that it takes.
 
     Args:
-        planner: what searches.
-        costs: what plans are judged by.
+        planner: searches for plans.
+        costs: the terms to minimise.
         card: of the model.
         step: its step.onnx.
     """
@@ -46,14 +46,14 @@ def planner_graph(
         WARM_START: _argument(plan_shape),
         PROPOSALS: _argument(("M", *plan_shape)),
     }
-    start = _or_none(inputs[WARM_START])
+    start = _finite_or_zeros(inputs[WARM_START])
     context = Context(
-        goal=_beginning(inputs, GOAL),
-        goal_latent=_beginning(inputs, GOAL_LATENT),
+        goal=_with_prefix(inputs, GOAL),
+        goal_latent=_with_prefix(inputs, GOAL_LATENT),
         last_action=inputs[LAST_ACTION],
         previous_plan=start,
     )
-    latent = {**_empty_caches(card), **_beginning(inputs, LATENT)}
+    latent = {**_empty_caches(card), **_with_prefix(inputs, LATENT)}
     problem = Problem(TracedModel(card, step), latent, traced_costs(costs), context)  # type: ignore[arg-type]
     plan: Any = traced_plan(planner, problem, noise, start, inputs[PROPOSALS])
     outputs = {
@@ -67,11 +67,11 @@ def planner_graph(
         outputs[NEXT + PROPOSALS] = shifted(plan.elites, 1)
     if noise.array is not None:
         inputs[NOISE] = noise.array
-    return _built(inputs, outputs), noise
+    return _build(inputs, outputs), noise
 
 
-def words(name: str, card: Card) -> str:
-    """What an input or output of the graph is."""
+def port_description(name: str, card: Card) -> str:
+    """The meaning of an input or output of the graph, with units."""
     units = " ".join(
         f"{axis} [{unit}]" for axis, unit in zip(card.action.names, card.action.units, strict=True)
     )
@@ -97,12 +97,12 @@ def words(name: str, card: Card) -> str:
     return meanings.get(name) or prefixes[f"{kind}."]
 
 
-def _built(inputs: dict[str, Any], outputs: dict[str, Any]) -> ModelProto:
-    """The graph from inputs to outputs; inputs that no cost reads are left out."""
+def _build(inputs: dict[str, Any], outputs: dict[str, Any]) -> ModelProto:
+    """The graph from inputs to outputs, without inputs that no cost reads."""
     variables = [{name: a.unwrap_spox() for name, a in arrays.items()} for arrays in (inputs, outputs)]
     model = spox.build(*variables, drop_unused_inputs=True)
-    forget_shapes(model.graph)
-    share_constants(model.graph)
+    drop_branch_shapes(model.graph)
+    deduplicate_constants(model.graph)
     ports = {port.name: port for port in model.graph.input}
     del model.graph.input[:]
     model.graph.input.extend(ports[name] for name in inputs if name in ports)
@@ -117,12 +117,12 @@ def _argument(shape: tuple[int | str, ...], dtype: str = "float32") -> Array:
     return ndonnx.argument(shape=shape, dtype=getattr(ndonnx, dtype))
 
 
-def _or_none(plan: Array) -> Array:
-    """The plan where all of it is finite, else zeros."""
+def _finite_or_zeros(plan: Array) -> Array:
+    """The plan if all of it is finite, else zeros."""
     return ndonnx.where(ndonnx.all(ndonnx.isfinite(plan)), plan, ndonnx.zeros_like(plan))
 
 
-def _beginning(inputs: dict[str, Array], prefix: str) -> dict[str, Array]:
+def _with_prefix(inputs: dict[str, Array], prefix: str) -> dict[str, Array]:
     return {name.removeprefix(prefix): a for name, a in inputs.items() if name.startswith(prefix)}
 
 

@@ -1,15 +1,15 @@
-"""What tracing leaves in a graph: constants that are there many times, and shapes that are none."""
+"""Clean-up of traced graphs: duplicate constants, and wrong shape annotations."""
 
 from collections.abc import Iterator, Mapping
 
 from onnx import GraphProto, NodeProto, TensorProto
 
 
-def forget_shapes(graph: GraphProto) -> None:
-    """Drop the shapes noted in the branches of a graph.
+def drop_branch_shapes(graph: GraphProto) -> None:
+    """Drop the shape annotations in the subgraphs of a graph.
 
-    Rollouts of different numbers of candidates came with one name for that number, and ONNX Runtime takes
-    what has one name for equal.
+    Inlined rollouts of different numbers of candidates share one symbolic name for that number, and ONNX
+    Runtime assumes that dimensions of the same name are equal.
     """
     for node in graph.node:
         for branch in _branches(node):
@@ -17,22 +17,22 @@ def forget_shapes(graph: GraphProto) -> None:
             for port in (*branch.input, *branch.output):
                 for axis in port.type.tensor_type.shape.dim:
                     axis.ClearField("dim_param")
-            forget_shapes(branch)
+            drop_branch_shapes(branch)
 
 
-def share_constants(graph: GraphProto) -> None:
-    """Keep one of equal constants, outside of all branches."""
+def deduplicate_constants(graph: GraphProto) -> None:
+    """Replace equal constants by one initializer of the outermost graph."""
     kept: dict[bytes, TensorProto] = {}
     names = {}
-    for tensor in _take(graph):
+    for tensor in _extract_constants(graph):
         content = _copy(tensor, name="").SerializeToString(deterministic=True)
         names[tensor.name] = kept.setdefault(content, tensor).name
     graph.initializer.extend(kept.values())
     _rename(graph, names)
 
 
-def _take(graph: GraphProto) -> list[TensorProto]:
-    """Take the constants out of a graph and its branches, save those that are its outputs."""
+def _extract_constants(graph: GraphProto) -> list[TensorProto]:
+    """Remove the constants from a graph and its subgraphs, except those that are outputs."""
     outputs = {port.name for port in graph.output}
     constants = [_copy(tensor, tensor.name) for tensor in graph.initializer]
     others = []
@@ -41,7 +41,7 @@ def _take(graph: GraphProto) -> list[TensorProto]:
             constants.append(_copy(node.attribute[0].t, node.output[0]))
             continue
         for branch in _branches(node):
-            constants += _take(branch)
+            constants += _extract_constants(branch)
         others.append(NodeProto.FromString(node.SerializeToString()))
     del graph.initializer[:], graph.node[:]
     graph.node.extend(others)
@@ -56,7 +56,7 @@ def _copy(tensor: TensorProto, name: str) -> TensorProto:
 
 
 def _rename(graph: GraphProto, names: Mapping[str, str]) -> None:
-    """Give what nodes read, also in their branches, other names."""
+    """Rename the inputs of all nodes, including those in subgraphs."""
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         for branch in _branches(node):
@@ -64,5 +64,5 @@ def _rename(graph: GraphProto, names: Mapping[str, str]) -> None:
 
 
 def _branches(node: NodeProto) -> Iterator[GraphProto]:
-    """The graphs inside of a node."""
+    """The subgraphs of a node, e.g. the branches of an If."""
     yield from (attribute.g for attribute in node.attribute if attribute.HasField("g"))

@@ -1,7 +1,7 @@
-"""Planning with arrays that stand for a graph's values: what a planner does with them becomes the graph.
+"""Tracing of planners: run their search on symbolic arrays, so that the operations become an ONNX graph.
 
-The planners' own searches run here, over the costs' own functions; both are written in the array API, and
-ndonnx is a namespace of it. What is added is what a graph has instead of a number that Python could look at.
+Planners and costs are written in the array API, which ndonnx implements with symbolic arrays, so both run
+here unchanged. This module replaces only the steps that would need concrete values.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,26 +36,26 @@ from wm_planner.world_models.onnx.rollout_graph import (
 Draw: TypeAlias = Callable[[np.random.Generator], Actions]
 
 UNTRACEABLE = (AttributeError, IndexError, NotImplementedError, TypeError, ValueError)
-"""What ndonnx raises where a graph has no value to look at, or it lacks a function."""
+"""What ndonnx raises where code needs a concrete value, or a function is missing."""
 
 
 def traced_plan(
     planner: SamplingPlanner, problem: Problem, noise: "Noise", warm_start: Array, proposals: Array
 ) -> Plan:
-    """What `planner.plan` gives, as arrays of the graph.
+    """The result of `planner.plan`, as symbolic arrays.
 
     Args:
-        planner: any that samples.
-        problem: over a `TracedModel`, its latent and context arrays of the graph.
-        noise: in place of the random generator.
+        planner: any sampling planner.
+        problem: over a `TracedModel`, with a symbolic latent and context.
+        noise: replaces the random generator.
         warm_start: (H, A).
         proposals: (M, H, A).
     """
     search = TracedSearch(
         problem, planner.horizon, planner.curve, warm_start, proposals, None, CallDurations()
     )
-    run = planner.search(search, noise)  # type: ignore[arg-type]  # all it is asked for are noise arrays
-    none = proposals[:0, ...]  # hides the number of candidates: with it, ONNX Runtime is a tenth slower
+    run = planner.search(search, noise)  # type: ignore[arg-type]  # planners only draw noise arrays from it
+    none = proposals[:0, ...]  # hides the number of candidates, which would make ONNX Runtime 10 % slower
     try:
         candidates = next(run)
         while True:
@@ -67,9 +67,9 @@ def traced_plan(
 
 
 class TracedSearch(Search):
-    """A search that keeps the better of two by a node of the graph, and counts nothing.
+    """A search that selects the better candidate with a graph node and does not count evaluations.
 
-    Shapes that ndonnx does not follow through a product or a choice of rows are given back to it.
+    It restores the static shapes that ndonnx loses in matrix products and row selections.
     """
 
     def actions(self, knots: Actions) -> Actions:
@@ -94,7 +94,7 @@ class TracedSearch(Search):
 
     @staticmethod
     def _shaped(array: Array, shape: tuple[int, ...]) -> Array:
-        """(...) or (N, ...) of the shape (...)."""
+        """`array` (...) or (N, ...) with the static shape `shape` (...)."""
         leading = (-1,) * (array.ndim - len(shape))
         return ndonnx.reshape(array, (*leading, *shape))
 
@@ -123,7 +123,7 @@ class TracedSearch(Search):
 
 
 class TracedModel:
-    """The world model whose rollouts are the bundle's, as a part of the graph."""
+    """A world model whose rollouts are inlined into the graph."""
 
     def __init__(self, card: Card, step: ModelProto) -> None:
         self.card = card
@@ -133,20 +133,20 @@ class TracedModel:
         """Imagine `actions` (N, H, A) from `latent` (1, ...)."""
         graph = spox.inline(self._graph)
         variables = {name: array.unwrap_spox() for name, array in {**latent, ACTIONS: actions}.items()}
-        given = {name: ndonnx.asarray(variable) for name, variable in graph(**variables).items()}
-        latents = {name.removeprefix(LATENT): a for name, a in given.items() if name.startswith(LATENT)}
-        outputs = {name.removeprefix(OUTPUT): a for name, a in given.items() if name.startswith(OUTPUT)}
+        arrays = {name: ndonnx.asarray(variable) for name, variable in graph(**variables).items()}
+        latents = {name.removeprefix(LATENT): a for name, a in arrays.items() if name.startswith(LATENT)}
+        outputs = {name.removeprefix(OUTPUT): a for name, a in arrays.items() if name.startswith(OUTPUT)}
         physical = [spec.name for spec in self.card.latents if spec.unit is not None]
         return Rollout(latents, {name: latents[name] for name in physical}, outputs)
 
 
 class Noise:
-    """One input of the graph in place of the random generator: what is drawn are its rows, in order.
+    """Replaces the random generator by one graph input, whose rows are handed out in order.
 
     Attributes:
-        kind: "normal" or "uniform" in [0, 1).
-        shape: of the input, (rows, knots, A), once all is drawn.
-        array: the input, None before anything is drawn.
+        kind: "normal", or "uniform" in [0, 1).
+        shape: of the input, (rows, knots, A), after the search.
+        array: the input; None before the first draw.
     """
 
     def __init__(self) -> None:
@@ -156,19 +156,19 @@ class Noise:
         self._draws: list[Draw] = []
 
     def standard_normal(self, size: tuple[int, ...], dtype: type = np.float32) -> Array:
-        """Rows of normal noise, as `numpy.random.Generator` gives them."""
+        """Rows of normal noise, in place of `numpy.random.Generator.standard_normal`."""
         return self._drawn("normal", size, lambda rng: rng.standard_normal(size, dtype=np.float32))
 
     def normal(self, size: tuple[int, ...]) -> Array:
-        """Rows of normal noise, as `wm_planner.planners.noise` gives them."""
+        """Rows of normal noise, in place of `wm_planner.planners.noise.normal`."""
         return self._drawn("normal", size, lambda rng: normal(rng, size))
 
     def random(self, size: tuple[int, ...], dtype: type = np.float32) -> Array:
         """Rows of uniform noise."""
         return self._drawn("uniform", size, lambda rng: rng.random(size, dtype=np.float32))
 
-    def of(self, seed: Any) -> Actions:
-        """The rows that the Python planner draws from a generator of this seed."""
+    def rows(self, seed: Any) -> Actions:
+        """The rows that the Python planner draws from a generator with this seed."""
         rng = np.random.default_rng(seed)
         return np.concatenate([draw(rng) for draw in self._draws])
 
@@ -177,7 +177,7 @@ class Noise:
             self.kind = kind
             self.array = ndonnx.argument(shape=("rows", *size[1:]), dtype=ndonnx.float32)
         if (kind, size[1:]) != (self.kind, tuple(self.array.shape[1:])):
-            raise ConfigError("a planner that draws noise of several kinds or shapes cannot be exported")
+            raise ConfigError("a planner that draws noise of different kinds or shapes cannot be exported")
         self._draws.append(draw)
         first, last = self.shape[0], self.shape[0] + size[0]
         self.shape = (last, *size[1:])
@@ -186,14 +186,14 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class TracedCost:
-    """A cost that says so where it cannot be traced."""
+    """A cost that explains errors of its tracing."""
 
     name: str
     cost: Cost
 
     @property
     def requires(self) -> frozenset[str]:
-        """What it reads."""
+        """See `Cost.requires`."""
         return self.cost.requires
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
@@ -202,10 +202,10 @@ class TracedCost:
         except UNTRACEABLE as error:
             raise ConfigError(
                 f"cost '{self.name}' cannot be written as a graph ({error}): leave it out, or write it in "
-                "functions of the array API that look at no values"
+                "functions of the array API that need no concrete values"
             ) from error
 
 
 def traced_costs(costs: Sequence[WeightedCost]) -> list[WeightedCost]:
-    """The costs, each with its name in its errors."""
+    """The costs, with tracing errors that name them."""
     return [replace(cost, cost=TracedCost(cost.name, cost.cost)) for cost in costs]

@@ -70,7 +70,7 @@ def call_rows(
     weighted = build_costs(costs, "costs")
     made, noise = planner_graph(built, weighted, card, onnx.load(step))
     whole = Graph(step, ["CPUExecutionProvider"], 1, made.SerializeToString())
-    everything = planner_feed(start, context, noise.of(0), np.zeros((0, *size[1:]), np.float32))
+    everything = planner_feed(start, context, noise.rows(0), np.zeros((0, *size[1:]), np.float32))
     feed = {port.name: everything[port.name] for port in whole.inputs}
 
     def planned(over: OnnxWorldModel) -> Plan:
