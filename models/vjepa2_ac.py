@@ -8,7 +8,6 @@ Source: Assran et al. 2025 (V-JEPA 2, arXiv 2506.09985), sec. 3; the numbers of 
 A deployed step sees the frame it starts from and those imagined since, up to `context` in all.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -34,8 +33,6 @@ from wm_planner.training.pretrained import fit, read
 from wm_planner.training.recipe import TrainingRecipe
 
 TUBELET = 2
-CACHE_BYTES = 2**31
-"""Of the keys and values of all candidates of one call; where they need more, fewer are called at once."""
 
 SURVEYED = 100
 """Batches that standardise the tokens, and as many more that show which of their directions are slow."""
@@ -175,7 +172,6 @@ class VJepa2Ac(TrainableModel):
             past = LatentSpec(name="keys_values", shape=self._past_shape(recipe.predictor), role="cache")
             frame = LatentSpec(name="frame", shape=(1,), dtype="int64", role="cache")
             self.latents += (past, frame)
-            self.max_candidates = max(1, min(512, CACHE_BYTES // (4 * math.prod(past.shape))))
         mean, std = data.statistics(self.pose.name)
         scales = {"state_mean": mean, "state_std": std, "action_scale": data.action.high}
         for name, values in scales.items():

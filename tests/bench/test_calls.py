@@ -1,12 +1,17 @@
+import msgspec
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 from point_mass import make_card, write_bundle
+from typer.testing import CliRunner
 
 from wm_planner.bench.measurements.calls import call_rows
 from wm_planner.bench.problems.flops import peak_flops, product_flops
+from wm_planner.cli.bench import app
 from wm_planner.errors import BundleError
+from wm_planner.world_models.onnx import call_size
+from wm_planner.world_models.onnx.card_file import read_card
 
 
 def products(path, shape_of_weights=(3, 5)):
@@ -46,6 +51,17 @@ def test_a_product_of_unknown_shape_is_refused(tmp_path):
 
 def test_the_peak_is_that_of_some_machine():
     assert 1e8 < peak_flops(size=128, repeats=5) < 1e13
+
+
+def test_the_best_call_size_is_printed_and_written_on_the_card(tmp_path, monkeypatch):
+    card = write_bundle(tmp_path / "toy", make_card())
+    monkeypatch.setattr(call_size, "call_times_us", lambda model: {16: 2.0, 48: 1.5, 128: 1.9})
+    command = ["call-size", "--model", str(tmp_path / "toy")]
+    printed = CliRunner().invoke(app, command, catch_exceptions=False).output
+    assert "1.5" in printed and "48" in printed
+    assert read_card(tmp_path / "toy").max_candidates == card.max_candidates == 512
+    CliRunner().invoke(app, [*command, "--cards"], catch_exceptions=False)
+    assert read_card(tmp_path / "toy") == msgspec.structs.replace(card, max_candidates=48)
 
 
 def test_all_ways_to_plan_are_timed_and_compared(tmp_path):

@@ -14,6 +14,7 @@ from wm_planner.training.checkpoint import RunFolder
 from wm_planner.training.export import export
 from wm_planner.training.loop import train
 from wm_planner.training.torch_model import TorchWorldModel
+from wm_planner.world_models.onnx.call_size import SIZES
 from wm_planner.world_models.onnx.card_file import read_card
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
@@ -66,6 +67,7 @@ def test_the_card_says_what_the_graphs_are_and_where_they_came_from(exported, da
     assert card.name == "bundle"
     assert all(graph.max_abs_error <= 1e-4 for graph in card.graphs.values())
     assert set(card.graphs) == {"encode", "step"}
+    assert card.max_candidates in SIZES
     assert card.training.data.keys() == {str(data.path)}
     assert card.training.iterations == 3
     collect_line, train_line, export_line = card.training.command

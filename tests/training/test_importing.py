@@ -15,6 +15,7 @@ from wm_planner.networks.vjepa2 import MaskedPredictor, normalise
 from wm_planner.training import bundle as bundle_module
 from wm_planner.training.importing import DROID, import_checkpoint
 from wm_planner.training.module import load_model_file
+from wm_planner.world_models.onnx.call_size import SIZES, most_candidates
 from wm_planner.world_models.onnx.card_file import read_card
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
@@ -129,11 +130,12 @@ def test_a_cache_limits_the_candidates_of_one_call(cached):
     caches = {spec.name: spec for spec in cached.card.latents if spec.role == "cache"}
     assert caches["keys_values"].shape == (2, 2, 2, 7 * 258, 12)
     assert caches["frame"].dtype == "int64"
-    assert cached.card.max_candidates == 512  # of 0.7 MB each
+    assert most_candidates(cached.card) == 512  # of 0.7 MB each
     file = load_model_file("models/vjepa2_ac.py")
     with torch.device("meta"):
         giant = file.build(msgspec.structs.replace(file.recipe("giant"), context=8), DROID)
-    assert giant.max_candidates == 2**31 // (4 * 24 * 2 * 16 * 7 * 258 * 64) == 6
+    large = msgspec.structs.replace(cached.card, latents=giant.latents)
+    assert most_candidates(large) == 2**31 // (4 * 24 * 2 * 16 * 7 * 258 * 64) == 6
 
 
 def test_a_step_costs_the_same_wherever_it_stands_in_a_rollout(cached, capsys):
@@ -150,6 +152,7 @@ def test_the_card_says_what_the_weights_were_trained_on_and_names_the_file(impor
     assert card.observation.input_shape == (3, 256, 256)
     assert card.observation.mean == (0.485, 0.456, 0.406)
     assert [quantity.size for quantity in card.observation.state] == [7]
+    assert card.max_candidates in SIZES
     assert card.action.high == (0.05, 0.05, 0.05, 0.001, 0.001, 0.001, 0.75)
     assert card.training.pretrained == {str(file): sha256(file)}
     assert not card.training.data

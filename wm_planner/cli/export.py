@@ -18,3 +18,4 @@ def export(
     card = export_bundle(run, out)
     errors = ", ".join(f"{name} {graph.max_abs_error:.1e}" for name, graph in card.graphs.items())
     console.print(f"{out}: {card.about}\nlargest difference between torch and ONNX Runtime: {errors}")
+    console.print(f"candidates per model call with the least CPU per candidate: {card.max_candidates}")

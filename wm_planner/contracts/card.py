@@ -168,7 +168,8 @@ class Card(Config, frozen=True, kw_only=True):
         noise: the noise arrays that the graphs take.
         capabilities: outputs of `step` besides the latent: reward, value, continue, uncertainty, policy; and
             decode, which is a graph of its own.
-        max_candidates: largest N in one call of `step.onnx`; planners split larger populations.
+        max_candidates: largest N of one model call; planners split larger populations. An export measures
+            the N with the least CPU time per candidate.
         max_horizon: longest rollout that the model's memory allows, in steps; 0 for no limit.
         graphs: graph name ("encode", "step", ...) to its checksums.
         results: rows of the model's success table, as printed by `wm bench`.

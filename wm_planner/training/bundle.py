@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,8 +17,9 @@ from wm_planner.contracts.card import ActionSpec, Card, GraphSpec
 from wm_planner.errors import BundleError
 from wm_planner.training.graphs import EncodeGraph, StepGraph
 from wm_planner.training.module import TrainableModel
+from wm_planner.world_models.onnx.call_size import best_size, call_times_us
 from wm_planner.world_models.onnx.card_file import CARD_FILE, DATA_SUFFIX, write_card
-from wm_planner.world_models.onnx.model import Graph
+from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
 
 Precision = Literal["fp32", "fp16"]
 
@@ -49,7 +51,7 @@ def write_bundle(
     Args:
         network: in evaluation mode; lowered to `precision` when this returns.
         action: what `step` takes.
-        card_of: makes the card of the graphs written.
+        card_of: makes the card of the graphs written; `max_candidates` is measured here.
 
     Raises:
         BundleError: if `out` holds something else, or a graph does not give what torch gives.
@@ -61,6 +63,9 @@ def write_bundle(
     temporary.mkdir(parents=True)
     try:
         card = card_of(_write_graphs(network, action, temporary, precision))
+        write_card(card, temporary)
+        model = OnnxWorldModel.load(temporary, device="cpu")
+        card = msgspec.structs.replace(card, max_candidates=best_size(call_times_us(model)))
         write_card(card, temporary)
     except BaseException:
         shutil.rmtree(temporary)

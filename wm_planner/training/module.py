@@ -69,12 +69,10 @@ class TrainableModel(Trainable):
     Attributes:
         latents: the arrays that `encode` gives and `step` takes and gives, in this order; `encode` does not
             give those of role `cache`, which are zeros at first.
-        max_candidates: largest N of one call of `step`.
         max_horizon: most steps of one rollout; 0 for any number.
     """
 
     latents: tuple[LatentSpec, ...]
-    max_candidates: int = 512
     max_horizon: int = 0
 
     def lower(self) -> None:

@@ -76,7 +76,6 @@ def model_card(
         action=data.action,
         control_dt_s=data.control_dt_s,
         latents=network.latents,
-        max_candidates=network.max_candidates,
         max_horizon=network.max_horizon,
         graphs=dict(graphs),
         training=training,

@@ -4,9 +4,11 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import numpy as np
 import typer
 
+from wm_planner import share
 from wm_planner.cli.bench.base import (
     SHIPPED,
     Models,
@@ -76,7 +78,6 @@ def physics(
     workers: Positive = 2,
 ) -> None:
     """Planning over MuJoCo itself: success, time beside the bare physics, and what a lighter model brings."""
-    from wm_planner import share
     from wm_planner.bench.measurements.physics import physics_tables
     from wm_planner.evaluation.closed_loop.episode_log import EpisodeLog
     from wm_planner.evaluation.closed_loop.physics_task import PhysicsTask
@@ -142,6 +143,31 @@ def calls(
                 f"{row.difference:.0e}",
                 f"{row.peak_share:.0%}",
             )
+    console.print(rows)
+
+
+@app.command()
+def call_size(
+    model: Models = SHIPPED,
+    cards: Annotated[bool, typer.Option(help="write the best size on each model's card")] = False,
+) -> None:
+    """CPU per candidate by the number of candidates per model call, and the best number."""
+    from wm_planner.world_models.onnx import call_size as c
+    from wm_planner.world_models.onnx.card_file import write_card
+    from wm_planner.world_models.onnx.model import OnnxWorldModel
+
+    rows = table(
+        "us CPU per candidate and step, by candidates per call",
+        *("model", *map(str, c.SIZES), "best"),
+    )
+    for name in model:
+        loaded = OnnxWorldModel.load(name, device="cpu")
+        times_us = c.call_times_us(loaded)
+        best = c.best_size(times_us)
+        measured = (f"{times_us[size]:.1f}" if size in times_us else "-" for size in c.SIZES)
+        rows.add_row(Path(name).name, *measured, str(best))
+        if cards:
+            write_card(msgspec.structs.replace(loaded.card, max_candidates=best), share.find(name))
     console.print(rows)
 
 

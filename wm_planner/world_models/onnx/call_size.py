@@ -1,0 +1,71 @@
+"""The number of candidates per model call that takes the least CPU per candidate, by measurement.
+
+More candidates share the overhead of a call, until their arrays leave the processor's caches. Times are CPU
+times of one thread on the machine that measures.
+"""
+
+import itertools
+import math
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from wm_planner.contracts.card import Card
+from wm_planner.contracts.rollout import Latent
+from wm_planner.world_models.onnx.model import OnnxWorldModel
+
+SIZES = (16, 32, 48, 64, 96, 128, 256, 512)
+LATENT_BYTES = 2**31
+"""Memory for the latents of one call."""
+
+HORIZON = 2
+ROUNDS, FAST_ROUNDS, FAST_S = 5, 50, 0.5
+"""Rollouts of each size; more of them, up to `FAST_ROUNDS`, while all took less than `FAST_S` of CPU time."""
+
+BUDGET_S = 4.0
+"""CPU time of a measurement; a model whose first call takes longer is measured by that call alone."""
+
+NEARLY_BEST = 1.02
+"""The largest size within this factor of the least time is preferred: a plan then needs fewer calls."""
+
+
+def most_candidates(card: Card) -> int:
+    """The largest call: as many candidates as have latents of `LATENT_BYTES`, `SIZES[-1]` at most."""
+    moving = (spec for spec in card.latents if spec.role != "shared")
+    size = sum(math.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in moving)
+    return max(1, min(SIZES[-1], LATENT_BYTES // size))
+
+
+def call_times_us(model: OnnxWorldModel) -> dict[int, float]:
+    """CPU time in us per candidate and step by the size of the call: the least of several rollouts.
+
+    Sizes that `BUDGET_S` does not reach are left out.
+    """
+    card, rng = model.card, np.random.default_rng(0)
+    start: Latent = {
+        spec.name: rng.standard_normal((1, *spec.shape)).astype(spec.dtype)
+        for spec in card.latents
+        if spec.role != "cache"
+    }
+    most, horizon = most_candidates(card), min(HORIZON, card.max_horizon or HORIZON)
+    shape = (most, horizon, len(card.action.names))
+    actions = rng.uniform(card.action.low, card.action.high, shape).astype(np.float32)
+    sizes = [*(size for size in SIZES if size < most), most]
+    least_us: dict[int, float] = {}
+    spent_s = 0.0
+    for done, size in itertools.product(range(FAST_ROUNDS), sizes):
+        expected_s = 1e-6 * size * horizon * min(least_us.values(), default=0.0)
+        if spent_s + expected_s > (BUDGET_S if done < ROUNDS else FAST_S):
+            break
+        before = time.process_time()
+        model.rollout(start, actions[:size])
+        took_s = time.process_time() - before
+        spent_s += took_s
+        least_us[size] = min(1e6 * took_s / (size * horizon), least_us.get(size, math.inf))
+    return least_us
+
+
+def best_size(times_us: Mapping[int, float]) -> int:
+    """The largest size that takes at most `NEARLY_BEST` times the least CPU per candidate."""
+    return max(size for size, took_us in times_us.items() if took_us <= NEARLY_BEST * min(times_us.values()))
