@@ -101,6 +101,8 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 	$(WM) bench rollout
 	$(WM) bench calls
 	$(WM) bench calls horizon=2 --model models/bundles/panda_reach_vjepa2_ac
+	$(WM) bench call-size --model models/bundles/panda_reach --model models/bundles/panda_reach_small \
+		--model models/bundles/panda_reach_vjepa2_ac --model models/bundles/drive_bev
 	$(WM) bench render
 	$(WM) bench bus
 	$(WM) bench loop
