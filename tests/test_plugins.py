@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from wm_planner.config import Config
@@ -78,3 +80,11 @@ def test_a_file_that_fails_at_its_import_is_named(tmp_path, text):
 def test_what_has_no_config_is_refused_with_how_to_write_one(name):
     with pytest.raises(PluginError, match=r"planner: .* has no Config, wanted a class whose settings"):
         PLANNERS.build({"type": name}, "planner")
+
+
+def test_a_plug_in_that_needs_a_missing_package_names_its_extra(tmp_path, monkeypatch):
+    (tmp_path / "needs_pyarrow.py").write_text("import pyarrow\nclass Lamp:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(PluginError, match=r"needs_pyarrow: .*pip install 'wm-planner\[argoverse\]'"):
+        LAMPS.load("needs_pyarrow:Lamp")

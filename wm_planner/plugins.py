@@ -11,7 +11,7 @@ from typing import Any
 
 from wm_planner import share
 from wm_planner.config import Config, convert
-from wm_planner.errors import ConfigError, PluginError, WmError, did_you_mean
+from wm_planner.errors import EXTRAS, ConfigError, PluginError, WmError, did_you_mean, missing_package
 
 
 class Registry:
@@ -98,4 +98,6 @@ def _load(module_name: str) -> ModuleType:
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] in EXTRAS:
+            raise PluginError(f"{module_name}: {missing_package(error)}") from None
         raise PluginError(f"cannot import '{module_name}' ({error}); is its package installed?") from None

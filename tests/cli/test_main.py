@@ -116,6 +116,19 @@ def test_a_package_that_is_missing_is_named_with_its_extra(wm, monkeypatch):
             ("bench", "traffic-model", "--scenarios", "nothing", "--variant", "gaol"),
             "wanted one of plain, goal",
         ),
+    ],
+)
+def test_a_path_that_leads_nowhere_says_what_to_do(wm, tmp_path, arguments, answer):
+    code, said = wm(*arguments)
+    assert code == 2, said
+    assert answer in said
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
         (("export", "nothing", "--out", "x"), "nothing"),
         (("import", "nothing.pt", "--out", "x"), "no weights at nothing.pt"),
         (("import", "nothing.pt", "--out", "x", "--precision", "bf16"), "use fp16 or fp32"),
@@ -144,7 +157,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(wm, monkeypatch):
         ),
     ],
 )
-def test_a_path_that_leads_nowhere_says_what_to_do(wm, tmp_path, arguments, answer):
+def test_what_cannot_be_trained_or_exported_says_what_to_do(wm, tmp_path, arguments, answer):
     code, said = wm(*arguments)
     assert code == 2, said
     assert answer in said

@@ -13,8 +13,8 @@ FILE = "panda_reach"
 def demo(episodes: Annotated[int, typer.Option(min=1, help="goals to reach")] = 5) -> None:
     """Plan with a learned world model on a simulated arm, and show how well it went."""
     console.print(
-        "A simulated Panda arm is given a picture of its goal. It plans with a learned world model how to\n"
-        f"move its fingertips there, as in `wm launch {FILE}`.\n"
+        "A simulated Panda arm is given a picture of its goal. With a learned world model it plans how to\n"
+        f"move its fingertips there. The same as `wm launch {FILE}`, with fewer episodes.\n"
     )
     launch(FILE, [f"episodes={episodes}"])
     console.print(
