@@ -56,6 +56,7 @@ def test_a_peer_with_another_problem_is_refused(process):
         b.check_costs(process, b.bicycle_problem())
 
 
+@pytest.mark.torch
 def test_pytorch_mppi_drives_the_same_car_to_the_same_goal():
     program = PROGRAMS / "pytorch_mppi.py"  # which needs nothing but torch until it plans
     with PeerProcess(Peer("pytorch-mppi", "1", str(program)), Path(sys.executable)) as process:
