@@ -53,7 +53,7 @@ def test_what_is_no_observation_is_named(model, seen):
 
 def test_a_picture_as_a_list_is_an_array(model):
     listed = wm.Observation(images={"front": PICTURE, "side": PICTURE.tolist()})
-    with pytest.raises(ShapeError, match="the picture of camera 'side' is int64"):
+    with pytest.raises(ShapeError, match="the image of camera 'side' is int64"):
         model.encode(listed)
 
 

@@ -43,7 +43,7 @@ def test_every_scene_has_its_plan():
 def test_the_unmodified_task_differs_in_its_physics_alone():
     task = PhysicsTask.load("panda_pick", ["physics.threads=2"])
     plain = task.unmodified()
-    assert plain.physics.planning_model.words == "as it is"
+    assert plain.physics.planning_model.summary == "as it is"
     assert plain.physics.threads == 2
     assert (plain.planner, plain.costs, plain.steps) == (task.planner, task.costs, task.steps)
 

@@ -26,7 +26,7 @@ def test_a_card_is_read_as_it_was_written(tmp_path):
     assert read_card(tmp_path / "toy") == card
 
 
-def test_a_card_is_written_whole_or_not_at_all(bundle):
+def test_a_card_is_written_without_leftover_files(bundle):
     write_card(make_card(), bundle)
     assert sorted(file.name for file in bundle.iterdir()) == ["card.yaml", "encode.onnx", "step.onnx"]
 
@@ -34,7 +34,8 @@ def test_a_card_is_written_whole_or_not_at_all(bundle):
 def test_a_changed_graph_is_found_by_its_checksum(bundle):
     with (bundle / "step.onnx").open("ab") as graph:
         graph.write(b"!")
-    with pytest.raises(BundleError, match=r"graphs\.step\.sha256 is \w{12}…, the file's is \w{12}…"):
+    reason = r"graphs\.step\.sha256 is \w{12}…, but that of the file is \w{12}…"
+    with pytest.raises(BundleError, match=reason):
         read_card(bundle)
 
 
@@ -44,7 +45,7 @@ def test_a_missing_graph_is_named(bundle):
         read_card(bundle)
 
 
-def test_a_misspelt_key_is_named_with_its_place_and_the_closest_one(bundle):
+def test_a_misspelt_key_is_reported_with_its_path_and_the_closest_key(bundle):
     edit(bundle, "control_dt_s", "control_dts")
     with pytest.raises(
         BundleError, match=r"card\.yaml: unknown key 'control_dts', did you mean 'control_dt_s'"
@@ -52,13 +53,13 @@ def test_a_misspelt_key_is_named_with_its_place_and_the_closest_one(bundle):
         read_card(bundle)
 
 
-def test_a_wrong_value_is_named_with_its_path(bundle):
+def test_an_invalid_value_is_reported_with_its_path(bundle):
     edit(bundle, "height: 4", "height: tall")
     with pytest.raises(BundleError, match=r"card\.yaml\.observation\.height: Expected `int`, got `str`"):
         read_card(bundle)
 
 
-def test_a_folder_without_a_card_is_no_bundle(tmp_path):
+def test_a_folder_without_a_card_is_refused(tmp_path):
     with pytest.raises(BundleError, match=r"card\.yaml: cannot be read .* \(a bundle is a folder with"):
         read_card(tmp_path)
 
@@ -70,10 +71,10 @@ def test_a_folder_without_a_card_is_no_bundle(tmp_path):
         ({"low": [1, 0], "high": [-1, 1]}, "every low must be below its high"),
     ],
 )
-def test_an_action_box_must_make_sense(values, reason):
-    whole = msgspec.to_builtins(action_spec()) | values
+def test_an_invalid_action_box_is_refused(values, reason):
+    spec = msgspec.to_builtins(action_spec()) | values
     with pytest.raises(ConfigError, match=f"card.action: .*{reason}"):
-        convert(whole, ActionSpec, "card.action")
+        convert(spec, ActionSpec, "card.action")
 
 
 def test_costs_may_require_what_the_card_offers():

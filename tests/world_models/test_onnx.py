@@ -38,7 +38,7 @@ def picture(value=0, shape=(4, 4, 3), dtype=np.uint8):
 # --- the contract
 
 
-def test_encode_takes_pictures_and_state_in_the_order_of_the_card(tmp_path):
+def test_encode_takes_images_and_states_in_the_order_of_the_card(tmp_path):
     write_bundle(tmp_path / "toy", make_card(observation=TWO_CAMERAS))
     model = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
     images = {"side": picture(10), "front": picture(100), "unused": picture(shape=(9, 9, 3))}
@@ -47,16 +47,16 @@ def test_encode_takes_pictures_and_state_in_the_order_of_the_card(tmp_path):
     assert latent["z"].dtype == np.float32
 
 
-def test_a_state_that_is_missing_counts_as_zeros(model):
+def test_a_missing_state_is_taken_as_zeros(model):
     np.testing.assert_allclose(model.encode(Observation({"front": picture(7)}))["z"], [[7, 7]])
 
 
-def test_a_rollout_longer_than_the_memory_on_the_card_is_refused(tmp_path):
+def test_a_rollout_longer_than_the_models_memory_is_refused(tmp_path):
     write_bundle(tmp_path / "toy", make_card(max_horizon=3))
     model = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
     latent = {"z": np.zeros((1, 2), np.float32)}
     model.rollout(latent, ACTIONS)
-    with pytest.raises(ShapeError, match=r"4 steps, toy remembers 3 \(card: max_horizon\)"):
+    with pytest.raises(ShapeError, match=r"4 steps, but toy remembers 3 \(card: max_horizon\)"):
         model.rollout(latent, np.zeros((5, 4, 2), np.float32))
 
 
@@ -76,10 +76,10 @@ def test_a_rollout_is_the_step_repeated(model):
 
 @pytest.mark.parametrize("bundle", ["panda_reach_small", "panda_reach", "panda_reach_vjepa2_ac"])
 @pytest.mark.parametrize("horizon", [1, 4])
-def test_a_rollout_in_one_call_is_the_rollout_step_by_step(bundle, horizon):
+def test_a_rollout_in_one_call_equals_the_rollout_step_by_step(bundle, horizon):
     model, rng = OnnxWorldModel.load(f"models/bundles/{bundle}", device="cpu"), np.random.default_rng(0)
     actions = rng.uniform(-0.05, 0.05, (6, horizon, 3)).astype(np.float32)
-    for count in (1, 6):  # one latent for all, or one each
+    for count in (1, 6):  # one latent for all candidates, or one per candidate
         size = {z.name: (count, *z.shape) for z in model.card.latents}
         latent = {name: rng.standard_normal(shape, dtype=np.float32) for name, shape in size.items()}
         once, stepped = model.rollout(latent, actions), model.step_by_step(latent, actions)
@@ -90,7 +90,7 @@ def test_a_rollout_in_one_call_is_the_rollout_step_by_step(bundle, horizon):
 
 
 def test_shared_arrays_and_caches_go_through_a_rollout(tmp_path):
-    """z' = z + a + wind + calls, calls' = calls + 1, where the wind is shared and calls are a cache."""
+    """z' = z + a + wind + calls, calls' = calls + 1, where wind is shared and calls is a cache."""
     card = make_card(
         latents=(
             LatentSpec(name="wind", shape=(2,), role="shared"),
@@ -115,13 +115,13 @@ def test_shared_arrays_and_caches_go_through_a_rollout(tmp_path):
     graph = helper.make_graph(nodes, "step", *ports, constants)
     step = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
-    def made(model):
+    def load(model):
         return onnx_module.Graph(tmp_path, providers("cpu"), 1, model.SerializeToString())
 
-    model = OnnxWorldModel(card, made(step), made(step), made(rollout_graph(step, card)))
+    model = OnnxWorldModel(card, load(step), load(step), load(rollout_graph(step, card)))
     latent = {"z": np.zeros((1, 2), np.float32), "wind": np.array([[0.5, -0.5]], np.float32)}
     once, stepped = model.rollout(latent, ACTIONS), model.step_by_step(latent, ACTIONS)
-    assert list(once.latents) == ["z"]  # neither what is shared nor a cache
+    assert list(once.latents) == ["z"]  # neither the shared array nor the cache
     calls = np.arange(3).cumsum()[:, None]
     wanted = ACTIONS.cumsum(axis=1) + latent["wind"] * np.arange(1, 4)[:, None] + calls
     np.testing.assert_allclose(once.latents["z"], wanted, atol=1e-6)
@@ -129,7 +129,7 @@ def test_shared_arrays_and_caches_go_through_a_rollout(tmp_path):
     np.testing.assert_allclose(once.outputs["reward"], stepped.outputs["reward"], atol=1e-6)
 
 
-def test_a_large_network_is_asked_step_by_step(tmp_path, monkeypatch):
+def test_a_large_network_is_called_step_by_step(tmp_path, monkeypatch):
     write_bundle(tmp_path / "toy", make_card())
     whole = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
     monkeypatch.setattr(onnx_module, "LARGEST_ROLLOUT", 10)
@@ -159,7 +159,7 @@ def test_arrays_with_a_unit_are_states_and_capabilities_are_outputs(tmp_path):
     assert {"state:z", "output:reward"} <= model.card.offers
 
 
-def test_float64_actions_are_taken_as_float32(model):
+def test_float64_actions_are_converted_to_float32(model):
     rollout = model.rollout({"z": np.zeros((1, 2), np.float32)}, ACTIONS.astype(np.float64))
     assert rollout.latents["z"].dtype == np.float32
 
@@ -170,7 +170,7 @@ def test_float64_actions_are_taken_as_float32(model):
 @pytest.mark.parametrize(
     ("observation", "reason"),
     [
-        (Observation({"side": picture()}), "no picture of camera 'front' .got side., the card of toy says"),
+        (Observation({"side": picture()}), "no image of camera 'front' .got side., the card of toy says"),
         (
             Observation({"front": picture(shape=(8, 8, 3))}),
             r"uint8 \(8, 8, 3\), the card of toy says uint8 \(4",
@@ -179,7 +179,7 @@ def test_float64_actions_are_taken_as_float32(model):
         (Observation({"front": picture()}, {"position": np.zeros(3)}), r"says \(2,\) in m"),
     ],
 )
-def test_an_observation_that_does_not_fit_says_what_the_card_wants(model, observation, reason):
+def test_an_observation_that_disagrees_with_the_card_is_refused(model, observation, reason):
     with pytest.raises(ShapeError, match=reason):
         model.encode(observation)
 
@@ -193,7 +193,7 @@ def test_a_latent_of_another_model_is_refused(model):
         model.step({"tokens": np.zeros((1, 2))}, ACTIONS[:, 0])
 
 
-def test_actions_of_another_robot_are_refused_with_the_names_of_ours(model):
+def test_actions_of_the_wrong_shape_are_refused_with_their_names(model):
     latent = {"z": np.zeros((1, 2), np.float32)}
     with pytest.raises(ShapeError, match=r"shape \(5, 3, 7\), the card of toy says \(N, H, 2\): a0, a1"):
         model.rollout(latent, np.zeros((5, 3, 7)))
@@ -209,7 +209,7 @@ def test_actions_of_another_robot_are_refused_with_the_names_of_ours(model):
     [
         ({"step": {"latent": 9}}, r"latents.z.shape says \[N, 2\], input z is \[N, 9\]"),
         ({"step": {"batch": 3}}, r"step.onnx: latents.z.shape says \[N, 2\], input z is \[3, 2\]"),
-        ({"step": {"action": "u"}}, "step.onnx has an input 'u' that the card does not explain"),
+        ({"step": {"action": "u"}}, "step.onnx has an input 'u' that the card does not imply"),
         ({"encode": {"height": 8}}, r"observation says \[1, 4, 4, 3\], input image.front is \[N, 8, 4, 3\]"),
     ],
 )
@@ -225,7 +225,7 @@ def test_a_graph_that_disagrees_with_its_card_is_refused_with_the_line(tmp_path,
     assert "card.yaml" in str(refused.value)
 
 
-def test_a_graph_without_what_the_card_promises_is_refused(tmp_path):
+def test_a_graph_without_an_output_of_the_card_is_refused(tmp_path):
     card = make_card()
     write_bundle(tmp_path / "toy", make_card(capabilities=("reward",)), step=step_graph(card))
     with pytest.raises(BundleError, match=r"has no output 'output\.reward', which capabilities implies"):
@@ -239,7 +239,7 @@ def test_a_dtype_that_differs_is_refused(tmp_path):
         OnnxWorldModel.load(tmp_path / "toy", device="cpu")
 
 
-def test_a_file_that_is_no_graph_is_refused(tmp_path):
+def test_a_corrupt_graph_file_is_refused(tmp_path):
     card = write_bundle(tmp_path / "toy", make_card())
     (tmp_path / "toy" / "step.onnx").write_bytes(b"nonsense")
     with pytest.raises(BundleError, match=r"graphs.step.sha256 .* was changed"):
@@ -252,7 +252,7 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path):
 def test_noise_inputs_and_missing_graphs_are_refused(tmp_path):
     noise = (NoiseSpec(name="eps", shape=(2,), kind="normal"),)
     write_bundle(tmp_path / "noisy", make_card(noise=noise))
-    with pytest.raises(BundleError, match="noise: a bundle with noise inputs cannot be run yet"):
+    with pytest.raises(BundleError, match="noise: bundles with noise inputs are not supported yet"):
         OnnxWorldModel.load(tmp_path / "noisy", device="cpu")
     with pytest.raises(PluginError, match="no such file or folder"):
         OnnxWorldModel.load(tmp_path / "absent", device="cpu")
@@ -261,22 +261,23 @@ def test_noise_inputs_and_missing_graphs_are_refused(tmp_path):
 # --- devices
 
 
-def test_auto_takes_the_cpu_where_cuda_is_missing(monkeypatch):
-    monkeypatch.setattr(onnx_module, "why_no_cuda", lambda: "there is none")
+def test_auto_uses_the_cpu_without_cuda(monkeypatch):
+    monkeypatch.setattr(onnx_module, "why_no_cuda", lambda: "it is missing")
     assert providers("auto") == ["CPUExecutionProvider"]
-    with pytest.raises(ConfigError, match="device is cuda, but there is none; use `device: auto`"):
+    with pytest.raises(ConfigError, match="device is cuda, but it is missing; use `device: auto`"):
         providers("cuda")
 
 
-def test_auto_takes_cuda_where_it_can_be_loaded(monkeypatch):
+def test_auto_uses_cuda_if_it_can_be_loaded(monkeypatch):
     monkeypatch.setattr(onnx_module, "why_no_cuda", lambda: None)
     assert providers("auto") == providers("cuda") == ["CUDAExecutionProvider", "CPUExecutionProvider"]
     assert providers("cpu") == ["CPUExecutionProvider"]
 
 
-def test_a_runtime_built_without_cuda_says_so(monkeypatch):
+def test_a_runtime_built_without_cuda_is_recognised(monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    assert onnx_module.why_no_cuda() == "this ONNX Runtime was built without it (pip install onnxruntime-gpu)"
+    reason = "this ONNX Runtime was built without CUDA (pip install onnxruntime-gpu)"
+    assert onnx_module.why_no_cuda() == reason
 
 
 def test_a_normal_run_prints_nothing(tmp_path):

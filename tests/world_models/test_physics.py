@@ -46,7 +46,7 @@ def actions(simulator, count, horizon):
     return np.random.default_rng(0).uniform(spec.low, spec.high, shape).astype(np.float32)
 
 
-def test_imagined_physics_is_the_simulators(simulator):
+def test_imagined_physics_matches_the_simulator(simulator):
     simulator.reset(seed=2)
     model = physics(simulator)
     plan = actions(simulator, 1, 6)
@@ -60,7 +60,7 @@ def test_imagined_physics_is_the_simulators(simulator):
     assert imagined.states[f"{simulator.scene.point}_position"].shape == (1, 6, 3)
 
 
-def test_many_rollouts_are_the_bits_of_stepping_one_by_one(simulator):
+def test_batched_rollouts_are_bitwise_equal_to_stepping_one_by_one(simulator):
     simulator.reset(seed=2)
     model = physics(simulator, threads=2)
     latent = model.encode(simulator.truth())
@@ -75,9 +75,9 @@ def test_many_rollouts_are_the_bits_of_stepping_one_by_one(simulator):
         held, state = latent["control"][0], np.empty(states.shape[-1])
         for action, imagined in zip(plan, states, strict=True):
             if control.depends_on_posture:
-                data.qacc_warmstart[:] = 0  # a control period is a call of its own
+                data.qacc_warmstart[:] = 0  # each control period is a separate call
             end = control.command(data.qpos[adr][None, None], action[None, None])[0, 0]
-            for targets in control.approach(held, end, substeps):
+            for targets in control.interpolate(held, end, substeps):
                 data.ctrl[:] = targets
                 mujoco.mj_step(model.model, data)
             held = targets
@@ -85,7 +85,7 @@ def test_many_rollouts_are_the_bits_of_stepping_one_by_one(simulator):
             np.testing.assert_array_equal(state, imagined)
 
 
-def test_threads_change_no_bit(push):
+def test_the_number_of_threads_does_not_change_a_bit(push):
     push.reset(seed=2)
     plans = actions(push, 7, 3)
     one, two = (physics(push, threads) for threads in (1, 2))
@@ -97,7 +97,7 @@ def test_there_are_never_more_threads_than_cores(push):
     assert len(physics(push, threads=500)._data) == len(os.sched_getaffinity(0))
 
 
-def test_a_step_is_a_rollout_of_one(push):
+def test_a_step_is_a_rollout_of_one_step(push):
     push.reset(seed=2)
     model = physics(push)
     latent, plans = model.encode(push.truth()), actions(push, 1, 2)
@@ -109,7 +109,7 @@ def test_a_step_is_a_rollout_of_one(push):
         np.testing.assert_array_equal(values, whole.latents[name][:, 1])
 
 
-def test_every_candidate_may_start_elsewhere(push):
+def test_every_candidate_may_start_from_its_own_state(push):
     push.reset(seed=2)
     model = physics(push)
     latent, plans = model.encode(push.truth()), actions(push, 2, 2)
@@ -121,7 +121,7 @@ def test_every_candidate_may_start_elsewhere(push):
         np.testing.assert_array_equal(together.latents["physics"][index], alone.latents["physics"][0])
 
 
-def test_a_coarser_time_step_is_near_the_finer(push):
+def test_a_coarser_time_step_stays_close_to_the_finer_one(push):
     push.reset(seed=2)
     plan = actions(push, 1, 4)
     fine, coarse = physics(push), physics(push, timestep_s=0.01, ik_iterations=2)
@@ -131,26 +131,28 @@ def test_a_coarser_time_step_is_near_the_finer(push):
 
 
 def test_a_time_step_that_does_not_divide_the_period_is_refused(push):
-    with pytest.raises(ConfigError, match=r"timestep_s is 0.03, the control period of panda_push 0.2 s"):
+    with pytest.raises(
+        ConfigError, match=r"timestep_s is 0.03, but the control period of panda_push is 0.2 s"
+    ):
         physics(push, timestep_s=0.03)
 
 
 def test_the_state_of_another_scene_is_refused(push):
     model = physics(push)
-    with pytest.raises(ShapeError, match="needs the state's 'physics'; pass the simulator's truth"):
+    with pytest.raises(ShapeError, match="needs 'physics' in the state; pass the simulator's truth"):
         model.encode(Observation({}, {}))
     with pytest.raises(ShapeError, match=r"shape \(3,\), physics of panda_push wants"):
         model.encode(Observation({}, {"physics": np.zeros(3), "control": np.zeros(7)}))
 
 
-def test_costs_may_ask_for_the_points_of_the_scene(push):
+def test_costs_may_require_the_points_of_the_scene(push):
     offers = physics(push).card.offers
     assert {"state:tcp_position", "state:block_position"} <= offers
 
 
 @pytest.fixture
 def cartpole(tmp_path, monkeypatch):
-    """A simulator that stands at its first state, in an empty working folder."""
+    """A simulator in its initial state, with an empty working directory."""
     simulator = MujocoSimulator(load_scene("sim/cartpole.py"))
     simulator.reset(seed=0)
     monkeypatch.chdir(tmp_path)
@@ -159,14 +161,14 @@ def cartpole(tmp_path, monkeypatch):
 
 
 def spun(latent, speed):
-    """The latent with the pole turning at `speed`, rad/s: the state is time, positions, velocities."""
+    """The latent with the pole spinning at `speed`, in rad/s; the state is time, positions, velocities."""
     physics = latent["physics"].copy()
     physics[0, -1] = speed
     return {**latent, "physics": physics}
 
 
 @pytest.mark.parametrize("speed", [1e4, 1e11, np.nan])
-def test_what_diverges_is_nan_and_chosen_by_nobody(cartpole, tmp_path, capfd, speed):
+def test_diverged_rollouts_are_nan_and_never_chosen(cartpole, tmp_path, capfd, speed):
     model = physics(cartpole, threads=2, timestep_s=0.01)
     start = spun(model.encode(cartpole.truth()), speed)
     rollout = model.rollout(start, actions(cartpole, 4, 6))
@@ -182,7 +184,7 @@ def test_what_diverges_is_nan_and_chosen_by_nobody(cartpole, tmp_path, capfd, sp
     assert not list(tmp_path.iterdir()) and capfd.readouterr() == ("", "")
 
 
-def test_what_stays_whole_does_not_suffer_from_what_diverges(cartpole):
+def test_a_diverged_candidate_does_not_affect_the_others(cartpole):
     model = physics(cartpole)
     calm = model.encode(cartpole.truth())
     both = {name: np.concatenate([calm[name], spun(calm, 1e11)[name]]) for name in calm}
@@ -192,7 +194,7 @@ def test_what_stays_whole_does_not_suffer_from_what_diverges(cartpole):
     assert np.isnan(together.latents["physics"][1]).all()
 
 
-def test_an_action_that_is_no_number_leads_nowhere(cartpole):
+def test_a_nan_action_makes_the_rest_of_its_rollout_nan(cartpole):
     model = physics(cartpole)
     plans = actions(cartpole, 2, 3)
     plans[1, 1] = np.nan
@@ -201,10 +203,10 @@ def test_an_action_that_is_no_number_leads_nowhere(cartpole):
     assert np.isnan(imagined[1, 1:]).all()
 
 
-def test_a_state_that_is_no_number_is_refused(cartpole):
+def test_a_state_that_is_not_finite_is_refused(cartpole):
     truth = cartpole.truth()
     broken = {name: np.full_like(values, np.nan) for name, values in truth.state.items()}
-    with pytest.raises(ShapeError, match="physics holds numbers that are not finite: reset the simulator"):
+    with pytest.raises(ShapeError, match="physics has non-finite values: the physics diverged"):
         physics(cartpole).encode(Observation({}, broken))
 
 
@@ -237,7 +239,7 @@ ROBOT = """
 
 @pytest.fixture
 def robot(tmp_path):
-    """Compile a small robot, whose fist is pressed into its trunk, with changes."""
+    """Compiles a small robot, whose fist penetrates its trunk, as a planning model."""
     file = tmp_path / "robot.xml"
     file.write_text(ROBOT)
 
@@ -253,29 +255,29 @@ def contacts(model):
     return data.ncon
 
 
-def test_without_changes_the_model_is_the_scenes_and_a_sensor(robot):
+def test_without_changes_the_model_is_the_scene_plus_a_sensor(robot):
     model, plain = robot(), mujoco.MjModel.from_xml_string(ROBOT)
     assert contacts(model) == contacts(plain) == 1
     assert model.nsensor == plain.nsensor + 1
-    assert PlanningModel().words == "as it is"
+    assert PlanningModel().summary == "as it is"
 
 
-def test_bodies_of_one_tree_stop_meeting_and_still_meet_the_floor(robot):
+def test_dropping_self_collision_keeps_contacts_with_the_floor(robot):
     model = robot(drop=("self_collision",))
     assert contacts(model) == 0
     data = mujoco.MjData(model)
-    data.qpos[0] = np.pi / 2  # hanging: the bone reaches down to the floor
+    data.qpos[0] = np.pi / 2  # hanging: the bone reaches the floor
     model.body("base").pos[2] = 0.4
     mujoco.mj_forward(model, data)
     assert data.ncon >= 1
 
 
 @pytest.mark.parametrize("name", ["fist", "lower", "trunk"])
-def test_a_geom_or_a_body_meets_nothing_when_told_so(robot, name):
+def test_no_contact_disables_the_contacts_of_a_geom_or_body(robot, name):
     assert contacts(robot(no_contact=(name,))) == 0
 
 
-def test_sensors_joint_friction_and_visuals_are_left_out(robot):
+def test_sensors_joint_friction_and_visuals_can_be_dropped(robot):
     model = robot(drop=("sensors", "joint_friction", "visuals"), timestep_s=0.02)
     names = [model.geom(i).name for i in range(model.ngeom)]
     assert model.nsensor == 1
@@ -285,7 +287,7 @@ def test_sensors_joint_friction_and_visuals_are_left_out(robot):
     np.testing.assert_allclose(model.body_mass, robot().body_mass)
 
 
-def test_names_that_do_not_exist_are_named_with_the_closest(robot):
+def test_unknown_names_are_reported_with_the_closest_one(robot):
     with pytest.raises(ConfigError, match=r"no geom or body 'fits', did you mean 'fist'"):
         robot(no_contact=("fits",))
     with pytest.raises(SimulationError, match=r"no site or body 'lover', did you mean 'lower'"):
@@ -294,10 +296,9 @@ def test_names_that_do_not_exist_are_named_with_the_closest(robot):
         convert({"drop": ["self_colision"]}, PlanningModel, "planning_model")
 
 
-def test_changes_come_one_by_one(robot):
+def test_changes_are_cumulative(robot):
     changes = PlanningModel(drop=("sensors", "self_collision"), no_contact=("fist",), timestep_s=0.02)
-    words = [change.words for change in changes.one_by_one()]
-    assert words == [
+    assert [step.summary for step in changes.cumulative()] == [
         "as it is",
         "without sensors",
         "without sensors, without self collision",
@@ -307,9 +308,9 @@ def test_changes_come_one_by_one(robot):
 
 
 def test_actuators_that_move_no_joint_are_refused():
-    tendonless = mujoco.MjModel.from_xml_string(ROBOT.replace(' ctrlrange="-1 1"', "", 1))
+    unlimited = mujoco.MjModel.from_xml_string(ROBOT.replace(' ctrlrange="-1 1"', "", 1))
     with pytest.raises(SimulationError, match="must move a joint and have a ctrlrange"):
-        ActuatorTargets.of(tendonless)
+        ActuatorTargets.of(unlimited)
 
 
 def test_a_cartpole_has_no_inverse_kinematics():

@@ -43,7 +43,7 @@ class ActuatorTargets:
         """The targets (..., J) of `action` (..., J); the posture does not matter."""
         return action
 
-    def approach(self, start: Floats, end: Floats, substeps: int) -> Floats:
+    def interpolate(self, start: Floats, end: Floats, substeps: int) -> Floats:
         """The targets `end` (..., J) from the first substep on, (..., substeps, J)."""
         return np.repeat(end[..., None, :], substeps, axis=-2)
 

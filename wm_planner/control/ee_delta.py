@@ -102,7 +102,7 @@ class EndEffectorDelta:
         """Where the tool point is, (..., 3) in m, in posture `q` (..., J)."""
         return self.chain.forward(q)[0]
 
-    def approach(self, start: Floats, end: Floats, substeps: int) -> Floats:
+    def interpolate(self, start: Floats, end: Floats, substeps: int) -> Floats:
         """Joint targets (..., substeps, J) of a control period that leads from `start` to `end`, (..., J)."""
         return ramp(start, end, substeps)
 

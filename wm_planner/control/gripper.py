@@ -58,7 +58,7 @@ class GripperDelta:
         opening = np.clip(action[..., 3:], 0.0, 1.0) * self.opened
         return np.concatenate([arm, np.repeat(opening, len(self.fingers), axis=-1)], axis=-1)
 
-    def approach(self, start: Floats, end: Floats, substeps: int) -> Floats:
+    def interpolate(self, start: Floats, end: Floats, substeps: int) -> Floats:
         """Targets (..., substeps, J) of a control period that leads from `start` to `end`, (..., J)."""
         return ramp(start, end, substeps)
 

@@ -125,7 +125,7 @@ class MujocoSimulator:
                 f"a command is {target.tolist()}, wanted {len(self.joints)} finite targets of actuators "
                 f"({', '.join(self.joints)}): `control` turns actions into them"
             )
-        self._targets = self.control.approach(self.data.ctrl.copy(), target, self._substeps)
+        self._targets = self.control.interpolate(self.data.ctrl.copy(), target, self._substeps)
         self._given = 0
 
     def advance(self, seconds: float) -> bool:

@@ -11,7 +11,7 @@ from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.training.graphs import EncodeGraph, StepGraph
 from wm_planner.training.trained import Trained
-from wm_planner.world_models.onnx.inputs import Arrays, checked_actions, repeated
+from wm_planner.world_models.onnx.inputs import Arrays, checked_actions, repeated_latent
 from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
 
 
@@ -52,7 +52,7 @@ class TorchWorldModel(OnnxWorldModel):
             ShapeError: for arrays of another shape than the card says.
         """
         given = torch.tensor(checked_actions(self.card, actions, "NH"), requires_grad=True)
-        now = {name: torch.tensor(z) for name, z in repeated(self.card, latent, len(actions)).items()}
+        now = {name: torch.tensor(z) for name, z in repeated_latent(self.card, latent, len(actions)).items()}
         step = self._step.module  # type: ignore[attr-defined]  # a TorchGraph here
         imagined: dict[str, list[torch.Tensor]] = {name: [] for name in now}
         for h in range(given.shape[1]):

@@ -1,4 +1,4 @@
-"""Surprise: how far what is seen lies from what was imagined one step before."""
+"""Surprise: the prediction error of the latest observation."""
 
 import math
 
@@ -11,10 +11,13 @@ from wm_planner.contracts.world_model import WorldModel
 
 
 class Surprise:
-    """Compares each latent with the one imagined from its predecessor and the action executed in between.
+    """Compares each latent with its prediction from the previous latent and the action executed in between.
 
-    It is the mean squared difference of the card's representation, which is whitened: 0 is as imagined, 2 as
-    far off as two unrelated observations.
+    The surprise is the mean squared difference of the card's representation, which is whitened: 0 for a
+    perfect prediction, 2 for two unrelated observations.
+
+    Args:
+        model: predicts the next latent.
     """
 
     def __init__(self, model: WorldModel) -> None:
@@ -23,7 +26,7 @@ class Surprise:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the past: a new episode begins."""
+        """Start a new episode: drop the previous latent and plan."""
         self._latent: Latent | None = None
         self._stamp_ns = 0
         self._actions: NDArray[np.float32] = np.empty((0, 0), np.float32)
@@ -31,15 +34,15 @@ class Surprise:
         self._dt_ns = 1
 
     def expect(self, stamp_ns: int, actions: NDArray[np.float32], dt_s: float) -> None:
-        """Note a plan: actions (H, A), the first executed at `stamp_ns`."""
+        """Record a plan: actions (H, A) every `dt_s` seconds, the first executed at `stamp_ns`."""
         self._planned_ns, self._actions, self._dt_ns = stamp_ns, actions, nanoseconds(dt_s)
 
     def of(self, latent: Latent, stamp_ns: int) -> float:
-        """The surprise of `latent` (1, ...), seen at `stamp_ns`; NaN where nothing was imagined for it."""
-        before, then_ns = self._latent, self._stamp_ns
+        """The surprise of `latent` (1, ...), observed at `stamp_ns`; NaN if there is no prediction of it."""
+        previous, previous_ns = self._latent, self._stamp_ns
         self._latent, self._stamp_ns = latent, stamp_ns
-        step = round((then_ns - self._planned_ns) / self._dt_ns)
-        if before is None or stamp_ns <= then_ns or not 0 <= step < len(self._actions):
+        step = round((previous_ns - self._planned_ns) / self._dt_ns)
+        if previous is None or stamp_ns <= previous_ns or not 0 <= step < len(self._actions):
             return math.nan
-        imagined, _ = self._model.step(before, self._actions[step : step + 1])
-        return float(np.mean((imagined[self._array] - latent[self._array]) ** 2))
+        predicted, _ = self._model.step(previous, self._actions[step : step + 1])
+        return float(np.mean((predicted[self._array] - latent[self._array]) ** 2))

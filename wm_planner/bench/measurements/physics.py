@@ -81,7 +81,7 @@ def solved_row(
     results = log.run(msgspec.json.encode(task).decode(), seeds, 2 * workers, run)
     return SolvedRow(
         task=name,
-        model=task.physics.planning_model.words,
+        model=task.physics.planning_model.summary,
         solved=rate(sum(solved(result, scene) for result in results), len(results)),
         median_m=float(np.median([result.end for result in results])),
         plan_cpu_s=float(np.median(np.concatenate([result.plan_cpu_s for result in results]))),
@@ -185,7 +185,7 @@ def lever_rows(task: PhysicsTask, repeats: int) -> Iterator[LeverRow]:
     simulator = MujocoSimulator(load_scene(task.scene))
     simulator.reset(0)
     scene = simulator.scene
-    for changes in task.physics.planning_model.one_by_one():
+    for changes in task.physics.planning_model.cumulative():
         model = _Recorded(PhysicsModel.Config(planning_model=changes), scene)
         steps = round(1 / scene.control_dt_s)
         rng = np.random.default_rng(0)
@@ -197,7 +197,7 @@ def lever_rows(task: PhysicsTask, repeats: int) -> Iterator[LeverRow]:
             model.simulate(physics, targets)
             took_s.append(time.process_time() - started)
         second_s = float(np.median(took_s))
-        yield LeverRow(changes.words, second_s / targets.shape[0] / targets.shape[1], second_s)
+        yield LeverRow(changes.summary, second_s / targets.shape[0] / targets.shape[1], second_s)
     simulator.close()
 
 

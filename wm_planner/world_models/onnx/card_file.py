@@ -1,4 +1,4 @@
-"""Reading and writing a bundle's card."""
+"""Reading and writing of the card.yaml of a bundle."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +13,14 @@ from wm_planner.errors import BundleError, ConfigError
 
 CARD_FILE = "card.yaml"
 DATA_SUFFIX = ".data"
-"""After a graph's name, the file with its weights where they are too many for the graph itself."""
+"""Suffix of the external weights file of a graph whose weights are too large for the graph file."""
 
 
 def read_card(folder: Path) -> Card:
-    """Read and check a bundle's card, and the checksums of its graphs.
+    """Read a bundle's card and check the checksums of its graphs.
 
     Raises:
-        BundleError: saying which line of the card disagrees with what.
+        BundleError: naming the line of the card that is invalid or disagrees with a file.
     """
     path = folder / CARD_FILE
     try:
@@ -39,19 +39,23 @@ def read_card(folder: Path) -> Card:
 
 
 def _check_file(card: Path, line: str, field: str, file: Path, wanted: str) -> None:
-    """Refuse a file that is missing or not the one that the card was written for."""
+    """Check that a file exists and is the one that the card was written for.
+
+    Raises:
+        BundleError: naming the line of the card.
+    """
     if not file.is_file():
         raise BundleError(f"{card}: {line}: {file.name} is missing; export the bundle again")
     found = sha256(file)
     if found != wanted:
         raise BundleError(
-            f"{card}: {line}.{field} is {wanted[:12]}…, the file's is {found[:12]}…: "
+            f"{card}: {line}.{field} is {wanted[:12]}…, but that of the file is {found[:12]}…: "
             f"{file.name} was changed or belongs to another export; export the bundle again"
         )
 
 
 def write_card(card: Card, folder: Path) -> None:
-    """Write `card` as the card.yaml of `folder`, whole or not at all."""
+    """Write `card` to card.yaml in `folder`, atomically."""
     temporary = folder / (CARD_FILE + ".part")
     values = _plain(to_builtins(card))
     if card.training is not None:
@@ -61,7 +65,7 @@ def write_card(card: Card, folder: Path) -> None:
 
 
 def _plain(value: Any, whole: bool = False) -> Any:
-    """Tuples as lists and, unless `whole`, defaults that say nothing left out, for a card that reads well."""
+    """`value` with tuples as lists and, unless `whole`, without empty values, for a readable card."""
     if isinstance(value, Mapping):
         return {
             k: _plain(v, whole)

@@ -1,4 +1,4 @@
-"""A world model in ONNX Runtime: the graphs of a bundle, held to the contract of its card."""
+"""A world model that runs the graphs of a bundle in ONNX Runtime, checked against its card."""
 
 import contextlib
 import ctypes
@@ -23,10 +23,10 @@ from wm_planner.world_models.onnx.card_file import CARD_FILE, read_card
 from wm_planner.world_models.onnx.inputs import (
     Arrays,
     checked_actions,
+    initial_latent,
     latent_feed,
     observation_feed,
-    repeated,
-    start,
+    repeated_latent,
 )
 from wm_planner.world_models.onnx.rollout_graph import (
     ACTIONS,
@@ -50,36 +50,38 @@ _CUDA = "CUDAExecutionProvider"
 
 
 LARGEST_ROLLOUT = 200_000_000
-"""Bytes of a step.onnx; a larger one would be in memory twice, for a gain that is nothing to it."""
+"""Largest step.onnx, in bytes, of which a rollout graph is made: that doubles the memory for its weights, and
+the saved calls are negligible for a larger model.
+"""
 
 
 class OnnxWorldModel:
-    """The contract of a world model on a bundle's `encode.onnx` and `step.onnx`, without noise inputs.
+    """A `WorldModel` that runs a bundle's `encode.onnx` and `step.onnx`; without noise inputs.
 
     Args:
         card: of the bundle.
         encode, step: its graphs.
-        rollout: the graph of `rollout_graph`; without it rollouts go step by step.
+        rollout: the graph made by `rollout_graph`; None to call `step` once per step of a rollout.
     """
 
     def __init__(self, card: Card, encode: "Graph", step: "Graph", rollout: "Graph | None" = None) -> None:
         self._card = card
         self._encode = encode
         self._step = step
-        self._whole = rollout
+        self._rollout_graph = rollout
 
     @classmethod
     def load(cls, folder: str | Path, device: Device = "auto", threads: int = 1) -> "OnnxWorldModel":
         """Load a bundle and check its graphs against its card.
 
         Args:
-            folder: of the bundle, as given or on a shelf ("models/bundles/panda_reach").
-            device: `auto` is the GPU where there is one that can be used, else the CPU.
-            threads: of one call; several calls side by side are quicker than several threads in one.
+            folder: of the bundle, a path or e.g. "models/bundles/panda_reach"; see `share.find`.
+            device: `auto` uses a GPU if there is a usable one, else the CPU.
+            threads: per call; several concurrent calls are faster than several threads in one call.
 
         Raises:
-            BundleError: saying which line of the card disagrees with what.
-            ConfigError: if `device` is cuda and there is none.
+            BundleError: naming the line of the card that disagrees with a graph.
+            ConfigError: if `device` is cuda but CUDA cannot be used.
         """
         folder = share.find(folder)
         card = read_card(folder)
@@ -89,7 +91,7 @@ class OnnxWorldModel:
                 raise BundleError(f"{path}: graphs.{name} is missing; export the bundle again")
         if card.noise:
             raise BundleError(
-                f"{path}: noise: a bundle with noise inputs cannot be run yet, only `noise: []`"
+                f"{path}: noise: bundles with noise inputs are not supported yet, only `noise: []`"
             )
         chosen = providers(device)
         encode, step = (Graph(folder / f"{name}.onnx", chosen, threads) for name in ("encode", "step"))
@@ -100,8 +102,8 @@ class OnnxWorldModel:
         file = folder / "step.onnx"
         if file.stat().st_size > LARGEST_ROLLOUT or card.graphs["step"].data_sha256 is not None:
             return cls(card, encode, step)
-        made = rollout_graph(onnx.load(file), card).SerializeToString()
-        return cls(card, encode, step, Graph(file, chosen, threads, made))
+        serialized = rollout_graph(onnx.load(file), card).SerializeToString()
+        return cls(card, encode, step, Graph(file, chosen, threads, serialized))
 
     @property
     def card(self) -> Card:
@@ -114,20 +116,20 @@ class OnnxWorldModel:
         memory: Latent | None = None,
         noise: Mapping[str, Array] | None = None,
     ) -> Latent:
-        """The latent of one observation, arrays (1, ...); a bundle sees one moment and needs no memory.
+        """The latent of one observation, arrays (1, ...); bundles have no memory yet.
 
         Raises:
-            ShapeError: for a camera or state that is missing or of another shape than the card says.
+            ShapeError: for a missing camera, or an image or state whose shape disagrees with the card.
         """
         return self._encode.run(observation_feed(self._card, observation))
 
     def step(
         self, latent: Latent, action: Array, noise: Mapping[str, Array] | None = None
     ) -> tuple[Latent, Mapping[str, Array]]:
-        """The latents (N, ...), save the shared ones, and outputs (N,) after `action` (N, A).
+        """The latents (N, ...), except shared ones, and outputs (N,) after `action` (N, A).
 
         Raises:
-            ShapeError: for arrays of another shape than the card says.
+            ShapeError: for arrays whose shape disagrees with the card.
         """
         return self._advance(latent_feed(self._card, latent), checked_actions(self._card, action, "N"))
 
@@ -135,29 +137,30 @@ class OnnxWorldModel:
         """Imagine `actions` (N, H, A) from one `latent` (1, ...), or from N of them.
 
         Raises:
-            ShapeError: for arrays of another shape than the card says.
+            ShapeError: for arrays whose shape disagrees with the card.
         """
         actions = checked_actions(self._card, actions, "NH")
-        if self._whole is None:
+        if self._rollout_graph is None:
             return self.step_by_step(latent, actions)
-        given = self._whole.run({**start(self._card, latent, len(actions)), ACTIONS: actions})
-        return self._rollout(_named(given, LATENT), _named(given, OUTPUT))
+        start = initial_latent(self._card, latent, len(actions))
+        arrays = self._rollout_graph.run({**start, ACTIONS: actions})
+        return self._rollout(_with_prefix(arrays, LATENT), _with_prefix(arrays, OUTPUT))
 
     def step_by_step(self, latent: Latent, actions: Array) -> Rollout:
-        """What `rollout` gives, by a call of `step.onnx` a step."""
+        """The same as `rollout`, with one call of `step.onnx` per step."""
         actions = checked_actions(self._card, actions, "NH")
-        now = repeated(self._card, latent, len(actions))
+        now = repeated_latent(self._card, latent, len(actions))
         kept = [spec for spec in self._card.latents if spec.role == "candidate"]
         latents: list[Arrays] = []
         outputs: list[Arrays] = []
         for step in range(actions.shape[1]):
-            after, given = self._advance(now, actions[:, step])
+            after, output = self._advance(now, actions[:, step])
             now.update(after)
             latents.append({spec.name: after[spec.name] for spec in kept})
-            outputs.append(given)
+            outputs.append(output)
         return self._rollout(
-            {spec.name: _along_horizon(latents, spec.name) for spec in kept},
-            {name: _along_horizon(outputs, name) for name in outputs[0]},
+            {spec.name: _stack_steps(latents, spec.name) for spec in kept},
+            {name: _stack_steps(outputs, name) for name in outputs[0]},
         )
 
     def _rollout(self, latents: Mapping[str, Array], outputs: Mapping[str, Array]) -> Rollout:
@@ -169,32 +172,34 @@ class OnnxWorldModel:
         )
 
     def _advance(self, latent: Arrays, action: NDArray[np.float32]) -> tuple[Arrays, Arrays]:
-        given = self._step.run({**latent, "action": np.ascontiguousarray(action)})
-        return _named(given, NEXT), _named(given, OUTPUT)
+        arrays = self._step.run({**latent, "action": np.ascontiguousarray(action)})
+        return _with_prefix(arrays, NEXT), _with_prefix(arrays, OUTPUT)
 
 
 class Graph:
-    """One ONNX graph, ready to run: named arrays in, named arrays out.
+    """One loaded ONNX graph: named arrays in, named arrays out.
 
     Args:
         path: of the file.
-        providers: to run it, the first that can.
-        threads: of one run.
-        made: the graph itself, where one was made of what the file holds.
+        providers: execution providers, in order of preference.
+        threads: per run.
+        serialized: a graph that was derived from the file and is loaded instead of it.
 
     Raises:
         BundleError: if ONNX Runtime cannot load it.
     """
 
-    def __init__(self, path: Path, providers: list[str], threads: int, made: bytes | None = None) -> None:
+    def __init__(
+        self, path: Path, providers: list[str], threads: int, serialized: bytes | None = None
+    ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(made or path, options, providers=providers)
-        except Exception as error:  # its exceptions have no class of their own in common
+            self._session = onnxruntime.InferenceSession(serialized or path, options, providers=providers)
+        except Exception as error:  # ONNX Runtime's exceptions have no common base class
             raise BundleError(
                 f"{path}: ONNX Runtime cannot load it ({error}); export the bundle again"
             ) from None
@@ -203,40 +208,42 @@ class Graph:
 
     def run(self, feed: Arrays) -> Arrays:
         """The outputs by name."""
-        given = self._session.run(None, feed)
-        return {port.name: array for port, array in zip(self.outputs, given, strict=True)}
+        arrays = self._session.run(None, feed)
+        return {port.name: array for port, array in zip(self.outputs, arrays, strict=True)}
 
 
 def providers(device: Device) -> list[str]:
-    """The execution providers to ask for; CUDA only once it is known to load, since asking in vain is noisy.
+    """The execution providers for a device.
+
+    CUDA is requested only if it is known to load, because a failed attempt prints error messages.
 
     Raises:
-        ConfigError: if `device` is cuda and there is none.
+        ConfigError: if `device` is cuda but CUDA cannot be used.
     """
     if device != "cpu":
-        missing = why_no_cuda()
-        if missing is None:
+        reason = why_no_cuda()
+        if reason is None:
             return [_CUDA, "CPUExecutionProvider"]
         if device == "cuda":
-            raise ConfigError(f"device is cuda, but {missing}; use `device: auto` or `device: cpu`")
+            raise ConfigError(f"device is cuda, but {reason}; use `device: auto` or `device: cpu`")
     return ["CPUExecutionProvider"]
 
 
 def why_no_cuda() -> str | None:
-    """What keeps ONNX Runtime from using an NVIDIA GPU here; None if nothing does."""
+    """The reason why ONNX Runtime cannot use an NVIDIA GPU here; None if it can."""
     if _CUDA not in onnxruntime.get_available_providers():
-        return "this ONNX Runtime was built without it (pip install onnxruntime-gpu)"
+        return "this ONNX Runtime was built without CUDA (pip install onnxruntime-gpu)"
     if not [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("dxg")]:
         return "this machine has no NVIDIA device (/dev/nvidia0)"
     libraries = Path(onnxruntime.__file__).parent / "capi"
     with contextlib.redirect_stdout(io.StringIO()):
-        onnxruntime.preload_dlls()  # from pip's nvidia packages, where they are
+        onnxruntime.preload_dlls()  # from pip's nvidia packages, if installed
     try:
         ctypes.CDLL("libcuda.so.1")
         for name in ("shared", "cuda"):
             ctypes.CDLL(str(libraries / f"libonnxruntime_providers_{name}.so"), mode=ctypes.RTLD_GLOBAL)
     except OSError as error:
-        return f"a library of it cannot be loaded ({error})"
+        return f"a CUDA library cannot be loaded ({error})"
     return None
 
 
@@ -245,11 +252,11 @@ def _port(argument: Any) -> Port:
     return Port(argument.name, _DTYPES.get(argument.type, argument.type), shape, "")
 
 
-def _named(arrays: Arrays, prefix: str) -> Arrays:
-    """The arrays whose name begins with `prefix`, by what follows it."""
+def _with_prefix(arrays: Arrays, prefix: str) -> Arrays:
+    """The arrays whose name starts with `prefix`, by the rest of the name."""
     return {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
 
 
-def _along_horizon(steps: list[Arrays], name: str) -> NDArray[Any]:
-    """The array `name` (N, ...) of H steps as one of (N, H, ...)."""
+def _stack_steps(steps: list[Arrays], name: str) -> NDArray[Any]:
+    """The array `name` (N, ...) of H steps, stacked to (N, H, ...)."""
     return np.stack([step[name] for step in steps], axis=1)

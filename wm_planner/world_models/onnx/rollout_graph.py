@@ -1,4 +1,4 @@
-"""A whole rollout as one graph: a scan along the horizon whose body is `step.onnx`."""
+"""A whole rollout as one graph: a Scan over the horizon whose body is `step.onnx`."""
 
 import itertools
 
@@ -9,17 +9,17 @@ from wm_planner.contracts.card import Card
 
 ACTIONS = "actions"
 LATENT, OUTPUT, NEXT = "latent.", "output.", "next."
-"""What names of outputs begin with: a rollout's latents, outputs of both graphs, a step's latents."""
+"""Prefixes of output names: latents of a rollout, outputs of both graphs, latents of a step."""
 
 _COUNT = "count"
-"""Inside of the graph: the number of candidates, (1,)."""
+"""Name of the internal value that holds the number of candidates, (1,)."""
 
 
 def rollout_graph(step: ModelProto, card: Card) -> ModelProto:
     """The graph that imagines all steps of a plan in one call.
 
-    Inputs are the latent's arrays, (1, ...) or (N, ...), and `actions` (N, H, A); outputs are
-    `latent.<name>` (N, H, ...) of the arrays whose role is `candidate`, and `output.<name>` (N, H, ...).
+    Its inputs are the latent's arrays, (1, ...) or (N, ...), and `actions`, (N, H, A). Its outputs are
+    `latent.<name>`, (N, H, ...), for the arrays of role `candidate`, and `output.<name>`, (N, H, ...).
     """
     moving = [spec.name for spec in card.latents if spec.role != "shared"]
     kept = {NEXT + spec.name: LATENT + spec.name for spec in card.latents if spec.role == "candidate"}
@@ -48,15 +48,15 @@ def rollout_graph(step: ModelProto, card: Card) -> ModelProto:
 
 
 def _body(step: GraphProto, moving: list[str], kept: list[str]) -> GraphProto:
-    """One step: what moves and the action in; what moves, and once more what is kept, out.
+    """The body of the Scan: takes the moving arrays and an action, returns the moving and the kept arrays.
 
-    Shapes noted inside are dropped: led by them, ONNX Runtime fuses some nodes into a slower one. So is the
-    name of the number of candidates, which may be another one in another rollout of the same graph.
+    Inner shape annotations are dropped, because with them ONNX Runtime fuses some nodes into a slower one. So
+    is the symbolic name of the number of candidates, which may differ between rollouts in the same graph.
     """
     bare = GraphProto()
     bare.CopyFrom(step)
     del bare.value_info[:]
-    own = {name: f"step/{name}" for name in (*moving, "action")}  # shared arrays are those outside
+    own = {name: f"step/{name}" for name in (*moving, "action")}  # shared arrays come from the outer graph
     body = compose.add_prefix_graph(bare, "step/", rename_inputs=False, name_map=dict(own), inplace=True)
     ports = {port.name: port for port in (*body.input, *body.output)}
     inputs = [_port(ports[name], name, [None]) for name in own.values()]
@@ -67,7 +67,7 @@ def _body(step: GraphProto, moving: list[str], kept: list[str]) -> GraphProto:
 
 
 def _repeated(name: str, axes: int) -> list[NodeProto]:
-    """`start.<name>` (N, ...) of an array (1, ...) or (N, ...)."""
+    """Nodes that expand an array (1, ...) or (N, ...) to `start.<name>`, (N, ...)."""
     ones = numpy_helper.from_array(np.ones(axes, np.int64))
     return [
         helper.make_node("Constant", [], [f"ones.{name}"], value=ones),
@@ -77,7 +77,7 @@ def _repeated(name: str, axes: int) -> list[NodeProto]:
 
 
 def _port(like: ValueInfoProto, name: str, leading: list[int | str | None]) -> ValueInfoProto:
-    """An input or output like that of a step, with other axes instead of its first."""
+    """An input or output like that of a step, with the axes `leading` in place of its first."""
     kind = like.type.tensor_type
     axes = [axis.dim_param or axis.dim_value for axis in kind.shape.dim][1:]
     return helper.make_tensor_value_info(name, kind.elem_type, [*leading, *axes])

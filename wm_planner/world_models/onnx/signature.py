@@ -1,4 +1,4 @@
-"""What the graphs of a bundle take and give, as its card implies it, and the check that they do."""
+"""The inputs and outputs that a card implies for the graphs of its bundle, and a check of the graphs."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,16 +7,16 @@ from wm_planner.contracts.card import Card, LatentSpec
 from wm_planner.errors import BundleError
 
 OTHER_GRAPHS = frozenset({"decode"})
-"""Capabilities that a graph of their own serves."""
+"""Capabilities that have a graph of their own."""
 
 
 class Port(NamedTuple):
     """One input or output of a graph.
 
     Attributes:
-        dtype: NumPy's name.
-        shape: with the batch axis; None where any size will do.
-        line: the line of the card that says so.
+        dtype: name of the NumPy dtype.
+        shape: with the batch axis; None for an axis of any size.
+        line: the line of the card that implies it.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Port(NamedTuple):
 
 
 def encode_inputs(card: Card) -> list[Port]:
-    """A picture a camera, and the states where there are any."""
+    """One image per camera, and the states if there are any."""
     seen = card.observation
     shape = (1, seen.height, seen.width, 3)
     ports = [Port(f"image.{camera}", "uint8", shape, "observation") for camera in seen.cameras]
@@ -37,7 +37,7 @@ def encode_inputs(card: Card) -> list[Port]:
 
 
 def encode_outputs(card: Card) -> list[Port]:
-    """The arrays of the latent, save the caches, which are zeros at first."""
+    """The arrays of the latent, except caches, which start as zeros."""
     return [_of_latent(spec, batch=1) for spec in card.latents if spec.role != "cache"]
 
 
@@ -50,8 +50,8 @@ def step_inputs(card: Card) -> list[Port]:
 
 
 def step_outputs(card: Card) -> list[Port]:
-    """The latent's arrays after the step, save the shared ones; a number a candidate for each output, but n
-    for a policy.
+    """The latent's arrays after the step, except shared ones, and one value per candidate for each output (n
+    values for a policy).
     """
     return [
         *(_of_latent(spec, batch=None, prefix="next.") for spec in card.latents if spec.role != "shared"),
@@ -68,13 +68,13 @@ def _output_shape(card: Card, name: str) -> tuple[int | None, ...]:
 
 
 def check(where: str, kind: str, wanted: Sequence[Port], found: Sequence[Port]) -> None:
-    """Compare what a card implies with what a graph has.
+    """Compare the inputs or outputs that a card implies with those of a graph.
 
     Args:
         where: the card and the graph, "models/x/card.yaml: step.onnx".
         kind: "input" or "output".
-        wanted: by the card.
-        found: in the graph; their lines do not matter.
+        wanted: implied by the card.
+        found: of the graph; their `line` is ignored.
 
     Raises:
         BundleError: naming the line of the card.
@@ -83,7 +83,7 @@ def check(where: str, kind: str, wanted: Sequence[Port], found: Sequence[Port]) 
     by_name = {port.name: port for port in found}
     for extra in sorted(by_name.keys() - names):
         raise BundleError(
-            f"{where} has an {kind} '{extra}' that the card does not explain "
+            f"{where} has an {kind} '{extra}' that the card does not imply "
             f"(it implies {', '.join(sorted(names))}); export the bundle again"
         )
     for port in wanted:

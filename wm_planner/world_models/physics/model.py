@@ -1,9 +1,10 @@
-"""MuJoCo itself as a world model: the planner imagines with the scene's physics, or with a lighter model.
+"""MuJoCo as a world model: candidates are rolled out with the scene's physics, or with a simplified model.
 
-Source: the batched, threaded `mujoco.rollout`. Where an action means the same in every posture a whole
-horizon is one call; else a control period is, since each action becomes joint targets where the last one led.
+Uses the batched, multithreaded `mujoco.rollout`. If the effect of an action does not depend on the posture,
+one call covers the whole horizon; otherwise one call covers a control period, because an action is converted
+to joint targets at the posture that the previous one led to.
 
-Axes: N candidates, H steps, A action components, J actuators, T substeps of a call.
+Axes: N candidates, H steps, A action components, J actuators, T substeps per call.
 """
 
 import os
@@ -29,23 +30,23 @@ _STATE = mujoco.mjtState.mjSTATE_FULLPHYSICS
 
 
 class PhysicsModel:
-    """Rolls candidates out in MuJoCo; its latent is the simulator's state and the targets in force.
+    """A world model whose latent is the simulator's state and the current actuator targets.
 
     Args:
-        config: what is left out of the physics, and the threads.
-        plant: the scene that is planned over; its file is compiled once more, with the changes.
+        config: simplifications of the physics, and threads.
+        plant: the scene; its MJCF file is compiled again, with the simplifications.
 
     Raises:
-        ConfigError: if the time step does not divide the control period, or a changed name does not exist.
+        ConfigError: if the time step does not divide the control period, or a name does not exist.
         SimulationError: if the scene cannot be compiled.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """What is imagined with.
+        """The model used for planning.
 
         Attributes:
             planning_model: how it differs from the scene.
-            threads: that roll out side by side; at most one a core.
+            threads: for parallel rollouts; at most one per core is used.
         """
 
         planning_model: PlanningModel = PlanningModel()
@@ -57,18 +58,18 @@ class PhysicsModel:
         self._control = plant.control(self.model)
         if config.planning_model.ik_iterations is not None:
             self._control = self._control.with_iterations(config.planning_model.ik_iterations)
-        self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET  # to the model's first posture
+        self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET  # to the initial posture
         self._substeps = _substeps(plant, self.model.opt.timestep)
         threads = min(config.threads, len(os.sched_getaffinity(0)))
         self._rollout = BatchedRollout(nthread=threads)
         self._data = [mujoco.MjData(self.model) for _ in range(threads)]
-        self._joints = 1 + self.model.jnt_qposadr[_ids(self.model, self._control.joints)]  # after the time
+        self._joints = 1 + self.model.jnt_qposadr[_ids(self.model, self._control.joints)]  # time comes first
         self._points = {
             f"{point}_position": slice(adr, adr + 3)
             for point in plant.points
             for adr in [int(self.model.sensor(sensor_of(point)).adr[0])]
         }
-        self.card = self._describe(plant)
+        self.card = self._make_card(plant)
 
     def encode(
         self,
@@ -77,111 +78,113 @@ class PhysicsModel:
         memory: Latent | None = None,
         noise: Mapping[str, Array] | None = None,
     ) -> Latent:
-        """The latent of the true state, as `MujocoSimulator.truth` gives it.
+        """The latent of the true state, as returned by `MujocoSimulator.truth`.
 
         Raises:
-            ShapeError: if the observation lacks it, is of another scene, or is not finite.
+            ShapeError: if the true state is missing, belongs to another scene, or is not finite.
         """
         latent = {}
         for quantity in self.card.observation.state:
             if quantity.name not in observation.state:
                 raise ShapeError(
-                    f"planning over physics needs the state's '{quantity.name}'; pass the simulator's truth"
+                    f"planning with physics needs '{quantity.name}' in the state; pass the simulator's truth"
                 )
             latent[quantity.name] = np.asarray(observation.state[quantity.name], np.float64)[None]
             if latent[quantity.name].shape != (1, quantity.size):
                 raise ShapeError(
                     f"{quantity.name} has shape {latent[quantity.name].shape[1:]}, {self.card.name} wants "
-                    f"({quantity.size},): is the simulator of another scene?"
+                    f"({quantity.size},): does the simulator run another scene?"
                 )
             if not np.isfinite(latent[quantity.name]).all():
                 raise ShapeError(
-                    f"{quantity.name} holds numbers that are not finite: reset the simulator, its physics "
-                    "diverged"
+                    f"{quantity.name} has non-finite values: the physics diverged, reset the simulator"
                 )
-        return latent | self._look(latent["physics"], latent["control"])
+        return latent | self._point_positions(latent["physics"], latent["control"])
 
     def step(
         self, latent: Latent, action: Array, noise: Mapping[str, Array] | None = None
     ) -> tuple[Latent, Mapping[str, Array]]:
-        """One control period of physics for N states."""
+        """Advance N states by one control period."""
         rollout = self.rollout(latent, np.asarray(action)[:, None])
         return {name: array[:, 0] for name, array in rollout.latents.items()}, {}
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
-        """Imagine (N, H, A) actions from one state (1, ...), or N of them; NaN where physics diverged."""
+        """Roll out `actions` (N, H, A) from one state (1, ...), or N of them; NaN after physics diverged."""
         actions = np.asarray(actions, np.float64)
         count, horizon = actions.shape[:2]
         now, held = (
             np.repeat(latent[name], count // len(latent[name]), axis=0) for name in ("physics", "control")
         )
-        periods = 1 if self._control.depends_on_posture else horizon  # of a call
+        periods = 1 if self._control.depends_on_posture else horizon  # per call
         physics = np.empty((count, horizon, now.shape[1]))
         controls = np.empty((count, horizon, held.shape[1]))
-        seen = np.empty((count, horizon + 1, self.model.nsensordata))  # before every step, and after the last
+        sensors = np.empty((count, horizon + 1, self.model.nsensordata))  # before each step, after the last
         for first in range(0, horizon, periods):
             part = slice(first, first + periods)
             targets = self._targets(now, held, actions[:, part])
-            states, sensed = self.simulate(now, targets)
+            states, readings = self.simulate(now, targets)
             last = slice(self._substeps - 1, None, self._substeps)
             physics[:, part], controls[:, part] = states[:, last], targets[:, last]
-            seen[:, part] = sensed[:, :: self._substeps]
+            sensors[:, part] = readings[:, :: self._substeps]
             now, held = states[:, -1], targets[:, -1]
-        seen[:, -1] = self._sense(now, held)
+        sensors[:, -1] = self._sense(now, held)
         diverged = self._diverged(latent["physics"], physics, controls)
-        physics[diverged] = seen[:, 1:][diverged] = np.nan
-        points = {name: seen[:, 1:, columns] for name, columns in self._points.items()}
+        physics[diverged] = sensors[:, 1:][diverged] = np.nan
+        points = {name: sensors[:, 1:, columns] for name, columns in self._points.items()}
         return Rollout(latents={"physics": physics, "control": controls, **points}, states=points)
 
     def simulate(self, physics: Floats, targets: Floats) -> tuple[Floats, Floats]:
-        """States after every substep (N, T, size), and sensors before it (N, T, k): one bare call of MuJoCo.
+        """One plain MuJoCo rollout call.
 
         Args:
-            physics: where to start, (N, size).
+            physics: initial states, (N, size).
             targets: of the actuators, (N, T, J).
+
+        Returns:
+            The states after every substep, (N, T, size), and the sensor readings before it, (N, T, k).
         """
         with _without_warnings():
-            states, sensed = self._rollout.rollout(self.model, self._data, physics, targets)
-        return states, sensed
+            states, readings = self._rollout.rollout(self.model, self._data, physics, targets)
+        return states, readings
 
     def _diverged(self, start: Floats, physics: Floats, controls: Floats) -> NDArray[np.bool_]:
-        """Whether states (N, H, size) imagined from `start` are worth nothing, (N, H).
+        """Whether the simulation has diverged at the states `physics` (N, H, size) from `start`, (N, H).
 
-        A state that MuJoCo warns of is repeated to the end of the call, so that its time stands still.
+        After a warning, MuJoCo repeats the state to the end of the call, so its time no longer advances.
         """
         period_s, horizon = self.card.control_dt_s, physics.shape[1]
         due_s = (
             start[:, :1] + period_s * np.arange(1, horizon + 1) - self.model.opt.timestep / 2
         )  # (1 or N, H)
-        whole = physics[..., 0] > due_s
-        whole &= (np.abs(physics) <= mujoco.mjMAXVAL).all(axis=-1)
-        whole &= np.isfinite(controls).all(axis=-1)
-        return ~np.logical_and.accumulate(whole, axis=1)
+        valid = physics[..., 0] > due_s
+        valid &= (np.abs(physics) <= mujoco.mjMAXVAL).all(axis=-1)
+        valid &= np.isfinite(controls).all(axis=-1)
+        return ~np.logical_and.accumulate(valid, axis=1)
 
     def _targets(self, physics: Floats, held: Floats, actions: Floats) -> Floats:
         """Actuator targets (N, T, J) of `actions` (N, periods, A)."""
-        q = np.take(physics, self._joints, axis=1)  # row by row: bits depend on the order in memory
+        q = np.take(physics, self._joints, axis=1)  # C order: the last bits depend on the memory layout
         ends = self._control.command(q[:, None], actions)  # (N, periods, J)
         starts = np.concatenate([held[:, None], ends[:, :-1]], axis=1)
-        targets = self._control.approach(starts, ends, self._substeps)  # (N, periods, substeps, J)
+        targets = self._control.interpolate(starts, ends, self._substeps)  # (N, periods, substeps, J)
         return targets.reshape(len(actions), -1, ends.shape[-1])
 
     def _sense(self, physics: Floats, held: Floats) -> Floats:
-        """What the sensors say in states (N, ...): they are read before a step moves on."""
+        """Sensor readings in states (N, ...), taken from one step, which reads them before it integrates."""
         values: Floats = self.simulate(physics, held[:, None])[1][:, 0]
         return values
 
-    def _look(self, physics: Floats, held: Floats) -> dict[str, Floats]:
-        """Where the points are in states (N, ...)."""
-        sensed = self._sense(physics, held)
-        return {name: sensed[:, columns] for name, columns in self._points.items()}
+    def _point_positions(self, physics: Floats, held: Floats) -> dict[str, Floats]:
+        """Positions of the scene's points in states (N, ...), (N, 3) in m."""
+        readings = self._sense(physics, held)
+        return {name: readings[:, columns] for name, columns in self._points.items()}
 
-    def _describe(self, plant: Plant) -> Card:
+    def _make_card(self, plant: Plant) -> Card:
         sizes = {"physics": mujoco.mj_stateSize(self.model, _STATE), "control": self.model.nu}
         return Card(
             name=f"physics of {plant.name}",
             family="physics",
-            about=f"MuJoCo's model of {plant.model_file.name}, {self.config.planning_model.words}",
+            about=f"MuJoCo's model of {plant.model_file.name}, {self.config.planning_model.summary}",
             observation=ObservationSpec(
                 state=tuple(Quantity(name=name, size=size, unit="MuJoCo") for name, size in sizes.items())
             ),
@@ -196,7 +199,7 @@ class PhysicsModel:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Keep MuJoCo from a line, and one in MUJOCO_LOG.TXT, for every candidate that diverges."""
+    """Suppress MuJoCo's warning, on the terminal and in MUJOCO_LOG.TXT, for every candidate that diverges."""
     before = mujoco.get_mju_user_warning()
     mujoco.set_mju_user_warning(lambda message: None)
     try:
@@ -209,8 +212,8 @@ def _substeps(plant: Plant, timestep: float) -> int:
     substeps = round(plant.control_dt_s / timestep)
     if substeps < 1 or abs(substeps * timestep - plant.control_dt_s) > 1e-9:
         raise ConfigError(
-            f"planning_model.timestep_s is {timestep:g}, the control period of {plant.name} "
-            f"{plant.control_dt_s:g} s: wanted a whole number of time steps a period"
+            f"planning_model.timestep_s is {timestep:g}, but the control period of {plant.name} is "
+            f"{plant.control_dt_s:g} s: wanted a whole number of time steps per period"
         )
     return substeps
 

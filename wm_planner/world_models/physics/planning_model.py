@@ -1,7 +1,8 @@
-"""A lighter model of a scene to plan over: every change has a name, and the scene stays as it is.
+"""A simplified copy of a scene for planning; the scene itself is not changed.
 
-What a step costs is mostly collision of parts that never meet and sensors that nobody reads, so that leaving
-them out is worth more than any care in the planner. What it does to success is measured in the scene itself.
+Most of the time of a step goes into collision checks between parts that never touch and into unused sensors,
+so leaving these out saves more than any optimisation of the planner. The effect on success is measured in the
+original scene (`wm bench physics`).
 """
 
 import itertools
@@ -19,14 +20,14 @@ Part = Literal["self_collision", "sensors", "visuals", "joint_friction"]
 
 
 class PlanningModel(Config, frozen=True, kw_only=True):
-    """How the model that is planned over differs from the scene's; by default in nothing.
+    """The differences between the model used for planning and the scene's; none by default.
 
     Attributes:
-        timestep_s: of the integration; None for the scene's own.
-        drop: `self_collision` of the bodies of one tree, `sensors`, geoms that are only for the eye
-            (`visuals`), dry friction in the joints (`joint_friction`).
-        no_contact: geoms, or bodies with all their geoms, that meet nothing.
-        ik_iterations: of the inverse kinematics behind every imagined action; None for the robot's own.
+        timestep_s: integration time step in seconds; None for the scene's.
+        drop: parts to leave out: `self_collision` between bodies of the same kinematic tree, `sensors`,
+            visual geoms (`visuals`), and dry friction in the joints (`joint_friction`).
+        no_contact: geoms, or bodies with all their geoms, whose contacts are disabled.
+        ik_iterations: iterations of the inverse kinematics per imagined action; None for the controller's.
     """
 
     timestep_s: Seconds | None = None
@@ -35,16 +36,16 @@ class PlanningModel(Config, frozen=True, kw_only=True):
     ik_iterations: Positive | None = None
 
     @property
-    def words(self) -> str:
-        """The changes, for a person."""
+    def summary(self) -> str:
+        """The differences in words."""
         step = [] if self.timestep_s is None else [f"steps of {1000 * self.timestep_s:g} ms"]
         without = [f"without {part.replace('_', ' ')}" for part in self.drop]
-        alone = [f"no contact of {name}" for name in self.no_contact]
-        rough = [] if self.ik_iterations is None else [f"{self.ik_iterations} iterations of IK"]
-        return ", ".join([*step, *without, *alone, *rough]) or "as it is"
+        no_contact = [f"no contact of {name}" for name in self.no_contact]
+        ik = [] if self.ik_iterations is None else [f"{self.ik_iterations} iterations of IK"]
+        return ", ".join([*step, *without, *no_contact, *ik]) or "as it is"
 
-    def one_by_one(self) -> Iterator["PlanningModel"]:
-        """No change, then one more at a time, the time step last."""
+    def cumulative(self) -> Iterator["PlanningModel"]:
+        """No difference, then one more at a time, the time step last; for an ablation."""
         none = PlanningModel()
         yield none
         for count in range(1, len(self.drop) + 1):
@@ -56,18 +57,18 @@ class PlanningModel(Config, frozen=True, kw_only=True):
 
 
 def compile_planning_model(file: Path, changes: PlanningModel, points: Iterable[str]) -> mujoco.MjModel:
-    """Compile the scene's `file` with the changes, and for every point the sensor `sensor_of` it.
+    """Compile the MJCF `file` with `changes`, and add a position sensor, `sensor_of(point)`, for each point.
 
     Raises:
-        ConfigError: if a geom or body that is to change does not exist.
-        SimulationError: if the file cannot be compiled, or lacks a point.
+        ConfigError: if a geom or body named in `changes` does not exist.
+        SimulationError: if the file cannot be compiled, or a point does not exist.
     """
     try:
         spec = mujoco.MjSpec.from_file(str(file))
         for part in changes.drop:
             _DROP[part](spec)
         for name in changes.no_contact:
-            _leave_alone(spec, name, file)
+            _disable_contacts(spec, name, file)
         for point in points:
             _add_position_sensor(spec, point, file)
         if changes.timestep_s is not None:
@@ -78,12 +79,12 @@ def compile_planning_model(file: Path, changes: PlanningModel, points: Iterable[
 
 
 def sensor_of(point: str) -> str:
-    """The name of the sensor that tells a point's position."""
+    """Name of the position sensor of a point."""
     return f"position of {point}"
 
 
 def _add_position_sensor(spec: mujoco.MjSpec, point: str, file: Path) -> None:
-    """A site is meant before a body of the same name."""
+    """Add the sensor of a site or body; a site takes precedence over a body of the same name."""
     kinds = {"site": mujoco.mjtObj.mjOBJ_SITE, "body": mujoco.mjtObj.mjOBJ_XBODY}
     for kind, objtype in kinds.items():
         if getattr(spec, kind)(point) is not None:
@@ -94,7 +95,7 @@ def _add_position_sensor(spec: mujoco.MjSpec, point: str, file: Path) -> None:
     raise SimulationError(f"{file} has no site or body '{point}', {did_you_mean(point, known)}")
 
 
-def _leave_alone(spec: mujoco.MjSpec, name: str, file: Path) -> None:
+def _disable_contacts(spec: mujoco.MjSpec, name: str, file: Path) -> None:
     geom, body = spec.geom(name), spec.body(name)
     if geom is None and body is None:
         known = _names([*spec.geoms, *spec.bodies])
@@ -102,15 +103,15 @@ def _leave_alone(spec: mujoco.MjSpec, name: str, file: Path) -> None:
             f"planning_model.no_contact: {file.name} has no geom or body '{name}', "
             f"{did_you_mean(name, known)}"
         )
-    for touching in [geom] if geom is not None else body.geoms:
-        touching.contype = touching.conaffinity = 0
+    for each in [geom] if geom is not None else body.geoms:
+        each.contype = each.conaffinity = 0
 
 
 def _drop_self_collision(spec: mujoco.MjSpec) -> None:
-    """Exclude the contacts between any two bodies that hang from the same child of the world."""
+    """Exclude the contacts between any two bodies of the same kinematic tree."""
     excluded = {frozenset((pair.bodyname1, pair.bodyname2)) for pair in spec.excludes}
     for number, body in enumerate(spec.bodies):
-        body.name = body.name or f"body {number}"  # pairs are excluded by name
+        body.name = body.name or f"body {number}"  # exclusions refer to bodies by name
     for root in spec.worldbody.bodies:
         tree = [root, *root.find_all("body")]
         for one, other in itertools.combinations([body.name for body in tree if body.geoms], 2):

@@ -1,4 +1,4 @@
-"""What planning over physics must know of a scene: its MJCF, its actions, what they do to actuators."""
+"""What planning with physics needs from a scene: its MJCF, its actions and their controller."""
 
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -14,12 +14,14 @@ Model: TypeAlias = Any
 
 
 class Control(Protocol):
-    """Turns actions into actuator targets; see `control/`. Axes: J actuators, A components of an action.
+    """Converts actions to actuator targets; implemented in `control/`.
+
+    Axes: J actuators, A action components.
 
     Attributes:
-        joints: what the actuators move, in the actuators' order, (J,) names.
-        depends_on_posture: whether what an action does depends on where the joints are when it begins.
-        bounds: low and high end of the targets and their largest change a second, (J,) each.
+        joints: names of the actuated joints, in the order of the actuators, (J,).
+        depends_on_posture: whether the targets of an action depend on the joint positions at its start.
+        bounds: low and high limit of the targets, and their largest rate of change per second, (J,) each.
     """
 
     @property
@@ -30,23 +32,23 @@ class Control(Protocol):
     def bounds(self) -> tuple[Floats, Floats, Floats]: ...
 
     def command(self, q: Floats, action: Floats) -> Floats:
-        """Targets (..., J) that carry out `action` (..., A) from joint positions `q` (..., J)."""
+        """Targets (..., J) that execute `action` (..., A) from joint positions `q` (..., J)."""
         ...
 
-    def approach(self, start: Floats, end: Floats, substeps: int) -> Floats:
-        """Targets (..., substeps, J) of a control period that leads from `start` to `end`, (..., J)."""
+    def interpolate(self, start: Floats, end: Floats, substeps: int) -> Floats:
+        """Targets (..., substeps, J) within a control period, from `start` (..., J) to `end` (..., J)."""
         ...
 
     def with_iterations(self, iterations: int) -> "Control":
-        """The same with so many iterations of its inverse kinematics an action.
+        """A copy with this number of inverse-kinematics iterations per action.
 
         Raises:
-            ConfigError: if it has none.
+            ConfigError: if it has no inverse kinematics.
         """
         ...
 
     def at_rest(self, tcp: Floats) -> Floats:
-        """Targets, and joint positions, (J,) that hold a tool point at `tcp`, (3,) m.
+        """Targets, which are also joint positions, (J,), that hold the tool point at `tcp`, (3,) in m.
 
         Raises:
             SimulationError: if the robot has no tool point.
@@ -55,13 +57,14 @@ class Control(Protocol):
 
 
 class Plant(Protocol):
-    """The part of a scene that physics is planned over.
+    """The part of a scene that planning with physics needs.
 
     Attributes:
-        model_file: the MJCF.
-        points: sites or bodies of it whose positions are states, each as `<name>_position`, (3,) m.
-        control_dt_s: time between two commands.
-        action: one action, with its bounds.
+        name: of the scene.
+        model_file: path of the MJCF file.
+        points: its sites or bodies whose positions are states, `<name>_position`, (3,) in m.
+        control_dt_s: time between two commands, in seconds.
+        action: names, units and bounds of one action.
     """
 
     @property
@@ -76,5 +79,5 @@ class Plant(Protocol):
     def action(self) -> ActionSpec: ...
 
     def control(self, model: Model) -> Control:
-        """What turns actions into targets of the actuators of `model`, compiled from the file."""
+        """The converter from actions to targets of the actuators of `model`, compiled from the file."""
         ...
