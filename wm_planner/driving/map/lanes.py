@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wm_planner.driving.geometry.centreline import Centreline
 from wm_planner.driving.geometry.polygons import Polygons
 from wm_planner.driving.scenarios.road import NON_DRIVABLE_KINDS, Lane, Road
 from wm_planner.errors import ShapeError
@@ -32,6 +33,7 @@ class Lanes:
             raise ShapeError("the road has no lanes to drive on: routes and scores need one or more")
         self.ids: tuple[int, ...] = tuple(lane.id for lane in self._lanes)
         self.polygons = Polygons([lane.polygon for lane in self._lanes])
+        self._centrelines: dict[int, Centreline] = {}
         self._index = {identity: index for index, identity in enumerate(self.ids)}
 
     def __len__(self) -> int:
@@ -49,6 +51,12 @@ class Lanes:
     def containing(self, points: ArrayLike) -> Indices:
         """Indices of the lanes that hold points (..., 2), then NOWHERE, (..., K)."""
         return self.polygons.containing(points)
+
+    def centreline(self, index: int) -> Centreline:
+        """The centre of a lane as a line to project on."""
+        if index not in self._centrelines:
+            self._centrelines[index] = Centreline(self[index].centre)
+        return self._centrelines[index]
 
     @cached_property
     def lengths(self) -> NDArray[np.float64]:

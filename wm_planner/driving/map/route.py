@@ -74,7 +74,7 @@ def route_to_goal(scenario: Scenario, problem: PlanningProblem, lanes: Lanes) ->
             f"{scenario.id}: no lanes lead from those of problem {problem.id}'s start "
             f"({_named(lanes, starts)}) to those of its goal ({_named(lanes, goals)})"
         )
-    begin = Centreline(lanes[found[0]].centre).project([start.x, start.y]).s / lanes.lengths[found[0]]
+    begin = lanes.centreline(found[0]).project([start.x, start.y]).s / lanes.lengths[found[0]]
     return _along(lanes, extended_ahead(lanes, found), float(begin))
 
 
@@ -113,7 +113,7 @@ def _starts(lanes: Lanes, start: Start) -> Mapping[int, float]:
     held = lanes.containing([start.x, start.y])
     costs = {}
     for index in held[held >= 0].tolist():
-        along = Centreline(lanes[index].centre).project([start.x, start.y]).yaw
+        along = lanes.centreline(index).project([start.x, start.y]).yaw
         costs[index] = _TURN_M * abs(float(wrap_to_pi(along - start.yaw)))
     return costs
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.geometry.centreline import Centreline
 from wm_planner.driving.map.lanes import NO_LANE, Lanes
 from wm_planner.driving.metrics.contacts import Contacts, contacts, time_to_collision
 from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
@@ -122,7 +121,7 @@ def wrong_way_distance(trajectories: EgoTrajectories, lanes: Lanes, followed: In
     back = np.zeros(followed.shape)
     for n, lane in {(n, int(lane)) for n, row in enumerate(followed) for lane in row if lane != NO_LANE}:
         here = followed[n] == lane
-        s = np.where(here, Centreline(lanes[lane].centre).project(trajectories.states[n, :, :2]).s, 0.0)
+        s = np.where(here, lanes.centreline(lane).project(trajectories.states[n, :, :2]).s, 0.0)
         back[n, 1:] += np.where(here[1:] & here[:-1], s[:-1] - s[1:], 0.0)
     return np.maximum(max_window_sum(back, WRONG_WAY_WINDOW_S, trajectories.dt), 0.0)
 

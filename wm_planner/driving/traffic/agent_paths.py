@@ -128,14 +128,23 @@ def lane_path(lane: int, lanes: Lanes) -> Path:
 
 
 def lane_at(lanes: Lanes, pose: Floats) -> int:
-    """The lane that holds a pose x, y, yaw (3,) and leads its way the best; NOWHERE off the lanes."""
-    best, least = NO_LANE, _ALIGNED
-    held = lanes.containing(pose[:2])
-    for lane in held[held >= 0].tolist():
-        yaw = float(Centreline(lanes[lane].centre).project(pose[:2]).yaw)
-        turn = abs(np.mod(pose[2] - yaw + np.pi, 2 * np.pi) - np.pi)
-        if turn < least:
-            best, least = lane, turn
+    """The lane that holds a pose x, y, yaw (3,) and is best aligned with it; NO_LANE off the lanes."""
+    return int(lanes_at(lanes, pose[None])[0])
+
+
+def lanes_at(lanes: Lanes, poses: Floats) -> NDArray[np.int64]:
+    """The lane that holds each of poses x, y, yaw (P, 3) and is best aligned with it, (P,).
+
+    The first of equally aligned lanes; NO_LANE off the lanes, and across or against all that hold a pose.
+    """
+    best, least = np.full(len(poses), NO_LANE), np.full(len(poses), _ALIGNED)
+    held = lanes.containing(poses[:, :2])  # (P, K)
+    for lane in np.unique(held[held >= 0]).tolist():
+        on = np.flatnonzero((held == lane).any(axis=1))
+        yaw = lanes.centreline(lane).project(poses[on, :2]).yaw
+        turn = np.abs(np.mod(poses[on, 2] - yaw + np.pi, 2 * np.pi) - np.pi)
+        better = on[turn < least[on]]
+        best[better], least[better] = lane, turn[turn < least[on]]
     return best
 
 
@@ -185,8 +194,7 @@ def centre_points(lanes: Lanes, lane: int) -> Floats:
 
 def _limits(lanes: Lanes, poses: Floats, unknown: float) -> Floats:
     """Speed limits at poses (P, 3), (P,), and `unknown` where none is known."""
-    under = [lane_at(lanes, pose) for pose in poses]
-    limits = np.array([lanes.speed_limits[lane] if lane != NO_LANE else np.inf for lane in under])
+    limits = np.append(lanes.speed_limits, np.inf)[lanes_at(lanes, poses)]  # NO_LANE is the last
     return np.asarray(np.where(np.isfinite(limits), limits, unknown))
 
 
