@@ -1,17 +1,16 @@
-"""The controller node: the next action of the plan to joint targets, within the robot's limits.
+"""The controller node: the next action of the plan to commands for an arm or a car, within its limits.
 
-It answers every tick from the newest plan. If the plan for a tick does not come in time it holds the arm
-where it is measured to be.
+It answers every tick from the newest plan. Where the plan for a tick does not come in time, or the planner
+fell back, it holds the arm or brakes the car.
 """
 
-import numpy as np
+import dataclasses
+from typing import Any
 
-from wm_planner import share
-from wm_planner.bridges.messages import actions_of, joints_of
-from wm_planner.clock import nanoseconds
+from wm_planner.bridges.controllers import CONTROLLERS, Controller
+from wm_planner.clock import nanoseconds, seconds
 from wm_planner.config import Config, Delay, Seconds
-from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
-from wm_planner.control.safety import Hold, Limits, Watchdog
+from wm_planner.control.safety import Watchdog
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
@@ -19,91 +18,126 @@ from wm_planner.node import Node, run
 WATCH_S = 0.02  # how often the watchdog is asked
 
 
-class Controller(Node):
+class ControllerNode(Node):
     class Params(Config, frozen=True, kw_only=True):
         """Which robot is driven.
 
         Attributes:
-            robot: MJCF with a site `tcp`, a keyframe `home`, numerics `workspace` and
-                `joint_velocity_limits`.
-            control_dt_s: time between two ticks.
-            patience_s: how much later than one period after the last plan the next may come before the arm
-                is held, in realtime: the planner's deadline and a little for the way.
+            control: `{type: ee_delta, robot: sim/panda_reach.xml}`, `{type: ackermann, vehicle: bmw_320i}`.
+            control_dt_s: time between two ticks, until a plan tells its own.
+            patience_s: how much later than one period after the last plan the next may come before the robot
+                is held, in realtime: the planner's deadline and a little for the transport.
+            max_age_s: age of the observation from which a plan is refused, in realtime.
         """
 
-        robot: str
+        control: dict[str, Any]
         control_dt_s: Seconds = 0.2
         patience_s: Delay = 0.12
+        max_age_s: Seconds = 1.0
 
     params: Params
 
+    @classmethod
+    def check(cls, params: Params) -> None:
+        CONTROLLERS.configure(params.control, "controller: params.control")
+
     def configure(self) -> None:
-        self.control = EndEffectorDelta.load(share.find(self.params.robot))
-        self.limits = Limits(*self.control.bounds)
-        self.hold, self.plan = Hold(), None
-        self.watchdog = Watchdog(self.clock, self.params.control_dt_s + self.params.patience_s)
-        self.joints: m.Message = None
-        self.envelope: Envelope | None = None
-        self.answered_ns = -1
-        self.clipped = 0
-        self.out = self.publisher("/command")
+        self.control: Controller = CONTROLLERS.build(self.params.control, "controller: params.control")
+        self.out = self.publisher(self.control.command_topic)
         rate_hz = 1 / self.params.control_dt_s
         self.subscribe("/plan", self.on_plan, rate_hz=rate_hz)
-        self.subscribe("/joint_states", self.on_joints, rate_hz=rate_hz)
+        self.subscribe(self.control.state_topic, self.on_state, rate_hz=rate_hz)
+        self.subscribe("/episode", self.on_episode)
+        self.plan: m.Message = None
+        self.measured: m.Message = None
+        self.last: m.Message = None
+        self.envelope: Envelope | None = None
+        self.answered_ns, self.episode, self.refused, self.holding = -1, 0, 0, False
+        self.watch_over(self.params.control_dt_s)
         if self.mode == "realtime":
             self.timer(WATCH_S, self.watch)
 
-    def on_joints(self, joints: m.Message, envelope: Envelope) -> None:
-        if self.joints is None:
+    def watch_over(self, period_s: float) -> None:
+        """Expect a plan every `period_s`."""
+        self.period_s = period_s
+        self.watchdog = Watchdog(self.clock, period_s + self.params.patience_s)
+
+    def on_episode(self, message: m.Message, envelope: Envelope) -> None:
+        if message.id != self.episode:
+            self.episode = message.id
+            self.control.reset()
+
+    def on_state(self, state: m.Message, envelope: Envelope) -> None:
+        if self.measured is None:
             self.watchdog.feed()  # from now on plans are due
-        self.joints, self.envelope = joints, envelope
-        self.answer()
+        self.measured, self.envelope = state, envelope
+        if fault := self.control.fault(state):
+            return self.repeat(fault)
+        self.control.observe(state)
+        return self.answer()
 
     def on_plan(self, plan: m.Message, envelope: Envelope) -> None:
+        if plan.dt_s != self.period_s:
+            self.watch_over(plan.dt_s)
+        if self.mode == "realtime" and (reason := self.why_stale(plan)):
+            self.refused += 1
+            return self.log.warning("refused plan %d: %s", plan.id, reason)
         self.watchdog.feed()
         self.plan = plan
-        self.answer()
+        return self.answer()
+
+    def why_stale(self, plan: m.Message) -> str:
+        """Why a plan counts for nothing, by the stamp of the observation behind it; empty if it counts."""
+        age_s = seconds(self.clock.now_ns() - m.stamp_ns(plan))
+        if age_s < 0:
+            return f"its observation is {-age_s:.2f} s in the future"
+        if age_s > self.params.max_age_s:
+            return f"its observation is {age_s:.2f} s old, at most {self.params.max_age_s:g} s are taken"
+        if self.plan is not None and m.stamp_ns(plan) < m.stamp_ns(self.plan):
+            return "its observation is older than that of the plan before"
+        return ""
 
     def answer(self) -> None:
-        """Command the plan's action for the last measured joints, if it has one."""
-        if self.joints is None or self.plan is None:
+        """Command the plan's action for the state measured last, if it has one."""
+        if self.measured is None or self.plan is None or self.control.fault(self.measured):
             return None
-        stamp_ns = m.stamp_ns(self.joints)
+        stamp_ns = m.stamp_ns(self.measured)
         step = round((stamp_ns - m.stamp_ns(self.plan)) / nanoseconds(self.plan.dt_s))
         if self.plan.fallback:
             return self.stop("the planner fell back")
         if not 0 <= step < self.plan.execute_steps:
             return None  # the plan of this tick is on its way
-        self.hold.release()
-        q = joints_of(self.joints, self.control.chain.names)
         if self.mode == "realtime":
             step += self.plan.latency_steps  # what came before was commanded by earlier plans
-        return self.send(self.control.command(q, actions_of(self.plan)[step].astype(np.float64)), q)
+        self.holding = False
+        return self.send(self.control.command(self.plan, step))
 
     def watch(self) -> None:
-        """Hold, and say so at every tick, while plans do not come."""
-        if self.joints is not None and self.watchdog.stale and self.answered_ns != m.stamp_ns(self.joints):
+        """Hold or brake, and say so, at every tick for which no fresh plan has come."""
+        if self.measured is None or self.answered_ns == m.stamp_ns(self.measured):
+            return
+        if self.watchdog.stale and not self.control.fault(self.measured):
             self.stop(f"no plan for {self.watchdog.age_s:.2f} s")
 
     def stop(self, reason: str) -> None:
-        if not self.hold.active:
+        if not self.holding:
             self.log.warning("holding: %s", reason)
-        q = joints_of(self.joints, self.control.chain.names)
-        self.send(self.hold.at(q), q)
+        self.holding = True
+        self.send(self.control.stop(self.period_s))
 
-    def send(self, command: np.ndarray, measured: np.ndarray) -> None:
-        limited = self.limits.apply(command, measured, self.params.control_dt_s)
-        self.clipped += bool(limited.clipped.any())
-        self.diagnostics = {"clipped": str(self.clipped), "holding": str(self.hold.active)}
-        message = m.joint_trajectory(
-            self.control.chain.names,
-            limited.command[None],
-            RAMP * self.params.control_dt_s,
-            m.stamp_ns(self.joints),
-        )
-        self.answered_ns = m.stamp_ns(self.joints)
-        self.out.publish(message, self.envelope.origin_ns if self.envelope else None)
+    def repeat(self, fault: str) -> None:
+        """The measured state cannot be used: send the last command again, if there is one."""
+        self.log.error("%s: %s", self.control.state_topic, fault)
+        if self.last is not None:
+            stamp = m.header(m.stamp_ns(self.measured), self.last.header.frame_id)
+            self.send(dataclasses.replace(self.last, header=stamp))
+
+    def send(self, command: m.Message) -> None:
+        figures = {"holding": str(self.holding), "refused": str(self.refused)}
+        self.diagnostics = figures | self.control.figures
+        self.last, self.answered_ns = command, m.stamp_ns(self.measured)
+        self.out.publish(command, self.envelope.origin_ns if self.envelope else None)
 
 
 if __name__ == "__main__":
-    run(Controller)
+    run(ControllerNode)

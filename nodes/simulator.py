@@ -1,25 +1,26 @@
 """The simulator node: hosts a scene, plays its episodes, publishes what sensors see, obeys commands.
 
-In lockstep the world stands still until the command stamped with its tick arrives; a tick that is answered
-by none is repeated, for nodes that rejoined. In realtime the world runs on by the wall clock.
+In lockstep the simulator waits for the command stamped with the current tick; a tick without an answer is
+repeated, for nodes that rejoined. In realtime the world runs on by the wall clock, and a robot that does not
+rest by itself brakes after two control periods without a command.
 """
 
 from collections import deque
 from typing import Any
 
-import msgspec
-
 from wm_planner.bridges.messages import goal_message
-from wm_planner.bridges.simulators import check, host_of
+from wm_planner.bridges.simulators import adapter_of, check
 from wm_planner.clock import nanoseconds
 from wm_planner.config import Config, Delay, Positive, Seconds, Seed
+from wm_planner.errors import ConfigError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
-from wm_planner.simulation.scene import Disturbance
+from wm_planner.simulation.selection import simulator_spec
 
 SLICE_S = 0.02  # of simulated time between two looks at the clock, in realtime
 LOST = 3  # repeats of a tick after which the episode has failed
+SILENCE = 2  # control periods without a command after which the robot is stopped
 
 
 class Simulator(Node):
@@ -27,41 +28,48 @@ class Simulator(Node):
         """What is simulated.
 
         Attributes:
-            scene: path of the scene file, or of a traffic scenario.
+            scene: path of the scene file, or of a traffic scenario: short for `simulator`.
+            simulator: `{type: mujoco, scene: FILE, disturbance: {...}}`, `{type: traffic, scenario: FILE,
+                vehicle: bmw_320i, agents: {type: idm}}`, `{type: path/file.py:Class}`.
             steps: control periods an episode.
             seed: of the first episode; the others count up.
             stall_s: wall time after which an unanswered tick is repeated, in lockstep.
             camera_delay_s: time until sensor messages go out, in realtime.
-            disturbance: of a scene.
-            driving: of a scenario: `{vehicle: bmw_320i, agents: {type: idm}}`, see DrivingSimulator.
         """
 
-        scene: str
+        scene: str | None = None
+        simulator: dict[str, Any] | None = None
         episodes: Positive = 10
         steps: Positive = 30
         seed: Seed = 0
         stall_s: Seconds = 3.0
         camera_delay_s: Delay = 0.0
-        disturbance: Disturbance = Disturbance()
-        driving: dict[str, Any] = msgspec.field(default_factory=dict)
+
+        def spec(self) -> dict[str, Any]:
+            """The simulator, whichever way it was given."""
+            if (self.scene is None) == (self.simulator is None):
+                raise ConfigError(
+                    "simulator: params: wanted either `scene: FILE` or `simulator: {type: ...}`"
+                )
+            return simulator_spec(self.scene or self.simulator or {}, "simulator: params")
 
     params: Params
 
     @classmethod
     def check(cls, params: Params) -> None:
-        check(params.scene, params.driving)
+        check(params.spec(), "simulator: params.simulator")
 
     def configure(self) -> None:
-        self.host = host_of(self.params.scene, self.params.disturbance, self.params.driving)
-        self.sim = self.host.simulator
+        self.adapter = adapter_of(self.params.spec(), "simulator: params.simulator")
+        self.sim = self.adapter.simulator
         self.dt_ns = nanoseconds(self.sim.scene.control_dt_s)
-        topics = ("/goal", "/episode", *self.host.topics)
+        topics = ("/goal", "/episode", *self.adapter.topics)
         self.out = {topic: self.publisher(topic) for topic in topics}
-        self.subscribe(self.host.command_topic, self.on_command)
+        self.subscribe(self.adapter.command_topic, self.on_command)
         if self.mode == "lockstep":
             self.stall = self.timer(self.params.stall_s, self.repeat)
         else:
-            self.timer(SLICE_S, self.run_on)
+            self.timer(SLICE_S, self.catch_up)
         self.episode, self.stamp_ns = -1, 0
         self.delayed: deque[tuple[int, dict[str, m.Message]]] = deque()
 
@@ -73,24 +81,24 @@ class Simulator(Node):
         self.episode += 1
         self.step = self.lost = self.slices = 0
         if self.episode == self.params.episodes:
-            self.tell("finished", reason="all episodes done")
+            self.publish_episode("finished", reason="all episodes done")
             return self.finish(f"{self.episode} episodes done")
         self.observation = self.sim.reset(self.params.seed + self.episode)
         if self.mode == "realtime":
             self.stamp_ns = self.clock.now_ns()
-        self.started_ns = self.stamp_ns
+        self.started_ns = self.commanded_ns = self.stamp_ns
         self.delayed.clear()
-        self.tell("started")
+        self.publish_episode("started")
         goal_id = self.params.seed + self.episode + 1  # 0 is none
         self.out["/goal"].publish(goal_message(goal_id, self.sim.goal, self.stamp_ns))
-        for topic, message in self.host.opening(self.stamp_ns).items():
+        for topic, message in self.adapter.latched_messages(self.stamp_ns).items():
             self.out[topic].publish(message)
-        return self.show()
+        return self.publish_tick()
 
-    def show(self) -> None:
+    def publish_tick(self) -> None:
         """Publish the tick: what the sensors see now, after their delay."""
-        self.tell("running")
-        self.sensors = self.host.sensors(self.observation, self.stamp_ns)
+        self.publish_episode("running")
+        self.sensors = self.adapter.sensors(self.observation, self.stamp_ns)
         if self.mode == "lockstep":
             self.stall.restart()
             return self.send(self.sensors, self.clock.now_ns())
@@ -109,18 +117,20 @@ class Simulator(Node):
             self.out[topic].publish(message, taken_ns)
 
     def on_command(self, message: m.Message, envelope: Envelope) -> None:
-        command = self.host.command_of(message)
+        command = self.adapter.command_of(message)
         if self.mode == "realtime":
             if m.stamp_ns(message) >= self.started_ns:  # one of the episode before may still be on its way
                 self.sim.command(command)
+                self.commanded_ns = self.clock.now_ns()
         elif m.stamp_ns(message) == self.stamp_ns:  # a repeated tick may be answered twice
             self.observation = self.sim.step(command).observation
             self.stamp_ns += self.dt_ns
             self.end_step()
 
-    def run_on(self) -> None:
+    def catch_up(self) -> None:
         """Catch up with the wall clock in slices, and take pictures when they are due."""
         self.send_due()
+        self.stop_if_silent()
         slice_ns = nanoseconds(SLICE_S)
         while self.started_ns + (self.slices + 1) * slice_ns <= self.clock.now_ns():
             self.sim.advance(SLICE_S)
@@ -131,12 +141,19 @@ class Simulator(Node):
                 return self.end_step()
         return None
 
+    def stop_if_silent(self) -> None:
+        """Bring the robot to rest once no command has come for SILENCE control periods."""
+        if self.clock.now_ns() - self.commanded_ns > SILENCE * self.dt_ns:
+            stop = self.adapter.stop_command()
+            if stop is not None:
+                self.sim.command(stop)
+
     def end_step(self) -> None:
         """Show the next tick, or end the episode."""
         self.step, self.lost = self.step + 1, 0
         if self.step < self.params.steps:
-            return self.show()
-        self.tell("ended")
+            return self.publish_tick()
+        self.publish_episode("ended")
         return self.begin()
 
     def repeat(self) -> None:
@@ -145,11 +162,11 @@ class Simulator(Node):
         if self.lost < LOST:
             self.log.warning("no command for step %d of episode %d: repeated", self.step, self.episode + 1)
             return self.send(self.sensors, self.clock.now_ns())
-        self.tell("ended", reason=f"step {self.step} was shown {LOST} times and no command came")
+        self.publish_episode("ended", reason=f"step {self.step} was shown {LOST} times and no command came")
         self.stamp_ns += self.dt_ns
         return self.begin()
 
-    def tell(self, phase: str, reason: str = "") -> None:
+    def publish_episode(self, phase: str, reason: str = "") -> None:
         """Say on /episode where the run stands; what is true of the goal is said nowhere else."""
         episode = min(self.episode, self.params.episodes - 1)
         message = m.Episode(

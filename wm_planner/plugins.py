@@ -1,30 +1,49 @@
-"""Plug-ins of every kind are named one way: a bare name, `package.module:Class`, or `path/file.py:Class`."""
+"""Plug-ins of every kind are named one way: a bare name, `package.module:Class`, or `path/file.py:Class`.
+
+In YAML a plug-in is `{type: name, key: value}`, on the command line `name,key=value`.
+"""
 
 import hashlib
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from wm_planner import share
-from wm_planner.config import Config, convert
+from wm_planner.config import Config, convert, put, setting
 from wm_planner.errors import EXTRAS, ConfigError, PluginError, WmError, did_you_mean, missing_package
+
+DOMAINS = ("driving", "manipulation")
+"""Packages of wm_planner whose module `registry` adds plug-ins to the registries of the core by name.
+
+The module holds `ENTRIES`, kind of plug-in to {bare name: "package.module:Class"}, and imports nothing.
+"""
 
 
 class Registry:
     """The built-in plug-ins of one kind, and the way to any other.
 
     Args:
-        kind: what the plug-ins are ("planner"), for errors.
-        entries: bare name to "package.module:Class".
+        kind: what the plug-ins are ("planner"), for errors and in the domains' ENTRIES.
+        entries: the core's own, bare name to "package.module:Class".
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
+    def __init__(self, kind: str, entries: Mapping[str, str] | None = None) -> None:
         self.kind = kind
-        self.entries = dict(entries)
+        self._core = dict(entries or {})
+
+    @cached_property
+    def entries(self) -> Mapping[str, str]:
+        """Bare name to "package.module:Class": the core's own entries, then those of the domains."""
+        domains = (importlib.import_module(f"wm_planner.{domain}.registry") for domain in DOMAINS)
+        return self._core | {
+            name: target for domain in domains for name, target in domain.ENTRIES.get(self.kind, {}).items()
+        }
 
     def load(self, name: str) -> Any:
         """The class behind `name`.
@@ -45,12 +64,19 @@ class Registry:
     def build(self, spec: Mapping[str, Any], where: str, also: Iterable[str] = (), **context: Any) -> Any:
         """Build a plug-in from `{type: name, ...}`; the other keys fill the class's own `Config` struct.
 
+        The class is called with its config, or its method `from_config` is where it has one.
+
         Args:
             spec: the mapping of a launch file.
             where: its place, for errors.
             also: further keys that its place may have, for errors.
             context: what the class's constructor takes beside its config.
         """
+        cls, config = self.configure(spec, where, also)
+        return getattr(cls, "from_config", cls)(config, **context)
+
+    def configure(self, spec: Mapping[str, Any], where: str, also: Iterable[str] = ()) -> tuple[Any, Config]:
+        """The class that `spec` names and its checked config; see `build`."""
         if not isinstance(spec, Mapping):
             raise ConfigError(
                 f"{where}: got {spec!r}, wanted a mapping, e.g. {{type: {next(iter(self.entries))}}}"
@@ -58,15 +84,37 @@ class Registry:
         values = dict(spec)
         name = values.pop("type", None)
         if not isinstance(name, str):
-            raise ConfigError(f"{where}: a {self.kind} needs 'type', {did_you_mean('', self.entries)}")
+            raise ConfigError(
+                f"{where}: 'type' is missing, wanted the name of a {self.kind}, "
+                f"{did_you_mean('', self.entries)}"
+            )
         cls = self.load(name)
         if not isinstance(getattr(cls, "Config", None), type):
             raise PluginError(
                 f"{where}: {name} has no Config, wanted a class whose settings are a class inside of it: "
                 "class Config(wm_planner.config.Config, frozen=True, kw_only=True)"
             )
-        config: Config = convert(values, cls.Config, where, also)
-        return cls(config, **context)
+        return cls, convert(values, cls.Config, where, also)
+
+
+def spec_of(text: str, option: str) -> dict[str, Any]:
+    """The `{type: ..., key: value}` that a command line gives as `name,key=value`, e.g. `cem,consistency=0`.
+
+    Args:
+        text: the name, then settings separated by commas; a key may be a dotted path, a value is YAML.
+        option: where it was given, for errors.
+
+    Raises:
+        ConfigError: if a setting is not `key=value`.
+    """
+    name, *settings = _COMMA.split(text)
+    spec: dict[str, Any] = {"type": name}
+    for each in settings:
+        put(spec, *setting(each, f"{option} {text}: setting"))
+    return spec
+
+
+_COMMA = re.compile(r",(?![^\[{]*[\]}])")  # not those inside of a list or a mapping
 
 
 def load_file(path: Path) -> ModuleType:

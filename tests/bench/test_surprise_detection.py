@@ -35,7 +35,7 @@ def test_the_auc_of_what_tells_nothing_is_a_half_and_of_what_tells_all_one():
 
 @pytest.fixture(scope="module")
 def simulator():
-    return DrivingSimulator(random_traffic(LED).scenario, DrivingSimulator.Config(picture=IMAGE))
+    return DrivingSimulator(random_traffic(LED).scenario, DrivingSimulator.Options(picture=IMAGE))
 
 
 def test_who_appears_is_there_from_the_next_step_ahead_on_the_route(simulator):

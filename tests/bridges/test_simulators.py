@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from node_bench import envelope
 from streets import DT, street
+from wm_planner.driving.bridges.adapter import DrivingHost
 
 from wm_planner import share
 from wm_planner.bridges.simulators import ArmHost, check, host_of
 from wm_planner.clock import nanoseconds
-from wm_planner.driving.bridges.adapter import DrivingHost
 from wm_planner.driving.bridges.messages import (
     command_of,
     drive_message,

@@ -11,6 +11,7 @@ from wm_planner.costs.obstacles import KeepOut, Obstacles
 from wm_planner.costs.relative import Behind, StateDistance
 from wm_planner.costs.state import PoseGoal, StateGoal, StateLimits
 from wm_planner.errors import ConfigError, ShapeError, WmError
+from wm_planner.manipulation.workspace import Workspace
 
 RNG = np.random.default_rng(0)
 LATENT = RNG.standard_normal((6, 4, 3, 5)).astype(np.float32)  # (N, H, P, D)
@@ -249,11 +250,11 @@ def test_a_forecast_is_compared_step_by_step():
     rollout, actions = states(p=[[0.0, 0.0], [0.0, 0.0]])
     there, far = [[0.1, 0.0, 1.0]], [[5.0, 0.0, 1.0]]
     for forecast, depth in [([far, there], 0.9), ([far, far], 0.0)]:
-        context = Context(objects={"cars": np.asarray(forecast)})
+        context = Context(domain=Workspace({"cars": np.asarray(forecast)}))
         assert cost(rollout, actions, context) == pytest.approx(depth, abs=1e-6)
-    assert cost(rollout, actions, Context(objects={"cars": np.zeros((0, 3))})) == 0
+    assert cost(rollout, actions, Context(domain=Workspace({"cars": np.zeros((0, 3))}))) == 0
     with pytest.raises(ShapeError, match=r"\(3, 1, 3\), wanted \(M, 3\), or \(2, M, 3\)"):
-        cost(rollout, actions, Context(objects={"cars": np.zeros((3, 1, 3))}))
+        cost(rollout, actions, Context(domain=Workspace({"cars": np.zeros((3, 1, 3))})))
 
 
 # --- the model's own assessment

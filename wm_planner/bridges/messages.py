@@ -99,11 +99,12 @@ def plan_message(
     dt_s: float,
     stamp_ns: int,
     latency_steps: int = 0,
+    frame: str = "",
     **how: Any,
 ) -> m.Message:
     """A plan (L + H, A), the first L `latency_steps`; `how` says `execute_steps` and `fallback`."""
     return m.Plan(
-        header=m.header(stamp_ns),
+        header=m.header(stamp_ns, frame),
         id=plan_id,
         action_names=list(spec.names),
         action_units=list(spec.units),

@@ -21,17 +21,21 @@ def launch(
     from wm_planner.launching import file as launch_file
     from wm_planner.launching.run import new_name, prepare
     from wm_planner.launching.supervisor import Supervisor
+    from wm_planner.simulation.selection import simulator_spec
 
     path = launch_file.find(file)
     name = name or new_name(path.stem)
     spec = launch_file.load(path, name, overrides or ())
     simulated = next((n.params for n in spec.nodes if n.program.stem == "simulator"), {})
-    notes = simulators.notes(simulated["scene"]) if "scene" in simulated else ()
+    hosted = simulated.get("simulator", simulated.get("scene"))
+    notes: tuple[str, ...] = ()
+    if hosted is not None:
+        notes = simulators.check(simulator_spec(hosted, "simulator"), "simulator")
     folder = prepare(Path("runs") / name, spec)
     episodes = simulated.get("episodes")
     console.print(f"{path.stem} in {spec.clock}, {len(spec.nodes)} nodes, into {folder}")
     for note in notes:
-        console.print(f"note {simulated['scene']}: {note}", soft_wrap=True, markup=False)
+        console.print(f"note: {note}", soft_wrap=True, markup=False)
     failure: NodeError | None = None
     status: str
     with Live(name, episodes, console, lossless=spec.clock == "lockstep") as live:

@@ -1,12 +1,15 @@
-"""Who gathers experience: the contract, and what is behind a path."""
+"""What gathers experience: the contract, and the explorer of a simulator."""
 
 import functools
-from pathlib import Path
 from typing import Protocol
 
 from wm_planner.contracts.dataset import Episode, StateSpec
 from wm_planner.contracts.simulator import EnvironmentSpec
-from wm_planner.simulation.scene import SCENE_SUFFIX
+from wm_planner.plugins import Registry
+from wm_planner.simulation.selection import simulator_spec
+
+EXPLORERS = Registry("explorer")
+"""By the names of simulators; made from the same settings."""
 
 
 class Explorer(Protocol):
@@ -14,7 +17,7 @@ class Explorer(Protocol):
 
     Attributes:
         hosted: cameras, actions and their period, as a model is to see them.
-        state: what is recorded beside pictures.
+        state: what is recorded next to pictures.
         reason: why an episode is left out.
     """
 
@@ -32,15 +35,10 @@ class Explorer(Protocol):
 
 @functools.cache  # in each process: compiling a scene costs more than an episode
 def explorer_of(scene: str) -> Explorer:
-    """The explorer of a scene file, of a traffic scenario, or of a folder of those.
+    """The explorer of a simulator, given as `name,key=value` or by the path of what it hosts.
 
     Raises:
         SimulationError: if nothing can be explored there.
     """
-    if Path(scene).suffix == SCENE_SUFFIX:
-        from wm_planner.manipulation.exploration import ArmExplorer
-
-        return ArmExplorer(scene)
-    from wm_planner.driving.simulation.exploration import TrafficExplorer
-
-    return TrafficExplorer(scene)
+    explorer: Explorer = EXPLORERS.build(simulator_spec(scene, "scene"), "scene")
+    return explorer

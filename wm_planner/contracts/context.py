@@ -18,8 +18,8 @@ class Context:
         goal_latent: the encoded goal image, arrays (1, ...).
         last_action: the action executed last, (A,), card's units; None after a reset.
         previous_plan: the previous plan shifted to this tick, (H, A), or None.
-        objects: object arrays by name, e.g. forecasts; the costs that read them define their shapes.
-        traffic: a driver's `ScoringContext` (driving/planners/proposal_scoring.py), or None off the road.
+        domain: one object of the domain's own class, such as the map, route and agents of a drive, or the
+            objects in an arm's workspace; None where no cost reads one.
         action_scale: half the range of each action component, (A,), card's units; set by `Problem`.
     """
 
@@ -27,6 +27,5 @@ class Context:
     goal_latent: Latent | None = None
     last_action: Array | None = None
     previous_plan: Array | None = None
-    objects: Mapping[str, Array] = field(default_factory=dict)
-    traffic: Any = None
+    domain: Any = None
     action_scale: Array | None = None

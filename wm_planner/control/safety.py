@@ -52,8 +52,13 @@ class Limits:
             dt_s: time between the two, in seconds.
 
         Raises:
-            ShapeError: for vectors of another length.
+            ShapeError: for vectors of another length, or a previous command that is not finite.
         """
+        if not np.isfinite(previous).all():
+            raise ShapeError(
+                f"the previous command or measurement is {previous.tolist()}: a rate limit needs finite "
+                "numbers; do not command from a measurement that is not finite"
+            )
         if command.shape != self.low.shape or previous.shape != self.low.shape:
             raise ShapeError(
                 f"command of shape {command.shape} after one of shape {previous.shape}, "
@@ -114,7 +119,13 @@ class Hold:
         return self._position is not None
 
     def at(self, measured: Command) -> Command:
-        """The command that holds still, (k,); `measured` counts only when holding begins."""
+        """The command that holds still, (k,); `measured` counts only when holding begins.
+
+        Raises:
+            ShapeError: if holding would begin at a position that is not finite.
+        """
+        if self._position is None and not np.isfinite(measured).all():
+            raise ShapeError(f"cannot begin to hold at {measured.tolist()}: wanted a finite position")
         if self._position is None:
             self._position = measured.copy()
         return self._position.copy()

@@ -59,7 +59,8 @@ class KeepOut:
 class Obstacles:
     """Largest penetration depth of a position into moving objects over all steps, in m; 0 outside.
 
-    The objects are M spheres in `Context.objects`, k centre coordinates and the radius each, in m:
+    The objects are M spheres, an array in the mapping `objects` of `Context.domain`, k centre coordinates
+    and the radius each, in m:
     (M, k + 1) for static ones, (H, M, k + 1) for a forecast per step.
     """
 
@@ -78,12 +79,12 @@ class Obstacles:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.requires = frozenset({f"state:{config.state}", f"context:objects.{config.objects}"})
+        self.requires = frozenset({f"state:{config.state}", f"context:domain.objects.{config.objects}"})
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         position = rollout.states[self.config.state]  # (N, H, k)
         xp, size = namespace(position), position.shape[-1] + 1
-        spheres = match(context.objects[self.config.objects], position)
+        spheres = match(context.domain.objects[self.config.objects], position)
         horizon = position.shape[1]
         fits = spheres.ndim == 2 or (spheres.ndim == 3 and spheres.shape[0] == horizon)
         if not fits or spheres.shape[-1] != size:

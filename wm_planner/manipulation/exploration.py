@@ -5,7 +5,7 @@ import numpy as np
 from wm_planner.contracts.dataset import Episode, StateSpec, columns
 from wm_planner.control.kinematics import Floats
 from wm_planner.simulation.mujoco import MujocoSimulator
-from wm_planner.simulation.scene import Scene, load_scene
+from wm_planner.simulation.scene import Scene
 
 STATE = (
     StateSpec(name="tcp_position", size=3, unit="m"),
@@ -20,8 +20,10 @@ class ArmExplorer:
     state = STATE
     reason = "ik_excursion"
 
-    def __init__(self, scene: str) -> None:
-        self._simulator = MujocoSimulator(load_scene(scene))
+    Config = MujocoSimulator.Config
+
+    def __init__(self, config: MujocoSimulator.Config) -> None:
+        self._simulator = MujocoSimulator.from_config(config)
 
     @property
     def hosted(self) -> Scene:

@@ -61,13 +61,26 @@ def check_context(context: Context, costs: Sequence[WeightedCost]) -> None:
             kind, _, path = need.partition(":")
             if kind != "context":
                 continue
-            name, _, key = path.partition(".")
-            held = getattr(context, name)
-            if held is None or (key and key not in held):
-                raise ConfigError(
-                    f"cost '{weighted.name}' requires '{need}', and this tick's {name} holds "
-                    f"{', '.join(held) if held else 'nothing'}: set the goal before planning"
-                )
+            held: Any = context
+            within = "context"
+            for part in path.split("."):
+                if (found := _part(held, part)) is None:
+                    raise ConfigError(
+                        f"cost '{weighted.name}' requires '{need}', and the {within} of this tick holds "
+                        f"{', '.join(_parts(held)) or 'nothing'}: set '{part}' before planning"
+                    )
+                held, within = found, part
+
+
+def _part(held: Any, name: str) -> Any:
+    """The entry of a mapping or the attribute of an object; None if there is no such part."""
+    return held.get(name) if isinstance(held, Mapping) else getattr(held, name, None)
+
+
+def _parts(held: Any) -> list[str]:
+    """The names of the parts that are set."""
+    names = held if isinstance(held, Mapping) else (n for n in dir(held) if not n.startswith("_"))
+    return [name for name in names if _part(held, name) is not None and not callable(_part(held, name))]
 
 
 def as_float32(what: str, given: Array) -> NDArray[np.float32]:

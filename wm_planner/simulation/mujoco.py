@@ -1,12 +1,13 @@
 """MuJoCo as a simulator: a scene, its cameras, and commands to its actuators."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner import config, share
 from wm_planner.clock import nanoseconds
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
@@ -15,7 +16,7 @@ from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.errors import ShapeError, SimulationError, did_you_mean
 from wm_planner.simulation.disturbance import disturbed_model
 from wm_planner.simulation.rendering import Camera
-from wm_planner.simulation.scene import Disturbance, Scene
+from wm_planner.simulation.scene import Disturbance, Scene, load_scene
 
 TOOL_SITE = "tcp"
 """The site that is a robot's tool point, where it has one."""
@@ -41,6 +42,32 @@ class MujocoSimulator:
     Raises:
         SimulationError: if the scene cannot be compiled or drawn, or lacks what it says it has.
     """
+
+    class Config(config.Config, frozen=True, kw_only=True):
+        """A scene file, and how its world differs from the one that models were trained in.
+
+        Attributes:
+            scene: path of the file.
+            disturbance: nothing by default.
+        """
+
+        scene: str
+        disturbance: Disturbance = Disturbance()
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """The simulator of a scene file.
+
+        Raises:
+            SimulationError: if the file declares no scene, or its scene cannot be simulated.
+        """
+        return cls(load_scene(config.scene), config.disturbance)
+
+    @staticmethod
+    def check(config: Config) -> tuple[str, ...]:
+        """No notes, once the file is found; see `Checked`."""
+        share.find(config.scene)
+        return ()
 
     def __init__(self, scene: Scene, disturbance: Disturbance | None = None) -> None:
         self.scene = scene

@@ -13,9 +13,6 @@ from wm_planner.plugins import load_file
 from wm_planner.share import find
 from wm_planner.world_models.physics.plant import Plant
 
-SCENE_SUFFIX = ".py"
-"""Of files that declare a scene; any other file is a traffic scenario."""
-
 
 class Disturbance(Config, frozen=True, kw_only=True):
     """How the world differs from the one that a model was trained in; nothing by default.

@@ -24,7 +24,7 @@ H = 40
 
 
 def seen(**how):
-    simulator = DrivingSimulator(street(**how), DrivingSimulator.Config(picture=None))
+    simulator = DrivingSimulator(street(**how), DrivingSimulator.Options(picture=None))
     return view_of(simulator)
 
 
@@ -34,9 +34,7 @@ def costs_of(view, name, actions, previous_plans=(), **config):
     model = bicycle_model(view)
     state = {"position": view.ego[:2], "heading": view.ego[2:3], "speed": view.ego[3:4]}
     latent = model.encode(Observation({}, state))
-    problem = Problem(
-        model, latent, build_costs([{"type": name, **config}], "here"), Context(traffic=context)
-    )
+    problem = Problem(model, latent, build_costs([{"type": name, **config}], "here"), Context(domain=context))
     held = np.repeat(np.array(actions, np.float32)[:, None], H, axis=1)
     return problem.evaluate(held).terms[name]
 
@@ -111,7 +109,7 @@ def test_the_score_as_a_cost_is_that_of_the_choice():
 class Leftward:
     """A learned model's opinion: be as far to the left as can be."""
 
-    requires = frozenset({"state:position", "context:traffic"})
+    requires = frozenset({"state:position", "context:domain"})
 
     def __call__(self, rollout, actions, context):
         return -rollout.states["position"][:, -1, 1]

@@ -27,7 +27,7 @@ H = 40
 
 @pytest.fixture(scope="module")
 def simulator():
-    return DrivingSimulator(random_traffic(3).scenario, DrivingSimulator.Config(picture=IMAGE))
+    return DrivingSimulator(random_traffic(3).scenario, DrivingSimulator.Options(picture=IMAGE))
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_costs_of_one_tick_share_what_was_imagined(view, monkeypatch):
     rollout, actions = drives(view, [-2.0, 0.0])
     memory = DriverMemory()
     memory.observe(view)
-    context = Context(traffic=ScoringContext(view, H, memory.goal_tracker(view)))
+    context = Context(domain=ScoringContext(view, H, memory.goal_tracker(view)))
     terms = [each.cost(rollout, actions, context) for each in costs]
     assert len(calls) == 1
     assert all(term.shape == (2,) and np.isfinite(term).all() and (term >= 0).all() for term in terms)

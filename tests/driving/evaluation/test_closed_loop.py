@@ -33,7 +33,7 @@ class Keep:
 
 
 def driven(scenario, planner=Keep, agents="replay", **about):
-    config = DrivingSimulator.Config(picture=None, agents={"type": agents})
+    config = DrivingSimulator.Options(picture=None, agents={"type": agents})
     return run_drive(DrivingSimulator(scenario, config), planner, **about)
 
 
@@ -184,7 +184,7 @@ def test_an_answer_is_the_drive_by_its_centre(tmp_path):
 
 
 def test_a_vehicle_that_commonroad_has_not_gives_no_answer(tmp_path):
-    config = DrivingSimulator.Config(picture=None, vehicle="pacifica")
+    config = DrivingSimulator.Options(picture=None, vehicle="pacifica")
     found = run_drive(DrivingSimulator(street(goal_x=30.0), config), Keep)
     assert solution_of(found) is None
     assert write_solutions([found], tmp_path) is None

@@ -13,7 +13,7 @@ from wm_planner.driving.simulation.view import view_of
 
 @pytest.fixture
 def view():
-    return view_of(DrivingSimulator(street([(40.0, 0, 6.0)]), DrivingSimulator.Config(picture=None)))
+    return view_of(DrivingSimulator(street([(40.0, 0, 6.0)]), DrivingSimulator.Options(picture=None)))
 
 
 def at(view, step, yaw=0.0):

@@ -20,7 +20,7 @@ THINKING = tuple(name for name in NAMES if name != "constant_velocity")
 
 
 def simulated(scenario, **how):
-    return DrivingSimulator(scenario, DrivingSimulator.Config(picture=None, **how))
+    return DrivingSimulator(scenario, DrivingSimulator.Options(picture=None, **how))
 
 
 def drive(simulator, planner, steps):

@@ -17,7 +17,7 @@ SCORING = ScoringContext.Config()
 
 def score(*speeds, config=SCORING, yaw_rates=None, ego_history=None, **scene):
     """Score going straight on from the start of a street, one proposal per speed."""
-    view = view_of(DrivingSimulator(street(**scene), DrivingSimulator.Config(picture=None)))
+    view = view_of(DrivingSimulator(street(**scene), DrivingSimulator.Options(picture=None)))
     states = np.zeros((len(speeds), H + 1, 6))
     states[..., :3] = view.ego[:3]
     states[..., 0] += np.outer(speeds, DT * np.arange(H + 1))

@@ -17,7 +17,7 @@ ROOM = 0.35
 
 def simulated(*obstacles, **how):
     return DrivingSimulator(
-        street(about={"obstacles": obstacles}, **how), DrivingSimulator.Config(picture=None)
+        street(about={"obstacles": obstacles}, **how), DrivingSimulator.Options(picture=None)
     )
 
 

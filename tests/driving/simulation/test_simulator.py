@@ -28,7 +28,7 @@ SMALL = BirdsEyeRenderer.Config(size_px=64, metres_per_px=1.0)
 
 
 def made(scenario, **config):
-    return DrivingSimulator(scenario, DrivingSimulator.Config(**{"picture": None, **config}))
+    return DrivingSimulator(scenario, DrivingSimulator.Options(**{"picture": None, **config}))
 
 
 def along(simulator, steps, speed=10.0):
@@ -252,7 +252,7 @@ def test_every_shipped_scenario_runs(name, agents):
 
 def test_an_unknown_key_is_named():
     with pytest.raises(ConfigError, match="unknown key 'vehicel', did you mean 'vehicle'"):
-        convert({"vehicel": "pacifica"}, DrivingSimulator.Config, "here: ")
+        convert({"vehicel": "pacifica"}, DrivingSimulator.Options, "here: ")
 
 
 def test_the_recorded_ego_is_followed_where_it_drove():

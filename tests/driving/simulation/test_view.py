@@ -18,7 +18,7 @@ def scenario():
 
 
 def simulated(scenario):
-    return DrivingSimulator(scenario, DrivingSimulator.Config(picture=None))
+    return DrivingSimulator(scenario, DrivingSimulator.Options(picture=None))
 
 
 def test_agents_coast_in_a_forecast_and_what_stands_stays(scenario):

@@ -58,7 +58,7 @@ def loops(scenarios: Sequence[str]) -> Iterator[Loop]:
     for path in scenarios:
         scenario = read_scenario(share.find(path))
         for mode, how in _MODES.items():
-            config = DrivingSimulator.Config(**how)
+            config = DrivingSimulator.Options(**how)
             _drive(DrivingSimulator(scenario, config), 2)
             began = time.process_time()
             simulator = DrivingSimulator(scenario, config)
@@ -83,7 +83,7 @@ def loops_table(done: Iterator[Loop]) -> Table:
 
 def rollouts_text(scenario: Scenario) -> str:
     """What it costs to drive ROLLOUTS times STEPS commands among replayed agents, and to judge them."""
-    drive = DrivingSimulator(scenario, DrivingSimulator.Config(picture=None)).drive
+    drive = DrivingSimulator(scenario, DrivingSimulator.Options(picture=None)).drive
     commands = np.random.default_rng(0).normal(size=(ROLLOUTS, STEPS, 2)) * (1.0, 0.02)
     drive.rollout(commands)
     began = time.process_time()

@@ -78,7 +78,7 @@ def moments(model: WorldModel, files: Sequence[Path], seed: int = 0) -> Iterator
     """Pairs along drives by the IDM through scenarios, others replayed."""
     rng = np.random.default_rng(seed)
     for file in files:
-        simulator = DrivingSimulator(read_scenario(file), DrivingSimulator.Config(picture=IMAGE))
+        simulator = DrivingSimulator(read_scenario(file), DrivingSimulator.Options(picture=IMAGE))
         yield from _along(model, simulator, rng)
 
 

@@ -143,6 +143,23 @@ def drive_message(
     return m.AckermannDriveStamped(header=m.header(stamp_ns, EGO_FRAME), drive=drive)
 
 
+def to_ego_frame(poses: NDArray[np.float64], ego: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Poses x, y, yaw (..., 3) as seen from the pose `ego` (3,), of the rear axle; near it float32 is exact
+    enough, which it is not far from a map's origin."""
+    away, turn = poses[..., :2] - ego[:2], poses[..., 2:] - ego[2]
+    cos, sin = np.cos(ego[2]), np.sin(ego[2])
+    ahead = np.stack([away @ [cos, sin], away @ [-sin, cos]], axis=-1)
+    return np.concatenate([ahead, turn], axis=-1).astype(np.float32)
+
+
+def from_ego_frame(poses: NDArray[np.float32], ego: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse of `to_ego_frame`."""
+    near = poses.astype(np.float64)
+    cos, sin = np.cos(ego[2]), np.sin(ego[2])
+    there = np.stack([near[..., :2] @ [cos, -sin], near[..., :2] @ [sin, cos]], axis=-1) + ego[:2]
+    return np.concatenate([there, near[..., 2:] + ego[2]], axis=-1)
+
+
 def command_of(message: m.Message, state: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
     """The acceleration and steering rate (2,) by which a vehicle in a state (6,) obeys within `dt` s."""
     drive = message.drive

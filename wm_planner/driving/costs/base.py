@@ -15,13 +15,13 @@ class DrivingCost(ABC):
     class Config(config.Config, frozen=True, kw_only=True):
         """Nothing to set: the weight of the term says all."""
 
-    requires = frozenset({"state:position", "state:heading", "state:speed", "context:traffic"})
+    requires = frozenset({"state:position", "state:heading", "state:speed", "context:domain"})
 
     def __init__(self, config: Config) -> None:
         self.config = config
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
-        scoring: ScoringContext = context.traffic
+        scoring: ScoringContext = context.domain
         return self.evaluate(scoring.evaluate_rollout(rollout.states))
 
     @abstractmethod

@@ -30,7 +30,7 @@ from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 Floats = NDArray[np.float64]
 
-REQUIRES = frozenset({"state:speed", "context:traffic"})
+REQUIRES = frozenset({"state:speed", "context:domain"})
 
 
 class TrafficModel:
@@ -106,7 +106,7 @@ class TrafficGoal:
         self._cost = LatentGoal(LatentGoal.Config(array=self._model.array, mean_weight=0.0))
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
-        imagined = self._model.imagined(rollout, actions, context.traffic.view)
+        imagined = self._model.imagined(rollout, actions, context.domain.view)
         return self._cost(imagined, actions, Context(goal_latent=self._model.goal))
 
 
@@ -123,7 +123,7 @@ class TrafficSurprise:
         self._cost = Surprise(Surprise.Config(array=self._model.array))
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
-        return self._cost(self._model.imagined(rollout, actions, context.traffic.view), actions, context)
+        return self._cost(self._model.imagined(rollout, actions, context.domain.view), actions, context)
 
 
 @cache

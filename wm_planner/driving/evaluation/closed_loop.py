@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.driving.drive import Drive
-from wm_planner.driving.planners.base import Planner, checked_plan
+from wm_planner.driving.planners.base import Driver, checked_plan
 from wm_planner.driving.simulation.history import History
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.driving.simulation.view import view_of
@@ -52,7 +52,7 @@ class DriveResult:
 
 def run_drive(
     simulator: DrivingSimulator,
-    make: Callable[[], Planner],
+    make: Callable[[], Driver],
     number: int = 0,
     max_duration_s: float = MAX_DURATION_S,
 ) -> DriveResult:

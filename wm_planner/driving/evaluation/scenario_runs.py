@@ -137,8 +137,8 @@ def _drove(
     return driven, scores_of(driven, str(file), number, name, agents)
 
 
-def _config(settings: RunSettings, agents: str) -> DrivingSimulator.Config:
-    return DrivingSimulator.Config(vehicle=settings.vehicle, agents={"type": agents}, picture=None)
+def _config(settings: RunSettings, agents: str) -> DrivingSimulator.Options:
+    return DrivingSimulator.Options(vehicle=settings.vehicle, agents={"type": agents}, picture=None)
 
 
 def _planner(settings: RunSettings, name: str) -> Any:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.clock import Deadline
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.geometry.boxes import oriented_boxes
 from wm_planner.driving.geometry.state_columns import SPEED
@@ -18,6 +19,7 @@ from wm_planner.driving.scenarios.road import TrafficLight
 from wm_planner.driving.traffic.agent_paths import Path
 from wm_planner.driving.vehicle.vehicle import Vehicle
 from wm_planner.errors import PluginError, ShapeError
+from wm_planner.planners.base import Plan
 from wm_planner.plugins import Registry
 
 Floats = NDArray[np.float64]
@@ -25,17 +27,7 @@ Floats = NDArray[np.float64]
 MAX_TURN_S = 2.5
 """Few bends take longer; a roundabout does."""
 
-DRIVERS = Registry(
-    "driver",
-    {
-        "constant_velocity": "wm_planner.driving.planners.constant_velocity:ConstantVelocity",
-        "idm": "wm_planner.driving.planners.idm:IDMPlanner",
-        "frenet": "wm_planner.driving.planners.frenet:FrenetPlanner",
-        "pdm_closed": "wm_planner.driving.planners.pdm_closed:PDMClosed",
-        "cem": "wm_planner.driving.planners.sampling_driver:CEMDriver",
-        "mppi": "wm_planner.driving.planners.sampling_driver:MPPIDriver",
-    },
-)
+DRIVERS = Registry("driver")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +39,14 @@ class View:
         ego: the vehicle's state (6,), at the rear axle.
         agents: where they are now, at one step.
         step: of the scenario.
+        deadline: when to return the best plan so far; None where nothing is pressing.
     """
 
     drive: Drive
     ego: Floats
     agents: ObstacleBoxes
     step: int
+    deadline: Deadline | None = None
 
     @property
     def vehicle(self) -> Vehicle:
@@ -113,7 +107,7 @@ def constant_turn_forecast(now: Floats, rates: Floats, dt: float, steps: int) ->
     return np.concatenate([arcs, constant_velocity(arcs[-1], dt, steps - bent)])
 
 
-class Planner(Protocol):
+class Driver(Protocol):
     """Decides where to drive next."""
 
     def plan(self, view: View) -> Floats:
@@ -121,13 +115,23 @@ class Planner(Protocol):
         ...
 
 
-def build_driver(spec: Mapping[str, Any], where: str) -> Planner:
+@runtime_checkable
+class Searching(Protocol):
+    """A driver that chooses among candidates and tells how its last plan was found."""
+
+    @property
+    def searched(self) -> Plan:
+        """Cost and terms of the chosen candidate, iterations, evaluations, whether the deadline cut it."""
+        ...
+
+
+def build_driver(spec: Mapping[str, Any], where: str) -> Driver:
     """A driver from `{type: name, ...}`; `where` names its place in errors.
 
     Raises:
         ConfigError, PluginError: if it cannot be built, or does not plan.
     """
-    made: Planner = DRIVERS.build(spec, where)
+    made: Driver = DRIVERS.build(spec, where)
     if not callable(getattr(made, "plan", None)):
         raise PluginError(
             f"{where}: {type(made).__name__} has no method plan(view), wanted one that gives poses of the "

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from wm_planner import config
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
-from wm_planner.driving.metrics.pdm import PDM, TTC_STEPS, pdm_score
+from wm_planner.driving.metrics.pdm import PDM, TTC_STEPS, WEIGHTS, pdm_score
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.following import IDMPolicies, follow_path, poses_along_path
 from wm_planner.driving.traffic.car_following import IDM
 from wm_planner.driving.vehicle.tracker import Tracker
+from wm_planner.planners.base import Plan
 
 Floats = NDArray[np.float64]
 
@@ -47,12 +48,14 @@ class PDMClosed:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.searched = Plan(np.zeros((0, 3), np.float32), np.nan)
 
     def plan(self, view: View) -> Floats:
         """Poses of the rear axle, (H + 1, 3)."""
         proposals = self.proposals(view)
         found = score_proposals(view, track_proposals(view, proposals, self.config.tracker))
         best = int(found.score.argmax())
+        self.searched = _searched(proposals, found, best)
         if (
             found.collision_step[best] * view.dt <= EMERGENCY_HORIZON_S
             and view.ego[SPEED] < EMERGENCY_MAX_SPEED
@@ -65,6 +68,17 @@ class PDMClosed:
         policies = IDMPolicies.grid(self.config.offsets, self.config.shares)
         s = follow_path(view, policies, self.config.idm, self.config.horizon)
         return poses_along_path(view, s, np.broadcast_to(policies.offset[:, None], s.shape))
+
+
+def _searched(proposals: Floats, found: PDM, best: int) -> Plan:
+    """How the best of the proposals was found: one round; its cost is what it lacks of the full score."""
+    return Plan(
+        actions=proposals[best].astype(np.float32),
+        cost=1.0 - float(found.score[best]),
+        terms={name: float(getattr(found, name)[best]) for name in ("no_at_fault_collisions", *WEIGHTS)},
+        iterations=1,
+        evaluations=len(proposals),
+    )
 
 
 def track_proposals(view: View, proposals: Floats, config: Tracker.Config) -> Floats:

@@ -4,7 +4,8 @@ Every proposal is driven by the tracker before it is judged, as in PDM-Closed, a
 among them: what is chosen is never worth less than its choice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -35,6 +36,7 @@ from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.driving.vehicle.vehicle import STEERING
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.action_space import ActionSpace
+from wm_planner.planners.base import Plan
 from wm_planner.planners.problem import Problem
 
 Floats = NDArray[np.float64]
@@ -74,7 +76,7 @@ class CEMDriver:
             in the search, and, times their weight, against the score at the choice.
 
     Attributes:
-        terms: of the last plan of the search, unweighted, by name.
+        searched: the last plan of the search, with everything that was judged at the choice counted.
         scored: on all that the last choice was made from, PDM-Closed's fifteen first.
         chosen: which of them it was.
     """
@@ -105,7 +107,7 @@ class CEMDriver:
         self.costs = (*build_costs(config.costs, "driver: costs"), *self.extra)
         self.rules = PDMClosed(config.rules)
         self.memory = DriverMemory()
-        self.terms: Mapping[str, float] = {}
+        self.searched = Plan(np.zeros((0, 2), np.float32), np.nan)
 
     @property
     def horizon(self) -> int:
@@ -151,12 +153,13 @@ class CEMDriver:
         latent = model.encode(Observation({}, seen))
         actions = actions_of(view, poses)
         plan = self.search.plan(
-            Problem(model, latent, self.costs, Context(traffic=context)),
+            Problem(model, latent, self.costs, Context(domain=context)),
             rng=np.random.default_rng([self.config.seed, view.step]),
             warm_start=actions[-1],
             proposals=actions[:-1],
+            deadline=view.deadline,
         )
-        self.terms = plan.terms
+        self.searched = replace(plan, evaluations=plan.evaluations + len(poses) + 1)
         states = model.rollout(latent, plan.actions[None]).states
         poses = np.concatenate([states["position"][0], states["heading"][0]], axis=-1)
         return np.concatenate([view.ego[None, :3], poses])
@@ -169,7 +172,7 @@ class CEMDriver:
         named = {"position": moved[..., :2], "heading": moved[..., 2:3], "speed": moved[..., 3:4]}
         actions = np.stack([np.diff(states[..., SPEED]) / scoring.view.dt, moved[..., STEERING]], axis=-1)
         context = Context(
-            traffic=scoring, action_scale=ActionSpace.of(bicycle_model(scoring.view).card.action).half_range
+            domain=scoring, action_scale=ActionSpace.of(bicycle_model(scoring.view).card.action).half_range
         )
         rollout = Rollout(named, named)
         terms = [c.weight * np.asarray(c.cost(rollout, actions, context)) for c in self.extra]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner import share
+from wm_planner import config, share
 from wm_planner.contracts.dataset import Episode, StateSpec, columns
 from wm_planner.driving.birdseye.traffic_model_io import (
     ACTION,
@@ -52,8 +52,17 @@ class TrafficExplorer:
     state = STATE
     reason = "lost"
 
-    def __init__(self, scene: str) -> None:
-        path = share.find(scene)
+    class Config(config.Config, frozen=True, kw_only=True):
+        """What is explored.
+
+        Attributes:
+            scenario: path of a file, or of a folder of files.
+        """
+
+        scenario: str
+
+    def __init__(self, config: Config) -> None:
+        path = share.find(config.scenario)
         self._files = sorted(path.iterdir()) if path.is_dir() else [path]
         if not self._files:
             raise SimulationError(f"{path} is empty, wanted traffic scenarios: `wm scenarios` makes some")
@@ -82,7 +91,7 @@ class TrafficExplorer:
 
 @lru_cache(maxsize=1)
 def _simulator(file: Path, agents: int) -> DrivingSimulator:
-    config = DrivingSimulator.Config(agents=_AGENTS[agents], picture=IMAGE)
+    config = DrivingSimulator.Options(agents=_AGENTS[agents], picture=IMAGE)
     return DrivingSimulator(read_scenario(file), config)
 
 

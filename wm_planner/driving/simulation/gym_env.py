@@ -39,7 +39,7 @@ class DrivingEnv(gymnasium.Env[Seen, NDArray[np.float64]]):
     Args:
         scenario: path of a file.
         steps: after which an episode is truncated; by default the last at which the goal can be reached.
-        driving: fills `DrivingSimulator.Config`.
+        driving: fills `DrivingSimulator.Options`.
 
     Raises:
         ConfigError: if no scenario is given, or a setting does not fit.
@@ -56,7 +56,7 @@ class DrivingEnv(gymnasium.Env[Seen, NDArray[np.float64]]):
             )
         if steps is not None and steps < 1:
             raise ConfigError(f"DrivingEnv: steps is {steps}, wanted 1 or more")
-        config = convert(driving, DrivingSimulator.Config, "DrivingEnv: ")
+        config = convert(driving, DrivingSimulator.Options, "DrivingEnv: ")
         self.simulator = DrivingSimulator(read_scenario(share.find(scenario)), config)
         self.render_mode = render_mode
         self._steps = steps

@@ -7,13 +7,13 @@ needs to know nothing of driving.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner import config
+from wm_planner import config, share
 from wm_planner.clock import nanoseconds
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.observation import Observation
@@ -22,6 +22,7 @@ from wm_planner.driving.birdseye.raster import BirdsEyeRenderer
 from wm_planner.driving.birdseye.scenario_camera import ScenarioCamera
 from wm_planner.driving.drive import Drive, Outcome, planning_problems
 from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
+from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.scenarios.scenario import Scenario
 from wm_planner.driving.simulation.history import History
 from wm_planner.driving.traffic.agents import AGENTS, TrafficAgents, TrafficState
@@ -102,8 +103,8 @@ class DrivingSimulator:
         SimulationError: if there is nothing to drive in the scenario.
     """
 
-    class Config(config.Config, frozen=True, kw_only=True):
-        """Who drives.
+    class Options(config.Config, frozen=True, kw_only=True):
+        """What drives.
 
         Attributes:
             vehicle: the ego's.
@@ -117,8 +118,34 @@ class DrivingSimulator:
         tracker: Tracker.Config = Tracker.Config()
         picture: BirdsEyeRenderer.Config | None = BirdsEyeRenderer.Config()
 
-    def __init__(self, scenario: Scenario, config: Config | None = None) -> None:
-        self.config = config or self.Config()
+    class Config(Options, frozen=True, kw_only=True):
+        """A scenario in a file, and what drives in it.
+
+        Attributes:
+            scenario: path of the file, of any format that is known.
+        """
+
+        scenario: str
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """The simulator of a scenario file.
+
+        Raises:
+            ScenarioError: if the file cannot be read, or no route leads to its goal.
+            SimulationError: if there is nothing to drive in it.
+        """
+        return cls(read_scenario(share.find(config.scenario)), config)
+
+    @staticmethod
+    def check(config: Config) -> tuple[str, ...]:
+        """The reader's notes on a scenario file; see `Checked`."""
+        scenario = read_scenario(share.find(config.scenario))
+        planning_problems(scenario)
+        return scenario.repairs
+
+    def __init__(self, scenario: Scenario, config: Options | None = None) -> None:
+        self.config = config or self.Options()
         self.scenario = scenario
         self.vehicle: Vehicle = VEHICLES[self.config.vehicle]
         self.scene = _scene(scenario, self.vehicle, self.config.picture)

@@ -17,13 +17,7 @@ from wm_planner.plugins import Registry
 
 Floats = NDArray[np.float64]
 
-AGENTS = Registry(
-    "kind of agents",
-    {
-        "replay": "wm_planner.driving.traffic.agents:ReplayAgents",
-        "idm": "wm_planner.driving.traffic.reactive:ReactiveAgents",
-    },
-)
+AGENTS = Registry("traffic agents")
 
 
 @dataclass(frozen=True, eq=False)

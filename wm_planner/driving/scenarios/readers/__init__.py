@@ -10,15 +10,7 @@ from wm_planner.driving.scenarios.scenario_notes import out_of_time, overlaps
 from wm_planner.errors import ScenarioError
 from wm_planner.plugins import Registry
 
-READERS = Registry(
-    "scenario reader",
-    {
-        "commonroad": "wm_planner.driving.scenarios.readers.commonroad:read_commonroad",
-        "argoverse": "wm_planner.driving.scenarios.readers.argoverse:read_argoverse",
-        "scenarionet": "wm_planner.driving.scenarios.readers.scenarionet:read_scenarionet",
-        "recording": "wm_planner.driving.bridges.recorded_scenarios:read_recorded_scenario",
-    },
-)
+READERS = Registry("scenario reader")
 
 
 class _Format(NamedTuple):

@@ -1,4 +1,4 @@
-"""A traffic scenario on the bus: map and route once a drive, the ego and the others every tick."""
+"""A traffic scenario on the bus: map and route once per drive, the ego and the other agents every tick."""
 
 from dataclasses import replace
 
@@ -15,12 +15,16 @@ from wm_planner.driving.bridges.messages import (
     odometry_message,
     route_message,
 )
+from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.messaging import messages as m
 
+BRAKING = 4.05
+"""Deceleration of a car that receives no commands, in m/s^2: nuPlan's bound of comfort."""
 
-class DrivingHost:
-    """A car among others, driven by /drive; see hosts.py."""
+
+class TrafficAdapter:
+    """Obeys /drive; see `bridges.simulators.SimulatorAdapter`."""
 
     command_topic = "/drive"
 
@@ -32,7 +36,7 @@ class DrivingHost:
         cameras = (camera_topic(name) for name in self.simulator.scene.cameras)
         return ("/clock", "/map", "/route", "/odom", "/objects", *cameras)
 
-    def opening(self, stamp_ns: int) -> dict[str, m.Message]:
+    def latched_messages(self, stamp_ns: int) -> dict[str, m.Message]:
         drive, vehicle = self.simulator.drive, self.simulator.vehicle
         scenario = replace(self.simulator.scenario, problems=(drive.problem,))
         return {
@@ -52,8 +56,13 @@ class DrivingHost:
     def command_of(self, message: m.Message) -> NDArray[np.float64]:
         return command_of(message, self.simulator.now.ego, self.simulator.scenario.dt)
 
+    def stop_command(self) -> NDArray[np.float64]:
+        """Brake to a standstill, with the front wheels as they are."""
+        speed = float(self.simulator.now.ego[SPEED])
+        return np.array([np.clip(-speed / self.simulator.scenario.dt, -BRAKING, BRAKING), 0.0])
+
     def _objects(self) -> Objects:
-        """Those who are there now."""
+        """The agents that are present now."""
         tracks, states = self.simulator.scenario.tracks, self.simulator.now.agents.states
         rows = np.flatnonzero(np.isfinite(states[:, 0]))
         return Objects(

@@ -1,0 +1,47 @@
+"""Controllers on the bus: what the actions of a plan mean on a robot, and how it is brought to rest."""
+
+from typing import Protocol
+
+from wm_planner.messaging import messages as m
+from wm_planner.plugins import Registry
+
+CONTROLLERS = Registry("controller")
+
+
+class Controller(Protocol):
+    """From the steps of a plan and the measured state to commands.
+
+    Attributes:
+        state_topic: the measured state that commands are computed from, one per tick.
+        command_topic: the commands.
+    """
+
+    @property
+    def state_topic(self) -> str: ...
+    @property
+    def command_topic(self) -> str: ...
+
+    def reset(self) -> None:
+        """A new episode begins."""
+        ...
+
+    def fault(self, state: m.Message) -> str:
+        """Why no command may be computed from a measured state; empty if one may."""
+        ...
+
+    def observe(self, state: m.Message) -> None:
+        """Take in a measured state without `fault`, each once."""
+        ...
+
+    def command(self, plan: m.Message, step: int) -> m.Message:
+        """Carry out one step of a plan from the state observed last; `step` counts from the plan's stamp."""
+        ...
+
+    def stop(self, period_s: float) -> m.Message:
+        """Hold or brake for one period, from the state observed last."""
+        ...
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """For /diagnostics, such as how many commands were clipped to the limits."""
+        ...

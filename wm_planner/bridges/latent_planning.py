@@ -1,0 +1,106 @@
+"""Planning from latents: a perception node encodes pictures, a search runs over what the model imagines."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from wm_planner import config
+from wm_planner.bridges.messages import path_message
+from wm_planner.bridges.planning import PlanningConfig, Tick
+from wm_planner.clock import Deadline, nanoseconds
+from wm_planner.config import convert
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.rollout import Latent
+from wm_planner.costs import build_costs
+from wm_planner.errors import ConfigError
+from wm_planner.messaging import messages as m
+from wm_planner.messaging.wire import Envelope
+from wm_planner.node import Node
+from wm_planner.planners import PLANNERS
+from wm_planner.planners.mpc import Decision, RecedingHorizon
+from wm_planner.world_models.onnx.model import OnnxWorldModel
+
+_POSITION = "tcp_position"
+
+
+class LatentAdapter:
+    """From /latent and /goal_latent to plans; of the goal it knows the latent of its picture and no more."""
+
+    class Config(config.Config, frozen=True, kw_only=True):
+        """Nothing to set."""
+
+    frame = ""
+
+    @classmethod
+    def check(cls, config: Config, planning: PlanningConfig) -> None:
+        if not planning.world_model:
+            raise ConfigError(
+                "planner: params.world_model is missing: planning from latents needs the path of a bundle"
+            )
+        PLANNERS.build(planning.planner, "planner: params.planner")
+        build_costs(planning.costs, "planner: params.costs")
+
+    def __init__(self, config: Config, planning: PlanningConfig) -> None:
+        self.model = OnnxWorldModel.load(
+            planning.world_model, planning.device or "auto", planning.threads or 1
+        )
+        self.mpc = RecedingHorizon(
+            convert(planning.mpc, RecedingHorizon.Config, "planner: params.mpc"),
+            PLANNERS.build(planning.planner, "planner: params.planner"),
+            self.model,
+            build_costs(planning.costs, "planner: params.costs"),
+            seed=planning.seed,
+        )
+        self._goal: Latent | None = None
+        self._goal_id = self._planned_id = self._started_ns = 0
+        self._decision: Decision | None = None
+
+    @property
+    def action(self) -> ActionSpec:
+        return self.model.card.action
+
+    @property
+    def control_dt_s(self) -> float:
+        return self.model.card.control_dt_s
+
+    @property
+    def execute_steps(self) -> int:
+        return self.mpc.config.replan_every
+
+    @property
+    def has_path(self) -> bool:
+        return f"state:{_POSITION}" in self.model.card.offers
+
+    def warm_up(self) -> float:
+        latent = {s.name: np.zeros((1, *s.shape), s.dtype) for s in self.model.card.latents}
+        plan = self.mpc.tick(latent, Context(goal_latent=latent), tick_index=0).plan
+        self.mpc.reset(episode_id=0)
+        return plan.elapsed_s
+
+    def listen(self, node: Node, on_tick: Callable[[Tick], None]) -> None:
+        def on_latent(message: m.Message, envelope: Envelope) -> None:
+            if message.goal_id == self._goal_id:  # else its goal's latent is still on the way
+                inputs = m.named_arrays_of(message.arrays)
+                on_tick(Tick(m.stamp_ns(message), envelope.origin_ns, message.goal_id, inputs))
+
+        node.subscribe("/goal_latent", self._on_goal)
+        node.subscribe("/latent", on_latent, rate_hz=1 / self.control_dt_s)
+
+    def _on_goal(self, message: m.Message, envelope: Envelope) -> None:
+        self._goal, self._goal_id = m.named_arrays_of(message.arrays), message.goal_id
+
+    def decide(self, tick: Tick, deadline: Deadline | None, delay_s: float | None) -> Decision:
+        if tick.goal_id != self._planned_id:  # a new goal: forget the plan for the last one
+            self._planned_id, self._started_ns, self._decision = tick.goal_id, tick.stamp_ns, None
+            self.mpc.reset(episode_id=tick.goal_id)
+        index = round((tick.stamp_ns - self._started_ns) / nanoseconds(self.control_dt_s))
+        last_action = self._decision.action_at(index - 1) if self._decision else None
+        context = Context(goal_latent=self._goal, last_action=last_action)
+        self._decision = self.mpc.tick(tick.inputs, context, index, deadline, delay_s)
+        return self._decision
+
+    def path(self, decision: Decision, tick: Tick) -> m.Message:
+        """Imagined positions of the tool point."""
+        imagined = self.model.rollout(tick.inputs, decision.actions[None]).states[_POSITION][0]
+        return path_message(imagined, tick.stamp_ns)

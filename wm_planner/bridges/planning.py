@@ -1,0 +1,124 @@
+"""A domain's part of the planner node: from messages to what is to be planned, and to a decision."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from wm_planner.clock import Deadline
+from wm_planner.config import Config, Positive, Seed
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.messaging import messages as m
+from wm_planner.node import Node
+from wm_planner.planners.mpc import Decision
+from wm_planner.plugins import Registry
+from wm_planner.world_models.onnx.model import Device
+
+PLANNING_ADAPTERS = Registry(
+    "planning adapter", {"latent": "wm_planner.bridges.latent_planning:LatentAdapter"}
+)
+
+
+class PlanningConfig(Config, frozen=True, kw_only=True):
+    """What the planner node is told of a search; an adapter refuses by name what it cannot use.
+
+    Attributes:
+        planner: `{type: icem, ...}`, or a driver such as `{type: pdm_closed}`.
+        world_model: path of the bundle that imagines; empty where the domain has a model of its own.
+        costs: `[{type: latent_goal, weight: 1.0}, ...]`.
+        mpc: `{replan_every: 1, latency_steps: 0}`; in realtime the latency is measured.
+        seed: of all searches.
+        device: of the world model; None leaves it to the adapter.
+        threads: of one call of the world model; None leaves it to the adapter.
+    """
+
+    planner: dict[str, Any]
+    world_model: str = ""
+    costs: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    mpc: dict[str, Any] = msgspec.field(default_factory=dict)
+    seed: Seed = 0
+    device: Device | None = None
+    threads: Positive | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The inputs of one plan are complete.
+
+    Attributes:
+        stamp_ns: of the observation that is planned from.
+        origin_ns: when the oldest of the inputs was measured, by the node's clock.
+        goal_id: of the goal that is planned for; a new one begins a new episode.
+        inputs: the domain's own.
+    """
+
+    stamp_ns: int
+    origin_ns: int
+    goal_id: int
+    inputs: Any
+
+
+class PlanningAdapter(Protocol):
+    """Made from its own config and from a `PlanningConfig`, `planning`; see `LatentAdapter` for a model.
+
+    Attributes:
+        action: names and units of the columns of a plan.
+        frame: the frame that a plan's actions are in, "" where they need none.
+        control_dt_s: duration of a step of the plans to come, in s.
+        execute_steps: steps of a plan that are executed before the next one is due.
+        has_path: whether it offers a path for viewers.
+    """
+
+    @property
+    def action(self) -> ActionSpec: ...
+    @property
+    def frame(self) -> str: ...
+    @property
+    def control_dt_s(self) -> float: ...
+    @property
+    def execute_steps(self) -> int: ...
+    @property
+    def has_path(self) -> bool: ...
+
+    def warm_up(self) -> float:
+        """Plan once for practice, so that no later plan compiles or loads anything; the seconds it took."""
+        ...
+
+    def listen(self, node: Node, on_tick: Callable[[Tick], None]) -> None:
+        """Subscribe to the inputs, and call back whenever those of one plan are complete."""
+        ...
+
+    def decide(self, tick: Tick, deadline: Deadline | None, delay_s: float | None) -> Decision:
+        """Plan; the decision it holds already where no new plan is due.
+
+        Args:
+            tick: what to plan from.
+            deadline: when to decide with the best plan so far; None in lockstep.
+            delay_s: from the observation until the plan's first action can be executed, where it is measured.
+        """
+        ...
+
+    def path(self, decision: Decision, tick: Tick) -> m.Message:
+        """Where the decision leads, for viewers; only with `has_path`."""
+        ...
+
+
+def build_adapter(spec: Mapping[str, Any], planning: PlanningConfig, where: str) -> PlanningAdapter:
+    """The adapter `{type: ..., ...}`, with its world model and planner loaded.
+
+    Raises:
+        ConfigError, PluginError: if it is unknown, or cannot use what `planning` says.
+    """
+    adapter: PlanningAdapter = PLANNING_ADAPTERS.build(spec, where, planning=planning)
+    return adapter
+
+
+def check_adapter(spec: Mapping[str, Any], planning: PlanningConfig, where: str) -> None:
+    """Refuse, before anything is loaded, what the adapter could not use.
+
+    Raises:
+        ConfigError, PluginError: if it is unknown, or cannot use what `planning` says.
+    """
+    cls, config = PLANNING_ADAPTERS.configure(spec, where)
+    cls.check(config, planning)

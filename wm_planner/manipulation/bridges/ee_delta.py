@@ -1,0 +1,66 @@
+"""End-effector displacements to joint targets within limits: /plan and /joint_states to /command."""
+
+import numpy as np
+
+from wm_planner import config, share
+from wm_planner.bridges.messages import actions_of, joints_of
+from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
+from wm_planner.control.kinematics import Floats
+from wm_planner.control.safety import Hold, Limits
+from wm_planner.messaging import messages as m
+
+
+class EndEffectorControl:
+    """Moves the tool point of an arm by the plan's displacements; see `bridges.controllers.Controller`.
+
+    Raises:
+        SimulationError: if the robot's MJCF cannot be compiled or lacks something.
+    """
+
+    state_topic, command_topic = "/joint_states", "/command"
+
+    class Config(config.Config, frozen=True, kw_only=True):
+        """Which robot is driven.
+
+        Attributes:
+            robot: MJCF with a site `tcp`, a keyframe `home`, numerics `workspace` and
+                `joint_velocity_limits`.
+        """
+
+        robot: str
+
+    def __init__(self, config: Config) -> None:
+        self.control = EndEffectorDelta.load(share.find(config.robot))
+        self.limits = Limits(*self.control.bounds)
+        self._hold = Hold()
+        self._clipped = 0
+
+    def reset(self) -> None:
+        """Nothing is remembered from one episode to the next."""
+
+    def fault(self, state: m.Message) -> str:
+        q = joints_of(state, self.control.joints)
+        bad = [name for name, value in zip(self.control.joints, q, strict=True) if not np.isfinite(value)]
+        return f"the measured position of {', '.join(bad)} is not finite" if bad else ""
+
+    def observe(self, state: m.Message) -> None:
+        self._q = joints_of(state, self.control.joints)
+        self._stamp_ns = m.stamp_ns(state)
+
+    def command(self, plan: m.Message, step: int) -> m.Message:
+        self._hold.release()
+        action = actions_of(plan)[step].astype(np.float64)
+        return self._limited(self.control.command(self._q, action), plan.dt_s)
+
+    def stop(self, period_s: float) -> m.Message:
+        """Hold the posture measured when holding began."""
+        return self._limited(self._hold.at(self._q), period_s)
+
+    @property
+    def figures(self) -> dict[str, str]:
+        return {"clipped": str(self._clipped)}
+
+    def _limited(self, command: Floats, period_s: float) -> m.Message:
+        limited = self.limits.apply(command, self._q, period_s)
+        self._clipped += bool(limited.clipped.any())
+        return m.joint_trajectory(self.control.joints, limited.command[None], RAMP * period_s, self._stamp_ns)

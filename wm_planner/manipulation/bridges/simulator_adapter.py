@@ -1,0 +1,35 @@
+"""An arm in MuJoCo on the bus: joint states, tool pose and pictures every tick, moved by joint targets."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.bridges.messages import camera_topic, sensor_messages
+from wm_planner.contracts.observation import Observation
+from wm_planner.messaging import messages as m
+from wm_planner.simulation.mujoco import MujocoSimulator
+
+
+class ArmAdapter:
+    """Obeys /command; see `bridges.simulators.SimulatorAdapter`."""
+
+    command_topic = "/command"
+
+    def __init__(self, simulator: MujocoSimulator) -> None:
+        self.simulator = simulator
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        cameras = (camera_topic(name) for name in self.simulator.scene.cameras)
+        return ("/clock", "/joint_states", "/tcp_pose", *cameras)
+
+    def latched_messages(self, stamp_ns: int) -> dict[str, m.Message]:
+        return {}
+
+    def sensors(self, observation: Observation, stamp_ns: int) -> dict[str, m.Message]:
+        return sensor_messages(observation, self.simulator.joints, stamp_ns)
+
+    def command_of(self, message: m.Message) -> NDArray[np.float64]:
+        return np.asarray(message.points[0].positions)
+
+    def stop_command(self) -> None:
+        """Servos hold the last joint targets by themselves."""

@@ -1,0 +1,13 @@
+"""What manipulation adds to the registries of the core, by name; see `wm_planner.plugins`."""
+
+ENTRIES = {
+    "simulator adapter": {
+        "mujoco": "wm_planner.manipulation.bridges.simulator_adapter:ArmAdapter",
+    },
+    "controller": {
+        "ee_delta": "wm_planner.manipulation.bridges.ee_delta:EndEffectorControl",
+    },
+    "explorer": {
+        "mujoco": "wm_planner.manipulation.exploration:ArmExplorer",
+    },
+}

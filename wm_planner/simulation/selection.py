@@ -1,0 +1,49 @@
+"""Which simulator is meant: a mapping, a command-line text, or the path of what it hosts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wm_planner.errors import ConfigError
+from wm_planner.plugins import spec_of
+from wm_planner.share import find
+from wm_planner.simulation import SIMULATORS
+
+SCENE_SUFFIX = ".py"
+
+
+def simulator_spec(given: str | Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The `{type: ..., ...}` of a simulator.
+
+    Args:
+        given: the mapping itself; `name,key=value`; or the short form, the path of a file: a Python file
+            declares a scene for MuJoCo, any other file (or a folder of them) is a traffic scenario.
+        where: its place, for errors.
+
+    Raises:
+        ConfigError: if it is none of these.
+        PluginError: if there is no such file.
+    """
+    if isinstance(given, Mapping):
+        return dict(given)
+    if not isinstance(given, str):
+        raise ConfigError(f"{where}: got {given!r}, wanted a file, or a mapping such as {{type: mujoco}}")
+    spec = spec_of(given, where)
+    if spec["type"] in SIMULATORS.entries or ":" in spec["type"]:
+        return spec
+    if len(spec) > 1:
+        SIMULATORS.load(spec["type"])  # raises, with the closest known name
+    return file_spec(find(given), given)
+
+
+def file_spec(path: Path, given: str = "") -> dict[str, Any]:
+    """The short form: the simulator of a scene file, of a scenario file or of a folder of scenarios.
+
+    Args:
+        path: where the file is.
+        given: its path as a user gave it, kept in the result.
+    """
+    text = given or str(path)
+    if path.suffix == SCENE_SUFFIX:
+        return {"type": "mujoco", "scene": text}
+    return {"type": "traffic", "scenario": text}
