@@ -1,14 +1,18 @@
 """The import rules of the house: floors, wings, and who may import which heavy library."""
 
+import ast
+import importlib
 import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 from import_statements import imports
 
 import wm_planner
+from wm_planner import plugins
 
 ROOT = Path(__file__).parents[1]
 ENGINE = ROOT / "wm_planner"
@@ -33,13 +37,10 @@ ALLOWED = {
     ("control", "world_models"),
     ("data", "contracts"),
     ("config", "share"),
-    ("bridges", "driving"),
-    ("collection", "driving"),
-    ("collection", "manipulation"),
 }
 # Inside of driving/ the same holds, from the top down.
 DRIVING_FLOORS = (
-    {"costs", "bridges", "evaluation"},
+    {"costs", "bridges", "evaluation", "registry"},
     {"simulation"},
     {"birdseye"},
     {"planners"},
@@ -87,11 +88,28 @@ HOMES = {
 }
 
 
+def name_of(file: Path) -> str:
+    """The dotted name of an engine file."""
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_modules(file: Path) -> set[str]:
+    """The engine's modules that a file imports, whichever of their names it asks for."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found & MODULES
+
+
 def room(module: str) -> str:
     return module.split(".")[1] if module.count(".") else ""
 
 
 ENGINE_FILES = sorted(ENGINE.rglob("*.py"))
+MODULES = {name_of(file) for file in ENGINE_FILES if file.name != "__init__.py"}
 SHELF_FILES = sorted(file for shelf in SHELVES for file in (ROOT / shelf).rglob("*.py"))
 EDGES = [
     (file, room("wm_planner." + ".".join(file.relative_to(ENGINE).with_suffix("").parts)), room(module))
@@ -117,6 +135,59 @@ def test_imports_only_go_down() -> None:
         if LEVEL[target] <= LEVEL[source] and (source, target) not in ALLOWED
     ]
     assert not wrong
+
+
+def test_imports_inside_of_driving_only_go_down() -> None:
+    level = {name: level for level, floor in enumerate(DRIVING_FLOORS) for name in floor}
+    wrong = []
+    for file in sorted((ENGINE / "driving").rglob("*.py")):
+        source = file.relative_to(ENGINE / "driving").parts[0].removesuffix(".py")
+        for module in imports(file):
+            parts = module.split(".")
+            target = parts[2] if parts[:2] == ["wm_planner", "driving"] and len(parts) > 2 else source
+            if source != target and level[target] <= level[source]:
+                wrong.append(f"{file.relative_to(ROOT)} imports {target}")
+    assert not wrong
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {
+        name_of(file): {module for module in imported_modules(file) if module != name_of(file)}
+        for file in ENGINE_FILES
+        if file.name != "__init__.py"
+    }
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise AssertionError(f"a circle of imports: {' -> '.join(error.args[1])}") from None
+
+
+def registries() -> dict[str, plugins.Registry]:
+    """Every registry of the engine by the kind of its plug-ins."""
+    found = {}
+    for file in ENGINE_FILES:
+        if "Registry(" in file.read_text() and file.name != "plugins.py":
+            module = importlib.import_module(name_of(file))
+            found |= {item.kind: item for item in vars(module).values() if isinstance(item, plugins.Registry)}
+    return found
+
+
+def test_plug_ins_of_the_registries_exist_and_point_up_only_in_the_name_of_a_domain() -> None:
+    known = registries()
+    for domain in plugins.DOMAINS:
+        entries = importlib.import_module(f"wm_planner.{domain}.registry").ENTRIES
+        assert set(entries) <= set(known), "a kind of plug-in that no registry has"
+        targets = [target for named in entries.values() for target in named.values()]
+        assert all(target.startswith(f"wm_planner.{domain}.") for target in targets)
+    for registry in known.values():
+        assert not any(room(target) in DOMAINS for target in registry._core.values())
+        for name in registry.entries:
+            registry.load(name)
+
+
+def test_a_registry_of_a_domain_imports_nothing() -> None:
+    for domain in plugins.DOMAINS:
+        assert not list(imports(ENGINE / domain / "registry.py"))
 
 
 def test_learning_meets_thinking_only_through_data_and_cards() -> None:

@@ -63,7 +63,7 @@ def test_a_name_that_leads_nowhere_says_so(name, message):
 
 
 def test_build_says_where_a_spec_is_wrong():
-    with pytest.raises(ConfigError, match=r"launch\.yaml: lamp: a lamp needs 'type'"):
+    with pytest.raises(ConfigError, match=r"lamp: 'type' is missing, wanted the name of a lamp"):
         LAMPS.build({"watts": 5}, "launch.yaml: lamp")
     with pytest.raises(ConfigError, match=r"launch\.yaml: lamp: unknown key 'wats', did you mean 'watts'"):
         LAMPS.build({"type": "desk", "wats": 5}, "launch.yaml: lamp")

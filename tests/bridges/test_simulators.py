@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from node_bench import envelope
 from streets import DT, street
-from wm_planner.driving.bridges.adapter import DrivingHost
 
 from wm_planner import share
-from wm_planner.bridges.simulators import ArmHost, check, host_of
+from wm_planner.bridges.simulators import adapter_of, check
 from wm_planner.clock import nanoseconds
 from wm_planner.driving.bridges.messages import (
     command_of,
@@ -17,15 +15,21 @@ from wm_planner.driving.bridges.messages import (
     route_of,
     scenario_of,
 )
+from wm_planner.driving.bridges.simulator_adapter import TrafficAdapter
 from wm_planner.driving.scenarios.writers.commonroad import commonroad_text
 from wm_planner.driving.simulation.simulator import DrivingSimulator
-from wm_planner.errors import ConfigError, NodeError, PluginError, ScenarioError, ShapeError
+from wm_planner.errors import ConfigError, NodeError, PluginError, ScenarioError
 from wm_planner.launching.file import node_class
+from wm_planner.manipulation.bridges.simulator_adapter import ArmAdapter
 from wm_planner.messaging import codec, topics
 from wm_planner.messaging import messages as m
-from wm_planner.simulation.scene import Disturbance
+from wm_planner.simulation.selection import simulator_spec
 
 TICK = nanoseconds(DT)
+
+
+def hosted(file, **settings):
+    return adapter_of({**simulator_spec(file, "here"), **settings}, "here")
 
 
 def over_the_wire(topic, message):
@@ -68,9 +72,9 @@ def test_a_rate_of_0_means_as_quickly_as_possible():
 
 
 def test_a_host_says_map_route_ego_and_others(scenario_file):
-    host = host_of(scenario_file, Disturbance(), {"vehicle": "pacifica", "picture": {"size_px": 32}})
-    assert isinstance(host, DrivingHost)
-    opening = {topic: over_the_wire(topic, message) for topic, message in host.opening(5).items()}
+    host = hosted(scenario_file, vehicle="pacifica", picture={"size_px": 32})
+    assert isinstance(host, TrafficAdapter)
+    opening = {topic: over_the_wire(topic, message) for topic, message in host.latched_messages(5).items()}
     assert len(scenario_of(opening["/map"]).road.lanes) == 2
     np.testing.assert_allclose(opening["/map"].ego_size, [5.176, 2.297])
     np.testing.assert_allclose(route_of(opening["/route"]), host.simulator.drive.line.points, atol=1e-9)
@@ -83,7 +87,7 @@ def test_a_host_says_map_route_ego_and_others(scenario_file):
 
 
 def test_objects_are_those_who_are_there(scenario_file):
-    host = host_of(scenario_file, Disturbance(), {"picture": None})
+    host = hosted(scenario_file, picture=None)
     simulator = host.simulator
     assert isinstance(simulator, DrivingSimulator)
     for _ in range(100):  # the recording has 100 steps, 99 after the first
@@ -92,101 +96,193 @@ def test_objects_are_those_who_are_there(scenario_file):
 
 
 def test_a_python_file_is_an_arms_scene():
-    host = host_of("sim/panda_reach.py", Disturbance(), {})
-    assert isinstance(host, ArmHost)
-    assert host.opening(0) == {}
+    host = hosted("sim/panda_reach.py")
+    assert isinstance(host, ArmAdapter)
+    assert host.latched_messages(0) == {}
     host.simulator.close()
 
 
 def test_what_cannot_be_hosted_is_refused_before_anything_starts(scenario_file, tmp_path):
+    def checked(given, **settings):
+        return check({**simulator_spec(given, "here"), **settings}, "simulator")
+
     (tmp_path / "torn.xml").write_text("<commonRoad")
     with pytest.raises(ScenarioError, match="not valid XML"):
-        check(str(tmp_path / "torn.xml"), {})
-    check("sim/panda_reach.py", {})
-    check(scenario_file, {"agents": {"type": "idm"}})
+        checked(str(tmp_path / "torn.xml"))
+    assert checked("sim/panda_reach.py") == ()
+    checked(scenario_file, agents={"type": "idm"})
     with pytest.raises(PluginError, match=r"did you mean 'sim/drive_merge\.xml'"):
-        check("sim/drive_merg.xml", {})
-    with pytest.raises(ConfigError, match=r"simulator: params.driving: unknown key 'vehicel'"):
-        check(scenario_file, {"vehicel": "pacifica"})
+        checked("sim/drive_merg.xml")
+    with pytest.raises(ConfigError, match=r"simulator: unknown key 'vehicel'"):
+        checked(scenario_file, vehicel="pacifica")
 
 
-def driven(bench, scenario_file, steps, **driving):
-    """A simulator and a driver node whose messages are handed over by hand."""
-    simulator = bench("simulator", scene=scenario_file, episodes=1, steps=steps, driving=driving)
-    driver = bench("driver", planner={"type": "idm"}, speed=12.0)
-    return simulator, driver
+@pytest.mark.parametrize(
+    ("given", "spec"),
+    [
+        ("sim/panda_reach.py", {"type": "mujoco", "scene": "sim/panda_reach.py"}),
+        ("mujoco,scene=sim/panda_reach.py", {"type": "mujoco", "scene": "sim/panda_reach.py"}),
+        ("sim/drive_merge.xml", {"type": "traffic", "scenario": "sim/drive_merge.xml"}),
+        ("mine.py:World,size=[1,2]", {"type": "mine.py:World", "size": [1, 2]}),
+        ({"type": "traffic", "scenario": "x.xml"}, {"type": "traffic", "scenario": "x.xml"}),
+    ],
+)
+def test_a_simulator_is_named_by_a_file_a_text_or_a_mapping(given, spec):
+    assert simulator_spec(given, "here") == spec
 
 
-def hand_over(simulator, driver):
-    """One tick: what the simulator said to the driver, and its answer back."""
-    said = dict(simulator.sent)
-    simulator.sent.clear()
-    for topic, take in (("/map", driver.node.on_map), ("/route", driver.node.on_route)):
-        if topic in said:
-            take(said[topic], envelope())
-    driver.node.on_tick({topic: said[topic] for topic in ("/odom", "/objects")}, envelope())
-    (command,) = driver.take("/drive")
-    simulator.node.on_command(command, envelope())
-    return command
+@pytest.mark.parametrize("given", ["mujocko,scene=x", "sim/drive_merg.xml"])
+def test_a_misspelt_simulator_is_answered_with_the_closest_name(given):
+    with pytest.raises(PluginError, match="did you mean"):
+        simulator_spec(given, "here")
 
 
-def test_a_driver_drives_a_simulated_car_to_its_goal_behind_the_others(bench, scenario_file):
-    simulator, driver = driven(bench, scenario_file, steps=90, picture=None)
-    while simulator.node.finished is None:
-        hand_over(simulator, driver)
-    moments = simulator.node.sim.save().moments
+class Road:
+    """A simulator, a planner and a controller whose messages are handed over by hand, in lockstep."""
+
+    def __init__(self, bench, scenario_file, steps, planner="idm", **settings):
+        spec = {"type": "traffic", "scenario": scenario_file, **settings}
+        self.simulator = bench("simulator", simulator=spec, episodes=1, steps=steps)
+        self.planner = bench("planner", adapter={"type": "driving", "speed": 12.0}, planner={"type": planner})
+        self.controller = bench("controller", control={"type": "ackermann"})
+
+    def sense(self):
+        """Hand what the simulator publishes to planner and controller."""
+        published = list(self.simulator.sent)
+        self.simulator.sent.clear()
+        for topic, message in published:
+            self.planner.hear(topic, message)
+            self.controller.hear(topic, message)
+
+    def step(self):
+        """One tick; the command that ends it."""
+        self.sense()
+        for topic, message in list(self.planner.sent):
+            self.controller.hear(topic, message)
+        self.planner.sent.clear()
+        (command,) = self.controller.take("/drive")
+        self.planner.hear("/drive", command)
+        self.simulator.hear("/drive", command)
+        return command
+
+
+def test_a_car_is_driven_to_its_goal_behind_the_others(bench, scenario_file):
+    road = Road(bench, scenario_file, steps=90, picture=None)
+    node = road.simulator.node
+    while node.finished is None:
+        road.step()
+    moments = node.sim.save().moments
     assert len(moments) == 91
-    assert simulator.node.sim.reached
+    assert node.sim.reached
     gaps = [m.others.states[0, 0] - m.ego[0] for m in moments]
     assert min(gaps) > 4.5  # the car ahead has 5 m/s
     assert moments[-1].ego[3] == pytest.approx(5.0, abs=0.7)
 
 
-def test_the_world_stands_still_until_its_tick_is_commanded(bench, scenario_file):
-    simulator, driver = driven(bench, scenario_file, steps=9, picture=None)
-    command = hand_over(simulator, driver)
-    before = simulator.node.sim.now
-    simulator.node.on_command(command, envelope())  # the same answer again
-    assert simulator.node.sim.now is before
-    assert m.stamp_ns(simulator.node.sensors["/odom"]) == TICK
+def test_the_simulator_waits_for_the_command_of_its_tick(bench, scenario_file):
+    road = Road(bench, scenario_file, steps=9, picture=None)
+    command = road.step()
+    before = road.simulator.node.sim.now
+    road.simulator.hear("/drive", command)  # the same answer again
+    assert road.simulator.node.sim.now is before
+    assert m.stamp_ns(road.simulator.node.sensors["/odom"]) == TICK
 
 
 def test_a_drive_over_messages_is_the_one_without(bench, scenario_file):
-    """But for float32, in which /drive speaks."""
-    simulator, driver = driven(bench, scenario_file, steps=30, picture=None, agents={"type": "idm"})
-    commands = []
-    while simulator.node.finished is None:
-        before = simulator.node.sim.now.ego
-        commands.append(command_of(hand_over(simulator, driver), before, DT))
-    alone = host_of(scenario_file, Disturbance(), {"picture": None, "agents": {"type": "idm"}}).simulator
+    """Except for float32, the type of /drive."""
+    road = Road(bench, scenario_file, steps=30, picture=None, agents={"type": "idm"})
+    node, commands = road.simulator.node, []
+    while node.finished is None:
+        before = node.sim.now.ego
+        commands.append(command_of(road.step(), before, DT))
+    alone = hosted(scenario_file, picture=None, agents={"type": "idm"}).simulator
     for command in commands:
         alone.step(command)
-    np.testing.assert_array_equal(alone.now.ego, simulator.node.sim.now.ego)
+    np.testing.assert_array_equal(alone.now.ego, node.sim.now.ego)
 
 
-def test_a_driver_of_another_vehicle_is_refused(bench, scenario_file):
-    simulator = bench("simulator", scene=scenario_file, driving={"vehicle": "pacifica", "picture": None})
-    driver = bench("driver")
-    with pytest.raises(NodeError, match=r"give the one that is driven \(driver: params.vehicle\)"):
-        driver.node.on_map(dict(simulator.sent)["/map"], envelope())
+def test_the_planner_waits_for_the_command_of_its_last_plan(bench, scenario_file):
+    """Acceleration and steering are in no odometry: they are known from the command."""
+    road = Road(bench, scenario_file, steps=9, picture=None)
+    road.sense()
+    (first,) = road.planner.take("/plan")
+    road.controller.hear("/plan", first)
+    (command,) = road.controller.take("/drive")
+    road.simulator.hear("/drive", command)
+    road.sense()
+    assert not road.planner.take("/plan")
+    road.planner.hear("/drive", command)
+    (second,) = road.planner.take("/plan")
+    assert m.stamp_ns(second) == TICK
 
 
-def test_a_driver_says_nothing_before_it_has_a_map_and_a_route(bench, scenario_file):
-    simulator, driver = driven(bench, scenario_file, steps=9, picture=None)
-    said = dict(simulator.sent)
-    driver.node.on_tick({topic: said[topic] for topic in ("/odom", "/objects")}, envelope())
-    assert not driver.take("/drive")
+def test_the_planner_of_another_vehicle_is_refused(bench, scenario_file):
+    road = Road(bench, scenario_file, steps=9, vehicle="pacifica", picture=None)
+    with pytest.raises(NodeError, match=r"give the one that is driven \(planner: params.adapter.vehicle\)"):
+        road.sense()
 
 
-def test_a_driver_never_steers_by_what_is_no_plan(bench, scenario_file, monkeypatch):
-    simulator, driver = driven(bench, scenario_file, steps=9, picture=None)
-    monkeypatch.setattr(driver.node.planner, "plan", lambda view: np.full((41, 3), np.nan))
-    with pytest.raises(ShapeError, match="the plan holds 123 numbers that are not finite"):
-        hand_over(simulator, driver)
-    assert not driver.take("/drive")
+def test_nothing_is_planned_before_map_and_route_are_known(bench, scenario_file):
+    road = Road(bench, scenario_file, steps=9, picture=None)
+    for topic, message in road.simulator.sent:
+        if topic in ("/odom", "/objects"):
+            road.planner.hear(topic, message)
+    assert not road.planner.take("/plan")
 
 
-def test_an_unknown_planner_is_refused_before_anything_starts(bench):
-    kind = node_class(share.find("nodes/driver.py"))
+def test_a_plan_that_is_not_finite_becomes_a_full_stop(bench, scenario_file, monkeypatch):
+    road = Road(bench, scenario_file, steps=9, picture=None)
+    driver = road.planner.node.adapter.driver
+    monkeypatch.setattr(driver, "plan", lambda view: np.full((41, 3), np.nan))
+    road.sense()
+    (plan,) = road.planner.take("/plan")
+    assert plan.fallback and np.isfinite(plan.actions).all()
+    road.controller.hear("/plan", plan)
+    (command,) = road.controller.take("/drive")
+    assert command.drive.speed < road.simulator.node.sim.now.ego[3]
+
+
+def test_what_the_planner_tells_of_its_search_is_measured(bench, scenario_file):
+    told = {}
+    for planner in ("idm", "pdm_closed", "cem"):
+        road = Road(bench, scenario_file, steps=9, planner=planner, picture=None)
+        road.sense()
+        (told[planner],) = road.planner.take("/plan_info")
+    assert told["idm"].evaluations == 0 and np.isnan(told["idm"].cost)
+    assert (told["pdm_closed"].iterations, told["pdm_closed"].evaluations) == (1, 15)
+    assert (
+        told["cem"].iterations == 2
+        and told["cem"].evaluations > 64
+        and "driving_score" in told["cem"].term_names
+    )
+    assert all(info.elapsed_s > 0 for info in told.values())
+
+
+def test_a_car_without_commands_brakes_after_two_silent_periods(bench, scenario_file):
+    spec = {"type": "traffic", "scenario": scenario_file, "picture": None}
+    made = bench("simulator", "realtime", simulator=spec, episodes=1, steps=90)
+    speeds = []
+    for tick in range(1, 80):
+        made.clock.set_ns(nanoseconds(100.0) + tick * TICK)
+        made.node.catch_up()
+        while made.node.started_ns + made.node.slices * nanoseconds(0.02) < made.clock.now_ns():
+            made.node.catch_up()
+        speeds.append(float(made.node.sim.now.ego[3]))
+    assert speeds[0] == speeds[1] > 5.0
+    assert speeds[4] < speeds[1]
+    assert speeds[-1] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_an_unknown_driver_is_refused_before_anything_starts():
+    kind = node_class(share.find("nodes/planner.py"))
     with pytest.raises(PluginError, match="did you mean 'idm'"):
-        kind.check(kind.Params(planner={"type": "idmm"}))
+        kind.check(kind.Params(adapter={"type": "driving"}, planner={"type": "idmm"}))
+
+
+@pytest.mark.parametrize(
+    "setting", [{"world_model": "models/x"}, {"mpc": {"replan_every": 2}}, {"threads": 2}]
+)
+def test_what_planning_a_drive_cannot_use_is_refused_by_name(setting):
+    kind = node_class(share.find("nodes/planner.py"))
+    with pytest.raises(ConfigError, match=f"params.{next(iter(setting))}"):
+        kind.check(kind.Params(adapter={"type": "driving"}, planner={"type": "idm"}, **setting))

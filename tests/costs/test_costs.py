@@ -67,7 +67,7 @@ def world(xp=np, **changes):
             "block_position": np.asarray([1.0, 0.5, 0.0], np.float32),
         },
         "previous_plan": np.full((4, 2), 0.01, np.float32),
-        "objects": {"balls": np.asarray([[0.5, 0, 0, 1.0], [0, 0.5, 0, 1.0]], np.float32)},
+        "domain": Workspace({"balls": np.asarray([[0.5, 0, 0, 1.0], [0, 0.5, 0, 1.0]], np.float32)}),
         "goal_latent": {"z": xp.asarray(GOAL)},
         "last_action": np.asarray([0.01, -0.02], np.float32),
         "action_scale": np.asarray([0.05, 0.05], np.float32),
@@ -346,7 +346,7 @@ def test_build_costs_reads_weights_and_names():
     ("specs", "reason"),
     [
         ([{"type": "latent_gaol"}], "unknown cost 'latent_gaol', did you mean 'latent_goal'"),
-        ([{"weight": 1.0}], r"costs\[0\]: a cost needs 'type'"),
+        ([{"weight": 1.0}], r"costs\[0\]: 'type' is missing, wanted the name of a cost"),
         ([{"type": "effort"}, {"type": "effort"}], r"costs\[1\]: a second cost named 'effort'"),
         ([{"type": "effort", "weight": "big"}], r"costs\[0\].weight: Expected `float`, got `str`"),
         (

@@ -131,9 +131,9 @@ def test_every_launch_file_on_the_shelf_loads():
 @pytest.mark.parametrize("planner", ["idm", "pdm_closed", "cem"])
 def test_the_planner_of_a_drive_is_an_argument(name, planner):
     spec = file.load(file.find(name), "x", (f"planner={planner}", "scenario=sim/drive_roundabout.xml"))
-    simulator, driver = spec.nodes[:2]
-    assert driver.params["planner"] == {"type": planner}
-    assert simulator.params["scene"] == "sim/drive_roundabout.xml"
-    for node in (simulator, driver):
+    simulator, planning = spec.nodes[:2]
+    assert planning.params["planner"] == {"type": planner}
+    assert simulator.params["simulator"]["scenario"] == "sim/drive_roundabout.xml"
+    for node in spec.nodes:
         kind = node_class(node.program)
         kind.check(convert(node.params, kind.Params, "here"))

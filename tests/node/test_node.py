@@ -46,6 +46,23 @@ def test_a_join_completes_on_equal_stamps_in_any_order(join):
     assert len(join.offer(joint(2))) == 2
 
 
+def test_a_join_says_by_how_much_stamps_differ_that_never_match(join):
+    for stamp in (100_000_000, 200_000_000):
+        join.offer(joint(stamp))
+        assert not join.mismatch
+        join.offer(camera(stamp + 2_000_000))
+    assert "/joint_states and /camera/front/image_raw never have the same stamp" in join.mismatch
+    assert "they differ by 2 ms" in join.mismatch
+    join.offer(camera(200_000_000))
+    assert not join.mismatch
+
+
+def test_a_join_names_the_topic_that_nothing_comes_on(join):
+    for tick in range(1, 5):
+        join.offer(joint(tick))
+    assert "nothing comes on /camera/front/image_raw" in join.mismatch
+
+
 def test_a_join_hands_over_messages_and_the_oldest_origin(join):
     join.offer(joint(1, origin_ns=5))
     messages, envelope = join.open(join.offer(camera(1, origin_ns=3)))

@@ -13,6 +13,8 @@ from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 BUNDLE = "models/bundles/panda_reach_small"
 TICK = nanoseconds(0.2)
+NOW = nanoseconds(100.0)
+"""What a bench's clock shows at first; in realtime stamps are its."""
 
 
 def command(stamp_ns, q):
@@ -24,7 +26,8 @@ def simulator(bench, **params):
 
 
 def controller(bench, mode="lockstep", **params):
-    return bench("controller", mode, robot="sim/panda_reach.xml", **params)
+    control = {"type": "ee_delta", "robot": "sim/panda_reach.xml"}
+    return bench("controller", mode, control=control, **params)
 
 
 def joints_of(made):
@@ -88,7 +91,7 @@ def test_delayed_sensors_keep_the_stamp_of_the_moment_they_show(bench):
     began_ns = made.clock.now_ns()
     assert not made.take("/joint_states")
     made.clock.set_ns(began_ns + nanoseconds(0.11))
-    made.node.run_on()
+    made.node.catch_up()
     assert [m.stamp_ns(message) for message in made.take("/joint_states")] == [began_ns]
 
 
@@ -99,10 +102,10 @@ def joint_states(stamp_ns, q=HOME):
     return m.joint_state([f"joint{i}" for i in range(1, 8)], q, stamp_ns)
 
 
-def plan(stamp_ns, action=(0.0, 0.03, -0.03), fallback=False, **how):
+def plan(stamp_ns, action=(0.0, 0.03, -0.03), fallback=False, dt_s=0.2, **how):
     spec = OnnxWorldModel.load(BUNDLE, device="cpu").card.action
     actions = np.array([action, (0.0, 0.0, 0.0)], np.float32)
-    return plan_message(1, actions, spec, 0.2, stamp_ns, execute_steps=1, fallback=fallback, **how)
+    return plan_message(1, actions, spec, dt_s, stamp_ns, execute_steps=1, fallback=fallback, **how)
 
 
 def commanded(messages):
@@ -111,17 +114,17 @@ def commanded(messages):
 
 def test_the_controller_answers_a_tick_once_plan_and_joints_are_there_in_any_order(bench):
     made = controller(bench)
-    made.node.on_joints(joint_states(0), envelope())
+    made.hear("/joint_states", joint_states(0))
     assert not made.take("/command")
-    made.node.on_plan(plan(0), envelope())
+    made.hear("/plan", plan(0))
     [(stamp, q)] = commanded(made.take("/command"))
     assert stamp == 0
-    control = made.node.control
+    control = made.node.control.control
     moved = control.position(q) - control.position(np.array(HOME))
     np.testing.assert_allclose(moved, [0.0, 0.03, -0.03], atol=0.002)
-    made.node.on_plan(plan(TICK), envelope())
+    made.hear("/plan", plan(TICK))
     assert not made.take("/command")  # the joints of that tick are on their way
-    made.node.on_joints(joint_states(TICK), envelope())
+    made.hear("/joint_states", joint_states(TICK))
     assert [stamp for stamp, _ in commanded(made.take("/command"))] == [TICK]
 
 
@@ -131,25 +134,25 @@ def test_the_controller_answers_a_tick_once_plan_and_joints_are_there_in_any_ord
 def test_in_realtime_the_controller_passes_over_what_was_on_its_way(bench, mode, expected):
     """In lockstep the world waits for the first action, in realtime it is executed by now."""
     made = controller(bench, mode)
-    made.node.on_joints(joint_states(0), envelope())
-    made.node.on_plan(plan(0, latency_steps=1), envelope())
-    made.node.on_plan(plan(0, action=expected), envelope())
+    made.hear("/joint_states", joint_states(NOW))
+    made.hear("/plan", plan(NOW, latency_steps=1))
+    made.hear("/plan", plan(NOW, action=expected))
     (_, ours), (_, wanted) = commanded(made.take("/command"))
     np.testing.assert_array_equal(ours, wanted)
 
 
 def test_a_repeated_tick_is_answered_again_with_the_same_command(bench):
     made = controller(bench)
-    made.node.on_plan(plan(0), envelope())
-    made.node.on_joints(joint_states(0), envelope())
-    made.node.on_joints(joint_states(0), envelope())
+    made.hear("/plan", plan(0))
+    made.hear("/joint_states", joint_states(0))
+    made.hear("/joint_states", joint_states(0))
     (_, first), (_, second) = commanded(made.take("/command"))
     np.testing.assert_array_equal(first, second)
 
 
 def test_the_controller_holds_where_it_was_when_plans_stop_coming(bench):
     made = controller(bench, "realtime", patience_s=0.12)
-    made.node.on_joints(joint_states(0), envelope())
+    made.hear("/joint_states", joint_states(NOW))
     made.clock.set_ns(made.clock.now_ns() + nanoseconds(0.31))
     made.node.watch()
     assert not made.take("/command")  # a plan may still come
@@ -157,39 +160,69 @@ def test_the_controller_holds_where_it_was_when_plans_stop_coming(bench):
     made.node.watch()
     made.node.watch()
     sagged = [*HOME[:6], HOME[6] + 0.01]
-    made.node.on_joints(joint_states(TICK, sagged), envelope())
+    made.hear("/joint_states", joint_states(NOW + TICK, sagged))
     made.node.watch()
     held = commanded(made.take("/command"))
-    assert [stamp for stamp, _ in held] == [0, TICK]  # once a tick
+    assert [stamp for stamp, _ in held] == [NOW, NOW + TICK]  # once a tick
     for _, q in held:
         np.testing.assert_allclose(q, HOME)
 
 
 def test_a_fallback_plan_holds_and_the_next_good_one_moves_again(bench):
     made = controller(bench, "realtime")
-    made.node.on_joints(joint_states(0), envelope())
-    made.node.on_plan(plan(5, fallback=True), envelope())
-    made.node.on_joints(joint_states(TICK), envelope())
-    made.node.on_plan(plan(TICK), envelope())
+    made.hear("/joint_states", joint_states(NOW))
+    made.hear("/plan", plan(NOW, fallback=True))
+    made.clock.set_ns(NOW + TICK)
+    made.hear("/joint_states", joint_states(NOW + TICK))
+    made.hear("/plan", plan(NOW + TICK))
     (_, held), *_, (_, moved) = commanded(made.take("/command"))
     np.testing.assert_allclose(held, HOME)
     assert np.abs(moved - HOME).max() > 0.01
 
 
 def test_commands_keep_the_velocity_limits(bench):
-    made = controller(bench, control_dt_s=0.001)
-    made.node.on_plan(plan(0, action=(0.05, 0.05, 0.05)), envelope())
-    made.node.on_joints(joint_states(0), envelope())
+    made = controller(bench)
+    made.hear("/plan", plan(0, action=(0.05, 0.05, 0.05), dt_s=0.001))
+    made.hear("/joint_states", joint_states(0))
     [(_, q)] = commanded(made.take("/command"))
-    assert np.all(np.abs(q - HOME) <= made.node.control.velocity_limits * 0.001 + 1e-12)
+    assert np.all(np.abs(q - HOME) <= made.node.control.control.velocity_limits * 0.001 + 1e-12)
     assert made.node.diagnostics["clipped"] == "1"
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_measurement_that_is_not_finite_is_never_commanded(bench, number):
+    made = controller(bench)
+    made.hear("/plan", plan(0))
+    made.hear("/joint_states", joint_states(0, [number, *HOME[1:]]))
+    assert not made.take("/command")  # nothing to repeat yet
+    made.hear("/joint_states", joint_states(0))
+    [(_, good)] = commanded(made.take("/command"))
+    made.hear("/joint_states", joint_states(TICK, [*HOME[:6], number]))
+    made.hear("/plan", plan(TICK, fallback=True))
+    [(stamp, again)] = commanded(made.take("/command"))
+    assert stamp == TICK
+    np.testing.assert_array_equal(again, good)
+
+
+@pytest.mark.parametrize("age_s", [5.0, -60.0])
+def test_plans_for_another_time_are_refused_and_do_not_count_as_alive(bench, age_s):
+    made = controller(bench, "realtime")
+    made.hear("/joint_states", joint_states(NOW))
+    for tick in range(1, 20):
+        made.clock.set_ns(NOW + nanoseconds(0.1 * tick))
+        made.hear("/plan", plan(made.clock.now_ns() - nanoseconds(age_s)))
+    assert not made.take("/command")
+    made.node.watch()
+    [(_, held)] = commanded(made.take("/command"))
+    np.testing.assert_allclose(held, HOME)
+    assert made.node.diagnostics["refused"] == "19"
 
 
 def test_joints_of_another_robot_end_the_controller_with_a_reason(bench):
     made = controller(bench)
-    made.node.on_plan(plan(0), envelope())
+    made.hear("/plan", plan(0))
     with pytest.raises(NodeError, match="lacks"):
-        made.node.on_joints(m.joint_state(["a"], [0.0], 0), envelope())
+        made.hear("/joint_states", m.joint_state(["a"], [0.0], 0))
 
 
 def test_the_planner_waits_for_the_goal_that_the_latent_was_seen_under(bench):
@@ -197,12 +230,12 @@ def test_the_planner_waits_for_the_goal_that_the_latent_was_seen_under(bench):
         "planner", world_model=BUNDLE, planner={"type": "icem", "horizon": 2}, costs=[{"type": "latent_goal"}]
     )
     z = {"z": np.ones((1, 64), np.float32)}
-    made.node.on_latent(latent_message(z, 2, 0, 0.0), envelope())
+    made.hear("/latent", latent_message(z, 2, 0, 0.0))
     assert not made.take("/plan")
-    made.node.on_goal(latent_message(z, 2, 0, 0.0), envelope())
-    made.node.on_latent(latent_message(z, 2, 0, 0.0), envelope())
+    made.hear("/goal_latent", latent_message(z, 2, 0, 0.0))
+    made.hear("/latent", latent_message(z, 2, 0, 0.0))
     first = made.take("/plan")
-    made.node.on_latent(latent_message(z, 2, 0, 0.0), envelope())  # the tick was repeated
+    made.hear("/latent", latent_message(z, 2, 0, 0.0))  # the tick was repeated
     second = made.take("/plan")
     assert len(first) == len(second) == 1
     np.testing.assert_array_equal(first[0].actions, second[0].actions)
@@ -218,14 +251,14 @@ def test_in_realtime_plans_begin_where_their_delay_ends(bench):
         costs=[{"type": "latent_goal"}],
     )
     z, now_ns = {"z": np.ones((1, 64), np.float32)}, made.clock.now_ns()
-    made.node.on_goal(latent_message(z, 1, 0, 0.0), envelope())
+    made.hear("/goal_latent", latent_message(z, 1, 0, 0.0))
     made.node.took_s = 0.0
-    made.node.on_latent(latent_message(z, 1, 0, 0.0), envelope(now_ns - nanoseconds(0.19)))
+    made.hear("/latent", latent_message(z, 1, 0, 0.0), envelope(now_ns - nanoseconds(0.19)))
     [late] = made.take("/plan")
     assert (late.latency_steps, late.horizon) == (1, 3)
     assert not late.actions[:3].any()  # nothing was decided before
     made.node.took_s = 0.02
-    made.node.on_latent(latent_message(z, 1, TICK, 0.0), envelope(now_ns - nanoseconds(0.07)))
+    made.hear("/latent", latent_message(z, 1, TICK, 0.0), envelope(now_ns - nanoseconds(0.07)))
     [early] = made.take("/plan")
     assert (early.latency_steps, early.horizon) == (0, 2)
 
@@ -235,8 +268,8 @@ def test_a_planner_without_latents_publishes_the_plan_of_doing_nothing(bench):
         "planner", "realtime", world_model=BUNDLE, planner={"type": "cem"}, costs=[{"type": "latent_goal"}]
     )
     z = {"z": np.ones((1, 64), np.float32)}
-    made.node.on_goal(latent_message(z, 1, 0, 0.0), envelope())
-    made.node.on_latent(latent_message(z, 1, 0, 0.0), envelope())
+    made.hear("/goal_latent", latent_message(z, 1, 0, 0.0))
+    made.hear("/latent", latent_message(z, 1, 0, 0.0))
     made.take("/plan")
     made.node.on_silence()
     [message] = made.take("/plan")

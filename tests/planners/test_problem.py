@@ -41,7 +41,7 @@ def test_a_cost_that_requires_an_unknown_latent_is_refused_when_the_problem_is_b
 def test_a_missing_goal_is_refused_before_planning():
     costs = [WeightedCost("goal", LatentGoal(LatentGoal.Config()))]
     with pytest.raises(
-        ConfigError, match="requires 'context:goal_latent', and this tick's goal_latent holds"
+        ConfigError, match="requires 'context:goal_latent', and the context of this tick holds nothing"
     ):
         Problem(PointMass(), {"z": np.zeros((1, 2))}, costs, Context())
 

@@ -9,7 +9,9 @@ from wm_planner.clock import ManualClock, nanoseconds
 from wm_planner.launching.file import node_class
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
+from wm_planner.messaging.messages import stamp_ns
 from wm_planner.messaging.wire import Envelope
+from wm_planner.node.subscriptions import Join, Subscription
 
 
 class Bench:
@@ -21,11 +23,23 @@ class Bench:
         self.bus = Bus(self.domain, f"n{secrets.token_hex(2)}", lossless=True, clock=self.clock)
         kind = node_class(share.find(f"nodes/{program}.py"))
         self.node = kind(self.bus, kind.Params(**params), mode)
-        self.sent = []
+        self.sent, self.heard = [], {}
         self.bus.publish = lambda topic, message, origin_ns=None: self.sent.append((topic, message))
         self.node.configure()
         self.node.enter("inactive")
         self.node.start()
+
+    def hear(self, topic, message, sent=None):
+        """Hand a message to the node's subscriptions, and to its joins once their topics have one stamp."""
+        sent = sent or envelope()
+        self.heard[topic] = message
+        for port in list(self.node._ports):
+            if isinstance(port, Subscription) and port.takes(topic):
+                port.callback(message, sent)
+            elif isinstance(port, Join) and port.takes(topic):
+                together = {name: self.heard.get(name) for name in port.topics}
+                if len({None if each is None else stamp_ns(each) for each in together.values()}) == 1:
+                    port.callback(together, sent)
 
     def take(self, topic):
         """The messages on `topic` since the last call, and forget all others."""

@@ -237,7 +237,7 @@ class Node:
             if delivery.topic in self.inputs:
                 self.inputs[delivery.topic].receive()
             for port in self._ports:
-                ready = port.offer(delivery) if port.takes(delivery.topic) else ()
+                ready = self._offer(port, delivery) if port.takes(delivery.topic) else ()
                 if ready:
                     key = port if port.latest_only else object()
                     calls.pop(key, None)
@@ -245,6 +245,14 @@ class Node:
         for port, ready in calls.values():
             if self.finished is None:
                 self._call(port, ready)
+
+    def _offer(self, port: Port, delivery: Delivery) -> tuple[Delivery, ...]:
+        """What a port makes a call of, saying so once where messages do not fit together."""
+        known = port.mismatch
+        ready = port.offer(delivery)
+        if port.mismatch and not known:
+            self.log.warning("%s", port.mismatch)
+        return ready
 
     def _call(self, port: Port, deliveries: tuple[Delivery, ...]) -> None:
         try:
@@ -266,7 +274,7 @@ class Node:
 
     def _publish_diagnostics(self) -> None:
         values = {"cpu_s": f"{time.process_time():.3f}", **self.diagnostics}
-        faults = []
+        faults = [port.mismatch for port in self._ports if port.mismatch]
         for topic, heard in self.inputs.items():
             health = heard.health()
             faults += [f"{topic} not {name}" for name, holds in health._asdict().items() if not holds]

@@ -14,6 +14,7 @@ TapCallback: TypeAlias = Callable[[Delivery], None]
 
 _STAMPED = ("std_msgs/msg/Header", "builtin_interfaces/msg/Time")
 _MAX_SETS = 16
+_MISMATCHED_SETS = 4  # incomplete sets that wait before it is said that stamps do not match
 
 
 class Port(Protocol):
@@ -22,10 +23,12 @@ class Port(Protocol):
     Attributes:
         latest_only: of several calls that wait, only the newest is made.
         callback: takes what `open` gives.
+        mismatch: why messages that came in make no call; empty where nothing is wrong.
     """
 
     latest_only: bool
     callback: Callable[..., None]
+    mismatch: str
 
     def takes(self, topic: str) -> bool:
         """Whether messages of the topic belong here."""
@@ -46,6 +49,8 @@ class Port(Protocol):
 
 class Subscription:
     """One topic: `callback(message, envelope)`."""
+
+    mismatch = ""
 
     def __init__(self, topic: str, callback: Callback, latest_only: bool) -> None:
         self.topic = topic
@@ -80,6 +85,7 @@ class Join:
         self.topics = tuple(names)
         self.callback = callback
         self.latest_only = latest_only
+        self.mismatch = ""
         self._sets: dict[int, dict[str, Delivery]] = {}
 
     def takes(self, topic: str) -> bool:
@@ -90,11 +96,34 @@ class Join:
         gathered = self._sets.setdefault(stamp, {})
         gathered[delivery.topic] = delivery
         if len(gathered) < len(self.topics):
+            if len(self._sets) >= _MISMATCHED_SETS:
+                self.mismatch = self._describe_mismatch()
             if len(self._sets) > _MAX_SETS:
                 del self._sets[next(iter(self._sets))]
             return ()
+        self.mismatch = ""
         self._sets = {other: waiting for other, waiting in self._sets.items() if other > stamp}
         return tuple(gathered[topic] for topic in self.topics)
+
+    def _describe_mismatch(self) -> str:
+        """Which topic is missing, or by how much the stamps of the topics differ at least."""
+        stamps = {
+            topic: [stamp for stamp, gathered in self._sets.items() if topic in gathered]
+            for topic in self.topics
+        }
+        missing = [topic for topic, found in stamps.items() if not found]
+        if missing:
+            return f"nothing comes on {', '.join(missing)}, which {', '.join(self.topics)} wait for"
+        first, *others = self.topics
+        nearest = {
+            topic: min(abs(stamp - other) for stamp in stamps[first] for other in stamps[topic])
+            for topic in others
+        }
+        topic = max(nearest, key=lambda name: nearest[name])
+        return (
+            f"{first} and {topic} never have the same stamp, they differ by {nearest[topic] / 1e6:.3g} ms or "
+            "more: their sender must stamp the messages of one tick alike"
+        )
 
     def open(self, deliveries: tuple[Delivery, ...]) -> tuple[dict[str, Message], Envelope]:
         oldest = min((delivery.envelope for delivery in deliveries), key=lambda envelope: envelope.origin_ns)
@@ -105,6 +134,7 @@ class Tap:
     """One topic or all of them, not decoded: `callback(delivery)`."""
 
     latest_only = False
+    mismatch = ""
 
     def __init__(self, topic: str, callback: TapCallback) -> None:
         self.topic = topic

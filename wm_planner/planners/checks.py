@@ -80,7 +80,12 @@ def _part(held: Any, name: str) -> Any:
 def _parts(held: Any) -> list[str]:
     """The names of the parts that are set."""
     names = held if isinstance(held, Mapping) else (n for n in dir(held) if not n.startswith("_"))
-    return [name for name in names if _part(held, name) is not None and not callable(_part(held, name))]
+    return [name for name in names if _is_set(_part(held, name))]
+
+
+def _is_set(part: Any) -> bool:
+    is_empty = isinstance(part, Mapping) and not part
+    return part is not None and not is_empty and not callable(part)
 
 
 def as_float32(what: str, given: Array) -> NDArray[np.float32]:

@@ -105,7 +105,7 @@ def test_a_driver_weighs_the_costs_of_the_model(view):
     plain.plan(view)
     poses = aimed.plan(view)
     assert poses.shape == (H + 1, 3)
-    assert "traffic_goal" in aimed.terms and "traffic_goal" not in plain.terms
+    assert "traffic_goal" in aimed.searched.terms and "traffic_goal" not in plain.searched.terms
 
 
 def test_a_model_of_other_pictures_is_refused():

@@ -67,19 +67,21 @@ def test_drives_of_one_scenario_differ(data):
 
 
 def test_a_seed_drives_the_same_way_again(scenarios):
-    first, second = (TrafficExplorer(str(scenarios)).episode(7, 3) for _ in range(2))
+    first, second = (
+        TrafficExplorer(TrafficExplorer.Config(scenario=str(scenarios))).episode(7, 3) for _ in range(2)
+    )
     np.testing.assert_array_equal(first.images, second.images)
     np.testing.assert_array_equal(first.action, second.action)
 
 
 def test_an_episode_longer_than_the_scenario_says_how_long_it_may_be(scenarios):
     with pytest.raises(SimulationError, match=r"lasts 37 steps of 0.4 s, wanted 38: collect with --steps 37"):
-        TrafficExplorer(str(scenarios)).episode(0, 38)
+        TrafficExplorer(TrafficExplorer.Config(scenario=str(scenarios))).episode(0, 38)
 
 
 def test_an_empty_folder_says_where_scenarios_come_from(tmp_path):
     with pytest.raises(SimulationError, match="wm scenarios"):
-        TrafficExplorer(str(tmp_path))
+        TrafficExplorer(TrafficExplorer.Config(scenario=str(tmp_path)))
 
 
 def test_actions_are_means_over_a_step_of_the_model():

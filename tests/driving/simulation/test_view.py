@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from node_bench import envelope
 from streets import DT, parked, street
 
+from wm_planner.driving.bridges.messages import map_message, scenario_of
 from wm_planner.driving.scenarios.writers.commonroad import write_commonroad
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.driving.simulation.view import view_of
@@ -40,15 +40,24 @@ def test_a_view_is_that_of_the_simulators_step(scenario):
     np.testing.assert_allclose(view.agents.states[0, :, 0], [30.0 + 5 * 0.8, 10.0 + 5 * 1.2])
 
 
-def test_the_driver_node_sees_what_the_simulator_shows(scenario, bench, tmp_path):
+def messages_of(bench, scenario, path, seed=0):
+    """A simulator node of the scenario, and what it publishes first."""
+    write_commonroad(scenario, path)
+    spec = {"type": "traffic", "scenario": str(path), "picture": None}
+    made = bench("simulator", simulator=spec, seed=seed)
+    return made, dict(made.sent)
+
+
+def test_the_planner_node_sees_what_the_simulator_shows(scenario, bench, tmp_path):
     second = replace(scenario.problems[0], id=2)
-    write_commonroad(replace(scenario, problems=(scenario.problems[0], second)), tmp_path / "street.xml")
-    hosted = bench("simulator", scene=str(tmp_path / "street.xml"), seed=1, driving={"picture": None})
-    said, driver = dict(hosted.sent), bench("driver")
-    driver.node.on_map(said["/map"], envelope())
-    driver.node.on_route(said["/route"], envelope())
-    driver.node.ego = driver.node.sensed(said["/odom"])
-    seen, shown = driver.node.view(said["/objects"], 0), view_of(hosted.node.sim)
+    both = replace(scenario, problems=(scenario.problems[0], second))
+    simulator, published = messages_of(bench, both, tmp_path / "street.xml", seed=1)
+    made = bench("planner", adapter={"type": "driving"}, planner={"type": "idm"})
+    views = []
+    made.node.adapter.driver.plan = lambda view: views.append(view) or np.zeros((2, 3))
+    for topic in ("/map", "/route", "/odom", "/objects"):
+        made.hear(topic, published[topic])
+    (seen,), shown = views, view_of(simulator.node.sim)
     assert seen.drive.problem.id == shown.drive.problem.id == 2
     assert seen.drive.goal_s == pytest.approx(shown.drive.goal_s)
     assert seen.drive.road_context.route.lanes == shown.drive.road_context.route.lanes
@@ -58,13 +67,15 @@ def test_the_driver_node_sees_what_the_simulator_shows(scenario, bench, tmp_path
 
 
 def test_a_map_without_a_problem_is_driven_along_the_route(scenario, bench, tmp_path):
-    write_commonroad(scenario, tmp_path / "street.xml")
-    said = dict(bench("simulator", scene=str(tmp_path / "street.xml"), driving={"picture": None}).sent)
-    driver = bench("driver")
-    driver.node.on_map(said["/map"], envelope())
-    driver.node.scenario = replace(driver.node.scenario, problems=())
-    driver.node.on_route(said["/route"], envelope())
-    assert driver.node.drive.goal_s == pytest.approx(driver.node.drive.line.length)
+    _, published = messages_of(bench, scenario, tmp_path / "street.xml")
+    made = bench("planner", adapter={"type": "driving"}, planner={"type": "idm"})
+    views = []
+    made.node.adapter.driver.plan = lambda view: views.append(view) or np.zeros((2, 3))
+    no_problem = replace(scenario_of(published["/map"]), problems=())
+    made.hear("/map", map_message(no_problem, published["/map"].ego_size, 0))
+    for topic in ("/route", "/odom", "/objects"):
+        made.hear(topic, published[topic])
+    assert views[0].drive.goal_s == pytest.approx(views[0].drive.line.length)
 
 
 def test_who_turns_goes_round_the_bend_and_straight_on_from_there(scenario):
