@@ -171,10 +171,10 @@ def test_a_car_is_driven_to_its_goal_behind_the_others(bench, scenario_file):
     node = road.simulator.node
     while node.finished is None:
         road.step()
-    moments = node.sim.save().moments
+    moments = node.sim.save().trace
     assert len(moments) == 91
     assert node.sim.reached
-    gaps = [m.others.states[0, 0] - m.ego[0] for m in moments]
+    gaps = [m.agents.states[0, 0] - m.ego[0] for m in moments]
     assert min(gaps) > 4.5  # the car ahead has 5 m/s
     assert moments[-1].ego[3] == pytest.approx(5.0, abs=0.7)
 

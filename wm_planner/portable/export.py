@@ -111,7 +111,7 @@ def _check(planner: Any, costs: Sequence[WeightedCost], model: OnnxWorldModel, f
             )
         if any(need.startswith("context:domain") for need in cost.cost.requires):
             raise ConfigError(
-                f"cost '{cost.name}' reads the domain, whose shape would be fixed in a graph; leave it out, or "
+                f"cost '{cost.name}' reads the domain, whose shape a graph would fix; leave it out or "
                 "use keep_out for static zones"
             )
     if (folder / "step.onnx").stat().st_size > LARGEST_ROLLOUT or card.graphs["step"].data_sha256:
