@@ -19,7 +19,7 @@ from torch.nn.functional import pad
 
 from wm_planner.config import Positive
 from wm_planner.contracts.card import LatentSpec, Quantity
-from wm_planner.control.pose import moved
+from wm_planner.control.pose import apply_action
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.networks.pictures import Pictures, side_by_side
 from wm_planner.networks.rope import CPU
@@ -206,7 +206,7 @@ class VJepa2Ac(TrainableModel):
         else:
             one = self._predict(latent["tokens"].unsqueeze(1), action.unsqueeze(1), pose.unsqueeze(1))
             after = self._compared(one.squeeze(1))
-        return {**after, self.pose.name: moved(pose, action)[:, : self.pose.size]}
+        return {**after, self.pose.name: apply_action(pose, action)[:, : self.pose.size]}
 
     def loss(
         self, batch: Mapping[str, Tensor], progress: float, generator: torch.Generator

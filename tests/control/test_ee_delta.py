@@ -27,7 +27,7 @@ def postures(control, count, seed=0):
     return np.random.default_rng(seed).uniform(chain.low, chain.high, (count, len(chain.names)))
 
 
-def test_forward_kinematics_and_jacobian_are_mujocos(model, control):
+def test_forward_kinematics_and_jacobian_match_mujoco(model, control):
     data = mujoco.MjData(model)
     site = model.site("tcp").id
     many = postures(control, 20)
@@ -41,7 +41,7 @@ def test_forward_kinematics_and_jacobian_are_mujocos(model, control):
         np.testing.assert_allclose(jacobian, np.concatenate([linear, angular]), atol=1e-9)
 
 
-def test_one_posture_has_the_kinematics_of_many(control):
+def test_a_single_configuration_matches_the_batch(control):
     many = postures(control, 20)
     swept = control.chain.jacobian(many)
     for i, q in enumerate(many):
@@ -50,33 +50,33 @@ def test_one_posture_has_the_kinematics_of_many(control):
 
 
 def test_the_tool_is_found_in_a_scene_with_other_joints(gripper):
-    chain = gripper.arm.chain  # of a scene that also holds fingers and a block
+    chain = gripper.arm.chain  # of a scene that also has fingers and a block
     q = postures(gripper.arm, 1)[0]
     first = chain.jacobian(q)
     chain.jacobian(chain.low)
     np.testing.assert_allclose(first[2], chain.jacobian(q[None])[2][0], atol=1e-14)
 
 
-def test_many_postures_at_once_are_as_one_by_one(control):
+def test_batched_commands_match_single_ones(control):
     q = postures(control, 12).reshape(3, 4, 7)
     actions = np.random.default_rng(1).uniform(-0.05, 0.05, (3, 4, 3))
     together = control.command(q, actions)
-    apart = [control.command(q[i, j], actions[i, j]) for i in range(3) for j in range(4)]
-    np.testing.assert_allclose(together.reshape(12, 7), apart, atol=1e-12)
+    single = [control.command(q[i, j], actions[i, j]) for i in range(3) for j in range(4)]
+    np.testing.assert_allclose(together.reshape(12, 7), single, atol=1e-12)
 
 
-def test_inverse_kinematics_reaches_the_workspace_with_the_tool_down(control):
+def test_inverse_kinematics_reaches_the_workspace_with_the_tool_pointing_down(control):
     targets = np.random.default_rng(2).uniform(control.low, control.high, (500, 3))
     q = control.solve(control.home, targets, iterations=60)
     position, rotation = control.chain.forward(q)
     errors = np.linalg.norm(position - targets, axis=-1)
     assert np.median(errors) < 1e-3
-    assert errors.max() < 0.012  # at the far upper corners the arm is nearly straight
+    assert errors.max() < 0.012  # in the far upper corners the arm is nearly straight
     assert np.abs(rotation_error(control.orientation, rotation)).max() < 0.01
     assert np.all((q >= control.chain.low) & (q <= control.chain.high))
 
 
-def test_a_delta_moves_the_tool_by_that_much(control):
+def test_a_delta_moves_the_tool_by_its_length(control):
     rng = np.random.default_rng(3)
     q = control.solve(control.home, rng.uniform(control.low + 0.06, control.high - 0.06, (200, 3)), 60)
     actions = rng.uniform(-0.05, 0.05, (200, 3))
@@ -90,7 +90,7 @@ def test_targets_stay_in_the_workspace(control):
     assert np.all(control.target(tcp, np.full(3, -0.05)) >= control.low)
 
 
-def test_the_step_agrees_with_mink(model, control):
+def test_inverse_kinematics_agrees_with_mink(model, control):
     """mink solves the same differential problem as a quadratic program."""
     q = control.solve(control.home, np.array([0.5, 0.1, 0.25]), 60)
     target = control.position(q) + np.array([0.02, -0.02, 0.01])
@@ -108,12 +108,12 @@ def test_the_step_agrees_with_mink(model, control):
     np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
-def test_a_ramp_ends_at_its_target_and_stays(control):
+def test_a_ramp_ends_at_its_target_and_stays_there(control):
     steps = ramp(np.zeros(7), np.ones(7), substeps=10)
     np.testing.assert_allclose(steps[:, 0], [1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1, 1, 1, 1, 1])
 
 
-def test_the_cross_product_is_numpys_to_the_bit():
+def test_the_cross_product_is_bitwise_equal_to_numpys():
     a, b = np.random.default_rng(0).standard_normal((2, 50, 7, 3))
     np.testing.assert_array_equal(cross(a, b), np.cross(a, b))
 
@@ -132,7 +132,7 @@ def gripper() -> GripperDelta:
     return picking.control(mujoco.MjModel.from_xml_path(str(picking.model_file)))
 
 
-def test_a_gripper_is_told_how_far_to_open(gripper):
+def test_a_gripper_action_sets_the_opening(gripper):
     q = gripper.at_rest(np.array([0.5, 0.1, 0.25]))
     assert q[7:].tolist() == [0.04, 0.04]
     actions = np.array([[0.01, 0, 0, 0.0], [0.01, 0, 0, 0.25], [0.01, 0, 0, 7.0]])
@@ -156,7 +156,7 @@ def test_an_unknown_tool_point_names_the_known_ones(model):
         SerialChain.of(model, "tpc")
 
 
-def test_a_robot_without_limits_says_what_is_missing():
+def test_a_robot_without_limits_is_refused():
     bare = mujoco.MjModel.from_xml_string("""
         <mujoco><worldbody><body><joint name="a" axis="0 0 1"/><geom size="0.1"/><site name="tcp"/></body>
         </worldbody><keyframe><key name="home" qpos="0"/></keyframe></mujoco>""")

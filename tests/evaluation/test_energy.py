@@ -10,7 +10,7 @@ from point_mass import PointMass, action_spec
 from wm_planner.cli import main
 from wm_planner.contracts.card import ActionSpec, Card, ObservationSpec, Quantity, TrainingRecord
 from wm_planner.contracts.observation import Observation
-from wm_planner.control.pose import moved
+from wm_planner.control.pose import apply_action
 from wm_planner.errors import ConfigError, DatasetError
 from wm_planner.evaluation.model_quality import energy
 from wm_planner.evaluation.model_quality.energy import landscapes, near_minima, planes
@@ -159,7 +159,7 @@ def test_a_file_of_arrays_gives_the_action_that_moves_one_pose_to_the_next(tmp_p
     pose = Quantity(name="tcp_pose", size=7, unit="")
     found = recorded_pair(tmp_path / "x.npz", card(("wrist",), pose))
     assert list(found.before.images) == ["wrist"]
-    np.testing.assert_allclose(moved(states[0, 0], found.action), states[0, 1], atol=1e-6)
+    np.testing.assert_allclose(apply_action(states[0, 0], found.action), states[0, 1], atol=1e-6)
     with pytest.raises(DatasetError, match="step is 1, wanted 0 to 0"):
         recorded_pair(tmp_path / "x.npz", card(("wrist",), pose), step=1)
     with pytest.raises(DatasetError, match="mine wants 2 cameras"):

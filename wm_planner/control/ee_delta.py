@@ -1,8 +1,8 @@
-"""End-effector deltas: an action moves the tool point, inverse kinematics finds the joints.
+"""End-effector deltas: an action displaces the tool point, and inverse kinematics finds the joint positions.
 
-The target is the measured tool point plus the action, so that what a camera sees decides what an action
-does (nothing winds up while an obstacle holds the arm). All methods take any batch axes, because planning
-over physics asks for thousands of configurations at once.
+The target is the measured tool point plus the action, so that an action means the same whatever happened
+before, and errors do not accumulate while an obstacle blocks the arm. All methods take any batch axes,
+because planning with physics evaluates thousands of configurations at once.
 """
 
 from dataclasses import dataclass, replace
@@ -16,25 +16,25 @@ from wm_planner.control.kinematics import Floats, SerialChain, rotation_error
 from wm_planner.errors import SimulationError, did_you_mean
 
 ITERATIONS = 6
-SETTLED = 60  # iterations from the home posture to anywhere in the workspace
-DAMPING = 1e-3  # lambda^2, in m^2: 2 % of full speed lost at a singular value of 0.22
-RAMP = 0.6  # share of a control period over which joint targets move; over all of it an arm lags 16 mm
-POSTURE_GAIN = 0.1  # share of the way to the home posture taken in the null space, an iteration
+CONVERGED = 60  # iterations that suffice from the home posture to anywhere in the workspace
+DAMPING = 1e-3  # lambda^2, in m^2: costs 2 % of the speed at a singular value of 0.22
+RAMP = 0.6  # fraction of a control period over which joint targets move; with 1.0 the arm lags by 16 mm
+POSTURE_GAIN = 0.1  # fraction of the distance to the home posture per iteration, in the null space
 
 _DAMPED = DAMPING * np.eye(6)
 
 
 @dataclass(frozen=True, slots=True)
 class EndEffectorDelta:
-    """Turns a displacement of the tool point into joint positions, by damped least squares.
+    """Converts displacements of the tool point to joint positions by damped least squares.
 
     Attributes:
-        chain: the arm.
-        home: posture that the spare joint freedom is pulled to, rad, (J,).
-        orientation: of the tool, kept at all times, (3, 3), base frame.
-        velocity_limits: rad/s, (J,).
-        low, high: where the tool point may be commanded, m, (3,).
-        iterations: of the inverse kinematics, an action.
+        chain: kinematics of the arm.
+        home: posture that redundant joints are drawn to, (J,) in rad.
+        orientation: of the tool, kept constant, (3, 3), base frame.
+        velocity_limits: of the joints, (J,) in rad/s.
+        low, high: corners of the workspace that tool targets are clipped to, (3,) in m, base frame.
+        iterations: of the inverse kinematics per action.
     """
 
     chain: SerialChain
@@ -51,7 +51,7 @@ class EndEffectorDelta:
         """Read a robot's MJCF file.
 
         Raises:
-            SimulationError: if MuJoCo cannot compile it, or it lacks something; see `of`.
+            SimulationError: if MuJoCo cannot compile it, or an element is missing; see `of`.
         """
         try:
             model = mujoco.MjModel.from_xml_path(str(file))
@@ -61,11 +61,13 @@ class EndEffectorDelta:
 
     @classmethod
     def of(cls, model: mujoco.MjModel, site: str = "tcp") -> "EndEffectorDelta":
-        """Read everything from a robot's MJCF: site `tcp`, keyframe `home`, numerics `joint_velocity_limits`
-        (rad/s) and `workspace` (low x y z, high x y z in m).
+        """Read the parameters from a robot's model.
+
+        They are the site `tcp`, the keyframe `home`, and the numerics `joint_velocity_limits` (rad/s) and
+        `workspace` (low x y z, high x y z in m).
 
         Raises:
-            SimulationError: naming what the model lacks.
+            SimulationError: naming the missing element.
         """
         chain = SerialChain.of(model, site)
         joints = [int(model.joint(name).qposadr[0]) for name in chain.names]
@@ -86,66 +88,66 @@ class EndEffectorDelta:
 
     @property
     def bounds(self) -> tuple[Floats, Floats, Floats]:
-        """Low and high end of the joint targets in rad, and their largest change a second, (J,) each."""
+        """Low and high joint limits in rad, and velocity limits in rad/s, (J,) each."""
         return self.chain.low, self.chain.high, self.velocity_limits
 
     def target(self, tcp: Floats, action: Floats) -> Floats:
-        """Where `action` (..., 3) in m sends a tool point at `tcp` (..., 3), kept inside the workspace."""
+        """The tool point `tcp` (..., 3) displaced by `action` (..., 3), clipped to the workspace, in m."""
         return np.clip(tcp + action, self.low, self.high)
 
     def command(self, q: Floats, action: Floats) -> Floats:
-        """Joint positions (..., J) in rad that carry out `action` (..., 3) in m from posture `q` (..., J)."""
-        seen = self.chain.jacobian(q)
-        return self._descend(q, seen, self.target(seen[0], action), self.iterations)
+        """Joint positions (..., J) in rad that execute `action` (..., 3) in m from posture `q` (..., J)."""
+        kinematics = self.chain.jacobian(q)
+        return self._solve(q, kinematics, self.target(kinematics[0], action), self.iterations)
 
     def position(self, q: Floats) -> Floats:
-        """Where the tool point is, (..., 3) in m, in posture `q` (..., J)."""
+        """Position of the tool point, (..., 3) in m, base frame, in posture `q` (..., J)."""
         return self.chain.forward(q)[0]
 
     def interpolate(self, start: Floats, end: Floats, substeps: int) -> Floats:
-        """Joint targets (..., substeps, J) of a control period that leads from `start` to `end`, (..., J)."""
+        """Joint targets (..., substeps, J) of a control period from `start` (..., J) to `end` (..., J)."""
         return ramp(start, end, substeps)
 
     def with_iterations(self, iterations: int) -> "EndEffectorDelta":
-        """The same with so many iterations of the inverse kinematics an action."""
+        """A copy with this number of inverse-kinematics iterations per action."""
         return replace(self, iterations=iterations)
 
     def at_rest(self, tcp: Floats) -> Floats:
-        """Joint positions (J,) whose tool point is at `tcp`, (3,) m, from the home posture."""
-        return self.solve(self.home, tcp, SETTLED)
+        """Joint positions (J,) near the home posture whose tool point is at `tcp`, (3,) in m."""
+        return self.solve(self.home, tcp, CONVERGED)
 
     def solve(self, q: Floats, tcp: Floats, iterations: int = ITERATIONS) -> Floats:
         """Joint positions (..., J) near `q` whose tool point is at `tcp` (..., 3), within the joint limits.
 
-        Damped least squares with a null-space pull to the home posture.
+        Damped least squares with a null-space task towards the home posture.
         Source: Buss, Introduction to Inverse Kinematics (2004), sections 6 and 7.
         """
-        return self._descend(q, self.chain.jacobian(q), tcp, iterations)
+        return self._solve(q, self.chain.jacobian(q), tcp, iterations)
 
-    def _descend(
-        self, q: Floats, seen: tuple[Floats, Floats, Floats], tcp: Floats, iterations: int
+    def _solve(
+        self, q: Floats, kinematics: tuple[Floats, Floats, Floats], tcp: Floats, iterations: int
     ) -> Floats:
-        """`solve` from a posture whose position, rotation and Jacobian were `seen`."""
-        for left in reversed(range(iterations)):
-            position, rotation, jacobian = seen
-            way = tcp - position
-            error = np.empty((*way.shape[:-1], 6))
-            error[..., :3] = way
+        """`solve`, given the tool position, rotation and Jacobian at `q`."""
+        for remaining in reversed(range(iterations)):
+            position, rotation, jacobian = kinematics
+            translation = tcp - position
+            error = np.empty((*translation.shape[:-1], 6))
+            error[..., :3] = translation
             error[..., 3:] = rotation_error(self.orientation, rotation)
             posture = POSTURE_GAIN * (self.home - q)
-            wanted = error - (jacobian @ posture[..., None])[..., 0]
-            lifted = np.linalg.solve(jacobian @ jacobian.mT + _DAMPED, wanted[..., None])
-            q = q + posture + (jacobian.mT @ lifted)[..., 0]
+            residual = error - (jacobian @ posture[..., None])[..., 0]
+            dual = np.linalg.solve(jacobian @ jacobian.mT + _DAMPED, residual[..., None])
+            q = q + posture + (jacobian.mT @ dual)[..., 0]
             q = np.minimum(np.maximum(q, self.chain.low), self.chain.high)  # np.clip takes 3 times as long
-            if left:
-                seen = self.chain.jacobian(q)
+            if remaining:
+                kinematics = self.chain.jacobian(q)
         return q
 
 
 def ramp(start: Floats, end: Floats, substeps: int) -> Floats:
-    """Joint targets (..., substeps, J) from `start` to `end`, (..., J): linear over `RAMP`, then held."""
-    share = np.minimum(np.arange(1, substeps + 1) / (RAMP * substeps), 1.0)[:, None]
-    return start[..., None, :] + share * (end - start)[..., None, :]
+    """Joint targets (..., substeps, J) from `start` to `end`, (..., J): linear over `RAMP`, then constant."""
+    fraction = np.minimum(np.arange(1, substeps + 1) / (RAMP * substeps), 1.0)[:, None]
+    return start[..., None, :] + fraction * (end - start)[..., None, :]
 
 
 def _numeric(model: mujoco.MjModel, name: str, size: int) -> NDArray[np.float64]:

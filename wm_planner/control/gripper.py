@@ -1,4 +1,4 @@
-"""An arm with a gripper: an action moves the tool point and says how far the fingers are to be open."""
+"""End-effector deltas for an arm with a gripper: an action displaces the tool point and sets the opening."""
 
 from dataclasses import dataclass, replace
 
@@ -12,15 +12,15 @@ from wm_planner.errors import SimulationError, did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class GripperDelta:
-    """End-effector deltas, and a fourth component: the opening, 0 closed, 1 open.
+    """End-effector deltas with a fourth component, the opening of the gripper: 0 closed, 1 open.
 
-    The opening is absolute, so that the action of zeros stands still and holds what it has.
+    The opening is absolute, so that an action of zeros stands still and keeps the gripper closed.
 
     Attributes:
-        arm: what moves the tool point.
-        fingers: joints of the fingers, (F,) names.
-        opened: where a finger is when open, m; 0 is closed.
-        speed: of a finger, m/s.
+        arm: moves the tool point.
+        fingers: names of the finger joints, (F,).
+        opened: position of a finger when open, in m; 0 is closed.
+        speed: velocity limit of a finger, in m/s.
     """
 
     arm: EndEffectorDelta
@@ -31,10 +31,10 @@ class GripperDelta:
 
     @classmethod
     def of(cls, model: mujoco.MjModel, arm: EndEffectorDelta, fingers: tuple[str, ...]) -> "GripperDelta":
-        """The gripper of a model, whose actuators are those of the arm and then one a finger.
+        """Control of a model whose actuators are those of the arm, then one per finger.
 
         Raises:
-            SimulationError: if there is no such finger.
+            SimulationError: if a finger joint does not exist.
         """
         known = [model.joint(i).name for i in range(model.njnt)]
         for finger in fingers:
@@ -53,19 +53,19 @@ class GripperDelta:
         return low, high, rate
 
     def command(self, q: Floats, action: Floats) -> Floats:
-        """Targets (..., J) that carry out `action` (..., 4) from joint positions `q` (..., J)."""
+        """Targets (..., J) that execute `action` (..., 4) from joint positions `q` (..., J)."""
         arm = self.arm.command(q[..., : -len(self.fingers)], action[..., :3])
         opening = np.clip(action[..., 3:], 0.0, 1.0) * self.opened
         return np.concatenate([arm, np.repeat(opening, len(self.fingers), axis=-1)], axis=-1)
 
     def interpolate(self, start: Floats, end: Floats, substeps: int) -> Floats:
-        """Targets (..., substeps, J) of a control period that leads from `start` to `end`, (..., J)."""
+        """Targets (..., substeps, J) within a control period, from `start` (..., J) to `end` (..., J)."""
         return ramp(start, end, substeps)
 
     def with_iterations(self, iterations: int) -> "GripperDelta":
-        """The same with so many iterations of the arm's inverse kinematics an action."""
+        """A copy with this number of inverse-kinematics iterations per action."""
         return replace(self, arm=self.arm.with_iterations(iterations))
 
     def at_rest(self, tcp: Floats) -> Floats:
-        """Targets (J,) that hold the open hand at `tcp`, (3,) m."""
+        """Targets (J,) that hold the open gripper at `tcp`, (3,) in m."""
         return np.concatenate([self.arm.at_rest(tcp), np.full(len(self.fingers), self.opened)])

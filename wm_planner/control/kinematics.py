@@ -1,4 +1,4 @@
-"""Forward kinematics and Jacobians of a serial arm, for any number of configurations at once.
+"""Forward kinematics and Jacobians of a serial arm, batched over configurations.
 
 Axes: ... any batch axes, J joints.
 """
@@ -23,13 +23,13 @@ class SerialChain:
     """The hinge joints between a fixed base and a tool point.
 
     Attributes:
-        names: of the joints, base first.
-        rotations: of each joint's frame in the frame of the joint before it, (J + 1, 3, 3); the last row is
-            the tool point's.
-        offsets: likewise, in m, (J + 1, 3).
-        axes: of rotation in the joint's own frame, (J, 3).
+        names: of the joints, from the base.
+        rotations: of each joint frame relative to the previous one, (J + 1, 3, 3); the last entry is the
+            tool point's.
+        offsets: origins of the same frames relative to the previous one, in m, (J + 1, 3).
+        axes: of rotation, in each joint's own frame, (J, 3).
         low, high: joint limits in rad, (J,).
-        site: the tool point in MuJoCo's model, for one posture at a time.
+        site: the tool point in MuJoCo's model, for single configurations.
     """
 
     names: tuple[str, ...]
@@ -42,10 +42,10 @@ class SerialChain:
 
     @classmethod
     def of(cls, model: mujoco.MjModel, site: str) -> "SerialChain":
-        """The chain that carries `site`.
+        """The chain from the base to `site`.
 
         Raises:
-            SimulationError: if there is no such site, or the chain has other than single hinges.
+            SimulationError: if the site does not exist, or the chain has joints other than single hinges.
         """
         sites = [model.site(i).name for i in range(model.nsite)]
         if site not in sites:
@@ -64,8 +64,8 @@ class SerialChain:
                     or model.jnt_pos[joint].any()
                 ):
                     raise SimulationError(
-                        f"body '{model.body(body).name}' moves by other than one hinge at its origin; "
-                        "the chain to a tool point must be single hinges"
+                        f"body '{model.body(body).name}' does not move by one hinge at its origin; "
+                        "the chain to a tool point must consist of single hinges"
                     )
                 joints.append(joint)
                 rotations.append(rotation)
@@ -88,14 +88,15 @@ class SerialChain:
         )
 
     def forward(self, q: Floats) -> tuple[Floats, Floats]:
-        """Position (..., 3) in m and rotation (..., 3, 3) of the tool point, base frame, for q (..., J)."""
+        """Position (..., 3) in m and rotation (..., 3, 3) of the tool point, base frame, at `q` (..., J)."""
         position, rotation, _, _ = self._sweep(q)
         return position, rotation
 
     def jacobian(self, q: Floats) -> tuple[Floats, Floats, Floats]:
-        """Position, rotation and Jacobian (..., 6, J): linear rows first, in m/rad, then angular.
+        """Position, rotation and Jacobian (..., 6, J) at `q` (..., J), base frame.
 
-        For a single posture (J,) MuJoCo computes them: the last bits differ from the batched results.
+        The Jacobian has three linear rows, in m/rad, then three angular ones. For a single configuration (J,)
+        MuJoCo computes all three, which differ from the batched results in the last bits.
         """
         if q.ndim == 1:
             return self.site.jacobian(q)
@@ -104,47 +105,48 @@ class SerialChain:
         return position, rotation, np.swapaxes(np.concatenate([linear, axes], axis=-1), -1, -2)
 
     def _sweep(self, q: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """Tool position and rotation, and every joint's origin and axis in the base frame, (..., J, 3)."""
+        """Tool position and rotation, and the origins and axes of all joints, (..., J, 3), base frame."""
         angles = np.moveaxis(q, -1, 0)[..., None, None]
-        still, sine, versine = (part.reshape(-1, *(1,) * (q.ndim - 1), 3, 3) for part in self._turns)
-        turns = still + np.sin(angles) * sine + (1 - np.cos(angles)) * versine  # (J, ..., 3, 3)
-        frames = np.empty((len(self.names) + 1, *turns.shape[1:]))
+        fixed, sine, versine = (part.reshape(-1, *(1,) * (q.ndim - 1), 3, 3) for part in self._rodrigues)
+        rotations = fixed + np.sin(angles) * sine + (1 - np.cos(angles)) * versine  # (J, ..., 3, 3)
+        frames = np.empty((len(self.names) + 1, *rotations.shape[1:]))
         frames[0] = self.rotations[0]
-        for j, turn in enumerate(turns):
-            np.matmul(frames[j], turn, out=frames[j + 1])
+        for j, rotation in enumerate(rotations):
+            np.matmul(frames[j], rotation, out=frames[j + 1])
         frames = np.ascontiguousarray(np.moveaxis(frames, 0, -3))  # (..., J + 1, 3, 3)
         axes = (frames[..., :-1, :, :] @ self.axes[..., None])[..., 0]
-        places = np.empty(frames.shape[:-1])
-        places[..., 0, :] = self.offsets[0]
-        places[..., 1:, :] = (frames[..., 1:, :, :] @ self._links[..., None])[..., 0]
-        np.cumsum(places, axis=-2, out=places)
-        return places[..., -1, :], frames[..., -1, :, :], places[..., :-1, :], axes
+        origins = np.empty(frames.shape[:-1])
+        origins[..., 0, :] = self.offsets[0]
+        origins[..., 1:, :] = (frames[..., 1:, :, :] @ self._links[..., None])[..., 0]
+        np.cumsum(origins, axis=-2, out=origins)
+        return origins[..., -1, :], frames[..., -1, :, :], origins[..., :-1, :], axes
 
     @cached_property
-    def _turns(self) -> tuple[Floats, Floats, Floats]:
-        """What turns into the next joint's frame, (J, 3, 3) each, with factors 1, sin q and 1 - cos q.
+    def _rodrigues(self) -> tuple[Floats, Floats, Floats]:
+        """Coefficients of 1, sin q and 1 - cos q in the rotation to the next joint's frame, (J, 3, 3) each.
 
-        Rodrigues' formula, with the fixed rotation between the joints multiplied in.
+        Rodrigues' formula, multiplied by the fixed rotation between the joints.
         """
         cross = np.zeros((len(self.axes), 3, 3))
         cross[:, [2, 0, 1], [1, 2, 0]] = self.axes
         cross[:, [1, 2, 0], [2, 0, 1]] = -self.axes
-        still = self.rotations[1:]
-        return still, cross @ still, cross @ cross @ still
+        fixed = self.rotations[1:]
+        return fixed, cross @ fixed, cross @ cross @ fixed
 
     @cached_property
     def _links(self) -> Floats:
-        """The way from each joint to the next in the frame of the next, m, (J, 3)."""
+        """Vector from each joint to the next, in the frame of the next, (J, 3) in m."""
         links: Floats = (np.swapaxes(self.rotations[1:], -1, -2) @ self.offsets[1:, :, None])[..., 0]
         return links
 
 
 def rotation_error(target: Floats, rotation: Floats) -> Floats:
-    """The small rotation vector (..., 3) in rad, base frame, that turns `rotation` towards `target`.
+    """The orientation error (..., 3) in rad, base frame, that rotates `rotation` towards `target`.
 
-    Half the sum of the crossed axes: equal to the rotation vector to first order, and smooth.
+    Half the sum of the cross products of corresponding axes: equal to the rotation vector to first order, and
+    smooth.
     """
-    # Cross products of the columns: the bits of `cross` in half the time, up to 512 rotations.
+    # Cross products of the columns: bitwise equal to `cross`, in half the time up to 512 rotations.
     crossed = rotation.take(_NEXT, -2) * target.take(_AFTER, -2)
     crossed -= rotation.take(_AFTER, -2) * target.take(_NEXT, -2)
     error: Floats = 0.5 * (crossed[..., 0] + crossed[..., 1] + crossed[..., 2])
@@ -152,7 +154,7 @@ def rotation_error(target: Floats, rotation: Floats) -> Floats:
 
 
 def cross(a: Floats, b: Floats) -> Floats:
-    """The cross products (..., 3) of `a` and `b`: the bits of `np.cross`, which takes twice as long."""
+    """The cross products (..., 3) of `a` and `b`: bitwise equal to `np.cross`, in half the time."""
     product = np.empty(np.broadcast_shapes(a.shape, b.shape))
     for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
         np.multiply(a[..., j], b[..., k], out=product[..., i])

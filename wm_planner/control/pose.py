@@ -1,36 +1,36 @@
-"""Poses of a tool: how an action moves one, and which action leads from one to the next.
+"""Tool poses as vectors: applying an action to a pose, and the action between two poses.
 
-A pose is x, y, z in m, three angles in rad, and the gripper's opening from 0 to 1; an action is what is
-added, its turn in the base frame. Angles are Euler angles about the fixed axes x, y, z in this order (SciPy's
-"xyz"). Written once in the array API: NumPy, torch, or inside a graph. Every function computes in the type of
-its arrays. Axes: ... any batch axes.
+A pose is x, y, z in m, three Euler angles in rad, and the gripper's opening from 0 to 1. An action is a
+difference of poses, with its rotation in the base frame. The Euler angles are extrinsic, about the fixed axes
+x, y, z in this order (SciPy's "xyz"). The functions are written in the array API, for NumPy, torch and
+graphs, and keep the dtype of their arrays. Axes: ... any batch axes.
 
 Source: the conventions of DROID (Khazatsky et al. 2024) and of Assran et al. 2025 (V-JEPA 2-AC), sec. 3;
-Zhou et al. 2019 (arXiv 1812.07035) for the six numbers of a rotation.
+Zhou et al. 2019 (arXiv 1812.07035) for the 6D representation of rotations.
 """
 
 from array_api_compat import array_namespace
 
 from wm_planner.contracts.arrays import Array
 
-GIMBAL = 1e-7
-"""At a cosine of the second angle up to this, the first and third cannot be told apart: the third is 0."""
+GIMBAL_LOCK = 1e-7
+"""Cosine of the second angle up to which the first and third are indistinguishable; the third is then 0."""
 
 
-def moved(pose: Array, action: Array) -> Array:
-    """The pose (..., 7) that `action` (..., 7) leads to; the gripper stays within 0 to 1."""
+def apply_action(pose: Array, action: Array) -> Array:
+    """The pose (..., 7) after `action` (..., 7) from `pose` (..., 7); the gripper is clipped to 0 .. 1."""
     xp = array_namespace(pose)
-    turned = matrix_from_euler(action[..., 3:6]) @ matrix_from_euler(pose[..., 3:6])
+    rotation = matrix_from_euler(action[..., 3:6]) @ matrix_from_euler(pose[..., 3:6])
     gripper = xp.clip(pose[..., 6:] + action[..., 6:], 0.0, 1.0)
-    return xp.concat((pose[..., :3] + action[..., :3], euler_from_matrix(turned), gripper), axis=-1)
+    return xp.concat((pose[..., :3] + action[..., :3], euler_from_matrix(rotation), gripper), axis=-1)
 
 
-def difference(pose: Array, after: Array) -> Array:
+def action_between(pose: Array, after: Array) -> Array:
     """The action (..., 7) that leads from `pose` to `after`, (..., 7) each."""
     xp = array_namespace(pose)
-    back = xp.matrix_transpose(matrix_from_euler(pose[..., 3:6]))
-    turn = euler_from_matrix(matrix_from_euler(after[..., 3:6]) @ back)
-    return xp.concat((after[..., :3] - pose[..., :3], turn, after[..., 6:] - pose[..., 6:]), axis=-1)
+    inverse = xp.matrix_transpose(matrix_from_euler(pose[..., 3:6]))
+    rotation = euler_from_matrix(matrix_from_euler(after[..., 3:6]) @ inverse)
+    return xp.concat((after[..., :3] - pose[..., :3], rotation, after[..., 6:] - pose[..., 6:]), axis=-1)
 
 
 def matrix_from_euler(angles: Array) -> Array:
@@ -48,32 +48,30 @@ def matrix_from_euler(angles: Array) -> Array:
 
 
 def euler_from_matrix(matrix: Array) -> Array:
-    """Angles (..., 3) in rad of rotation matrices (..., 3, 3): the second within -pi/2 to pi/2."""
+    """Angles (..., 3) in rad of rotation matrices (..., 3, 3); the second is within -pi/2 .. pi/2."""
     xp = array_namespace(matrix)
     m = matrix
     cosine = xp.sqrt(m[..., 0, 0] ** 2 + m[..., 1, 0] ** 2)
-    locked = cosine <= GIMBAL
+    locked = cosine <= GIMBAL_LOCK
     first = xp.where(locked, xp.atan2(-m[..., 1, 2], m[..., 1, 1]), xp.atan2(m[..., 2, 1], m[..., 2, 2]))
     cos, sin = xp.cos(first), xp.sin(first)
-    # The third is read off what the first leaves over, so that near the lock their errors cancel.
+    # The third is computed from the rest after the first rotation, so that their errors cancel near the lock.
     third = xp.atan2(sin * m[..., 0, 2] - cos * m[..., 0, 1], cos * m[..., 1, 1] - sin * m[..., 1, 2])
     return xp.stack((first, xp.atan2(-m[..., 2, 0], cosine), third), axis=-1)
 
 
-def six_from_matrix(matrix: Array) -> Array:
+def rotation_6d_from_matrix(matrix: Array) -> Array:
     """The first two columns (..., 6) of rotation matrices (..., 3, 3): continuous, unlike angles."""
     xp = array_namespace(matrix)
     return xp.concat((matrix[..., 0], matrix[..., 1]), axis=-1)
 
 
-def matrix_from_six(six: Array) -> Array:
-    """The rotation matrices (..., 3, 3) nearest to two columns (..., 6), which need be neither unit nor at a
-    right angle: the first keeps its direction.
-    """
-    xp = array_namespace(six)
-    first = _unit(six[..., :3])
-    overlap = xp.sum(first * six[..., 3:], axis=-1, keepdims=True)
-    second = _unit(six[..., 3:] - overlap * first)
+def matrix_from_rotation_6d(columns: Array) -> Array:
+    """Rotation matrices (..., 3, 3) from two columns (..., 6), orthonormalised by Gram-Schmidt."""
+    xp = array_namespace(columns)
+    first = _unit(columns[..., :3])
+    overlap = xp.sum(first * columns[..., 3:], axis=-1, keepdims=True)
+    second = _unit(columns[..., 3:] - overlap * first)
     return xp.stack((first, second, _cross(first, second)), axis=-1)
 
 

@@ -1,4 +1,4 @@
-"""Pose and Jacobian of a site for one posture, by MuJoCo: 4.3 us, where the batched sweep takes 43."""
+"""Pose and Jacobian of a site in one configuration, by MuJoCo: 4.3 us, compared with 43 us when batched."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ Floats = NDArray[np.float64]
 
 
 class SiteKinematics:
-    """Evaluates a site's kinematics in a model of its own state; not for several threads at once.
+    """Evaluates the kinematics of a site with its own `MjData`; not thread-safe.
 
     Args:
         model: the robot.
         site: name of the site.
-        joints: ids of the hinges that a posture lists, (J,).
+        joints: ids of the hinge joints of a configuration, (J,).
     """
 
     def __init__(self, model: mujoco.MjModel, site: str, joints: Sequence[int]) -> None:
@@ -27,9 +27,9 @@ class SiteKinematics:
         self._linear, self._angular = self._jacobian[:3], self._jacobian[3:]
 
     def jacobian(self, q: Floats) -> tuple[Floats, Floats, Floats]:
-        """Position (3,) in m, rotation (3, 3) and Jacobian (6, J) in posture `q` (J,), world frame.
+        """Position (3,) in m, rotation (3, 3) and Jacobian (6, J) at `q` (J,), world frame.
 
-        The Jacobian has its linear rows first, in m/rad, then the angular ones.
+        The Jacobian has three linear rows, in m/rad, then three angular ones.
         """
         self._qpos[self._joints] = q
         mujoco.mj_kinematics(self._model, self._data)

@@ -1,4 +1,4 @@
-"""Plans of few parameters: knots along the horizon, and the curve through them."""
+"""Plans with few parameters: knots along the horizon, and a curve through them."""
 
 from typing import Any, Literal
 
@@ -10,12 +10,12 @@ from wm_planner.contracts.arrays import Array, match, namespace
 
 
 class Knots(Config, frozen=True, kw_only=True):
-    """How few points make a plan.
+    """Parametrisation of plans by knots.
 
     Attributes:
-        count: M, knots along the horizon, 1 to H.
-        curve: `hold` keeps each knot for H / M steps (the action repeat of other planners), `linear` and
-            `cubic` go through the knots, of which the first and the last are the plan's ends.
+        count: M, number of knots, 1 to H.
+        curve: `hold` keeps each knot for H / M steps (action repeat); `linear` and `cubic` interpolate
+            between the knots, the first and last of which are the ends of the plan.
     """
 
     count: int
@@ -23,10 +23,14 @@ class Knots(Config, frozen=True, kw_only=True):
 
 
 class Curve:
-    """The linear map from knots to plans, and back in least squares; without knots it is the identity.
+    """The linear map from knots to plans, and its least-squares inverse; without knots, the identity.
 
-    A matrix (H, M), so that a plan's parameters are an ordinary node of any compute graph. The cubic is the
-    natural spline of MJPC (Howell et al. 2022); it can overshoot the box, and is moved back by the caller.
+    It is a matrix (H, M), which exports to any compute graph. The cubic is the natural spline of MJPC (Howell
+    et al. 2022); it can overshoot the action box, and callers clip it.
+
+    Args:
+        horizon: H.
+        knots: None for the identity.
     """
 
     def __init__(self, horizon: int, knots: Knots | None) -> None:
@@ -37,20 +41,20 @@ class Curve:
         self.knots = knots.count if knots else horizon
 
     def actions(self, knots: Array) -> Array:
-        """Plans (..., H, A) of knots (..., M, A)."""
+        """Plans (..., H, A) through knots (..., M, A)."""
         return knots if self._matrix is None else _product(self._matrix, knots)
 
     def fit(self, actions: Array) -> Array:
-        """The knots (..., M, A) whose plans are nearest to plans (..., H, A)."""
+        """Knots (..., M, A) whose plans are closest to `actions` (..., H, A)."""
         return actions if self._inverse is None else _product(self._inverse, actions)
 
-    def pull_back(self, slopes: Array) -> Array:
-        """The slopes (..., M, A) of knots, where those of their plans are (..., H, A)."""
-        return slopes if self._matrix is None else _product(self._matrix.T, slopes)
+    def pull_back(self, gradients: Array) -> Array:
+        """Gradients with respect to knots (..., M, A), from those with respect to plans (..., H, A)."""
+        return gradients if self._matrix is None else _product(self._matrix.T, gradients)
 
 
 def curve_matrix(horizon: int, knots: Knots) -> NDArray[np.float32]:
-    """The map (H, M) from M knots to H steps; each row sums to 1."""
+    """The matrix (H, M) from M knots to H steps; its rows sum to 1."""
     steps, count = np.arange(horizon), knots.count
     identity = np.eye(count)
     if knots.curve == "hold" or count == 1:

@@ -174,13 +174,13 @@ def call_size(
 @app.command()
 def pose(samples: Positive = 800, repeats: Positive = 200) -> None:
     """CPU that moving the poses of all candidates by their actions costs, as a step of a model does."""
-    from wm_planner.control.pose import moved
+    from wm_planner.control.pose import apply_action
 
     rng = np.random.default_rng(0)
     poses, actions = rng.uniform(-1, 1, (samples, 7)), rng.uniform(-0.1, 0.1, (samples, 7))
     took_ms = []
     for _ in range(repeats):
         start = time.process_time()
-        moved(poses, actions)
+        apply_action(poses, actions)
         took_ms.append(1000 * (time.process_time() - start))
     console.print(f"{samples} poses moved: {np.median(took_ms):.2f} ms CPU (median of {repeats})")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from wm_planner.contracts.card import Card
 from wm_planner.contracts.observation import Observation
-from wm_planner.control.pose import difference
+from wm_planner.control.pose import action_between
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.errors import DatasetError
 
@@ -121,7 +121,7 @@ def _pair_of_arrays(path: Path, card: Card, episode: int, step: int) -> Pair:
         source=f"{path}, episode {episode}, step {step}",
         before=Observation(before.images, {seen.state[0].name: states[episode, step]}),
         after=after,
-        action=difference(poses[0], poses[1]).astype(np.float32),
+        action=action_between(poses[0], poses[1]).astype(np.float32),
     )
 
 
