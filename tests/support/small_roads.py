@@ -70,7 +70,7 @@ def scenario(start=(10.0, 0.0), goal=(150.0, 0.0), v=10.0, on=None, **about):
 
 def road_context(inside=(), lights=(), **about):
     world = scenario(on=road(inside, lights), **about)
-    return RoadContext.of(world, world.problems[0])
+    return RoadContext.from_scenario(world, world.problems[0])
 
 
 def straight(x=10.0, y=0.0, v=10.0, yaw=0.0, steps=41):
@@ -85,7 +85,7 @@ def trajectories(*states, vehicle=CAR):
     return EgoTrajectories(np.stack(states), vehicle, DT)
 
 
-def others(*each, kinds=None, sizes=None, steps=None):
+def obstacles(*each, kinds=None, sizes=None, steps=None):
     """Others of states (T, 4), cars of 4 by 2 m; nobody without any."""
     count = len(each)
     states = np.stack(each, axis=1) if each else np.empty((steps or 60, 0, 4))

@@ -161,7 +161,7 @@ def planning_problems(scenario: Scenario) -> Sequence[PlanningProblem]:
 
 def _road_context(scenario: Scenario, problem: PlanningProblem, route: Floats | None) -> RoadContext:
     if route is None:
-        return RoadContext.of(scenario, problem if scenario.problems else None)
+        return RoadContext.from_scenario(scenario, problem if scenario.problems else None)
     lanes = Lanes(scenario.road)
     return RoadContext(scenario.road, lanes, route_along(lanes, route))
 

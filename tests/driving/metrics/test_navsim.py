@@ -1,8 +1,8 @@
-"""NAVSIM's scores: each threshold from both sides, by hand."""
+"""NAVSIM's scores: hand-made cases on either side of each threshold."""
 
 import numpy as np
 import pytest
-from small_roads import DT, others, road_context, straight, trajectories
+from small_roads import DT, obstacles, road_context, straight, trajectories
 
 from wm_planner.driving.metrics.expert import ExpertProgress
 from wm_planner.driving.metrics.navsim import (
@@ -18,194 +18,196 @@ from wm_planner.driving.metrics.navsim import (
 from wm_planner.driving.scenarios.road import TrafficLight
 from wm_planner.errors import ShapeError
 
-HERE = road_context()
-INSIDE = road_context(inside=(1, 2))
-WANTED = ExpertProgress(40.0, "idm")
+ROAD = road_context()
+INTERSECTION = road_context(inside=(1, 2))
+EXPERT = ExpertProgress(40.0, "idm")
 RULES = ("no_at_fault_collisions", "drivable_area", "driving_direction", "traffic_light")
 
 
-def old(*states, among=None, wanted=WANTED):
-    return pdms(trajectories(*states), among or others(), HERE, wanted)
+def version_1(*states, among=None, expert=EXPERT):
+    return pdms(trajectories(*states), among or obstacles(), ROAD, expert)
 
 
-def new(*states, among=None, where=HERE, wanted=WANTED, **about):
-    return epdms(trajectories(*states), among or others(), where, wanted, **about)
+def version_2(*states, among=None, where=ROAD, expert=EXPERT, **about):
+    return epdms(trajectories(*states), among or obstacles(), where, expert, **about)
 
 
-def test_a_plan_without_fault_has_full_marks():
-    assert old(straight()).score == 1
-    found = new(straight(), earlier=PreviousPlan(straight(x=5.0)[None], 5))
+def test_a_flawless_plan_scores_one():
+    assert version_1(straight()).score == 1
+    found = version_2(straight(), previous=PreviousPlan(straight(x=5.0)[None], 5))
     assert found.score == 1 and found.expert == "idm" and not found.human_filter
 
 
 def test_scores_are_multipliers_times_weighted_means():
-    among = others(straight(x=30.0, v=0.0), kinds=["pillar"])
-    one = old(straight(v=8.0), among=among)
+    among = obstacles(straight(x=30.0, v=0.0), kinds=["pillar"])
+    one = version_1(straight(v=8.0), among=among)
     assert one.no_at_fault_collisions == 0.5
     mean = sum(weight * getattr(one, name) for name, weight in PDMS_WEIGHTS.items()) / 12
     np.testing.assert_allclose(one.score, 0.5 * mean)
-    two = new(straight(v=8.0), among=among, earlier=PreviousPlan(straight(x=5.0, v=9.0)[None], 5))
+    two = version_2(straight(v=8.0), among=among, previous=PreviousPlan(straight(x=5.0, v=9.0)[None], 5))
     mean = sum(weight * getattr(two, name) for name, weight in EPDMS_WEIGHTS.items()) / 16
     np.testing.assert_allclose(two.score, np.prod([getattr(two, name) for name in RULES], axis=0) * mean)
 
 
-def test_without_an_earlier_plan_extended_comfort_is_no_part():
-    found = new(straight(v=8.0))
+def test_extended_comfort_does_not_count_without_a_previous_plan():
+    found = version_2(straight(v=8.0))
     assert np.isnan(found.extended_comfort)
     np.testing.assert_allclose(found.score, (5 * 0.8 + 5 + 2 + 2) / 14)
 
 
-def test_progress_is_the_share_of_the_experts_and_version_1_takes_it_of_what_keeps_the_rules():
-    among = others(straight(x=40.0, v=0.0), kinds=["pillar"])
-    np.testing.assert_allclose(new(straight(v=8.0), among=among).progress, 0.8)
-    np.testing.assert_allclose(old(straight(v=8.0), among=among).progress, 0.4)
-    quicker = ExpertProgress(20.0, "recorded")
-    assert new(straight(), wanted=quicker).progress == 1
+def test_progress_is_relative_to_the_expert_and_version_1_multiplies_it_by_the_rules():
+    among = obstacles(straight(x=40.0, v=0.0), kinds=["pillar"])
+    np.testing.assert_allclose(version_2(straight(v=8.0), among=among).progress, 0.8)
+    np.testing.assert_allclose(version_1(straight(v=8.0), among=among).progress, 0.4)
+    slower = ExpertProgress(20.0, "recorded")
+    assert version_2(straight(), expert=slower).progress == 1
 
 
-@pytest.mark.parametrize(("wanted", "share"), [(4.99, 1.0), (5.01, 4 / 5.01)])
-def test_up_to_five_metres_count_as_a_standstill(wanted, share):
-    expert = ExpertProgress(wanted, "recorded")
-    for score in (old, new):
-        np.testing.assert_allclose(score(straight(v=1.0), wanted=expert).progress, share)
+@pytest.mark.parametrize(("expert_m", "ratio"), [(4.99, 1.0), (5.01, 4 / 5.01)])
+def test_progress_is_full_where_the_expert_makes_less_than_five_metres(expert_m, ratio):
+    expert = ExpertProgress(expert_m, "recorded")
+    for score in (version_1, version_2):
+        np.testing.assert_allclose(score(straight(v=1.0), expert=expert).progress, ratio)
 
 
-def test_at_a_standstill_version_1_gives_nothing_to_who_breaks_a_rule():
+def test_at_a_standstill_version_1_gives_no_progress_to_a_plan_that_breaks_a_rule():
     expert = ExpertProgress(0.0, "recorded")
-    assert old(straight(v=0.0, y=-9.0), wanted=expert).progress == 0
-    assert new(straight(v=0.0, y=-9.0), wanted=expert).progress == 1
+    assert version_1(straight(v=0.0, y=-9.0), expert=expert).progress == 0
+    assert version_2(straight(v=0.0, y=-9.0), expert=expert).progress == 1
 
 
-@pytest.mark.parametrize(("off", "score"), [(0.49, 1), (0.51, 0)])
-def test_half_a_metre_off_the_centre_is_in_the_lane(off, score):
-    assert new(straight(y=off)).lane_keeping == score
+@pytest.mark.parametrize(("offset", "score"), [(0.49, 1), (0.51, 0)])
+def test_half_a_metre_off_the_centreline_keeps_the_lane(offset, score):
+    assert version_2(straight(y=offset)).lane_keeping == score
 
 
 @pytest.mark.parametrize(("steps", "score"), [(19, 1), (20, 0)])
-def test_two_seconds_off_the_centre_are_too_long(steps, score):
-    aside = straight()
-    aside[5 : 5 + steps, 1] = 0.6
-    assert new(aside).lane_keeping == score
-    apart = straight()
-    apart[:19, 1] = apart[20:39, 1] = 0.6
-    assert new(apart).lane_keeping == 1
+def test_two_seconds_off_the_centreline_are_too_long(steps, score):
+    once = straight()
+    once[5 : 5 + steps, 1] = 0.6
+    assert version_2(once).lane_keeping == score
+    twice = straight()
+    twice[:19, 1] = twice[20:39, 1] = 0.6
+    assert version_2(twice).lane_keeping == 1
 
 
-def test_in_intersections_lanes_need_not_be_kept():
-    assert new(straight(y=0.6), where=INSIDE).lane_keeping == 1
+def test_lanes_need_not_be_kept_in_intersections():
+    assert version_2(straight(y=0.6), where=INTERSECTION).lane_keeping == 1
 
 
-def test_an_intersection_does_not_end_the_time_off_the_centre():
-    """10 steps before it and 10 behind it make 20."""
-    passing = road_context(inside=(2,))
+def test_an_intersection_does_not_reset_the_time_off_the_centreline():
+    """10 steps before it and 10 after it make 20."""
+    road = road_context(inside=(2,))
     before = straight(x=80.0, y=0.6, steps=31)  # enters at x = 100 after 20 steps
     before[:10, 1] = 0.0
-    assert new(before, where=passing).lane_keeping == 1
+    assert version_2(before, where=road).lane_keeping == 1
     through = np.concatenate([before, straight(x=99.0, y=0.6, v=-10.0, steps=10)])
-    assert new(through, where=passing).lane_keeping == 0
+    assert version_2(through, where=road).lane_keeping == 0
 
 
-@pytest.mark.parametrize(("way", "score"), [(1.99, 1.0), (2.01, 0.5), (5.99, 0.5), (6.01, 0.0)])
-def test_two_and_six_metres_off_the_route_within_a_second(way, score):
-    """Eleven steps lie in the window."""
-    aside = straight(y=7.0, v=way / 11 / DT)
-    assert new(aside).driving_direction == score
-    assert new(straight(y=7.0, v=1.0)).driving_direction == 1  # 4 m, but over 4 s
+@pytest.mark.parametrize(("distance", "score"), [(1.99, 1.0), (2.01, 0.5), (5.99, 0.5), (6.01, 0.0)])
+def test_driving_2_and_6_m_off_the_route_within_a_second(distance, score):
+    """The window spans eleven steps."""
+    off_route = straight(y=7.0, v=distance / 11 / DT)
+    assert version_2(off_route).driving_direction == score
+    assert version_2(straight(y=7.0, v=1.0)).driving_direction == 1  # 4 m, but over 4 s
 
 
-def test_in_intersections_there_is_no_direction():
-    assert new(straight(y=7.0), where=road_context(inside=(5,))).driving_direction == 1
+def test_intersections_have_no_driving_direction():
+    assert version_2(straight(y=7.0), where=road_context(inside=(5,))).driving_direction == 1
 
 
 RED = TrafficLight(21, (("green", 10), ("red", 60)))
 
 
 @pytest.mark.parametrize(("first", "x", "score"), [(0, 91.0, 1), (0, 78.0, 0), (30, 91.0, 0), (30, 50.0, 1)])
-def test_a_lane_behind_a_red_light_may_not_be_entered(first, x, score):
-    """The bumper is at x + 2, the light at 100, green until step 10; 40 m are driven."""
-    assert new(straight(x=x), where=road_context(lights=(RED,)), first_step=first).traffic_light == score
+def test_entering_a_lane_behind_a_red_light_is_a_violation(first, x, score):
+    """The bumper starts at x + 2 and moves 40 m; the light at x = 100 is green until step 10."""
+    assert (
+        version_2(straight(x=x), where=road_context(lights=(RED,)), first_step=first).traffic_light == score
+    )
 
 
-def test_who_was_on_the_lane_already_may_go_on():
-    assert new(straight(x=99.0), where=road_context(lights=(RED,)), first_step=30).traffic_light == 1
+def test_an_ego_already_on_the_lane_may_drive_on():
+    assert version_2(straight(x=99.0), where=road_context(lights=(RED,)), first_step=30).traffic_light == 1
 
 
 @pytest.mark.parametrize(("colour", "score"), [("yellow", 1), ("inactive", 1), ("redYellow", 0)])
 def test_yellow_is_not_red(colour, score):
     light = TrafficLight(21, ((colour, 100),))
-    assert new(straight(x=78.0), where=road_context(lights=(light,))).traffic_light == score
+    assert version_2(straight(x=78.0), where=road_context(lights=(light,))).traffic_light == score
 
 
-def test_history_is_felt_too():
-    """Alone the plan is smooth; after a drive at another speed it begins with a jerk."""
-    assert new(straight()).history_comfort == 1
-    assert new(straight(), history=straight(v=10.0, steps=15)).history_comfort == 1
-    assert new(straight(), history=straight(v=4.0, steps=15)).history_comfort == 0
+def test_history_counts_for_comfort():
+    """The plan alone is smooth; after a history at another speed it begins with a jerk."""
+    assert version_2(straight()).history_comfort == 1
+    assert version_2(straight(), history=straight(v=10.0, steps=15)).history_comfort == 1
+    assert version_2(straight(), history=straight(v=4.0, steps=15)).history_comfort == 0
 
 
-def steady(name, amount):
-    """A plan that differs from its predecessor by a constant acceleration or yaw rate."""
-    earlier = np.column_stack([straight(v=20.0), np.zeros(41)])
-    states = earlier.copy()
+def with_constant_change(name, amount):
+    """A plan that differs from the previous one by a constant acceleration or yaw rate."""
+    previous = np.column_stack([straight(v=20.0), np.zeros(41)])
+    states = previous.copy()
     if name == "magnitude":
         states[:, 4] = amount
     else:
         states[:, 2] = amount * DT * np.arange(41)
-        states[:, 3] = earlier[:, 3] = 0.0  # or it would be felt as acceleration too
-    return states, earlier
+        states[:, 3] = previous[:, 3] = 0.0  # no lateral acceleration
+    return states, previous
 
 
 @pytest.mark.parametrize("name", ["magnitude", "yaw_rate"])
-def test_each_change_parts_just_within_from_just_beyond(name):
-    for share, kept in ((0.98, 1), (1.02, 0)):
-        states, earlier = steady(name, share * EXTENDED_COMFORT_LIMITS[name])
-        assert extended_comfort(trajectories(states), PreviousPlan(earlier[None], 5)) == kept
+def test_constant_changes_just_within_and_beyond_the_limit(name):
+    for fraction, kept in ((0.98, 1), (1.02, 0)):
+        states, previous = with_constant_change(name, fraction * EXTENDED_COMFORT_LIMITS[name])
+        assert extended_comfort(trajectories(states), PreviousPlan(previous[None], 5)) == kept
 
 
-def waved(name, amount):
-    """Plans that differ by a quick wave of acceleration or yaw, which has that root mean square."""
+def with_oscillation(name, amount):
+    """Plans that differ by an oscillation of acceleration or yaw with the given RMS difference."""
     time = DT * np.arange(41)
-    earlier = np.column_stack([straight(v=0.0), np.full(41, 5.0 if name == "jerk" else 0.0)])
-    states = earlier.copy()
+    previous = np.column_stack([straight(v=0.0), np.full(41, 5.0 if name == "jerk" else 0.0)])
+    states = previous.copy()
     column, period = (4, 1.6) if name == "jerk" else (2, 1.2)
     states[:, column] += np.sin(2 * np.pi * time / period)
-    now, then = _plan_dynamics(trajectories(states[:-5])), _plan_dynamics(trajectories(earlier[5:]))
-    root = np.sqrt(np.square(now[name] - then[name]).mean())
-    states[:, column] = earlier[:, column] + (states[:, column] - earlier[:, column]) * amount / root
-    return states, earlier
+    now, then = _plan_dynamics(trajectories(states[:-5])), _plan_dynamics(trajectories(previous[5:]))
+    rms = np.sqrt(np.square(now[name] - then[name]).mean())
+    states[:, column] = previous[:, column] + (states[:, column] - previous[:, column]) * amount / rms
+    return states, previous
 
 
 @pytest.mark.parametrize("name", ["jerk", "yaw_acceleration"])
-def test_each_wave_parts_just_within_from_just_beyond(name):
-    for share, kept in ((0.98, 1), (1.02, 0)):
-        states, earlier = waved(name, share * EXTENDED_COMFORT_LIMITS[name])
-        assert extended_comfort(trajectories(states), PreviousPlan(earlier[None], 5)) == kept
+def test_oscillations_just_within_and_beyond_the_limit(name):
+    for fraction, kept in ((0.98, 1), (1.02, 0)):
+        states, previous = with_oscillation(name, fraction * EXTENDED_COMFORT_LIMITS[name])
+        assert extended_comfort(trajectories(states), PreviousPlan(previous[None], 5)) == kept
 
 
-def test_the_same_plan_half_a_second_later_has_not_changed():
+def test_the_same_plan_half_a_second_later_is_consistent():
     time = DT * np.arange(46)
     whole = np.stack([5 * time, 0 * time, 0.1 * np.sin(time), 5 + np.sin(time)], axis=1)
     assert extended_comfort(trajectories(whole[5:]), PreviousPlan(whole[None, :41], 5)) == 1
     assert extended_comfort(trajectories(whole[5:]), PreviousPlan(whole[None, 5:], 5)) == 0
 
 
-def test_an_earlier_plan_must_fit():
+def test_a_previous_plan_of_another_shape_is_refused():
     for states, steps in ((straight(steps=30), 5), (straight(), 0), (straight(), 41)):
-        with pytest.raises(ShapeError, match="the earlier plan has shape"):
+        with pytest.raises(ShapeError, match="the previous plan has shape"):
             extended_comfort(trajectories(straight()), PreviousPlan(states[None], steps))
 
 
-def test_where_the_human_fails_nobody_else_can():
-    """The recorded drive leaves its lane; the plan does too, and is slow."""
+def test_subscores_that_the_human_fails_are_filtered():
+    """The recorded drive leaves its lane; so does the plan, which is also slow."""
     plan = straight(y=0.8, v=5.0)
-    assert new(plan).lane_keeping == 0
-    filtered = new(plan, human=trajectories(straight(y=1.0)))
+    assert version_2(plan).lane_keeping == 0
+    filtered = version_2(plan, human=trajectories(straight(y=1.0)))
     assert filtered.lane_keeping == 1 and filtered.human_filter
     np.testing.assert_allclose(filtered.progress, 0.5)
-    assert new(plan, human=trajectories(straight())).lane_keeping == 0
+    assert version_2(plan, human=trajectories(straight())).lane_keeping == 0
 
 
 def test_only_a_zero_of_the_human_is_filtered():
-    among = others(straight(x=30.0, v=0.0), kinds=["pillar"])
-    found = new(straight(), among=among, human=trajectories(straight()))
+    among = obstacles(straight(x=30.0, v=0.0), kinds=["pillar"])
+    found = version_2(straight(), among=among, human=trajectories(straight()))
     assert found.no_at_fault_collisions == 0.5

@@ -30,7 +30,7 @@ class DriveScores(msgspec.Struct, frozen=True, kw_only=True):
         planner: its name.
         agents: "replay" or "idm".
         duration_s: of the drive.
-        moving: how many of the others moved by more than 5 m while it lasted.
+        moving: how many of the obstacles moved by more than 5 m while it lasted.
         expert: whose progress was wanted: "recorded" or "idm".
         human_filter: whether NAVSIM's was on.
         reached: whether the goal was reached, without a collision and without leaving the road before.
@@ -80,8 +80,8 @@ def scores_of(driven: DriveResult, file: str, problem: int, planner: str, agents
     """Score a drive; one that ended with an error has no scores."""
     history = driven.history
     world, steps = history.as_scenario(), len(history.ego)
-    others = ObstacleBoxes.from_scenario(world, history.first, steps)
-    judged = [] if driven.error else list(scored_plans(driven, others))
+    obstacles = ObstacleBoxes.from_scenario(world, history.first, steps)
+    judged = [] if driven.error else list(scored_plans(driven, obstacles))
     return DriveScores(
         file=file,
         scenario=history.scenario.id,
@@ -95,7 +95,7 @@ def scores_of(driven: DriveResult, file: str, problem: int, planner: str, agents
         reached=driven.reached,
         collided=driven.collided,
         off_road=driven.off_road,
-        nuplan={} if driven.error else _nuplan(driven, others),
+        nuplan={} if driven.error else _nuplan(driven, obstacles),
         pdms=_means([pdms for pdms, _ in judged]),
         epdms=_means([extended for _, extended in judged]),
         plans=len(judged),
@@ -107,12 +107,12 @@ def scores_of(driven: DriveResult, file: str, problem: int, planner: str, agents
     )
 
 
-def _nuplan(driven: DriveResult, others: ObstacleBoxes) -> Parts:
+def _nuplan(driven: DriveResult, obstacles: ObstacleBoxes) -> Parts:
     history, road_context = driven.history, driven.drive.road_context
     states = history.vehicle.at_centre(history.ego)
     trajectories = EgoTrajectories(states[None], history.vehicle, history.scenario.dt)
     wanted = expert_progress(history.scenario, road_context, states[0, :4], len(states))
-    return _means([closed_loop(trajectories, others, road_context, wanted)])
+    return _means([closed_loop(trajectories, obstacles, road_context, wanted)])
 
 
 def _means(scores: Sequence[Any]) -> Parts:

@@ -1,7 +1,7 @@
 """NAVSIM's scores of the plans of a drive, each judged from where it was made.
 
 NAVSIM judges one plan of 4 s from a recorded state. Here it is the plans of a drive, 0.5 s apart, each with
-the one before it as the earlier plan, among the others as they were in this drive. After the drive's end
+the one before it as the earlier plan, among the obstacles as they were in this drive. After the drive's end
 these keep their velocity.
 """
 
@@ -30,17 +30,17 @@ PAST = 15
 """Steps of a plan, between two plans that are judged, and of the drive before them."""
 
 
-def scored_plans(driven: DriveResult, others: ObstacleBoxes) -> Iterator[tuple[PDMS, EPDMS]]:
+def scored_plans(driven: DriveResult, obstacles: ObstacleBoxes) -> Iterator[tuple[PDMS, EPDMS]]:
     """The scores (N = 1) of every EVERY-th plan; none of scenarios with another step, or of shorter plans.
 
     Args:
-        others: for the T steps of the drive.
+        obstacles: for the T steps of the drive.
     """
     history, road_context = driven.history, driven.drive.road_context
     scenario, vehicle = history.scenario, history.vehicle
     if not np.isclose(scenario.dt, DT) or any(len(plan) <= STEPS for plan in driven.plans):
         return
-    beyond = extended_at_constant_velocity(others, DT, STEPS + int(TTC_STEPS.max()))
+    beyond = extended_at_constant_velocity(obstacles, DT, STEPS + int(TTC_STEPS.max()))
     past, earlier = vehicle.at_centre(history.ego), None
     tracker = Tracker(Tracker.Config(), vehicle, DT)
     for step in range(0, len(driven.plans), EVERY):
@@ -58,14 +58,14 @@ def scored_plans(driven: DriveResult, others: ObstacleBoxes) -> Iterator[tuple[P
         earlier = PreviousPlan(states, EVERY)
 
 
-def extended_at_constant_velocity(others: ObstacleBoxes, dt: float, steps: int) -> ObstacleBoxes:
+def extended_at_constant_velocity(obstacles: ObstacleBoxes, dt: float, steps: int) -> ObstacleBoxes:
     """The same, and for so many steps more all keep their last velocity."""
-    later = constant_velocity(others.states[-1], dt, steps)
-    return replace(others, states=np.concatenate([others.states, later]))
+    later = constant_velocity(obstacles.states[-1], dt, steps)
+    return replace(obstacles, states=np.concatenate([obstacles.states, later]))
 
 
-def _from(others: ObstacleBoxes, step: int, steps: int) -> ObstacleBoxes:
-    return replace(others, states=others.states[step : step + steps])
+def _from(obstacles: ObstacleBoxes, step: int, steps: int) -> ObstacleBoxes:
+    return replace(obstacles, states=obstacles.states[step : step + steps])
 
 
 def _human(driven: DriveResult, step: int) -> EgoTrajectories | None:

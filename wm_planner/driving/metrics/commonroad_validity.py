@@ -1,7 +1,7 @@
-"""Whether an answer solves a CommonRoad problem: start, collisions, road, goal, and whether it can be driven.
+"""Validity of CommonRoad solutions: start, collisions, road, goal and kinematic feasibility.
 
-Source: commonroad-drivability-checker 2025.4, its solution checker. The ego's box lies around the position of
-its states, as there.
+Source: commonroad-drivability-checker 2025.4, its solution checker. As there, the ego's box is centred at the
+position of its states.
 """
 
 from typing import NamedTuple
@@ -24,21 +24,21 @@ Floats = NDArray[np.float64]
 START_M = 0.1
 START_RAD = 0.1
 START_SPEED = 2.0
-"""How far x and y [m], yaw [rad] and speed [m/s] of the first state may be off the problem's start."""
+"""Tolerances of the first state: x and y [m], yaw [rad] and speed [m/s]."""
 
-_RELATIVE = 1e-5  # of the wanted value, on top
-_SPACING_M = 0.25  # of points along the outline of the ego's box
+_RELATIVE = 1e-5  # added to the tolerances, as a fraction of the expected value
+_SPACING_M = 0.25  # between points on the outline of the ego's box
 
 
 class Validity(NamedTuple):
-    """Which conditions an answer fulfils.
+    """The conditions that a solution meets.
 
     Attributes:
         start: it begins at the problem's start.
-        no_collision: it touches nothing.
-        on_road: its box stays on the road's lanes.
-        goal: it is at a goal at one of its steps.
-        feasible: the vehicle can drive it.
+        no_collision: the ego touches no obstacle.
+        on_road: the ego's box stays on the road's lanes.
+        goal: the ego is in a goal at one of its steps.
+        feasible: the vehicle model can follow it.
     """
 
     start: bool
@@ -49,36 +49,36 @@ class Validity(NamedTuple):
 
     @property
     def is_valid(self) -> bool:
-        """Whether all are fulfilled."""
+        """Whether all conditions are met."""
         return all(self)
 
 
-def validity(scenario: Scenario, problem: PlanningProblem, answer: ProblemSolution) -> Validity:
-    """Check an answer of the kinematic single track.
+def validity(scenario: Scenario, problem: PlanningProblem, solution: ProblemSolution) -> Validity:
+    """Check a solution of the kinematic single-track model.
 
     Raises:
-        ShapeError: if it is of another model or trajectories the truck, or has fewer than two states.
+        ShapeError: if it is for another model or the truck, or has fewer than two states.
     """
-    if answer.model != "KS" or len(answer.states) < 2:
+    if solution.model != "KS" or len(solution.states) < 2:
         raise ShapeError(
-            f"the answer to problem {answer.problem} is of model {answer.model} and has {len(answer.states)} "
-            "states, wanted KS and two or more"
+            f"the solution of problem {solution.problem} has model {solution.model} and "
+            f"{len(solution.states)} states, wanted KS and two or more"
         )
-    vehicle = vehicle_of(answer)
-    x, y, steering, speed, yaw = answer.states.T
+    vehicle = vehicle_of(solution)
+    x, y, steering, speed, yaw = solution.states.T
     states = np.stack([x, y, yaw, speed, np.zeros_like(x), steering], axis=1)
-    steps = answer.first_step + np.arange(len(states))
+    steps = solution.first_step + np.arange(len(states))
     return Validity(
-        start=_starts_at(problem, answer),
-        no_collision=_hits_nothing(scenario, states, vehicle.size, answer.first_step),
-        on_road=_stays_on(scenario, states, vehicle.size),
+        start=_starts_at(problem, solution),
+        no_collision=_is_collision_free(scenario, states, vehicle.size, solution.first_step),
+        on_road=_is_on_road(scenario, states, vehicle.size),
         goal=any(scenario.goal_reached(goal, states[:, :4], steps).any() for goal in problem.goals),
         feasible=bool(is_feasible(vehicle, vehicle.at_rear_axle(states), scenario.dt)),
     )
 
 
-def _starts_at(problem: PlanningProblem, answer: ProblemSolution) -> bool:
-    first = dict(zip(STATES[answer.model], answer.states[0], strict=True))
+def _starts_at(problem: PlanningProblem, solution: ProblemSolution) -> bool:
+    first = dict(zip(STATES[solution.model], solution.states[0], strict=True))
     start = problem.start
     pairs = (
         (first["x"], start.x, START_M),
@@ -86,22 +86,25 @@ def _starts_at(problem: PlanningProblem, answer: ProblemSolution) -> bool:
         (first["orientation"], start.yaw, START_RAD),
         (first["velocity"], start.v, START_SPEED),
     )
-    near = all(abs(got - wanted) <= most + _RELATIVE * abs(wanted) for got, wanted, most in pairs)
-    return bool(near and answer.first_step == start.step)
+    matches = all(
+        abs(value - wanted) <= tolerance + _RELATIVE * abs(wanted) for value, wanted, tolerance in pairs
+    )
+    return bool(matches and solution.first_step == start.step)
 
 
-def _hits_nothing(scenario: Scenario, states: Floats, size: Floats, first_step: int) -> bool:
-    others = ObstacleBoxes.from_scenario(scenario, first_step, len(states))
-    hit = collision.first_collision(states[None, :, :3], size, others.states[..., :3], others.sizes)
+def _is_collision_free(scenario: Scenario, states: Floats, size: Floats, first_step: int) -> bool:
+    obstacles = ObstacleBoxes.from_scenario(scenario, first_step, len(states))
+    hit = collision.first_collision(states[None, :, :3], size, obstacles.states[..., :3], obstacles.sizes)
     return bool(hit[0] == len(states))
 
 
-def _stays_on(scenario: Scenario, states: Floats, size: Floats) -> bool:
-    """Whether no point of the box's outline is off the lanes, footways among them."""
+def _is_on_road(scenario: Scenario, states: Floats, size: Floats) -> bool:
+    """Whether the outline of the ego's box lies on the lanes at all steps; footways count as lanes."""
     lanes = [lane.polygon for lane in scenario.road.lanes.values()]
     if not lanes:
         return False
-    at = box_corners(oriented_boxes(states, size))  # (T, 4, 2)
-    share = np.linspace(0.0, 1.0, int(np.ceil(size.max() / _SPACING_M)), endpoint=False)[:, None]
-    outline = at[:, :, None] * (1 - share) + np.roll(at, -1, axis=1)[:, :, None] * share  # (T, 4, k, 2)
+    corners = box_corners(oriented_boxes(states, size))  # (T, 4, 2)
+    fraction = np.linspace(0.0, 1.0, int(np.ceil(size.max() / _SPACING_M)), endpoint=False)[:, None]
+    end = np.roll(corners, -1, axis=1)
+    outline = corners[:, :, None] * (1 - fraction) + end[:, :, None] * fraction  # (T, 4, k, 2)
     return not DrivableArea(lanes).outside(outline).any()

@@ -1,7 +1,9 @@
-"""Who is to blame where boxes meet, and how long until they would. Shared by nuPlan, PDM and NAVSIM.
+"""Contacts of ego trajectories with obstacles: first contact, fault, and time to collision.
 
-Source: nuplan-devkit's metrics of collisions at fault and of time to collision, and their reworking in
-tuplan_garage. Theirs judge whether a track stands by its first speed, here it is the speed at the contact.
+nuPlan, PDM and NAVSIM share these definitions.
+
+Source: nuplan-devkit's metrics of at-fault collisions and time to collision, and their reworking in
+tuplan_garage. They take a track for stopped by its first recorded speed; here it is its speed at the contact.
 """
 
 from typing import NamedTuple
@@ -23,122 +25,127 @@ Indices = NDArray[np.int64]
 Truths = NDArray[np.bool_]
 
 STOPPED_SPEED = 0.05
-"""Speed in m/s up to which ego and tracks stand at a collision."""
+"""Speed in m/s up to which the ego or a track counts as stopped at a collision."""
 
 MIN_TTC_SPEED = 5e-3
-"""Speed in m/s up to which a time to collision is not asked for."""
+"""Ego speed in m/s up to which the time to collision is not evaluated."""
 
 AHEAD_RAD, BEHIND_RAD = np.deg2rad(30.0), np.deg2rad(150.0)
-"""Angles between the ego's heading and the way from its rear axle to a track's centre."""
+"""A track is ahead below the first bearing from the ego's rear axle, and behind above the second."""
 
 
 class Contacts(NamedTuple):
-    """Where trajectories first touch each box; (C,) each.
+    """First contacts of trajectories with obstacle boxes, (C,) each.
 
     Attributes:
-        drive: index of the drive.
-        other: index of the box.
-        step: at which they touch first.
-        at_fault: whether the ego is to blame.
+        trajectory: index of the trajectory.
+        obstacle: index of the box.
+        step: step of the first contact.
+        at_fault: whether the ego is at fault.
     """
 
-    drive: Indices
-    other: Indices
+    trajectory: Indices
+    obstacle: Indices
     step: Indices
     at_fault: Truths
 
 
-def contacts(trajectories: EgoTrajectories, others: ObstacleBoxes, road_context: RoadContext) -> Contacts:
-    """The first contact of each drive with each box, and who is to blame.
+def find_contacts(
+    trajectories: EgoTrajectories, obstacles: ObstacleBoxes, road_context: RoadContext
+) -> Contacts:
+    """The first contact of each trajectory with each box.
 
-    The ego is, where it drives into something that stands, or with its front bumper into something that is
-    not behind it; and where it touches something sideways while it is between lanes or off them.
+    The ego is at fault if, while moving, it hits a stopped obstacle, or hits with its front bumper one that
+    is not behind it, or touches one sideways while it is in several lanes or off the lanes.
     """
-    hits = first_hits(trajectories, others)
-    drive, other = np.nonzero(hits < trajectories.steps)
-    step = hits[drive, other]
-    return Contacts(drive, other, step, _at_fault(trajectories, others, road_context, drive, other, step))
+    first = first_contact_steps(trajectories, obstacles)
+    n, a = np.nonzero(first < trajectories.steps)
+    step = first[n, a]
+    return Contacts(n, a, step, _at_fault(trajectories, obstacles, road_context, n, a, step))
 
 
-def first_hits(trajectories: EgoTrajectories, others: ObstacleBoxes) -> Indices:
-    """The step in which each drive first touches each box, (N, A); T where it never does.
+def first_contact_steps(trajectories: EgoTrajectories, obstacles: ObstacleBoxes) -> Indices:
+    """The step at which each trajectory first touches each box, (N, A); T without contact.
 
     Raises:
-        ShapeError: if the others are known for fewer steps.
+        ShapeError: if the obstacles are known for fewer steps.
     """
-    if others.steps < trajectories.steps:
-        raise ShapeError(f"trajectories of {trajectories.steps} steps among others known for {others.steps}")
-    seen = others.states[: trajectories.steps, :, :3]
+    if obstacles.steps < trajectories.steps:
+        raise ShapeError(
+            f"the trajectories have {trajectories.steps} steps, but the obstacles only {obstacles.steps}"
+        )
+    boxes = obstacles.states[: trajectories.steps, :, :3]
     ego = trajectories.states[..., :3]
     return collision.first_collisions(
-        ego, trajectories.vehicle.size, seen, others.sizes, trajectories.directions
+        ego, trajectories.vehicle.size, boxes, obstacles.sizes, trajectories.directions
     )
 
 
 def time_to_collision(
     trajectories: EgoTrajectories,
-    others: ObstacleBoxes,
+    obstacles: ObstacleBoxes,
     road_context: RoadContext,
-    touched: Contacts,
+    contacts: Contacts,
     horizon_s: float = 3.0,
 ) -> Floats:
-    """The least time in s until a drive would hit something ahead if both kept their velocity, (N,).
+    """Minimum time to collision with tracks ahead at constant velocity, (N,), in s.
 
-    Between lanes and in intersections, what is beside counts too. Not asked for when the ego stands, nor
-    about who was touched already. 0 at a collision at fault, infinite where nothing is hit in time.
+    In several lanes and in intersections, tracks to the side count too. Steps at which the ego stands, and
+    tracks it has already touched, are ignored. 0 for a collision at fault, infinite beyond the horizon.
     """
-    times = np.full(trajectories.count, np.inf)
+    ttc = np.full(trajectories.count, np.inf)
     for n in range(trajectories.count):
-        mine = touched.drive == n
-        met = np.full(len(others.kinds), trajectories.steps)
-        met[touched.other[mine]] = touched.step[mine]
-        asked = _relevant(trajectories, others, road_context, n) & (
-            np.arange(trajectories.steps)[:, None] < met
-        )
-        times[n] = _min_ttc(trajectories, others, n, asked, horizon_s)
-    times[touched.drive[touched.at_fault]] = 0.0
-    return times
+        own = contacts.trajectory == n
+        contact = np.full(len(obstacles.kinds), trajectories.steps)
+        contact[contacts.obstacle[own]] = contacts.step[own]
+        before_contact = np.arange(trajectories.steps)[:, None] < contact
+        relevant = _relevant(trajectories, obstacles, road_context, n) & before_contact
+        ttc[n] = _min_ttc(trajectories, obstacles, n, relevant, horizon_s)
+    ttc[contacts.trajectory[contacts.at_fault]] = 0.0
+    return ttc
 
 
-def bearings(rear: Floats, points: Floats) -> Floats:
-    """Angles from 0 to pi between headings of poses (..., 3) and the ways from there to points (..., 2)."""
-    way = np.arctan2(points[..., Y] - rear[..., Y], points[..., X] - rear[..., X])
-    turn = way - rear[..., YAW]
+def bearings(poses: Floats, points: Floats) -> Floats:
+    """Absolute bearings of points (..., 2) from poses (..., 3), from 0 (ahead) to pi (behind)."""
+    direction = np.arctan2(points[..., Y] - poses[..., Y], points[..., X] - poses[..., X])
+    turn = direction - poses[..., YAW]
     return np.abs(turn - 2 * np.pi * np.round(turn / (2 * np.pi)))
 
 
-def lateral_conflicts_count(
+def is_lateral_relevant(
     trajectories: EgoTrajectories, road_context: RoadContext, n: Indices, t: Indices
 ) -> Truths:
-    """Whether, at steps t of trajectories n (C,), what is beside the ego matters too."""
+    """Whether tracks to the side of the ego count at steps t of trajectories n, (C,)."""
     poses = trajectories.states[n, t]
     rear = trajectories.vehicle.at_rear_axle(poses)
-    return road_context.between_lanes(poses, trajectories.vehicle) | road_context.in_intersection(rear[:, :2])
+    return road_context.in_several_lanes(poses, trajectories.vehicle) | road_context.in_intersection(
+        rear[:, :2]
+    )
 
 
 def _at_fault(
     trajectories: EgoTrajectories,
-    others: ObstacleBoxes,
+    obstacles: ObstacleBoxes,
     road_context: RoadContext,
     n: Indices,
     a: Indices,
     t: Indices,
 ) -> Truths:
-    ego, other = trajectories.states[n, t], others.states[t, a]
-    moves = np.abs(ego[:, SPEED]) > STOPPED_SPEED
-    stands = (np.abs(other[:, SPEED]) <= STOPPED_SPEED) | np.isin(others.kinds, list(OBJECTS))[a]
+    ego, other = trajectories.states[n, t], obstacles.states[t, a]
+    ego_moves = np.abs(ego[:, SPEED]) > STOPPED_SPEED
+    stopped = (np.abs(other[:, SPEED]) <= STOPPED_SPEED) | np.isin(obstacles.kinds, list(OBJECTS))[a]
     behind = bearings(trajectories.vehicle.at_rear_axle(ego), other[:, :2]) > BEHIND_RAD
     bumper = oriented_boxes(_front(ego, trajectories.vehicle.length_m), trajectories.vehicle.size)
     bumper[:, LENGTH] = 0.0
-    head_on = overlap(bumper, oriented_boxes(other, others.sizes[a]))
-    aside = moves & ~stands & ~behind & ~head_on
-    blamed = moves & (stands | (~behind & head_on))
-    blamed[aside] = road_context.between_lanes(ego[aside], trajectories.vehicle)
-    return np.asarray(blamed)
+    frontal = overlap(bumper, oriented_boxes(other, obstacles.sizes[a]))
+    lateral = ego_moves & ~stopped & ~behind & ~frontal
+    at_fault = ego_moves & (stopped | (~behind & frontal))
+    at_fault[lateral] = road_context.in_several_lanes(ego[lateral], trajectories.vehicle)
+    return np.asarray(at_fault)
 
 
 def _front(states: Floats, length_m: float) -> Floats:
-    """Poses (C, 3) of the front bumper's middle."""
+    """Poses (C, 3) of the middle of the front bumper."""
     front = states[:, :3].copy()
     front[:, X] += 0.5 * length_m * np.cos(states[:, YAW])
     front[:, Y] += 0.5 * length_m * np.sin(states[:, YAW])
@@ -146,29 +153,29 @@ def _front(states: Floats, length_m: float) -> Floats:
 
 
 def _relevant(
-    trajectories: EgoTrajectories, others: ObstacleBoxes, road_context: RoadContext, n: int
+    trajectories: EgoTrajectories, obstacles: ObstacleBoxes, road_context: RoadContext, n: int
 ) -> Truths:
-    """At which steps of drive n a time to collision is asked for with whom, (T, A)."""
+    """Which obstacles count for the time to collision at each step of trajectory n, (T, A)."""
     steps = np.arange(trajectories.steps)
-    wide = lateral_conflicts_count(trajectories, road_context, np.full(trajectories.steps, n), steps)
+    lateral = is_lateral_relevant(trajectories, road_context, np.full(trajectories.steps, n), steps)
     rear = trajectories.vehicle.at_rear_axle(trajectories.states[n])
-    bearing = bearings(rear[:, None], others.states[: trajectories.steps, :, :2])
-    near = (bearing < AHEAD_RAD) | (wide[:, None] & (bearing <= BEHIND_RAD))
-    return np.asarray(near & (np.abs(trajectories.speed[n]) > MIN_TTC_SPEED)[:, None])
+    bearing = bearings(rear[:, None], obstacles.states[: trajectories.steps, :, :2])
+    relevant = (bearing < AHEAD_RAD) | (lateral[:, None] & (bearing <= BEHIND_RAD))
+    return np.asarray(relevant & (np.abs(trajectories.speed[n]) > MIN_TTC_SPEED)[:, None])
 
 
 def _min_ttc(
-    trajectories: EgoTrajectories, others: ObstacleBoxes, n: int, asked: Truths, horizon_s: float
+    trajectories: EgoTrajectories, obstacles: ObstacleBoxes, n: int, relevant: Truths, horizon_s: float
 ) -> float:
-    """The time to collision of drive n, in steps of dt: both are moved on from every step asked for."""
-    counts = int(np.ceil(horizon_s / trajectories.dt - 1e-9)) - 1  # the horizon itself is not looked at
-    rows, columns = asked.any(axis=1), asked.any(axis=0)
+    """Minimum time to collision of trajectory n, in s: all are extrapolated from every relevant step."""
+    counts = int(np.ceil(horizon_s / trajectories.dt - 1e-9)) - 1  # the horizon itself is excluded
+    rows, columns = relevant.any(axis=1), relevant.any(axis=0)
     if counts < 1 or not rows.any():
         return float(np.inf)
-    now = np.where(asked[..., None], others.states[: trajectories.steps], np.nan)[rows][:, columns]
+    now = np.where(relevant[..., None], obstacles.states[: trajectories.steps], np.nan)[rows][:, columns]
     ego = constant_velocity(trajectories.states[n, rows, :4], trajectories.dt, counts)  # (K, R, 4)
-    there = constant_velocity(now, trajectories.dt, counts)  # (K, R, A, 4)
-    flat = ego.reshape(1, -1, 4)[..., :3], there.reshape(-1, there.shape[2], 4)[..., :3]
-    hit = collision.first_collision(flat[0], trajectories.vehicle.size, flat[1], others.sizes[columns])[0]
-    later = int(hit) // int(rows.sum())  # the first hit of all is that after the fewest steps
-    return (later + 1) * trajectories.dt if later < counts else float(np.inf)
+    tracks = constant_velocity(now, trajectories.dt, counts)  # (K, R, A, 4)
+    flat = ego.reshape(1, -1, 4)[..., :3], tracks.reshape(-1, tracks.shape[2], 4)[..., :3]
+    hit = collision.first_collision(flat[0], trajectories.vehicle.size, flat[1], obstacles.sizes[columns])[0]
+    ahead = int(hit) // int(rows.sum())  # K is the slow axis: the first hit has the smallest lookahead
+    return (ahead + 1) * trajectories.dt if ahead < counts else float(np.inf)

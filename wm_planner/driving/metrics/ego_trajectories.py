@@ -1,4 +1,4 @@
-"""N trajectories of one vehicle, to be shared_metrics side by side."""
+"""A batch of trajectories of one vehicle."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,7 @@ from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]
 
-_FEWEST = 4  # steps: fewer have no jerk
+_MIN_STEPS = 4  # jerk needs as many
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +27,13 @@ class EgoTrajectories:
     """N trajectories of T steps.
 
     Attributes:
-        states: x, y [m] of the box's centre, yaw [rad], v [m/s], and where known acceleration along yaw
-            [m/s^2], (N, T, 4 or more), T >= 4. Those of a Vehicle are `vehicle.at_centre(states)`.
-        dt: of one step, in s.
+        states: x, y [m] of the box centre, yaw [rad], v [m/s] and, optionally, longitudinal acceleration
+            [m/s^2], (N, T, 4 or more), T >= 4. `Vehicle.at_centre` gives them from rear-axle states.
+        vehicle: the ego vehicle.
+        dt: time step, in s.
 
     Raises:
-        ShapeError: if the states are of another shape, or not finite.
+        ShapeError: if the states have another shape or are not finite.
     """
 
     states: Floats
@@ -41,9 +42,9 @@ class EgoTrajectories:
 
     def __post_init__(self) -> None:
         states = finite(self.states, "states of trajectories", None, None, None)
-        if states.ndim != 3 or states.shape[1] < _FEWEST or states.shape[2] <= SPEED:
+        if states.ndim != 3 or states.shape[1] < _MIN_STEPS or states.shape[2] <= SPEED:
             raise ShapeError(
-                f"trajectories have the shape {states.shape}, wanted (N, T, 4 or more) with T >= {_FEWEST}"
+                f"trajectories have shape {states.shape}, wanted (N, T, 4 or more) with T >= {_MIN_STEPS}"
             )
         object.__setattr__(self, "states", states)
 
@@ -59,28 +60,28 @@ class EgoTrajectories:
 
     @property
     def speed(self) -> Floats:
-        """Along yaw, (N, T), in m/s."""
+        """Longitudinal speed, (N, T), in m/s."""
         return self.states[..., SPEED]
 
     @property
     def acceleration(self) -> Floats | None:
-        """Along yaw, (N, T), in m/s^2, where known."""
+        """Longitudinal acceleration, (N, T), in m/s^2; None if the states do not have it."""
         known = self.states.shape[2] > ACCELERATION
         return self.states[..., ACCELERATION] if known else None
 
     @cached_property
     def directions(self) -> Floats:
-        """Cosine and sine of yaw, (N, T, 2)."""
+        """Unit heading vectors, (N, T, 2)."""
         yaw = self.states[..., YAW]
         return np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
 
     @cached_property
     def step_lengths_m(self) -> Floats:
-        """What the centre moves in each step, (N, T), in m; 0 in the first."""
-        way = np.zeros(self.states.shape[:2])
-        way[:, 1:] = np.hypot(*np.moveaxis(np.diff(self.states[..., :2], axis=1), -1, 0))
-        return way
+        """Distance that the box centre moves in each step, (N, T), in m; 0 in the first."""
+        lengths = np.zeros(self.states.shape[:2])
+        lengths[:, 1:] = np.hypot(*np.moveaxis(np.diff(self.states[..., :2], axis=1), -1, 0))
+        return lengths
 
     def comfort(self, windows: SmoothingWindows = NUPLAN) -> Comfort:
-        """What passengers feel, (N, T) each."""
+        """Accelerations, jerks and yaw rates for ride comfort, (N, T) each."""
         return comfort(self.speed, self.states[..., YAW], self.dt, self.acceleration, windows)

@@ -1,6 +1,6 @@
-"""How far an expert gets, which progress is measured by: as recorded, or by IDM alone on the road.
+"""Progress of an expert, the reference for progress scores: the recorded ego, or IDM on an empty road.
 
-It is never the progress of a planner that is compared with others.
+It never depends on any of the planners that are being compared.
 """
 
 from typing import Literal, NamedTuple
@@ -16,15 +16,15 @@ from wm_planner.driving.traffic.car_following import IDM, advance
 Floats = NDArray[np.float64]
 
 FREE_FLOW_IDM = IDM(speed=15.0, braking=3.0)
-"""nuPlan's IDM planner at the speed limit; at 15 m/s where none is known, as PDM-Closed."""
+"""nuPlan's IDM planner at the speed limit, or at 15 m/s where the limit is unknown, as in PDM-Closed."""
 
 
 class ExpertProgress(NamedTuple):
-    """The progress that is wanted.
+    """The expert's progress.
 
     Attributes:
-        progress_m: along the route.
-        source: "recorded", or "idm" where no drive of the ego was.
+        progress_m: along the route, in m.
+        source: "recorded", or "idm" where the ego has no recorded drive.
     """
 
     progress_m: float
@@ -34,23 +34,23 @@ class ExpertProgress(NamedTuple):
 def expert_progress(
     scenario: Scenario, road_context: RoadContext, start: Floats, steps: int
 ) -> ExpertProgress:
-    """What the ego's recorded drive, or else IDM on the empty road at the speed limit, does in T steps.
+    """Progress of the ego's recorded drive, or else of IDM on the empty road, over a number of steps.
 
     Args:
         start: the ego's first state, x, y, yaw, v, (4,).
-        steps: T.
+        steps: T, counting the first state.
     """
     if scenario.ego is not None:
         recorded = scenario.ego.states[0, scenario.ego.valid[0]][:steps]
         return ExpertProgress(float(progress(recorded[None], road_context)[0]), "recorded")
     line = road_context.route.centreline
-    begin = s = line.project(start[:2]).s
+    start_s = s = line.project(start[:2]).s
     speed = np.maximum(start[SPEED], 0.0)
     for _ in range(steps - 1):
         limit = road_context.route.speed_limit(s)
-        wanted = np.where(np.isfinite(limit), limit, FREE_FLOW_IDM.speed)
-        s, speed = advance(s, speed, FREE_FLOW_IDM.accelerations(speed, np.inf, 0.0, wanted), scenario.dt)
-    return ExpertProgress(float(np.minimum(s, line.length) - begin), "idm")
+        target = np.where(np.isfinite(limit), limit, FREE_FLOW_IDM.speed)
+        s, speed = advance(s, speed, FREE_FLOW_IDM.accelerations(speed, np.inf, 0.0, target), scenario.dt)
+    return ExpertProgress(float(np.minimum(s, line.length) - start_s), "idm")
 
 
 def progress(states: Floats, road_context: RoadContext) -> Floats:

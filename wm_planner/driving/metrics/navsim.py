@@ -1,7 +1,7 @@
 """NAVSIM's scores of plans: PDMS (version 1) and EPDMS (version 2).
 
-Source: NAVSIM 0811876 (1.1) and 0a380a9 (2.2). There the progress that is wanted is that of PDM-Closed; here
-it is that of the recorded drive, or of IDM alone on the road. Columns of others compare only that far.
+Source: NAVSIM 0811876 (1.1) and 0a380a9 (2.2). NAVSIM measures progress relative to PDM-Closed; here it is
+relative to the recorded drive, or to IDM on an empty road. Keep that in mind when comparing published scores.
 """
 
 from collections.abc import Sequence
@@ -34,14 +34,14 @@ from wm_planner.errors import ShapeError
 Floats = NDArray[np.float64]
 
 MIN_PROGRESS_M = 5.0
-"""If neither the plan nor the expert gains more, progress counts as made."""
+"""If neither the plan nor the expert makes more progress than this, the progress subscore is 1."""
 
 LANE_KEEPING_OFFSET_M = 0.5
 LANE_KEEPING_DURATION_S = 2.0
-"""Farther off the route's centre line for longer is not keeping the lane."""
+"""A lateral offset from the route's centreline, and how long it may last."""
 
 EXTENDED_COMFORT_LIMITS = {"magnitude": 0.7, "jerk": 0.5, "yaw_rate": 0.1, "yaw_acceleration": 0.1}
-"""By how much two plans may differ: root mean squares in m/s^2, m/s^3, rad/s, rad/s^2."""
+"""Largest RMS differences between consecutive plans, in m/s^2, m/s^3, rad/s, rad/s^2."""
 
 PDMS_WEIGHTS = {"progress": 5.0, "time_to_collision": 5.0, "comfort": 2.0}
 EPDMS_WEIGHTS = {
@@ -54,16 +54,16 @@ EPDMS_WEIGHTS = {
 
 
 class PDMS(NamedTuple):
-    """NAVSIM 1's score and its parts, (N,) each, from 0 to 1.
+    """NAVSIM 1's score and its subscores, (N,) each, from 0 to 1.
 
     Attributes:
-        score: the product of the two multipliers, times the weighted_score mean of the other three.
+        score: the product of the two multipliers, times the weighted mean of the other three.
         no_at_fault_collisions: multiplier: 0, 0.5 or 1.
         drivable_area: multiplier: 0 or 1.
-        progress: of the expert's, times the multipliers, weight 5.
-        time_to_collision: 0 or 1, weight 5.
-        comfort: 0 or 1, weight 2.
-        expert: whose progress was wanted: "recorded" or "idm".
+        progress: relative to the expert's progress, times the multipliers; weight 5.
+        time_to_collision: 0 or 1; weight 5.
+        comfort: 0 or 1; weight 2.
+        expert: source of the expert's progress: "recorded" or "idm".
     """
 
     score: Floats
@@ -76,21 +76,21 @@ class PDMS(NamedTuple):
 
 
 class EPDMS(NamedTuple):
-    """NAVSIM 2's score and its parts, (N,) each, from 0 to 1.
+    """NAVSIM 2's score and its subscores, (N,) each, from 0 to 1.
 
     Attributes:
-        score: the product of the four multipliers, times the weighted_score mean of the others.
+        score: the product of the four multipliers, times the weighted mean of the other subscores.
         no_at_fault_collisions: multiplier: 0, 0.5 or 1.
         drivable_area: multiplier: 0 or 1.
         driving_direction: multiplier: 0, 0.5 or 1.
         traffic_light: multiplier: 0 or 1.
-        progress: of the expert's, weight 5.
-        time_to_collision: 0 or 1, weight 5.
-        lane_keeping: 0 or 1, weight 2.
-        history_comfort: 0 or 1, of the drive so far and the plan, weight 2.
-        extended_comfort: 0 or 1, weight 2; NaN, and no part of the score, without an earlier plan.
-        expert: whose progress was wanted: "recorded" or "idm".
-        human_filter: whether parts count as 1 in which the recorded drive has 0.
+        progress: relative to the expert's progress; weight 5.
+        time_to_collision: 0 or 1; weight 5.
+        lane_keeping: 0 or 1; weight 2.
+        history_comfort: 0 or 1, over the ego's history and the plan; weight 2.
+        extended_comfort: 0 or 1; weight 2; NaN, and left out of the score, without a previous plan.
+        expert: source of the expert's progress: "recorded" or "idm".
+        human_filter: whether subscores that are 0 for the recorded drive are set to 1.
     """
 
     score: Floats
@@ -108,11 +108,11 @@ class EPDMS(NamedTuple):
 
 
 class PreviousPlan(NamedTuple):
-    """The plan of a moment ago.
+    """A plan made some steps before the one that is scored.
 
     Attributes:
-        states: as those of EgoTrajectories, (N, T, 4 or more), or (1, T, 4 or more) for all.
-        steps: how much earlier it begins.
+        states: columns as in EgoTrajectories, (N, T, 4 or more), or (1, T, 4 or more) for all N.
+        steps: by how many steps it begins earlier.
     """
 
     states: Floats
@@ -120,10 +120,10 @@ class PreviousPlan(NamedTuple):
 
 
 def pdms(
-    trajectories: EgoTrajectories, others: ObstacleBoxes, road_context: RoadContext, expert: ExpertProgress
+    trajectories: EgoTrajectories, obstacles: ObstacleBoxes, road_context: RoadContext, expert: ExpertProgress
 ) -> PDMS:
-    """Score N plans of 4 s, each by itself, as they are driven."""
-    found = shared_metrics(trajectories, others, road_context)
+    """Score N plans of 4 s independently, given the trajectories that they lead to."""
+    found = shared_metrics(trajectories, obstacles, road_context)
     rules = {
         "no_at_fault_collisions": found.no_at_fault_collisions,
         "drivable_area": found.drivable_area,
@@ -142,30 +142,30 @@ def pdms(
 
 def epdms(
     trajectories: EgoTrajectories,
-    others: ObstacleBoxes,
+    obstacles: ObstacleBoxes,
     road_context: RoadContext,
     expert: ExpertProgress,
     first_step: int = 0,
     history: Floats | None = None,
-    earlier: PreviousPlan | None = None,
+    previous: PreviousPlan | None = None,
     human: EgoTrajectories | None = None,
 ) -> EPDMS:
-    """Score N plans of 4 s, each by itself, as they are driven.
+    """Score N plans of 4 s independently, given the trajectories that they lead to.
 
     Args:
-        first_step: of the plans in the scenario, for its traffic lights.
-        history: the ego's states before the plans' first, (P, 4 or more), columns as in EgoTrajectories.
-        earlier: the plan of 0.5 s ago.
-        human: the recorded drive (N = 1) from the same state; None turns its filter off.
+        first_step: step of the scenario at which the plans begin, for its traffic lights.
+        history: the ego's states before that, (P, 4 or more), columns as in EgoTrajectories.
+        previous: the plan made 0.5 s before.
+        human: the recorded drive (N = 1) from the same state; None disables the human filter.
     """
-    parts = _subscores(trajectories, others, road_context, expert, first_step)
+    parts = _subscores(trajectories, obstacles, road_context, expert, first_step)
     parts["history_comfort"] = is_comfortable(comfort_with_history(trajectories, history))
     if human is not None:
-        for name, part in _subscores(human, others, road_context, expert, first_step).items():
+        for name, part in _subscores(human, obstacles, road_context, expert, first_step).items():
             if part[0] == 0:
                 parts[name] = np.ones(trajectories.count)
-    extended = extended_comfort(trajectories, earlier) if earlier else np.full(trajectories.count, np.nan)
-    counted = {**parts, "extended_comfort": extended} if earlier else parts
+    extended = extended_comfort(trajectories, previous) if previous else np.full(trajectories.count, np.nan)
+    counted = {**parts, "extended_comfort": extended} if previous else parts
     weights = {name: weight for name, weight in EPDMS_WEIGHTS.items() if name in counted}
     return EPDMS(
         score=weighted_score(counted, weights),
@@ -177,7 +177,7 @@ def epdms(
 
 
 def lane_keeping(trajectories: EgoTrajectories, road_context: RoadContext) -> Floats:
-    """0 where the centre is off the route's line for too long; intersections are passed over, (N,)."""
+    """0 if the ego is off the route's centreline for too long outside of intersections, else 1, (N,)."""
     points = trajectories.states[..., :2]
     off = np.abs(road_context.route.centreline.project(points).d) > LANE_KEEPING_OFFSET_M
     inside = road_context.in_intersection(points)
@@ -188,22 +188,22 @@ def lane_keeping(trajectories: EgoTrajectories, road_context: RoadContext) -> Fl
     return np.where(longest >= np.ceil(LANE_KEEPING_DURATION_S / trajectories.dt - 1e-9), 0.0, 1.0)
 
 
-def extended_comfort(trajectories: EgoTrajectories, earlier: PreviousPlan) -> Floats:
-    """Whether plans feel much as the plan of a moment ago does at the same times, 0 or 1, (N,).
+def extended_comfort(trajectories: EgoTrajectories, previous: PreviousPlan) -> Floats:
+    """1 if plans have similar dynamics to the previous plan at the same times, else 0, (N,).
 
     Raises:
-        ShapeError: if the two have no step in common, or fit otherwise not.
+        ShapeError: if the two have no step in common, or their shapes differ.
     """
-    return is_consistent(plan_changes(trajectories, earlier))
+    return is_consistent(plan_changes(trajectories, previous))
 
 
-def is_consistent(changed: Sequence[Floats]) -> Floats:
-    """Whether changes, in shares of EXTENDED_COMFORT_LIMITS, (N,) each, stay within them, 0 or 1, (N,)."""
-    return np.asarray(np.all([share <= 1.0 for share in changed], axis=0), np.float64)
+def is_consistent(changes: Sequence[Floats]) -> Floats:
+    """1 if all changes, (N,) each, as fractions of EXTENDED_COMFORT_LIMITS, are at most 1, else 0, (N,)."""
+    return np.asarray(np.all([change <= 1.0 for change in changes], axis=0), np.float64)
 
 
 def comfort_with_history(trajectories: EgoTrajectories, history: Floats | None) -> Comfort:
-    """What passengers feel, (N, L + T) each, after a history (L, 4 or more) or none."""
+    """Ride comfort over an optional history (L, 4 or more) and the trajectories, (N, L + T) each."""
     if history is None:
         return trajectories.comfort(NUPLAN)
     past = np.broadcast_to(history, (trajectories.count, *np.shape(history)))
@@ -212,13 +212,13 @@ def comfort_with_history(trajectories: EgoTrajectories, history: Floats | None) 
     return EgoTrajectories(states, trajectories.vehicle, trajectories.dt).comfort(NUPLAN)
 
 
-def plan_changes(trajectories: EgoTrajectories, earlier: PreviousPlan) -> list[Floats]:
+def plan_changes(trajectories: EgoTrajectories, previous: PreviousPlan) -> list[Floats]:
     """RMS differences to the previous plan as fractions of EXTENDED_COMFORT_LIMITS, (N,) each."""
-    shift, steps = earlier.steps, trajectories.steps
-    before = np.asarray(earlier.states, np.float64)
+    shift, steps = previous.steps, trajectories.steps
+    before = np.asarray(previous.states, np.float64)
     if not 0 < shift < steps or before.shape[:2] not in ((1, steps), (trajectories.count, steps)):
         raise ShapeError(
-            f"the earlier plan has shape {before.shape} and begins {shift} steps earlier, wanted (N or 1, "
+            f"the previous plan has shape {before.shape} and begins {shift} steps earlier, wanted (N or 1, "
             f"{steps}, 4 or more) and 1 to {steps - 1} steps"
         )
     now = _plan_dynamics(
@@ -226,20 +226,20 @@ def plan_changes(trajectories: EgoTrajectories, earlier: PreviousPlan) -> list[F
     )
     then = _plan_dynamics(EgoTrajectories(before[:, shift:], trajectories.vehicle, trajectories.dt))
     return [
-        np.sqrt(np.square(now[name] - then[name]).mean(axis=1)) / most
-        for name, most in EXTENDED_COMFORT_LIMITS.items()
+        np.sqrt(np.square(now[name] - then[name]).mean(axis=1)) / limit
+        for name, limit in EXTENDED_COMFORT_LIMITS.items()
     ]
 
 
 def _subscores(
     trajectories: EgoTrajectories,
-    others: ObstacleBoxes,
+    obstacles: ObstacleBoxes,
     road_context: RoadContext,
     expert: ExpertProgress,
     first_step: int,
 ) -> dict[str, Floats]:
-    """All of version 2's parts but comfort."""
-    found: SharedMetrics = shared_metrics(trajectories, others, road_context)
+    """All subscores of version 2 except comfort."""
+    found: SharedMetrics = shared_metrics(trajectories, obstacles, road_context)
     wrong_way = off_route_travel(trajectories, road_context)
     wrong_way[road_context.in_intersection(trajectories.states[..., :2])] = 0.0
     rules = {
@@ -262,15 +262,19 @@ def _subscores(
 
 
 def _progress_ratio(gained_m: Floats, kept: Floats, expert: ExpertProgress) -> Floats:
-    """Progress over the larger of the expert's and, as far as it keeps the rules, the plan's own, (N,)."""
-    most = np.maximum(gained_m * kept, expert.progress_m)
-    share = np.clip(gained_m / np.maximum(most, MIN_PROGRESS_M), 0.0, 1.0)
-    return np.where(most > MIN_PROGRESS_M, share, 1.0)
+    """Progress relative to the expert's, or to the plan's own if that is larger and keeps the rules, (N,)."""
+    reference = np.maximum(gained_m * kept, expert.progress_m)
+    ratio = np.clip(gained_m / np.maximum(reference, MIN_PROGRESS_M), 0.0, 1.0)
+    return np.where(reference > MIN_PROGRESS_M, ratio, 1.0)
 
 
 def _plan_dynamics(trajectories: EgoTrajectories) -> dict[str, Floats]:
-    """What is compared, (N, T) each; NAVSIM takes the yaw's second derivative of a quadratic here."""
-    felt = trajectories.comfort(NUPLAN)
+    """The quantities of EXTENDED_COMFORT_LIMITS, (N, T) each.
+
+    As in NAVSIM, yaw acceleration is the second derivative of a local quadratic fit here.
+    """
+    comfort = trajectories.comfort(NUPLAN)
     yaw = np.unwrap(trajectories.states[..., YAW], axis=-1)
-    turning = smoothed(yaw, 5, 2, 2, trajectories.dt)
-    return {**{name: getattr(felt, name) for name in EXTENDED_COMFORT_LIMITS}, "yaw_acceleration": turning}
+    yaw_acceleration = smoothed(yaw, 5, 2, 2, trajectories.dt)
+    limited = {name: getattr(comfort, name) for name in EXTENDED_COMFORT_LIMITS}
+    return {**limited, "yaw_acceleration": yaw_acceleration}

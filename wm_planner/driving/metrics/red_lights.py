@@ -1,4 +1,4 @@
-"""Red lights: which lanes they close when, and who trajectories onto them."""
+"""Red lights: the lanes that they close, and trajectories that enter those lanes."""
 
 from collections.abc import Iterator
 
@@ -12,54 +12,61 @@ from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
 from wm_planner.driving.scenarios.road import Incoming, Road, TrafficLight
 
 CLOSED = frozenset({"red", "redYellow"})
-"""Colours that close a lane."""
+"""States of a traffic light that close a lane."""
 
 
 class RedLights:
-    """The lanes behind lights. A light at a lane's end closes the lanes that follow it, in its direction."""
+    """Lanes closed by traffic lights: a light at a lane's end closes the successors in its direction."""
 
     def __init__(self, road: Road, lanes: Lanes) -> None:
-        found = list(_closings(road, lanes))
-        self._lights = [light for _, light in found]
-        self._behind = Polygons([lanes[index].polygon for index, _ in found])
+        closures = list(_closures(road, lanes))
+        self._lights = [light for _, light in closures]
+        self._closed_lanes = Polygons([lanes[index].polygon for index, _ in closures])
 
     def violations(self, trajectories: EgoTrajectories, first_step: int = 0) -> NDArray[np.bool_]:
-        """Which trajectories enter a lane that is closed just then, with any corner, (N,).
+        """Whether any corner of the ego enters a lane while it is closed, (N,).
 
-        Who is on it already may go on.
+        The ego may drive on if it is on the lane already.
 
         Args:
-            first_step: of the trajectories, in the lights' count.
+            first_step: step of the scenario at which the trajectories begin.
         """
         if not self._lights:
             return np.zeros(trajectories.count, np.bool_)
-        at = box_corners(oriented_boxes(trajectories.states, trajectories.vehicle.size))  # (N, T, 4, 2)
-        held = self._behind.containing(at).reshape(trajectories.count, trajectories.steps, -1)
+        corners = box_corners(oriented_boxes(trajectories.states, trajectories.vehicle.size))  # (N, T, 4, 2)
+        inside = self._closed_lanes.containing(corners).reshape(trajectories.count, trajectories.steps, -1)
         on = np.zeros((trajectories.count, trajectories.steps, len(self._lights) + 1), np.bool_)
-        np.put_along_axis(on, held, True, axis=-1)  # the last one takes those that are none
+        np.put_along_axis(on, inside, True, axis=-1)  # the last column stands for no lane
         entered = on[:, 1:, :-1] & ~on[:, :-1, :-1]
         return np.asarray((entered & self._closed(first_step, trajectories.steps)[1:]).any(axis=(1, 2)))
 
     def _closed(self, first: int, steps: int) -> NDArray[np.bool_]:
-        """When they are, (T, C)."""
+        """Whether each of the C lanes is closed at each step, (T, C)."""
         return np.array(
             [[light.colour(first + step) in CLOSED for light in self._lights] for step in range(steps)]
         )
 
 
-def _closings(road: Road, lanes: Lanes) -> Iterator[tuple[int, TrafficLight]]:
-    """Lanes by index, and lights that close them."""
-    arms = {lane: arm for crossing in road.intersections for arm in crossing.incomings for lane in arm.lanes}
+def _closures(road: Road, lanes: Lanes) -> Iterator[tuple[int, TrafficLight]]:
+    """Indices of lanes, and the lights that close them."""
+    incomings = {
+        lane: incoming
+        for intersection in road.intersections
+        for incoming in intersection.incomings
+        for lane in incoming.lanes
+    }
     for index in range(len(lanes)):
         lane = lanes[index]
         for light in (road.lights[identity] for identity in lane.lights):
             for after in lane.successors:
-                if _holds_for(light.direction, after, arms.get(lane.id)):
-                    yield from ((behind, light) for behind in lanes.indices([after]))
+                if _applies_to(light.direction, after, incomings.get(lane.id)):
+                    yield from ((closed, light) for closed in lanes.indices([after]))
 
 
-def _holds_for(direction: str, lane: int, arm: Incoming | None) -> bool:
-    """Whether a light for "left", "straightRight", ... is for a lane that follows; if in doubt it is."""
-    turns = {} if arm is None else {"left": arm.left, "straight": arm.straight, "right": arm.right}
-    turn = next((name for name, to in turns.items() if lane in to), None)
+def _applies_to(direction: str, lane: int, incoming: Incoming | None) -> bool:
+    """Whether a light for "left", "straightRight", ... applies to a lane; true where its turn is unknown."""
+    turns = (
+        {"left": incoming.left, "straight": incoming.straight, "right": incoming.right} if incoming else {}
+    )
+    turn = next((name for name, successors in turns.items() if lane in successors), None)
     return turn is None or direction == "all" or turn in direction.lower()

@@ -22,14 +22,14 @@ Truths = NDArray[np.bool_]
 
 
 class RoadContext:
-    """A road and the route through it.
+    """A road, and a route through it, with the lookups that metrics need.
 
     Attributes:
-        road: what it was made of.
-        lanes: to be looked up.
-        route: what progress is measured along.
-        area: where one may drive.
-        red_lights: what they close.
+        road: the road itself.
+        lanes: its lanes with spatial lookup.
+        route: the route that progress is measured along.
+        area: the drivable area.
+        red_lights: the lanes that traffic lights close.
     """
 
     def __init__(self, road: Road, lanes: Lanes, route: Route) -> None:
@@ -40,8 +40,8 @@ class RoadContext:
         self.red_lights = RedLights(road, lanes)
 
     @classmethod
-    def of(cls, scenario: Scenario, problem: PlanningProblem | None = None) -> Self:
-        """The road_context of a planning problem, or without one that of the recorded drive of the ego.
+    def from_scenario(cls, scenario: Scenario, problem: PlanningProblem | None = None) -> Self:
+        """The road with the route of a planning problem, by default that of the ego's recorded drive.
 
         Raises:
             ScenarioError: if there is neither, or no route.
@@ -51,21 +51,21 @@ class RoadContext:
             return cls(scenario.road, lanes, route_to_goal(scenario, problem, lanes))
         if scenario.ego is None:
             raise ScenarioError(
-                f"{scenario.id}: has neither a recorded drive of the ego nor was a planning problem given, "
-                "so there is no route to judge trajectories by"
+                f"{scenario.id}: there is no route to measure progress along: the ego has no recorded drive; "
+                "pass a planning problem"
             )
         return cls(scenario.road, lanes, driven_route(lanes, scenario.ego.states[0, scenario.ego.valid[0]]))
 
-    def between_lanes(self, poses: Floats, vehicle: Vehicle) -> Truths:
-        """Which of a vehicle's boxes at poses (..., 3 or more) do not lie in one lane and what follows it."""
+    def in_several_lanes(self, poses: Floats, vehicle: Vehicle) -> Truths:
+        """Whether the vehicle's box at poses (..., 3 or more) leaves its lane and the successors of that."""
         return ~self.lanes.in_one_lane(box_corners(oriented_boxes(poses, vehicle.size)))
 
     def in_intersection(self, points: Floats) -> Truths:
-        """Which points (..., 2) lie in an intersection."""
+        """Whether points (..., 2) lie in an intersection."""
         return _inside(self._intersections, points)
 
     def on_route(self, points: Floats) -> Truths:
-        """Which points (..., 2) lie on the route's lanes or beside them; all, if the route has no lanes."""
+        """Whether points (..., 2) lie in the route's corridor; always true if the route has no lanes."""
         if not self.route.corridor:
             return np.ones(points.shape[:-1], np.bool_)
         return _inside(self._corridor, points)
@@ -76,7 +76,12 @@ class RoadContext:
 
     @cached_property
     def _intersections(self) -> DrivableArea | None:
-        inner = {i for crossing in self.road.intersections for arm in crossing.incomings for i in _turns(arm)}
+        inner = {
+            lane
+            for intersection in self.road.intersections
+            for incoming in intersection.incomings
+            for lane in _turns(incoming)
+        }
         marked = {index for index in range(len(self.lanes)) if self.lanes[index].is_intersection}
         return self._area(marked.union(self.lanes.indices(inner)))
 
@@ -85,8 +90,8 @@ class RoadContext:
         return DrivableArea(outlines) if outlines else None
 
 
-def _turns(arm: Incoming) -> tuple[int, ...]:
-    return (*arm.left, *arm.straight, *arm.right)
+def _turns(incoming: Incoming) -> tuple[int, ...]:
+    return (*incoming.left, *incoming.straight, *incoming.right)
 
 
 def _inside(area: DrivableArea | None, points: Floats) -> Truths:

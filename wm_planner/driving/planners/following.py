@@ -38,15 +38,15 @@ class IDMPolicies(NamedTuple):
 
 
 def follow_path(
-    view: View, policies: IDMPolicies, idm: IDM, horizon: int, others: ObstacleBoxes | None = None
+    view: View, policies: IDMPolicies, idm: IDM, horizon: int, obstacles: ObstacleBoxes | None = None
 ) -> Floats:
     """Arc lengths (N, H + 1) of the centre on the path, now and after each step.
 
     Args:
-        others: everybody for as many steps; None for who keeps its velocity.
+        obstacles: everybody for as many steps; None for who keeps its velocity.
     """
     path, vehicle = view.path, view.vehicle
-    seen = _seen(view, others.window(0, horizon + 1) if others else view.forecast(horizon))
+    seen = _seen(view, obstacles.window(0, horizon + 1) if obstacles else view.forecast(horizon))
     s = np.full(len(policies.speed_fraction), float(path.line.project(vehicle.at_centre(view.ego)[:2]).s))
     speed = np.full_like(s, max(float(view.ego[SPEED]), 0.0))
     front = float(s[0]) + vehicle.length_m / 2
@@ -74,12 +74,12 @@ def poses_along_path(view: View, s: Floats, d: Floats) -> Floats:
     return poses
 
 
-def _seen(view: View, others: ObstacleBoxes) -> FrenetBoxes:
+def _seen(view: View, obstacles: ObstacleBoxes) -> FrenetBoxes:
     """Everybody at each of the steps as the path sees them, (T, A) each."""
-    flat = others.states.reshape(-1, 4)
-    sizes = np.tile(others.sizes, (others.steps, 1))
+    flat = obstacles.states.reshape(-1, 4)
+    sizes = np.tile(obstacles.sizes, (obstacles.steps, 1))
     found = FrenetBoxes.from_boxes(view.path.line, oriented_boxes(flat, sizes), flat[:, SPEED])
-    return FrenetBoxes(*(each.reshape(others.steps, -1) for each in found))
+    return FrenetBoxes(*(each.reshape(obstacles.steps, -1) for each in found))
 
 
 def _leader(

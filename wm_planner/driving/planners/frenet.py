@@ -43,7 +43,7 @@ class Sampled(NamedTuple):
 
 
 class FrenetPlanner:
-    """Keeps the wanted speed and the middle of the path as far as others let it."""
+    """Keeps the wanted speed and the middle of the path as far as obstacles let it."""
 
     class Config(config.Config, frozen=True, kw_only=True):
         """What is sampled.
@@ -95,10 +95,10 @@ class FrenetPlanner:
 
 def first_free(view: View, poses: Floats) -> Floats | None:
     """The first of proposals (N, T, 3) that meets nobody and stays on the road, (T, 3)."""
-    others = view.forecast(poses.shape[1] - 1)
+    obstacles = view.forecast(poses.shape[1] - 1)
     for start in range(0, len(poses), _BLOCK):
         block = view.vehicle.at_centre(poses[start : start + _BLOCK])
-        hit = collision.first_collision(block, view.vehicle.size, others.states, others.sizes)
+        hit = collision.first_collision(block, view.vehicle.size, obstacles.states, obstacles.sizes)
         off = view.drive.road_context.area.box_outside(block, view.vehicle.size, OFF_ROAD_M).any(axis=1)
         free = np.flatnonzero((hit == poses.shape[1]) & ~off)
         if len(free):

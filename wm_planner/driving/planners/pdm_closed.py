@@ -37,7 +37,7 @@ class PDMClosed:
             shares: of the speed limit.
             idm: how others are followed.
             horizon: steps of a plan.
-            tracker: trajectories the proposals.
+            tracker: tracks the proposals.
         """
 
         offsets: tuple[float, ...] = (0.0, 1.0, -1.0)

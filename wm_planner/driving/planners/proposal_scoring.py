@@ -18,7 +18,7 @@ from wm_planner import config
 from wm_planner.driving.geometry import collision
 from wm_planner.driving.geometry.centreline import Projection
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
-from wm_planner.driving.metrics.contacts import first_hits
+from wm_planner.driving.metrics.contacts import first_contact_steps
 from wm_planner.driving.metrics.ego_trajectories import EgoTrajectories
 from wm_planner.driving.metrics.navsim import PreviousPlan, comfort_with_history, is_consistent, plan_changes
 from wm_planner.driving.metrics.nuplan import MAX_OVERSPEED
@@ -62,7 +62,7 @@ class ScoredProposals:
         """
         first = np.full(self.trajectories.count, self.trajectories.steps)
         for obstacles in (self.context.obstacles, self.context.turning_obstacles):
-            hits = first_hits(self.trajectories, obstacles)
+            hits = first_contact_steps(self.trajectories, obstacles)
             hits[:, (hits == 0).any(axis=0)] = self.trajectories.steps
             first = np.minimum(first, hits.min(axis=1, initial=self.trajectories.steps))
         return first

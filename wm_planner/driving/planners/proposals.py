@@ -1,4 +1,4 @@
-"""Rule-based proposals: ways beside the path, speeds behind others, arrivals in time, and braking."""
+"""Rule-based proposals: ways beside the path, speeds behind obstacles, arrivals in time, and braking."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -34,11 +34,13 @@ _ARRIVALS = 8  # the gentlest of them
 _HARDEST, _FASTEST = 6.0, 3.5  # m/s^2, of arrivals
 
 
-def proposals(view: View, others: ObstacleBoxes, aim: GoalTracker | None, horizon: int, idm: IDM) -> Floats:
+def proposals(
+    view: View, obstacles: ObstacleBoxes, aim: GoalTracker | None, horizon: int, idm: IDM
+) -> Floats:
     """Poses of the rear axle, (N, H + 1, 3), all of which begin where the ego is.
 
     Args:
-        others: everybody, as forecast for H steps or more.
+        obstacles: everybody, as forecast for H steps or more.
     """
     here = view.path.line.project(view.vehicle.at_centre(view.ego)[:2])
     way, block = changing_way(view), block_ahead(view)
@@ -47,7 +49,7 @@ def proposals(view: View, others: ObstacleBoxes, aim: GoalTracker | None, horizo
         swerve = min(max(block.gap, _LEAST_SWERVE_M), way)
         aside += [(block.left, swerve), (block.right, swerve)]
     policies = IDMPolicies.grid(tuple(d for d, _ in aside), SHARES)
-    s, offset = follow_path(view, policies, idm, horizon, others), policies.offset
+    s, offset = follow_path(view, policies, idm, horizon, obstacles), policies.offset
     ways = np.repeat([way for _, way in aside], len(SHARES))
     timed = arrivals(view, aim, horizon)
     if len(timed):
@@ -92,7 +94,7 @@ def changing_way(view: View) -> float:
 
 
 def swerved(view: View, s: Floats, offset: Floats, length: Floats) -> Floats:
-    """Offsets (N, T) that go over from the ego's to others (N,), at arc lengths s (N, T).
+    """Offsets (N, T) that go over from the ego's to obstacles (N,), at arc lengths s (N, T).
 
     Args:
         length: of the way over, (N,), in m.
