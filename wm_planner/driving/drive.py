@@ -1,6 +1,6 @@
-"""One planning problem made ready: the way, the road's edge, what is in the way, and what counts as what.
+"""A planning problem prepared for driving: route, drivable area, obstacles and goal.
 
-It judges one ego step by step as well as thousands of them at once.
+It evaluates a single ego step by step as well as thousands of rollouts at once.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,12 @@ from numpy.typing import NDArray
 from wm_planner.driving.geometry.centreline import Centreline
 from wm_planner.driving.geometry.collision import first_collision
 from wm_planner.driving.geometry.polygons import Polygons
-from wm_planner.driving.geometry.shapes import Circle
 from wm_planner.driving.map.lanes import Lanes
 from wm_planner.driving.map.route import route_along
 from wm_planner.driving.metrics.nuplan import OFF_ROAD_M
 from wm_planner.driving.metrics.road_context import RoadContext
 from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
-from wm_planner.driving.scenarios.scenario import (
-    Goal,
-    PlanningProblem,
-    Scenario,
-    Start,
-)
+from wm_planner.driving.scenarios.scenario import PlanningProblem, Scenario, recorded_problem
 from wm_planner.driving.traffic.agent_paths import Path
 from wm_planner.driving.vehicle.vehicle import Vehicle
 from wm_planner.errors import SimulationError
@@ -33,18 +27,16 @@ Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
 
 DEFAULT_SPEED = 15.0
-"""Speed in m/s that is wanted where no limit is known; tuplan_garage's."""
-
-_ARRIVAL_M = 3.0  # around where a recorded ego ended
+"""Target speed in m/s where no limit is known, as in tuplan_garage."""
 
 
 class Outcome(NamedTuple):
-    """When things first happen to N egos in T moments, (N,) each; T for never.
+    """First step of N ego trajectories over T steps at which an event occurs, (N,) each; T for never.
 
     Attributes:
-        collided: it touches an agent, an obstacle or an occupancy.
-        off_road: a corner is more than OFF_ROAD_M outside of the drivable area.
-        arrived: it is as one of the goals wants it.
+        collided: the ego touches an agent, an obstacle or an occupancy.
+        off_road: a corner of the ego is more than OFF_ROAD_M outside of the drivable area.
+        arrived: the ego satisfies a goal.
     """
 
     collided: Steps
@@ -53,17 +45,17 @@ class Outcome(NamedTuple):
 
 
 class Drive:
-    """A planning problem and a vehicle.
+    """A planning problem and the vehicle that solves it.
 
     Args:
-        number: of the problem in the scenario.
-        route: the line (P, 2) of a way that was chosen by others; None looks for one.
-        speed: wanted where no limit is known, in m/s; no less than that of the start.
+        problem_index: of the problem in the scenario.
+        route: line (P, 2) of a given route in m; None to search for one.
+        speed: target speed where no limit is known, in m/s; at least that of the start is used.
 
     Attributes:
         road_context: road, lanes and route.
-        static_obstacles: all that is no agent.
-        goal_s: arc length of the route at which the goal begins, in m; its end where the goal is no place.
+        static_obstacles: static obstacles and occupancies.
+        goal_s: arc length of the route at which the goal begins, in m; its end if the goal has no position.
 
     Raises:
         SimulationError: if the scenario has neither a problem nor a recorded ego.
@@ -88,32 +80,32 @@ class Drive:
 
     @property
     def line(self) -> Centreline:
-        """The way to drive along."""
+        """The centre line of the route."""
         return self.road_context.route.centreline
 
     @cached_property
     def path(self) -> Path:
-        """The line with wanted speeds and stop lines."""
+        """The centre line with target speeds and stop points."""
         return Path.from_points(self.line.points, self.road_context.lanes, self._speed)
 
     @property
     def first_step(self) -> int:
-        """The step at which it begins."""
+        """The step at which the problem starts."""
         return self.problem.start.step
 
     @cached_property
     def start(self) -> Floats:
-        """The vehicle's first state, (6,), at its rear axle."""
+        """The vehicle's initial state at its rear axle, (6,)."""
         start = self.problem.start
         steering = self.vehicle.steering_for_yaw_rate(start.yaw_rate, start.v)
         state = np.array([*start.state, start.acceleration, steering])
         return self.vehicle.at_rear_axle(state)
 
     def rollout(self, commands: Floats) -> tuple[Floats, Outcome]:
-        """Drive commands (N, H, 2) from the start against agents as recorded.
+        """Roll out commands (N, H, 2) from the start, with agents that replay their recording.
 
         Returns:
-            States (N, H, 6) after each command, and the verdict on them.
+            States (N, H, 6) after each command, and their outcome.
         """
         states = self.vehicle.rollout(self.start, commands, self.scenario.dt)
         first = self.first_step + 1
@@ -121,29 +113,29 @@ class Drive:
         return states, self.evaluate(states, agents, first)
 
     def evaluate(self, ego: Floats, agents: Floats, first_step: int) -> Outcome:
-        """What happens to N egos.
+        """The outcome of N ego trajectories.
 
         Args:
             ego: states (N, T, 6).
-            agents: (T, A, 4) of the scenario's tracks; NaN for the absent.
-            first: step of the first of the T moments.
+            agents: states (T, A, 4) of the scenario's tracks; NaN where absent.
+            first_step: step of the first of the T states.
         """
         centres, steps = self.vehicle.at_centre(ego)[..., :4], first_step + np.arange(ego.shape[1])
         static_obstacles = self.static_obstacles.window(first_step, len(steps))
-        others = np.concatenate([agents, static_obstacles.states], axis=1)
-        collided = first_collision(centres, self.vehicle.size, others, self._sizes)
+        obstacles = np.concatenate([agents, static_obstacles.states], axis=1)
+        collided = first_collision(centres, self.vehicle.size, obstacles, self._sizes)
         off_road = self.road_context.area.box_outside(centres, self.vehicle.size, OFF_ROAD_M)
-        there = np.zeros(ego.shape[:2], np.bool_)
+        arrived = np.zeros(ego.shape[:2], np.bool_)
         for goal in self.problem.goals:
-            there |= self.scenario.goal_reached(goal, centres, np.broadcast_to(steps, there.shape))
-        return Outcome(collided, _first(off_road), _first(there))
+            arrived |= self.scenario.goal_reached(goal, centres, np.broadcast_to(steps, arrived.shape))
+        return Outcome(collided, _first_true(off_road), _first_true(arrived))
 
 
 def planning_problems(scenario: Scenario) -> Sequence[PlanningProblem]:
-    """The scenario's problems; where it has none, to get to where its recorded ego went.
+    """The scenario's planning problems, or that of its recorded ego if it has none.
 
     Raises:
-        SimulationError: if it has no ego either.
+        SimulationError: if it has no recorded ego either.
     """
     if scenario.problems:
         return scenario.problems
@@ -151,12 +143,7 @@ def planning_problems(scenario: Scenario) -> Sequence[PlanningProblem]:
         raise SimulationError(
             f"scenario '{scenario.id}' has no planning problem and no recorded ego: there is nothing to drive"
         )
-    seen = np.flatnonzero(scenario.ego.valid[0])
-    first, last = (scenario.ego.states[0, step] for step in (seen[0], seen[-1]))
-    x, y, yaw, v = first.tolist()
-    start = Start(x, y, yaw, v, step=int(seen[0]))
-    goal = Goal((int(seen[0]), int(seen[-1])), (Circle(last[:2], _ARRIVAL_M),))
-    return (PlanningProblem(scenario.ego.ids[0], start, (goal,)),)
+    return (recorded_problem(scenario.ego, scenario.ego.ids[0]),)
 
 
 def _road_context(scenario: Scenario, problem: PlanningProblem, route: Floats | None) -> RoadContext:
@@ -166,13 +153,13 @@ def _road_context(scenario: Scenario, problem: PlanningProblem, route: Floats | 
     return RoadContext(scenario.road, lanes, route_along(lanes, route))
 
 
-def _first(happens: NDArray[np.bool_]) -> Steps:
-    """The first step at which something happens, (N,), of (N, T); T where it never does."""
+def _first_true(happens: NDArray[np.bool_]) -> Steps:
+    """The first step at which `happens` (N, T) is true, (N,); T for never."""
     return np.asarray(np.where(happens.any(axis=1), happens.argmax(axis=1), happens.shape[1]))
 
 
 def _goal_s(line: Centreline, outlines: Sequence[Floats]) -> float:
-    """The arc length at which a line comes into any of the outlines; its end where it never does."""
+    """The arc length at which a line enters any of the outlines; its length if it never does."""
     s = np.append(np.arange(0.0, line.length, 1.0), line.length)
     inside = Polygons(outlines).contains(line.poses(s)[:, :2]) if outlines else np.zeros(len(s), np.bool_)
     return float(s[inside.argmax()]) if inside.any() else line.length

@@ -7,10 +7,10 @@ import shapely
 from wm_planner.driving.geometry.compiled import is_compiled, numpy_only
 from wm_planner.driving.geometry.polygons import Polygons
 from wm_planner.driving.geometry.tiles import (
-    MOST,
+    MAX_TILES,
     REACH_M,
     TILE_M,
-    tiled,
+    build_tiles,
 )
 from wm_planner.errors import ShapeError
 
@@ -112,9 +112,9 @@ def test_what_is_no_polygon_is_refused(outline):
 @pytest.mark.parametrize("compiled", [True, False])
 def test_what_lies_far_apart_takes_larger_tiles_and_no_more_of_them(compiled):
     outlines = [SQUARE, moved(50_000, 80_000), np.array([(0, 0), (90_000, 1e4), (90_000, 9e4)])]
-    tiles = tiled(outlines)
-    assert tiles.side > TILE_M == tiled([SQUARE]).side
-    assert len(tiles.parts) == tiles.counts.prod() + 1 <= MOST + 1
+    tiles = build_tiles(outlines)
+    assert tiles.side > TILE_M == build_tiles([SQUARE]).side
+    assert len(tiles.parts) == tiles.counts.prod() + 1 <= MAX_TILES + 1
     points = np.array([(5, 5), (50_005, 80_005), (80_000, 3e4), (1e3, -1e3), (50_005, 80_011)])
     with nullcontext() if compiled else numpy_only():
         found = Polygons(outlines)

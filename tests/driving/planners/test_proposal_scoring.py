@@ -8,7 +8,7 @@ from wm_planner.driving.planners.base import build_driver
 from wm_planner.driving.planners.proposal_scoring import ScoringContext
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.driving.simulation.view import view_of
-from wm_planner.driving.traffic.lane_following import LaneFollowing
+from wm_planner.driving.traffic.lane_following import LaneFollowingForecaster
 from wm_planner.errors import ConfigError
 
 H = 40
@@ -106,7 +106,7 @@ def test_comfort_is_judged_together_with_the_ego_history():
 
 def test_agents_that_follow_their_lane_are_predicted_along_it():
     view = score(10.0, agents=[(30.0, 0, 8.0)]).context.view
-    lanes = LaneFollowing(view.drive.road_context.lanes)
+    lanes = LaneFollowingForecaster(view.drive.road_context.lanes)
     context = ScoringContext(view, H, yaw_rates=np.array([0.1]), lane_following=lanes)
     np.testing.assert_allclose(context.obstacles.states[:, 0, 1], 0.0, atol=1e-9)
 

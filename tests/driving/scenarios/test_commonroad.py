@@ -7,7 +7,7 @@ from scenarios import differences, small_scenario
 from wm_planner.driving.geometry.shapes import Rectangle
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.scenarios.readers.commonroad import parse_commonroad
-from wm_planner.driving.scenarios.readers.commonroad_states import State, enclosing
+from wm_planner.driving.scenarios.readers.commonroad_states import State, enclosing_rectangle
 from wm_planner.driving.scenarios.readers.xml import MAX_BYTES, MAX_POINTS
 from wm_planner.driving.scenarios.writers.commonroad import commonroad_text
 from wm_planner.errors import ScenarioError
@@ -129,7 +129,7 @@ def test_an_uncertain_agent_is_its_middle_and_all_places_it_may_be():
 def test_what_encloses_an_uncertain_box_holds_it_in_every_state():
     rng = np.random.default_rng(3)
     place = Rectangle(np.array([3.0, 4.0]), 1.5, 0.8, -0.6)
-    box = enclosing((4.5, 1.8), State(0, np.array([3.0, 4.0, 0.4, 0.0]), place, 0.25))
+    box = enclosing_rectangle((4.5, 1.8), State(0, np.array([3.0, 4.0, 0.4, 0.0]), place, 0.25))
     corners = place.outline
     for _ in range(300):
         weights = rng.dirichlet(np.full(4, 0.3))

@@ -74,7 +74,7 @@ def test_what_was_changed_on_the_way_is_said(scenario):
         "lane 14: no two points",
         "lane 11: 3.5 m wide",
         "track 72: no size given",
-        "the goal is where",
+        "the goal is the end of the recorded drive",
     ):
         assert said in notes
 

@@ -7,7 +7,7 @@ from streets import DT
 from wm_planner.driving.map.lanes import Lanes
 from wm_planner.driving.scenarios.building import Course, Pose, lane
 from wm_planner.driving.scenarios.road import Road
-from wm_planner.driving.traffic.lane_following import LaneFollowing
+from wm_planner.driving.traffic.lane_following import LaneFollowingForecaster
 
 RADIUS, SPEED = 20.0, 8.0
 STEPS = 20
@@ -17,7 +17,7 @@ STEPS = 20
 def bend():
     """30 m along x, then a quarter of a circle to the left."""
     course = Course(Pose(0.0, 0.0, 0.0)).straight(30.0).arc(np.pi / 2, RADIUS)
-    return LaneFollowing(Lanes(Road({1: lane(1, course, 0.0, 3.5)})))
+    return LaneFollowingForecaster(Lanes(Road({1: lane(1, course, 0.0, 3.5)})))
 
 
 def forecast(keeping, *states, turns=None):

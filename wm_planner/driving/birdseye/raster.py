@@ -31,9 +31,9 @@ EGO: Colour = (240, 240, 240)
 MOTION: Colour = (90, 220, 90)
 LIGHTS: Mapping[str, Colour] = {"red": (230, 30, 30), "yellow": (230, 200, 30), "green": (40, 200, 60)}
 
-_FINE = 2  # map pixels a pixel of the picture
+_SUPERSAMPLING = 2  # map pixels a pixel of the picture
 _MARGIN_M = 5.0
-_MOST_PIXELS = 100_000_000  # of the map, 3 bytes each
+_MAX_PIXELS = 100_000_000  # of the map, 3 bytes each
 
 
 class BirdsEyeRenderer:
@@ -66,7 +66,7 @@ class BirdsEyeRenderer:
 
     def __init__(self, config: Config, areas: Sequence[ArrayLike], lines: Iterable[Line] = ()) -> None:
         self.config = config
-        self._scale = _FINE / config.metres_per_px  # map pixels a metre
+        self._scale = _SUPERSAMPLING / config.metres_per_px  # map pixels a metre
         self._width = max(round(config.line_m * self._scale), 1)
         outlines = [finite(area, "an area", None, 2) for area in areas]
         if not outlines:
@@ -74,17 +74,17 @@ class BirdsEyeRenderer:
         points = np.concatenate(outlines)
         self._low = points.min(axis=0) - _MARGIN_M
         columns, rows = np.ceil((np.ptp(points, axis=0) + 2 * _MARGIN_M) * self._scale).astype(int)
-        if columns * rows > _MOST_PIXELS:
+        if columns * rows > _MAX_PIXELS:
             raise ShapeError(
-                f"a map of {columns} x {rows} pixels, wanted {_MOST_PIXELS} at most: give the areas near the "
+                f"a map of {columns} x {rows} pixels, wanted {_MAX_PIXELS} at most: give the areas near the "
                 f"ego, or larger pixels than {config.metres_per_px} m"
             )
         self._map = Image.new("RGB", (columns, rows), GROUND)
         pen = ImageDraw.Draw(self._map)
         for outline in outlines:
-            pen.polygon(self._on_map(outline), fill=ROAD)
+            pen.polygon(self._map_pixels(outline), fill=ROAD)
         for line, colour in lines:
-            pen.line(self._on_map(finite(line, "a line", None, 2)), fill=colour, width=self._width)
+            pen.line(self._map_pixels(finite(line, "a line", None, 2)), fill=colour, width=self._width)
 
     def draw(
         self,
@@ -108,19 +108,19 @@ class BirdsEyeRenderer:
         pen = ImageDraw.Draw(picture)
         drawn = [] if route is None else [(route, ROUTE)]
         for line, colour in (*drawn, *lines):
-            pen.line(self._on_picture(finite(line, "a line", None, 2), box), fill=colour, width=self._width)
+            pen.line(self._image_pixels(finite(line, "a line", None, 2), box), fill=colour, width=self._width)
         shown = np.flatnonzero(np.isfinite(others).all(axis=1)).tolist()
         shapes = np.concatenate([others[shown], box[None]])
         shapes[:, 3:] -= 1 / self._scale  # Pillow draws the pixels of the outline as well
-        outlines = self._on_picture(box_corners(shapes).reshape(-1, 2), box)
+        outlines = self._image_pixels(box_corners(shapes).reshape(-1, 2), box)
         shades = [AGENT if colours is None else colours[index] for index in shown]
         for index, shade in enumerate([*shades, EGO]):
             pen.polygon(outlines[4 * index : 4 * index + 4], fill=shade)
-        return np.asarray(picture.reduce(_FINE))
+        return np.asarray(picture.reduce(_SUPERSAMPLING))
 
     def _crop(self, pose: Floats) -> Image.Image:
         """The map around the ego, _FINE pixels a pixel."""
-        size = self.config.size_px * _FINE
+        size = self.config.size_px * _SUPERSAMPLING
         cos, sin = np.cos(pose[2]), np.sin(pose[2])
         # A pixel's column counts to the right of the ego, its row to the rear.
         middle = (pose[:2] + self.config.ahead_m * np.array([cos, sin]) - self._low) * self._scale
@@ -131,16 +131,16 @@ class BirdsEyeRenderer:
             (size, size), Image.Transform.AFFINE, turned, Image.Resampling.NEAREST, fillcolor=GROUND
         )
 
-    def _on_map(self, points: Floats) -> list[tuple[int, int]]:
+    def _map_pixels(self, points: Floats) -> list[tuple[int, int]]:
         return _pixels((points - self._low) * self._scale)
 
-    def _on_picture(self, points: Floats, ego: Floats) -> list[tuple[int, int]]:
+    def _image_pixels(self, points: Floats, ego: Floats) -> list[tuple[int, int]]:
         """Points (P, 2) as columns and rows of the crop."""
         cos, sin = np.cos(ego[2]), np.sin(ego[2])
         way = points - ego[:2]
         column = way[:, 0] * sin - way[:, 1] * cos
         row = self.config.ahead_m - way[:, 0] * cos - way[:, 1] * sin
-        half = self.config.size_px * _FINE / 2
+        half = self.config.size_px * _SUPERSAMPLING / 2
         return _pixels(np.stack([column, row], axis=1) * self._scale + half)
 
 

@@ -23,12 +23,12 @@ from wm_planner.driving.scenarios.scenario import Scenario
 
 Floats = NDArray[np.float64]
 
-PERSON: Colour = (220, 90, 220)
-STANDING: Colour = (150, 90, 50)
+PEDESTRIAN: Colour = (220, 90, 220)
+STATIC: Colour = (150, 90, 50)
 
-_PEOPLE = frozenset({"pedestrian", "bicycle"})
-_SEEN_PX = 3.0  # sides of a person, who would be a pixel or less
-_SHOWN = {"red": "red", "redYellow": "red", "yellow": "yellow", "green": "green"}
+_VULNERABLE_KINDS = frozenset({"pedestrian", "bicycle"})
+_MIN_SIZE_PX = 3.0  # sides of a person, who would be a pixel or less
+_LIGHT_SHADES = {"red": "red", "redYellow": "red", "yellow": "yellow", "green": "green"}
 
 
 class BoxStyles(NamedTuple):
@@ -49,21 +49,21 @@ class ScenarioCamera:
         self._road, self._size = scenario.road, size
         shapes = [shape for each in scenario.obstacles for shape in each.shapes]
         others = [shape.outline for shape in shapes if not isinstance(shape, Rectangle)]
-        closed = [(np.concatenate([outline, outline[:1]]), STANDING) for outline in others]
+        closed = [(np.concatenate([outline, outline[:1]]), STATIC) for outline in others]
         driven = [lane for lane in scenario.road.lanes.values() if not lane.kinds & NON_DRIVABLE_KINDS]
         centres = [(lane.centre, CENTRE) for lane in driven]
-        self._eye = BirdsEyeRenderer(config, scenario.road.drivable, [*centres, *closed])
-        self._standing = np.array(
+        self._renderer = BirdsEyeRenderer(config, scenario.road.drivable, [*centres, *closed])
+        self._static_boxes = np.array(
             [(*s.centre, s.yaw, s.length, s.width) for s in shapes if isinstance(s, Rectangle)]
         ).reshape(-1, 5)
-        self._looks = self.styles(scenario.tracks.kinds, scenario.tracks.sizes)
-        self._lit = [lane for lane in driven if lane.lights]
+        self._styles = self.styles(scenario.tracks.kinds, scenario.tracks.sizes)
+        self._lanes_with_lights = [lane for lane in driven if lane.lights]
 
     def styles(self, kinds: Sequence[str], sizes: Floats) -> BoxStyles:
         """How agents of these kinds and sizes (A, 2) look."""
-        people = np.array([kind in _PEOPLE for kind in kinds], np.bool_)
-        least = np.where(people, _SEEN_PX * self._eye.config.metres_per_px, 0.0)
-        colours = [PERSON if person else AGENT for person in people]
+        people = np.array([kind in _VULNERABLE_KINDS for kind in kinds], np.bool_)
+        least = np.where(people, _MIN_SIZE_PX * self._renderer.config.metres_per_px, 0.0)
+        colours = [PEDESTRIAN if person else AGENT for person in people]
         return BoxStyles(np.maximum(sizes, least[:, None]), colours)
 
     def render(
@@ -85,25 +85,25 @@ class ScenarioCamera:
             lines: what else is to be seen on the road.
             looks: of the agents; None where they are the scenario's.
         """
-        sizes, colours = styles or self._looks
-        others = np.concatenate([oriented_boxes(agents, sizes), self._standing])
+        sizes, colours = styles or self._styles
+        others = np.concatenate([oriented_boxes(agents, sizes), self._static_boxes])
         moving = self._motion(np.concatenate([agents, pose[None, : SPEED + 1]]))
         drawn = (*lines, *self._lights(step), *moving)
-        colours = [*colours, *[STANDING] * len(self._standing)]
-        return self._eye.draw(oriented_boxes(pose, self._size), others, route, drawn, colours)
+        colours = [*colours, *[STATIC] * len(self._static_boxes)]
+        return self._renderer.draw(oriented_boxes(pose, self._size), others, route, drawn, colours)
 
     def _motion(self, states: Floats) -> Iterator[Line]:
         """Lines from where everybody is, states (M, 4), to where they get at their speed."""
-        moving = states[np.abs(states[:, SPEED]) * self._eye.config.motion_s > 0]
+        moving = states[np.abs(states[:, SPEED]) * self._renderer.config.motion_s > 0]
         ways = moving[:, SPEED, None] * np.stack([np.cos(moving[:, YAW]), np.sin(moving[:, YAW])], axis=1)
-        ends = moving[:, :2] + self._eye.config.motion_s * ways
+        ends = moving[:, :2] + self._renderer.config.motion_s * ways
         return ((line, MOTION) for line in np.stack([moving[:, :2], ends], axis=1))
 
     def _lights(self, step: int) -> Iterator[Line]:
         """The stop lines of lanes with lights, in the lights' colours."""
-        for lane in self._lit:
+        for lane in self._lanes_with_lights:
             for light in lane.lights:
-                colour = _SHOWN.get(self._road.lights[light].colour(step))
+                colour = _LIGHT_SHADES.get(self._road.lights[light].colour(step))
                 if colour:
                     yield _stop_line(lane), LIGHTS[colour]
 

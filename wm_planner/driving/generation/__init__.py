@@ -1,4 +1,4 @@
-"""The scenarios that ship in `sim/`; `python -m wm_planner.driving.generation sim` writes them."""
+"""Generators of the scenarios in `sim/`; `python -m wm_planner.driving.generation sim` writes them."""
 
 from collections.abc import Callable
 
@@ -22,4 +22,4 @@ EXAMPLES: dict[str, Callable[[], Example]] = {
     "drive_pedestrian": pedestrian,
     "drive_narrow_passage": narrow_passage,
 }
-"""File name in `sim/`, without ".xml", to what makes it."""
+"""Generator by file name in `sim/` without ".xml"."""

@@ -1,4 +1,4 @@
-"""An example: a scenario, and a drive that solves it."""
+"""An example: a scenario and a trajectory that solves it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ from wm_planner.driving.scenarios.tracks import Obstacle, Tracks
 DT = 0.1  # s
 
 EGO_SIZE = (4.508, 1.61)
-"""Length and width in m: CommonRoad's vehicle 2, the BMW 320i."""
+"""Length and width of CommonRoad's vehicle 2, the BMW 320i, in m."""
 
-CAR, VAN, TRUCK, WALKER = (4.5, 1.8), (5.6, 2.0), (12.0, 2.5), (0.5, 0.6)
+CAR, VAN, TRUCK, PEDESTRIAN = (4.5, 1.8), (5.6, 2.0), (12.0, 2.5), (0.5, 0.6)
 
 _PROBLEM = 900
 
 
 class Agent(NamedTuple):
-    """Who else drives: kind, length and width [m], states (T, 4), NaN where absent."""
+    """A traffic agent: kind, length and width [m], states (T, 4), NaN where absent."""
 
     kind: str
     size: tuple[float, float]
@@ -38,32 +38,33 @@ class Agent(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A scenario, and one way to drive it.
+    """A scenario and a solution of its planning problem.
 
     Attributes:
-        answer: (T, 4), states of the ego from its start into the goal: on the road, without a collision.
+        solution: states (T, 4) of the ego from the start to the goal, on the road and free of collisions.
     """
 
     scenario: Scenario
     solution: NDArray[np.float64]
 
 
-def example(
+def make_example(
     name: str,
     tags: str,
     lanes: Sequence[Lane],
     agents: Sequence[Agent],
-    answer: NDArray[np.float64],
+    solution: NDArray[np.float64],
     goal: Goal,
     parked: Sequence[Rectangle] = (),
     intersections: tuple[Intersection, ...] = (),
 ) -> Example:
-    """An example whose ego starts where its answer does.
+    """An example whose planning problem starts at the first state of the solution.
 
     Args:
-        name: of the scene, in CommonRoad's ids.
+        name: of the scene, as part of the CommonRoad id.
+        tags: CommonRoad tags, separated by blanks.
     """
-    x, y, yaw, v = answer[0].tolist()
+    x, y, yaw, v = solution[0].tolist()
     scenario = Scenario(
         id=f"ZAM_{name}-1_1_T-1",
         dt=DT,
@@ -75,7 +76,7 @@ def example(
             "wm_planner", "wm_planner", "wm_planner.driving.generation", "2026-11-21", frozenset(tags.split())
         ),
     )
-    return Example(scenario, answer)
+    return Example(scenario, solution)
 
 
 def _by_id(lanes: Sequence[Lane]) -> Mapping[int, Lane]:

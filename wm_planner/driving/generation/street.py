@@ -1,4 +1,4 @@
-"""Streets with parked cars: somebody steps out from behind one, and a passage too narrow for two."""
+"""Examples on streets with parked cars: an occluded pedestrian, and a passage too narrow for two cars."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ import numpy as np
 from wm_planner.driving.generation.example import (
     CAR,
     DT,
+    PEDESTRIAN,
     VAN,
-    WALKER,
     Agent,
     Example,
-    example,
+    make_example,
 )
 from wm_planner.driving.geometry.shapes import Rectangle
 from wm_planner.driving.scenarios.building import (
@@ -23,14 +23,14 @@ from wm_planner.driving.scenarios.building import (
 from wm_planner.driving.scenarios.road import Lane, Neighbour
 from wm_planner.driving.scenarios.scenario import Goal
 
-BEGIN = -100.0  # m, where streets begin
+BEGIN = -100.0  # m, x at which streets begin
 
 TOWN: dict[str, Any] = {"speed_limit": 13.89, "kinds": frozenset({"urban"})}  # 50 km/h
 ZONE: dict[str, Any] = {"speed_limit": 8.33, "kinds": frozenset({"urban"})}  # 30 km/h
 
 
 def pedestrian() -> Example:
-    """Somebody steps out from behind a parked van; an oncoming car lets them cross."""
+    """A pedestrian steps out from behind a parked van; an oncoming car lets them cross."""
     steps = 141
     y = 1.75
     lanes = _two_way(280.0, 2 * y, TOWN)
@@ -44,7 +44,7 @@ def pedestrian() -> Example:
     agents = [
         Agent(
             "pedestrian",
-            WALKER,
+            PEDESTRIAN,
             drive_along(walk, [(2.0, 0.0), (2.5, 1.4), (11.0, 1.4), (11.5, 0.0)], steps, DT),
         ),
         Agent("car", CAR, drive_along(back, [(0, 10)], steps, DT, 88.0)),
@@ -52,13 +52,15 @@ def pedestrian() -> Example:
     ]
     parked = [Rectangle(np.array([at, -4.65]), *size) for at, size in ((38.0, CAR), (46.0, CAR), (55.5, VAN))]
     street = Course(Pose(0.0, -y, 0.0)).straight(180.0)
-    answer = drive_along(street, [(0, 12), (2.5, 12), (5, 3), (6.8, 3), (9.8, 12)], steps, DT)
+    solution = drive_along(street, [(0, 12), (2.5, 12), (5, 3), (6.8, 3), (9.8, 12)], steps, DT)
     goal = Goal((80, 140), (Rectangle(np.array([130.0, -y]), 50.0, 2 * y),))
-    return example("WmPedestrian", "urban critical two_lane simulated", lanes, agents, answer, goal, parked)
+    return make_example(
+        "WmPedestrian", "urban critical two_lane simulated", lanes, agents, solution, goal, parked
+    )
 
 
 def narrow_passage() -> Example:
-    """Parked cars on both sides leave room for one; two oncoming cars come first."""
+    """Parked cars on both sides leave room for one car; two oncoming cars go first."""
     steps = 261
     y = 1.5
     lanes = _two_way(280.0, 2 * y, ZONE)
@@ -79,19 +81,19 @@ def narrow_passage() -> Example:
         .straight(38.0)
         .shift(14.0, -shift - 0.4)
     )
-    answer = drive_along(
+    solution = drive_along(
         path.straight(80.0), [(0, 8), (1, 8), (6, 2), (7, 0), (13, 0), (15.5, 6.5)], steps, DT
     )
     goal = Goal((120, 260), (Rectangle(np.array([125.0, -y]), 50.0, 2 * y),))
     tags = "urban oncoming_traffic two_lane simulated"
-    return example("WmNarrowPassage", tags, lanes, agents, answer, goal, [*right, *left])
+    return make_example("WmNarrowPassage", tags, lanes, agents, solution, goal, [*right, *left])
 
 
-def _two_way(length: float, width: float, about: dict[str, Any]) -> list[Lane]:
-    """Lane 1 along x, lane 2 against it."""
+def _two_way(length: float, width: float, fields: dict[str, Any]) -> list[Lane]:
+    """Lane 1 along x and lane 2 in the opposite direction."""
     there = Course(Pose(BEGIN, -width / 2, 0.0)).straight(length)
     back = Course(Pose(BEGIN + length, width / 2, np.pi)).straight(length)
     return [
-        lane(1, there, 0.0, width, left_neighbour=Neighbour(2, False), left_marking="dashed", **about),
-        lane(2, back, 0.0, width, left_neighbour=Neighbour(1, False), left_marking="dashed", **about),
+        lane(1, there, 0.0, width, left_neighbour=Neighbour(2, False), left_marking="dashed", **fields),
+        lane(2, back, 0.0, width, left_neighbour=Neighbour(1, False), left_marking="dashed", **fields),
     ]

@@ -58,7 +58,7 @@ class Centreline:
         self.s: Floats = np.concatenate([[0.0], np.cumsum(lengths)])
         self.yaw: Floats = np.arctan2(steps[:, 1], steps[:, 0])
         self._curvature = _curvature(self.yaw, lengths)
-        self._blocks = Blocks.of(self.points)
+        self._blocks = Blocks.from_points(self.points)
 
     @property
     def length(self) -> float:

@@ -39,7 +39,7 @@ def first_collisions(
         from wm_planner.driving.geometry import kernels
 
         return kernels.first_collisions(ego, ways[0], half, agents, ways[1], halves)
-    return _first_hits(ego, ways[0], half, agents, ways[1], halves)
+    return _first_collisions(ego, ways[0], half, agents, ways[1], halves)
 
 
 def first_collision(ego: Floats, size: ArrayLike, agents: Floats, sizes: ArrayLike) -> Steps:
@@ -48,14 +48,14 @@ def first_collision(ego: Floats, size: ArrayLike, agents: Floats, sizes: ArrayLi
     return np.asarray(hits.min(axis=1, initial=np.shape(ego)[1]))
 
 
-def _first_hits(
-    ego: Floats, ego_way: Floats, half: Floats, agents: Floats, agents_way: Floats, halves: Floats
+def _first_collisions(
+    ego: Floats, ego_direction: Floats, half: Floats, agents: Floats, agent_directions: Floats, halves: Floats
 ) -> Steps:
     """What the kernel does, by NumPy."""
-    n, t, a = _near(ego[..., :2], agents[..., :2], np.hypot(*half) + np.hypot(*halves.T))
+    n, t, a = _nearby_pairs(ego[..., :2], agents[..., :2], np.hypot(*half) + np.hypot(*halves.T))
     m = n if len(agents) > 1 else np.zeros_like(n)
     way = agents[m, t, a, :2] - ego[n, t, :2]
-    there = (*ego_way[n, t].T, *half), (*agents_way[m, t, a].T, *halves[a].T)
+    there = (*ego_direction[n, t].T, *half), (*agent_directions[m, t, a].T, *halves[a].T)
     g = separating_gaps(*way.T, *there[0], *there[1])
     touching = (g[0] <= 0) & (g[1] <= 0) & (g[2] <= 0) & (g[3] <= 0)
     hits = np.full((len(ego), len(halves)), ego.shape[1], np.int64)
@@ -63,7 +63,7 @@ def _first_hits(
     return hits
 
 
-def _near(ego: Floats, agents: Floats, reach: Floats) -> tuple[Steps, ...]:
+def _nearby_pairs(ego: Floats, agents: Floats, reach: Floats) -> tuple[Steps, ...]:
     """Which candidates (N, T, 2) come within `reach` (A,) of which agents (1 or N, T, A, 2): n, t, a."""
     origin = ego.reshape(-1, 2)[np.isfinite(ego).all(axis=2).argmax() :][:1].sum(axis=0)
     ego_x, ego_y = np.ascontiguousarray((ego - origin).T.astype(np.float32))[:, :, None]  # (T, 1, N) each

@@ -40,7 +40,7 @@ class CurvilinearFrame:
     """
 
     def __init__(self, points: ArrayLike) -> None:
-        line = _with_stubs(np.asarray(points, np.float64))
+        line = _extended(np.asarray(points, np.float64))
         ways = np.diff(line, axis=0)
         lengths = np.hypot(*ways.T)
         across = np.concatenate([ways[:1], line[2:] - line[:-2], ways[-1:]])
@@ -102,28 +102,28 @@ def smooth_line(points: Floats, before_m: float, spacing_m: float, extra_points:
         ]
     )
     for _ in range(3):
-        line = _corners_cut(line)
-    line = _evenly(line, spacing_m)
+        line = _chaikin(line)
+    line = _resampled(line, spacing_m)
     for _ in range(extra_points):
         line = np.concatenate([2 * line[:1] - line[1:2], line, 2 * line[-1:] - line[-2:-1]])
     return line
 
 
-def _with_stubs(points: Floats) -> Floats:
+def _extended(points: Floats) -> Floats:
     first, last = points[0] - points[1], points[-1] - points[-2]
     before = points[0] + np.outer((3, 2, 1), _STUB_M * first / np.hypot(*first))
     behind = points[-1] + np.outer((1, 2), _STUB_M * last / np.hypot(*last))
     return np.concatenate([before, points, behind])
 
 
-def _corners_cut(line: Floats) -> Floats:
+def _chaikin(line: Floats) -> Floats:
     quarter = 0.75 * line[:-1] + 0.25 * line[1:]
     back = 0.25 * line[:-1] + 0.75 * line[1:]
     between = np.stack([quarter, back], axis=1).reshape(-1, 2)
     return np.concatenate([line[:1], between, line[-1:]])
 
 
-def _evenly(line: Floats, spacing_m: float) -> Floats:
+def _resampled(line: Floats, spacing_m: float) -> Floats:
     s = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
     at = np.linspace(0.0, s[-1], int(np.ceil(s[-1] / spacing_m + 1)))
     return np.stack([np.interp(at, s, axis) for axis in line.T], axis=1)

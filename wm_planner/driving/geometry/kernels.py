@@ -10,18 +10,25 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _gaps = kernel(boxes.separating_gaps)
-_crosses = kernel(edges.crosses)
-_square_to_edge = kernel(edges.square_to_edge)
+_ray_crosses_edge = kernel(edges.ray_crosses_edge)
+_squared_edge_distance = kernel(edges.squared_edge_distance)
 
 
 @kernel
 def first_collisions(
-    ego: Floats, ego_way: Floats, half: Floats, agents: Floats, agents_way: Floats, halves: Floats
+    ego: Floats,
+    ego_direction: Floats,
+    ego_half: Floats,
+    agents: Floats,
+    agent_directions: Floats,
+    agent_halves: Floats,
 ) -> Indices:
     """Of `collision.first_hits`: poses, their cosine and sine, half sizes."""
-    count, steps, others = len(ego), ego.shape[1], len(halves)
+    count, steps, others = len(ego), ego.shape[1], len(agent_halves)
     hits = np.full((count, others), steps)
-    reach = (np.hypot(half[0], half[1]) + np.hypot(halves[:, 0], halves[:, 1]) + 1e-9) ** 2
+    reach = (
+        np.hypot(ego_half[0], ego_half[1]) + np.hypot(agent_halves[:, 0], agent_halves[:, 1]) + 1e-9
+    ) ** 2
     x, y = agents[..., 0].copy(), agents[..., 1].copy()
     for n in range(count):
         m = min(n, len(agents) - 1)
@@ -34,9 +41,11 @@ def first_collisions(
                 dx, dy = x[m, t, a] - ex, y[m, t, a] - ey
                 if not dx * dx + dy * dy < reach[a] or hits[n, a] < t:
                     continue
-                ca, sa = ego_way[n, t]
-                cb, sb = agents_way[m, t, a]
-                g = _gaps(dx, dy, ca, sa, half[0], half[1], cb, sb, halves[a, 0], halves[a, 1])
+                ca, sa = ego_direction[n, t]
+                cb, sb = agent_directions[m, t, a]
+                g = _gaps(
+                    dx, dy, ca, sa, ego_half[0], ego_half[1], cb, sb, agent_halves[a, 0], agent_halves[a, 1]
+                )
                 if g[0] <= 0 and g[1] <= 0 and g[2] <= 0 and g[3] <= 0:
                     hits[n, a] = t
     return hits
@@ -44,7 +53,12 @@ def first_collisions(
 
 @kernel
 def nearest_segments(
-    points: Floats, starts: Floats, ways: Floats, inverses: Floats, centres: Floats, radii: Floats
+    points: Floats,
+    starts: Floats,
+    vectors: Floats,
+    inverse_squared_lengths: Floats,
+    centres: Floats,
+    radii: Floats,
 ) -> tuple[Indices, Floats, Floats]:
     """Of `segments.nearest_segments`; the block in which the last point was found is looked at first."""
     blocks, size = starts.shape[:2]
@@ -61,8 +75,8 @@ def nearest_segments(
                 continue
             for k in range(size):
                 px, py = x - starts[b, k, 0], y - starts[b, k, 1]
-                wx, wy = ways[b, k, 0], ways[b, k, 1]
-                t = min(max((px * wx + py * wy) * inverses[b, k], 0.0), 1.0)
+                wx, wy = vectors[b, k, 0], vectors[b, k, 1]
+                t = min(max((px * wx + py * wy) * inverse_squared_lengths[b, k], 0.0), 1.0)
                 px -= t * wx
                 py -= t * wy
                 d = px * px + py * py
@@ -76,9 +90,9 @@ def nearest_segments(
 
 
 @kernel
-def look_up(
+def query_polygons(
     points: Floats,
-    most: int,
+    max_parts: int,
     measured: bool,
     side: float,
     origin: Floats,
@@ -90,7 +104,7 @@ def look_up(
     ends: Floats,
 ) -> tuple[Indices, Floats]:
     """Of `polygons.Polygons`."""
-    holding, square = np.full((len(points), most), -1), np.full(len(points), np.inf)
+    holding, square = np.full((len(points), max_parts), -1), np.full(len(points), np.inf)
     for m in range(len(points)):
         x, y = points[m]
         column, row = np.floor((x - origin[0]) / side), np.floor((y - origin[1]) / side)
@@ -102,9 +116,9 @@ def look_up(
             held = inverted[part]
             for e in range(edges[part], edges[part + 1]):
                 x0, y0, x1, y1 = ends[e]
-                held ^= _crosses(x, y, x0, y0, x1, y1)
+                held ^= _ray_crosses_edge(x, y, x0, y0, x1, y1)
                 if measured:
-                    square[m] = min(square[m], _square_to_edge(x, y, x0, y0, x1, y1))
+                    square[m] = min(square[m], _squared_edge_distance(x, y, x0, y0, x1, y1))
             if held:
                 holding[m, found] = polygon[part]
                 found += 1
@@ -112,7 +126,7 @@ def look_up(
 
 
 @kernel
-def interpolated(grid: NDArray[np.float32], low: Floats, cell_m: float, points: Floats) -> Floats:
+def bilinear(grid: NDArray[np.float32], low: Floats, cell_m: float, points: Floats) -> Floats:
     """Of `area.DrivableArea`."""
     columns, rows = grid.shape
     values = np.empty(len(points))

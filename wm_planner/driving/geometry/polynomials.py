@@ -48,15 +48,15 @@ def evaluate(
     """
     until = np.asarray(duration, np.float64)[..., None]
     at = np.minimum(times, until)
-    inside = _horner(_derived(coefficients, derivative), at)
+    inside = _horner(_differentiated(coefficients, derivative), at)
     if derivative > 1:
         return np.where(times <= until, inside, 0.0)
     if derivative == 1:
         return inside
-    return np.asarray(inside + _horner(_derived(coefficients, 1), at) * (times - at))
+    return np.asarray(inside + _horner(_differentiated(coefficients, 1), at) * (times - at))
 
 
-def _derived(coefficients: Floats, derivative: int) -> Floats:
+def _differentiated(coefficients: Floats, derivative: int) -> Floats:
     for _ in range(derivative):
         coefficients = coefficients[..., 1:] * np.arange(1, coefficients.shape[-1])
     return coefficients

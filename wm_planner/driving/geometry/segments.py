@@ -12,7 +12,7 @@ Indices = NDArray[np.int64]
 
 _BLOCK = 12  # segments
 _SLACK = 1e-6  # m, by which rounding may misjudge how far a block is
-_AT_ONCE = 100_000  # points
+_CHUNK = 100_000  # points
 
 
 class Blocks(NamedTuple):
@@ -27,13 +27,13 @@ class Blocks(NamedTuple):
     """
 
     starts: Floats
-    ways: Floats
-    inverses: Floats
+    vectors: Floats
+    inverse_squared_lengths: Floats
     centres: Floats
     radii: Floats
 
     @classmethod
-    def of(cls, points: Floats) -> "Blocks":
+    def from_points(cls, points: Floats) -> "Blocks":
         """The blocks of a polyline (P, 2)."""
         count = len(points) - 1
         blocks = -(-count // _BLOCK)
@@ -56,8 +56,7 @@ def nearest_segments(points: Floats, blocks: Blocks) -> tuple[Indices, Floats, F
 
         return kernels.nearest_segments(points, *blocks)
     parts = [
-        _nearest(points[first : first + _AT_ONCE], blocks)
-        for first in range(0, max(len(points), 1), _AT_ONCE)
+        _nearest(points[first : first + _CHUNK], blocks) for first in range(0, max(len(points), 1), _CHUNK)
     ]
     segment, share, square = (np.concatenate(part) for part in zip(*parts, strict=True))
     return segment, share, square
@@ -66,36 +65,36 @@ def nearest_segments(points: Floats, blocks: Blocks) -> tuple[Indices, Floats, F
 def _nearest(points: Floats, blocks: Blocks) -> tuple[Indices, Floats, Floats]:
     """What the kernel does, by NumPy: first in the block whose centre is nearest, then in all near enough."""
     x, y = np.ascontiguousarray(points.T)
-    found = _Found(np.zeros(len(x), np.int64), np.zeros(len(x)), np.full(len(x), np.inf))
+    found = _Nearest(np.zeros(len(x), np.int64), np.zeros(len(x)), np.full(len(x), np.inf))
     away = np.square(x - blocks.centres[:, :1]) + np.square(y - blocks.centres[:, 1:])  # (B, M)
     likeliest = away.argmin(axis=0)
     for b in range(len(away)):
-        _look(x, y, blocks, b, np.flatnonzero(likeliest == b), found)
+        _search_block(x, y, blocks, b, np.flatnonzero(likeliest == b), found)
     for b, radius in enumerate(blocks.radii):
-        near = (away[b] <= np.square(np.sqrt(found.square) + radius)) & (likeliest != b)
-        _look(x, y, blocks, b, np.flatnonzero(near), found)
+        near = (away[b] <= np.square(np.sqrt(found.squared_distance) + radius)) & (likeliest != b)
+        _search_block(x, y, blocks, b, np.flatnonzero(near), found)
     return found
 
 
-class _Found(NamedTuple):
+class _Nearest(NamedTuple):
     """The nearest segment of M points so far: its index, the share of it, the squared distance, (M,) each."""
 
     segment: Indices
-    share: Floats
-    square: Floats
+    fraction: Floats
+    squared_distance: Floats
 
 
-def _look(x: Floats, y: Floats, blocks: Blocks, b: int, rows: Indices, found: _Found) -> None:
+def _search_block(x: Floats, y: Floats, blocks: Blocks, b: int, rows: Indices, found: _Nearest) -> None:
     """Put the nearest segment of block b to the points in `rows` into `found`, where it is nearer."""
-    wx, wy = blocks.ways[b].T[..., None]  # (S, 1) each
+    wx, wy = blocks.vectors[b].T[..., None]  # (S, 1) each
     px, py = x[rows] - blocks.starts[b, :, :1], y[rows] - blocks.starts[b, :, 1:]  # (S, R)
-    share = np.minimum(np.maximum((px * wx + py * wy) * blocks.inverses[b, :, None], 0.0), 1.0)
+    share = np.minimum(np.maximum((px * wx + py * wy) * blocks.inverse_squared_lengths[b, :, None], 0.0), 1.0)
     px -= share * wx
     py -= share * wy
     square = px * px + py * py
     best, columns = square.argmin(axis=0), np.arange(len(rows))
     least, segment = square[best, columns], b * _BLOCK + best
-    so_far = found.square[rows]
+    so_far = found.squared_distance[rows]
     nearer = (least < so_far) | ((least == so_far) & (segment < found.segment[rows]))
     for kept, new in zip(found, (segment, share[best, columns], least), strict=True):
         kept[rows[nearer]] = new[nearer]

@@ -19,7 +19,7 @@ REACH_M = 1.0
 TILE_M = 4.0
 """Side of a tile, doubled until no more than MOST tiles are needed."""
 
-MOST = 4_000_000
+MAX_TILES = 4_000_000
 """Tiles: 64 square kilometres of the smallest."""
 
 
@@ -47,7 +47,7 @@ class Tiles(NamedTuple):
     ends: Floats
 
 
-def tiled(outlines: Sequence[Floats]) -> Tiles:
+def build_tiles(outlines: Sequence[Floats]) -> Tiles:
     """The tiles over all polygons."""
     if not outlines:
         nothing = np.zeros(0, np.int64)
@@ -56,14 +56,14 @@ def tiled(outlines: Sequence[Floats]) -> Tiles:
         return Tiles(TILE_M, np.zeros(2), counts, one, nothing, nothing > 0, one, np.zeros((0, 4)))
     low = np.min([outline.min(axis=0) for outline in outlines], axis=0) - REACH_M
     high = np.max([outline.max(axis=0) for outline in outlines], axis=0) + REACH_M
-    side, counts = _counts(high - low)
-    parts = [_parts(outline, low, side, counts) for outline in outlines]
+    side, counts = _tile_grid(high - low)
+    parts = [_polygon_parts(outline, low, side, counts) for outline in outlines]
     tile, inverted, edges = (np.concatenate(part) for part in list(zip(*parts, strict=True))[:3])
     ends = np.concatenate([part[3] for part in parts])
     polygon = np.repeat(np.arange(len(outlines)), [len(part[0]) for part in parts])
     order = np.argsort(tile, kind="stable")  # keeps polygons in rising order
     starts = np.concatenate([[0], np.cumsum(edges)])
-    gathered = spread(starts[order], starts[order + 1])[1]
+    gathered = expand_ranges(starts[order], starts[order + 1])[1]
     return Tiles(
         side=side,
         origin=low,
@@ -76,15 +76,15 @@ def tiled(outlines: Sequence[Floats]) -> Tiles:
     )
 
 
-def _counts(span: Floats) -> tuple[float, Indices]:
+def _tile_grid(span: Floats) -> tuple[float, Indices]:
     """The side of tiles, and how many there are along x and y."""
     side = TILE_M
-    while np.prod(np.ceil(span / side) + 1) > MOST:
+    while np.prod(np.ceil(span / side) + 1) > MAX_TILES:
         side *= 2
     return side, np.ceil(span / side).astype(np.int64) + 1
 
 
-def _parts(
+def _polygon_parts(
     outline: Floats, origin: Floats, side: float, counts: Indices
 ) -> tuple[Indices, NDArray[np.bool_], Indices, Floats]:
     """One polygon's parts: their tiles, which are inverted, how many edges each has, and these edges."""
@@ -112,7 +112,7 @@ def _parts(
     return tiles[used], inverted[used], np.bincount(part, minlength=used.sum()), ends[edge]
 
 
-def spread(first: Indices, last: Indices) -> tuple[Indices, Indices]:
+def expand_ranges(first: Indices, last: Indices) -> tuple[Indices, Indices]:
     """All of several ranges: which one, and the number in it."""
     counts = last - first
     which = np.repeat(np.arange(len(first)), counts)

@@ -1,4 +1,4 @@
-"""The drivable area: how far points are from its edge, by a grid, and exactly where a verdict hangs on it."""
+"""The drivable area: signed distances from a grid, refined by exact polygon tests near the edge."""
 
 from collections.abc import Sequence
 
@@ -14,26 +14,27 @@ from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]
 
-_MARGIN_M = 10.0  # of grid around the area
-_MOST_NODES = 4_000_000
+_MARGIN_M = 10.0  # of the grid around the area
+_MAX_NODES = 4_000_000
 
 
 class DrivableArea:
-    """What polygons cover together.
+    """The union of polygons.
 
-    A grid holds the signed distance at its nodes. Outside it is exact up to REACH_M and at least that beyond.
-    Between nodes it is off by no more than `error_m`: a verdict needs the polygons only that near to it.
+    A grid stores the signed distance at its nodes. Outside of the area it is exact up to REACH_M, and at
+    least REACH_M beyond. Interpolation between nodes is off by at most `grid_error_m`, so that the exact
+    polygon test is needed only for points whose distance is closer than that to the threshold.
 
     Args:
         outlines: polygons (P, 2) in m.
-        cell_m: side of a cell; doubled until the grid fits into 4 million nodes.
+        cell_m: cell size of the grid; doubled until the grid has at most 4 million nodes.
 
     Attributes:
         polygons: the polygons, in the order given.
-        cell_m: side of a cell.
+        cell_m: cell size of the grid, in m.
 
     Raises:
-        ShapeError: if there is no polygon, or one is not fit to be one.
+        ShapeError: if there is no polygon, or a polygon is invalid.
     """
 
     def __init__(self, outlines: Sequence[ArrayLike], cell_m: float = 0.25) -> None:
@@ -43,57 +44,59 @@ class DrivableArea:
         points = np.concatenate(self.polygons.outlines)
         self._low: Floats = points.min(axis=0) - _MARGIN_M
         extent = points.max(axis=0) + _MARGIN_M - self._low
-        while (np.ceil(extent / cell_m) + 1).prod() > _MOST_NODES:
+        while (np.ceil(extent / cell_m) + 1).prod() > _MAX_NODES:
             cell_m *= 2
         self.cell_m = cell_m
-        self._grid = self._filled(np.ceil(extent / cell_m).astype(int) + 1)
-        self._signed = np.minimum(self._grid, REACH_M)  # outside, it is exact at the nodes
+        self._grid = self._node_distances(np.ceil(extent / cell_m).astype(int) + 1)
+        self._signed = np.minimum(self._grid, REACH_M)  # exact at the nodes outside of the area
         self._near = np.maximum(self._signed, 0.0)
 
     @property
     def grid_error_m(self) -> float:
-        """The most that a distance between nodes is off by, outside of the area."""
+        """Maximum interpolation error of a distance outside of the area, in m."""
         return float(self.cell_m * np.sqrt(0.5))
 
     def signed_distance(self, points: ArrayLike) -> Floats:
-        """From points (..., 2) to the area's edge in m, (...), by the grid: below 0 inside, 0 to 10 outside.
+        """Distances (...) from points (..., 2) to the area's edge in m, from the grid: below 0 inside.
 
-        Inside it is off by a cell where the area is wide, and by more beside gaps narrower than a cell.
+        Outside they go up to 10. Inside they are off by a cell in wide areas, and by more next to gaps
+        narrower than a cell.
         """
         return self._interpolated(self._grid, finite(points, "points", 2))
 
     def outside(self, points: ArrayLike, tolerance_m: float = 0.0) -> NDArray[np.bool_]:
-        """Which points (..., 2) are farther than `tolerance_m` from the area.
+        """Whether points (..., 2) are farther than `tolerance_m` from the area, (...).
 
-        Exact; only with a tolerance below `error_m` may gaps narrower than a cell pass unseen, as the seams
-        between polygons that were drawn to touch should.
+        Exact, except that a tolerance below `grid_error_m` may miss gaps narrower than a cell, which are
+        usually seams between polygons that are meant to touch.
 
         Raises:
             ShapeError: if the tolerance is not from 0 to REACH_M.
         """
         if not 0 <= tolerance_m <= REACH_M:
             raise ShapeError(f"the tolerance is {tolerance_m} m, wanted 0 to {REACH_M}")
-        wanted = finite(points, "points", 2)
-        seams = tolerance_m <= self.grid_error_m  # then what is inside must be told apart from the edge
-        off = self._interpolated(self._signed if seams else self._near, wanted)
-        outside = np.asarray(off > tolerance_m)
-        unsure = np.abs(off - tolerance_m) <= self.grid_error_m + seams * self.cell_m
-        there = wanted[unsure]
-        polygons = self.polygons
-        outside[unsure] = polygons.distance(there) > tolerance_m if tolerance_m else ~polygons.contains(there)
+        points = finite(points, "points", 2)
+        is_tight = tolerance_m <= self.grid_error_m  # then the sign of the distance matters
+        distance = self._interpolated(self._signed if is_tight else self._near, points)
+        outside = np.asarray(distance > tolerance_m)
+        uncertain = np.abs(distance - tolerance_m) <= self.grid_error_m + is_tight * self.cell_m
+        exact, polygons = points[uncertain], self.polygons
+        outside[uncertain] = (
+            polygons.distance(exact) > tolerance_m if tolerance_m else ~polygons.contains(exact)
+        )
         return outside
 
     def box_outside(self, poses: Floats, size: ArrayLike, tolerance_m: float = 0.3) -> NDArray[np.bool_]:
-        """Whether boxes have a corner farther than `tolerance_m` outside, (...).
+        """Whether any corner of a box is more than `tolerance_m` outside of the area, (...).
 
         Args:
-            poses: of the boxes' centres, x, y, yaw, (..., 3 or more).
-            size: length and width, (2,), in m.
+            poses: of the box centres, x, y, yaw, (..., 3 or more).
+            size: length and width of the boxes, (2,), in m.
         """
         return np.asarray(self.outside(box_corners(oriented_boxes(poses, size)), tolerance_m).any(axis=-1))
 
-    def _filled(self, counts: NDArray[np.int_]) -> NDArray[np.float32]:
-        """The signed distance at the nodes, (columns, rows)."""
+    def _node_distances(self, counts: NDArray[np.int_]) -> NDArray[np.float32]:
+        """Signed distances at the nodes, (columns, rows), in m."""
         from scipy.ndimage import distance_transform_edt
 
         x, y = (low + self.cell_m * np.arange(n) for low, n in zip(self._low, counts, strict=True))
@@ -106,19 +109,19 @@ class DrivableArea:
         return np.where(inside, -depth, grid).astype(np.float32)
 
     def _interpolated(self, grid: NDArray[np.float32], points: Floats) -> Floats:
-        """A grid at points (..., 2), bilinear."""
+        """Values (...) of a grid at points (..., 2), by bilinear interpolation."""
         flat = np.ascontiguousarray(points.reshape(-1, 2))
         if is_compiled():
             from wm_planner.driving.geometry import kernels
 
-            values = kernels.interpolated(grid, self._low, self.cell_m, flat)
+            values = kernels.bilinear(grid, self._low, self.cell_m, flat)
         else:
-            values = _interpolated(grid, self._low, self.cell_m, flat)
+            values = _bilinear(grid, self._low, self.cell_m, flat)
         return values.reshape(points.shape[:-1])
 
 
-def _interpolated(grid: NDArray[np.float32], low: Floats, cell_m: float, points: Floats) -> Floats:
-    """What the kernel does, by NumPy."""
+def _bilinear(grid: NDArray[np.float32], low: Floats, cell_m: float, points: Floats) -> Floats:
+    """NumPy version of `kernels.bilinear`."""
     columns, rows = grid.shape
     x = np.minimum(np.maximum((points[:, 0] - low[0]) / cell_m, 0.0), columns - 1.001)
     y = np.minimum(np.maximum((points[:, 1] - low[1]) / cell_m, 0.0), rows - 1.001)

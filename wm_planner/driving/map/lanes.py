@@ -1,4 +1,4 @@
-"""Where on the road something is: lanes under points, the lanes a drive follows, which follow each other."""
+"""The drivable lanes of a road by index: which contain a point, which follow, and which a drive follows."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -14,17 +14,20 @@ from wm_planner.errors import ShapeError
 Indices = NDArray[np.int64]
 
 NO_LANE = -1
-"""The index of no lane."""
+"""Index for points off the lanes."""
 
-_BRIDGED_M = 12.0  # lanes shorter than this are passed over when asking what follows: a car may span them
+_SHORT_LANE_M = 12.0  # a car may span lanes shorter than this, so their successors are reachable as well
 
 
 class Lanes:
-    """The lanes of a road that one may drive on, by index.
+    """The drivable lanes of a road, by index.
 
     Attributes:
-        ids: of the road's lanes, in its order.
-        polygons: their areas.
+        ids: lane ids, in the road's order.
+        polygons: areas of the lanes.
+
+    Raises:
+        ShapeError: if the road has no drivable lane.
     """
 
     def __init__(self, road: Road) -> None:
@@ -37,30 +40,35 @@ class Lanes:
         self._index = {identity: index for index, identity in enumerate(self.ids)}
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of lanes."""
         return len(self.ids)
 
     def __getitem__(self, index: int) -> Lane:
-        """The lane with an index."""
+        """The lane at an index."""
         return self._lanes[index]
 
     def indices(self, ids: Iterable[int]) -> list[int]:
-        """Indices of lanes by their ids; footways and strangers are passed over."""
+        """Indices of lanes by their ids; ids of footways and unknown ids are ignored."""
         return [self._index[identity] for identity in ids if identity in self._index]
 
+    def neighbours(self, index: int) -> list[int]:
+        """Indices of the adjacent lanes with the same direction, left before right."""
+        sides = (self[index].left_neighbour, self[index].right_neighbour)
+        return self.indices(side.id for side in sides if side and side.same_direction)
+
     def containing(self, points: ArrayLike) -> Indices:
-        """Indices of the lanes that hold points (..., 2), then NOWHERE, (..., K)."""
+        """Indices of the lanes that contain points (..., 2), padded with NO_LANE, (..., K)."""
         return self.polygons.containing(points)
 
     def centreline(self, index: int) -> Centreline:
-        """The centre of a lane as a line to project on."""
+        """The centre line of a lane, for projections."""
         if index not in self._centrelines:
             self._centrelines[index] = Centreline(self[index].centre)
         return self._centrelines[index]
 
     @cached_property
     def lengths(self) -> NDArray[np.float64]:
-        """Of the centre lines, (L,), in m."""
+        """Lengths of the centre lines, (L,), in m."""
         steps = (np.diff(lane.centre, axis=0) for lane in self._lanes)
         return np.array([np.hypot(*step.T).sum() for step in steps])
 
@@ -71,57 +79,57 @@ class Lanes:
 
     @cached_property
     def reachable(self) -> NDArray[np.bool_]:
-        """Whether a car that is on a lane (rows) may be on another (columns) too without changing, (L, L).
+        """Whether a car on one lane (rows) may overlap another (columns) without a lane change, (L, L).
 
-        That are the lane itself and what follows it, beyond short lanes as well.
+        True for the lane itself and its successors, continued beyond short lanes.
         """
         reach = np.eye(len(self), dtype=np.bool_)
         for index in range(len(self)):
             ahead = [(after, 0.0) for after in self.indices(self[index].successors)]
             while ahead:
-                lane, way = ahead.pop()
+                lane, distance = ahead.pop()
                 if not reach[index, lane]:
                     reach[index, lane] = True
-                    way += float(self.lengths[lane])
-                    if way < _BRIDGED_M:
-                        ahead += [(after, way) for after in self.indices(self[lane].successors)]
+                    distance += float(self.lengths[lane])
+                    if distance < _SHORT_LANE_M:
+                        ahead += [(after, distance) for after in self.indices(self[lane].successors)]
         return reach
 
     def in_one_lane(self, corners: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which boxes lie in one lane and what follows it: corners (..., 4, 2) to (...)."""
-        held = self.containing(corners)  # (..., 4, K)
-        on = np.zeros((*held.shape[:-1], len(self) + 1), np.bool_)  # the last one takes NOWHERE
-        np.put_along_axis(on, held, True, axis=-1)
-        reached = on[..., :-1] @ self.reachable.T  # (..., 4, L): by which lanes each corner is reached
+        """Whether boxes with corners (..., 4, 2) lie in a single lane and its successors, (...)."""
+        containing = self.containing(corners)  # (..., 4, K)
+        on = np.zeros((*containing.shape[:-1], len(self) + 1), np.bool_)  # the last column is for NO_LANE
+        np.put_along_axis(on, containing, True, axis=-1)
+        reached = on[..., :-1] @ self.reachable.T  # (..., 4, L): lanes from which each corner is reachable
         return np.asarray(reached.all(axis=-2).any(axis=-1))
 
     def match(self, points: ArrayLike) -> Indices:
-        """The lane a drive follows at each of its points (T, 2), (T,); NOWHERE off the lanes.
+        """Map-match a trajectory (T, 2): the lane it follows at each point, (T,); NO_LANE off the lanes.
 
-        Where lanes overlap it is the one that the drive stays in longest, and it goes on to a lane that
-        follows. Source: nuplan-devkit's route extractor.
+        Where lanes overlap, the lane in which the trajectory stays longest is preferred, then a successor.
+        Source: nuplan-devkit's route extractor.
         """
-        held = [frozenset(row[row >= 0].tolist()) for row in self.containing(points)]
+        containing = [frozenset(row[row >= 0].tolist()) for row in self.containing(points)]
         candidates: list[frozenset[int]] = []
         before: frozenset[int] = frozenset()
-        for here in held:
-            before = (before & here) or (self._after(before) & here) or self._entered(here)
+        for here in containing:
+            before = (before & here) or (self._successors(before) & here) or self._outside_intersections(here)
             candidates.append(before)
-        chosen, last = np.full(len(held), NO_LANE, np.int64), NO_LANE
-        for step in range(len(held) - 1, -1, -1):
-            last = self._chosen(candidates[step], last)
+        chosen, last = np.full(len(containing), NO_LANE, np.int64), NO_LANE
+        for step in range(len(containing) - 1, -1, -1):
+            last = self._choose(candidates[step], last)
             chosen[step] = last
         return chosen
 
-    def _after(self, lanes: frozenset[int]) -> frozenset[int]:
+    def _successors(self, lanes: frozenset[int]) -> frozenset[int]:
         return frozenset(after for lane in lanes for after in self.indices(self[lane].successors))
 
-    def _entered(self, lanes: frozenset[int]) -> frozenset[int]:
-        """Lanes of roads before those of intersections."""
+    def _outside_intersections(self, lanes: frozenset[int]) -> frozenset[int]:
+        """Those of the lanes that lie outside of intersections, or all of them if none does."""
         return frozenset(lane for lane in lanes if not self[lane].is_intersection) or lanes
 
-    def _chosen(self, candidates: frozenset[int], later: int) -> int:
-        """The candidate that the drive goes on in, or that leads to where it goes on."""
+    def _choose(self, candidates: frozenset[int], later: int) -> int:
+        """The candidate that equals the lane at the next step, or leads to it, or has the lowest index."""
         if not candidates:
             return NO_LANE
         if later in candidates:

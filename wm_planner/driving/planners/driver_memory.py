@@ -12,7 +12,7 @@ from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.metrics.navsim import PreviousPlan
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.goal_tracking import GoalTracker
-from wm_planner.driving.traffic.lane_following import LaneFollowing
+from wm_planner.driving.traffic.lane_following import LaneFollowingForecaster
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class DriverMemory:
         self._drive: Drive | None = None
 
     def _forget(self, drive: Drive) -> None:
-        self.lane_following, self._reached = LaneFollowing(drive.road_context.lanes), False
+        self.lane_following, self._reached = LaneFollowingForecaster(drive.road_context.lanes), False
         self._made: list[_Made] = []
         self._lived: list[Floats] = []
         self._yaws: dict[int, float] = {}

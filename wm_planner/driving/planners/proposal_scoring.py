@@ -26,7 +26,7 @@ from wm_planner.driving.metrics.pdm import PDM, TTC_STEPS, WEIGHTS, first_ttc_vi
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.goal_tracking import GoalTracker
 from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
-from wm_planner.driving.traffic.lane_following import LaneFollowing
+from wm_planner.driving.traffic.lane_following import LaneFollowingForecaster
 from wm_planner.driving.vehicle.comfort import Comfort, within_limits
 
 Floats = NDArray[np.float64]
@@ -258,7 +258,7 @@ class ScoringContext:
         previous_plans: Sequence[PreviousPlan] = (),
         yaw_rates: Floats | None = None,
         ego_history: Floats | None = None,
-        lane_following: LaneFollowing | None = None,
+        lane_following: LaneFollowingForecaster | None = None,
         config: Config | None = None,
     ) -> None:
         self.view, self.horizon, self.goal_tracker = view, horizon, goal_tracker

@@ -12,7 +12,7 @@ from wm_planner.driving.scenarios.road import Lane
 
 Poses: TypeAlias = NDArray[np.float64]  # (n, 3): x, y [m], yaw [rad]
 
-_FINE = 400  # points of a curve that has no closed form by length
+_CURVE_SAMPLES = 400  # points of a curve that has no closed form by length
 
 
 class Pose(NamedTuple):
@@ -50,7 +50,7 @@ class Course:
 
     def straight(self, length: float) -> "Course":
         """Go straight on for `length` m."""
-        return self._with(length, 20.0, lambda s: np.stack([s, 0 * s, 0 * s], axis=-1))
+        return self._append(length, 20.0, lambda s: np.stack([s, 0 * s, 0 * s], axis=-1))
 
     def arc(self, angle: float, radius: float) -> "Course":
         """Turn by `angle` rad (to the left above 0) on a circle of `radius` m."""
@@ -62,12 +62,12 @@ class Course:
                 [radius * np.sin(turned), side * radius * (1 - np.cos(turned)), side * turned], axis=-1
             )
 
-        return self._with(abs(angle) * radius, 2.0, at)
+        return self._append(abs(angle) * radius, 2.0, at)
 
     def shift(self, length: float, offset: float) -> "Course":
         """Change to a line `offset` m to the left within `length` m, without a jump of curvature."""
-        u = np.linspace(0.0, 1.0, _FINE)
-        return self._along(np.stack([length * u, offset * u**3 * (10 - 15 * u + 6 * u**2)], axis=-1))
+        u = np.linspace(0.0, 1.0, _CURVE_SAMPLES)
+        return self._append_line(np.stack([length * u, offset * u**3 * (10 - 15 * u + 6 * u**2)], axis=-1))
 
     def bend_to(self, goal: Pose) -> "Course":
         """Bend to a pose of the map, as a cubic curve."""
@@ -78,9 +78,9 @@ class Course:
         corners = np.array(
             [(0.0, 0.0), (handle, 0.0), xy - handle * np.array([np.cos(turn), np.sin(turn)]), xy]
         )
-        u = np.linspace(0.0, 1.0, _FINE)[:, None]
+        u = np.linspace(0.0, 1.0, _CURVE_SAMPLES)[:, None]
         weights = np.concatenate([(1 - u) ** 3, 3 * u * (1 - u) ** 2, 3 * u**2 * (1 - u), u**3], axis=1)
-        return self._along(weights @ corners)
+        return self._append_line(weights @ corners)
 
     def at(self, s: NDArray[np.float64]) -> Poses:
         """Poses (n, 3) at lengths s (n,) in m; beyond its ends it goes straight on."""
@@ -105,17 +105,19 @@ class Course:
         x, y, yaw = self.at(s).T
         return np.stack([x - offset * np.sin(yaw), y + offset * np.cos(yaw)], axis=-1)
 
-    def _along(self, line: Points) -> "Course":
+    def _append_line(self, line: Points) -> "Course":
         """Go on along a line (n, 2) in the frame of the end."""
         way = np.diff(line, axis=0)
         s = np.concatenate([[0.0], np.cumsum(np.hypot(*way.T))])
         yaw = np.unwrap(np.arctan2(*np.gradient(line, s, axis=0, edge_order=2).T[::-1]))
         poses = np.concatenate([line, yaw[:, None]], axis=1)
-        return self._with(
+        return self._append(
             float(s[-1]), 2.0, lambda at: np.stack([np.interp(at, s, p) for p in poses.T], axis=-1)
         )
 
-    def _with(self, length: float, spacing: float, local: Callable[[NDArray[np.float64]], Poses]) -> "Course":
+    def _append(
+        self, length: float, spacing: float, local: Callable[[NDArray[np.float64]], Poses]
+    ) -> "Course":
         here = self.end
 
         def at(s: NDArray[np.float64]) -> Poses:
@@ -141,7 +143,7 @@ def drive_along(
     speeds: Sequence[tuple[float, float]],
     steps: int,
     dt: float,
-    begin: float = 0.0,
+    start_s: float = 0.0,
     offset: float = 0.0,
 ) -> NDArray[np.float64]:
     """States (steps, 4), x, y, yaw, v, of a drive along a course, rounded to a tenth of a millimetre.
@@ -155,5 +157,5 @@ def drive_along(
     fine = np.arange((steps - 1) * 20 + 1) * (dt / 20)
     v = np.interp(fine, times, values)
     way = np.concatenate([[0.0], np.cumsum(0.5 * (v[1:] + v[:-1]) * (dt / 20))])
-    x, y, yaw = course.at(begin + way[::20]).T
+    x, y, yaw = course.at(start_s + way[::20]).T
     return np.stack([x - offset * np.sin(yaw), y + offset * np.cos(yaw), yaw, v[::20]], axis=-1).round(4)

@@ -60,12 +60,12 @@ class ObstacleBoxes:
     @classmethod
     def from_scenario(cls, scenario: Scenario, first_step: int, steps: int) -> Self:
         """All that is in a scenario, from the step `first` on; tracks are absent after their recording."""
-        tracks, boxes = scenario.tracks, list(_standing(scenario, first_step, steps))
+        tracks, boxes = scenario.tracks, list(_static_boxes(scenario, first_step, steps))
         rows = [tracks.at(first_step + step)[0] for step in range(steps)]
         states = np.concatenate([np.array(rows), *(box.states[:, None] for box in boxes)], axis=1)
         sizes = np.concatenate([tracks.sizes, *(box.size[None] for box in boxes)])
         kinds = (*tracks.kinds, *(box.kind for box in boxes))
-        return cls(states, sizes, kinds, np.array([*tracks.ids, *(box.body for box in boxes)], np.int64))
+        return cls(states, sizes, kinds, np.array([*tracks.ids, *(box.object_id for box in boxes)], np.int64))
 
     @classmethod
     def static(cls, scenario: Scenario) -> Self:
@@ -81,18 +81,18 @@ class ObstacleBoxes:
 
     def present(self) -> Self:
         """Those that are there at any of the steps."""
-        return self._of(np.asarray(np.isfinite(self.states[..., 0]).any(axis=0)))
+        return self._select(np.asarray(np.isfinite(self.states[..., 0]).any(axis=0)))
 
     def agents(self) -> Self:
         """Those that are no obstacles by their kind."""
-        return self._of(np.array([kind not in OBSTACLE_KINDS for kind in self.kinds], np.bool_))
+        return self._select(np.array([kind not in OBSTACLE_KINDS for kind in self.kinds], np.bool_))
 
     def within(self, position: Floats, reach_m: Floats) -> Self:
         """Those that at any step are no farther from a place (2,) than is `reach_m` at that step, (T,)."""
         way = np.hypot(*np.moveaxis(self.states[..., :2] - position, -1, 0)) - np.hypot(*self.sizes.T) / 2
-        return self._of((way <= reach_m[:, None]).any(axis=0))
+        return self._select((way <= reach_m[:, None]).any(axis=0))
 
-    def _of(self, mask: NDArray[np.bool_]) -> Self:
+    def _select(self, mask: NDArray[np.bool_]) -> Self:
         rows = np.flatnonzero(mask)
         kinds = tuple(self.kinds[row] for row in rows)
         return type(self)(self.states[:, rows], self.sizes[rows], kinds, self.object_ids[rows])
@@ -117,33 +117,35 @@ class ObstacleBoxes:
 
 
 class _Box(NamedTuple):
-    body: int
+    object_id: int
     kind: str
     size: Floats
     states: Floats  # (T, 4)
 
 
-def _standing(scenario: Scenario, first: int, steps: int) -> Iterator[_Box]:
+def _static_boxes(scenario: Scenario, first: int, steps: int) -> Iterator[_Box]:
     """Boxes of obstacles and occupancies."""
     kinds = dict(zip(scenario.tracks.ids, scenario.tracks.kinds, strict=True))
     for obstacle in scenario.obstacles:
-        yield from _boxes(obstacle.id, obstacle.kind, obstacle.shapes, slice(None), steps)
+        yield from _shape_boxes(obstacle.id, obstacle.kind, obstacle.shapes, slice(None), steps)
     for occupancy in scenario.occupancies:
         for region in occupancy.regions:
             span = slice(max(region.first_step - first, 0), max(region.last_step + 1 - first, 0))
             kind = kinds.get(occupancy.id, "car")
-            yield from _boxes(occupancy.id, kind, region.shapes, span, steps)
+            yield from _shape_boxes(occupancy.id, kind, region.shapes, span, steps)
 
 
-def _boxes(body: int, kind: str, shapes: Iterable[Shape], span: slice, steps: int) -> Iterator[_Box]:
+def _shape_boxes(
+    object_id: int, kind: str, shapes: Iterable[Shape], span: slice, steps: int
+) -> Iterator[_Box]:
     for shape in shapes:
-        for x, y, yaw, length, width in _covering(shape):
+        for x, y, yaw, length, width in _covering_boxes(shape):
             states = np.full((steps, 4), np.nan)
             states[span] = x, y, yaw, 0.0
-            yield _Box(body, kind, np.array([length, width]), states)
+            yield _Box(object_id, kind, np.array([length, width]), states)
 
 
-def _covering(shape: Shape) -> Iterator[tuple[float, float, float, float, float]]:
+def _covering_boxes(shape: Shape) -> Iterator[tuple[float, float, float, float, float]]:
     if isinstance(shape, Rectangle):
         yield float(shape.centre[0]), float(shape.centre[1]), shape.yaw, shape.length, shape.width
         return

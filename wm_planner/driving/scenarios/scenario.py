@@ -1,19 +1,19 @@
-"""A traffic scenario: a road, who is on it, and what the ego is to do. The contract of all of driving.
+"""A traffic scenario: road, agents, obstacles and planning problems. The central contract of driving.
 
-| part | what | shapes and units |
+| part | content | shapes and units |
 |---|---|---|
-| `dt` | of one step | s |
+| `dt` | step duration | s |
 | `road` | lanes, signs, lights, drivable area (road.py) | (P, 2) m |
-| `tracks` | other agents as recorded (tracks.py) | states (A, T, 4): x, y [m], yaw [rad], v [m/s] |
-| `obstacles` | what stands (tracks.py) | shapes in m |
-| `occupancies` | set-based forecasts (tracks.py) | steps, shapes in m |
-| `problems` | where the ego starts and where it is to go | see Start, Goal |
-| `ego` | the ego's recorded drive, if there is one | Tracks with A = 1 |
+| `tracks` | recorded agents (tracks.py) | states (A, T, 4): x, y [m], yaw [rad], v [m/s] |
+| `obstacles` | static obstacles (tracks.py) | shapes in m |
+| `occupancies` | set-based predictions (tracks.py) | steps, shapes in m |
+| `problems` | starts and goals of the ego | see Start, Goal |
+| `ego` | recorded trajectory of the ego, or None | Tracks with A = 1 |
 
-Positions are box centres in one fixed Cartesian frame, yaw counter-clockwise from x and not wrapped, time the
-step number times dt. The state of the ego is that of its box's centre too; CommonRoad drives its kinematic
-single track by this point. A scenario without problems is one to forecast in; one without tracks is an empty
-road. Scenarios are frozen, and so are their arrays.
+Positions are box centres in one fixed Cartesian map frame. Yaw is counter-clockwise from x and not wrapped.
+Time is the step number times dt. The ego's state refers to its box centre too, which is also the reference
+point of CommonRoad's kinematic single-track model. A scenario without problems can still be used for
+prediction. Scenarios and their arrays are immutable.
 """
 
 import re
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.driving.geometry.shapes import Points, Polygon, Shape
+from wm_planner.driving.geometry.shapes import Circle, Points, Polygon, Shape
 from wm_planner.driving.scenarios.road import Road
 from wm_planner.driving.scenarios.tracks import (
     Obstacle,
@@ -33,21 +33,21 @@ from wm_planner.driving.scenarios.tracks import (
 from wm_planner.errors import ShapeError
 
 PLAIN_NAME = re.compile(r"(?!\.)[A-Za-z0-9_.+-]{1,120}")
-"""What the id of a scenario may be: files are named by it, and terminals show it."""
+"""Pattern of scenario ids, which name files and appear in terminals."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """The ego's first state.
+    """The ego's initial state.
 
     Attributes:
-        x, y: of its box's centre, in m.
+        x, y: of the box centre, in m.
         yaw: in rad.
-        v: along yaw, in m/s.
+        v: speed along yaw, in m/s.
         acceleration: along yaw, in m/s^2.
         yaw_rate: in rad/s.
-        slip: between yaw and velocity, in rad.
-        step: at which it starts.
+        slip_angle: between yaw and velocity, in rad.
+        step: the initial step.
     """
 
     x: float
@@ -67,14 +67,14 @@ class Start:
 
 @dataclass(frozen=True, eq=False)
 class Goal:
-    """One way to have arrived: at one step all that is asked holds at once; None asks for nothing.
+    """Conditions that must all hold at the same step; None means no condition.
 
     Attributes:
-        steps: first and last step at which one may arrive, both included.
-        places: the box's centre is in one of them; empty for anywhere.
-        lanes: ids of lanes that are places too.
-        yaw: from, to [rad]; to >= from, and multiples of 2 pi count as equal.
-        v: from, to [m/s], both included.
+        steps: first and last step of the time window, both included.
+        shapes: the box centre must lie in one of these shapes or of `lanes`; both empty means anywhere.
+        lanes: ids of lanes whose areas count like `shapes`.
+        yaw: lower and upper bound in rad, compared modulo 2 pi.
+        v: lower and upper bound in m/s, both included.
     """
 
     steps: tuple[int, int]
@@ -86,16 +86,29 @@ class Goal:
 
 @dataclass(frozen=True, eq=False)
 class PlanningProblem:
-    """Get from the start to any of the goals."""
+    """The task to drive from the start to any of the goals."""
 
     id: int
     start: Start
     goals: tuple[Goal, ...]
 
 
+GOAL_RADIUS_M = 3.0
+"""Radius of the goal region of `recorded_problem`."""
+
+
+def recorded_problem(ego: Tracks, identity: int) -> PlanningProblem:
+    """The problem to drive from the first to the last position of a recorded ego, within the same time."""
+    steps = np.flatnonzero(ego.valid[0])
+    first, last = int(steps[0]), int(steps[-1])
+    x, y, yaw, v = ego.states[0, first].tolist()
+    goal = Goal((first, last), (Circle(ego.states[0, last, :2], GOAL_RADIUS_M),))
+    return PlanningProblem(identity, Start(x, y, yaw, v, step=first), (goal,))
+
+
 @dataclass(frozen=True)
 class Origin:
-    """Who made a scenario, of what; `tags` are CommonRoad's ("highway", "critical")."""
+    """Provenance of a scenario; `tags` are CommonRoad's ("highway", "critical")."""
 
     author: str = ""
     affiliation: str = ""
@@ -109,8 +122,12 @@ class Scenario:
     """A traffic scenario.
 
     Attributes:
-        id: of the benchmark, or the name of the source; a PLAIN_NAME.
-        repairs: what a reader changed, added or left out, one sentence each.
+        id: benchmark id or name of the source; must match PLAIN_NAME.
+        dt: step duration, in s.
+        repairs: what a reader changed, added or left out, one sentence per item.
+
+    Raises:
+        ShapeError: if the id, dt or the number of ego tracks is invalid.
     """
 
     id: str
@@ -139,29 +156,29 @@ class Scenario:
 
     @property
     def is_interactive(self) -> bool:
-        """Whether its agents are meant to react (CommonRoad's "_I-" in the id) and not to be replayed."""
+        """Whether its agents should react rather than replay their recording (CommonRoad ids with "_I-")."""
         return "_I-" in self.id
 
     def goal_reached(
         self, goal: Goal, states: NDArray[np.float64], steps: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
-        """Whether states fulfil a goal.
+        """Whether states of the ego satisfy a goal, (...).
 
         Args:
-            states: (..., 4), x, y, yaw, v of the ego.
-            step: (...), at which it is there.
+            states: x, y, yaw, v of the ego, (..., 4).
+            steps: steps of these states, (...).
         """
         first, last = goal.steps
-        there = (first <= steps) & (steps <= last) & self._inside(goal, states[..., :2])
+        reached = (first <= steps) & (steps <= last) & self._inside(goal, states[..., :2])
         if goal.yaw is not None:
             low, high = goal.yaw
-            there &= np.mod(states[..., 2] - low, 2 * np.pi) <= high - low
+            reached &= np.mod(states[..., 2] - low, 2 * np.pi) <= high - low
         if goal.v is not None:
-            there &= (goal.v[0] <= states[..., 3]) & (states[..., 3] <= goal.v[1])
-        return there
+            reached &= (goal.v[0] <= states[..., 3]) & (states[..., 3] <= goal.v[1])
+        return reached
 
     def goal_outlines(self, goal: Goal) -> tuple[Points, ...]:
-        """Outlines (P, 2) of a goal's places and lanes, in m."""
+        """Outlines (P, 2) of a goal's shapes and lanes, in m."""
         lanes = (self.road.lanes[lane].polygon for lane in goal.lanes)
         return (*(place.outline for place in goal.shapes), *lanes)
 

@@ -12,7 +12,7 @@ from wm_planner.driving.scenarios.scenario import Scenario, Start
 from wm_planner.driving.vehicle.vehicle import BMW_320I
 
 
-def overlaps(scenario: Scenario) -> tuple[str, ...]:
+def start_overlaps(scenario: Scenario) -> tuple[str, ...]:
     """A note for each thing that a problem's ego starts in: no drive from there is free of collisions.
 
     The ego is as large as the vehicle that drives where none is named.
@@ -20,11 +20,11 @@ def overlaps(scenario: Scenario) -> tuple[str, ...]:
     return tuple(
         f"problem {problem.id}: the ego starts within {what}"
         for problem in scenario.problems
-        for what in _around(scenario, problem.start)
+        for what in _touched_at_start(scenario, problem.start)
     )
 
 
-def out_of_time(scenario: Scenario) -> tuple[str, ...]:
+def timing_conflicts(scenario: Scenario) -> tuple[str, ...]:
     """A note for each problem that begins after its goal, or after everybody was last seen."""
     notes = []
     for problem in scenario.problems:
@@ -39,7 +39,7 @@ def out_of_time(scenario: Scenario) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _around(scenario: Scenario, start: Start) -> Iterator[str]:
+def _touched_at_start(scenario: Scenario, start: Start) -> Iterator[str]:
     """Agents and obstacles that an ego at a start touches, or stands on."""
     others = ObstacleBoxes.from_scenario(replace(scenario, occupancies=()), start.step, 1).present()
     ego = oriented_boxes(start.state[: YAW + 1], BMW_320I.size)

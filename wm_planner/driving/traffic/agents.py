@@ -1,7 +1,7 @@
-"""The others on the road, step by step: as they were recorded, whatever the ego does.
+"""Traffic agents and how they move, and their log replay. `reactive.py` has agents that react to the ego.
 
-Agents answer one question: where is everybody one step later, the ego being where it is? What they remember
-is passed in and out, so that any moment can be kept and returned to. `reactive.py` has those who react.
+Agents map one traffic state and the ego's box to the next traffic state. Their memory is part of the state,
+so that a simulation can return to any earlier state.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ AGENTS = Registry("traffic agents")
 
 @dataclass(frozen=True, eq=False)
 class TrafficState:
-    """All agents at one moment.
+    """The traffic at one step.
 
     Attributes:
         step: of the scenario.
-        states: (A, 4), x, y, yaw, v of boxes' centres as in Tracks; NaN for those who are absent.
-        memory: what the agents that made it keep; never changed, so that any moment can be returned to.
+        states: x, y, yaw, v of the agents' box centres as in Tracks, (A, 4); NaN where absent.
+        memory: internal state of the agents, never modified in place.
     """
 
     step: int
@@ -36,29 +36,34 @@ class TrafficState:
 
 
 class TrafficAgents(Protocol):
-    """Who is on the road, and how they go on.
+    """Traffic agents and how they move.
 
     Attributes:
-        tracks: the recording they come from; its ids, kinds and sizes are theirs.
+        tracks: the recording they are based on, with their ids, kinds and sizes.
     """
 
     @property
     def tracks(self) -> Tracks: ...
 
     def initial_state(self, step: int) -> TrafficState:
-        """Everybody at the step at which the ego starts."""
+        """The traffic at `step`, at which the ego starts."""
         ...
 
     def next_state(self, state: TrafficState, ego: Floats) -> TrafficState:
-        """Everybody one step after `now`; `ego` is the box (5,) and the speed of the ego now, (6,)."""
+        """The traffic one step after `state`.
+
+        Args:
+            state: at the current step.
+            ego: box (5,) and speed of the ego at the current step, (6,).
+        """
         ...
 
 
 class ReplayAgents:
-    """Agents that drive as recorded; before and after their recording they are absent."""
+    """Agents that replay their recording; they are absent before its start and after its end."""
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """Nothing to choose."""
+        """No parameters."""
 
     def __init__(self, config: Config, scenario: Scenario) -> None:
         self.tracks = scenario.tracks

@@ -1,4 +1,4 @@
-"""Car following and lane changes of other traffic, for many agents in many rollouts at once."""
+"""Car-following (IDM) and lane-change (MOBIL) models, vectorized over agents and rollouts."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,22 +8,22 @@ from wm_planner.driving.geometry.checks import checked
 
 Floats = NDArray[np.float64]
 
-_LEAST = 1e-3  # gap in m and speed in m/s, so that none divides by zero
+_EPSILON = 1e-3  # least gap in m and least desired speed in m/s, against division by zero
 
 
 class IDM(config.Config, frozen=True, kw_only=True):
-    """The intelligent driver model, with the constants of nuPlan's reactive agents.
+    """The intelligent driver model (IDM), with the parameters of nuPlan's reactive agents.
 
-    Source: Treiber et al. 2000. tuplan_garage's PDM drives with exponent 10 and acceleration 1.5, braking 3.
+    Source: Treiber et al. 2000. tuplan_garage's PDM uses exponent 10, acceleration 1.5 and braking 3.
 
     Attributes:
-        speed: wanted where nobody is ahead, in m/s.
-        gap: to the leader at a standstill, in m.
-        headway: time to the leader, in s.
-        acceleration: largest, in m/s^2.
-        braking: comfortable, above 0, in m/s^2.
-        exponent: how late acceleration falls as speed nears the wanted one.
-        hardest_braking: above 0, in m/s^2.
+        speed: desired speed on a free road, in m/s.
+        gap: minimum gap to the leader at standstill, in m.
+        headway: desired time headway to the leader, in s.
+        acceleration: maximum acceleration, in m/s^2.
+        braking: comfortable deceleration, above 0, in m/s^2.
+        exponent: acceleration exponent; higher values keep accelerating closer to the desired speed.
+        hardest_braking: maximum deceleration, above 0, in m/s^2.
     """
 
     speed: float = 10.0
@@ -41,35 +41,35 @@ class IDM(config.Config, frozen=True, kw_only=True):
         leader_speed: ArrayLike,
         desired_speed: ArrayLike | None = None,
     ) -> Floats:
-        """What drivers do, (...), in m/s^2.
+        """IDM accelerations (...), in m/s^2.
 
         Args:
             speed: (...), in m/s.
-            gap: bumper to bumper, (...), in m; infinite where nobody is ahead.
-            leader_speed: (...), in m/s; any finite number where nobody is.
-            wanted: speeds (...) in place of `speed` of this model, such as limits, in m/s.
+            gap: bumper to bumper, (...), in m; infinite without a leader.
+            leader_speed: (...), in m/s; any finite value without a leader.
+            desired_speed: (...), in m/s, such as speed limits; None for `self.speed`.
         """
         v, ahead = np.asarray(speed, np.float64), np.asarray(leader_speed, np.float64)
         free = np.maximum(
-            np.asarray(self.speed if desired_speed is None else desired_speed, np.float64), _LEAST
+            np.asarray(self.speed if desired_speed is None else desired_speed, np.float64), _EPSILON
         )
         approach = v * (v - ahead) / (2 * np.sqrt(self.acceleration * self.braking))
         desired = self.gap + np.maximum(v * self.headway + approach, 0.0)
-        closeness = desired / np.maximum(np.asarray(gap, np.float64), _LEAST)
-        eager = 1 - (v / free) ** self.exponent - closeness**2
-        return np.asarray(np.clip(self.acceleration * eager, -self.hardest_braking, self.acceleration))
+        closeness = desired / np.maximum(np.asarray(gap, np.float64), _EPSILON)
+        factor = 1 - (v / free) ** self.exponent - closeness**2
+        return np.asarray(np.clip(self.acceleration * factor, -self.hardest_braking, self.acceleration))
 
 
 class MOBIL(config.Config, frozen=True, kw_only=True):
-    """Whether a lane change pays, for the driver and, by politeness, for those behind.
+    """The MOBIL lane-change model: change if the gain in acceleration outweighs the loss of the followers.
 
     Source: Kesting et al. 2007.
 
     Attributes:
-        politeness: weight of what others gain or lose, from 0.
-        threshold: least gain, in m/s^2.
-        safe_braking: the most that the new follower may have to brake, above 0, in m/s^2.
-        bias: gain of the target lane for its own sake, such as keeping right, in m/s^2.
+        politeness: weight of the followers' gain or loss, at least 0.
+        threshold: minimum gain for a change, in m/s^2.
+        safe_braking: maximum deceleration imposed on the new follower, above 0, in m/s^2.
+        bias: gain added for the target lane, such as for keeping right, in m/s^2.
     """
 
     politeness: float = 0.2
@@ -83,12 +83,12 @@ class MOBIL(config.Config, frozen=True, kw_only=True):
         new_follower: tuple[ArrayLike, ArrayLike],
         old_follower: tuple[ArrayLike, ArrayLike],
     ) -> NDArray[np.bool_]:
-        """Who should change, (...).
+        """Whether to change lanes, (...).
 
         Args:
-            own: accelerations now and after the change, (...) each, in m/s^2.
-            new_follower: of the car that would be behind; twice the same where there is none.
-            old_follower: of the car that is behind.
+            own: accelerations of the driver before and after the change, (...) each, in m/s^2.
+            new_follower: the same for the follower in the target lane; twice the same value without one.
+            old_follower: the same for the follower in the current lane.
         """
         gains = [np.asarray(after) - np.asarray(now) for now, after in (own, new_follower, old_follower)]
         safe = np.asarray(new_follower[1]) >= -self.safe_braking
@@ -97,16 +97,17 @@ class MOBIL(config.Config, frozen=True, kw_only=True):
 
 
 def leader_gaps(path: ArrayLike, s: ArrayLike, speed: ArrayLike, length: ArrayLike) -> tuple[Floats, Floats]:
-    """The gap to the next agent on the same path, and its speed, (..., A) each.
+    """The gap to the next agent ahead on the same path, and its speed, (..., A) each.
 
     Args:
-        path: which path each agent is on, (..., A), any numbers.
-        s: arc length of its centre along the path, (..., A), in m; NaN where it is absent.
+        path: index of each agent's path, (..., A).
+        s: arc length of the agent's centre along its path, (..., A), in m; NaN where absent.
         speed: (..., A), in m/s.
         length: (..., A), in m.
 
     Returns:
-        Gaps in m, infinite where nobody is ahead, below 0 in an overlap; and leaders' speeds, 0 there.
+        Gaps in m, infinite without a leader and below 0 in an overlap, and the leaders' speeds in m/s, 0
+        without a leader.
     """
     at, v = checked(s, "s", None), np.broadcast_to(speed, np.shape(s))
     paths, half = np.broadcast_to(path, at.shape), np.broadcast_to(length, at.shape) / 2
@@ -122,9 +123,9 @@ def leader_gaps(path: ArrayLike, s: ArrayLike, speed: ArrayLike, length: ArrayLi
 
 
 def advance(s: ArrayLike, speed: ArrayLike, acceleration: ArrayLike, dt: float) -> tuple[Floats, Floats]:
-    """Arc length and speed after `dt` s of constant acceleration, (...) each; who comes to a stop stays."""
+    """Arc length and speed after `dt` s of constant acceleration, (...) each; a stopped vehicle stays put."""
     v, a = np.asarray(speed, np.float64), np.asarray(acceleration, np.float64)
     after = np.maximum(v + a * dt, 0.0)
     stops = (v + a * dt < 0) & (a < 0)
-    way = np.where(stops, -0.5 * v * v / np.where(stops, a, -1.0), 0.5 * (v + after) * dt)
-    return np.asarray(s + way), after
+    distance = np.where(stops, -0.5 * v * v / np.where(stops, a, -1.0), 0.5 * (v + after) * dt)
+    return np.asarray(s + distance), after

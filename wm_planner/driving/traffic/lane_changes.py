@@ -1,4 +1,4 @@
-"""Whether a driver among others should go over to the next lane, as MOBIL tells."""
+"""Lane-change decisions of reactive agents with MOBIL."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,16 +16,16 @@ from wm_planner.driving.traffic.car_following import IDM, MOBIL
 Floats = NDArray[np.float64]
 
 NEAR_M = 120.0
-"""Nobody farther away is anybody's leader or follower."""
+"""Vehicles farther away are neither leader nor follower."""
 
 
 class DriverState(NamedTuple):
-    """What an agent that reacts remembers.
+    """Internal state of a reactive agent.
 
     Attributes:
-        path: its way.
+        path: the path it follows.
         s: arc length of its centre, in m.
-        d: offset to the left, in m; it is brought to 0.
+        d: offset to the left of the path in m, which it reduces to 0.
     """
 
     path: Path
@@ -34,81 +34,87 @@ class DriverState(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """All that may be in the way, M boxes.
+    """Boxes of all agents and obstacles, M of them.
 
     Attributes:
-        boxes: (M, 5); agents come first, by row.
-        speeds: (M,), along their yaw, in m/s.
+        boxes: (M, 5), the agents first, in the order of their rows.
+        speeds: along the boxes' yaw, (M,), in m/s.
     """
 
     boxes: Floats
     speeds: Floats
 
-    def corridor(self, path: Path, row: int) -> FrenetBoxes:
-        """How all but the agent of a row are seen from a path near it."""
-        away = np.square(self.boxes[:, :2] - self.boxes[row, :2]).sum(axis=1)
-        near = away < NEAR_M * NEAR_M  # absent ones, NaN, are not
+    def in_frenet(self, path: Path, row: int) -> FrenetBoxes:
+        """All boxes near the agent of a row, without its own, in the Frenet frame of a path."""
+        squared_distance = np.square(self.boxes[:, :2] - self.boxes[row, :2]).sum(axis=1)
+        near = squared_distance < NEAR_M * NEAR_M  # False for absent agents, whose distance is NaN
         near[row] = False
         return FrenetBoxes.from_boxes(path.line, self.boxes[near], self.speeds[near])
 
 
 class LanePathCache:
-    """The paths along a road's lanes, each made once."""
+    """Paths along the lanes of a road, each built once."""
 
     def __init__(self, lanes: Lanes) -> None:
         self.lanes = lanes
-        self._made: dict[int, Path] = {}
+        self._paths: dict[int, Path] = {}
 
-    def along(self, lane: int, likes: float) -> Path:
-        """The path along a lane by index, of who likes that speed, in m/s."""
-        if lane not in self._made:
-            self._made[lane] = lane_path(lane, self.lanes)
-        return replace(self._made[lane], desired_speed=likes)
+    def path(self, lane: int, desired_speed: float) -> Path:
+        """The path along a lane, by index, for an agent with a desired speed in m/s."""
+        if lane not in self._paths:
+            self._paths[lane] = lane_path(lane, self.lanes)
+        return replace(self._paths[lane], desired_speed=desired_speed)
 
 
 class LaneChangeDecision:
-    """The choice of the agent of one row among its lane and those beside it."""
+    """The decision of the agent of one row between its lane and the adjacent ones."""
 
-    def __init__(self, mobil: MOBIL, idm: IDM, paths: LanePathCache, around: Surroundings, row: int) -> None:
-        self.mobil, self.idm, self.paths, self.around, self.row = mobil, idm, paths, around, row
-        self.speed = float(around.speeds[row])
-        self.half = (float(around.boxes[row, LENGTH]) / 2, float(around.boxes[row, WIDTH]) / 2)
+    def __init__(
+        self, mobil: MOBIL, idm: IDM, paths: LanePathCache, surroundings: Surroundings, row: int
+    ) -> None:
+        self.mobil, self.idm, self.paths, self.surroundings, self.row = mobil, idm, paths, surroundings, row
+        self.speed = float(surroundings.speeds[row])
+        length, width = surroundings.boxes[row, LENGTH], surroundings.boxes[row, WIDTH]
+        self.half_size = (float(length) / 2, float(width) / 2)
 
-    def best(self, driver: DriverState, state: Floats) -> DriverState:
-        """The driver as it is, or on the path of the first lane beside it that pays; left comes first."""
-        own, old = self._effects(driver.path, driver.s)
-        for path in self._beside(state, driver.path.desired_speed):
-            there = path.line.project(state[:2])
-            after, new = self._effects(path, float(there.s))
-            if self.mobil.should_change((own, after), new, old[::-1]):
-                return DriverState(path, float(there.s), float(there.d))
+    def decide(self, driver: DriverState, state: Floats) -> DriverState:
+        """The driver on the first adjacent path that MOBIL accepts, left before right; else unchanged.
+
+        Args:
+            state: x, y, yaw, v of the agent, (4,).
+        """
+        own_before, old_follower = self._accelerations(driver.path, driver.s)
+        for path in self._adjacent_paths(state, driver.path.desired_speed):
+            start = path.line.project(state[:2])
+            own_after, new_follower = self._accelerations(path, float(start.s))
+            if self.mobil.should_change((own_before, own_after), new_follower, old_follower[::-1]):
+                return DriverState(path, float(start.s), float(start.d))
         return driver
 
-    def _beside(self, state: Floats, likes: float) -> Iterator[Path]:
-        """The paths along the lanes on either side of where a state is."""
+    def _adjacent_paths(self, state: Floats, desired_speed: float) -> Iterator[Path]:
+        """Paths along the lanes adjacent to the one at a state."""
         lanes = self.paths.lanes
         lane = lane_at(lanes, state)
         if lane == NO_LANE:
             return
-        neighbours = (lanes[lane].left_neighbour, lanes[lane].right_neighbour)
-        ids = [beside.id for beside in neighbours if beside is not None and beside.same_direction]
-        for beside in lanes.indices(ids):
-            yield self.paths.along(beside, likes)
+        for index in lanes.neighbours(lane):
+            yield self.paths.path(index, desired_speed)
 
-    def _effects(self, path: Path, s: float) -> tuple[float, tuple[float, float]]:
-        """Accelerations of this agent on a path at s, and of its follower there, without and with it."""
-        corridor = self.around.corridor(path, self.row)
-        own = self._pull(path, s, self.speed, corridor.leader(s, *self.half))
-        behind = corridor.follower(s, *self.half)
-        if behind is None:
+    def _accelerations(self, path: Path, s: float) -> tuple[float, tuple[float, float]]:
+        """IDM accelerations of this agent at `s` of a path, and of its follower there without and with it."""
+        traffic = self.surroundings.in_frenet(path, self.row)
+        own = self._idm_acceleration(path, s, self.speed, traffic.leader(s, *self.half_size))
+        follower = traffic.follower(s, *self.half_size)
+        if follower is None:
             return own, (0.0, 0.0)
-        at, speed = float(corridor.s[behind]), float(corridor.speed[behind])
-        half = float(corridor.half_length[behind])
-        free = corridor.leader(at, half, float(corridor.half_width[behind]), float(corridor.d[behind]))
-        gap = s - at - half - self.half[0]
-        return own, (self._pull(path, at, speed, free), self._pull(path, at, speed, (gap, self.speed)))
+        follower_s, speed = float(traffic.s[follower]), float(traffic.speed[follower])
+        half_length, half_width = float(traffic.half_length[follower]), float(traffic.half_width[follower])
+        leader = traffic.leader(follower_s, half_length, half_width, float(traffic.d[follower]))
+        gap = s - follower_s - half_length - self.half_size[0]
+        without = self._idm_acceleration(path, follower_s, speed, leader)
+        behind = self._idm_acceleration(path, follower_s, speed, (gap, self.speed))
+        return own, (without, behind)
 
-    def _pull(self, path: Path, s: float, speed: float, leader: tuple[float, float]) -> float:
-        return float(
-            self.idm.accelerations(max(speed, 0.0), *leader, desired_speed=path.target_speed(s, speed))
-        )
+    def _idm_acceleration(self, path: Path, s: float, speed: float, leader: tuple[float, float]) -> float:
+        target_speed = path.target_speed(s, speed)
+        return float(self.idm.accelerations(max(speed, 0.0), *leader, desired_speed=target_speed))

@@ -16,10 +16,12 @@ from wm_planner.errors import ShapeError
 
 Floats = NDArray[np.float64]
 
-_SMOOTHING = 8  # steps of the window over acceleration; even as nuPlan's, it looks half a step ahead
-_DERIVING = 15  # steps of the window under a derivative
-_TURNING = 5  # steps of the window under derivatives of yaw: nuPlan names 15 for it, but never passes them on
-_FEWEST = 4  # steps, for a cubic
+_SMOOTHING_WINDOW = 8  # steps of the window over acceleration; even as nuPlan's, it looks half a step ahead
+_DERIVATIVE_WINDOW = 15  # steps of the window under a derivative
+_YAW_WINDOW = (
+    5  # steps of the window under derivatives of yaw: nuPlan names 15 for it, but never passes them on
+)
+_MIN_STEPS = 4  # steps, for a cubic
 
 
 class SmoothingWindows(NamedTuple):
@@ -29,7 +31,7 @@ class SmoothingWindows(NamedTuple):
     jerk: int | None
 
 
-NUPLAN = SmoothingWindows(_SMOOTHING, _DERIVING)
+NUPLAN = SmoothingWindows(_SMOOTHING_WINDOW, _DERIVATIVE_WINDOW)
 """Also those of NAVSIM 2."""
 
 WHOLE_DRIVE = SmoothingWindows(None, None)
@@ -89,30 +91,32 @@ def comfort(
         ShapeError: if the shapes differ, or T is below 4.
     """
     v, turned = checked(speed, "speed", None), np.unwrap(checked(yaw, "yaw", None), axis=-1)
-    if v.shape != turned.shape or v.shape[-1] < _FEWEST:
+    if v.shape != turned.shape or v.shape[-1] < _MIN_STEPS:
         raise ShapeError(
-            f"speed has shape {v.shape}, yaw {turned.shape}: wanted (..., T) both, T >= {_FEWEST}"
+            f"speed has shape {v.shape}, yaw {turned.shape}: wanted (..., T) both, T >= {_MIN_STEPS}"
         )
-    along = smoothed(v, _DERIVING, 2, 1, dt) if acceleration is None else np.asarray(acceleration)
-    yaw_rate = smoothed(turned, _TURNING, 2, 1, dt)
+    along = smoothed(v, _DERIVATIVE_WINDOW, 2, 1, dt) if acceleration is None else np.asarray(acceleration)
+    yaw_rate = smoothed(turned, _YAW_WINDOW, 2, 1, dt)
     across = v * yaw_rate
-    smooth, magnitude = (smoothed(raw, _SMOOTHING, 2, 0, dt) for raw in (along, np.hypot(along, across)))
+    smooth, magnitude = (
+        smoothed(raw, _SMOOTHING_WINDOW, 2, 0, dt) for raw in (along, np.hypot(along, across))
+    )
     return Comfort(
         longitudinal=smoothed(along, windows.acceleration, 2, 0, dt),
         lateral=smoothed(across, windows.acceleration, 2, 0, dt),
         jerk=smoothed(magnitude, windows.jerk, 2, 1, dt),
         longitudinal_jerk=smoothed(smooth, windows.jerk, 2, 1, dt),
         yaw_rate=yaw_rate,
-        yaw_acceleration=smoothed(turned, _TURNING, 3, 2, dt),
+        yaw_acceleration=smoothed(turned, _YAW_WINDOW, 3, 2, dt),
         magnitude=magnitude,
     )
 
 
-def within_limits(felt: Comfort) -> dict[str, NDArray[np.bool_]]:
+def within_limits(values: Comfort) -> dict[str, NDArray[np.bool_]]:
     """Which quantities stay between nuPlan's limits through all of a trajectory, (...) by name."""
     return {
         name: np.asarray(((low < values) & (values < high)).all(axis=-1))
-        for (name, (low, high)), values in zip(LIMITS.items(), felt[: len(LIMITS)], strict=True)
+        for (name, (low, high)), values in zip(LIMITS.items(), values[: len(LIMITS)], strict=True)
     }
 
 

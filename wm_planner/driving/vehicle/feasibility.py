@@ -23,8 +23,8 @@ YAW_RAD = 3e-2
 """and yaw less than this."""
 
 _DECIMALS = 4  # to which errors are rounded before they are compared
-_ROUNDS = 8
-_NUDGE = 1e-4  # of a command, in m/s^2 or rad/s, for a slope
+_ITERATIONS = 8
+_DIFFERENCE = 1e-4  # of a command, in m/s^2 or rad/s, for a slope
 
 
 class Reconstruction(NamedTuple):
@@ -57,8 +57,10 @@ def reconstruct_commands(vehicle: Vehicle, states: ArrayLike, dt: float) -> Reco
     highest = np.stack([grip, np.full_like(grip, vehicle.max_steering_rate)], axis=-1)
     commands = np.zeros_like(highest)
     commands[..., 0] = np.clip((after[..., SPEED] - before[..., SPEED]) / dt, -grip, grip)
-    for _ in range(_ROUNDS):
-        commands = np.clip(commands - _newton(vehicle, before, after, commands, dt), -highest, highest)
+    for _ in range(_ITERATIONS):
+        commands = np.clip(
+            commands - _gauss_newton_step(vehicle, before, after, commands, dt), -highest, highest
+        )
     off = np.round(np.abs(_errors(vehicle, before, after, commands, dt)), _DECIMALS)
     near = (off[..., 0] < POSITION_M) & (off[..., 1] < POSITION_M) & (off[..., 3] < YAW_RAD)
     return Reconstruction(commands, near & (np.abs(centripetal) <= vehicle.max_acceleration))
@@ -76,11 +78,13 @@ def _errors(vehicle: Vehicle, before: Floats, after: Floats, commands: Floats, d
     return error[..., [0, 1, SPEED, YAW]]
 
 
-def _newton(vehicle: Vehicle, before: Floats, after: Floats, commands: Floats, dt: float) -> Floats:
+def _gauss_newton_step(
+    vehicle: Vehicle, before: Floats, after: Floats, commands: Floats, dt: float
+) -> Floats:
     """The step of Gauss and Newton that commands (..., 2) are to be lessened by."""
     here = _errors(vehicle, before, after, commands, dt)
-    nudged = (_errors(vehicle, before, after, commands + nudge, dt) for nudge in _NUDGE * np.eye(2))
-    first, second = ((there - here) / _NUDGE for there in nudged)
+    nudged = (_errors(vehicle, before, after, commands + nudge, dt) for nudge in _DIFFERENCE * np.eye(2))
+    first, second = ((there - here) / _DIFFERENCE for there in nudged)
     a, b, d = (first**2).sum(-1) + 1e-12, (first * second).sum(-1), (second**2).sum(-1) + 1e-12
     p, q = (first * here).sum(-1), (second * here).sum(-1)
     solved: Floats = np.stack([d * p - b * q, a * q - b * p], axis=-1) / (a * d - b * b)[..., None]

@@ -25,7 +25,7 @@ def fit_speed(poses: Floats, dt: float, jerk_penalty: float) -> Floats:
     """
     steps, yaw = np.diff(poses[..., :2], axis=-2), poses[..., :-1, 2]
     measured = (steps[..., 0] * np.cos(yaw) + steps[..., 1] * np.sin(yaw)) / dt
-    return np.asarray(measured @ _smoother(measured.shape[-1], dt, jerk_penalty))
+    return np.asarray(measured @ _smoothing_matrix(measured.shape[-1], dt, jerk_penalty))
 
 
 def fit_curvature(yaw: Floats, speed: Floats, dt: float, rate_penalty: float) -> Floats:
@@ -42,25 +42,25 @@ def fit_curvature(yaw: Floats, speed: Floats, dt: float, rate_penalty: float) ->
     diagonal[0] += _START_PENALTY
     diagonal[:-1] += stiffness
     diagonal[1:] += stiffness
-    return _tridiagonal(diagonal, -stiffness, way * turn.T).T
+    return _solve_tridiagonal(diagonal, -stiffness, way * turn.T).T
 
 
 @cache
-def _smoother(count: int, dt: float, penalty: float) -> Floats:
+def _smoothing_matrix(count: int, dt: float, penalty: float) -> Floats:
     """The symmetric matrix (count, count) that smooths measured speeds."""
     bend = np.diff(np.eye(count), n=2, axis=0) if count > 2 else np.zeros((1, count))
     return np.asarray(np.linalg.inv(np.eye(count) + penalty / dt**4 * bend.T @ bend), np.float64)
 
 
-def _tridiagonal(diagonal: Floats, beside: float, right: Floats) -> Floats:
+def _solve_tridiagonal(diagonal: Floats, off_diagonal: float, right_side: Floats) -> Floats:
     """Solve N systems of M equations, diagonals (M, N) and right sides (M, N), by elimination."""
     ratio, solved = np.empty_like(diagonal), np.empty_like(diagonal)
-    pivot, last = diagonal[0], right[0] / diagonal[0]
+    pivot, last = diagonal[0], right_side[0] / diagonal[0]
     solved[0] = last
     for m in range(1, len(diagonal)):
-        ratio[m] = beside / pivot
-        pivot = diagonal[m] - beside * ratio[m]
-        last = (right[m] - beside * last) / pivot
+        ratio[m] = off_diagonal / pivot
+        pivot = diagonal[m] - off_diagonal * ratio[m]
+        last = (right_side[m] - off_diagonal * last) / pivot
         solved[m] = last
     for m in range(len(diagonal) - 2, -1, -1):
         solved[m] -= ratio[m + 1] * solved[m + 1]

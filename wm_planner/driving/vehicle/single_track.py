@@ -47,13 +47,13 @@ def integrate_motion(
         bend: change of curvature over a step, in 1/m, (H, N); None for none.
     """
     kind = acceleration.dtype.type
-    after = _summed(acceleration * kind(dt), speed, speed_range)
+    after = _accumulate(acceleration * kind(dt), speed, speed_range)
     way = after.copy()  # the mean of the speeds before and after, times dt
     way[0] += speed
     way[1:] += after[:-1]
     way *= kind(dt / 2)
     turn = way * curvature
-    headings = _summed(turn.copy(), heading)
+    headings = _accumulate(turn.copy(), heading)
     mean_heading = headings - kind(0.5) * turn
     if curvature_change is not None:
         mean_heading -= way * curvature_change / 12  # who bends later has gone straighter
@@ -61,10 +61,10 @@ def integrate_motion(
     positions = np.empty((len(way), 2, *way.shape[1:]), way.dtype)
     np.multiply(way, np.cos(mean_heading), out=positions[:, 0])
     np.multiply(way, np.sin(mean_heading), out=positions[:, 1])
-    return Motion(_summed(positions, position), headings, after)
+    return Motion(_accumulate(positions, position), headings, after)
 
 
-def _summed(steps: Floats, start: Floats, within: tuple[float, float] = (-np.inf, np.inf)) -> Floats:
+def _accumulate(steps: Floats, start: Floats, within: tuple[float, float] = (-np.inf, np.inf)) -> Floats:
     """The sums along the first axis of (H, ...), in place, from `start`, every one of them kept `within`."""
     lowest, highest = within
     for step in list(steps):  # a row's view is made once

@@ -74,7 +74,7 @@ class Vehicle(config.Config, frozen=True, kw_only=True):
         shape, steps = wanted.shape[:-2], wanted.shape[-2]
         start = np.broadcast_to(checked(states, "states", 6), (*shape, 6)).reshape(-1, 6)
         inputs = np.moveaxis(wanted.reshape(-1, steps, 2), (0, 1, 2), (2, 1, 0))  # (2, H, N)
-        acceleration, steering = self._actuated(start, inputs, dt)
+        acceleration, steering = self._actuate(start, inputs, dt)
         curvature = np.tan(steering) / self.wheelbase_m
         mean, bend = 0.5 * (curvature[:-1] + curvature[1:]), np.diff(curvature, axis=0)
         begun = start[:, :2].T, start[:, YAW], start[:, SPEED]
@@ -117,7 +117,7 @@ class Vehicle(config.Config, frozen=True, kw_only=True):
         """The states (..., 3 or more) with x and y of the rear axle in place of the box's centre's."""
         return _shifted(states, -self.rear_to_centre_m)
 
-    def _actuated(self, start: Floats, inputs: Floats, dt: float) -> tuple[Floats, Floats]:
+    def _actuate(self, start: Floats, inputs: Floats, dt: float) -> tuple[Floats, Floats]:
         """The acceleration (H, N) in each step, and the steering angle (H + 1, N) at its ends."""
         acceleration, steering = np.empty_like(inputs[0]), np.empty((len(inputs[0]) + 1, len(start)))
         now, speed, steering[0] = start[:, ACCELERATION], start[:, SPEED], start[:, STEERING]
@@ -189,9 +189,9 @@ VEHICLES: dict[VehicleName, Vehicle] = {
 """By name."""
 
 
-def _shifted(states: Floats, way_m: float) -> Floats:
+def _shifted(states: Floats, distance_m: float) -> Floats:
     """The states (..., 3 or more), `way_m` farther along their yaw."""
     moved = np.array(states, np.float64)
-    moved[..., X] += way_m * np.cos(moved[..., YAW])
-    moved[..., Y] += way_m * np.sin(moved[..., YAW])
+    moved[..., X] += distance_m * np.cos(moved[..., YAW])
+    moved[..., Y] += distance_m * np.sin(moved[..., YAW])
     return moved

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wm_planner.driving.scenarios.scenario import Scenario
-from wm_planner.driving.scenarios.scenario_notes import out_of_time, overlaps
+from wm_planner.driving.scenarios.scenario_notes import start_overlaps, timing_conflicts
 from wm_planner.errors import ScenarioError
 from wm_planner.plugins import Registry
 
@@ -46,5 +46,7 @@ def read_scenario(path: str | Path) -> Scenario:
     for known in FORMATS:
         if known.begins(head):
             scenario: Scenario = READERS.load(known.reader)(path)
-            return replace(scenario, repairs=(*scenario.repairs, *overlaps(scenario), *out_of_time(scenario)))
+            return replace(
+                scenario, repairs=(*scenario.repairs, *start_overlaps(scenario), *timing_conflicts(scenario))
+            )
     raise ScenarioError(f"{path}: is no scenario; wanted {', '.join(known.about for known in FORMATS)}")

@@ -16,11 +16,11 @@ from pyarrow import ArrowException, parquet
 from wm_planner.driving.scenarios.readers.argoverse_road import read_road
 from wm_planner.driving.scenarios.readers.recorded import (
     SIZES,
-    Numbers,
-    constant_step,
-    goal_of_drive,
-    seen,
-    states_of,
+    IdAllocator,
+    constant_time_step,
+    plausible_states,
+    problem_from_recording,
+    states_from_velocity,
 )
 from wm_planner.driving.scenarios.scenario import Origin, Scenario
 from wm_planner.driving.scenarios.tracks import Tracks
@@ -52,17 +52,17 @@ def read_argoverse(path: Path) -> Scenario:
     """
     columns = _columns(path)
     notes: list[str] = []
-    number = Numbers()
+    number = IdAllocator()
     name, steps = str(columns["scenario_id"][0]), int(columns["num_timestamps"][0])
     span_s = float(columns["end_timestamp"][0] - columns["start_timestamp"][0]) * 1e-9
     try:
         tracks, ego = _tracks(columns, steps, number, notes)
         return Scenario(
             id=name,
-            dt=constant_step(np.linspace(0.0, span_s, steps), str(path)),
+            dt=constant_time_step(np.linspace(0.0, span_s, steps), str(path)),
             road=read_road(path.with_name(f"log_map_archive_{name}.json"), number, notes),
             tracks=tracks,
-            problems=() if ego is None else (goal_of_drive(ego, number("problem"), notes),),
+            problems=() if ego is None else (problem_from_recording(ego, number("problem"), notes),),
             ego=ego,
             origin=Origin(source=f"Argoverse 2, {columns['city'][0]}"),
             repairs=tuple(notes),
@@ -100,7 +100,7 @@ def _columns(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _tracks(
-    columns: dict[str, NDArray[Any]], steps: int, number: Numbers, notes: list[str]
+    columns: dict[str, NDArray[Any]], steps: int, number: IdAllocator, notes: list[str]
 ) -> tuple[Tracks, Tracks | None]:
     """The others, and the ego's drive."""
     names, row_of = np.unique(columns["track_id"], return_inverse=True)
@@ -110,12 +110,14 @@ def _tracks(
     states = np.full((*valid.shape, 4), np.nan)
     velocity = np.stack([columns["velocity_x"], columns["velocity_y"]], axis=-1)
     position = np.stack([columns["position_x"], columns["position_y"]], axis=-1)
-    rows = states_of(position, columns["heading"], velocity)
+    rows = states_from_velocity(position, columns["heading"], velocity)
     at = row_of, columns["timestep"]
     states[at], valid[at] = rows, True
     if valid.sum() < len(rows):
         notes.append(f"{len(rows) - valid.sum()} states said twice: the last counts")
-    valid = np.array([seen(s, v, f"track {n}", notes) for n, s, v in zip(names, states, valid, strict=True)])
+    valid = np.array(
+        [plausible_states(s, v, f"track {n}", notes) for n, s, v in zip(names, states, valid, strict=True)]
+    )
     notes.append("the format has no sizes: boxes are those of their kinds")
     first_row = dict(zip(row_of[::-1], range(len(rows))[::-1], strict=True))
     kinds = [KINDS.get(str(columns["object_type"][first_row[row]]), "unknown") for row in range(len(names))]

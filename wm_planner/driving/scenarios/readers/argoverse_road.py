@@ -10,8 +10,8 @@ import numpy as np
 
 from wm_planner.driving.geometry.shapes import Points
 from wm_planner.driving.scenarios.readers.limits import MAX_NUMBER
-from wm_planner.driving.scenarios.readers.polylines import across, distinct
-from wm_planner.driving.scenarios.readers.recorded import Numbers
+from wm_planner.driving.scenarios.readers.polylines import distinct, matched_edges
+from wm_planner.driving.scenarios.readers.recorded import IdAllocator
 from wm_planner.driving.scenarios.road import Lane, Neighbour, Road
 from wm_planner.errors import ScenarioError
 
@@ -49,7 +49,7 @@ _LANE_KINDS = {
 }
 
 
-def read_road(path: Path, number: Numbers, notes: list[str]) -> Road:
+def read_road(path: Path, number: IdAllocator, notes: list[str]) -> Road:
     """The road in a map file; what had to be left out is added to `notes`.
 
     Raises:
@@ -80,7 +80,7 @@ def _points(listed: list[_Point]) -> Points:
 
 def _edges(segment: _Segment) -> tuple[Points, Points] | None:
     left, right = _points(segment.left_lane_boundary), _points(segment.right_lane_boundary)
-    return across(left, right) if min(len(left), len(right)) > 1 else None
+    return matched_edges(left, right) if min(len(left), len(right)) > 1 else None
 
 
 def _lane(segment: _Segment, edges: dict[int, tuple[Points, Points]], ids: dict[int, int]) -> Lane:

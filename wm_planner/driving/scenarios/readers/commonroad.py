@@ -9,8 +9,8 @@ Source: the 2020a schema and format description of CommonRoad (Althoff et al. 20
 import re
 from pathlib import Path
 
-from wm_planner.driving.scenarios.readers.commonroad_agents import read_around
-from wm_planner.driving.scenarios.readers.commonroad_road import by_id, known, read_road
+from wm_planner.driving.scenarios.readers.commonroad_agents import read_objects
+from wm_planner.driving.scenarios.readers.commonroad_road import by_id, existing_ids, read_road
 from wm_planner.driving.scenarios.readers.commonroad_states import (
     read_angles,
     read_exact_state,
@@ -68,7 +68,7 @@ def _read(root: Element) -> Scenario:
     road = read_road(root, notes)
     if not road.lanes:
         notes.append("no lanes: nothing is drivable")
-    around = read_around(root, dt, notes)
+    around = read_objects(root, dt, notes)
     return Scenario(
         id=root.attribute("benchmarkID"),
         dt=dt,
@@ -126,7 +126,7 @@ def _goal(element: Element, road: Road, notes: list[str]) -> Goal:
     position, yaw, v = (element.find(tag) for tag in ("position", "orientation", "velocity"))
     lanes = () if position is None else position.ids("lanelet")
     shapes = () if position is None or lanes else read_shapes(position)
-    if lanes and not known(lanes, road.lanes, "goal: lane", notes):
+    if lanes and not existing_ids(lanes, road.lanes, "goal: lane", notes):
         raise element.error(f"lies on the lanes {lanes}, none of which is in the file")
     return Goal(
         steps=read_steps(element.child("time")),

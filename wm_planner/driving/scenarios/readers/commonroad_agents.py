@@ -11,12 +11,12 @@ from wm_planner.driving.geometry.shapes import Rectangle, Shape, rotation
 from wm_planner.driving.scenarios.readers.commonroad_road import by_id
 from wm_planner.driving.scenarios.readers.commonroad_states import (
     State,
-    enclosing,
-    placed,
+    enclosing_rectangle,
     read_exact_state,
     read_shapes,
     read_state,
     read_steps,
+    transformed,
 )
 from wm_planner.driving.scenarios.readers.xml import Element
 from wm_planner.driving.scenarios.tracks import (
@@ -31,11 +31,11 @@ from wm_planner.driving.scenarios.tracks import (
 MAX_STATES = 5_000_000
 """Agents times steps."""
 
-_STILL = np.zeros(4)
+_ORIGIN = np.zeros(4)
 
 
 @dataclass(frozen=True)
-class Around:
+class SceneObjects:
     """Who and what is around.
 
     Attributes:
@@ -56,7 +56,7 @@ class _Agent(NamedTuple):
     states: list[State]
 
 
-def read_around(root: Element, dt: float, notes: list[str]) -> Around:
+def read_objects(root: Element, dt: float, notes: list[str]) -> SceneObjects:
     """Tracks, obstacles and occupancies of either version; what had to be changed is added to `notes`."""
     older = [(element, element.child("role").text) for element in root.children("obstacle")]
     for element, role in older:
@@ -70,21 +70,21 @@ def read_around(root: Element, dt: float, notes: list[str]) -> Around:
         standing + root.children("environmentObstacle"), lambda element: _obstacle(element, notes)
     )
     sets = by_id([e for e in moving + phantoms if e.find("occupancySet")], _occupancy)
-    spreads = _spreads(agents, 1 + max([0, *obstacles, *sets, *(agent.id for agent in agents)]))
+    spreads = _uncertain_occupancies(agents, 1 + max([0, *obstacles, *sets, *(agent.id for agent in agents)]))
     if spreads:
         notes.append(
             f"states of {len(spreads)} agents are sets: their tracks are the middle, the sets occupancies"
         )
     tracks = _tracks(root, list(agents), dt, notes)
-    return Around(tracks, tuple(obstacles.values()), (*sets.values(), *spreads))
+    return SceneObjects(tracks, tuple(obstacles.values()), (*sets.values(), *spreads))
 
 
 def _obstacle(element: Element, notes: list[str]) -> Obstacle:
     initial = element.find("initialState")
     state = (
-        _STILL if initial is None else read_exact_state(initial).state
+        _ORIGIN if initial is None else read_exact_state(initial).state
     )  # an <environmentObstacle> has none
-    shapes = tuple(placed(shape, state) for shape in read_shapes(element.child("shape")))
+    shapes = tuple(transformed(shape, state) for shape in read_shapes(element.child("shape")))
     return Obstacle(element.id(), _kind(element, OBSTACLE_KINDS, notes), shapes)
 
 
@@ -98,14 +98,14 @@ def _agent(element: Element, notes: list[str]) -> _Agent:
             f"agent {element.id()}: nothing says where it goes, so it is there at its first step alone"
         )
     shapes = read_shapes(element.child("shape"))
-    size, centre = _box(shapes)
+    size, centre = _bounding_box(shapes)
     if len(shapes) > 1 or not isinstance(shapes[0], Rectangle):
         notes.append(f"agent {element.id()}: its shape is a box of {size[0]:g} x {size[1]:g} m here")
-    states = [_moved(state, centre) for state in _in_order(element, states, notes)]
+    states = [_at_box_centre(state, centre) for state in _ordered_states(element, states, notes)]
     return _Agent(element.id(), _kind(element, AGENT_KINDS, notes), size, states)
 
 
-def _in_order(element: Element, states: list[State], notes: list[str]) -> list[State]:
+def _ordered_states(element: Element, states: list[State], notes: list[str]) -> list[State]:
     """States by step; one that is said twice alike counts once."""
     found: dict[int, State] = {}
     for state in states:
@@ -123,7 +123,7 @@ def _in_order(element: Element, states: list[State], notes: list[str]) -> list[S
     return [found[step] for step in sorted(found)]
 
 
-def _box(shapes: Iterable[Shape]) -> tuple[tuple[float, float], NDArray[np.float64]]:
+def _bounding_box(shapes: Iterable[Shape]) -> tuple[tuple[float, float], NDArray[np.float64]]:
     """Length and width, and the centre (2,), of the box around shapes, in the obstacle's own frame."""
     shapes = tuple(shapes)
     (first, *others) = shapes
@@ -134,21 +134,21 @@ def _box(shapes: Iterable[Shape]) -> tuple[tuple[float, float], NDArray[np.float
     return (float(high[0] - low[0]), float(high[1] - low[1])), 0.5 * (low + high)
 
 
-def _moved(state: State, centre: NDArray[np.float64]) -> State:
+def _at_box_centre(state: State, centre: NDArray[np.float64]) -> State:
     """The state of the box's centre, which lies at `centre` in the obstacle's own frame."""
     if not centre.any():
         return state
     shift = rotation(float(state.state[2])) @ centre
     moved = state.state + np.array([*shift, 0.0, 0.0])
-    return state._replace(state=moved, place=state.place and _shifted(state.place, shift))
+    return state._replace(state=moved, region=state.region and _shifted(state.region, shift))
 
 
 def _shifted(shape: Shape, shift: NDArray[np.float64]) -> Shape:
-    return placed(shape, np.array([*shift, 0.0]))
+    return transformed(shape, np.array([*shift, 0.0]))
 
 
 def _kind(element: Element, known: frozenset[str], notes: list[str]) -> str:
-    kind = element.word("type", "unknown")
+    kind = element.child_text("type", "unknown")
     if kind not in known:
         notes.append(f"{element.tag} {element.id()}: its type '{kind}' is 'unknown' here")
         return "unknown"
@@ -163,13 +163,13 @@ def _occupancy(element: Element) -> Occupancy:
     )
 
 
-def _spreads(agents: Iterable[_Agent], free: int) -> tuple[Occupancy, ...]:
+def _uncertain_occupancies(agents: Iterable[_Agent], free: int) -> tuple[Occupancy, ...]:
     """Where agents may be whose states were given as sets; their ids count up from `free`."""
     regions = [
         tuple(
-            Region(state.step, state.step, (enclosing(agent.size, state),))
+            Region(state.step, state.step, (enclosing_rectangle(agent.size, state),))
             for state in agent.states
-            if state.place is not None or state.yaw_spread > 0
+            if state.region is not None or state.yaw_spread > 0
         )
         for agent in agents
     ]

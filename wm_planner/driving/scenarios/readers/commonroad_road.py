@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from wm_planner.driving.geometry.shapes import Points
-from wm_planner.driving.scenarios.readers.polylines import across
+from wm_planner.driving.scenarios.readers.polylines import matched_edges
 from wm_planner.driving.scenarios.readers.xml import Element
 from wm_planner.driving.scenarios.road import (
     LIGHT_COLOURS,
@@ -25,7 +25,7 @@ from wm_planner.errors import did_you_mean
 SPEED_LIMIT_CODES = frozenset({"274", "R2-1", "r301", "3.24", "R15", "C43", "B14", "Ρ-32", "B31"})
 """Of signs that limit the speed, in CommonRoad's lists of the countries; the limit is written in m/s."""
 
-_MOST = 0.5  # of a lane, on which its edges are swapped: some are drawn crossed at an end
+_SWAPPED_SHARE = 0.5  # of a lane, on which its edges are swapped: some are drawn crossed at an end
 
 Read = TypeVar("Read")
 
@@ -37,9 +37,11 @@ def read_road(root: Element, notes: list[str]) -> Road:
     lights = by_id(root.children("trafficLight"), _light)
     lanes = by_id(root.children("lanelet"), lambda element: _lane(element, notes))
     crossings = by_id(root.children("intersection"), lambda element: _intersection(element, lanes, notes))
-    inside = {lane for crossing in crossings.values() for arm in crossing.incomings for lane in _turns(arm)}
-    join = _Join(lanes, signs, limits, lights, notes)
-    lanes = {lane.id: join(_within(lane) if lane.id in inside else lane) for lane in lanes.values()}
+    inside = {
+        lane for crossing in crossings.values() for arm in crossing.incomings for lane in _exit_lanes(arm)
+    }
+    join = _ReferenceResolver(lanes, signs, limits, lights, notes)
+    lanes = {lane.id: join(_in_intersection(lane) if lane.id in inside else lane) for lane in lanes.values()}
     signs = {sign.id: sign for sign in signs.values() if sign.codes}
     return Road(lanes, signs, lights, tuple(crossings.values()))
 
@@ -58,7 +60,7 @@ def by_id(elements: Collection[Element], read: Callable[[Element], Read]) -> dic
     return found
 
 
-class _Join:
+class _ReferenceResolver:
     """Makes a lane name only what is there; what else it names is dropped, with a note."""
 
     def __init__(
@@ -77,41 +79,45 @@ class _Join:
         return replace(
             lane,
             speed_limit=min([lane.speed_limit, *(self.limits[i] for i in lane.signs if i in self.limits)]),
-            predecessors=self._beside(lane, lane.predecessors, "predecessor"),
-            successors=self._beside(lane, lane.successors, "successor"),
+            predecessors=self._connected(lane, lane.predecessors, "predecessor"),
+            successors=self._connected(lane, lane.successors, "successor"),
             left_neighbour=self._neighbour(lane.left_neighbour, lane),
             right_neighbour=self._neighbour(lane.right_neighbour, lane),
             signs=self._signs(lane.signs, f"lane {lane.id}"),
-            lights=known(lane.lights, self.lights, f"lane {lane.id}: light", self.notes),
+            lights=existing_ids(lane.lights, self.lights, f"lane {lane.id}: light", self.notes),
             stop_line=stop
             and replace(
                 stop,
                 signs=self._signs(stop.signs, f"stop line of lane {lane.id}"),
-                lights=known(stop.lights, self.lights, f"stop line of lane {lane.id}: light", self.notes),
+                lights=existing_ids(
+                    stop.lights, self.lights, f"stop line of lane {lane.id}: light", self.notes
+                ),
             ),
         )
 
-    def _beside(self, lane: Lane, ids: tuple[int, ...], what: str) -> tuple[int, ...]:
+    def _connected(self, lane: Lane, ids: tuple[int, ...], what: str) -> tuple[int, ...]:
         """Lanes that are there."""
         if lane.id in ids:
             self.notes.append(f"lane {lane.id}: names itself as its {what}")
-        return known(ids, self.lanes, f"lane {lane.id}: {what}", self.notes)
+        return existing_ids(ids, self.lanes, f"lane {lane.id}: {what}", self.notes)
 
     def _neighbour(self, neighbour: Neighbour | None, lane: Lane) -> Neighbour | None:
         ids = () if neighbour is None else (neighbour.id,)
-        return neighbour if known(ids, self.lanes, f"lane {lane.id}: neighbour", self.notes) else None
+        return neighbour if existing_ids(ids, self.lanes, f"lane {lane.id}: neighbour", self.notes) else None
 
     def _signs(self, ids: Iterable[int], where: str) -> tuple[int, ...]:
         """Those that say more than a limit of speed."""
-        there = known(ids, self.signs, f"{where}: sign", self.notes)
+        there = existing_ids(ids, self.signs, f"{where}: sign", self.notes)
         return tuple(i for i in there if self.signs[i].codes)
 
 
-def known(ids: Iterable[int], there: Collection[int], what: str, notes: list[str]) -> tuple[int, ...]:
+def existing_ids(
+    ids: Iterable[int], existing: Collection[int], what: str, notes: list[str]
+) -> tuple[int, ...]:
     """The ids of what is there; a note for each other."""
     ids = tuple(ids)
-    notes.extend(f"{what} {i} is not in the file: left out" for i in ids if i not in there)
-    return tuple(i for i in ids if i in there)
+    notes.extend(f"{what} {i} is not in the file: left out" for i in ids if i not in existing)
+    return tuple(i for i in ids if i in existing)
 
 
 def _lane(element: Element, notes: list[str]) -> Lane:
@@ -121,16 +127,16 @@ def _lane(element: Element, notes: list[str]) -> Lane:
         id=element.id(),
         left=left,
         right=right,
-        kinds=element.words("laneletType") - {"unknown"},
+        kinds=element.texts("laneletType") - {"unknown"},
         speed_limit=np.inf if limit is None else limit.number(),
         predecessors=element.ids("predecessor"),
         successors=element.ids("successor"),
         left_neighbour=_neighbour(element.find("adjacentLeft")),
         right_neighbour=_neighbour(element.find("adjacentRight")),
-        one_way=element.words("userOneWay"),
-        bidirectional=element.words("userBidirectional"),
-        left_marking=element.child("leftBound").word("lineMarking", "unknown"),
-        right_marking=element.child("rightBound").word("lineMarking", "unknown"),
+        one_way=element.texts("userOneWay"),
+        bidirectional=element.texts("userBidirectional"),
+        left_marking=element.child("leftBound").child_text("lineMarking", "unknown"),
+        right_marking=element.child("rightBound").child_text("lineMarking", "unknown"),
         stop_line=None if stop is None else _stop_line(stop, left, right),
         signs=element.ids("trafficSignRef"),
         lights=element.ids("trafficLightRef"),
@@ -145,12 +151,12 @@ def _edges(element: Element, notes: list[str]) -> tuple[Points, Points]:
             raise element.child(tag).error(f"has {len(edge)} points, wanted 2 or more")
     if len(left) != len(right):
         notes.append(f"lane {element.id()}: {len(left)} points left, {len(right)} right: evened out")
-        left, right = across(left, right)
-    notes.extend(f"lane {element.id()}: {fault}" for fault in _faults(element, left, right))
+        left, right = matched_edges(left, right)
+    notes.extend(f"lane {element.id()}: {fault}" for fault in _edge_faults(element, left, right))
     return left, right
 
 
-def _faults(element: Element, left: Points, right: Points) -> Iterator[str]:
+def _edge_faults(element: Element, left: Points, right: Points) -> Iterator[str]:
     """What is odd about the edges of a lane.
 
     Raises:
@@ -162,7 +168,7 @@ def _faults(element: Element, left: Points, right: Points) -> Iterator[str]:
     if not across.any():
         raise element.error("has no width: its edges are the same")
     to_left = way[:, 0] * across[1:, 1] - way[:, 1] * across[1:, 0]
-    if np.mean(to_left < 0) > _MOST:
+    if np.mean(to_left < 0) > _SWAPPED_SHARE:
         yield "its left edge lies to the right of its right edge"
     moved = way[way.any(axis=1)]
     if ((moved[1:] * moved[:-1]).sum(axis=1) < 0).any():
@@ -182,7 +188,7 @@ def _stop_line(element: Element, left: Points, right: Points) -> StopLine:
         raise element.error(f"has {len(points)} points, wanted 2, or none for the end of its lane")
     return StopLine(
         points if len(points) else np.stack([left[-1], right[-1]]),
-        element.word("lineMarking", "unknown"),
+        element.child_text("lineMarking", "unknown"),
         element.ids("trafficSignRef"),
         element.ids("trafficLightRef"),
     )
@@ -214,7 +220,7 @@ def _sign(element: Element) -> Sign:
             if code not in SPEED_LIMIT_CODES
         ),
         _position(element),
-        element.word("virtual", "false") == "true",
+        element.child_text("virtual", "false") == "true",
     )
 
 
@@ -223,11 +229,11 @@ def _light(element: Element) -> TrafficLight:
     offset = cycle.find("timeOffset")
     return TrafficLight(
         element.id(),
-        tuple(_phase(phase) for phase in cycle.children("cycleElement")) or _nothing(cycle),
+        tuple(_phase(phase) for phase in cycle.children("cycleElement")) or _refuse_empty(cycle),
         0 if offset is None else offset.integer(),
-        element.word("direction", "all"),
+        element.child_text("direction", "all"),
         _position(element),
-        element.word("active", "true") == "true",
+        element.child_text("active", "true") == "true",
     )
 
 
@@ -240,7 +246,7 @@ def _phase(element: Element) -> tuple[str, int]:
     return colour.text, duration.integer()
 
 
-def _nothing(cycle: Element) -> tuple[tuple[str, int], ...]:
+def _refuse_empty(cycle: Element) -> tuple[tuple[str, int], ...]:
     raise cycle.error("has no <cycleElement>, wanted one or more")
 
 
@@ -251,7 +257,7 @@ def _position(element: Element) -> tuple[float, float] | None:
 
 def _intersection(element: Element, lanes: Collection[int], notes: list[str]) -> Intersection:
     def refs(parent: Element, tag: str) -> tuple[int, ...]:
-        return known(parent.ids(tag), lanes, f"intersection {element.id()}: {tag}", notes)
+        return existing_ids(parent.ids(tag), lanes, f"intersection {element.id()}: {tag}", notes)
 
     arms = tuple(
         Incoming(
@@ -265,9 +271,9 @@ def _intersection(element: Element, lanes: Collection[int], notes: list[str]) ->
     return Intersection(element.id(), arms, tuple(crossings))
 
 
-def _turns(arm: Incoming) -> tuple[int, ...]:
+def _exit_lanes(arm: Incoming) -> tuple[int, ...]:
     return arm.left + arm.straight + arm.right
 
 
-def _within(lane: Lane) -> Lane:
+def _in_intersection(lane: Lane) -> Lane:
     return replace(lane, kinds=lane.kinds | {"intersection"})

@@ -37,7 +37,7 @@ class State(NamedTuple):
 
     step: int
     state: NDArray[np.float64]
-    place: Shape | None
+    region: Shape | None
     yaw_spread: float
 
 
@@ -105,8 +105,8 @@ def read_state(element: Element) -> State:
     """
     position = element.child("position")
     point = position.find("point")
-    place = None if point is not None else _one(position)
-    x, y = point.point() if point is not None else _middle(place)
+    place = None if point is not None else _single_shape(position)
+    x, y = point.point() if point is not None else _shape_centre(place)
     v = _mean_speed(element)
     orientation, lateral = element.find("orientation"), element.find("velocityY")
     if orientation is None and lateral is not None:
@@ -126,12 +126,12 @@ def read_exact_state(element: Element) -> State:
         ScenarioError: if its position or orientation is a set.
     """
     state = read_state(element)
-    if state.place is not None or state.yaw_spread > 0:
+    if state.region is not None or state.yaw_spread > 0:
         raise element.error("is a set of states, wanted <point> and <exact>")
     return state
 
 
-def placed(shape: Shape, state: NDArray[np.float64]) -> Shape:
+def transformed(shape: Shape, state: NDArray[np.float64]) -> Shape:
     """A shape of an obstacle's own frame in the map's.
 
     Args:
@@ -146,7 +146,7 @@ def placed(shape: Shape, state: NDArray[np.float64]) -> Shape:
     return Rectangle(centre, shape.length, shape.width, shape.yaw + yaw)
 
 
-def enclosing(size: tuple[float, float], state: State) -> Rectangle:
+def enclosing_rectangle(size: tuple[float, float], state: State) -> Rectangle:
     """What a box covers in all of its states: a rectangle along the middle yaw.
 
     Source: Althoff and Dolan 2014, sec. IV.C.
@@ -156,7 +156,7 @@ def enclosing(size: tuple[float, float], state: State) -> Rectangle:
     """
     length, width = size
     yaw = float(state.state[2])
-    outline = state.state[None, :2] if state.place is None else state.place.outline
+    outline = state.state[None, :2] if state.region is None else state.region.outline
     local = outline @ rotation(yaw)
     low, high = local.min(axis=0), local.max(axis=0)
     along = min(state.yaw_spread, np.arctan2(width, length))
@@ -206,14 +206,14 @@ def _within(element: Element, value: float, limits: Range) -> float:
     return value
 
 
-def _one(position: Element) -> Shape:
+def _single_shape(position: Element) -> Shape:
     shapes = read_shapes(position)
     if len(shapes) != 1:
         raise position.error(f"holds {len(shapes)} shapes, wanted <point> or one shape")
     return shapes[0]
 
 
-def _middle(shape: Shape | None) -> Points:
+def _shape_centre(shape: Shape | None) -> Points:
     assert shape is not None
     return shape.vertices.mean(axis=0) if isinstance(shape, Polygon) else shape.centre
 

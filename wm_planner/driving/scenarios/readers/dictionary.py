@@ -20,11 +20,11 @@ class Dictionary:
         ScenarioError: if it is no dictionary.
     """
 
-    def __init__(self, data: Any, place: str) -> None:
+    def __init__(self, data: Any, location: str) -> None:
         if not isinstance(data, Mapping):
-            raise ScenarioError(f"{place}: got {type(data).__name__}, wanted a dictionary")
+            raise ScenarioError(f"{location}: got {type(data).__name__}, wanted a dictionary")
         self._data = data
-        self.place = place
+        self.location = location
 
     def __contains__(self, key: object) -> bool:
         return key in self._data
@@ -37,12 +37,12 @@ class Dictionary:
         """The dictionary under a key, which must be there."""
         if key not in self._data:
             known = [str(name) for name in self._data][:30]
-            raise ScenarioError(f"{self.place}: has no '{key}', {did_you_mean(key, known)}")
-        return Dictionary(self._data[key], f"{self.place}: {key}")
+            raise ScenarioError(f"{self.location}: has no '{key}', {did_you_mean(key, known)}")
+        return Dictionary(self._data[key], f"{self.location}: {key}")
 
     def dictionaries(self) -> Iterator[tuple[str, "Dictionary"]]:
         """All that stand here, by their names."""
-        return ((str(name), Dictionary(data, f"{self.place}.{name}")) for name, data in self._data.items())
+        return ((str(name), Dictionary(data, f"{self.location}.{name}")) for name, data in self._data.items())
 
     def array(self, key: str, *axes: int | None) -> NDArray[np.float64]:
         """The numbers under a key.
@@ -52,11 +52,11 @@ class Dictionary:
         """
         array = _numbers(self._data.get(key))
         if array is None:
-            raise ScenarioError(f"{self.place}: {key} holds what is no number, wanted an array of them")
+            raise ScenarioError(f"{self.location}: {key} holds what is no number, wanted an array of them")
         if array.ndim != len(axes) or any(n not in (None, m) for n, m in zip(axes, array.shape, strict=True)):
             wanted = ", ".join("any" if n is None else str(n) for n in axes)
             raise ScenarioError(
-                f"{self.place}: {key} has shape {array.shape}, wanted numbers of shape ({wanted})"
+                f"{self.location}: {key} has shape {array.shape}, wanted numbers of shape ({wanted})"
             )
         return array
 
@@ -65,7 +65,7 @@ class Dictionary:
         array = _numbers(self._data.get(key))
         return np.empty(0) if array is None else array
 
-    def words(self, key: str) -> list[str]:
+    def texts(self, key: str) -> list[str]:
         """The texts under a key, in a list or an array; none where there is neither."""
         listed = self._data.get(key)
         listed = listed.tolist() if isinstance(listed, np.ndarray) else listed

@@ -1,18 +1,17 @@
-"""What readers of recorded drives share: numbers for names, the time step, boxes, and a goal."""
+"""Shared by readers of recorded drives: ids, the time step, box sizes, plausible states, and a problem."""
 
 import itertools
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.driving.geometry.shapes import Circle
 from wm_planner.driving.scenarios.readers.limits import (
     ANGLES,
     MAX_NUMBER,
     SPEEDS,
     STEPS_S,
 )
-from wm_planner.driving.scenarios.scenario import Goal, PlanningProblem, Start
+from wm_planner.driving.scenarios.scenario import GOAL_RADIUS_M, PlanningProblem, recorded_problem
 from wm_planner.driving.scenarios.tracks import Tracks
 from wm_planner.errors import ScenarioError
 
@@ -25,21 +24,20 @@ SIZES = {
     "pedestrian": (0.7, 0.7),
     "unknown": (1.0, 1.0),
 }
-"""Length and width [m] of boxes where the source gives none."""
+"""Default length and width in m, by kind, for sources without sizes."""
 
-GOAL_RADIUS = 3.0  # m around where a recorded drive ends
-_JITTER = 0.2  # of a step
+_JITTER = 0.2  # tolerated deviation from a constant time step, as a fraction of the step
 
 
-class Numbers:
-    """Numbers for names; names that are numbers keep them where they can, and no two things share one."""
+class IdAllocator:
+    """Assigns unique integer ids to names; a name that is an integer keeps it if it is still free."""
 
     def __init__(self) -> None:
         self._taken: set[int] = set()
         self._free = itertools.count(1)
 
     def __call__(self, name: object) -> int:
-        """A number for a thing that had none."""
+        """A new id for a name."""
         wanted = int(str(name)) if str(name).isdecimal() and len(str(name)) < 18 else 0
         if wanted < 1 or wanted in self._taken:
             wanted = next(n for n in self._free if n not in self._taken)
@@ -47,11 +45,14 @@ class Numbers:
         return wanted
 
 
-def constant_step(times: ArrayLike, where: str) -> float:
-    """The step of times [s] that go on evenly, to the millisecond.
+def constant_time_step(times: ArrayLike, where: str) -> float:
+    """The constant step of time stamps in s, rounded to the millisecond.
+
+    Args:
+        where: place of the time stamps, for errors.
 
     Raises:
-        ScenarioError: if one lies a fifth of a step or more off.
+        ScenarioError: if a time stamp deviates by more than a fifth of a step.
     """
     times = np.asarray(times, np.float64)
     if times.ndim != 1 or len(times) < 2 or not np.isfinite(times).all():
@@ -73,32 +74,27 @@ def constant_step(times: ArrayLike, where: str) -> float:
     return round(dt, 3)
 
 
-def seen(
-    states: NDArray[np.float64], valid: NDArray[np.bool_], who: str, notes: list[str]
+def plausible_states(
+    states: NDArray[np.float64], valid: NDArray[np.bool_], name: str, notes: list[str]
 ) -> NDArray[np.bool_]:
-    """Where states (T, 4) are valid and can be; a note where they cannot."""
+    """Validity (T,) of states (T, 4) without implausible values, which are noted."""
     most = np.array([MAX_NUMBER, MAX_NUMBER, ANGLES[1], SPEEDS[1]])
     fine = (np.abs(np.nan_to_num(states, nan=np.inf)) <= most).all(axis=-1)
     if (valid & ~fine).any():
-        notes.append(f"{who}: {int((valid & ~fine).sum())} states are not finite or absurd: not seen then")
+        notes.append(f"{name}: {int((valid & ~fine).sum())} states are not finite or absurd: not seen then")
     return valid & fine
 
 
-def states_of(
+def states_from_velocity(
     position: NDArray[np.float64], yaw: NDArray[np.float64], velocity: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """States (T, 4) from positions (T, 2), yaws (T,) and velocities (T, 2) in the map's frame."""
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is dropped afterwards
+    with np.errstate(invalid="ignore", over="ignore"):  # non-finite states are dropped afterwards
         v = velocity[:, 0] * np.cos(yaw) + velocity[:, 1] * np.sin(yaw)
     return np.stack([position[:, 0], position[:, 1], yaw, v], axis=-1)
 
 
-def goal_of_drive(ego: Tracks, number: int, notes: list[str]) -> PlanningProblem:
-    """Get from where a recorded drive begins to where it ends, within its time."""
-    steps = np.flatnonzero(ego.valid[0])
-    first, last = ego.states[0, steps[0]], ego.states[0, steps[-1]]
-    notes.append(f"the goal is where the recorded drive ends, {GOAL_RADIUS:g} m around")
-    x, y, yaw, v = first.tolist()
-    start = Start(x, y, yaw, v, step=int(steps[0]))
-    goal = Goal((int(steps[0]), int(steps[-1])), (Circle(last[:2], GOAL_RADIUS),))
-    return PlanningProblem(number, start, (goal,))
+def problem_from_recording(ego: Tracks, identity: int, notes: list[str]) -> PlanningProblem:
+    """The problem to drive from the start to the end of a recorded ego trajectory, with a note."""
+    notes.append(f"the goal is the end of the recorded drive, within {GOAL_RADIUS_M:g} m")
+    return recorded_problem(ego, identity)

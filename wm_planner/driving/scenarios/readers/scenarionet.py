@@ -13,11 +13,11 @@ from wm_planner.driving.scenarios.readers import numpy_pickle
 from wm_planner.driving.scenarios.readers.dictionary import Dictionary
 from wm_planner.driving.scenarios.readers.recorded import (
     SIZES,
-    Numbers,
-    constant_step,
-    goal_of_drive,
-    seen,
-    states_of,
+    IdAllocator,
+    constant_time_step,
+    plausible_states,
+    problem_from_recording,
+    states_from_velocity,
 )
 from wm_planner.driving.scenarios.readers.scenarionet_road import read_road
 from wm_planner.driving.scenarios.scenario import Origin, Scenario
@@ -57,9 +57,9 @@ def read_scenarionet(path: Path) -> Scenario:
 def _scenario(root: Dictionary, name: str) -> Scenario:
     about, listed = root.dictionary("metadata"), root.dictionary("tracks")
     notes: list[str] = []
-    number = Numbers()
+    number = IdAllocator()
     times = about.array("ts", None)
-    dt = constant_step(times, f"{root.place}: metadata.ts")
+    dt = constant_time_step(times, f"{root.location}: metadata.ts")
     rows = _rows(listed, len(times), number, notes)
     ego_row = rows.pop(str(about.get("sdc_id")), None)
     ego = None if ego_row is None else _tracks([ego_row], len(times))
@@ -70,19 +70,19 @@ def _scenario(root: Dictionary, name: str) -> Scenario:
         dt=dt,
         road=read_road(root, number, notes),
         tracks=_tracks(list(rows.values()), len(times)),
-        problems=() if ego is None else (goal_of_drive(ego, number("problem"), notes),),
+        problems=() if ego is None else (problem_from_recording(ego, number("problem"), notes),),
         ego=ego,
         origin=Origin(source=str(about.get("dataset", ""))),
         repairs=tuple(notes),
     )
 
 
-def _rows(listed: Dictionary, steps: int, number: Numbers, notes: list[str]) -> dict[str, _Row]:
+def _rows(listed: Dictionary, steps: int, number: IdAllocator, notes: list[str]) -> dict[str, _Row]:
     """The tracks that were seen, by their names."""
     tracks = dict(listed.dictionaries())
     if len(tracks) * steps > MAX_STATES:
         raise ScenarioError(
-            f"{listed.place}: {len(tracks)} over {steps} steps, wanted at most {MAX_STATES} states"
+            f"{listed.location}: {len(tracks)} over {steps} steps, wanted at most {MAX_STATES} states"
         )
     rows = {name: _row(track, steps, number(name), name, notes) for name, track in tracks.items()}
     notes.extend(f"track {name}: never seen: left out" for name, row in rows.items() if not row.valid.any())
@@ -94,10 +94,10 @@ def _row(track: Dictionary, steps: int, identity: int, name: str, notes: list[st
     kind = KINDS.get(str(track.get("type")), "unknown")
     position, velocity = (state.array(key, steps, None) for key in ("position", "velocity"))
     if position.shape[1] < 2 or velocity.shape[1] != 2:
-        raise ScenarioError(f"{state.place}: position or velocity has not x and y")
-    states = states_of(position[:, :2], state.array("heading", steps), velocity)
+        raise ScenarioError(f"{state.location}: position or velocity has not x and y")
+    states = states_from_velocity(position[:, :2], state.array("heading", steps), velocity)
     valid = state.array("valid", steps) > 0 if "valid" in state else np.ones(steps, np.bool_)
-    valid = seen(states, valid, f"track {name}", notes)
+    valid = plausible_states(states, valid, f"track {name}", notes)
     return _Row(identity, kind, _size(state, valid, kind, name, notes), states, valid)
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from wm_planner.driving.geometry.shapes import Points
 from wm_planner.driving.scenarios.readers.dictionary import Dictionary
 from wm_planner.driving.scenarios.readers.limits import MAX_NUMBER
-from wm_planner.driving.scenarios.readers.polylines import beside, distinct
-from wm_planner.driving.scenarios.readers.recorded import Numbers
+from wm_planner.driving.scenarios.readers.polylines import distinct, offset_polyline
+from wm_planner.driving.scenarios.readers.recorded import IdAllocator
 from wm_planner.driving.scenarios.road import (
     Lane,
     Neighbour,
@@ -52,7 +52,7 @@ _MAX_WIDTH = 20.0  # m to one side
 _MAX_LIMIT = 500.0  # km/h
 
 
-def read_road(root: Dictionary, number: Numbers, notes: list[str]) -> Road:
+def read_road(root: Dictionary, number: IdAllocator, notes: list[str]) -> Road:
     """The lanes and lights of a description; what had to be changed is added to `notes`."""
     features = {
         n: f for n, f in root.dictionary("map_features").dictionaries() if str(f.get("type")) in LANES
@@ -95,8 +95,8 @@ def _lane(
     limit = feature.get("speed_limit_kmh")
     return Lane(
         id=ids[name],
-        left=beside(line, widths[:, 0]),
-        right=beside(line, -widths[:, 1]),
+        left=offset_polyline(line, widths[:, 0]),
+        right=offset_polyline(line, -widths[:, 1]),
         kinds=LANES[str(feature.get("type"))],
         speed_limit=limit / 3.6 if isinstance(limit, (int, float)) and 0 < limit <= _MAX_LIMIT else np.inf,
         predecessors=_numbers(feature.get("entry_lanes"), ids),
@@ -124,11 +124,11 @@ def _neighbour(
     return None
 
 
-def _lights(listed: Dictionary, number: Numbers, notes: list[str]) -> list[tuple[str, TrafficLight]]:
+def _lights(listed: Dictionary, number: IdAllocator, notes: list[str]) -> list[tuple[str, TrafficLight]]:
     """The lights that were recorded, each with the name of its lane."""
     lights = []
     for name, light in listed.dictionaries():
-        words = light.dictionary("state").words("object_state")
+        words = light.dictionary("state").texts("object_state")
         colours = [COLOURS.get(word, "inactive") for word in words]
         if not colours:
             notes.append(f"light {name}: no states: left out")

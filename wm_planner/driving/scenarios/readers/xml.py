@@ -78,7 +78,7 @@ class Element:
         at = f' id="{self._node.get("id")}"' if self._node.get("id") else ""
         return ScenarioError(f"{self._file}, line {self._node.sourceline}: <{self.tag}{at}> {message}")
 
-    def place(self) -> str:
+    def location(self) -> str:
         """File and line, for a note."""
         return f"{self._file}, line {self._node.sourceline}"
 
@@ -119,11 +119,11 @@ class Element:
         """The numbers that its children of this name refer to, each once."""
         return tuple(dict.fromkeys(child.id("ref") for child in self.children(tag)))
 
-    def words(self, tag: str) -> frozenset[str]:
+    def texts(self, tag: str) -> frozenset[str]:
         """The texts of its children of this name."""
         return frozenset(child.text for child in self.children(tag))
 
-    def word(self, tag: str, default: str) -> str:
+    def child_text(self, tag: str, default: str) -> str:
         """The text of a child; the default where there is none."""
         return self._node.findtext(tag, default).strip() or default
 

@@ -14,7 +14,7 @@ from wm_planner.driving.scenarios.scenario import (
     Scenario,
     Start,
 )
-from wm_planner.driving.scenarios.writers.commonroad_agents import around_nodes, shape_node, state_node
+from wm_planner.driving.scenarios.writers.commonroad_agents import object_nodes, shape_node, state_node
 from wm_planner.driving.scenarios.writers.commonroad_road import road_nodes
 from wm_planner.driving.scenarios.writers.xml import (
     Node,
@@ -28,7 +28,11 @@ from wm_planner.driving.scenarios.writers.xml import (
 )
 from wm_planner.errors import ScenarioError
 
-_NOWHERE = (("geoNameId", "-999"), ("gpsLatitude", "999"), ("gpsLongitude", "999"))  # CommonRoad's "unknown"
+_UNKNOWN_LOCATION = (
+    ("geoNameId", "-999"),
+    ("gpsLatitude", "999"),
+    ("gpsLongitude", "999"),
+)  # CommonRoad's "unknown"
 
 
 def write_commonroad(scenario: Scenario, path: str | Path) -> tuple[str, ...]:
@@ -73,10 +77,10 @@ def _nodes(scenario: Scenario) -> Node:
     origin = scenario.origin
     root = node(
         "commonRoad",
-        node("location", *(node(tag, text=text) for tag, text in _NOWHERE)),
+        node("location", *(node(tag, text=text) for tag, text in _UNKNOWN_LOCATION)),
         node("scenarioTags", *(node(tag) for tag in sorted(origin.tags))),
         *road_nodes(scenario.road, _limit_signs(scenario)),
-        *around_nodes(scenario),
+        *object_nodes(scenario),
         *(_problem(problem) for problem in scenario.problems if problem.goals),
     )
     for name in ("author", "affiliation", "source", "date"):

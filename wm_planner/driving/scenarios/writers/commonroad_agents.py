@@ -25,13 +25,13 @@ from wm_planner.driving.scenarios.writers.xml import (
 _ENVIRONMENT = frozenset({"building", "pillar", "median_strip"})
 
 
-def around_nodes(scenario: Scenario) -> list[Node]:
+def object_nodes(scenario: Scenario) -> list[Node]:
     """The elements of obstacles, agents and occupancies."""
     return [
         *(_obstacle(o) for o in scenario.obstacles if o.kind not in _ENVIRONMENT),
         *_agents(scenario),
         *_phantoms(scenario),
-        *(_surrounding(o) for o in scenario.obstacles if o.kind in _ENVIRONMENT),
+        *(_environment_obstacle(o) for o in scenario.obstacles if o.kind in _ENVIRONMENT),
     ]
 
 
@@ -80,7 +80,7 @@ def _obstacle(obstacle: Obstacle) -> Node:
     )
 
 
-def _surrounding(obstacle: Obstacle) -> Node:
+def _environment_obstacle(obstacle: Obstacle) -> Node:
     shape = node("shape", *map(shape_node, obstacle.shapes))
     return node("environmentObstacle", node("type", text=obstacle.kind), shape, id=str(obstacle.id))
 

@@ -75,15 +75,15 @@ class ProblemSolution:
             raise ShapeError(f"the answer to problem {self.problem} holds states that are not finite")
 
 
-def benchmark_id(scenario_id: str, answers: Sequence[ProblemSolution]) -> str:
+def benchmark_id(scenario_id: str, solutions: Sequence[ProblemSolution]) -> str:
     """The name under which the benchmark ranks answers: "KS2:SM1:USA_US101-3_3_T-1:2020a"."""
-    vehicles = _listed([f"{answer.model}{answer.vehicle}" for answer in answers])
-    return f"{vehicles}:{_listed([answer.cost for answer in answers])}:{scenario_id}:2020a"
+    vehicles = _listed([f"{answer.model}{answer.vehicle}" for answer in solutions])
+    return f"{vehicles}:{_listed([answer.cost for answer in solutions])}:{scenario_id}:2020a"
 
 
 def write_solution(
     scenario_id: str,
-    answers: Sequence[ProblemSolution],
+    solutions: Sequence[ProblemSolution],
     path: Path,
     date: str = "",
     computation_time_s: float | None = None,
@@ -97,11 +97,11 @@ def write_solution(
         ShapeError: if there is no answer, or two to one problem.
         ScenarioError: if the file cannot be written.
     """
-    problems = [answer.problem for answer in answers]
-    if not answers or len(set(problems)) != len(problems):
+    problems = [answer.problem for answer in solutions]
+    if not solutions or len(set(problems)) != len(problems):
         raise ShapeError(f"answers to the problems {problems}, wanted one each")
     root = node(
-        "CommonRoadSolution", *map(_trajectory, answers), benchmark_id=benchmark_id(scenario_id, answers)
+        "CommonRoadSolution", *map(_trajectory, solutions), benchmark_id=benchmark_id(scenario_id, solutions)
     )
     if computation_time_s is not None:
         root.set("computation_time", decimal(computation_time_s))
