@@ -29,6 +29,7 @@ FLOORS = (
     {"node", "recording", "control", "world_models", "costs", "networks"},
     {"contracts", "messaging", "data", "plugins"},
     {"config", "clock", "share"},
+    {"yaml_text"},
     {"errors", "terminal", "allocator", "checksum"},
 )
 ALLOWED = {

@@ -1,6 +1,6 @@
 import pytest
 
-from wm_planner.config import Config, Positive, convert, read_yaml, to_builtins
+from wm_planner.config import Config, Positive, convert, read_yaml, setting, to_builtins
 from wm_planner.errors import ConfigError
 
 
@@ -63,6 +63,26 @@ def test_yaml_that_cannot_be_read_says_where(tmp_path):
 def test_yaml_is_read_as_a_mapping(tmp_path):
     (tmp_path / "x.yaml").write_text("name: beetle\nwheels: [{radius_m: 0.2}]\n")
     assert convert(read_yaml(tmp_path / "x.yaml"), Car, "x.yaml").wheels[0].radius_m == 0.2
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({1: 2}, "car.yaml: got the key 1, wanted text: write it in quotes"),
+        ({"name": "x", "spare": {True: 1}}, "car.yaml.spare: got the key True, wanted text"),
+        ({"name": "x", "by_side": {None: {}}}, "car.yaml.by_side: got the key None, wanted text"),
+    ],
+)
+def test_a_key_that_is_not_text_is_named_with_its_place(values, message):
+    with pytest.raises(ConfigError) as error:
+        convert(values, Car, "car.yaml")
+    assert message in str(error.value)
+
+
+def test_a_setting_that_is_not_yaml_names_the_option():
+    assert setting("planner.horizon=3") == ("planner.horizon", 3)
+    with pytest.raises(ConfigError, match=r"--set 'seed=!!int x', line 1: not valid YAML \('x' is not a"):
+        setting("seed=!!int x")
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])

@@ -53,3 +53,9 @@ def test_the_checkout_is_a_root_of_its_own_shelves():
     checkout = share.roots()[0]
     assert (checkout / "pyproject.toml").is_file()
     assert all(root.name == "share" for root in share.roots()[1:])
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "~no_such_user_here/x.py", "sim/\0.py"])
+def test_what_cannot_be_a_path_is_refused(path):
+    with pytest.raises(PluginError, match=r"cannot be a file or folder|no such file or folder"):
+        share.find(path)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-import yaml
 
+from wm_planner import yaml_text
 from wm_planner.errors import ConfigError, did_you_mean
 
 
@@ -37,8 +37,8 @@ def convert(values: Mapping[str, Any], to: type[ConfigT], where: str, also: Iter
     Raises:
         ConfigError: with the path of the first value that does not fit.
     """
-    for path, number in _not_finite(values):
-        raise ConfigError(f"{_place(where, path)}: got {number}, wanted a finite number")
+    for path, problem in _unusable(values):
+        raise ConfigError(f"{_place(where, path)}: {problem}")
     try:
         return msgspec.convert(dict(values), to)
     except msgspec.ValidationError as error:
@@ -60,16 +60,20 @@ def _place(where: str, path: str) -> str:
     return (where + path.lstrip(".")).removesuffix(": ") if where.endswith(": ") else f"{where}{path}"
 
 
-def _not_finite(values: object, path: str = "") -> Iterator[tuple[str, float]]:
-    """Numbers that are none, and where: comparisons let NaN through, and it spreads."""
+def _unusable(values: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Place and problem of every number that is not finite (comparisons let NaN through) and of every key
+    that is not text (YAML reads `1:` and `on:` as a number and a truth value).
+    """
     if isinstance(values, float) and not math.isfinite(values):
-        yield path, values
+        yield path, f"got {values}, wanted a finite number"
     elif isinstance(values, Mapping):
         for key, value in values.items():
-            yield from _not_finite(value, f"{path}.{key}")
+            if not isinstance(key, str):
+                yield path, f"got the key {key!r}, wanted text: write it in quotes"
+            yield from _unusable(value, f"{path}.{key}")
     elif isinstance(values, list | tuple):
         for index, value in enumerate(values):
-            yield from _not_finite(value, f"{path}[{index}]")
+            yield from _unusable(value, f"{path}[{index}]")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -79,14 +83,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: if the file is missing, is not YAML (with the line) or is no mapping.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or error
-        raise ConfigError(f"{path}{line}: not valid YAML ({problem})") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not valid YAML ({error})") from None
+    values = yaml_text.parse(text, str(path))
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: got {type(values).__name__}, wanted a mapping of keys to values")
     return values
@@ -104,10 +106,7 @@ def setting(text: str, option: str = "--set") -> tuple[str, Any]:
     path, equals, value = text.partition("=")
     if not equals or not all(path.split(".")):
         raise ConfigError(f"{option} '{text}': wanted field=value, e.g. iterations=100")
-    try:
-        return path, yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"{option} '{text}': the value is not valid YAML") from None
+    return path, yaml_text.parse(value, f"{option} '{text}'")
 
 
 def put(values: dict[str, Any], path: str, value: object) -> None:

@@ -23,14 +23,18 @@ def find(path: str | Path) -> Path:
     Raises:
         PluginError: with the closest name on the same shelf.
     """
-    given = Path(path).expanduser()
-    if given.exists():
-        return given.resolve()
-    if not given.is_absolute():
-        for candidate in (given, _in_bundles(given)):
-            for root in roots():
-                if (root / candidate).exists():
-                    return (root / candidate).resolve()
+    try:
+        given = Path(path).expanduser()
+        if given.exists():
+            return given.resolve()
+        if not given.is_absolute():
+            for candidate in (given, _in_bundles(given)):
+                for root in roots():
+                    if (root / candidate).exists():
+                        return (root / candidate).resolve()
+    except (OSError, RuntimeError) as error:  # too long for a file name, or ~ of an unknown user
+        reason = getattr(error, "strerror", None) or error
+        raise PluginError(f"{_shortened(path)}: cannot be a file or folder ({reason})") from None
     known = [
         str(folder / name)
         for folder in dict.fromkeys((given.parent, _in_bundles(given).parent))
@@ -38,6 +42,11 @@ def find(path: str | Path) -> Path:
     ]
     hint = f", {did_you_mean(str(given), known)}" if known else ""
     raise PluginError(f"{path}: no such file or folder{hint}")
+
+
+def _shortened(path: str | Path) -> str:
+    text = str(path)
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def _in_bundles(path: Path) -> Path:
