@@ -1,7 +1,8 @@
 import inspect
+import json
 
 from wm_planner import errors
-from wm_planner.errors import WmError, did_you_mean
+from wm_planner.errors import WmError, describe, did_you_mean
 
 
 def test_every_error_is_a_wm_error_and_is_drawn_in_the_tree():
@@ -23,3 +24,13 @@ def test_without_a_close_name_only_the_known_ones_are_listed():
 
 def test_a_long_list_is_cut():
     assert did_you_mean("zzz", (f"{i:02}" for i in range(30))).endswith("22, 23 and 6 more")
+
+
+def test_an_unexpected_error_is_described_with_the_users_own_line():
+    try:
+        json.loads("{")
+    except ValueError as error:
+        text = describe(error)
+    assert text.startswith("JSONDecodeError: Expecting property name")
+    assert text.split(" (")[-1].startswith("test_errors.py, line ")  # and not json/decoder.py
+    assert describe(KeyError()) == "KeyError"

@@ -18,7 +18,10 @@ exits with code 2.
 """
 
 import difflib
+import sysconfig
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class WmError(Exception):
@@ -84,6 +87,22 @@ def missing_package(error: ModuleNotFoundError) -> str:
     package = (error.name or "").partition(".")[0]
     wanted = f"wm-planner[{EXTRAS[package]}]" if package in EXTRAS else package
     return f"this needs the package '{package}', which is not installed: pip install '{wanted}'"
+
+
+_NOT_THE_USERS = (str(Path(__file__).parent), *sysconfig.get_paths().values(), "<frozen")
+
+
+def describe(error: BaseException) -> str:
+    """Type, message and place of an error that is not a `WmError`, e.g. of a plug-in.
+
+    Returns:
+        `TypeError: wanted a float (my_planner.py, line 12)`; without a place if no line of the traceback lies
+        outside of this package, its dependencies and Python.
+    """
+    text = f"{type(error).__name__}: {error}".removesuffix(": ")
+    lines = traceback.extract_tb(error.__traceback__)
+    own = [line for line in lines if not line.filename.startswith(_NOT_THE_USERS)]
+    return f"{text} ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else text
 
 
 MOST_NAMES = 24

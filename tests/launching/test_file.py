@@ -112,6 +112,43 @@ def test_a_program_must_define_one_node(tmp_path):
         file.node_class(tmp_path / "torn.py")
 
 
+def test_a_program_that_runs_when_it_is_imported_is_refused(tmp_path):
+    (tmp_path / "bare.py").write_text("raise SystemExit(2)")
+    with pytest.raises(PluginError, match="exits when it is imported; call run"):
+        file.node_class(tmp_path / "bare.py")
+
+
+def test_a_run_without_nodes_is_refused(tmp_path):
+    (tmp_path / "empty.yaml").write_text("nodes: []")
+    with pytest.raises(ConfigError, match=r"empty\.yaml: nodes: the list is empty, wanted at least one"):
+        file.load(tmp_path / "empty.yaml", "x")
+
+
+PICKY = """
+from wm_planner.node import Node
+
+class Picky(Node):
+    @classmethod
+    def check(cls, params):
+        FAILURE
+"""
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        ("{}['gain']", r"KeyError: 'gain' \(picky\.py, line 7\)"),
+        ("raise SystemExit('no GPU')", r"SystemExit: no GPU \(picky\.py, line 7\)"),
+        ("import no_such_package", "needs the package 'no_such_package', which is not installed"),
+    ],
+)
+def test_what_a_plug_in_raises_while_it_is_checked_is_named_with_its_place(tmp_path, failure, words):
+    (tmp_path / "picky.py").write_text(PICKY.replace("FAILURE", failure))
+    (tmp_path / "run.yaml").write_text(f"nodes: [{{exec: {tmp_path}/picky.py}}]")
+    with pytest.raises(PluginError, match=rf"run\.yaml: nodes\[0\] \(.*picky\.py\): .*{words}"):
+        file.load(tmp_path / "run.yaml", "x")
+
+
 def test_launch_files_are_found_by_bare_name_or_path(tmp_path, monkeypatch):
     monkeypatch.setattr("wm_planner.share.roots", lambda: (tmp_path,))
     (tmp_path / "launch").mkdir()

@@ -43,8 +43,8 @@ class Run:
     def params(self, name: str, **params) -> None:
         self.nodes[name].params.update(params)
 
-    def supervisor(self) -> Supervisor:
-        return Supervisor(self.spec, self.folder / "run", self.domain, self.events.append)
+    def supervisor(self, **settings) -> Supervisor:
+        return Supervisor(self.spec, self.folder / "run", self.domain, self.events.append, **settings)
 
     def go(self) -> RunResult:
         return self.supervisor().run()
@@ -60,13 +60,23 @@ class Run:
         path = self.folder / "run" / "logs" / f"{node}.log"
         return path.read_text() if path.exists() else ""
 
+    def change_answerer(self, old: str, new: str, respawn: str = "on-failure") -> None:
+        """Replace a piece of its program."""
+        program = self.folder / "answerer.py"
+        text = program.read_text()
+        assert old in text
+        program.write_text(text.replace(old, new))
+        self.nodes["answerer"] = self._node("answerer", respawn)
+
     def break_answerer(self, respawn: str) -> None:
         """Let it fail when it gets the goal."""
-        program = self.folder / "answerer.py"
-        program.write_text(
-            program.read_text().replace("self.goal = goal.id", "raise ZeroDivisionError('no')")
+        self.change_answerer("self.goal = goal.id", "raise ZeroDivisionError('no')", respawn)
+
+    def deafen_answerer(self) -> None:
+        """Let it ignore SIGTERM."""
+        self.change_answerer(
+            "self.goal = 0", "self.goal = 0; import signal; signal.signal(15, signal.SIG_IGN)"
         )
-        self.nodes["answerer"] = self._node("answerer", respawn)
 
     @property
     def is_clean(self) -> bool:
@@ -166,20 +176,46 @@ def test_an_interrupt_stops_everything_within_five_seconds_and_closes_the_record
     assert player.counts["/command"] > 0
 
 
-@pytest.mark.slow
-def test_a_node_that_does_not_stop_is_killed_in_time(run):
+def test_a_node_that_ignores_the_request_to_stop_is_killed(run):
+    run.params("talker", ticks=50, stall_s=20.0)
+    run.deafen_answerer()
+    assert run.supervisor(stop_s=0.5).run().status == "finished"
+    assert run.events[-2][1:] == ("answerer", "killed", "did not end within 0.5 s")
+    assert Player(run.recording).is_complete
+
+
+def test_a_second_interrupt_kills_at_once(run):
+    run.params("talker", ticks=10**9)
+    run.deafen_answerer()
+    process = launcher(run)
+    wait_until_all_are_active(run)
+    process.send_signal(signal.SIGINT)
+    domain = Domain.named(run.domain)
+    until(lambda: "talker" not in {endpoint.name for endpoint in domain.endpoints()})  # it obeys the first
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    assert "'killed', detail='interrupted again'" in output
+    assert output.endswith("interrupted SIGINT\n")
+
+
+def test_a_suspended_node_is_resumed_to_end_by_itself(run):
     run.params("talker", ticks=10**9)
     process = launcher(run)
     wait_until_all_are_active(run)
-    stopped = [
-        endpoint.pid for endpoint in Domain.named(run.domain).endpoints() if endpoint.name == "answerer"
-    ]
-    os.kill(stopped[0], signal.SIGSTOP)
-    began = time.monotonic()
+    os.kill(process_of(run, "answerer"), signal.SIGSTOP)
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=10)
-    assert time.monotonic() - began < 5.0 and "'killed'" in output
+    output, _ = process.communicate(timeout=20)
+    assert "'killed'" not in output and "node='answerer', kind='stopped'" in output
     assert Player(run.recording).is_complete
+
+
+def test_a_node_that_cannot_start_ends_the_run_with_its_reason_and_its_place(run):
+    run.change_answerer("self.goal = 0", "self.goal = [][0]", respawn="on-failure")
+    reason = r"'answerer': exit code 1: IndexError: list index out of range \(answerer\.py, line \d+\) \(log"
+    with pytest.raises(NodeError, match=reason):
+        run.go()
+    assert run.kinds("answerer") == ["started", "died"]
+    assert run.kinds("talker") == ["started", "stopped"]  # never activated
 
 
 def test_no_node_outlives_a_killed_supervisor(run):
@@ -206,7 +242,8 @@ def test_parameters_that_cannot_be_used_stop_the_run_with_the_nodes_own_words(ru
 def test_a_node_that_fails_and_is_not_started_again_ends_the_run(run):
     run.break_answerer(respawn="never")
     with pytest.raises(
-        NodeError, match=r"'answerer': exit code 1: ZeroDivisionError: no \(log: .*answerer\.log"
+        NodeError,
+        match=r"'answerer': exit code 1: ZeroDivisionError: no \(answerer\.py, line \d+\) \(log: .*\.log",
     ):
         run.go()
     assert Player(run.recording).is_complete
@@ -228,7 +265,8 @@ def test_a_full_disk_ends_the_run_and_leaves_the_recording_readable(run):
 @pytest.mark.slow
 def test_a_node_that_keeps_failing_is_given_up(run):
     run.break_answerer(respawn="on-failure")
-    with pytest.raises(NodeError, match=f"failed more than {MAX_RESPAWNS} times in {WINDOW_S:g} s"):
+    often = f"failed more than {MAX_RESPAWNS} times in {WINDOW_S:g} s"
+    with pytest.raises(NodeError, match=f"{often}, at last with exit code 1: ZeroDivisionError: no"):
         run.go()
     assert run.kinds("answerer").count("respawned") == MAX_RESPAWNS
 

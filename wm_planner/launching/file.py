@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-import yaml
 
-from wm_planner import plugins, share
+from wm_planner import plugins, share, yaml_text
 from wm_planner.config import Config, convert, read_yaml
-from wm_planner.errors import ConfigError, PluginError, did_you_mean, missing_package
+from wm_planner.errors import ConfigError, PluginError, WmError, describe, did_you_mean, missing_package
 from wm_planner.node.node import Mode, Node
 
 Respawn: TypeAlias = Literal["never", "on-failure", "always"]
@@ -96,6 +95,8 @@ def load(path: Path, name: str, overrides: Iterable[str] = ()) -> LaunchSpec:
     values = _overridden(args, overrides, path) | {"name": name}
     body = {key: _filled(value, values, f"{path}: {key}") for key, value in raw.items() if key != "args"}
     document = convert(body, _Document, f"{path}: ")
+    if not document.nodes:
+        raise ConfigError(f"{path}: nodes: the list is empty, wanted at least one, e.g. - exec: simulator")
     nodes = tuple(_node(entry, f"{path}: nodes[{index}]") for index, entry in enumerate(document.nodes))
     names = [node.name for node in nodes]
     for node in nodes:
@@ -129,6 +130,10 @@ def node_class(program: Path) -> type[Node]:
         raise PluginError(f"{program}: {missing_package(error)}") from None
     except ImportError as error:
         raise PluginError(f"{program}: cannot be imported ({error})") from None
+    except SystemExit:
+        raise PluginError(
+            f'{program}: exits when it is imported; call run(...) below `if __name__ == "__main__":`'
+        ) from None
     classes = [
         item
         for item in vars(module).values()
@@ -142,7 +147,9 @@ def node_class(program: Path) -> type[Node]:
 def _node(entry: _Entry, where: str) -> NodeSpec:
     program = _program(entry.exec, where)
     node = node_class(program)
-    node.check(convert(entry.params, node.Params, f"{where} ({entry.exec}).params"))
+    _check(
+        node, convert(entry.params, node.Params, f"{where} ({entry.exec}).params"), f"{where} ({entry.exec})"
+    )
     return NodeSpec(
         name=entry.name or program.stem,
         program=program,
@@ -150,6 +157,22 @@ def _node(entry: _Entry, where: str) -> NodeSpec:
         respawn=entry.respawn,
         ends_run=entry.on_exit == "shutdown",
     )
+
+
+def _check(node: type[Node], params: Config, where: str) -> None:
+    """Have a node check its parameters; what its plug-ins raise becomes an error with its place.
+
+    Raises:
+        WmError: if they cannot work.
+    """
+    try:
+        node.check(params)
+    except WmError:
+        raise
+    except ModuleNotFoundError as error:
+        raise PluginError(f"{where}: {missing_package(error)}") from error
+    except (Exception, SystemExit) as error:  # a plug-in may raise anything
+        raise PluginError(f"{where}: {describe(error)}") from error
 
 
 def _program(exec_name: str, where: str) -> Path:
@@ -181,8 +204,8 @@ def _typed(text: str, default: Any, name: str) -> Any:
     if isinstance(default, str):
         return text
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = yaml_text.parse(text, name)
+    except ConfigError:
         value = text
     if isinstance(default, float):
         with contextlib.suppress(ValueError):

@@ -13,8 +13,9 @@ import msgspec
 from wm_planner.config import to_builtins
 from wm_planner.node.program import Arguments
 
-_ERROR = re.compile(r"error: |[\w.]+(Error|Exception)\b")
+_ERROR = re.compile(r"error: |Fatal Python error: |[\w.]+(Error|Exception)\b")
 _TAIL_BYTES = 16384
+_MEANINGS = {signal.SIGALRM: "a callback did not return when the node was told to stop"}
 
 
 class NodeProcess:
@@ -36,6 +37,7 @@ class NodeProcess:
             msgspec.json.encode(to_builtins(arguments)).decode(),
         ]
         with log.open("ab") as output:
+            self._log_start = output.tell()
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, process_group=0
             )
@@ -46,8 +48,9 @@ class NodeProcess:
         return self._process.poll()
 
     def terminate(self) -> None:
-        """Ask it to stop."""
+        """Ask it to stop; a suspended process is resumed, because it could not stop otherwise."""
         self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it and all it started, at once."""
@@ -55,12 +58,17 @@ class NodeProcess:
         self._process.wait()
 
     def error_line(self) -> str:
-        """The last line of the log that names an error or ends a traceback, else nothing."""
+        """The last line that this process logged that names an error or ends a traceback; empty if none."""
         with self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
+            log.seek(max(self._log_start, self.log.stat().st_size - _TAIL_BYTES))
             lines = log.read().decode(errors="replace").splitlines()
         errors = [line.removeprefix("error: ") for line in lines if _ERROR.match(line)]
         return errors[-1] if errors else ""
+
+    def failure(self, code: int) -> str:
+        """Why it ended with `code`: the exit code or signal, and the error that it logged, if any."""
+        error = self.error_line()
+        return f"{exit_words(code)}: {error}" if error else exit_words(code)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -72,6 +80,8 @@ def exit_words(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
     try:
-        return f"signal {signal.Signals(-code).name}"
+        number = signal.Signals(-code)
     except ValueError:
         return f"signal {-code}"
+    meaning = _MEANINGS.get(number)
+    return f"signal {number.name} ({meaning})" if meaning else f"signal {number.name}"

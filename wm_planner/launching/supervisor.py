@@ -25,7 +25,7 @@ from wm_planner.node.program import Arguments
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STEP_S = 0.02
 _START_S = 120.0  # models are loaded and warmed up in it
-_STOP_S = 2.2  # for the writers, then again for the readers: under five seconds in all
+_STOP_S = 10.0  # an exit takes 1 s on a quiet machine, 2 s at a load of 15 on two cores
 
 Kind: TypeAlias = Literal["started", "active", "finished", "died", "respawned", "stopped", "killed"]
 Phase: TypeAlias = Literal["waiting", "starting", "inactive", "activating", "active", "gone"]
@@ -56,6 +56,7 @@ class _Member:
     phase: Phase = "waiting"
     starts: int = 0
     due_s: float = 0.0  # of the next phase: when to start it, or by when it must be active
+    has_been_active: bool = False
     only_reads: bool = False
     respawns: Respawns = field(default_factory=Respawns)
 
@@ -67,10 +68,12 @@ class Supervisor:
         spec: what to run.
         folder: takes `logs/<node>.log`.
         domain: name of the domain where the nodes meet; claimed for the run, removed after it.
-        on_event: told of every event as it happens.
+        on_event: called with every event as it happens.
+        stop_s: time that nodes have to end, twice: first those that publish, then those that only read.
 
     Attributes:
         events: what has happened so far.
+        is_stopping: whether the nodes have been asked to end.
     """
 
     def __init__(
@@ -79,13 +82,17 @@ class Supervisor:
         folder: Path,
         domain: str,
         on_event: Callable[[Event], None] = lambda event: None,
+        stop_s: float = _STOP_S,
     ) -> None:
         self._mode = spec.clock
         self._logs = folder / "logs"
         self._domain = Domain.named(domain)
         self._on_event = on_event
         self._members = {node.name: _Member(node) for node in spec.nodes}
+        self._stop_s = stop_s
         self.events: list[Event] = []
+        self.is_stopping = False
+        self._is_forced = False
         self._clock = WallClock()
         self._began_ns = self._clock.now_ns()
         self._all_were_inactive = False
@@ -93,7 +100,8 @@ class Supervisor:
 
     def run(self, each_step: Callable[[], None] = lambda: None) -> RunResult:
         """Run until a node whose exit ends the run has finished, or all have, or it is interrupted (SIGINT,
-        SIGTERM, SIGHUP, `interrupt`). Nothing is left behind: no process, no socket, no directory.
+        SIGTERM, SIGHUP, `interrupt`). Nothing is left behind: no process, no socket, no directory. A SIGINT
+        while the nodes are ending kills them at once.
 
         Args:
             each_step: called about fifty times a second, to show progress.
@@ -142,7 +150,8 @@ class Supervisor:
                 self._start(member)
             elif member.phase in ("starting", "inactive", "activating") and self._now_s() > member.due_s:
                 self._fail(member, f"was not active within {_START_S:g} s")
-        self._activate_ready()
+        if self._end is None:
+            self._activate_ready()
         if all(member.phase == "gone" for member in self._members.values()):
             self._end = self._end or RunResult("finished", "all nodes have finished")
 
@@ -176,25 +185,29 @@ class Supervisor:
                 member.phase = "activating"
         for name, answer in self._client.answers().items():
             if not answer.error:  # with an error the node exits by itself, and says why
-                self._members[name].phase = "active"
+                self._members[name].phase, self._members[name].has_been_active = "active", True
                 self._tell(self._members[name], "active", "")
 
     def _exited(self, member: _Member, process: NodeProcess, code: int) -> None:
         was_active = member.phase == "active"
         self._bury(member, process)
-        self._tell(member, "finished" if code == 0 else "died", exit_words(code))
+        failure = exit_words(code) if code == 0 else process.failure(code)
+        self._tell(member, "finished" if code == 0 else "died", failure)
         if code == 0 and member.spec.ends_run:
             self._end = self._end or RunResult("finished", f"node '{member.spec.name}' has finished")
-        elif code == 2 and not was_active:  # what it is told is wrong, and would be again
-            self._fail(member, process.error_line() or exit_words(code))
+        elif code == 2 and not was_active:  # its parameters are wrong, and would be again
+            self._fail(member, process.error_line() or failure)
+        elif code > 0 and not member.has_been_active:  # it cannot start, e.g. for a broken plug-in
+            self._fail(member, failure)
         elif member.spec.respawn == "always" or (code != 0 and member.spec.respawn == "on-failure"):
             delay_s = member.respawns.next_delay_s(self._now_s())
             if delay_s is None:
-                self._fail(member, f"failed more than {MAX_RESPAWNS} times in {WINDOW_S:g} s")
+                often = f"failed more than {MAX_RESPAWNS} times in {WINDOW_S:g} s"
+                self._fail(member, often if code == 0 else f"{often}, at last with {failure}")
             else:
                 member.phase, member.due_s = "waiting", self._now_s() + delay_s
         elif code != 0:
-            self._fail(member, _reason(exit_words(code), process))
+            self._fail(member, failure)
 
     def _bury(self, member: _Member, process: NodeProcess) -> None:
         process.kill()  # what it may have started itself
@@ -208,6 +221,7 @@ class Supervisor:
 
     def _stop(self, each_step: Callable[[], None]) -> None:
         """Stop the nodes: those that only read last, so that they have read everything."""
+        self.is_stopping = True
         for only_reads in (False, True):
             group = [
                 (member, member.process)
@@ -216,8 +230,10 @@ class Supervisor:
             ]
             for _, process in group:
                 process.terminate()
-            deadline_s = self._now_s() + _STOP_S
-            while any(process.exit_code() is None for _, process in group) and self._now_s() < deadline_s:
+            deadline_s = self._now_s() + self._stop_s
+            while any(process.exit_code() is None for _, process in group):
+                if self._is_forced or self._now_s() > deadline_s:
+                    break
                 each_step()
                 time.sleep(_STEP_S)
             for member, process in group:
@@ -227,14 +243,16 @@ class Supervisor:
         code = process.exit_code()
         self._bury(member, process)
         if code is None:
-            self._tell(member, "killed", "did not stop when asked")
+            why = "interrupted again" if self._is_forced else f"did not end within {self._stop_s:g} s"
+            self._tell(member, "killed", why)
         elif code in (0, -signal.SIGTERM):
             self._tell(member, "stopped", exit_words(code))
         else:
-            self._tell(member, "died", f"{exit_words(code)} while stopping")
+            failure = f"while stopping: {process.failure(code)}"
+            self._tell(member, "died", failure)
             if not isinstance(self._end, NodeError):
                 self._end = None
-            self._fail(member, _reason(f"{exit_words(code)} while stopping", process))
+            self._fail(member, failure)
 
     def _tell(self, member: _Member, kind: Kind, detail: str) -> None:
         event = Event(self._now_s(), member.spec.name, kind, detail)
@@ -252,6 +270,7 @@ class Supervisor:
             return
 
         def take(number: int, frame: FrameType | None) -> None:
+            self._is_forced = self._is_forced or (self.is_stopping and number == signal.SIGINT)
             self.interrupt(signal.Signals(number).name)
 
         previous = {number: signal.signal(number, take) for number in _ENDING}
@@ -260,12 +279,6 @@ class Supervisor:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
-
-
-def _reason(ending: str, process: NodeProcess) -> str:
-    """How a node ended, with the error that it wrote, if it could."""
-    error = process.error_line()
-    return f"{ending}: {error}" if error else ending
 
 
 def readers_of(endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> dict[str, int]:

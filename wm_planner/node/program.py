@@ -1,10 +1,12 @@
 """The main of a node program: arguments, signals, lifecycle, exit code."""
 
 import ctypes
+import faulthandler
 import logging
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -13,7 +15,7 @@ import msgspec
 
 from wm_planner.allocator import keep_freed_memory
 from wm_planner.config import Config, convert
-from wm_planner.errors import ConfigError, WmError
+from wm_planner.errors import ConfigError, WmError, describe, missing_package
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.control import Activate, ControlServer
 from wm_planner.messaging.domain import Domain
@@ -23,7 +25,7 @@ _READERS_S = 20.0
 _LAST_WORDS_S = 5.0  # for readers to take all that a node sent before it finished
 _LEAVE_S = 0.7  # the same, when it was told to stop
 _PR_SET_PDEATHSIG = 1
-_HARD_STOP_S = 4.5
+_HARD_STOP_S = 8.0  # for a running callback to return; less than the supervisor waits
 
 
 class Arguments(Config, frozen=True, kw_only=True):
@@ -45,9 +47,12 @@ class Arguments(Config, frozen=True, kw_only=True):
 
 
 def run(node_class: type[Node]) -> NoReturn:
-    """Run a node as this process, until it finishes or is told to stop. Exits 0, or 2 with one line that
-    says what is wrong.
+    """Run a node as this process, until it finishes or is told to stop.
+
+    The process exits with 0; with 2 and one line for an error that a user can fix; with 1, a traceback and
+    one line for any other.
     """
+    faulthandler.enable()
     keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     program = Program()
@@ -56,6 +61,14 @@ def run(node_class: type[Node]) -> NoReturn:
     except WmError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(2)
+    except ModuleNotFoundError as error:
+        traceback.print_exc()
+        print(f"error: {missing_package(error)}", file=sys.stderr, flush=True)
+        sys.exit(2)
+    except Exception as error:
+        traceback.print_exc()
+        print(f"error: {describe(error)}", file=sys.stderr, flush=True)
+        sys.exit(1)
     sys.exit(0)
 
 
@@ -128,6 +141,7 @@ class Program:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Take a signal: leave `configure` at once, but let a running callback end."""
         self._is_stopping = True
+        faulthandler.dump_traceback_later(_HARD_STOP_S - 0.5)  # the log shows where a callback hangs
         signal.setitimer(signal.ITIMER_REAL, _HARD_STOP_S)  # SIGALRM ends a callback that never returns
         if not self._is_spinning:
             raise SystemExit(0)

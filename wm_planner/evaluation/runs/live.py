@@ -8,16 +8,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from wm_planner.evaluation.runs.length_unit import unit_of
 from wm_planner.evaluation.runs.run_statistics import TOPICS, RunStatistics
+from wm_planner.launching.liveness import Activity, Liveness, activity_of
 from wm_planner.launching.supervisor import Event
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
 from wm_planner.node.node import DIAGNOSTICS
 
-SILENT_S = 3.0
-"""Nodes report every second; one that has not for this long is stopped or stuck."""
-
 NEWS = ("died", "respawned", "killed")
 """Kinds of events that a person should hear of."""
+
+ENDINGS = ("died", "finished", "stopped", "killed")
+"""Kinds of events after which a node reports no more."""
 
 
 class Live:
@@ -37,8 +38,7 @@ class Live:
         self._domain, self._lossless, self._console = domain, lossless, console
         self._bus: Bus | None = None
         self._shown = 0
-        self._heard_s: dict[str, float] = {}  # node to when it last reported
-        self._silent: set[str] = set()
+        self._liveness = Liveness()
         self._progress = Progress(
             TextColumn("episodes"),
             BarColumn(bar_width=24),
@@ -54,8 +54,12 @@ class Live:
         self._progress.start()
         return self
 
-    def step(self) -> None:
-        """Take in what has come; called by the supervisor again and again."""
+    def step(self, is_stopping: bool = False) -> None:
+        """Take in what has come; called by the supervisor again and again.
+
+        Args:
+            is_stopping: whether the nodes have been asked to end, so that their reports cease.
+        """
         if self._bus is None:
             self._bus = Bus(Domain.named(self._domain), "progress", lossless=self._lossless)
             for topic in (*TOPICS, DIAGNOSTICS):
@@ -63,10 +67,16 @@ class Live:
             self._bus.announce("active")
         self._bus.wait(0.0)
         self._take()
-        self._listen(time.monotonic())
+        if not is_stopping:
+            for line in self._liveness.news(time.monotonic(), self._activities):
+                self._console.print(line)
 
     def event(self, event: Event) -> None:
-        """Show that a node died or came back."""
+        """Follow a node's state, and show that it died or came back."""
+        if event.kind == "active":
+            self._liveness.activate(event.node, time.monotonic())
+        elif event.kind in ENDINGS:
+            self._liveness.remove(event.node)
         if event.kind in NEWS:
             self._console.print(f"{event.time_s:6.1f} s  {event.node} {event.kind}  {event.detail}")
 
@@ -75,7 +85,8 @@ class Live:
             message = delivery.message()
             self.statistics.add(delivery.topic, message)
             if delivery.topic == DIAGNOSTICS:
-                self._heard_s |= {status.name: time.monotonic() for status in message.status}
+                for status in message.status:
+                    self._liveness.report(status.name, time.monotonic())
         ended = self.statistics.ended
         for episode in ended[self._shown :]:
             verdict = "reached" if episode.success else episode.reason or "missed"
@@ -87,14 +98,10 @@ class Live:
         self._shown = len(ended)
         self._progress.update(self._task, completed=len(ended), description=self._headline())
 
-    def _listen(self, now_s: float) -> None:
-        """Say of nodes that they have fallen silent, and that they are back."""
-        silent = {node for node, heard_s in self._heard_s.items() if now_s - heard_s > SILENT_S}
-        for node in sorted(silent - self._silent):
-            self._console.print(f"{node} has been silent for {SILENT_S:g} s")
-        for node in sorted(self._silent - silent):
-            self._console.print(f"{node} is back")
-        self._silent = silent
+    def _activities(self) -> dict[str, Activity]:
+        """What the processes of all nodes do."""
+        found = {node.name: activity_of(node.pid) for node in Domain.named(self._domain).endpoints()}
+        return {name: activity for name, activity in found.items() if activity is not None}
 
     def _headline(self) -> str:
         statistics = self.statistics
