@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,26 @@ def wm(monkeypatch, capsys, tmp_path):
         return int(ended.value.code or 0), " ".join((captured.out + captured.err).split())
 
     return call
+
+
+def test_the_version_is_that_of_the_package(wm):
+    assert wm("--version") == (0, f"wm {metadata.version('wm-planner')}")
+
+
+def test_launch_files_are_listed_with_the_first_line_of_each(wm):
+    code, printed = wm("launch", "--list")
+    assert code == 0
+    assert "panda_reach A Panda arm brings its fingertips to where a goal picture shows them." in printed
+    assert "drive_merge " in printed
+
+
+def test_the_help_of_a_launch_file_lists_its_arguments_with_defaults_and_comments(wm):
+    code, printed = wm("launch", "panda_reach", "--help")
+    assert code == 0
+    assert "A Panda arm brings its fingertips" in printed
+    assert "clock lockstep or realtime episodes 10 steps 30 control periods of 0.2 s" in printed
+    assert "argument=value" in wm("launch", "--help")[1]
+    assert "unknown launch file 'panda_rich', did you mean" in wm("launch", "panda_rich", "--help")[1]
 
 
 def test_an_unknown_launch_file_is_answered_with_the_closest(wm):

@@ -1,21 +1,69 @@
 """`wm launch`: start the nodes of a launch file, follow the run, report."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from wm_planner.errors import NodeError
 from wm_planner.terminal import INTERRUPTED, console
+
+
+class LaunchCommand(TyperCommand):
+    """`wm launch FILE --help` prints the arguments of FILE."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        if set(args) & set(self.get_help_option_names(ctx)):
+            given, _, _ = self.make_parser(ctx).parse_args(list(args))
+            if given.get("file"):
+                _print_arguments(given["file"])
+                ctx.exit()
+        return super().parse_args(ctx, args)
+
+
+def _print_arguments(name: str) -> None:
+    from wm_planner.launching import file as launch_file
+    from wm_planner.launching.about import about
+
+    words = about(launch_file.find(name))
+    lines = [f"wm launch {name} [ARGUMENT=VALUE]... [--name RUN]", "", *words.lines, ""]
+    lines.append("Arguments and their defaults:" if words.arguments else "It has no arguments.")
+    console.print("\n".join([*lines, *_columns(words.arguments)]), soft_wrap=True, markup=False)
+
+
+def _print_shelf(is_wanted: bool) -> None:
+    from wm_planner.launching.about import shelf
+
+    if is_wanted:
+        rows = [(name, words.title) for name, words in shelf().items()]
+        console.print("\n".join(_columns(rows)), soft_wrap=True, markup=False)
+        raise typer.Exit
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of text as lines, every column as wide as its longest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(["", *map(str.ljust, row, widths)]).rstrip() for row in rows]
 
 
 def launch(
     file: Annotated[str, typer.Argument(help="a name on the launch shelf, or a path")],
     overrides: Annotated[list[str] | None, typer.Argument(help="argument=value")] = None,
     name: Annotated[str | None, typer.Option(help="of the run; its folder is runs/NAME")] = None,
+    shelf: Annotated[
+        bool,
+        typer.Option("--list", help="list the launch files and exit", callback=_print_shelf, is_eager=True),
+    ] = False,
 ) -> None:
-    """Start the nodes of a launch file, follow the run, report."""
+    """Start the nodes of a launch file, follow the run, report.
+
+    `wm launch FILE --help` lists the arguments of FILE.
+
+    Ctrl-C stops the nodes and reports; a second one kills them.
+    """
     from wm_planner.bridges import simulators
     from wm_planner.evaluation.runs.live import NEWS, Live
     from wm_planner.launching import file as launch_file

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -14,19 +16,37 @@ from wm_planner.cli.energy import energy
 from wm_planner.cli.export import export
 from wm_planner.cli.export_planner import export_planner
 from wm_planner.cli.import_checkpoint import import_checkpoint
-from wm_planner.cli.launch import launch
+from wm_planner.cli.launch import LaunchCommand, launch
 from wm_planner.cli.scenarios import scenarios
 from wm_planner.cli.train import train
 from wm_planner.errors import WmError, missing_package
 from wm_planner.terminal import INTERRUPTED
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+ABOUT = "Plan with learned world models on robots and cars."
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=ABOUT)
 app.add_typer(bench.app, name="bench")
 app.add_typer(evaluate.app, name="eval")
-for command in (demo, launch, energy, collect, scenarios, train, export, doctor):
+app.command(cls=LaunchCommand)(launch)
+for command in (demo, energy, collect, scenarios, train, export, doctor):
     app.command()(command)
 app.command("export-planner")(export_planner)
 app.command("import")(import_checkpoint)
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"wm {metadata.version('wm-planner')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="print the version", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options without a command."""
 
 
 def main() -> None:

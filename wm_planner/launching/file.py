@@ -89,9 +89,7 @@ def load(path: Path, name: str, overrides: Iterable[str] = ()) -> LaunchSpec:
             place and the closest known name.
     """
     raw = read_yaml(path)
-    args = raw.get("args") or {}
-    if not isinstance(args, dict) or "name" in args:
-        raise ConfigError(f"{path}: args: wanted a mapping of argument to default ('name' is the run's name)")
+    args = arguments(path, raw)
     values = _overridden(args, overrides, path) | {"name": name}
     body = {key: _filled(value, values, f"{path}: {key}") for key, value in raw.items() if key != "args"}
     document = convert(body, _Document, f"{path}: ")
@@ -103,6 +101,21 @@ def load(path: Path, name: str, overrides: Iterable[str] = ()) -> LaunchSpec:
         if names.count(node.name) > 1:
             raise ConfigError(f"{path}: nodes: two are named '{node.name}'; give one another 'name'")
     return LaunchSpec(name, document.clock, nodes)
+
+
+def arguments(path: Path, raw: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The arguments of a launch file with their defaults.
+
+    Args:
+        raw: its content, if it has been read already.
+
+    Raises:
+        ConfigError: if they are not a mapping of names to values.
+    """
+    args = (read_yaml(path) if raw is None else raw).get("args") or {}
+    if not isinstance(args, dict) or "name" in args or not all(isinstance(key, str) for key in args):
+        raise ConfigError(f"{path}: args: wanted a mapping of argument to default ('name' is the run's name)")
+    return args
 
 
 def planning(file: str, overrides: Iterable[str] = ()) -> tuple[dict[str, Any], list[dict[str, Any]]]:
