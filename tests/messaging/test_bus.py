@@ -162,6 +162,38 @@ def test_the_queue_is_bounded_by_bytes():
     assert wire.queue_length(wire.MAX_MESSAGE_BYTES) == 2
 
 
+class WatchedSocket:
+    """A socket that notes what is set on it."""
+
+    def __init__(self, socket):
+        vars(self).update(socket=socket, settings=[])
+
+    def __getattr__(self, name):
+        return getattr(self.socket, name)
+
+    def __setattr__(self, name, value):
+        self.settings.append((name, value))
+        setattr(self.socket, name, value)
+
+
+def test_limits_of_queues_are_set_only_when_they_fall(peers):
+    """libzmq 4.3.5 tells every connection of a limit that is set, and crashes if one is closing."""
+    topic = "/camera/front/image_raw"
+    writer = peers.join("writer", topic)
+    reader = peers.join("reader", subscribes=topic)
+    matched(writer, reader, topic)
+    writer._writer.socket = sending = WatchedSocket(writer._writer.socket)
+    reader._reader.socket = receiving = WatchedSocket(reader._reader.socket)
+    for side in (8, 64, 16):
+        writer.publish(topic, picture(side, side))
+        receive(reader, writer)
+    assert sending.settings == receiving.settings == []
+    writer.publish(topic, picture(1, 1024))  # 3 MB
+    receive(reader, writer)
+    assert sending.settings == [("sndhwm", 10)]
+    assert receiving.settings == [("rcvhwm", 10)]
+
+
 def test_a_message_over_the_limit_is_refused(peers, monkeypatch):
     monkeypatch.setattr("wm_planner.messaging.writer.MAX_MESSAGE_BYTES", 1000)
     writer = peers.join("writer", "/camera/front/image_raw")

@@ -35,11 +35,11 @@ class Reader:
         self.topics: tuple[str, ...] = ()
         self._connected: set[str] = set()
         self._last: dict[tuple[int, str], int] = {}
-        self._largest = 0
+        self._queue_length = _FEW
         self._decoder = msgspec.msgpack.Decoder(Envelope)
         self.socket = context.socket(zmq.SUB)
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
-        self.socket.rcvhwm = _FEW
+        self.socket.rcvhwm = self._queue_length
 
     def subscribe(self, topic: str) -> None:
         """Ask for a topic, or for `ANY`.
@@ -114,9 +114,8 @@ class Reader:
                 f"{wire.topic}: publisher {envelope.publisher_id:x} defines {wire.type_name} as "
                 f"{envelope.type_hash:016x}, this process as {wire.type_hash:016x}; run one version of both"
             )
-        if len(data) > self._largest:
-            self._largest = len(data)
-            self.socket.rcvhwm = min(_FEW, queue_length(len(data)))  # ZeroMQ stalls when it is raised
+        if queue_length(len(data)) < self._queue_length:  # ZeroMQ stalls when it is raised
+            self._queue_length = self.socket.rcvhwm = queue_length(len(data))
         return Delivery(wire.topic, wire.type_name, envelope, data)
 
     def _is_new(self, delivery: Delivery) -> bool:

@@ -12,7 +12,7 @@ from wm_planner.clock import Clock, Deadline
 from wm_planner.errors import MessagingError, did_you_mean
 from wm_planner.messaging import codec, topics
 from wm_planner.messaging.messages import Message
-from wm_planner.messaging.wire import MAX_MESSAGE_BYTES, Envelope, frames_of, queue_length
+from wm_planner.messaging.wire import MAX_MESSAGE_BYTES, MAX_QUEUED, Envelope, frames_of, queue_length
 
 _STALL_S = 10.0
 _RETRY_S = 0.0005
@@ -46,12 +46,13 @@ class Writer:
         self._sequences: dict[str, int] = {}
         self._latched: dict[str, _Frames] = {}
         self._readers: Counter[bytes] = Counter()
-        self._largest = 0
+        self._queue_length = MAX_QUEUED
         self._envelopes = msgspec.msgpack.Encoder()
         self._messages = codec.Encoder()
         self.socket = context.socket(zmq.XPUB)
         self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # tell of every reader, not of the first only
         self.socket.setsockopt(zmq.XPUB_NODROP, int(lossless))
+        self.socket.sndhwm = self._queue_length
         self.socket.setsockopt(zmq.MAXMSGSIZE, 4096)  # readers send subscriptions, nothing else
         try:
             self.socket.bind(address)
@@ -136,14 +137,17 @@ class Writer:
         self.socket.close(round(linger_s * 1000))
 
     def _fit_queue(self, topic: str, size: int) -> None:
-        """Keep what may wait for a reader within the byte budget."""
+        """Keep what may wait for a reader within the byte budget.
+
+        The limit is set only when it falls: libzmq 4.3.5 tells every connection of it, and crashes if one is
+        closing.
+        """
         if size > MAX_MESSAGE_BYTES:
             raise MessagingError(
                 f"{topic}: a message has {size} bytes, the limit is {MAX_MESSAGE_BYTES}; send less at once"
             )
-        if size > self._largest:
-            self._largest = size
-            self.socket.sndhwm = queue_length(size)
+        if queue_length(size) < self._queue_length:
+            self._queue_length = self.socket.sndhwm = queue_length(size)
 
     def _send(self, topic: str, frames: _Frames) -> None:
         topic_frame, envelope, data = frames
