@@ -1,6 +1,7 @@
 # make demo       installs what the demonstration needs and runs it
-# make test       installs what the tests need and runs them
+# make test       installs what development needs, runs the linters and the tests
 # make test-slow  the tests marked slow and soak
+# make dist       builds the wheel and the source archive
 # make models     collects data, trains and exports the shipped models from nothing (about two hours)
 # make tables     prints the figures of docs/measurements.md
 
@@ -8,7 +9,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow lint models tables gl clean
+.PHONY: demo test test-slow lint dist models tables gl clean
 
 demo: .venv/sim.stamp gl
 	$(BIN)/wm demo
@@ -16,13 +17,16 @@ demo: .venv/sim.stamp gl
 test: lint
 	$(BIN)/python -m pytest -m "not slow and not soak"
 
-test-slow: .venv/test.stamp gl
+test-slow: .venv/dev.stamp gl
 	$(BIN)/python -m pytest -m "slow or soak"
 
-lint: .venv/test.stamp gl
+lint: .venv/dev.stamp gl
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+dist: .venv/dev.stamp
+	$(BIN)/python -m hatchling build
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -31,7 +35,7 @@ lint: .venv/test.stamp gl
 	$(PIP) --editable '.[sim]'
 	@touch $@
 
-.venv/test.stamp: pyproject.toml constraints.txt | .venv/bin/python
+.venv/dev.stamp: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) --editable '.[dev]'
 	@touch $@ .venv/sim.stamp
 
@@ -48,16 +52,16 @@ gl:
 WM := $(BIN)/wm
 TRAIN := $(WM) train models/ac_jepa.py --data data/panda_reach --data data/panda_reach_wall
 
-data/%: | .venv/test.stamp gl
+data/%: | .venv/dev.stamp gl
 	$(WM) collect sim/$*.py --out $@ --episodes $(if $(findstring wall,$*),700,400)
 
-data/%_heldout: | .venv/test.stamp gl
+data/%_heldout: | .venv/dev.stamp gl
 	$(WM) collect sim/$*.py --out $@ --episodes 60 --seed 500000
 
-data/traffic: | .venv/test.stamp
+data/traffic: | .venv/dev.stamp
 	$(WM) scenarios $@ --count 288
 
-data/traffic_heldout: | .venv/test.stamp
+data/traffic_heldout: | .venv/dev.stamp
 	$(WM) scenarios $@ --count 24 --seed 0
 
 data/drive_bev: data/traffic
@@ -118,4 +122,4 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 	$(WM) bench traffic-model --scenarios data/traffic_heldout
 
 clean:
-	rm -rf .venv runs data
+	rm -rf .venv dist runs data
