@@ -82,9 +82,13 @@ def test_what_has_no_config_is_refused_with_how_to_write_one(name):
         PLANNERS.build({"type": name}, "planner")
 
 
-def test_a_plug_in_that_needs_a_missing_package_names_its_extra(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["needs_pyarrow:Lamp", "{folder}/needs_pyarrow.py:Lamp"])
+def test_a_plug_in_that_needs_a_missing_package_names_its_extra(tmp_path, monkeypatch, name):
     (tmp_path / "needs_pyarrow.py").write_text("import pyarrow\nclass Lamp:\n    pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(PluginError, match=r"needs_pyarrow: .*pip install 'wm-planner\[argoverse\]'"):
-        LAMPS.load("needs_pyarrow:Lamp")
+    name = name.format(folder=tmp_path)
+    with pytest.raises(PluginError) as error:
+        LAMPS.load(name)
+    wanted = "needs the package 'pyarrow', which is not installed: pip install 'wm-planner[argoverse]'"
+    assert str(error.value) == f"lamp '{name}' {wanted}"

@@ -82,11 +82,11 @@ EXTRAS = {
 """Name of an imported package to the extra of wm-planner that installs it."""
 
 
-def missing_package(error: ModuleNotFoundError) -> str:
-    """What to install where an import failed."""
+def missing_package(error: ModuleNotFoundError, needed_by: str = "this") -> str:
+    """What to install when an import failed."""
     package = (error.name or "").partition(".")[0]
     wanted = f"wm-planner[{EXTRAS[package]}]" if package in EXTRAS else package
-    return f"this needs the package '{package}', which is not installed: pip install '{wanted}'"
+    return f"{needed_by} needs the package '{package}', which is not installed: pip install '{wanted}'"
 
 
 _NOT_THE_USERS = (str(Path(__file__).parent), *sysconfig.get_paths().values(), "<frozen")

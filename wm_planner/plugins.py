@@ -16,7 +16,7 @@ from typing import Any
 
 from wm_planner import share
 from wm_planner.config import Config, convert, put, setting
-from wm_planner.errors import EXTRAS, ConfigError, PluginError, WmError, did_you_mean, missing_package
+from wm_planner.errors import ConfigError, PluginError, WmError, did_you_mean, missing_package
 
 DOMAINS = ("driving", "manipulation")
 """Packages of wm_planner whose module `registry` adds plug-ins to the registries of the core by name.
@@ -55,7 +55,15 @@ class Registry:
         module_name, colon, attribute = target.rpartition(":")
         if not colon:
             raise PluginError(f"unknown {self.kind} '{name}', {did_you_mean(name, self.entries)}")
-        module = load_file(share.find(module_name)) if module_name.endswith(".py") else _load(module_name)
+        try:
+            is_file = module_name.endswith(".py")
+            module = load_file(share.find(module_name)) if is_file else importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if f"{module_name}.".startswith(f"{error.name}."):
+                raise PluginError(
+                    f"cannot import '{module_name}' ({error}); is its package installed?"
+                ) from None
+            raise PluginError(missing_package(error, f"{self.kind} '{name}'")) from None
         if not hasattr(module, attribute):
             public = [n for n in vars(module) if not n.startswith("_")]
             raise PluginError(f"{module_name} has no '{attribute}', {did_you_mean(attribute, public)}")
@@ -140,12 +148,3 @@ def load_file(path: Path) -> ModuleType:
             raise
         raise PluginError(f"{path}: cannot be loaded: {type(error).__name__}: {error}") from error
     return module
-
-
-def _load(module_name: str) -> ModuleType:
-    try:
-        return importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name and error.name.partition(".")[0] in EXTRAS:
-            raise PluginError(f"{module_name}: {missing_package(error)}") from None
-        raise PluginError(f"cannot import '{module_name}' ({error}); is its package installed?") from None
