@@ -10,7 +10,11 @@ from wm_planner.driving.evaluation import closed_loop
 from wm_planner.driving.evaluation.closed_loop import run_drive
 from wm_planner.driving.evaluation.commonroad_solutions import solution_of, write_solutions
 from wm_planner.driving.evaluation.drive_scores import scores_of
-from wm_planner.driving.evaluation.navsim_plans import extended_at_constant_velocity, scored_plans
+from wm_planner.driving.evaluation.navsim_plans import (
+    driven_plans,
+    extended_at_constant_velocity,
+    scored_plans,
+)
 from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.scenarios.scenario import Goal
@@ -148,6 +152,16 @@ def test_plans_half_a_second_apart_are_judged():
     assert len(judged) == -(-len(found.plans) // 5)
     assert np.isnan(judged[0][1].extended_comfort[0])
     assert all(extended.extended_comfort[0] in (0.0, 1.0) for _, extended in judged[1:])
+
+
+def test_plans_tracked_together_are_driven_as_one_by_one():
+    found = driven(street(goal_x=30.0))
+    steps = range(0, len(found.plans), 5)
+    together = list(driven_plans(found, steps))
+    for step, states in zip(steps, together, strict=True):
+        (alone,) = driven_plans(found, [step])
+        np.testing.assert_allclose(states, alone, rtol=0, atol=1e-12)
+    assert len({states.tobytes() for states in together}) == len(steps) > 1
 
 
 @pytest.mark.parametrize("scenario", [replace(street(), dt=0.2), street()])

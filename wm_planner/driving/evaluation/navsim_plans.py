@@ -5,7 +5,7 @@ the one before it as the earlier plan, among the obstacles as they were in this 
 these keep their velocity.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,10 +42,8 @@ def scored_plans(driven: DriveResult, obstacles: ObstacleBoxes) -> Iterator[tupl
         return
     beyond = extended_at_constant_velocity(obstacles, DT, STEPS + int(TTC_STEPS.max()))
     past, earlier = vehicle.at_centre(history.ego), None
-    tracker = Tracker(Tracker.Config(), vehicle, DT)
-    for step in range(0, len(driven.plans), EVERY):
-        tracked = tracker.track(history.ego[step], driven.plans[step][None, : STEPS + 1])
-        states = vehicle.at_centre(np.concatenate([history.ego[None, None, step], tracked], axis=1))
+    judged = range(0, len(driven.plans), EVERY)
+    for step, states in zip(judged, driven_plans(driven, judged), strict=True):
         trajectories = EgoTrajectories(states, vehicle, DT)
         around = _from(beyond, step, STEPS + 1 + int(TTC_STEPS.max()))
         human = _human(driven, step)
@@ -56,6 +54,16 @@ def scored_plans(driven: DriveResult, obstacles: ObstacleBoxes) -> Iterator[tupl
         )
         yield pdms(trajectories, around, road_context, wanted), extended
         earlier = PreviousPlan(states, EVERY)
+
+
+def driven_plans(driven: DriveResult, steps: Sequence[int]) -> Iterator[Floats]:
+    """The plans of some steps as the tracker drives them: each (1, STEPS + 1, 6), the vehicle's centre."""
+    history, plans = driven.history, driven.plans
+    if not steps:
+        return
+    starts, poses = history.ego[steps], np.stack([plans[step][: STEPS + 1] for step in steps])
+    tracked = Tracker(Tracker.Config(), history.vehicle, DT).track(starts, poses)
+    yield from history.vehicle.at_centre(np.concatenate([starts[:, None], tracked], axis=1))[:, None]
 
 
 def extended_at_constant_velocity(obstacles: ObstacleBoxes, dt: float, steps: int) -> ObstacleBoxes:

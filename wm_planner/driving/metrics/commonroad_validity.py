@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wm_planner.driving.geometry import collision
 from wm_planner.driving.geometry.boxes import box_corners, oriented_boxes
-from wm_planner.driving.map.area import DrivableArea
+from wm_planner.driving.map.road_areas import lane_area
 from wm_planner.driving.metrics.commonroad import vehicle_of
 from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.scenarios.scenario import PlanningProblem, Scenario
@@ -100,11 +100,10 @@ def _is_collision_free(scenario: Scenario, states: Floats, size: Floats, first_s
 
 def _is_on_road(scenario: Scenario, states: Floats, size: Floats) -> bool:
     """Whether the outline of the ego's box lies on the lanes at all steps; footways count as lanes."""
-    lanes = [lane.polygon for lane in scenario.road.lanes.values()]
-    if not lanes:
+    if not scenario.road.lanes:
         return False
     corners = box_corners(oriented_boxes(states, size))  # (T, 4, 2)
     fraction = np.linspace(0.0, 1.0, int(np.ceil(size.max() / _SPACING_M)), endpoint=False)[:, None]
     end = np.roll(corners, -1, axis=1)
     outline = corners[:, :, None] * (1 - fraction) + end[:, :, None] * fraction  # (T, 4, k, 2)
-    return not DrivableArea(lanes).outside(outline).any()
+    return not lane_area(scenario.road).outside(outline).any()

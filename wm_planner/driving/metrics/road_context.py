@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from wm_planner.driving.geometry.boxes import box_corners, oriented_boxes
 from wm_planner.driving.map.area import DrivableArea
 from wm_planner.driving.map.lanes import Lanes
+from wm_planner.driving.map.road_areas import drivable_area
 from wm_planner.driving.map.route import Route, driven_route, route_to_goal
 from wm_planner.driving.metrics.red_lights import RedLights
 from wm_planner.driving.scenarios.road import Incoming, Road
@@ -36,7 +37,7 @@ class RoadContext:
         self.road = road
         self.lanes = lanes
         self.route = route
-        self.area = DrivableArea(road.drivable)
+        self.area = drivable_area(road)
         self.red_lights = RedLights(road, lanes)
 
     @classmethod
