@@ -216,6 +216,18 @@ def test_the_planner_waits_for_the_command_of_its_last_plan(bench, scenario_file
     assert m.stamp_ns(second) == TICK
 
 
+def test_a_repeated_tick_is_answered_by_the_same_plan(bench, scenario_file):
+    """A driver remembers its plans: to plan again would change the drive."""
+    road = Road(bench, scenario_file, steps=9, planner="cem", picture=None)
+    road.step()
+    road.sense()
+    (first,) = road.planner.take("/plan")
+    road.simulator.node.repeat()
+    road.sense()
+    (second,) = road.planner.take("/plan")
+    np.testing.assert_array_equal(first.actions, second.actions)
+
+
 def test_the_planner_of_another_vehicle_is_refused(bench, scenario_file):
     road = Road(bench, scenario_file, steps=9, vehicle="pacifica", picture=None)
     with pytest.raises(NodeError, match=r"give the one that is driven \(planner: params.adapter.vehicle\)"):

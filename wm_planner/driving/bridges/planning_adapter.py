@@ -86,6 +86,7 @@ class DrivingAdapter:
         self._drive: Drive | None = None
         self._waiting: tuple[int, Callable[[], None]] | None = None
         self._planned_ns = self._followed_ns = -1
+        self._decided: tuple[int, Decision] | None = None
 
     def warm_up(self) -> float:
         """Plan the first step of a drive along a motorway, with a driver of its own."""
@@ -135,7 +136,7 @@ class DrivingAdapter:
             )
         self.control_dt_s = self._scenario.dt
         self._estimate.reset()
-        self._drive, self._waiting, self._planned_ns = None, None, -1
+        self._drive, self._waiting, self._planned_ns, self._decided = None, None, -1, None
 
     def _on_route(self, message: m.Message, envelope: Envelope) -> None:
         line = route_of(message)
@@ -159,6 +160,8 @@ class DrivingAdapter:
     def decide(self, tick: Tick, deadline: Deadline | None, delay_s: float | None) -> Decision:
         """The driver's poses in the ego's frame; `delay_s` is made up for by the controller, which takes the
         pose of its own time. A plan that cannot be followed is replaced by a full stop."""
+        if self._decided is not None and self._decided[0] == tick.stamp_ns:  # the tick was repeated
+            return self._decided[1]
         view: View = replace(tick.inputs, deadline=deadline)
         started_ns, fallback = self._clock.now_ns(), None
         try:
@@ -176,7 +179,9 @@ class DrivingAdapter:
             deadline_hit=searched.deadline_hit or is_late,
         )
         self.execute_steps = 1 if self._is_lockstep else len(actions)
-        return Decision(actions, view.step, plan, fallback)
+        decision = Decision(actions, view.step, plan, fallback)
+        self._decided = tick.stamp_ns, decision
+        return decision
 
     def path(self, decision: Decision, tick: Tick) -> m.Message:
         """The positions of the rear axle in the map."""

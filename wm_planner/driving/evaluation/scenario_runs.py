@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 from joblib import Parallel, delayed
 
-from wm_planner.config import put, setting
 from wm_planner.driving.drive import planning_problems
 from wm_planner.driving.evaluation.closed_loop import MAX_DURATION_S, DriveResult, run_drive
 from wm_planner.driving.evaluation.commonroad_solutions import write_solutions
@@ -22,6 +21,7 @@ from wm_planner.driving.scenarios.scenario import Scenario
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.driving.vehicle.vehicle import VehicleName
 from wm_planner.errors import ConfigError, PluginError, ScenarioError, ShapeError, SimulationError
+from wm_planner.plugins import spec_of
 
 AgentsName: TypeAlias = Literal["replay", "idm"]
 ScoredDrive: TypeAlias = tuple[DriveResult, DriveScores]
@@ -78,12 +78,9 @@ def resolve_planners(names: Sequence[str] | None) -> tuple[dict[str, dict[str, A
     for name in names or DRIVERS.entries:
         if name in planners:
             raise ConfigError(f"--planner {name}: given twice, wanted each planner once")
-        kind, *settings = name.split(",")
-        spec: dict[str, Any] = {"type": kind}
-        for each in settings:
-            put(spec, *setting(each, f"--planner {name}: setting"))
+        spec = spec_of(name, "--planner")
         try:
-            build_driver(spec, f"planner {kind}")
+            build_driver(spec, f"planner {spec['type']}")
         except (ConfigError, PluginError) as error:
             if names:
                 raise
