@@ -25,7 +25,7 @@ from wm_planner.portable.comparison import Difference, planner_feed
 from wm_planner.portable.export import export_planner
 from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
 
-NODE_EXAMPLE = Path(__file__).parents[2] / "docs" / "node_planner"
+NODE_EXAMPLE = Path(__file__).parents[2] / "examples" / "node_planner"
 TO_THE_GOAL = [{"type": "latent_goal", "mean_weight": 2.0}]
 ICEM = {"type": "icem", "horizon": 3, "samples": 24, "elites": 6, "iterations": 2}
 KNOTS = {"horizon": 4, "knots": {"count": 2}}
@@ -360,9 +360,9 @@ def test_an_invalid_command_exits_with_2_and_writes_nothing(tmp_path, arguments,
 
 @pytest.fixture(scope="module")
 def node_planner(skip_loudly):
-    """The program of docs/node_planner with its package installed."""
+    """The program of examples/node_planner with its package installed."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        skip_loudly("no node or npm: docs/node_planner is not tested")
+        skip_loudly("no node or npm: examples/node_planner is not tested")
     if not (NODE_EXAMPLE / "node_modules" / "onnxruntime-node").is_dir():
         command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund"]
         installed = subprocess.run(command, cwd=NODE_EXAMPLE, capture_output=True, text=True, check=False)

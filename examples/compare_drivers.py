@@ -1,0 +1,25 @@
+"""Drive several scenarios with several drivers, and print their scores side by side.
+
+The command line does the same: wm eval driving sim/drive_*.xml --planner idm --planner constant_velocity
+
+    python examples/compare_drivers.py
+"""
+
+from wm_planner.driving.evaluation import run, tables
+from wm_planner.share import find
+from wm_planner.terminal import console
+
+SCENARIOS = ("sim/drive_slow_car.xml", "sim/drive_cruise.xml")
+
+
+def main() -> None:
+    planners, _ = run.fitting(["constant_velocity", "idm", "idm,idm.headway=0.8"])
+    plan = run.Plan(planners=planners, agents=("idm",), longest_s=8.0)
+    done = run.run([find(scenario) for scenario in SCENARIOS], plan, workers=2)
+    scores = [score for each in done for score in each.scores]
+    console.print(tables.drives_table(scores))
+    console.print(tables.outcomes_table(scores))
+
+
+if __name__ == "__main__":
+    main()
