@@ -2,6 +2,7 @@
 # make test       installs what development needs, runs the linters and the tests
 # make test-slow  the tests marked slow and soak
 # make dist       builds the wheel and the source archive
+# make docs       builds the documentation site into build/docs; a warning is an error
 # make models     collects data, trains and exports the shipped models from nothing (about two hours)
 # make tables     prints the figures of docs/measurements.md
 
@@ -9,7 +10,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow lint dist models tables gl clean
+.PHONY: demo test test-slow lint docs dist models tables gl clean
 
 demo: .venv/sim.stamp gl
 	$(BIN)/wm demo
@@ -27,6 +28,10 @@ lint: .venv/dev.stamp gl
 
 dist: .venv/dev.stamp
 	$(BIN)/python -m hatchling build
+
+docs: .venv/dev.stamp
+	$(BIN)/python -m pytest tests/test_docs.py -k site
+	@echo "open build/docs/index.html"
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -123,3 +128,4 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 
 clean:
 	rm -rf .venv dist runs data
+	rm -rf .venv .cache build runs data

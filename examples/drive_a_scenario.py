@@ -8,6 +8,7 @@ from pathlib import Path
 from wm_planner.driving.evaluation.loop import drive
 from wm_planner.driving.evaluation.pictures import Seen, draw
 from wm_planner.driving.evaluation.scores import scores_of
+
 from wm_planner.driving.planners.base import build_driver
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.simulation.simulator import DrivingSimulator
