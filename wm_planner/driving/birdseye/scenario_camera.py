@@ -83,7 +83,7 @@ class ScenarioCamera:
             step: of the scenario, for the lights.
             route: the line to drive along, (P, 2), in m.
             lines: what else is to be seen on the road.
-            looks: of the agents; None where they are the scenario's.
+            styles: sizes and colours of the agents; None where they are the scenario's.
         """
         sizes, colours = styles or self._styles
         others = np.concatenate([oriented_boxes(agents, sizes), self._static_boxes])

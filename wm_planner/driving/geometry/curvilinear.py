@@ -89,7 +89,7 @@ def smooth_line(points: Floats, before_m: float, spacing_m: float, extra_points:
     Args:
         before_m: how much it is extended by, at either end.
         spacing_m: of the points, at most.
-        more: points added at either end in the end.
+        extra_points: points added at either end in the end.
 
     Source: Chaikin 1974 for the corners, three times.
     """

@@ -43,8 +43,8 @@ def integrate_motion(
         acceleration: in m/s^2, (H, N).
         curvature: of the path, mean over a step, in 1/m, (H, N): the tangent of steering over the wheelbase.
         dt: of one step, in s.
-        speeds: lowest and highest speed, in m/s: braking ends at the lowest.
-        bend: change of curvature over a step, in 1/m, (H, N); None for none.
+        speed_range: lowest and highest speed, in m/s: braking ends at the lowest.
+        curvature_change: change of curvature over a step, in 1/m, (H, N); None for none.
     """
     kind = acceleration.dtype.type
     after = _accumulate(acceleration * kind(dt), speed, speed_range)
