@@ -5,7 +5,7 @@ The command line does the same: wm eval driving sim/drive_*.xml --planner idm --
     python examples/compare_drivers.py
 """
 
-from wm_planner.driving.evaluation import run, tables
+from wm_planner.driving.evaluation import scenario_runs, tables
 from wm_planner.share import find
 from wm_planner.terminal import console
 
@@ -13,9 +13,9 @@ SCENARIOS = ("sim/drive_slow_car.xml", "sim/drive_cruise.xml")
 
 
 def main() -> None:
-    planners, _ = run.fitting(["constant_velocity", "idm", "idm,idm.headway=0.8"])
-    plan = run.Plan(planners=planners, agents=("idm",), longest_s=8.0)
-    done = run.run([find(scenario) for scenario in SCENARIOS], plan, workers=2)
+    planners, _ = scenario_runs.resolve_planners(["constant_velocity", "idm", "idm,idm.headway=0.8"])
+    settings = scenario_runs.RunSettings(planners=planners, agents=("idm",), max_duration_s=8.0)
+    done = scenario_runs.run_scenarios([find(file) for file in SCENARIOS], settings, workers=2)
     scores = [score for each in done for score in each.scores]
     console.print(tables.drives_table(scores))
     console.print(tables.outcomes_table(scores))

@@ -5,10 +5,9 @@ python examples/drive_a_scenario.py
 
 from pathlib import Path
 
-from wm_planner.driving.evaluation.loop import drive
-from wm_planner.driving.evaluation.pictures import Seen, draw
-from wm_planner.driving.evaluation.scores import scores_of
-
+from wm_planner.driving.evaluation.closed_loop import run_drive
+from wm_planner.driving.evaluation.drive_scores import scores_of
+from wm_planner.driving.evaluation.rendering import DrivePanels, write_image
 from wm_planner.driving.planners.base import build_driver
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.simulation.simulator import DrivingSimulator
@@ -24,7 +23,7 @@ def main() -> None:
     config = DrivingSimulator.Config(vehicle="bmw_320i", agents={"type": "idm"}, picture=None)
     simulator = DrivingSimulator(scenario, config)  # other cars react by the intelligent driver model
 
-    driven = drive(simulator, lambda: build_driver({"type": "cem"}, where="driver"), longest_s=4.0)
+    driven = run_drive(simulator, lambda: build_driver({"type": "cem"}, where="driver"), max_duration_s=4.0)
     scores = scores_of(driven, SCENARIO, 0, "cem", "idm")
     speeds = driven.history.ego[:, 3]  # m/s
     print(f"drove {len(driven.plans)} steps, from {speeds[0]:.1f} to {speeds[-1]:.1f} m/s")
@@ -33,7 +32,7 @@ def main() -> None:
     print(f"{1000 * sum(driven.cpu_s) / len(driven.cpu_s):.0f} ms of CPU per plan")
 
     PICTURE.parent.mkdir(exist_ok=True)
-    draw([Seen(driven, scores)], 1, PICTURE)
+    write_image([DrivePanels(driven, scores)], 1, PICTURE)
     print(f"drawn to {PICTURE}")
 
 

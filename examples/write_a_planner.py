@@ -25,13 +25,13 @@ class Shrinking(SamplingPlanner):
         self.config = config
 
     def search(self, search: Search, rng: np.random.Generator) -> Run:
-        best, std = search.start, search.share(self.config.std)  # (H, A): the warm start, or zeros
+        best, std = search.start, search.deviation(self.config.std)  # (H, A): the warm start, or zeros
         yield from search.evaluate(np.concatenate([best[None], search.proposals]))
         for _ in search.rounds(self.config.rounds):  # stops early when the deadline comes
             noise = search.normal(rng, self.samples)  # (N, H, A)
             candidates = search.space.clip(best + std * noise)
             table = yield from search.evaluate(candidates)
-            best, std = candidates[np.argmin(search.merits(table))], 0.8 * std
+            best, std = candidates[np.argmin(search.objective(table))], 0.8 * std
         return search.plan(spread=std)  # the best plan that was ever evaluated
 
 

@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -281,13 +280,6 @@ def test_node_programs_load_no_scipy() -> None:
         "print(sorted(name for name in sys.modules if name.partition('.')[0] == 'scipy'))"
     )
     assert printed(program) == "[]"
-
-
-def test_the_programs_in_the_readme_run() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert blocks
-    for block in blocks:
-        assert printed(block)
 
 
 def printed(program: str) -> str:

@@ -20,19 +20,9 @@ SITE = ROOT / "build" / "docs"
 ENGINE = ROOT / "wm_planner"
 PAGES = [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages()]
 
-OTHER_PROGRAMS = {*". accelerate cd git grep mkdir node npm ros2 tensorboard torchrun".split()}
-    ".",
-    "accelerate",
-    "cd",
-    "git",
-    "grep",
-    "mkdir",
-    "node",
-    "npm",
-    "ros2",
-    "tensorboard",
-    "torchrun",
-}
+OTHER_PROGRAMS = frozenset(
+    {".", "accelerate", "cd", "git", "grep", "mkdir", "node", "npm", "ros2", "tensorboard", "torchrun"}
+)
 """Programs that are not ours, whose arguments are not checked."""
 
 

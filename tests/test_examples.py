@@ -35,4 +35,4 @@ def test_an_example_shows_what_it_is_for(example, tmp_path):
 def test_an_example_is_short_and_says_how_to_run_it(example):
     text = example.read_text()
     assert len(text.splitlines()) <= LINES
-    assert f"    python examples/{example.name}\n" in text
+    assert f"python examples/{example.name}\n" in text
