@@ -20,7 +20,7 @@ PICTURE = Path("runs/drive_cut_in.png")
 def main() -> None:
     scenario = read_scenario(find(SCENARIO))
     print(f"{scenario.id}: {len(scenario.road.lanes)} lanes, steps of {scenario.dt} s")
-    config = DrivingSimulator.Config(vehicle="bmw_320i", agents={"type": "idm"}, picture=None)
+    config = DrivingSimulator.Options(vehicle="bmw_320i", agents={"type": "idm"}, picture=None)
     simulator = DrivingSimulator(scenario, config)  # other cars react by the intelligent driver model
 
     driven = run_drive(simulator, lambda: build_driver({"type": "cem"}, where="driver"), max_duration_s=4.0)

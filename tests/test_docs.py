@@ -64,6 +64,7 @@ NOT_IN_THE_REFERENCE = {
     "wm_planner.checksum",
     "wm_planner.cli",  # described by its own --help, and in reference/commands.md
     "wm_planner.driving",
+    "wm_planner.driving.registry",
     "wm_planner.terminal",
 }
 
