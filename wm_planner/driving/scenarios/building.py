@@ -150,7 +150,7 @@ def drive_along(
 
     Args:
         speeds: time [s] and speed [m/s] at which it changes its acceleration; constant before and after.
-        begin: length of the course at which it starts, in m.
+        start_s: length of the course at which it starts, in m.
         offset: to the left of the course, in m.
     """
     times, values = np.array(speeds).T

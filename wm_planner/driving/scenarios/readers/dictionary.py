@@ -14,7 +14,7 @@ class Dictionary:
 
     Args:
         data: what stands there.
-        place: the file, and the keys that lead there.
+        location: the file, and the keys that lead there.
 
     Raises:
         ScenarioError: if it is no dictionary.
