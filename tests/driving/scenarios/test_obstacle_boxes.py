@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from small_roads import DT, others, recorded, scenario, straight
+from small_roads import DT, obstacles, recorded, scenario, straight
 
 from wm_planner.driving.geometry.shapes import Circle, Polygon, Rectangle
 from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
@@ -46,7 +46,7 @@ def test_places_are_taken_at_their_steps_only():
 def test_from_a_step_on_all_keep_their_velocity():
     turning = straight(steps=10)
     turning[5:, 1] = 99.0
-    found = others(turning, np.full((10, 4), np.nan)).at_constant_velocity(2, DT, 6)
+    found = obstacles(turning, np.full((10, 4), np.nan)).at_constant_velocity(2, DT, 6)
     np.testing.assert_allclose(found.states[:, 0, 0], 12 + np.arange(7))
     assert (found.states[:, 0, 1] == 0).all() and np.isnan(found.states[:, 1]).all()
 
