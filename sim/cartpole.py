@@ -1,4 +1,4 @@
-"""A cart on a rail swings its pole up from hanging and balances it in the middle of the rail."""
+"""A cart on a rail swings up its hanging pole and balances it in the middle of the rail."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,19 @@ from wm_planner.contracts.task import Placement, Task
 from wm_planner.control.actuators import ActuatorTargets
 from wm_planner.world_models.physics.plant import Model
 
-UPRIGHT = (0.0, -0.08, 1.4)  # m, of the pole's tip; 0.6 m above the cart's axis
-FORCE = 10.0  # N; the pole cannot be swung up in one move
+UPRIGHT = (0.0, -0.08, 1.4)  # m, position of the pole's tip when upright: 0.6 m above the cart's axis
+FORCE = 10.0  # N, too little to swing the pole up in one move
 
 
 @dataclass(frozen=True)
 class SwingUp:
-    """Starts hang within `spread` rad of straight down, anywhere within `reach` m of the rail's middle."""
+    """The swing-up task.
+
+    Attributes:
+        spread: largest initial angle of the pole from straight down, in rad.
+        reach: largest initial distance of the cart from the middle of the rail, in m.
+        success_radius: distance of the tip from `UPRIGHT` that counts as success, in m.
+    """
 
     model_file: Path
     spread: float = 0.3
@@ -48,7 +54,7 @@ class SwingUp:
 
 
 def _at(cart: float, pole: float) -> Placement:
-    """The cart at `cart` m, the pole `pole` rad from upright."""
+    """The configuration with the cart at `cart` m and the pole at `pole` rad from upright."""
     return Placement(joints={"slider": np.array([cart]), "hinge": np.array([pole])})
 
 

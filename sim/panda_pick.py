@@ -1,4 +1,4 @@
-"""A Panda arm with a gripper takes a block of 4 cm from the table and lifts it by 15 cm."""
+"""A Panda arm with a gripper grasps a 4 cm block on the table and lifts it by 15 cm."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A Panda arm pushes a block over the table to a goal with its closed hand."""
+"""A Panda arm pushes a block across the table to a goal with its closed hand."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,19 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.contracts.task import Placement, Task
-from wm_planner.manipulation.arm_scene import ArmScene, lying
+from wm_planner.manipulation.arm_scene import ArmScene, upright
 
-HALF = 0.045  # m, half the block, as in the MJCF
-CLEAR = 0.09  # m, between the middles of block and hand at the start
-ASIDE = 0.30  # m above the table, where the hand is in the picture of the goal
+HALF = 0.045  # m, half the edge length of the block, as in the MJCF
+CLEARANCE = 0.09  # m, least distance between the centres of block and hand at the start, along x or y
+GOAL_HEIGHT = 0.30  # m, of the hand above the table in the goal image
 
 
 @dataclass(frozen=True)
 class Push(ArmScene):
-    """Blocks and goals lie in the box `block_low` to `block_high` (x, y in m), the hand starts beside.
+    """The block, the goal and the hand start at random positions, the hand next to the block.
 
     Attributes:
-        nearest, farthest: from block to goal at the start, m.
+        block_low, block_high: corners of the area of blocks and goals, x and y in m.
+        nearest, farthest: limits of the initial distance between block and goal, in m.
     """
 
     point: str = "block"
@@ -33,21 +34,21 @@ class Push(ArmScene):
         block, goal = self._block(rng), self._block(rng)
         while not self.nearest <= np.linalg.norm(goal - block) <= self.farthest:
             block, goal = self._block(rng), self._block(rng)
-        above = np.array([goal[0], goal[1], ASIDE])
-        return Task(self._beside(block, rng), Placement(above, {"block": lying(goal)}), goal)
+        above = np.array([goal[0], goal[1], GOAL_HEIGHT])
+        return Task(self._next_to(block, rng), Placement(above, {"block": upright(goal)}), goal)
 
     def explore(self, rng: np.random.Generator) -> Placement:
-        return self._beside(self._block(rng), rng)
+        return self._next_to(self._block(rng), rng)
 
     def _block(self, rng: np.random.Generator) -> NDArray[np.float64]:
         return np.array([*rng.uniform(self.block_low, self.block_high), HALF])
 
-    def _beside(self, block: NDArray[np.float64], rng: np.random.Generator) -> Placement:
-        """The hand somewhere that is not over the block."""
+    def _next_to(self, block: NDArray[np.float64], rng: np.random.Generator) -> Placement:
+        """The hand at a random position that is not above the block."""
         tcp = self.position(rng)
-        while np.abs(tcp - block)[:2].max() < CLEAR:
+        while np.abs(tcp - block)[:2].max() < CLEARANCE:
             tcp = self.position(rng)
-        return Placement(tcp, {"block": lying(block)})
+        return Placement(tcp, {"block": upright(block)})
 
 
 SCENE = Push(

@@ -1,4 +1,4 @@
-"""A Panda arm brings its fingertips to where a goal picture shows them, above an empty table."""
+"""A Panda arm brings its fingertips to the pose shown in a goal image, above an empty table."""
 
 from pathlib import Path
 

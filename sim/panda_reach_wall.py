@@ -1,6 +1,6 @@
-"""The same task with a wall across the table: start and goal lie low on either side of it.
+"""The task of panda_reach with a wall across the table; start and goal are low, on opposite sides of it.
 
-Moving straight towards the goal ends at the wall; the hand must first go away from the goal, upwards.
+Straight motion towards the goal ends at the wall: the hand must first move upwards, away from the goal.
 """
 
 from pathlib import Path
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from wm_planner.manipulation.reach import Reach
 
 WALL_TOP = 0.20  # m, as in the MJCF
-CLEARANCE = 0.06  # m, half the hand's thickness, half the wall's, and 2 cm of air
-LOW_TOP = 0.14  # m, highest start and goal
-NEAR, FAR = 0.10, 0.24  # m from the wall's middle plane, of starts and goals
+CLEARANCE = 0.06  # m: half the thickness of the hand, half that of the wall, and 2 cm
+LOW_TOP = 0.14  # m, largest height of start and goal
+NEAR, FAR = 0.10, 0.24  # m, limits of the distance of start and goal from the wall's centre plane
 
 
 class ReachOverWall(Reach):
-    """Starts and goals on opposite sides, both well below the top of the wall."""
+    """Start and goal are on opposite sides of the wall, both well below its top."""
 
     def ends(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         side = rng.choice((-1.0, 1.0))

@@ -1,7 +1,7 @@
-"""judo's FR3 arm picks judo's block: the same task over the model of another toolkit, for comparison.
+"""The picking task with the FR3 arm and block of judo, for comparison with that toolkit.
 
-Nothing of judo is here or is run; its MJCF is read from its wheel, and the meshes, which it would download,
-from another one:
+It contains and runs no code of judo. Its MJCF is read from judo's wheel, and the meshes, which judo would
+download, from another wheel:
 
     pip install --no-deps --target peers judo-rai==0.1.0 franky-sim==1.0.4
     from=peers/franky_sim/assets/meshes to=peers/judo/models/meshes/fr3
@@ -23,12 +23,12 @@ from wm_planner.world_models.physics.plant import Model
 
 HOME = (0.0, -0.7854, 0.0, -2.3562, 0.0, 1.5708, 0.7854)  # rad, judo's
 VELOCITY_LIMITS = (2.62, 2.62, 2.62, 2.62, 5.26, 4.18, 5.26)  # rad/s, Franka's for the FR3
-WORKSPACE = ((0.34, -0.30, 0.015), (0.70, 0.30, 0.42))  # m, as of the built-in arm
+WORKSPACE = ((0.34, -0.30, 0.015), (0.70, 0.30, 0.42))  # m, that of the built-in arm
 
 
 @dataclass(frozen=True)
 class FR3Pick(Pick):
-    """The wheel's MJCF says nothing of workspace, home and speed, so they stand here."""
+    """Adds the workspace, home posture and velocity limits, which judo's MJCF does not define."""
 
     def arm(self, model: Model) -> EndEffectorDelta:
         chain = SerialChain.of(model, self.tool)
@@ -40,7 +40,7 @@ class FR3Pick(Pick):
 def _mjcf() -> Path:
     judo = find_spec("judo")
     if judo is None or not judo.submodule_search_locations:
-        raise SimulationError(f"judo's wheel is not on the path; how to put it there stands in {__file__}")
+        raise SimulationError(f"judo's wheel is not on the path; {__file__} explains how to install it")
     return Path(judo.submodule_search_locations[0]) / "models" / "xml" / "fr3_pick.xml"
 
 

@@ -17,7 +17,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_a_collected_set_holds_whole_episodes(folder):
+def test_a_collected_data_set_holds_complete_episodes(folder):
     data = EpisodeData.open(folder)
     assert data.images.shape == (21, 2, 64, 64, 3)
     assert data.state.shape == (21, 10)
@@ -27,12 +27,12 @@ def test_a_collected_set_holds_whole_episodes(folder):
 
 
 def test_actions_lead_from_frame_to_frame(folder):
-    """Free of contact the tool moves by about its action; an episode's last action is zero."""
+    """Without contact the tool moves approximately by its action; the last action of an episode is zero."""
     data = EpisodeData.open(folder)
     tcp = data.quantity("tcp_position")
     inside = data.clip_starts(2)
-    moved = tcp[inside + 1] - tcp[inside]
-    assert np.median(np.linalg.norm(moved - data.action[inside], axis=1)) < 0.01
+    displacement = tcp[inside + 1] - tcp[inside]
+    assert np.median(np.linalg.norm(displacement - data.action[inside], axis=1)) < 0.01
     np.testing.assert_array_equal(data.action[6::7], 0)
 
 
@@ -43,21 +43,21 @@ def test_clips_stay_within_an_episode(folder):
 
 
 @pytest.mark.parametrize("seed", [5, 6])
-def test_an_arm_explores_beside_a_block(seed):
+def test_an_arm_explores_next_to_a_block(seed):
     simulator = MujocoSimulator(load_scene("sim/panda_push.py"))
     episode = explore(simulator, seed, steps=3)
     simulator.close()
     assert episode.action.shape == (4, 3)
 
 
-def test_what_moves_more_than_a_tool_point_cannot_explore():
+def test_a_scene_with_other_actions_cannot_be_explored():
     simulator = MujocoSimulator(load_scene("sim/panda_pick.py"))
     with pytest.raises(SimulationError, match="actions of panda_pick are dx, dy, dz, opening"):
         explore(simulator, seed=5, steps=3)
     simulator.close()
 
 
-def test_the_same_seed_explores_the_same_way():
+def test_the_same_seed_explores_identically():
     simulator = MujocoSimulator(load_scene("sim/panda_reach.py"))
     first, second = (explore(simulator, seed=5, steps=4) for _ in range(2))
     np.testing.assert_array_equal(first.images, second.images)
@@ -81,19 +81,19 @@ def test_a_collection_that_fails_leaves_nothing_behind(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_torn_set_names_the_file_that_disagrees(folder, tmp_path):
-    torn = tmp_path / "torn"
-    torn.mkdir()
+def test_a_corrupt_data_set_names_the_file_that_disagrees(folder, tmp_path):
+    corrupt = tmp_path / "corrupt"
+    corrupt.mkdir()
     for file in folder.iterdir():
-        (torn / file.name).write_bytes(file.read_bytes())
-    np.save(torn / "action.npy", np.zeros((4, 3), np.float32))
+        (corrupt / file.name).write_bytes(file.read_bytes())
+    np.save(corrupt / "action.npy", np.zeros((4, 3), np.float32))
     with pytest.raises(
         DatasetError, match=r"action.npy: got float32 \(4, 3\), meta.yaml says float32 \(21, 3\)"
     ):
-        EpisodeData.open(torn)
+        EpisodeData.open(corrupt)
 
 
-def test_a_folder_without_a_set_says_how_to_make_one(tmp_path):
+def test_a_folder_without_a_data_set_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="wm collect"):
         EpisodeData.open(tmp_path)
 

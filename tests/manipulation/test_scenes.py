@@ -1,4 +1,4 @@
-"""The contract of every scene on the shelf."""
+"""The contract of every scene in sim/."""
 
 import os
 import subprocess
@@ -24,13 +24,13 @@ def simulator(request):
     simulator.close()
 
 
-def middle(simulator, share=0.5):
-    """An action a little beyond the middle of its bounds."""
+def action_at(simulator, position=0.5):
+    """An action at `position` within its bounds, -1 to 1."""
     low, high = np.array(simulator.scene.action.low), np.array(simulator.scene.action.high)
-    return low + (0.5 + 0.5 * share) * (high - low)
+    return low + (0.5 + 0.5 * position) * (high - low)
 
 
-def test_the_shelf_holds_its_scenes():
+def test_the_scenes_are_found():
     stems = ("cartpole", "panda_pick", "panda_push", "panda_reach", "panda_reach_wall")
     assert {f"sim/{stem}.py" for stem in stems} <= set(SCENES)
 
@@ -42,16 +42,16 @@ def test_observations_are_finite_and_of_the_declared_shapes(simulator):
     for picture in [*observation.images.values(), *simulator.goal.images.values()]:
         assert picture.shape == (height, width, 3)
         assert picture.dtype == np.uint8
-        assert picture.std() > 10  # something is in the picture
+        assert picture.std() > 10  # the image is not uniform
     assert all(np.isfinite(values).all() for values in observation.state.values())
 
 
-def test_a_goal_shows_pictures_and_no_state(simulator):
+def test_a_goal_has_images_and_no_state(simulator):
     simulator.reset(seed=0)
     assert not simulator.goal.state
 
 
-def test_starts_are_far_from_goals_and_goals_are_where_they_are_pictured(simulator):
+def test_starts_are_far_from_goals_and_goals_match_their_images(simulator):
     for seed in range(20):
         simulator.reset(seed)
         assert simulator.distance >= 0.1 > simulator.scene.success_radius / 2
@@ -61,7 +61,7 @@ def test_starts_are_far_from_goals_and_goals_are_where_they_are_pictured(simulat
         assert simulator.reached
 
 
-def test_nothing_is_pressed_into_another_thing_at_the_start(simulator):
+def test_nothing_penetrates_at_the_start(simulator):
     for seed in range(20):
         for placement in (
             simulator.scene.sample(np.random.default_rng(seed)).start,
@@ -71,7 +71,7 @@ def test_nothing_is_pressed_into_another_thing_at_the_start(simulator):
             assert all(contact.dist > -1e-3 for contact in simulator.data.contact)
 
 
-def test_the_tool_is_put_where_it_is_asked_to_be(simulator):
+def test_the_tool_is_placed_accurately(simulator):
     for seed in range(10):
         placement = simulator.scene.explore(np.random.default_rng(seed))
         state = simulator.arrange(placement).state
@@ -79,7 +79,7 @@ def test_the_tool_is_put_where_it_is_asked_to_be(simulator):
             assert np.linalg.norm(state["tcp_position"] - placement.tcp) < 0.005
 
 
-def test_every_joint_that_is_moved_says_where_it_is(simulator):
+def test_every_actuated_joint_is_observed(simulator):
     state = simulator.reset(seed=0).state
     assert len(simulator.joints) == simulator.model.nu
     assert state["joint_positions"].shape == state["joint_velocities"].shape == (simulator.model.nu,)
@@ -93,12 +93,13 @@ def test_the_same_seed_gives_the_same_episode(simulator):
         np.testing.assert_array_equal(pictures[0][name], pictures[1][name])
 
 
-def test_a_saved_state_continues_as_it_would_have(simulator):
+def test_a_restored_state_continues_identically(simulator):
     simulator.reset(seed=1)
     q = simulator.observe().state["joint_positions"]
-    simulator.step(simulator.control.command(q, middle(simulator)))
+    simulator.step(simulator.control.command(q, action_at(simulator)))
     saved = simulator.save()
-    command = simulator.control.command(simulator.observe().state["joint_positions"], middle(simulator, -0.5))
+    q = simulator.observe().state["joint_positions"]
+    command = simulator.control.command(q, action_at(simulator, -0.5))
     first = simulator.step(command)
     simulator.load(saved)
     second = simulator.step(command)
@@ -108,10 +109,10 @@ def test_a_saved_state_continues_as_it_would_have(simulator):
     assert first.observation.stamp_ns == second.observation.stamp_ns
 
 
-def test_time_in_slices_is_time_in_one_piece(simulator):
+def test_advancing_in_slices_equals_one_step(simulator):
     q = simulator.reset(seed=1).state["joint_positions"]
     saved = simulator.save()
-    command = simulator.control.command(q, middle(simulator))
+    command = simulator.control.command(q, action_at(simulator))
     whole = simulator.step(command).observation
     simulator.load(saved)
     simulator.command(command)
@@ -123,7 +124,7 @@ def test_time_in_slices_is_time_in_one_piece(simulator):
     )
 
 
-def test_straight_motion_reaches_in_the_open_and_is_stopped_by_the_wall():
+def test_straight_motion_reaches_the_goal_unless_a_wall_blocks_it():
     for scene, reached in (("sim/panda_reach.py", True), ("sim/panda_reach_wall.py", False)):
         simulator = MujocoSimulator(load_scene(scene))
         ends = [run_episode(simulator, StraightLine(), seed, steps=20).end for seed in range(6)]
@@ -134,7 +135,7 @@ def test_straight_motion_reaches_in_the_open_and_is_stopped_by_the_wall():
 @pytest.mark.parametrize(
     "changed", [{"camera_shift_m": 0.02}, {"camera_tilt_deg": 2.0}, {"light_scale": 0.5}, {"distractors": 2}]
 )
-def test_a_disturbance_is_seen_and_does_not_touch_the_motion(changed):
+def test_a_disturbance_changes_the_images_and_not_the_motion(changed):
     scene = load_scene("sim/panda_reach.py")
     plain, disturbed = MujocoSimulator(scene), MujocoSimulator(scene, Disturbance(**changed))
     before, after = plain.reset(0), disturbed.reset(0)
@@ -144,7 +145,7 @@ def test_a_disturbance_is_seen_and_does_not_touch_the_motion(changed):
     disturbed.close()
 
 
-def test_an_arm_is_asked_for_where_there_is_none():
+def test_a_scene_without_an_arm_refuses_arm_operations():
     cartpole = MujocoSimulator(load_scene("sim/cartpole.py"))
     with pytest.raises(SimulationError, match="actions of cartpole are force"):
         _ = cartpole.arm
@@ -155,7 +156,7 @@ def test_an_arm_is_asked_for_where_there_is_none():
     cartpole.close()
 
 
-def test_a_closed_hand_holds_the_block_while_the_arm_moves():
+def test_a_closed_gripper_holds_the_block_while_the_arm_moves():
     simulator = MujocoSimulator(load_scene("sim/panda_pick.py"))
     simulator.reset(seed=0)
     observation = simulator.arrange(simulator.scene.sample(np.random.default_rng(0)).goal)
@@ -170,14 +171,14 @@ def test_a_closed_hand_holds_the_block_while_the_arm_moves():
     simulator.close()
 
 
-def test_an_unknown_camera_is_named_with_the_closest():
+def test_an_unknown_camera_is_reported_with_the_closest_one():
     simulator = MujocoSimulator(load_scene("sim/panda_reach.py"))
     with pytest.raises(SimulationError, match=r"no camera 'frnt', did you mean 'front'"):
         simulator._camera.picture(simulator.data, "frnt")
     simulator.close()
 
 
-def test_a_file_without_a_scene_says_what_it_lacks(tmp_path):
+def test_a_file_without_a_scene_is_refused(tmp_path):
     (tmp_path / "empty.py").write_text("x = 1\n")
     with pytest.raises(SimulationError, match="declares no SCENE"):
         load_scene(str(tmp_path / "empty.py"))

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wm_planner.contracts.dataset import Episode, Meta, StateSpec
+from wm_planner.contracts.card import Quantity
+from wm_planner.contracts.dataset import Episode, Meta
 from wm_planner.data.episodes import EpisodeData, EpisodeWriter
 
 SIDE = 16
@@ -24,8 +25,8 @@ def write(path: Path, seed: int, episodes: int = 24, steps: int = 8) -> EpisodeD
         cameras=("front", "side"),
         image_size=(SIDE, SIDE),
         state=(
-            StateSpec(name="mass", size=1, unit="kg"),
-            StateSpec(name="tcp_position", size=3, unit="m"),
+            Quantity(name="mass", size=1, unit="kg"),
+            Quantity(name="tcp_position", size=3, unit="m"),
         ),
         action_names=("dx", "dy", "dz"),
         action_units=("m", "m", "m"),

@@ -1,4 +1,4 @@
-"""Scenes and traffic scenarios to episode data sets."""
+"""Collection of data sets: episodes that explore a scene or traffic scenarios."""
 
 from wm_planner.collection.collect import CollectConfig, collect
 

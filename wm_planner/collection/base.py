@@ -1,44 +1,48 @@
-"""What gathers experience: the contract, and the explorer of a simulator."""
+"""The contract of an explorer, and the explorer of a simulator."""
 
 import functools
 from typing import Protocol
 
-from wm_planner.contracts.dataset import Episode, StateSpec
+from wm_planner.contracts.card import Quantity
+from wm_planner.contracts.dataset import Episode
 from wm_planner.contracts.simulator import EnvironmentSpec
 from wm_planner.plugins import Registry
 from wm_planner.simulation.selection import simulator_spec
 
 EXPLORERS = Registry("explorer")
-"""By the names of simulators; made from the same settings."""
+"""Explorers by the names of their simulators; both take the same settings."""
 
 
 class Explorer(Protocol):
-    """Plays episodes in a scene, or in one traffic scenario after the other.
+    """Runs exploratory episodes in a scene, or in a series of traffic scenarios.
 
     Attributes:
-        hosted: cameras, actions and their period, as a model is to see them.
-        state: what is recorded next to pictures.
-        reason: why an episode is left out.
+        environment: cameras, actions and rate of the recorded data.
+        state: the quantities recorded with the images.
+        reason: why episodes are rejected, as a key of `Meta.rejected`.
     """
 
     @property
-    def hosted(self) -> EnvironmentSpec: ...
+    def environment(self) -> EnvironmentSpec: ...
     @property
-    def state(self) -> tuple[StateSpec, ...]: ...
+    def state(self) -> tuple[Quantity, ...]: ...
     @property
     def reason(self) -> str: ...
 
     def episode(self, seed: int, steps: int) -> Episode | None:
-        """The episode of `seed`, of `steps` transitions; None if it is to be left out."""
+        """The episode of `seed` with `steps` transitions; None if it is rejected."""
         ...
 
 
-@functools.cache  # in each process: compiling a scene costs more than an episode
+@functools.cache  # per process, because compiling a scene takes longer than an episode
 def explorer_of(scene: str) -> Explorer:
-    """The explorer of a simulator, given as `name,key=value` or by the path of what it hosts.
+    """The explorer of a simulator.
+
+    Args:
+        scene: the simulator as `name,key=value`, or the path of its scene or scenario.
 
     Raises:
-        SimulationError: if nothing can be explored there.
+        SimulationError: if the scene cannot be explored.
     """
     explorer: Explorer = EXPLORERS.build(simulator_spec(scene, "scene"), "scene")
     return explorer

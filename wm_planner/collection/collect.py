@@ -1,4 +1,4 @@
-"""The collection of a data set: episodes of one seed after the other, in several processes."""
+"""Collection of a data set: episodes of consecutive seeds, in several processes."""
 
 import itertools
 from collections.abc import Callable
@@ -12,18 +12,18 @@ from wm_planner.config import Config, Positive, Seed
 from wm_planner.contracts.dataset import COLLECTION_SEEDS, Episode, Meta
 from wm_planner.data.episodes import EpisodeWriter
 
-BATCH = 8  # episodes a worker returns at once
+BATCH = 8  # episodes per worker task
 
 
 class CollectConfig(Config, frozen=True, kw_only=True):
-    """How to collect.
+    """What to collect.
 
     Attributes:
-        scene: path of the scene file, of a traffic scenario, or of a folder of scenarios.
-        episodes: to keep.
-        steps: transitions an episode.
-        seed: counted from `COLLECTION_SEEDS`.
-        workers: processes, at most one a core.
+        scene: path of a scene file, of a traffic scenario, or of a folder of scenarios.
+        episodes: number of episodes to keep.
+        steps: transitions per episode.
+        seed: first seed, counted from `COLLECTION_SEEDS`.
+        workers: processes, at most one per core.
     """
 
     scene: str
@@ -34,7 +34,15 @@ class CollectConfig(Config, frozen=True, kw_only=True):
 
 
 def collect(config: CollectConfig, out: Path, progress: Callable[[int], None] = lambda kept: None) -> Meta:
-    """Collect a data set into folder `out`; episodes that are left out are counted.
+    """Collect a data set into folder `out`.
+
+    Args:
+        config: what to collect.
+        out: must not exist.
+        progress: called with the number of episodes kept so far.
+
+    Returns:
+        The meta data, with the number of rejected episodes.
 
     Raises:
         DatasetError: if `out` exists or cannot be written.
@@ -42,7 +50,7 @@ def collect(config: CollectConfig, out: Path, progress: Callable[[int], None] = 
         ScenarioError: if a traffic scenario cannot be read.
     """
     explorer = explorer_of(config.scene)
-    hosted, first = explorer.hosted, COLLECTION_SEEDS + config.seed
+    environment, first = explorer.environment, COLLECTION_SEEDS + config.seed
     meta = Meta(
         scene=config.scene,
         revision=share.revision(),
@@ -51,14 +59,14 @@ def collect(config: CollectConfig, out: Path, progress: Callable[[int], None] = 
         rejected={},
         episodes=config.episodes,
         steps=config.steps,
-        cameras=hosted.cameras,
-        image_size=hosted.image_size,
+        cameras=environment.cameras,
+        image_size=environment.image_size,
         state=explorer.state,
-        action_names=hosted.action.names,
-        action_units=hosted.action.units,
-        action_low=hosted.action.low,
-        action_high=hosted.action.high,
-        control_dt_s=hosted.control_dt_s,
+        action_names=environment.action.names,
+        action_units=environment.action.units,
+        action_low=environment.action.low,
+        action_high=environment.action.high,
+        control_dt_s=environment.control_dt_s,
     )
     workers = min(config.workers, cpu_count(), config.episodes)
     tried = kept = 0

@@ -1,23 +1,15 @@
 """The contents of a data set of episodes."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.config import Config
+from wm_planner.contracts.card import Quantity
 
 COLLECTION_SEEDS = 1_000_000
 """First seed of training episodes; evaluation episodes count from 0, so the two never overlap."""
-
-
-class StateSpec(Config, frozen=True, kw_only=True):
-    """A named physical vector: `size` consecutive columns of the state array."""
-
-    name: str
-    size: int
-    unit: str
 
 
 class Meta(Config, frozen=True, kw_only=True):
@@ -47,7 +39,7 @@ class Meta(Config, frozen=True, kw_only=True):
     steps: int
     cameras: tuple[str, ...]
     image_size: tuple[int, int]
-    state: tuple[StateSpec, ...]
+    state: tuple[Quantity, ...]
     action_names: tuple[str, ...]
     action_units: tuple[str, ...]
     action_low: tuple[float, ...]
@@ -66,7 +58,7 @@ class Meta(Config, frozen=True, kw_only=True):
         n = self.episodes * (self.steps + 1)
         return {
             "images": ((n, len(self.cameras), *self.image_size, 3), "uint8"),
-            "state": ((n, sum(spec.size for spec in self.state)), "float32"),
+            "state": ((n, sum(quantity.size for quantity in self.state)), "float32"),
             "action": ((n, len(self.action_names)), "float32"),
             "episode": ((n,), "int64"),
         }
@@ -85,8 +77,3 @@ class Episode:
     images: NDArray[np.uint8]
     state: NDArray[np.float32]
     action: NDArray[np.float32]
-
-
-def columns(state: dict[str, NDArray[np.float64]], specs: Iterable[StateSpec]) -> NDArray[np.float32]:
-    """The quantities of `specs` concatenated into one row, (S,)."""
-    return np.concatenate([state[spec.name] for spec in specs]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What stands between a plan and a robot: limits, a watch over the age of inputs, and holding still."""
+"""Safety between a plan and a robot: command limits, a watchdog for stale inputs, and holding position."""
 
 from typing import NamedTuple
 
@@ -12,19 +12,24 @@ Command = NDArray[np.float64]
 
 
 class Limited(NamedTuple):
-    """A command that may be sent, and which of its components had to be changed, (k,) each."""
+    """A command within its limits.
+
+    Attributes:
+        command: (k,).
+        clipped: which components were changed, (k,).
+    """
 
     command: Command
     clipped: NDArray[np.bool_]
 
 
 class Limits:
-    """Bounds on a command vector and on how fast it may change.
+    """Bounds on a command vector and on its rate of change.
 
     Args:
-        low: (k,), e.g. joint positions in rad.
-        high: (k,), same unit.
-        rate: largest change a second, (k,), e.g. joint velocities in rad/s.
+        low: lower bounds, (k,), e.g. joint positions in rad.
+        high: upper bounds, (k,), in the same unit.
+        rate: largest change per second, (k,), e.g. joint velocities in rad/s.
 
     Raises:
         ConfigError: if the shapes differ, a low is not below its high, or a rate is not positive.
@@ -34,20 +39,20 @@ class Limits:
         if not low.shape == high.shape == rate.shape or low.ndim != 1:
             raise ConfigError(
                 f"limits of shapes low {low.shape}, high {high.shape}, rate {rate.shape}: "
-                "wanted three vectors of one length, a number a joint"
+                "wanted three vectors of the same length, one value per joint"
             )
         if not (np.all(low < high) and np.all(rate > 0)):
             raise ConfigError(f"limits low {low}, high {high}, rate {rate}: wanted low < high and rate > 0")
         self.low, self.high, self.rate = low, high, rate
 
     def apply(self, command: Command, previous: Command, dt_s: float) -> Limited:
-        """The nearest command that may be sent.
+        """The admissible command closest to `command`.
 
-        Where the previous command is out of bounds the way back is limited in rate too: no jump. A component
-        that is not finite stays where it was.
+        If the previous command is out of bounds, the return into the bounds is rate-limited too, without a
+        jump. Non-finite components keep their previous value.
 
         Args:
-            command: wanted, (k,).
+            command: the desired command, (k,).
             previous: sent (or measured) `dt_s` ago, (k,), finite.
             dt_s: time between the two, in seconds.
 
@@ -56,8 +61,8 @@ class Limits:
         """
         if not np.isfinite(previous).all():
             raise ShapeError(
-                f"the previous command or measurement is {previous.tolist()}: a rate limit needs finite "
-                "numbers; do not command from a measurement that is not finite"
+                f"the previous command or measurement is {previous.tolist()}, wanted finite values: a rate "
+                "limit needs them"
             )
         if command.shape != self.low.shape or previous.shape != self.low.shape:
             raise ShapeError(
@@ -72,11 +77,11 @@ class Limits:
 
 
 class Watchdog:
-    """Watches the age of one input.
+    """Monitors the age of one input.
 
     Args:
-        clock: what ages are measured with.
-        limit_s: the age from which the input is stale.
+        clock: measures the age.
+        limit_s: age beyond which the input is stale, in seconds.
     """
 
     def __init__(self, clock: Clock, limit_s: float) -> None:
@@ -85,29 +90,29 @@ class Watchdog:
         self._fed_ns: int | None = None
 
     def feed(self, stamp_ns: int | None = None) -> None:
-        """Note an input of time `stamp_ns` (by default now); one older than the last is ignored."""
+        """Record an input stamped `stamp_ns` (by default now); ignored if it is older than the last one."""
         stamp_ns = self._clock.now_ns() if stamp_ns is None else stamp_ns
         self._fed_ns = stamp_ns if self._fed_ns is None else max(self._fed_ns, stamp_ns)
 
     def reset(self) -> None:
-        """Forget the input: stale until it is fed again."""
+        """Forget the input, which is stale until the next `feed`."""
         self._fed_ns = None
 
     @property
     def age_s(self) -> float:
-        """Seconds since the input, infinite if there was none."""
+        """Age of the last input in seconds; infinite before the first."""
         return float("inf") if self._fed_ns is None else seconds(self._clock.now_ns() - self._fed_ns)
 
     @property
     def stale(self) -> bool:
-        """Whether the input is missing, or older than the limit."""
+        """Whether there was no input yet, or the last one is older than the limit."""
         return self._fed_ns is None or self._clock.now_ns() - self._fed_ns > self._limit_ns
 
 
 class Hold:
-    """Holds still: commands the position measured when holding began.
+    """Holds the position that was measured when holding began.
 
-    The position is latched, because commanding what is measured at every tick would let an arm sink.
+    The position is latched, because commanding the measured position at every tick would let an arm sag.
     """
 
     def __init__(self) -> None:
@@ -115,21 +120,24 @@ class Hold:
 
     @property
     def active(self) -> bool:
-        """Whether it holds."""
+        """Whether a position is held."""
         return self._position is not None
 
     def at(self, measured: Command) -> Command:
-        """The command that holds still, (k,); `measured` counts only when holding begins.
+        """The held position as a command, (k,).
+
+        Args:
+            measured: current position, (k,); latched if nothing is held yet.
 
         Raises:
             ShapeError: if holding would begin at a position that is not finite.
         """
         if self._position is None and not np.isfinite(measured).all():
-            raise ShapeError(f"cannot begin to hold at {measured.tolist()}: wanted a finite position")
+            raise ShapeError(f"cannot hold the position {measured.tolist()}, wanted finite values")
         if self._position is None:
             self._position = measured.copy()
         return self._position.copy()
 
     def release(self) -> None:
-        """Stop holding: the next hold is where the robot is then."""
+        """Stop holding; the next call of `at` latches a new position."""
         self._position = None

@@ -1,4 +1,4 @@
-"""Folders that are there whole or not at all."""
+"""Folders that are written atomically."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from wm_planner.errors import DatasetError
 
 @contextmanager
 def fresh_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `path` at the end; an exception leaves nothing behind.
+    """A temporary folder that is renamed to `path` on success and removed after an exception.
 
     Raises:
-        DatasetError: if `path` exists already, or cannot be written.
+        DatasetError: if `path` exists, or cannot be written.
     """
     if path.exists():
-        raise DatasetError(f"{path} exists already; choose another folder or remove it first")
+        raise DatasetError(f"{path} exists already; choose another folder, or remove it first")
     temporary = path.with_name(path.name + ".part")
     try:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What all scenes of an arm above a table share; what their task is, each says itself."""
+"""The base of all scenes of an arm above a table; each subclass adds a task."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +16,15 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class ArmScene:
-    """A robot whose actions move its tool point; all lengths in m.
+    """A robot whose actions displace its tool point; all lengths in m.
 
     Attributes:
-        low, high: corners of the box that tool positions are drawn from.
-        success_radius: how near the point counts as at its goal.
-        max_delta: of the tool point along each axis, an action.
+        model_file: path of the MJCF file.
+        low, high: corners of the box that tool positions are sampled from.
+        success_radius: distance up to which the point counts as at its goal.
+        max_delta: largest displacement of the tool point along each axis per action.
         tool: the site that is the tool point.
-        point: site or body that the task brings to a goal.
+        point: the site or body that the task brings to a goal.
     """
 
     model_file: Path
@@ -61,17 +62,17 @@ class ArmScene:
         return Placement(self.position(rng))
 
     def position(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        """A tool position (3,) from the box that is free."""
+        """A random free tool position in the box, (3,)."""
         while True:
             position = rng.uniform(self.low, self.high)
             if self.free(position):
                 return position
 
     def free(self, position: NDArray[np.float64]) -> bool:
-        """Whether the hand can be at `position`; a scene with obstacles says where not."""
+        """Whether the hand can be at `position`, (3,); scenes with obstacles override this."""
         return True
 
 
-def lying(position: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The positions (7,) of the free joint of a body that lies at `position`, (3,) m, unturned."""
+def upright(position: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Joint positions (7,) of a free body at `position`, (3,) in m, without rotation."""
     return np.array([*position, 1.0, 0.0, 0.0, 0.0])

@@ -1,21 +1,23 @@
-"""An arm explores: motion that covers the workspace and meets what stands in it."""
+"""Exploration with an arm: motion that covers the workspace and makes contact with obstacles."""
 
 import numpy as np
 
-from wm_planner.contracts.dataset import Episode, StateSpec, columns
+from wm_planner.contracts.card import Quantity
+from wm_planner.contracts.dataset import Episode
 from wm_planner.control.kinematics import Floats
+from wm_planner.data.episodes import state_row
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import Scene
 
 STATE = (
-    StateSpec(name="tcp_position", size=3, unit="m"),
-    StateSpec(name="joint_positions", size=7, unit="rad"),
+    Quantity(name="tcp_position", size=3, unit="m"),
+    Quantity(name="joint_positions", size=7, unit="rad"),
 )
-EXCURSION_M = 0.03  # an arm this far from its target with nothing in its way is an excursion of the IK
+EXCURSION_M = 0.03  # tracking error without contact from which an IK solution counts as an excursion
 
 
 class ArmExplorer:
-    """Explores the scene that a file declares; see base.py."""
+    """Explores a MuJoCo scene; see `collection.base.Explorer`."""
 
     state = STATE
     reason = "ik_excursion"
@@ -26,7 +28,7 @@ class ArmExplorer:
         self._simulator = MujocoSimulator.from_config(config)
 
     @property
-    def hosted(self) -> Scene:
+    def environment(self) -> Scene:
         return self._simulator.scene
 
     def episode(self, seed: int, steps: int) -> Episode | None:
@@ -34,10 +36,12 @@ class ArmExplorer:
 
 
 def explore(simulator: MujocoSimulator, seed: int, steps: int) -> Episode | None:
-    """One episode of `seed`, wandering or seeking in turn, or None if the arm made an excursion.
+    """The episode of `seed`, or None if the inverse kinematics made an excursion.
+
+    Even seeds wander, odd seeds seek.
 
     Raises:
-        SimulationError: if actions of the scene are more than displacements of a tool point.
+        SimulationError: if the scene's actions are not displacements of a tool point.
     """
     arm, rng = simulator.arm, np.random.default_rng(seed)
     observation = simulator.arrange(simulator.scene.explore(rng))
@@ -45,7 +49,7 @@ def explore(simulator: MujocoSimulator, seed: int, steps: int) -> Episode | None
     frames, states, actions = [], [], []
     for step in range(steps + 1):
         frames.append(np.stack([observation.images[name] for name in simulator.scene.cameras]))
-        states.append(columns(dict(observation.state), STATE))
+        states.append(state_row(observation.state, STATE))
         if step == steps:
             break
         action = motion.action(observation.state["tcp_position"])
@@ -64,8 +68,10 @@ def explore(simulator: MujocoSimulator, seed: int, steps: int) -> Episode | None
 
 
 class Wander:
-    """Smooth random motion: a first-order autoregression whose pace differs from episode to episode, turned
-    back at the border of the workspace most of the time."""
+    """Smooth random motion: a first-order autoregressive process with a random speed per episode.
+
+    At the border of the workspace it is reflected most of the time.
+    """
 
     def __init__(self, simulator: MujocoSimulator, rng: np.random.Generator) -> None:
         self._control, self._rng = simulator.arm, rng
@@ -79,14 +85,16 @@ class Wander:
         self._noise = self._memory * self._noise + np.sqrt(1 - self._memory**2) * fresh
         action = np.clip(self._scale * self._noise, -1, 1) * self._limit
         leaves = (tcp + action < self._control.low) | (tcp + action > self._control.high)
-        turned = leaves & (self._rng.random(len(leaves)) < 0.7)
-        self._noise = np.where(turned, -self._noise, self._noise)
-        return np.asarray(np.where(turned, -action, action))
+        reflected = leaves & (self._rng.random(len(leaves)) < 0.7)
+        self._noise = np.where(reflected, -self._noise, self._noise)
+        return np.asarray(np.where(reflected, -action, action))
 
 
 class Seek:
-    """Noisy straight motion to one drawn position after the other: it runs into what is in the way and
-    keeps pushing, so that a model can learn what blocks the arm."""
+    """Noisy straight motion to a series of random positions.
+
+    It runs into obstacles and keeps pushing, so that a model can learn what blocks the arm.
+    """
 
     def __init__(self, simulator: MujocoSimulator, rng: np.random.Generator) -> None:
         self._scene, self._rng = simulator.scene, rng

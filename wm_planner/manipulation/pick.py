@@ -1,4 +1,4 @@
-"""Picking: an arm with a gripper takes a block from the table and lifts it to a goal."""
+"""Picking: an arm with a gripper grasps a block on the table and lifts it to a goal."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,22 @@ from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.task import Placement, Task
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.gripper import GripperDelta
-from wm_planner.manipulation.arm_scene import ArmScene, lying
+from wm_planner.manipulation.arm_scene import ArmScene, upright
 from wm_planner.world_models.physics.plant import Model
 
 
 @dataclass(frozen=True)
 class Pick(ArmScene):
-    """The block lies in `block_low` to `block_high` (x, y in m); the hand starts open in the box above it.
+    """A scene with a block on the table; the hand starts open, in the box of tool positions above it.
 
     Attributes:
-        fingers: joints of the gripper's fingers that have an actuator.
-        followers: joints of fingers that move with those.
-        opened: where a finger is when open, m.
+        fingers: joints of the fingers that have an actuator.
+        followers: joints of the fingers that move with those.
+        opened: position of a finger when open, in m.
         block: the block's free joint.
-        half: of its edge, m.
-        lift: the goal is this much above where the block lies, m.
+        block_low, block_high: corners of the area where the block starts, x and y in m.
+        half: half the edge length of the block, in m.
+        lift: height of the goal above the start of the block, in m.
     """
 
     fingers: tuple[str, ...] = ("hand_left_finger", "hand_right_finger")
@@ -41,28 +42,31 @@ class Pick(ArmScene):
 
     @property
     def action(self) -> ActionSpec:
-        way = super().action
+        delta = super().action
         return ActionSpec(
-            names=(*way.names, "opening"), units=(*way.units, "1"), low=(*way.low, 0.0), high=(*way.high, 1.0)
+            names=(*delta.names, "opening"),
+            units=(*delta.units, "1"),
+            low=(*delta.low, 0.0),
+            high=(*delta.high, 1.0),
         )
 
     def control(self, model: Model) -> GripperDelta:
         return GripperDelta.of(model, self.arm(model), self.fingers)
 
     def arm(self, model: Model) -> EndEffectorDelta:
-        """What moves the tool point."""
+        """The part of the control that moves the tool point."""
         return EndEffectorDelta.of(model, self.tool)
 
     def sample(self, rng: np.random.Generator) -> Task:
-        block = self._drawn(rng)
+        block = self._block(rng)
         goal = block + np.array([0.0, 0.0, self.lift])
         held = Placement(goal, self._joints(self.half, goal))
         return Task(self._above(block, rng), held, goal)
 
     def explore(self, rng: np.random.Generator) -> Placement:
-        return self._above(self._drawn(rng), rng)
+        return self._above(self._block(rng), rng)
 
-    def _drawn(self, rng: np.random.Generator) -> NDArray[np.float64]:
+    def _block(self, rng: np.random.Generator) -> NDArray[np.float64]:
         return np.array([*rng.uniform(self.block_low, self.block_high), self.half])
 
     def _above(self, block: NDArray[np.float64], rng: np.random.Generator) -> Placement:
@@ -70,4 +74,4 @@ class Pick(ArmScene):
 
     def _joints(self, finger: float, block: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         fingers = {name: np.array([finger]) for name in (*self.fingers, *self.followers)}
-        return fingers | {self.block: lying(block)}
+        return fingers | {self.block: upright(block)}

@@ -1,4 +1,4 @@
-"""Reaching: bring the tool point of an arm to where a goal picture shows it."""
+"""Reaching: bring the tool point of an arm to the pose shown in a goal image."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class Reach(ArmScene):
     """A scene whose starts and goals are tool positions.
 
     Attributes:
-        min_distance: least distance of start and goal, m.
+        min_distance: between start and goal, in m.
     """
 
     min_distance: float = 0.15
@@ -24,7 +24,7 @@ class Reach(ArmScene):
         return Task(Placement(start), Placement(goal), goal)
 
     def ends(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Tool positions (3,) at start and goal, at least `min_distance` apart."""
+        """Tool positions of start and goal, (3,) each, at least `min_distance` apart."""
         while True:
             start, goal = self.position(rng), self.position(rng)
             if np.linalg.norm(goal - start) >= self.min_distance:

@@ -1,4 +1,4 @@
-"""What manipulation adds to the registries of the core, by name; see `wm_planner.plugins`."""
+"""The entries that manipulation adds to the registries of the core; see `wm_planner.plugins`."""
 
 ENTRIES = {
     "simulator adapter": {

@@ -1,4 +1,4 @@
-"""What is in the workspace of an arm: the domain object that its costs may read."""
+"""The objects in the workspace of an arm, which its costs may read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from wm_planner.contracts.arrays import Array
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """For `Context.domain`.
+    """The `Context.domain` of manipulation.
 
     Attributes:
-        objects: name to spheres, (M, k + 1) at rest or (H, M, k + 1) with a forecast per step: k coordinates
-            of the centre and the radius, in m.
+        objects: spheres by name, k centre coordinates and the radius each, in m: (M, k + 1) for static
+            objects, (H, M, k + 1) for a forecast per step.
     """
 
     objects: Mapping[str, Array] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Simulators: worlds that answer commands. A new one is a class and a line here or in a domain."""
+"""Simulators. To add one, write a class and register it here or in a domain's registry.py."""
 
 from wm_planner.plugins import Registry
 

@@ -1,4 +1,4 @@
-"""A scene's model with what differs from the world a world model was trained in."""
+"""Disturbances of a scene: deviations from the scene that a world model was trained in."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from wm_planner.simulation.scene import Disturbance
 
 
 def disturbed_model(file: Path, disturbance: Disturbance) -> mujoco.MjModel:
-    """Compile `file` with moved cameras, other light and objects on the table.
+    """Compile the MJCF `file` with shifted cameras, scaled light and distractors on the table.
 
     Raises:
         SimulationError: if the file cannot be compiled.
@@ -37,7 +37,7 @@ def disturbed_model(file: Path, disturbance: Disturbance) -> mujoco.MjModel:
 
 
 def _add_distractor(spec: mujoco.MjSpec, rng: np.random.Generator) -> None:
-    """A coloured box or ball on the table, 4 to 7 cm wide, that nothing touches."""
+    """Add a coloured box or ball, 4 to 7 cm wide, without collisions, to the table."""
     half = rng.uniform(0.02, 0.035)
     spec.worldbody.add_geom(
         type=rng.choice([mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_SPHERE]),

@@ -1,4 +1,4 @@
-"""MuJoCo as a simulator: a scene, its cameras, and commands to its actuators."""
+"""The MuJoCo simulator: a scene, its cameras, and commands to its actuators."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -19,12 +19,19 @@ from wm_planner.simulation.rendering import Camera
 from wm_planner.simulation.scene import Disturbance, Scene, load_scene
 
 TOOL_SITE = "tcp"
-"""The site that is a robot's tool point, where it has one."""
+"""Name of the site that is a robot's tool point, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything that decides what the world does next, at the end of a control period."""
+    """The complete simulation state at the end of a control period.
+
+    Attributes:
+        physics: MuJoCo's integration state.
+        goal: the goal image.
+        goal_position: true position of the goal, (3,) in m.
+        stamp_ns: simulation time.
+    """
 
     physics: NDArray[np.float64]
     goal: Observation
@@ -33,22 +40,26 @@ class State:
 
 
 class MujocoSimulator:
-    """Hosts a scene in MuJoCo.
+    """Simulates a scene in MuJoCo; see `contracts.simulator.Simulator`.
 
-    Observations hold the cameras' pictures, `joint_positions` and `joint_velocities` (J,) of the joints that
-    the J actuators move (rad, m), and of a robot with a tool point `tcp_position` (3,) m. A command is a
-    target for every actuator, (J,), for an arm joint positions in rad.
+    Observations hold the camera images, `joint_positions` and `joint_velocities` of the actuated joints, (J,)
+    in rad or m, and for a robot with a tool point `tcp_position`, (3,) in m, world frame. A command is one
+    target per actuator, (J,); for an arm, joint positions in rad.
+
+    Args:
+        scene: declares the MJCF file, cameras, control and task.
+        disturbance: deviations from the scene, none by default.
 
     Raises:
-        SimulationError: if the scene cannot be compiled or drawn, or lacks what it says it has.
+        SimulationError: if the scene cannot be compiled or rendered, or a declared element is missing.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """A scene file, and how its world differs from the one that models were trained in.
+        """A scene file, and deviations from it.
 
         Attributes:
             scene: path of the file.
-            disturbance: nothing by default.
+            disturbance: none by default.
         """
 
         scene: str
@@ -59,7 +70,7 @@ class MujocoSimulator:
         """The simulator of a scene file.
 
         Raises:
-            SimulationError: if the file declares no scene, or its scene cannot be simulated.
+            SimulationError: if the file declares no scene, or the scene cannot be simulated.
         """
         return cls(load_scene(config.scene), config.disturbance)
 
@@ -84,10 +95,10 @@ class MujocoSimulator:
         self._goal = Observation(images={})
         self._goal_position = np.zeros(3)
         self._stamp_ns = 0
-        self._targets, self._given = np.empty((0, self.model.nu)), 0
+        self._targets, self._applied = np.empty((0, self.model.nu)), 0
 
     def reset(self, seed: int) -> Observation:
-        """Start the episode of `seed`: draws its task, pictures the goal, places the start."""
+        """Start the episode of `seed`: sample its task, render the goal image, and set up the start."""
         task = self.scene.sample(np.random.default_rng(seed))
         self.arrange(task.goal)
         self._goal, self._goal_position = Observation(images=self._pictures()), task.position
@@ -95,33 +106,33 @@ class MujocoSimulator:
         return self.arrange(task.start)
 
     def place(self, tcp: NDArray[np.float64]) -> Observation:
-        """Put the arm at rest with its tool point at `tcp`, (3,) m, and all else where the MJCF has it."""
+        """Set up the scene of the MJCF with the tool point at `tcp`, (3,) in m, at rest."""
         return self.arrange(Placement(tcp))
 
     def arrange(self, placement: Placement) -> Observation:
-        """Put everything where `placement` says, at rest."""
+        """Set up the scene in the configuration `placement`, at rest."""
         mujoco.mj_resetData(self.model, self.data)
         if placement.tcp is not None:
             self.data.qpos[self._positions] = self.control.at_rest(placement.tcp)
         for name, values in placement.joints.items():
             self.data.joint(name).qpos[:] = values
-        if placement.tcp is not None:  # servos hold what they are told to
+        if placement.tcp is not None:  # let the servos hold this posture
             self.data.ctrl[:] = self.data.qpos[self._positions]
-        self._given = len(self._targets)
+        self._applied = len(self._targets)
         mujoco.mj_forward(self.model, self.data)
         return self.observe()
 
     @property
     def arm(self) -> EndEffectorDelta:
-        """The scene's control, where actions are displacements of a tool point and nothing more.
+        """The scene's control, if its actions are displacements of a tool point.
 
         Raises:
-            SimulationError: if they are something else.
+            SimulationError: if they are not.
         """
         if not isinstance(self.control, EndEffectorDelta):
             raise SimulationError(
-                f"actions of {self.scene.name} are {', '.join(self.scene.action.names)}: this needs an arm "
-                "whose actions move its tool point and nothing more, as in sim/panda_reach.py"
+                f"actions of {self.scene.name} are {', '.join(self.scene.action.names)}, wanted only "
+                "displacements of an arm's tool point, as in sim/panda_reach.py"
             )
         return self.control
 
@@ -145,23 +156,31 @@ class MujocoSimulator:
         )
 
     def command(self, target: NDArray[np.float64]) -> None:
-        """From now on move the actuators' targets to `target`, (J,)."""
+        """Move the actuators' targets to `target`, (J,), during the next control period.
+
+        Raises:
+            ShapeError: for another number of targets, or non-finite ones.
+        """
         target = np.asarray(target, np.float64)
         if target.shape != (len(self.joints),) or not np.isfinite(target).all():
             raise ShapeError(
-                f"a command is {target.tolist()}, wanted {len(self.joints)} finite targets of actuators "
-                f"({', '.join(self.joints)}): `control` turns actions into them"
+                f"a command is {target.tolist()}, wanted {len(self.joints)} finite actuator targets "
+                f"({', '.join(self.joints)}): `control` converts actions to them"
             )
         self._targets = self.control.interpolate(self.data.ctrl.copy(), target, self._substeps)
-        self._given = 0
+        self._applied = 0
 
     def advance(self, seconds: float) -> bool:
-        """Let time pass under the last command; says whether anything touched anything."""
+        """Advance the simulation under the last command.
+
+        Returns:
+            Whether there was any contact.
+        """
         touched = False
         for _ in range(round(seconds / self.model.opt.timestep)):
-            if self._given < len(self._targets):
-                self.data.ctrl[:] = self._targets[self._given]
-                self._given += 1
+            if self._applied < len(self._targets):
+                self.data.ctrl[:] = self._targets[self._applied]
+                self._applied += 1
             mujoco.mj_step(self.model, self.data)
             touched |= self.data.ncon > 0
         mujoco.mj_forward(self.model, self.data)
@@ -170,7 +189,7 @@ class MujocoSimulator:
 
     @property
     def distance(self) -> float:
-        """From the scene's point to its goal, in m."""
+        """Distance of the scene's point from its goal, in m."""
         return float(np.linalg.norm(self._point - self._goal_position))
 
     @property
@@ -180,10 +199,10 @@ class MujocoSimulator:
 
     @property
     def tcp_position(self) -> NDArray[np.float64]:
-        """Where the tool point is, (3,) m.
+        """Position of the tool point, (3,) in m, world frame.
 
         Raises:
-            SimulationError: if the robot has none.
+            SimulationError: if the robot has no tool point.
         """
         if self._tool is None:
             raise SimulationError(f"the robot of {self.scene.name} has no tool point (a site '{TOOL_SITE}')")
@@ -191,7 +210,7 @@ class MujocoSimulator:
         return position
 
     def observe(self) -> Observation:
-        """What the sensors say now."""
+        """The current sensor readings."""
         state = {
             "joint_positions": self.data.qpos[self._positions],
             "joint_velocities": self.data.qvel[self._velocities],
@@ -201,7 +220,7 @@ class MujocoSimulator:
         return Observation(images=self._pictures(), state=state, stamp_ns=self._stamp_ns)
 
     def truth(self) -> Observation:
-        """What no sensor sees, for planning over true physics: the full state and the targets in force."""
+        """The full physics state and the current actuator targets, for planning with the true physics."""
         state = {"physics": self._get(mujoco.mjtState.mjSTATE_FULLPHYSICS), "control": self.data.ctrl.copy()}
         return Observation(images={}, state=state, stamp_ns=self._stamp_ns)
 
@@ -211,12 +230,12 @@ class MujocoSimulator:
 
     def load(self, state: Any) -> None:
         mujoco.mj_setState(self.model, self.data, state.physics, mujoco.mjtState.mjSTATE_INTEGRATION)
-        self._given = len(self._targets)
+        self._applied = len(self._targets)
         self._goal, self._goal_position, self._stamp_ns = state.goal, state.goal_position, state.stamp_ns
         mujoco.mj_forward(self.model, self.data)
 
     def close(self) -> None:
-        """Give the renderer's memory back."""
+        """Release the renderer."""
         self._camera.close()
 
     def _get(self, kind: mujoco.mjtState) -> NDArray[np.float64]:
@@ -229,10 +248,10 @@ class MujocoSimulator:
 
 
 def _position_of(model: mujoco.MjModel, data: mujoco.MjData, point: str) -> NDArray[np.float64]:
-    """Where a site, or a body, is: a view (3,) of `data`, in m."""
-    places = {model.body(i).name: data.xpos[i] for i in range(model.nbody)}
-    places |= {model.site(i).name: data.site_xpos[i] for i in range(model.nsite)}
-    if point not in places:
-        raise SimulationError(f"the scene has no site or body '{point}', {did_you_mean(point, places)}")
-    position: NDArray[np.float64] = places[point]
+    """Position of a site or body, (3,) in m, as a view of `data`; a site takes precedence."""
+    positions = {model.body(i).name: data.xpos[i] for i in range(model.nbody)}
+    positions |= {model.site(i).name: data.site_xpos[i] for i in range(model.nsite)}
+    if point not in positions:
+        raise SimulationError(f"the scene has no site or body '{point}', {did_you_mean(point, positions)}")
+    position: NDArray[np.float64] = positions[point]
     return position

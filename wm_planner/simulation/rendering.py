@@ -1,7 +1,7 @@
-"""Camera pictures from MuJoCo without a screen.
+"""Off-screen rendering of camera images with MuJoCo.
 
-The GL context is made here and not by `mujoco.Renderer`, which takes the one that was chosen by an
-environment variable at the moment when somebody first imported mujoco.
+The GL context is created here instead of by `mujoco.Renderer`, whose back end is fixed by an environment
+variable when mujoco is first imported.
 """
 
 import os
@@ -24,13 +24,14 @@ _COSTLY = (
 
 
 class Camera:
-    """Takes pictures of a model's state through its named cameras.
+    """Renders a model through its named cameras.
 
     Args:
-        height, width: of a picture, in pixels.
+        model: the scene.
+        height, width: of an image, in pixels.
 
     Raises:
-        SimulationError: if this machine cannot draw, naming the packages that would let it.
+        SimulationError: if this machine cannot render, naming the packages to install.
     """
 
     def __init__(self, model: mujoco.MjModel, height: int, width: int) -> None:
@@ -41,9 +42,9 @@ class Camera:
             self._gl = _gl_context(width, height)
             self._gl.make_current()
             self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
-        except Exception as error:  # every GL back end raises its own kind
+        except Exception as error:  # GL back ends have no common exception class
             raise SimulationError(
-                f"cannot draw camera pictures here ({type(error).__name__}: {error}); "
+                f"cannot render camera images here ({type(error).__name__}: {error}); "
                 f"on Debian and Ubuntu: apt-get install {PACKAGES}. `wm doctor` shows what was found"
             ) from None
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
@@ -57,7 +58,7 @@ class Camera:
         self._pixels = np.empty((height, width, 3), np.uint8)
 
     def picture(self, data: mujoco.MjData, camera: str) -> NDArray[np.uint8]:
-        """What `camera` sees, (height, width, 3) uint8 RGB.
+        """The image of `camera`, (height, width, 3) uint8, RGB.
 
         Raises:
             SimulationError: if the model has no such camera.
@@ -72,10 +73,10 @@ class Camera:
         )
         mujoco.mjr_render(self._rectangle, self._scene, self._context)
         mujoco.mjr_readPixels(self._pixels, None, self._rectangle, self._context)
-        return np.ascontiguousarray(self._pixels[::-1])  # GL counts rows from below
+        return np.ascontiguousarray(self._pixels[::-1])  # GL counts rows from the bottom
 
     def close(self) -> None:
-        """Give the GL context back."""
+        """Release the GL context."""
         if self._context is not None:
             self._gl.make_current()
             self._context.free()
@@ -84,7 +85,7 @@ class Camera:
 
 
 def _gl_context(width: int, height: int) -> Any:
-    """EGL on Linux, which needs no screen; elsewhere, or where the user set MUJOCO_GL, MuJoCo's choice."""
+    """EGL on Linux, which needs no display; elsewhere, or if MUJOCO_GL is set, MuJoCo's choice."""
     if sys.platform == "linux" and "MUJOCO_GL" not in os.environ:
         from mujoco.egl import GLContext
     else:

@@ -1,4 +1,4 @@
-"""The contract of a simulator, and of the scene that it hosts."""
+"""The contract of a scene file, and its disturbances."""
 
 from typing import Annotated, Protocol
 
@@ -15,14 +15,14 @@ from wm_planner.world_models.physics.plant import Plant
 
 
 class Disturbance(Config, frozen=True, kw_only=True):
-    """How the world differs from the one that a model was trained in; nothing by default.
+    """Deviations from the scene that a model was trained in; none by default.
 
     Attributes:
-        camera_shift_m: every camera moved by this much, in a direction drawn by the seed.
-        camera_tilt_deg: every camera turned by this much, about an axis drawn by the seed.
-        light_scale: factor on every light.
-        distractors: number of coloured objects laid on the table, for the eye only.
-        seed: of the directions, axes and places.
+        camera_shift_m: shift of every camera, in a random direction.
+        camera_tilt_deg: rotation of every camera, about a random axis.
+        light_scale: factor on the intensity of every light.
+        distractors: number of coloured, purely visual objects added to the table.
+        seed: of the random directions, axes and positions.
     """
 
     camera_shift_m: float = 0.0
@@ -33,11 +33,11 @@ class Disturbance(Config, frozen=True, kw_only=True):
 
 
 class Scene(EnvironmentSpec, Plant, Protocol):
-    """What one `sim/<name>.py` declares: a world, its cameras, its robot's control, and a task in it.
+    """What a scene file `sim/<name>.py` declares: a model, its cameras, its robot's control, and a task.
 
     Attributes:
-        point: which of the `points` is to be brought to the goal.
-        success_radius: how near counts as there, m.
+        point: the one of `points` that the task brings to a goal.
+        success_radius: distance up to which the point counts as at its goal, in m.
     """
 
     @property
@@ -46,11 +46,11 @@ class Scene(EnvironmentSpec, Plant, Protocol):
     def success_radius(self) -> float: ...
 
     def sample(self, rng: np.random.Generator) -> Task:
-        """The task of an episode."""
+        """A random task, for one episode."""
         ...
 
     def explore(self, rng: np.random.Generator) -> Placement:
-        """Start of an episode that explores."""
+        """A random initial configuration for exploration."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Which simulator is meant: a mapping, a command-line text, or the path of what it hosts."""
+"""Selection of a simulator by a mapping, a command-line text, or the path of a scene or scenario."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +16,13 @@ def simulator_spec(given: str | Mapping[str, Any], where: str) -> dict[str, Any]
     """The `{type: ..., ...}` of a simulator.
 
     Args:
-        given: the mapping itself; `name,key=value`; or the short form, the path of a file: a Python file
-            declares a scene for MuJoCo, any other file (or a folder of them) is a traffic scenario.
-        where: its place, for errors.
+        given: the mapping itself; `name,key=value`; or the short form, the path of a file: a Python file is
+            a scene for MuJoCo, any other file, or a folder, holds traffic scenarios.
+        where: its path in the configuration, for errors.
 
     Raises:
-        ConfigError: if it is none of these.
-        PluginError: if there is no such file.
+        ConfigError: for anything else.
+        PluginError: if the file does not exist.
     """
     if isinstance(given, Mapping):
         return dict(given)
@@ -37,11 +37,11 @@ def simulator_spec(given: str | Mapping[str, Any], where: str) -> dict[str, Any]
 
 
 def file_spec(path: Path, given: str = "") -> dict[str, Any]:
-    """The short form: the simulator of a scene file, of a scenario file or of a folder of scenarios.
+    """The `{type: ..., ...}` of a scene file, a scenario file or a folder of scenarios.
 
     Args:
-        path: where the file is.
-        given: its path as a user gave it, kept in the result.
+        path: of the file.
+        given: the path as the user wrote it, which is kept in the result.
     """
     text = given or str(path)
     if path.suffix == SCENE_SUFFIX:

@@ -132,7 +132,7 @@ def _common_spec(datasets: Sequence[EpisodeData]) -> DataSpec:
         cameras=first.cameras,
         height=first.image_size[0],
         width=first.image_size[1],
-        state=tuple(Quantity(name=spec.name, size=spec.size, unit=spec.unit) for spec in first.state),
+        state=first.state,
         state_mean=tuple(state.mean(axis=0).tolist()),
         state_std=tuple(np.maximum(state.std(axis=0), 1e-6).tolist()),
         action=ActionSpec(

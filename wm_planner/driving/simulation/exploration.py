@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner import config, share
-from wm_planner.contracts.dataset import Episode, StateSpec, columns
+from wm_planner.contracts.card import Quantity
+from wm_planner.contracts.dataset import Episode
+from wm_planner.data.episodes import state_row
 from wm_planner.driving.birdseye.traffic_model_io import (
     ACTION,
     IMAGE,
@@ -27,11 +29,11 @@ from wm_planner.errors import SimulationError
 Floats = NDArray[np.float64]
 
 STATE = (
-    StateSpec(name="position", size=2, unit="m"),
-    StateSpec(name="heading", size=1, unit="rad"),
-    StateSpec(name="speed", size=1, unit="m/s"),
-    StateSpec(name="offset", size=1, unit="m"),
-    StateSpec(name="lead_gap", size=1, unit="m"),
+    Quantity(name="position", size=2, unit="m"),
+    Quantity(name="heading", size=1, unit="rad"),
+    Quantity(name="speed", size=1, unit="m/s"),
+    Quantity(name="offset", size=1, unit="m"),
+    Quantity(name="lead_gap", size=1, unit="m"),
 )
 SEEN_M = 40.0
 """`lead_gap` where nobody is ahead within the picture, bumper to bumper."""
@@ -67,7 +69,7 @@ class TrafficExplorer:
         if not self._files:
             raise SimulationError(f"{path} is empty, wanted traffic scenarios: `wm scenarios` makes some")
         size = (IMAGE.size_px, IMAGE.size_px)
-        self.hosted = DrivingScene(path.name, (CAMERA,), size, STEP_S, ACTION)
+        self.environment = DrivingScene(path.name, (CAMERA,), size, STEP_S, ACTION)
 
     def episode(self, seed: int, steps: int) -> Episode | None:
         """The episode of `seed`, or None if the driver got lost.
@@ -101,7 +103,7 @@ def _driven(simulator: DrivingSimulator, driver: "Driver", steps: int, every: in
     for step in range(steps + 1):
         if step % every == 0:
             frames.append(simulator.observe().images[CAMERA][None])
-            states.append(columns(driver.situation(), STATE))
+            states.append(state_row(driver.situation(), STATE))
         if step < steps:
             simulator.command(driver.command())
             simulator.advance(simulator.scenario.dt)

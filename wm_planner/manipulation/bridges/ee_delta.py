@@ -1,4 +1,4 @@
-"""End-effector displacements to joint targets within limits: /plan and /joint_states to /command."""
+"""The controller of an arm: /plan and /joint_states in, joint targets within limits on /command out."""
 
 import numpy as np
 
@@ -11,19 +11,19 @@ from wm_planner.messaging import messages as m
 
 
 class EndEffectorControl:
-    """Moves the tool point of an arm by the plan's displacements; see `bridges.controllers.Controller`.
+    """Executes displacements of the tool point; see `bridges.controllers.Controller`.
 
     Raises:
-        SimulationError: if the robot's MJCF cannot be compiled or lacks something.
+        SimulationError: if the robot's MJCF cannot be compiled, or an element is missing.
     """
 
     state_topic, command_topic = "/joint_states", "/command"
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """Which robot is driven.
+        """The controlled robot.
 
         Attributes:
-            robot: MJCF with a site `tcp`, a keyframe `home`, numerics `workspace` and
+            robot: path of an MJCF with a site `tcp`, a keyframe `home`, and numerics `workspace` and
                 `joint_velocity_limits`.
         """
 
@@ -36,7 +36,7 @@ class EndEffectorControl:
         self._clipped = 0
 
     def reset(self) -> None:
-        """Nothing is remembered from one episode to the next."""
+        """Nothing to reset between episodes."""
 
     def fault(self, state: m.Message) -> str:
         q = joints_of(state, self.control.joints)
@@ -53,7 +53,7 @@ class EndEffectorControl:
         return self._limited(self.control.command(self._q, action), plan.dt_s)
 
     def stop(self, period_s: float) -> m.Message:
-        """Hold the posture measured when holding began."""
+        """Hold the posture that was measured when holding began."""
         return self._limited(self._hold.at(self._q), period_s)
 
     @property

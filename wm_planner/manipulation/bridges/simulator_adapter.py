@@ -1,4 +1,4 @@
-"""An arm in MuJoCo on the bus: joint states, tool pose and pictures every tick, moved by joint targets."""
+"""Messages of an arm in MuJoCo: publishes joint states, tool pose and images, obeys joint targets."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from wm_planner.simulation.mujoco import MujocoSimulator
 
 
 class ArmAdapter:
-    """Obeys /command; see `bridges.simulators.SimulatorAdapter`."""
+    """Applies /command to the actuators; see `bridges.simulators.SimulatorAdapter`."""
 
     command_topic = "/command"
 
@@ -32,4 +32,4 @@ class ArmAdapter:
         return np.asarray(message.points[0].positions)
 
     def stop_command(self) -> None:
-        """Servos hold the last joint targets by themselves."""
+        """Nothing to do: the servos hold their last targets."""
