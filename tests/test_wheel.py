@@ -33,6 +33,13 @@ def names_in(folder):
     return {path.name for path in folder.iterdir()}
 
 
+def on_the_shelves():
+    for shelf in SHELVES:
+        for path in (ROOT / shelf).rglob("*"):
+            if path.is_file() and path.parent.name != "__pycache__":
+                yield str(path.relative_to(ROOT))
+
+
 @pytest.fixture(scope="session")
 def built(tmp_path_factory, skip_loudly):
     """A folder with the wheel and the source archive of this checkout."""
@@ -51,9 +58,7 @@ def wheel(built):
 
 def test_the_wheel_holds_the_engine_and_the_shelves(wheel):
     names = contents(wheel).keys()
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *SHELVES]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert {name.removeprefix(SHARE) for name in names if name.startswith(SHARE)} == set(listed.split())
+    assert {name.removeprefix(SHARE) for name in names if name.startswith(SHARE)} == set(on_the_shelves())
     assert {str(file.relative_to(ROOT)) for file in (ROOT / "wm_planner").rglob("*.py")} <= names
     assert "wm_planner/py.typed" in names
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"wm_planner"}

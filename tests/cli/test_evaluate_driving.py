@@ -134,7 +134,7 @@ def test_each_commonroad_problem_has_a_solution_file(run):
 @pytest.mark.parametrize(
     ("arguments", "answer"),
     [
-        (("nowhere",), "nowhere: no such file or folder of scenarios"),
+        (("nowhere",), "nowhere: no such file or folder"),
         ((SCENARIOS[0], "--planner", "idmm"), "did you mean 'idm'"),
         ((SCENARIOS[0], "--planner", "idm", "--agents", "replays"), "agents"),
         ((SCENARIOS[0], "--planner", "idm", "--vehicle", "bmw"), "bmw_320i"),

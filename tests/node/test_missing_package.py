@@ -56,3 +56,8 @@ def test_a_launch_that_needs_a_missing_package_names_the_extra(run_without):
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith(NEEDS_SIM)
     assert "Traceback" not in done.stderr
+
+
+def test_what_a_launch_file_plans_with_is_known_without_its_simulator(run_without):
+    program = "from wm_planner.launching.file import planning; print(planning('panda_reach')[0]['type'])"
+    assert run_without("mujoco", "-c", program).stdout == "icem\n"

@@ -88,13 +88,7 @@ def load(path: Path, name: str, overrides: Iterable[str] = ()) -> LaunchSpec:
         ConfigError: for an argument, key, node or parameter that does not exist or does not fit, with its
             place and the closest known name.
     """
-    raw = read_yaml(path)
-    args = arguments(path, raw)
-    values = _overridden(args, overrides, path) | {"name": name}
-    body = {key: _filled(value, values, f"{path}: {key}") for key, value in raw.items() if key != "args"}
-    document = convert(body, _Document, f"{path}: ")
-    if not document.nodes:
-        raise ConfigError(f"{path}: nodes: the list is empty, wanted at least one, e.g. - exec: simulator")
+    document = _document(path, name, overrides)
     nodes = tuple(_node(entry, f"{path}: nodes[{index}]") for index, entry in enumerate(document.nodes))
     names = [node.name for node in nodes]
     for node in nodes:
@@ -119,16 +113,28 @@ def arguments(path: Path, raw: Mapping[str, Any] | None = None) -> dict[str, Any
 
 
 def planning(file: str, overrides: Iterable[str] = ()) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What a launch file plans with: its planner and its costs, as they stand there.
+    """The planner and the costs of a launch file, as written there; its nodes are not checked.
 
     Raises:
-        ConfigError: if none of its nodes plans, or as `load`.
+        ConfigError: if none of its nodes plans, or an argument or key does not exist or does not fit.
     """
     path = find(file)
-    for node in load(path, path.stem, overrides).nodes:
+    for node in _document(path, path.stem, overrides).nodes:
         if {"planner", "costs"} <= node.params.keys():
             return node.params["planner"], node.params["costs"]
     raise ConfigError(f"{path}: no node has a planner and costs; give a launch file that plans")
+
+
+def _document(path: Path, name: str, overrides: Iterable[str]) -> _Document:
+    """The content of a launch file, with every argument filled in."""
+    raw = read_yaml(path)
+    args = arguments(path, raw)
+    values = _overridden(args, overrides, path) | {"name": name}
+    body = {key: _filled(value, values, f"{path}: {key}") for key, value in raw.items() if key != "args"}
+    document = convert(body, _Document, f"{path}: ")
+    if not document.nodes:
+        raise ConfigError(f"{path}: nodes: the list is empty, wanted at least one, e.g. - exec: simulator")
+    return document
 
 
 def node_class(program: Path) -> type[Node]:

@@ -1,12 +1,13 @@
 """Which files of a folder are driven."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 from wm_planner import share
 from wm_planner.driving.evaluation.selection import select
-from wm_planner.errors import ConfigError
+from wm_planner.errors import ConfigError, PluginError
 
 MERGE = share.find("sim/drive_merge.xml")
 
@@ -42,12 +43,17 @@ def test_what_a_reader_says_of_a_file_that_is_driven_is_kept(tmp_path):
     assert file.endswith("dangling.xml") and "successor 7777 is not in the file" in note
 
 
-@pytest.mark.parametrize(
-    ("make", "wanted"), [(False, "no such file or folder"), (True, "no scenario is there, wanted files in")]
-)
-def test_a_place_without_scenarios_is_an_error(tmp_path, make, wanted):
-    place = tmp_path / "set"
-    if make:
-        place.mkdir()
-    with pytest.raises(ConfigError, match=wanted):
-        select([place])
+def test_scenarios_on_the_shelf_are_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert select([Path("sim/drive_merge.xml")]).files == (MERGE,)
+    assert MERGE in select([Path("sim")]).files
+
+
+def test_a_folder_without_scenarios_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match="no scenario is there, wanted files in"):
+        select([tmp_path])
+
+
+def test_a_place_that_does_not_exist_is_an_error():
+    with pytest.raises(PluginError, match=r"did you mean 'sim/drive_merge\.xml'"):
+        select([Path("sim/drive_merg.xml")])

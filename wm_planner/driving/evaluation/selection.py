@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wm_planner import share
 from wm_planner.driving.drive import planning_problems
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.errors import ConfigError, ScenarioError, ShapeError, SimulationError
@@ -67,7 +68,7 @@ def _files(places: Iterable[Path]) -> list[Path]:
 
 def _in(place: Path) -> Iterator[Path]:
     if not place.exists():
-        raise ConfigError(f"{place}: no such file or folder of scenarios")
+        place = share.find(place)
     if place.is_file():
         yield place
     else:
