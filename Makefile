@@ -29,9 +29,8 @@ lint: .venv/dev.stamp gl
 dist: .venv/dev.stamp
 	$(BIN)/python -m hatchling build
 
-docs: .venv/dev.stamp
-	$(BIN)/python -m pytest tests/test_docs.py -k site
-	@echo "open build/docs/index.html"
+docs: .venv/docs.stamp
+	$(BIN)/python docs/build.py
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -40,9 +39,13 @@ docs: .venv/dev.stamp
 	$(PIP) --editable '.[sim]'
 	@touch $@
 
+.venv/docs.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[docs]'
+	@touch $@
+
 .venv/dev.stamp: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) --editable '.[dev]'
-	@touch $@ .venv/sim.stamp
+	@touch $@ .venv/sim.stamp .venv/docs.stamp
 
 # Camera pictures need a GL library that pip cannot install.
 gl:
@@ -127,5 +130,4 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 	$(WM) bench traffic-model --scenarios data/traffic_heldout
 
 clean:
-	rm -rf .venv dist runs data
-	rm -rf .venv .cache build runs data
+	rm -rf .venv .cache build dist runs data

@@ -31,14 +31,12 @@ def site(skip_loudly):
     """The built site, and what the build printed."""
     if find_spec("zensical") is None:
         skip_loudly("no zensical: the documentation site is not built; pip install -e '.[docs]'")
-    command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, DOCS / "build.py"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_the_site_builds_without_a_warning(site):
-    printed = site.stdout + site.stderr
-    assert site.returncode == 0, printed
-    assert "griffe:" not in printed, printed  # a docstring that names what is not there
+    assert site.returncode == 0, site.stdout + site.stderr
 
 
 def test_the_site_loads_nothing_from_the_network(site):
