@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
+from toys import write_toys
 
 from wm_planner.evaluation.closed_loop.episodes import run_episode
 from wm_planner.evaluation.closed_loop.success import Bundle
@@ -244,3 +246,111 @@ def test_a_run_does_not_write_into_an_older_one(finished):
     code, output = again.finish()
     assert code == 2
     assert "exists already" in output
+
+
+ROBOT = """
+nodes:
+  - exec: FOLDER/talker.py
+    params: {ticks: 5}
+    on_exit: shutdown
+  - exec: FOLDER/answerer.py
+  - exec: recorder
+    params: {path: runs/run/episodes.mcap}
+"""
+
+
+@pytest.fixture(scope="module")
+def robot(tmp_path_factory):
+    """A finished run of nodes that publish /goal and pictures but no /episode, as a real robot's would."""
+    folder = tmp_path_factory.mktemp("robot")
+    write_toys(folder)
+    (folder / "robot.yaml").write_text(ROBOT.replace("FOLDER", str(folder)))
+    launched = Launched(folder, "robot.yaml")
+    code, output = launched.finish()
+    assert code == 0, output
+    return launched, output
+
+
+def test_a_run_without_a_simulator_is_reported_and_filmed(robot):
+    launched, output = robot
+    assert "no episodes: nothing was published on /episode" in output
+    for name in ("summary.json", "episodes.mp4", "episodes.mcap"):
+        assert name in output and (launched.folder / name).stat().st_size > 0
+    assert json.loads((launched.folder / "summary.json").read_text())["run"]["status"] == "finished"
+
+
+def evaluated(folder: Path) -> str:
+    command = [sys.executable, "-m", "wm_planner.cli", "eval", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_eval_says_that_a_recording_is_incomplete(robot, tmp_path):
+    launched, _ = robot
+    assert "incomplete" not in evaluated(launched.folder)
+    shutil.copytree(launched.folder, tmp_path / "cut")
+    recording = tmp_path / "cut" / "episodes.mcap"
+    recording.write_bytes(recording.read_bytes()[:-1000])
+    assert "the recording is incomplete: it was not closed" in evaluated(tmp_path / "cut")
+
+
+def test_eval_says_how_many_episodes_were_planned(finished, tmp_path):
+    launched, _ = finished
+    shutil.copytree(launched.folder, tmp_path / "more")
+    launch_yaml = tmp_path / "more" / "launch.yaml"
+    text = launch_yaml.read_text()
+    assert "episodes: 3" in text
+    launch_yaml.write_text(text.replace("episodes: 3", "episodes: 10"))
+    assert "3 of 10 planned episodes have ended, 3 were started" in evaluated(tmp_path / "more")
+
+
+BROKEN = """
+from wm_planner.config import Config
+
+class Broken:
+    class Config(Config, frozen=True, kw_only=True):
+        pass
+
+    horizon, discrete = 3, False
+
+    def __init__(self, config):
+        pass
+
+    def plan(self, problem, **context):
+        return problem.no_such_thing
+"""
+
+PLANNER = """
+nodes:
+  - exec: planner
+    params:
+      world_model: models/bundles/panda_reach_small
+      planner: {type: FOLDER/broken.py:Broken}
+      costs: [{type: latent_goal}]
+    respawn: on-failure
+"""
+
+
+def test_a_broken_planner_is_named_in_the_last_line_with_its_place(tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    (tmp_path / "x.yaml").write_text(PLANNER.replace("FOLDER", str(tmp_path)))
+    code, output = Launched(tmp_path, "x.yaml").finish()
+    assert code == 2
+    last = output.strip().splitlines()[-1]
+    assert re.match(
+        r"error: node 'planner': exit code 1: AttributeError: .*'no_such_thing' \(broken.py, line 14\)", last
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def (", "cannot be loaded: SyntaxError"),
+        ("import no_such_package", "needs the package 'no_such_package'"),
+    ],
+)
+def test_a_planner_whose_file_cannot_be_imported_is_named_in_the_last_line(tmp_path, text, words):
+    (tmp_path / "broken.py").write_text(text)
+    (tmp_path / "x.yaml").write_text(PLANNER.replace("FOLDER", str(tmp_path)))
+    code, output = Launched(tmp_path, "x.yaml").finish()
+    assert code == 2
+    assert words in output.strip().splitlines()[-1]

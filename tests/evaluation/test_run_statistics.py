@@ -1,9 +1,10 @@
 """Figures of a run, gathered from its messages."""
 
+import msgspec
 import numpy as np
 from rich.console import Console
 
-from wm_planner.evaluation.runs.report import tables
+from wm_planner.evaluation.runs.report import coverage, tables
 from wm_planner.evaluation.runs.run_statistics import RunStatistics
 from wm_planner.messaging import messages as m
 
@@ -70,3 +71,29 @@ def test_a_goal_that_is_no_place_has_no_distance():
 def test_a_scene_with_a_measure_of_its_own_shows_it_beside_the_radii():
     assert "goal reached" not in printed(told(0.4, 0.01))
     assert "goal reached" in printed(told(0.4, 0.04, success=False))
+
+
+def started(*phases):
+    """Figures of one episode per phase that it came to."""
+    statistics = RunStatistics()
+    for number, phase in enumerate(phases, start=1):
+        statistics.add("/episode", m.Episode(m.header(0), number, 0, phase, 0, 0.1, True, "", np.zeros(3)))
+    return statistics.figures()
+
+
+def test_episodes_that_were_planned_or_started_and_did_not_end_are_counted():
+    figures = started("ended", "ended", "running")
+    assert figures.started == 3
+    assert coverage(figures, planned=10) == ["2 of 10 planned episodes have ended, 3 were started"]
+    assert coverage(figures) == ["2 episodes have ended, 3 were started"]
+    assert coverage(started("ended", "ended"), planned=2) == coverage(started("ended")) == []
+
+
+def test_a_recording_that_was_cut_is_called_incomplete():
+    figures = msgspec.structs.replace(started("ended"), is_complete=False)
+    assert [line.partition(":")[0] for line in coverage(figures, 1)] == ["the recording is incomplete"]
+
+
+def test_a_run_without_episodes_says_so():
+    assert "no episodes: nothing was published on /episode" in printed(RunStatistics())
+    assert "0 plans, 0 deadline misses" in printed(RunStatistics())

@@ -41,13 +41,14 @@ def recorded_run(
     """Read a recorded run back: success, timing, surprise, and prediction error by horizon."""
     from wm_planner.evaluation.runs import report
     from wm_planner.evaluation.runs.offline import foresight, replayed_figures
-    from wm_planner.launching.run import recording_of, world_model_of
+    from wm_planner.launching.run import Launched, recording_of
     from wm_planner.world_models.onnx.model import OnnxWorldModel
 
     recording = recording_of(folder)
-    bundle = model or world_model_of(folder)
+    launched = Launched.read(folder)
+    bundle = model or launched.world_model
     loaded = OnnxWorldModel.load(bundle) if bundle else None
-    console.print(report.tables(replayed_figures(recording)))
+    console.print(report.tables(replayed_figures(recording), launched.episodes))
     if loaded is None:
         return console.print("no learned model planned here; --model names one to predict with")
     errors = table(

@@ -1,15 +1,18 @@
 """`wm launch`: start the nodes of a launch file, follow the run, report."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from wm_planner.errors import NodeError
+from wm_planner.errors import NodeError, RecordingError, missing_package
 from wm_planner.terminal import INTERRUPTED, console
+
+if TYPE_CHECKING:
+    from wm_planner.evaluation.runs.run_statistics import RunFigures
 
 
 class LaunchCommand(TyperCommand):
@@ -100,7 +103,14 @@ def launch(
         "reason": reason,
         "notes": list(notes),
     }
-    _report(folder, live.statistics.figures(), run | {"events": happened})
+    try:
+        _report(folder, live.statistics.figures(), episodes, run | {"events": happened})
+    except OSError as error:  # a full disk, which may have ended the run too
+        if failure is None:
+            raise
+        console.print(
+            f"  no report: {error.filename or folder}: {error.strerror}", soft_wrap=True, markup=False
+        )
     if failure is not None:
         raise failure
     if status == "interrupted":
@@ -108,18 +118,32 @@ def launch(
         sys.exit(INTERRUPTED)
 
 
-def _report(folder: Path, figures: Any, run: dict[str, Any]) -> None:
-    from wm_planner.evaluation.runs import report, video
+def _report(folder: Path, figures: "RunFigures", planned: int | None, run: dict[str, Any]) -> None:
+    """Print the tables of a run and write its summary, plot and film."""
+    from wm_planner.evaluation.runs import report
     from wm_planner.launching.run import RECORDING
 
-    console.print(report.tables(figures))
+    console.print(report.tables(figures, planned))
     report.write_summary(folder, figures, run)
-    made = [folder / report.SUMMARY_FILE]
-    if figures.has_distance:
-        made.append(report.plot(folder, figures, folder.name))
+    made = [folder / report.SUMMARY_FILE, *_pictures(folder, figures)]
     recording = folder / RECORDING
-    if recording.is_file():
-        film = video.write_video(recording, folder)
-        made += [film, recording] if film else [recording]
-    for path in made:
+    for path in [*made, recording] if recording.is_file() else made:
         console.print(f"  {path}  {path.stat().st_size / 1e3:.0f} KB", soft_wrap=True)
+
+
+def _pictures(folder: Path, figures: "RunFigures") -> Iterator[Path]:
+    """The plot and the film of a run; a line for a film that could not be made."""
+    from wm_planner.evaluation.runs import report
+    from wm_planner.launching.run import RECORDING
+
+    try:
+        if figures.has_distance:
+            yield report.plot(folder, figures, folder.name)
+        if (folder / RECORDING).is_file():
+            from wm_planner.evaluation.runs.video import write_video
+
+            yield write_video(folder / RECORDING, folder)
+    except RecordingError as error:
+        console.print(f"  no film: {error}", soft_wrap=True, markup=False)
+    except ModuleNotFoundError as error:
+        console.print(f"  no pictures: {missing_package(error)}", soft_wrap=True, markup=False)

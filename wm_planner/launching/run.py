@@ -2,18 +2,56 @@
 
 import itertools
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from wm_planner.config import read_yaml
+from wm_planner.config import Config, convert, read_yaml, to_builtins
 from wm_planner.errors import ConfigError
 from wm_planner.launching.file import LaunchSpec
 from wm_planner.messaging.domain import Domain, check_name
 
 RECORDING = "episodes.mcap"
 LAUNCHED = "launch.yaml"
+
+
+class _Node(Config, frozen=True, kw_only=True):
+    exec: str
+    name: str
+    params: dict[str, Any]
+    respawn: str
+
+
+class Launched(Config, frozen=True, kw_only=True):
+    """What a run was launched with, as its folder says."""
+
+    clock: str
+    nodes: list[_Node]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Launched":
+        """What the run in `folder` was launched with.
+
+        Raises:
+            ConfigError: if the folder does not say.
+        """
+        return convert(read_yaml(folder / LAUNCHED), cls, f"{folder / LAUNCHED}: ")
+
+    @property
+    def world_model(self) -> str | None:
+        """The bundle that was planned with; None without a learned model."""
+        return next((str(model) for model in self._param("world_model")), None)
+
+    @property
+    def episodes(self) -> int | None:
+        """How many episodes were planned; None if no node was given a number of them."""
+        return next((count for count in self._param("episodes") if isinstance(count, int)), None)
+
+    def _param(self, name: str) -> Iterator[Any]:
+        """The values of a parameter of that name, of all nodes that were given one."""
+        return (node.params[name] for node in self.nodes if name in node.params)
 
 
 def new_name(stem: str) -> str:
@@ -38,10 +76,10 @@ def prepare(folder: Path, spec: LaunchSpec) -> Path:
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from None
     nodes = [
-        {"exec": str(node.program), "name": node.name, "params": node.params, "respawn": node.respawn}
+        _Node(exec=str(node.program), name=node.name, params=node.params, respawn=node.respawn)
         for node in spec.nodes
     ]
-    text = yaml.safe_dump({"clock": spec.clock, "nodes": nodes}, sort_keys=False)
+    text = yaml.safe_dump(to_builtins(Launched(clock=spec.clock, nodes=nodes)), sort_keys=False)
     (folder / LAUNCHED).write_text(text, encoding="utf-8")
     return folder
 
@@ -56,10 +94,3 @@ def recording_of(folder: Path) -> Path:
     if not path.is_file():
         raise ConfigError(f"{folder} holds no {RECORDING}; give the folder of a run, runs/NAME")
     return path
-
-
-def world_model_of(folder: Path) -> str | None:
-    """The bundle that a run planned with; None if it planned without a learned model."""
-    nodes: list[dict[str, Any]] = read_yaml(folder / LAUNCHED).get("nodes", [])
-    models = [node["params"]["world_model"] for node in nodes if "world_model" in node.get("params", {})]
-    return str(models[0]) if models else None

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +18,7 @@ HORIZONS = (1, 2, 5, 10)
 
 
 def replayed_figures(recording: Path) -> RunFigures:
-    """The figures of a recorded run.
+    """The figures of a recorded run, as far as the recording goes.
 
     Raises:
         RecordingError: if the recording cannot be read.
@@ -26,7 +27,7 @@ def replayed_figures(recording: Path) -> RunFigures:
     player = Player(recording)
     for recorded in player.messages([topic for topic in TOPICS if topic in player.topics]):
         statistics.add(recorded.topic, recorded.message)
-    return statistics.figures()
+    return msgspec.structs.replace(statistics.figures(), is_complete=player.is_complete)
 
 
 def foresight(

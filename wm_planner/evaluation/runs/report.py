@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from rich.console import Group
+from rich.text import Text
 
 from wm_planner.evaluation.runs.run_statistics import RunFigures, Spread
 from wm_planner.evaluation.statistics import rate
@@ -23,8 +24,29 @@ def write_summary(folder: Path, figures: RunFigures, run: Mapping[str, Any]) -> 
     temporary.replace(folder / SUMMARY_FILE)
 
 
-def tables(figures: RunFigures) -> Group:
-    """The success table, where an episode has ended, and the timing table, for the terminal."""
+def coverage(figures: RunFigures, planned: int | None = None) -> list[str]:
+    """What is missing from a run: episodes that were planned or started but did not end, the recording's end.
+
+    Args:
+        planned: the number of episodes that the run was launched with; None if it is not known.
+    """
+    ended, lines = len(figures.episodes), []
+    if figures.started > ended or (planned is not None and planned > ended):
+        of = f" of {planned} planned" if planned is not None else ""
+        lines.append(f"{ended}{of} episodes have ended, {figures.started} were started")
+    if not figures.is_complete:
+        lines.append(
+            "the recording is incomplete: it was not closed, so everything after its last chunk is lost"
+        )
+    return lines
+
+
+def tables(figures: RunFigures, planned: int | None = None) -> Group:
+    """What is missing, the success table, if an episode has ended, and the timing table, for the terminal.
+
+    Args:
+        planned: the number of episodes that the run was launched with; None if it is not known.
+    """
     success = table("success at the end of the episode", "", "episodes", "share", "95 % interval")
     shares = {
         f"within {100 * row.radius_m:g} cm": rate(row.successes, row.episodes) for row in figures.success
@@ -35,8 +57,9 @@ def tables(figures: RunFigures) -> Group:
     for name, row in shares.items():
         cells = (f"{row.successes} of {row.trials}", f"{row.share:.1%}", f"{row.low:.1%} to {row.high:.1%}")
         success.add_row(name, *cells)
+    per_steps = f" for {figures.steps} steps" if figures.started else ""
     spreads = table(
-        f"{figures.plans} plans for {figures.steps} steps, {figures.deadline_misses} deadline misses, "
+        f"{figures.plans} plans{per_steps}, {figures.deadline_misses} deadline misses, "
         f"{figures.fallbacks} fallbacks",
         *("", "median", "p99", "max"),
     )
@@ -49,7 +72,9 @@ def tables(figures: RunFigures) -> Group:
         ("surprise", figures.surprise, 1.0),
     ):
         spreads.add_row(name, *_cells(spread, factor))
-    return Group(success if figures.episodes else "no episode has ended", spreads)
+    none = "no episode has ended" if figures.started else "no episodes: nothing was published on /episode"
+    notes = (Text(line, style="yellow") for line in coverage(figures, planned))
+    return Group(*notes, success if figures.episodes else none, spreads)
 
 
 def plot(folder: Path, figures: RunFigures, title: str) -> Path:

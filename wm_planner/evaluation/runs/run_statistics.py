@@ -76,6 +76,8 @@ class RunFigures(msgspec.Struct, frozen=True):
     Attributes:
         success: within the radii of an arm's goals; none for drives, whose goals are regions.
         steps: control steps of the episodes that have ended: as many plans were due.
+        started: episodes that began, ended or not.
+        is_complete: False for a recording that was cut off, so that its end is missing.
     """
 
     success: list[Success]
@@ -89,7 +91,9 @@ class RunFigures(msgspec.Struct, frozen=True):
     deadline_misses: int
     fallbacks: int
     episodes: list[EpisodeFigures]
+    started: int
     is_drive: bool = False
+    is_complete: bool = True
 
     @property
     def unit(self) -> Unit:
@@ -159,6 +163,7 @@ class RunStatistics:
             deadline_misses=self._deadline_misses,
             fallbacks=self._fallbacks,
             episodes=ended,
+            started=len(self.episodes),
             is_drive=self.is_drive,
         )
 
