@@ -1,3 +1,6 @@
+from importlib import metadata
+from pathlib import Path
+
 import pytest
 
 from wm_planner import share
@@ -59,3 +62,8 @@ def test_the_checkout_is_a_root_of_its_own_shelves():
 def test_what_cannot_be_a_path_is_refused(path):
     with pytest.raises(PluginError, match=r"cannot be a file or folder|no such file or folder"):
         share.find(path)
+
+
+def test_the_revision_of_a_wheel_is_its_version(monkeypatch):
+    monkeypatch.setattr(share, "roots", lambda: (Path(share.__file__).parent / "share",))
+    assert share.revision() == metadata.version("wm-planner")

@@ -1,6 +1,7 @@
 """Where the shelves (`sim`, `nodes`, `models`, `launch`) are: the path given, the checkout, or the wheel."""
 
 import subprocess
+from importlib import metadata
 from pathlib import Path
 
 from wm_planner.errors import PluginError, did_you_mean
@@ -56,7 +57,9 @@ def _in_bundles(path: Path) -> Path:
 
 
 def revision() -> str:
-    """The git revision of the checkout, "unknown" outside of one."""
+    """The git revision of the checkout, "unknown" without git; of an installed wheel its version."""
+    if roots()[0] == _PACKAGE / "share":  # git would describe a repository around the environment
+        return metadata.version("wm-planner")
     command = ["git", "-C", str(_PACKAGE), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
