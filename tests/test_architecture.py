@@ -34,6 +34,7 @@ FLOORS = (
 ALLOWED = {
     ("evaluation", "portable"),
     ("evaluation", "bridges"),
+    ("bridges", "portable"),
     ("control", "world_models"),
     ("data", "contracts"),
     ("config", "share"),

@@ -28,7 +28,13 @@ class LatentAdapter:
     """From /latent and /goal_latent to plans; of the goal it knows the latent of its picture and no more."""
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """Nothing to set."""
+        """How the search runs.
+
+        Attributes:
+            one_graph: make each plan one call of a graph, which has less overhead; a deadline cannot cut it.
+        """
+
+        one_graph: bool = False
 
     frame = ""
 
@@ -42,14 +48,19 @@ class LatentAdapter:
         build_costs(planning.costs, "planner: params.costs")
 
     def __init__(self, config: Config, planning: PlanningConfig) -> None:
-        self.model = OnnxWorldModel.load(
-            planning.world_model, planning.device or "auto", planning.threads or 1
-        )
+        device, threads = planning.device or "auto", planning.threads or 1
+        self.model = OnnxWorldModel.load(planning.world_model, device, threads)
+        planner = PLANNERS.build(planning.planner, "planner: params.planner")
+        costs = build_costs(planning.costs, "planner: params.costs")
+        if config.one_graph:
+            from wm_planner.portable.planner import GraphPlanner
+
+            planner = GraphPlanner(planning.world_model, self.model, planner, costs, device, threads)
         self.mpc = RecedingHorizon(
             convert(planning.mpc, RecedingHorizon.Config, "planner: params.mpc"),
-            PLANNERS.build(planning.planner, "planner: params.planner"),
+            planner,
             self.model,
-            build_costs(planning.costs, "planner: params.costs"),
+            costs,
             seed=planning.seed,
         )
         self._goal: Latent | None = None

@@ -68,7 +68,7 @@ def export_planner(
     model = OnnxWorldModel.load(folder, device="cpu")
     built = PLANNERS.build(planner, f"{where}planner")
     weighted = build_costs(costs, f"{where}costs")
-    _check(built, weighted, model, folder)
+    check_portable(built, weighted, model, folder)
     graph, noise = planner_graph(built, weighted, model.card, onnx.load(folder / "step.onnx"))
     _add_metadata(graph, model.card, planner, costs, built, noise)
     serialized = graph.SerializeToString(deterministic=True)
@@ -85,7 +85,7 @@ def export_planner(
     return ExportedPlanner(inputs, outputs, difference)
 
 
-def _check(planner: Any, costs: Sequence[WeightedCost], model: OnnxWorldModel, folder: Path) -> None:
+def check_portable(planner: Any, costs: Sequence[WeightedCost], model: OnnxWorldModel, folder: Path) -> None:
     """Check that planner, costs and model can be written as one graph.
 
     Raises:

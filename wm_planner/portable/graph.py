@@ -22,12 +22,16 @@ NOISE, WARM_START, PROPOSALS, LAST_ACTION = "noise", "warm_start", "proposals", 
 LATENT, GOAL_LATENT, GOAL = "latent.", "goal_latent.", "goal."
 """Names of inputs, or their prefixes."""
 
-ACTIONS, COST, SPREAD, TERM, NEXT = "actions", "cost", "spread", "term.", "next."
+ACTIONS, COST, SPREAD, ELITES, TERM, NEXT = "actions", "cost", "spread", "elites", "term.", "next."
 """Names of outputs, or their prefixes."""
 
 
 def planner_graph(
-    planner: SamplingPlanner, costs: Sequence[WeightedCost], card: Card, step: ModelProto
+    planner: SamplingPlanner,
+    costs: Sequence[WeightedCost],
+    card: Card,
+    step: ModelProto,
+    with_elites: bool = False,
 ) -> tuple[ModelProto, Noise]:
     """The graph of one whole planner call, and the noise that it takes.
 
@@ -36,6 +40,7 @@ def planner_graph(
         costs: the terms to minimise.
         card: of the model.
         step: its step.onnx.
+        with_elites: whether the elites are an output as they are, next to those moved on by a step.
     """
     noise, plan_shape = Noise(), (planner.horizon, len(card.action.names))
     inputs = {
@@ -65,6 +70,8 @@ def planner_graph(
     }
     if plan.elites is not None:
         outputs[NEXT + PROPOSALS] = shifted(plan.elites, 1)
+        if with_elites:
+            outputs[ELITES] = plan.elites
     if noise.array is not None:
         inputs[NOISE] = noise.array
     return _build(inputs, outputs), noise

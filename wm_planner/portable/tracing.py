@@ -169,7 +169,10 @@ class Noise:
 
     def rows(self, seed: Any) -> Actions:
         """The rows that the Python planner draws from a generator with this seed."""
-        rng = np.random.default_rng(seed)
+        return self.draw(np.random.default_rng(seed))
+
+    def draw(self, rng: np.random.Generator) -> Actions:
+        """The rows that the Python planner draws from a generator."""
         return np.concatenate([draw(rng) for draw in self._draws])
 
     def _drawn(self, kind: str, size: tuple[int, ...], draw: Draw) -> Array:
