@@ -15,17 +15,17 @@ def winding(count=200):
 
 
 def spiral():
-    """A line that comes near itself."""
+    """A line that comes close to itself."""
     angle = np.linspace(0, 6 * np.pi, 400)
     return np.stack([(2 + angle) * np.cos(angle), (2 + angle) * np.sin(angle)], axis=1)
 
 
-def around(line, count=20_000, seed=0):
+def points_near(line, count=20_000, seed=0):
     rng = np.random.default_rng(seed)
     return line[rng.integers(0, len(line), count)] + rng.normal(0, 4, (count, 2))
 
 
-def test_points_beside_a_corner():
+def test_projection_near_a_corner():
     s, d, yaw = Centreline(CORNER).project([(3, 2), (4, -1), (9, 5), (12, 5), (-3, 4)])
     np.testing.assert_allclose(s, [3, 4, 15, 15, 0])
     np.testing.assert_allclose(d, [2, -1, 1, -2, 5])
@@ -35,28 +35,28 @@ def test_points_beside_a_corner():
 @pytest.mark.parametrize(
     "points", [winding(), spiral(), winding(3)], ids=["winding", "spiral", "two segments"]
 )
-def test_the_nearest_point_is_that_of_shapely(points):
-    line, here = Centreline(points), around(points)
-    s, d, _ = line.project(here)
-    other = shapely.LineString(points)
-    np.testing.assert_allclose(np.abs(d), shapely.distance(other, shapely.points(here)), atol=1e-9)
-    foot = shapely.line_interpolate_point(other, s)
-    np.testing.assert_allclose(shapely.distance(foot, shapely.points(here)), np.abs(d), atol=1e-6)
+def test_projection_agrees_with_shapely(points):
+    near = points_near(points)
+    s, d, _ = Centreline(points).project(near)
+    reference = shapely.LineString(points)
+    np.testing.assert_allclose(np.abs(d), shapely.distance(reference, shapely.points(near)), atol=1e-9)
+    projected = shapely.line_interpolate_point(reference, s)
+    np.testing.assert_allclose(shapely.distance(projected, shapely.points(near)), np.abs(d), atol=1e-6)
 
 
 @pytest.mark.parametrize("points", [winding(), spiral(), CORNER], ids=["winding", "spiral", "corner"])
-def test_numpy_and_numba_agree_to_the_last_bit(points):
-    """Whole numbers among the points, so that two segments are equally near."""
+def test_numpy_and_numba_agree_bit_for_bit(points):
+    """Some points are rounded to integers, so that two segments are equally near."""
     line = Centreline(points)
-    here = np.concatenate([around(points), np.round(around(points, 2000))]).reshape(-1, 11, 2)
-    compiled = line.project(here)
+    near = np.concatenate([points_near(points), np.round(points_near(points, 2000))]).reshape(-1, 11, 2)
+    compiled = line.project(near)
     assert is_compiled()
     with numpy_only():
-        for mine, theirs in zip(line.project(here), compiled, strict=True):
-            np.testing.assert_array_equal(mine, theirs)
+        for by_numpy, by_numba in zip(line.project(near), compiled, strict=True):
+            np.testing.assert_array_equal(by_numpy, by_numba)
 
 
-def test_poses_lead_back_to_where_they_are():
+def test_projection_inverts_poses():
     line = Centreline(winding())
     s = np.linspace(1, line.length - 1, 500)
     poses = line.poses(s, 0.0)
@@ -72,7 +72,7 @@ def test_poses_to_the_left_and_beyond_the_ends():
     )
 
 
-def test_an_extended_line_goes_straight_on():
+def test_an_extended_line_continues_straight():
     line = Centreline(CORNER).extended(before_m=5, after_m=7)
     assert line.length == pytest.approx(32)
     np.testing.assert_allclose(line.poses(0.0), [-5, 0, 0])
@@ -90,26 +90,26 @@ def test_the_curvature_of_a_circle_is_one_over_its_radius():
     assert Centreline(CORNER[:2]).curvature(5.0) == 0
 
 
-def test_headings_that_wrap_are_no_bend():
+def test_wrapped_headings_do_not_add_curvature():
     angle = np.linspace(2, 4, 60)
     line = Centreline(np.stack([10 * np.sin(angle), -10 * np.cos(angle)], axis=1))
     assert np.abs(np.diff(line.yaw)).max() > 6
     np.testing.assert_allclose(line.curvature(np.linspace(1, 19, 20)), 0.1, rtol=1e-3)
 
 
-def test_points_that_repeat_are_dropped():
+def test_duplicate_points_are_dropped():
     line = Centreline(np.repeat(CORNER, 3, axis=0))
     np.testing.assert_array_equal(line.points, CORNER)
 
 
 @pytest.mark.parametrize(
-    ("points", "told"),
+    ("points", "message"),
     [
-        (np.zeros((4, 2)), "has 1 points that differ, wanted 2 or more"),
+        (np.zeros((4, 2)), "has 1 distinct points, wanted 2 or more"),
         (np.zeros((4, 3)), r"has shape \(4, 3\), wanted \(\.\.\., any, 2\)"),
-        (np.array([(0, 0), (np.nan, 1)]), "hold 1 numbers that are not finite"),
+        (np.array([(0, 0), (np.nan, 1)]), "hold 1 values that are not finite"),
     ],
 )
-def test_what_is_no_line_is_refused(points, told):
-    with pytest.raises(ShapeError, match=told):
+def test_invalid_points_are_refused(points, message):
+    with pytest.raises(ShapeError, match=message):
         Centreline(points)

@@ -22,7 +22,7 @@ def moved(x, y):
 
 
 def lanes(roads=4, seed=0):
-    """Lanes in pieces, side by side, on winding roads that cross."""
+    """Pieces of adjacent lanes on winding roads that cross."""
     rng = np.random.default_rng(seed)
     along = np.linspace(-60, 60, 61)
     found = []
@@ -41,23 +41,24 @@ def lanes(roads=4, seed=0):
 POINTS = np.random.default_rng(1).uniform(-70, 70, (20_000, 2))
 
 
-def test_every_verdict_is_that_of_shapely():
+def test_containment_agrees_with_shapely():
     outlines = lanes()
-    holding = Polygons(outlines).containing(POINTS)
+    containing = Polygons(outlines).containing(POINTS)
     expected = shapely.contains_xy(np.array([shapely.Polygon(o) for o in outlines])[:, None], *POINTS.T)
-    mine = np.zeros_like(expected)
-    point, rank = np.nonzero(holding >= 0)
-    mine[holding[point, rank], point] = True
-    np.testing.assert_array_equal(mine, expected)
-    assert 3 <= holding.shape[1] <= 6
+    found = np.zeros_like(expected)
+    point, rank = np.nonzero(containing >= 0)
+    found[containing[point, rank], point] = True
+    np.testing.assert_array_equal(found, expected)
+    assert 3 <= containing.shape[1] <= 6
 
 
-def test_indices_rise_and_the_rest_is_minus_one():
-    holding = Polygons([SQUARE, moved(20, 0), moved(5, 0)]).containing([[7, 5], [2, 5], [100, 0], [12, 5]])
-    assert holding.tolist() == [[0, 2], [0, -1], [-1, -1], [2, -1]]
+def test_indices_increase_and_are_padded_with_minus_one():
+    polygons = Polygons([SQUARE, moved(20, 0), moved(5, 0)])
+    containing = polygons.containing([[7, 5], [2, 5], [100, 0], [12, 5]])
+    assert containing.tolist() == [[0, 2], [0, -1], [-1, -1], [2, -1]]
 
 
-def test_the_distance_is_that_to_the_union():
+def test_the_distance_to_the_union_agrees_with_shapely():
     outlines = lanes()
     distance = Polygons(outlines).distance(POINTS)
     expected = shapely.distance(
@@ -68,7 +69,7 @@ def test_the_distance_is_that_to_the_union():
     assert (distance[~near] > REACH_M).all()
 
 
-def test_numpy_and_numba_agree_to_the_last_bit():
+def test_numpy_and_numba_agree_bit_for_bit():
     polygons = Polygons(lanes())
     compiled = polygons.containing(POINTS), polygons.distance(POINTS)
     assert is_compiled()
@@ -78,7 +79,7 @@ def test_numpy_and_numba_agree_to_the_last_bit():
 
 
 def test_vertices_and_level_edges_count_once():
-    """Rays along +x run through vertices and along edges here."""
+    """Rays along +x pass through vertices and along edges here."""
     tooth = Polygons([[(0, 0), (4, 0), (4, 4), (2, 2), (0, 4)]])
     inside = [(1, 1), (3, 2.5), (1, 2), (0.5, 3)]
     outside = [(-1, 0), (-1, 2), (-1, 4), (2, 3), (5, 2), (-1, 3)]
@@ -86,31 +87,31 @@ def test_vertices_and_level_edges_count_once():
     assert not tooth.contains(outside).any()
 
 
-def test_a_large_polygon_holds_points_far_from_its_edges():
+def test_a_large_polygon_contains_points_far_from_its_edges():
     large = Polygons([100 * SQUARE, moved(500, 500)])
     assert large.containing([[505, 505], [300, 700]]).tolist() == [[0, 1], [0, -1]]
 
 
-def test_absent_points_lie_nowhere():
+def test_absent_points_lie_in_no_polygon():
     for compiled in (True, False):
         with numpy_only() if not compiled else np.errstate():
             assert not Polygons([SQUARE]).contains([np.nan, 5.0])
 
 
-def test_without_polygons_nothing_is_held():
+def test_without_polygons_no_point_is_contained():
     empty = Polygons([])
     assert empty.containing(np.zeros((3, 2))).shape == (3, 0)
     assert np.isinf(empty.distance([0.0, 0.0]))
 
 
 @pytest.mark.parametrize("outline", [SQUARE[:2], SQUARE[:, :1], np.where(SQUARE == 10, np.nan, SQUARE)])
-def test_what_is_no_polygon_is_refused(outline):
+def test_invalid_outlines_are_refused(outline):
     with pytest.raises(ShapeError, match="polygon 1 has shape"):
         Polygons([SQUARE, outline])
 
 
 @pytest.mark.parametrize("compiled", [True, False])
-def test_what_lies_far_apart_takes_larger_tiles_and_no_more_of_them(compiled):
+def test_a_large_extent_leads_to_larger_tiles_within_the_limit(compiled):
     outlines = [SQUARE, moved(50_000, 80_000), np.array([(0, 0), (90_000, 1e4), (90_000, 9e4)])]
     tiles = build_tiles(outlines)
     assert tiles.side > TILE_M == build_tiles([SQUARE]).side

@@ -24,7 +24,7 @@ def points(count=50_000):
 
 @pytest.mark.parametrize("cell_m", [0.25, 0.5, 2.0])
 @pytest.mark.parametrize("tolerance", [0.0, 0.3, 1.0])
-def test_verdicts_are_exact_whatever_the_cell(cell_m, tolerance):
+def test_results_are_exact_for_every_cell_size(cell_m, tolerance):
     area, here = DrivableArea([ROAD, BRANCH], cell_m), points()
     distance = shapely.distance(BOTH, shapely.points(here))
     sure = np.abs(distance - tolerance) > 1e-9
@@ -32,18 +32,17 @@ def test_verdicts_are_exact_whatever_the_cell(cell_m, tolerance):
 
 
 def test_a_corner_just_beyond_the_tolerance_is_outside(area):
-    beside = np.array([(10, -0.299), (10, -0.301), (10, 7.2999), (10, 7.3001)])
-    assert area.outside(beside, 0.3).tolist() == [False, True, False, True]
+    corners = np.array([(10, -0.299), (10, -0.301), (10, 7.2999), (10, 7.3001)])
+    assert area.outside(corners, 0.3).tolist() == [False, True, False, True]
 
 
-def test_no_cell_hides_a_wedge():
-    """A wedge thinner than a cell is part of the area."""
+def test_a_wedge_thinner_than_a_cell_belongs_to_the_area():
     wedge = DrivableArea([ROAD, [(20, 7), (20.2, 7), (20.1, 14)]])
     tip = np.array([(20.1, 13.9), (20.1, 14.2), (20.1, 14.4), (19.7, 10), (19.9, 10)])
     assert wedge.outside(tip, 0.3).tolist() == [False, False, True, True, False]
 
 
-def test_the_grid_is_the_signed_distance(area):
+def test_the_grid_approximates_the_signed_distance(area):
     here = points()
     edge = shapely.distance(BOTH.boundary, shapely.points(here))
     signed = np.where(shapely.contains_xy(BOTH, *here.T), -edge, edge)
@@ -52,7 +51,7 @@ def test_the_grid_is_the_signed_distance(area):
     assert off[(signed > 0) & (signed < 0.5)].max() < area.grid_error_m
 
 
-def test_numpy_and_numba_agree_to_the_last_bit(area):
+def test_numpy_and_numba_agree_bit_for_bit(area):
     here = points()
     distance, outside = area.signed_distance(here), area.outside(here, 0.3)
     assert is_compiled()
@@ -61,29 +60,27 @@ def test_numpy_and_numba_agree_to_the_last_bit(area):
         np.testing.assert_array_equal(area.outside(here, 0.3), outside)
 
 
-def test_a_car_leaves_by_a_corner(area):
+def test_a_box_is_outside_as_soon_as_one_corner_is(area):
     poses = np.array(
         [[(10, 3.5, 0), (10, 1.1, 0), (10, 0.5, 0)], [(10, 3.5, np.pi / 2), (0, 3.5, 0), (33, 9, 1.2)]]
     )
-    left = area.box_outside(poses, (5.0, 2.0))
-    assert left.tolist() == [[False, False, True], [False, True, False]]
+    outside = area.box_outside(poses, (5.0, 2.0))
+    assert outside.tolist() == [[False, False, True], [False, True, False]]
 
 
-def test_far_away_is_outside(area):
+def test_points_far_away_are_outside(area):
     assert area.outside([1e6, -1e6])
     assert area.signed_distance([1e6, -1e6]) > 5
 
 
-def test_a_large_area_gets_larger_cells():
+def test_a_large_area_has_larger_cells():
     large = DrivableArea([100 * ROAD])
     assert large.cell_m == 2.0
     assert large.outside([[3000, -0.29], [3000, -0.31]], 0.3).tolist() == [False, True]
 
 
 def test_absent_points_are_refused(area):
-    with pytest.raises(
-        ShapeError, match="points hold 1 numbers that are not finite: leave out who is absent"
-    ):
+    with pytest.raises(ShapeError, match="points hold 1 values that are not finite: leave out absent agents"):
         area.outside([[0.0, np.nan]])
 
 
@@ -92,7 +89,7 @@ def test_a_tolerance_beyond_the_reach_is_refused(area):
         area.outside([0.0, 0.0], 2)
 
 
-def test_no_polygon_is_no_area():
+def test_an_area_without_polygons_is_refused():
     with pytest.raises(ShapeError, match="no polygons, wanted one or more"):
         DrivableArea([])
 
@@ -105,5 +102,5 @@ def test_lane_centres_of_real_maps_are_on_the_road(shared_data, name):
     centres = np.concatenate(
         [lane.centre for lane in road.lanes.values() if not lane.kinds & NON_DRIVABLE_KINDS]
     )
-    assert not area.outside(centres, 1e-9).any()  # a point between two lanes may be in neither, by rounding
+    assert not area.outside(centres, 1e-9).any()  # by rounding, a point between two lanes may lie in neither
     assert area.outside(centres + 1000, 0.3).all()

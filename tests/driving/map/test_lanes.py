@@ -10,7 +10,7 @@ from wm_planner.errors import ShapeError
 LANES = Lanes(road())
 
 
-def named(indices, lanes=LANES):
+def ids_of(indices, lanes=LANES):
     return [lanes.ids[i] if i != NO_LANE else None for i in indices]
 
 
@@ -18,19 +18,19 @@ def at(x, y, yaw=0.0):
     return box_corners(oriented_boxes(np.array([[x, y, yaw]]), [4.0, 2.0]))
 
 
-def test_a_drive_follows_lane_after_lane():
-    followed = named(LANES.match(straight(x=80.0, steps=41)[:, :2]))
+def test_a_trajectory_follows_consecutive_lanes():
+    followed = ids_of(LANES.match(straight(x=80.0, steps=41)[:, :2]))
     assert followed == [1] * followed.count(1) + [2] * followed.count(2)
     assert 19 <= followed.count(1) <= 21
 
 
-def test_off_the_lanes_it_follows_none():
+def test_points_off_the_lanes_match_no_lane():
     points = np.array([(10.0, 0.0), (10.0, -3.0), (10.0, 3.5)])
-    assert named(LANES.match(points)) == [1, None, 3]
+    assert ids_of(LANES.match(points)) == [1, None, 3]
 
 
-def test_where_lanes_overlap_it_is_the_one_that_the_drive_stays_in():
-    """Lanes 11 and 12 begin in one place and part; 12 bends away."""
+def test_among_overlapping_lanes_the_one_with_the_longest_stay_matches():
+    """Lanes 11 and 12 overlap at their start and diverge; 12 lies 1 m to the left."""
     fork = (
         lane(10, 0.0, 0, 20, successors=(12, 11)),
         lane(11, 0.0, 20, 80, predecessors=(10,)),
@@ -38,11 +38,11 @@ def test_where_lanes_overlap_it_is_the_one_that_the_drive_stays_in():
     )
     lanes = Lanes(Road({each.id: each for each in fork}))
     along = np.stack([np.arange(10.0, 75.0), np.zeros(65)], axis=1)
-    followed = named(lanes.match(along), lanes)
+    followed = ids_of(lanes.match(along), lanes)
     assert set(followed[12:]) == {11}
-    assert set(named(lanes.match(along[:40]), lanes)) <= {10, 11, 12}
+    assert set(ids_of(lanes.match(along[:40]), lanes)) <= {10, 11, 12}
     aside = along[:48] + (0, 2.0) * (along[:48, :1] > 21)
-    assert named(lanes.match(aside), lanes)[-1] == 12
+    assert ids_of(lanes.match(aside), lanes)[-1] == 12
 
 
 @pytest.mark.parametrize(("y", "within"), [(0.74, True), (0.76, False)])
@@ -50,7 +50,7 @@ def test_a_box_is_in_one_lane_up_to_its_edge(y, within):
     assert LANES.in_one_lane(at(50.0, y)) == [within]
 
 
-def test_a_box_is_in_one_lane_across_the_joint_to_the_next():
+def test_a_box_across_the_joint_of_two_lanes_is_in_one_lane():
     assert LANES.in_one_lane(at(100.0, 0.0)) == [True]
     assert LANES.in_one_lane(at(100.0, 1.75)) == [False]
 
@@ -65,14 +65,14 @@ def test_a_box_may_span_a_short_lane():
     assert lanes.in_one_lane(at(20.5, 0.0)) == [True]
 
 
-def test_footways_are_no_lanes_and_a_road_needs_one():
+def test_footways_are_not_drivable_and_a_road_needs_a_drivable_lane():
     pavement = lane(7, 0.0, 0, 9, kinds=frozenset({"sidewalk"}))
     with pytest.raises(ShapeError, match="the road has no lanes to drive on"):
         Lanes(Road({7: pavement}))
     assert Lanes(road()).indices([5, 77]) == [4]
 
 
-def test_all_of_many_boxes_are_looked_at_each():
+def test_boxes_of_several_trajectories_are_checked_at_once():
     found = LANES.in_one_lane(
         box_corners(oriented_boxes(trajectories(straight(y=0.0), straight(y=1.75)).states, [4, 2]))
     )

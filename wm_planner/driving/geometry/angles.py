@@ -1,11 +1,16 @@
-"""Angles between -pi and pi."""
+"""Angle wrapping."""
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 
 def wrap_to_pi(angle: ArrayLike) -> Any:
-    """The same angles [rad] from -pi to pi, of any shape."""
+    """Angles in rad, of any shape, wrapped to [-pi, pi]."""
     return np.angle(np.exp(1j * np.asarray(angle)))
+
+
+def wrap_difference(angle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Angle differences in rad, wrapped to [-pi, pi]; those within are returned unchanged, without rounding."""
+    return angle - 2 * np.pi * np.round(angle / (2 * np.pi))

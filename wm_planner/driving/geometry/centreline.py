@@ -1,6 +1,6 @@
-"""A line to drive along: arc length and offset of points beside it, poses along it, its curvature.
+"""Centre lines: projection into the Frenet frame, poses along the line, curvature.
 
-The frame is that of Frenet: s along the line from its first point, d to the left of it, both in m.
+In the Frenet frame, s is the arc length from the line's first point and d the offset to its left, both in m.
 """
 
 from typing import NamedTuple, Self
@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wm_planner.driving.geometry.angles import wrap_difference
 from wm_planner.driving.geometry.checks import finite
 from wm_planner.driving.geometry.segments import Blocks, nearest_segments
 from wm_planner.errors import ShapeError
@@ -16,12 +17,12 @@ Floats = NDArray[np.float64]
 
 
 class Projection(NamedTuple):
-    """Where points lie beside a line, (...) each.
+    """Frenet coordinates of points, (...) each.
 
     Attributes:
-        s: arc length of the nearest point of the line, in m, from 0 to the line's length.
-        d: distance to it in m, above 0 to the left of the line.
-        yaw: of the line there, in rad, from -pi to pi.
+        s: arc length of the nearest point of the line, from 0 to the line's length, in m.
+        d: distance to that point, above 0 to the left of the line, in m.
+        yaw: heading of the line at that point, from -pi to pi, in rad.
     """
 
     s: Floats
@@ -33,26 +34,26 @@ class Centreline:
     """A polyline with at least one segment.
 
     Args:
-        points: (P, 2) in m, in the direction of travel; points that repeat their predecessor are dropped.
+        points: (P, 2) in m, in the direction of travel; consecutive duplicates are dropped.
 
     Attributes:
-        points: (P, 2).
+        points: (P, 2), without duplicates.
         s: arc length at the points, (P,), in m.
-        yaw: of the segments, (P - 1,), in rad from -pi to pi.
+        yaw: heading of the segments from -pi to pi, (P - 1,), in rad.
 
     Raises:
-        ShapeError: if the points are of another shape, not finite, or fewer than two.
+        ShapeError: if the points have a different shape, are not finite, or fewer than two are distinct.
     """
 
     def __init__(self, points: ArrayLike) -> None:
         given = finite(points, "a centre line's points", None, 2)
         if given.ndim != 2:
             raise ShapeError(f"a centre line has shape {given.shape}, wanted (P, 2)")
-        fresh = np.ones(len(given), np.bool_)
-        fresh[1:] = (np.diff(given, axis=0) != 0).any(axis=1)
-        self.points: Floats = given[fresh]
+        is_distinct = np.ones(len(given), np.bool_)
+        is_distinct[1:] = (np.diff(given, axis=0) != 0).any(axis=1)
+        self.points: Floats = given[is_distinct]
         if len(self.points) < 2:
-            raise ShapeError(f"a centre line has {len(self.points)} points that differ, wanted 2 or more")
+            raise ShapeError(f"a centre line has {len(self.points)} distinct points, wanted 2 or more")
         steps = np.diff(self.points, axis=0)
         lengths = np.hypot(steps[:, 0], steps[:, 1])
         self.s: Floats = np.concatenate([[0.0], np.cumsum(lengths)])
@@ -62,26 +63,28 @@ class Centreline:
 
     @property
     def length(self) -> float:
-        """In m."""
+        """Length, in m."""
         return float(self.s[-1])
 
     def project(self, points: ArrayLike) -> Projection:
-        """The nearest point of the line for each of the points (..., 2); the first one where several are.
+        """Project points (..., 2) onto the nearest point of the line, the first one of several.
 
-        Beyond the ends that is the end itself: see `extended`. Points near their predecessor are quickest.
+        Points beyond an end are projected onto the end itself; see `extended`. Consecutive points close to
+        each other are fastest.
         """
         wanted = finite(points, "points", 2)
         flat = np.ascontiguousarray(wanted.reshape(-1, 2))
-        segment, share, square = nearest_segments(flat, self._blocks)
-        segment, share = segment.reshape(wanted.shape[:-1]), share.reshape(wanted.shape[:-1])
-        start, way = self.points[segment], self.points[segment + 1] - self.points[segment]
-        side = way[..., 0] * (wanted[..., 1] - start[..., 1]) - way[..., 1] * (wanted[..., 0] - start[..., 0])
-        s = self.s[segment] + share * (self.s[segment + 1] - self.s[segment])
-        d = np.copysign(np.sqrt(square).reshape(s.shape), side)
+        segment, fraction, squared_distance = nearest_segments(flat, self._blocks)
+        segment, fraction = segment.reshape(wanted.shape[:-1]), fraction.reshape(wanted.shape[:-1])
+        start, vector = self.points[segment], self.points[segment + 1] - self.points[segment]
+        offset = wanted - start
+        side = vector[..., 0] * offset[..., 1] - vector[..., 1] * offset[..., 0]
+        s = self.s[segment] + fraction * (self.s[segment + 1] - self.s[segment])
+        d = np.copysign(np.sqrt(squared_distance).reshape(s.shape), side)
         return Projection(s, d, self.yaw[segment])
 
     def poses(self, s: ArrayLike, d: ArrayLike = 0.0) -> Floats:
-        """Poses x, y, yaw (..., 3) at arc lengths s, d m to the left; s is held within the line."""
+        """Poses x, y, yaw (..., 3) at arc lengths s, clamped to the line, and offsets d to its left, in m."""
         s, d = np.broadcast_arrays(np.asarray(s, np.float64), np.asarray(d, np.float64))
         segment = self._segment(s)
         yaw = self.yaw[segment]
@@ -91,11 +94,11 @@ class Centreline:
         return np.stack([x, y, yaw], axis=-1)
 
     def curvature(self, s: ArrayLike) -> Floats:
-        """Turn of the heading a metre, (...), in 1/m, above 0 to the left; linear between the points."""
+        """Curvature at arc lengths (...) in 1/m, above 0 to the left, (...); linear between the points."""
         return np.asarray(np.interp(np.asarray(s, np.float64), self.s, self._curvature))
 
     def extended(self, before_m: float = 0.0, after_m: float = 0.0) -> Self:
-        """The line with straight pieces before its start and after its end; s = 0 moves with the start."""
+        """The line extended straight at its start and end, in m; s = 0 is at the new start."""
         first = self.points[0] - before_m * np.array([np.cos(self.yaw[0]), np.sin(self.yaw[0])])
         last = self.points[-1] + after_m * np.array([np.cos(self.yaw[-1]), np.sin(self.yaw[-1])])
         return type(self)(np.concatenate([first[None], self.points, last[None]]))
@@ -105,10 +108,8 @@ class Centreline:
 
 
 def _curvature(yaw: Floats, lengths: Floats) -> Floats:
-    """At the points, (P,): the turn there over half the segments beside it; at the ends the neighbours'."""
+    """Curvature at the points, (P,): heading change over the mean length of the adjacent segments."""
     if len(yaw) == 1:
         return np.zeros(2)
-    turn = np.diff(yaw)
-    turn -= 2 * np.pi * np.round(turn / (2 * np.pi))
-    inner = turn / (0.5 * (lengths[1:] + lengths[:-1]))
+    inner = wrap_difference(np.diff(yaw)) / (0.5 * (lengths[1:] + lengths[:-1]))
     return np.concatenate([inner[:1], inner, inner[-1:]])

@@ -1,4 +1,4 @@
-"""What the public doors of this folder ask of arrays."""
+"""Shape checks of array arguments."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,10 +9,14 @@ Floats = NDArray[np.float64]
 
 
 def checked(array: ArrayLike, name: str, *axes: int | None) -> Floats:
-    """`array` as float64 whose last axes have these lengths, None for any.
+    """`array` as float64, after a check of its trailing axes.
+
+    Args:
+        name: of the array, for errors.
+        axes: required lengths of the trailing axes, None for any.
 
     Raises:
-        ShapeError: if its shape is another.
+        ShapeError: if the shape is different.
     """
     values = np.asarray(array, np.float64)
     last = values.shape[values.ndim - len(axes) :] if values.ndim >= len(axes) else ()
@@ -23,13 +27,13 @@ def checked(array: ArrayLike, name: str, *axes: int | None) -> Floats:
 
 
 def finite(array: ArrayLike, name: str, *axes: int | None) -> Floats:
-    """`checked`, and every number finite: what is absent must be left out first.
+    """`checked`, which also requires finite values: leave out absent agents before.
 
     Raises:
-        ShapeError: if its shape is another, or a number is not finite.
+        ShapeError: if the shape is different, or a value is not finite.
     """
     values = checked(array, name, *axes)
     if not np.isfinite(values).all():
-        wrong = int((~np.isfinite(values)).sum())
-        raise ShapeError(f"{name} hold {wrong} numbers that are not finite: leave out who is absent")
+        count = int((~np.isfinite(values)).sum())
+        raise ShapeError(f"{name} hold {count} values that are not finite: leave out absent agents")
     return values

@@ -1,7 +1,7 @@
-"""Whether kernels compiled by numba do the work, or arrays of NumPy: the results are the same.
+"""Choice between kernels compiled by numba and NumPy, with identical results.
 
-numba comes with the extra `drive`. Kernels are in kernels.py, which only numba can import; the functions that
-use them ask `is_compiled()` first.
+numba is part of the extra `drive`. The kernels are in kernels.py, which needs numba to be imported; their
+callers check `is_compiled()` first.
 """
 
 import functools
@@ -18,13 +18,13 @@ _by_numpy = ContextVar("_by_numpy", default=False)
 
 
 def is_compiled() -> bool:
-    """Whether numba is installed, and nobody asked for NumPy."""
+    """Whether to use numba: it is installed, and `numpy_only` is not active."""
     return not _by_numpy.get() and _has_numba()
 
 
 @contextmanager
 def numpy_only() -> Iterator[None]:
-    """Inside, NumPy does the work: to compare the two, in results and in time."""
+    """Context in which NumPy is used instead of numba, to compare results and run times."""
     token = _by_numpy.set(True)
     try:
         yield
@@ -33,12 +33,12 @@ def numpy_only() -> Iterator[None]:
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function of numbers and arrays at its first call; kept on disk if that can be."""
+    """Compile a function of numbers and arrays at its first call, and cache it on disk if possible."""
     from numba import njit
 
     try:
         return cast(Callable[P, R], njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # neither the package's folder nor the user's can be written
+    except RuntimeError:  # neither the package's nor the user's cache folder is writable
         return cast(Callable[P, R], njit(nogil=True)(function))
 
 

@@ -1,4 +1,4 @@
-"""The loops that numba compiles. Each does what NumPy does beside its caller, to the last bit."""
+"""Kernels compiled by numba. Each gives the same result as its caller's NumPy version, bit for bit."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,9 @@ def first_collisions(
     agent_directions: Floats,
     agent_halves: Floats,
 ) -> Indices:
-    """Of `collision.first_hits`: poses, their cosine and sine, half sizes."""
-    count, steps, others = len(ego), ego.shape[1], len(agent_halves)
-    hits = np.full((count, others), steps)
+    """See `collision.first_collisions`; directions are cosine and sine of the yaw, halves half the sizes."""
+    count, steps, agent_count = len(ego), ego.shape[1], len(agent_halves)
+    first = np.full((count, agent_count), steps)
     reach = (
         np.hypot(ego_half[0], ego_half[1]) + np.hypot(agent_halves[:, 0], agent_halves[:, 1]) + 1e-9
     ) ** 2
@@ -34,12 +34,12 @@ def first_collisions(
         m = min(n, len(agents) - 1)
         for t in range(steps):
             ex, ey, is_near = ego[n, t, 0], ego[n, t, 1], 0
-            for a in range(others):  # no branch, so that several are compared at once
+            for a in range(agent_count):  # without branches, so that it is vectorized
                 dx, dy = x[m, t, a] - ex, y[m, t, a] - ey
                 is_near |= dx * dx + dy * dy < reach[a]
-            for a in range(others if is_near else 0):
+            for a in range(agent_count if is_near else 0):
                 dx, dy = x[m, t, a] - ex, y[m, t, a] - ey
-                if not dx * dx + dy * dy < reach[a] or hits[n, a] < t:
+                if not dx * dx + dy * dy < reach[a] or first[n, a] < t:
                     continue
                 ca, sa = ego_direction[n, t]
                 cb, sb = agent_directions[m, t, a]
@@ -47,8 +47,8 @@ def first_collisions(
                     dx, dy, ca, sa, ego_half[0], ego_half[1], cb, sb, agent_halves[a, 0], agent_halves[a, 1]
                 )
                 if g[0] <= 0 and g[1] <= 0 and g[2] <= 0 and g[3] <= 0:
-                    hits[n, a] = t
-    return hits
+                    first[n, a] = t
+    return first
 
 
 @kernel
@@ -60,9 +60,10 @@ def nearest_segments(
     centres: Floats,
     radii: Floats,
 ) -> tuple[Indices, Floats, Floats]:
-    """Of `segments.nearest_segments`; the block in which the last point was found is looked at first."""
+    """See `segments.nearest_segments`; the search starts in the block of the previous point."""
     blocks, size = starts.shape[:2]
-    segment, share, square = np.empty(len(points), np.int64), np.empty(len(points)), np.empty(len(points))
+    segment, fraction = np.empty(len(points), np.int64), np.empty(len(points))
+    squared_distance = np.empty(len(points))
     last = 0
     for m in range(len(points)):
         x, y = points[m]
@@ -84,9 +85,9 @@ def nearest_segments(
                 if d < best or (d == best and index < at):
                     best, at, where = d, index, t
             reach = np.sqrt(best)
-        segment[m], share[m], square[m] = at, where, best
+        segment[m], fraction[m], squared_distance[m] = at, where, best
         last = at // size
-    return segment, share, square
+    return segment, fraction, squared_distance
 
 
 @kernel
@@ -103,8 +104,8 @@ def query_polygons(
     edges: Indices,
     ends: Floats,
 ) -> tuple[Indices, Floats]:
-    """Of `polygons.Polygons`."""
-    holding, square = np.full((len(points), max_parts), -1), np.full(len(points), np.inf)
+    """See `polygons.Polygons`; the last eight arguments are the fields of Tiles."""
+    containing, squared = np.full((len(points), max_parts), -1), np.full(len(points), np.inf)
     for m in range(len(points)):
         x, y = points[m]
         column, row = np.floor((x - origin[0]) / side), np.floor((y - origin[1]) / side)
@@ -113,21 +114,21 @@ def query_polygons(
         tile = int(column) * counts[1] + int(row)
         found = 0
         for part in range(parts[tile], parts[tile + 1]):
-            held = inverted[part]
+            is_inside = inverted[part]
             for e in range(edges[part], edges[part + 1]):
                 x0, y0, x1, y1 = ends[e]
-                held ^= _ray_crosses_edge(x, y, x0, y0, x1, y1)
+                is_inside ^= _ray_crosses_edge(x, y, x0, y0, x1, y1)
                 if measured:
-                    square[m] = min(square[m], _squared_edge_distance(x, y, x0, y0, x1, y1))
-            if held:
-                holding[m, found] = polygon[part]
+                    squared[m] = min(squared[m], _squared_edge_distance(x, y, x0, y0, x1, y1))
+            if is_inside:
+                containing[m, found] = polygon[part]
                 found += 1
-    return holding, square
+    return containing, squared
 
 
 @kernel
 def bilinear(grid: NDArray[np.float32], low: Floats, cell_m: float, points: Floats) -> Floats:
-    """Of `area.DrivableArea`."""
+    """See `area.DrivableArea`."""
     columns, rows = grid.shape
     values = np.empty(len(points))
     for m in range(len(points)):

@@ -1,4 +1,4 @@
-"""Which of many polygons hold a point, and how far the nearest edge is: exact, for thousands of points."""
+"""Exact point-in-polygon and distance queries of many points against many polygons."""
 
 from collections.abc import Sequence
 
@@ -21,10 +21,10 @@ class Polygons:
     """Simple polygons that may overlap.
 
     Args:
-        outlines: each (P, 2) in order, closed or not, in m.
+        outlines: vertices (P, 2) of each polygon in order, closed or not, in m.
 
     Raises:
-        ShapeError: if an outline is of another shape, not finite, or has fewer than three corners.
+        ShapeError: if an outline has a different shape, is not finite, or has fewer than three vertices.
     """
 
     def __init__(self, outlines: Sequence[ArrayLike]) -> None:
@@ -32,39 +32,41 @@ class Polygons:
         self._tiles = build_tiles(self.outlines)
 
     def containing(self, points: ArrayLike) -> Indices:
-        """The polygons that hold points (..., 2): their indices in rising order, then -1, (..., K).
+        """Indices of the polygons that contain points (..., 2), increasing and padded with -1, (..., K).
 
-        By the even-odd rule; an edge may count either way. K is the most that hold one of the points.
+        Uses the even-odd rule; points on an edge may count as inside or outside. K is the largest number of
+        polygons that contain one of the points.
         """
         return self._query(points, measured=False)[0]
 
     def contains(self, points: ArrayLike) -> NDArray[np.bool_]:
-        """Whether any polygon holds each of the points (..., 2)."""
+        """Whether points (..., 2) lie in any polygon, (...)."""
         return np.asarray((self.containing(points) >= 0).any(axis=-1))
 
     def distance(self, points: ArrayLike) -> Floats:
-        """From points (..., 2) to what the polygons cover together, in m; beyond REACH_M perhaps infinite."""
-        holding, edge = self._query(points, measured=True)
-        return np.where((holding >= 0).any(axis=-1), 0.0, edge)
+        """Distances (...) to the union of the polygons in m; may be inf above REACH_M."""
+        containing, edge = self._query(points, measured=True)
+        return np.where((containing >= 0).any(axis=-1), 0.0, edge)
 
     def _query(self, points: ArrayLike, measured: bool) -> tuple[Indices, Floats]:
-        """Polygons that hold the points, (..., K), if measured the distance to the nearest edge, (...)."""
+        """Polygons that contain the points, (..., K), and the distances to the nearest edge, (...).
+
+        The distances are infinite unless `measured`.
+        """
         wanted = checked(points, "points", 2)
         flat = np.ascontiguousarray(wanted.reshape(-1, 2))
-        most = int(np.diff(self._tiles.parts).max(initial=0))
+        max_parts = int(np.diff(self._tiles.parts).max(initial=0))
         if is_compiled():
             from wm_planner.driving.geometry import kernels
 
-            holding, square = kernels.query_polygons(flat, most, measured, *self._tiles)
+            containing, squared = kernels.query_polygons(flat, max_parts, measured, *self._tiles)
         else:
-            starts = range(0, max(len(flat), 1), _CHUNK)
-            looked = [
-                _query_numpy(flat[first : first + _CHUNK], most, measured, self._tiles) for first in starts
-            ]
-            holding, square = (np.concatenate(part) for part in zip(*looked, strict=True))
-        holding = holding[:, : int((holding >= 0).sum(axis=1).max(initial=0))]
+            chunks = (flat[first : first + _CHUNK] for first in range(0, max(len(flat), 1), _CHUNK))
+            results = [_query_numpy(chunk, max_parts, measured, self._tiles) for chunk in chunks]
+            containing, squared = (np.concatenate(part) for part in zip(*results, strict=True))
+        containing = containing[:, : int((containing >= 0).sum(axis=1).max(initial=0))]
         shape = wanted.shape[:-1]
-        return holding.reshape(*shape, holding.shape[1]), np.sqrt(square).reshape(shape)
+        return containing.reshape(*shape, containing.shape[1]), np.sqrt(squared).reshape(shape)
 
 
 def _outline(outline: ArrayLike, index: int) -> Floats:
@@ -76,26 +78,25 @@ def _outline(outline: ArrayLike, index: int) -> Floats:
     return points
 
 
-def _query_numpy(points: Floats, most: int, measured: bool, tiles: Tiles) -> tuple[Indices, Floats]:
-    """What the kernel does, by NumPy."""
-    holding = np.full((len(points), most), -1, np.int64)
-    square = np.full(len(points), np.inf)
+def _query_numpy(points: Floats, max_parts: int, measured: bool, tiles: Tiles) -> tuple[Indices, Floats]:
+    """NumPy version of `kernels.query_polygons`."""
+    containing = np.full((len(points), max_parts), -1, np.int64)
+    squared = np.full(len(points), np.inf)
     at = np.floor((points - tiles.origin) / tiles.side)
     inside = ((at >= 0) & (at < tiles.counts)).all(axis=1)
     index = np.flatnonzero(inside)
     tile = at[index].astype(np.int64) @ np.array([tiles.counts[1], 1])
-    point, part = expand_ranges(
-        tiles.parts[tile], tiles.parts[tile + 1]
-    )  # of each part that a point looks at
+    point, part = expand_ranges(tiles.parts[tile], tiles.parts[tile + 1])  # pairs of points and parts
     point = index[point]
     pair, edge = expand_ranges(tiles.edges[part], tiles.edges[part + 1])
     x, y = points[point[pair]].T
     x0, y0, x1, y1 = tiles.ends[edge].T
     if measured:
-        np.minimum.at(square, point[pair], squared_edge_distance(x, y, x0, y0, x1, y1))
-    odd = np.bincount(pair, ray_crosses_edge(x, y, x0, y0, x1, y1), minlength=len(part)) % 2 == 1
-    held = odd != tiles.inverted[part]
-    rank = np.cumsum(held) - held  # of those that hold the same point, counted from its first
+        np.minimum.at(squared, point[pair], squared_edge_distance(x, y, x0, y0, x1, y1))
+    is_odd = np.bincount(pair, ray_crosses_edge(x, y, x0, y0, x1, y1), minlength=len(part)) % 2 == 1
+    is_inside = is_odd != tiles.inverted[part]
+    rank = np.cumsum(is_inside) - is_inside  # per point, after subtraction of the rank of its first part
     first = np.searchsorted(point, point)
-    holding[point[held], (rank - rank[first])[held]] = tiles.polygons[part[held]]
-    return holding, square
+    columns = (rank - rank[first])[is_inside]
+    containing[point[is_inside], columns] = tiles.polygons[part[is_inside]]
+    return containing, squared

@@ -1,4 +1,4 @@
-"""Polynomials of fourth and fifth order from one state of motion to another, many at once.
+"""Quartic and quintic polynomials between states of motion, vectorized.
 
 Source: Werling et al. 2010, sec. III.
 """
@@ -12,24 +12,32 @@ Floats = NDArray[np.float64]
 
 
 def quintic(start: ArrayLike, end: ArrayLike, duration: ArrayLike) -> Floats:
-    """Coefficients (..., 6), lowest first, from value, first and second derivative (..., 3) to others.
+    """Coefficients (..., 6), lowest order first, of a quintic polynomial.
 
     Args:
-        duration: (...), above 0, in the unit of what is derived by.
+        start: value, first and second derivative at 0, (..., 3).
+        end: the same at `duration`, (..., 3).
+        duration: (...), above 0, in the unit of the independent variable.
     """
     begin, goal, t = (np.asarray(each, np.float64) for each in (start, end, duration))
     x, v, a = np.moveaxis(begin, -1, 0)
     y, w, b = np.moveaxis(goal, -1, 0)
-    left = y - x - v * t - a * t * t / 2
+    remainder = y - x - v * t - a * t * t / 2
     slope, bend = (w - v - a * t) * t, (b - a) * t * t
-    c3 = (10 * left - 4 * slope + bend / 2) / t**3
-    c4 = (-15 * left + 7 * slope - bend) / t**4
-    c5 = (6 * left - 3 * slope + bend / 2) / t**5
+    c3 = (10 * remainder - 4 * slope + bend / 2) / t**3
+    c4 = (-15 * remainder + 7 * slope - bend) / t**4
+    c5 = (6 * remainder - 3 * slope + bend / 2) / t**5
     return np.stack(np.broadcast_arrays(x, v, a / 2, c3, c4, c5), axis=-1)
 
 
 def quartic(start: ArrayLike, end: ArrayLike, duration: ArrayLike) -> Floats:
-    """The same to a first and second derivative (..., 2), wherever that is."""
+    """Coefficients (..., 6) of a quartic polynomial, for a free final value.
+
+    Args:
+        start: value, first and second derivative at 0, (..., 3).
+        end: first and second derivative at `duration`, (..., 2).
+        duration: (...), above 0, in the unit of the independent variable.
+    """
     begin, goal, t = (np.asarray(each, np.float64) for each in (start, end, duration))
     x, v, a = np.moveaxis(begin, -1, 0)
     w, b = np.moveaxis(goal, -1, 0)
@@ -42,9 +50,9 @@ def quartic(start: ArrayLike, end: ArrayLike, duration: ArrayLike) -> Floats:
 def evaluate(
     coefficients: Floats, times: NDArray[np.floating[Any]], duration: ArrayLike, derivative: int = 0
 ) -> Floats:
-    """Polynomials (..., 6) or a derivative of them at times (..., T), (..., T).
+    """Values (..., T) of polynomials (..., 6), or of a derivative, at times (..., T).
 
-    After its duration (...) a polynomial goes on as it ended: in a straight line, at its last speed.
+    Beyond its duration (...) a polynomial continues linearly, with its final first derivative.
     """
     until = np.asarray(duration, np.float64)[..., None]
     at = np.minimum(times, until)

@@ -1,4 +1,4 @@
-"""The nearest of a polyline's segments, exactly: segments lie in blocks, and far blocks are passed over."""
+"""Exact search for the nearest segment of a polyline; blocks of segments that are too far are skipped."""
 
 from typing import NamedTuple
 
@@ -11,19 +11,19 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _BLOCK = 12  # segments
-_SLACK = 1e-6  # m, by which rounding may misjudge how far a block is
+_SLACK = 1e-6  # m, tolerance for rounding in the distance to a block
 _CHUNK = 100_000  # points
 
 
 class Blocks(NamedTuple):
-    """A polyline of P - 1 segments in B blocks; the last block repeats its last segment.
+    """The P - 1 segments of a polyline in B blocks; the last block is padded with its last segment.
 
     Attributes:
-        starts: (B, _BLOCK, 2), the segments' first points, in m.
-        ways: (B, _BLOCK, 2), from there to their last points, in m.
-        inverses: (B, _BLOCK), 1 over the square of their lengths.
-        centres: (B, 2), of a circle around each block.
-        radii: (B,), its radius.
+        starts: start points of the segments, (B, _BLOCK, 2), in m.
+        vectors: from their start to their end points, (B, _BLOCK, 2), in m.
+        inverse_squared_lengths: (B, _BLOCK), in 1/m^2.
+        centres: centres of the blocks' bounding circles, (B, 2), in m.
+        radii: radii of these circles, (B,), in m.
     """
 
     starts: Floats
@@ -46,10 +46,11 @@ class Blocks(NamedTuple):
 
 
 def nearest_segments(points: Floats, blocks: Blocks) -> tuple[Indices, Floats, Floats]:
-    """The nearest segment of points (M, 2), the first of several.
+    """The nearest segment to each of M points (M, 2), the first one among equals.
 
     Returns:
-        Its index, the share of it where its nearest point lies, and the squared distance, (M,) each.
+        Its index, the position of the nearest point as a fraction of the segment, and the squared distance in
+        m^2, (M,) each.
     """
     if is_compiled():
         from wm_planner.driving.geometry import kernels
@@ -58,26 +59,26 @@ def nearest_segments(points: Floats, blocks: Blocks) -> tuple[Indices, Floats, F
     parts = [
         _nearest(points[first : first + _CHUNK], blocks) for first in range(0, max(len(points), 1), _CHUNK)
     ]
-    segment, share, square = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return segment, share, square
+    segment, fraction, squared_distance = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return segment, fraction, squared_distance
 
 
 def _nearest(points: Floats, blocks: Blocks) -> tuple[Indices, Floats, Floats]:
-    """What the kernel does, by NumPy: first in the block whose centre is nearest, then in all near enough."""
+    """NumPy version of `kernels.nearest_segments`; it searches the block with the closest centre first."""
     x, y = np.ascontiguousarray(points.T)
     found = _Nearest(np.zeros(len(x), np.int64), np.zeros(len(x)), np.full(len(x), np.inf))
-    away = np.square(x - blocks.centres[:, :1]) + np.square(y - blocks.centres[:, 1:])  # (B, M)
-    likeliest = away.argmin(axis=0)
-    for b in range(len(away)):
-        _search_block(x, y, blocks, b, np.flatnonzero(likeliest == b), found)
+    squared = np.square(x - blocks.centres[:, :1]) + np.square(y - blocks.centres[:, 1:])  # (B, M)
+    closest = squared.argmin(axis=0)
+    for b in range(len(squared)):
+        _search_block(x, y, blocks, b, np.flatnonzero(closest == b), found)
     for b, radius in enumerate(blocks.radii):
-        near = (away[b] <= np.square(np.sqrt(found.squared_distance) + radius)) & (likeliest != b)
+        near = (squared[b] <= np.square(np.sqrt(found.squared_distance) + radius)) & (closest != b)
         _search_block(x, y, blocks, b, np.flatnonzero(near), found)
     return found
 
 
 class _Nearest(NamedTuple):
-    """The nearest segment of M points so far: its index, the share of it, the squared distance, (M,) each."""
+    """Best result so far for M points: segment, fraction of it, squared distance in m^2, (M,) each."""
 
     segment: Indices
     fraction: Floats
@@ -85,16 +86,18 @@ class _Nearest(NamedTuple):
 
 
 def _search_block(x: Floats, y: Floats, blocks: Blocks, b: int, rows: Indices, found: _Nearest) -> None:
-    """Put the nearest segment of block b to the points in `rows` into `found`, where it is nearer."""
+    """Update `found` in place with the nearest segments of block b for the points in `rows`."""
     wx, wy = blocks.vectors[b].T[..., None]  # (S, 1) each
     px, py = x[rows] - blocks.starts[b, :, :1], y[rows] - blocks.starts[b, :, 1:]  # (S, R)
-    share = np.minimum(np.maximum((px * wx + py * wy) * blocks.inverse_squared_lengths[b, :, None], 0.0), 1.0)
-    px -= share * wx
-    py -= share * wy
-    square = px * px + py * py
-    best, columns = square.argmin(axis=0), np.arange(len(rows))
-    least, segment = square[best, columns], b * _BLOCK + best
+    fraction = np.minimum(
+        np.maximum((px * wx + py * wy) * blocks.inverse_squared_lengths[b, :, None], 0.0), 1.0
+    )
+    px -= fraction * wx
+    py -= fraction * wy
+    squared = px * px + py * py
+    best, columns = squared.argmin(axis=0), np.arange(len(rows))
+    nearest, segment = squared[best, columns], b * _BLOCK + best
     so_far = found.squared_distance[rows]
-    nearer = (least < so_far) | ((least == so_far) & (segment < found.segment[rows]))
-    for kept, new in zip(found, (segment, share[best, columns], least), strict=True):
-        kept[rows[nearer]] = new[nearer]
+    is_nearer = (nearest < so_far) | ((nearest == so_far) & (segment < found.segment[rows]))
+    for kept, new in zip(found, (segment, fraction[best, columns], nearest), strict=True):
+        kept[rows[is_nearer]] = new[is_nearer]

@@ -1,7 +1,7 @@
-"""Places on the ground: rectangles, circles and polygons, in metres, in the map's frame.
+"""Shapes on the ground: rectangles, circles and polygons, in metres, in the map frame.
 
-A place says which points lie in it, and gives its outline to whoever wants polygons. Arrays are copied and
-read-only: a scenario may be shared by thousands of rollouts.
+Every shape has a containment test and an outline polygon. Arrays are copied and read-only, because thousands
+of rollouts may share a scenario.
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,11 @@ def frozen_array(
     """A read-only copy of `values`.
 
     Args:
-        axes: length of each axis, None for any.
+        name: of the array, for errors.
+        axes: required length of each axis, None for any.
 
     Raises:
-        ShapeError: if the shape is another.
+        ShapeError: if the shape is different.
     """
     array = np.array(values, dtype)
     if array.ndim != len(axes) or any(n not in (None, m) for n, m in zip(axes, array.shape, strict=True)):
@@ -37,20 +38,20 @@ def frozen_array(
 
 
 def rotation(yaw: float) -> Points:
-    """The matrix (2, 2) that turns column vectors by `yaw` [rad], counter-clockwise."""
+    """The matrix (2, 2) that rotates column vectors counter-clockwise by `yaw` [rad]."""
     cos, sin = np.cos(yaw), np.sin(yaw)
     return np.array([[cos, -sin], [sin, cos]])
 
 
 @dataclass(frozen=True, eq=False)
 class Rectangle:
-    """A turned rectangle.
+    """An oriented rectangle.
 
     Attributes:
         centre: (2,), in m.
         length: along `yaw`, in m.
-        width: across it, in m.
-        yaw: in rad, counter-clockwise from x.
+        width: across `yaw`, in m.
+        yaw: counter-clockwise from x, in rad.
     """
 
     centre: Points
@@ -68,7 +69,7 @@ class Rectangle:
 
     @property
     def outline(self) -> Points:
-        """Corners (4, 2), counter-clockwise."""
+        """The corners (4, 2), counter-clockwise."""
         signs = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
         return self.centre + signs * (self.length / 2, self.width / 2) @ rotation(self.yaw).T
 
@@ -95,7 +96,7 @@ class Circle:
 
     @property
     def outline(self) -> Points:
-        """A regular polygon (32, 2) around the disc, counter-clockwise: no point of the disc lies outside."""
+        """A regular polygon (32, 2) that circumscribes the disc, counter-clockwise."""
         angles = np.arange(_CIRCLE_CORNERS) * (2 * np.pi / _CIRCLE_CORNERS)
         around = self.radius / np.cos(np.pi / _CIRCLE_CORNERS)
         corners: Points = self.centre + around * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
@@ -118,7 +119,7 @@ class Polygon:
             raise ShapeError(f"a polygon has {len(self.vertices)} vertices, wanted 3 or more")
 
     def contains(self, points: Points) -> NDArray[np.bool_]:
-        """Which points (..., 2) lie inside, (...), by the even-odd rule; the edge may count either way."""
+        """Which points (..., 2) lie inside, (...), by the even-odd rule; edge points may count either way."""
         x, y = points[..., 0, None], points[..., 1, None]
         (x0, y0), (x1, y1) = self.vertices.T, np.roll(self.vertices, -1, axis=0).T
         rise = np.where(y1 == y0, 1.0, y1 - y0)
@@ -128,7 +129,7 @@ class Polygon:
 
     @property
     def outline(self) -> Points:
-        """Its vertices (P, 2)."""
+        """The vertices (P, 2)."""
         return self.vertices
 
 

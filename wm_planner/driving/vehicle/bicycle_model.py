@@ -1,6 +1,6 @@
-"""A car as a kinematic single track: a world model without learning, for 1000 candidates in a millisecond.
+"""A kinematic single-track car as an analytic world model: 1000 candidates per millisecond.
 
-Its arithmetic is single_track.py's, which `driving/vehicle/vehicle.py` drives by as well.
+It shares its equations in single_track.py with the vehicles of `driving/vehicle/vehicle.py`.
 """
 
 from collections.abc import Mapping
@@ -20,19 +20,19 @@ _STATES = {"position": (2, "m"), "heading": (1, "rad"), "speed": (1, "m/s")}
 
 
 class BicycleModel:
-    """Rolls candidates of acceleration and steering angle out; its latent is position, heading and speed.
+    """Rolls out accelerations and steering angles; its latent is position, heading and speed.
 
-    The car does not go backwards: braking ends at a standstill. The heading is not wrapped.
+    The car does not reverse: braking ends at standstill. The heading is not wrapped.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """The car.
+        """Parameters of the car.
 
         Attributes:
-            wheelbase_m: between the axles, in m.
-            control_dt_s: of one step, in s.
-            acceleration: hardest braking (below 0) and acceleration, in m/s^2.
-            steering: largest angle of the front wheel, in rad.
+            wheelbase_m: distance between the axles, in m.
+            control_dt_s: step duration, in s.
+            acceleration: lower (braking, below 0) and upper bound, in m/s^2.
+            steering: maximum angle of the front wheel, in rad.
         """
 
         wheelbase_m: float = 2.7
@@ -86,12 +86,12 @@ class BicycleModel:
     def step(
         self, latent: Latent, action: Array, noise: Mapping[str, Array] | None = None
     ) -> tuple[Latent, Mapping[str, Array]]:
-        """One step of N states."""
+        """Advance N states by one step."""
         states = self.rollout(latent, np.asarray(action)[:, None]).states
         return {name: values[:, 0] for name, values in states.items()}, {}
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
-        """Imagine `actions` (N, H, 2) from one state (1, ...), or N of them."""
+        """Roll out `actions` (N, H, 2) from one state (1, ...) or N states (N, ...)."""
         acceleration, steering = np.ascontiguousarray(
             checked_actions(self.card, actions, "NH").transpose(2, 1, 0)
         )  # (H, N) each

@@ -1,8 +1,8 @@
-"""Whether a vehicle can drive a trajectory: commands between its states are looked for.
+"""Kinematic feasibility of trajectories: reconstruct the commands between consecutive states.
 
-Source: commonroad-drivability-checker (feasibility_checker, its position-orientation objective and
-criteria), for its kinematic single track. There SLSQP looks at one pair of states at a time; here Gauss and
-Newton at all.
+Source: commonroad-drivability-checker (feasibility_checker, position-orientation objective and criteria) for
+its kinematic single-track model. It runs SLSQP on one pair of states at a time; this runs Gauss-Newton on all
+at once.
 """
 
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wm_planner.driving.geometry.angles import wrap_difference
 from wm_planner.driving.geometry.checks import checked
 from wm_planner.driving.geometry.state_columns import SPEED, YAW
 from wm_planner.driving.vehicle.vehicle import Vehicle
@@ -18,21 +19,21 @@ from wm_planner.errors import ShapeError
 Floats = NDArray[np.float64]
 
 POSITION_M = 2e-2
-"""A state is reached where x and y are less than this off, each,"""
+"""Tolerance of x and of y for a state to count as reached."""
 YAW_RAD = 3e-2
-"""and yaw less than this."""
+"""Tolerance of yaw."""
 
-_DECIMALS = 4  # to which errors are rounded before they are compared
+_DECIMALS = 4  # errors are rounded to these before they are compared with the tolerances
 _ITERATIONS = 8
-_DIFFERENCE = 1e-4  # of a command, in m/s^2 or rad/s, for a slope
+_DIFFERENCE = 1e-4  # of a command for finite differences, in m/s^2 or rad/s
 
 
 class Reconstruction(NamedTuple):
-    """What leads from each state of a trajectory to the next.
+    """The commands between the states of a trajectory.
 
     Attributes:
-        commands: accelerations and steering rates (..., T - 1, 2) that come closest.
-        reached: which of the states but the first they reach, (..., T - 1).
+        commands: best-fitting accelerations and steering rates, (..., T - 1, 2).
+        reached: whether they reach each state after the first, (..., T - 1).
     """
 
     commands: Floats
@@ -40,10 +41,15 @@ class Reconstruction(NamedTuple):
 
 
 def reconstruct_commands(vehicle: Vehicle, states: ArrayLike, dt: float) -> Reconstruction:
-    """Look for the commands of trajectories (..., T, 6) of the rear axle; columns as in vehicle.py.
+    """Reconstruct the commands of trajectories.
 
-    Within the vehicle's bounds, and with acceleration and centripetal acceleration together not above its
-    `acceleration` (the friction circle). Each state is reached from the one given before it.
+    Commands respect the vehicle's bounds and the friction circle: longitudinal and centripetal acceleration
+    combined do not exceed `max_acceleration`. Each step starts from the given state, so that errors do not
+    accumulate.
+
+    Args:
+        states: of the rear axle, (..., T, 6), columns as in vehicle.py.
+        dt: step duration, in s.
 
     Raises:
         ShapeError: if the states are not (..., T, 6) with T >= 2.
@@ -67,25 +73,25 @@ def reconstruct_commands(vehicle: Vehicle, states: ArrayLike, dt: float) -> Reco
 
 
 def is_feasible(vehicle: Vehicle, states: ArrayLike, dt: float) -> NDArray[np.bool_]:
-    """Whether trajectories (..., T, 6) of the rear axle can be driven, (...)."""
+    """Whether trajectories (..., T, 6) of the rear axle are feasible, (...)."""
     return np.asarray(reconstruct_commands(vehicle, states, dt).reached.all(axis=-1))
 
 
 def _errors(vehicle: Vehicle, before: Floats, after: Floats, commands: Floats, dt: float) -> Floats:
-    """How far x, y, speed and yaw are off after commands (..., 2), (..., 4)."""
+    """Errors of x, y, speed and yaw (..., 4) after commands (..., 2)."""
     error = vehicle.step(before, commands, dt) - after
-    error[..., YAW] -= 2 * np.pi * np.round(error[..., YAW] / (2 * np.pi))
+    error[..., YAW] = wrap_difference(error[..., YAW])
     return error[..., [0, 1, SPEED, YAW]]
 
 
 def _gauss_newton_step(
     vehicle: Vehicle, before: Floats, after: Floats, commands: Floats, dt: float
 ) -> Floats:
-    """The step of Gauss and Newton that commands (..., 2) are to be lessened by."""
-    here = _errors(vehicle, before, after, commands, dt)
-    nudged = (_errors(vehicle, before, after, commands + nudge, dt) for nudge in _DIFFERENCE * np.eye(2))
-    first, second = ((there - here) / _DIFFERENCE for there in nudged)
+    """The Gauss-Newton step (..., 2) to subtract from commands (..., 2)."""
+    errors = _errors(vehicle, before, after, commands, dt)
+    varied = (_errors(vehicle, before, after, commands + step, dt) for step in _DIFFERENCE * np.eye(2))
+    first, second = ((each - errors) / _DIFFERENCE for each in varied)
     a, b, d = (first**2).sum(-1) + 1e-12, (first * second).sum(-1), (second**2).sum(-1) + 1e-12
-    p, q = (first * here).sum(-1), (second * here).sum(-1)
+    p, q = (first * errors).sum(-1), (second * errors).sum(-1)
     solved: Floats = np.stack([d * p - b * q, a * q - b * p], axis=-1) / (a * d - b * b)[..., None]
     return solved

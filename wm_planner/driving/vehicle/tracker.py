@@ -1,7 +1,7 @@
-"""Follow poses as nuPlan does: a linear-quadratic tracker, for many proposals at once.
+"""nuPlan's linear-quadratic tracker, for many proposals at once.
 
-Source: nuplan-devkit's LQRTracker; its batch of N is that of tuplan_garage. Longitudinally and laterally it
-plans one constant input over its horizon, with small angles, and weighs the state at the end only.
+Source: nuplan-devkit's LQRTracker, batched like tuplan_garage's. For the longitudinal and the lateral
+direction it computes one constant input over its horizon, with small angles and a terminal cost only.
 """
 
 from typing import NamedTuple
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner import config
+from wm_planner.driving.geometry.angles import wrap_difference
 from wm_planner.driving.geometry.checks import checked
 from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
 from wm_planner.driving.vehicle.pose_profiles import fit_curvature, fit_speed
@@ -20,10 +21,10 @@ Floats = NDArray[np.float64]
 
 
 class Reference(NamedTuple):
-    """What N proposals ask for at T steps, beyond the last of which everything stays.
+    """Reference trajectories of N proposals over T steps; the last step holds beyond the end.
 
     Attributes:
-        poses: of the rear axle, x, y, yaw, (T, N, 3).
+        poses: x, y, yaw of the rear axle, (T, N, 3).
         speed: (T, N), in m/s.
         curvature: (T, N), in 1/m.
     """
@@ -34,22 +35,22 @@ class Reference(NamedTuple):
 
 
 class Tracker:
-    """Turns poses into the commands of a vehicle."""
+    """Computes the commands with which a vehicle tracks poses."""
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """nuPlan's tracker.
+        """Weights of the tracker; the defaults are nuPlan's.
 
         Attributes:
-            speed_weight: on the squared error of speed.
-            acceleration_weight: on squared acceleration.
-            lateral_weight: on the squared lateral error.
-            yaw_weight: on the squared error of yaw.
-            steering_rate_weight: on the squared rate of steering.
-            horizon: steps.
-            jerk_penalty: where the reference's speed is fitted.
-            curvature_rate_penalty: where its curvature is fitted.
-            stopping_speed: in m/s; where speed and reference are not above it, the car is stopped.
-            stopping_gain: acceleration a m/s of speed while it is, in 1/s.
+            speed_weight: of the squared speed error.
+            acceleration_weight: of the squared acceleration.
+            lateral_weight: of the squared lateral error.
+            yaw_weight: of the squared yaw error.
+            steering_rate_weight: of the squared steering rate.
+            horizon: in steps.
+            jerk_penalty: weight of jerk when the reference speed is fitted.
+            curvature_rate_penalty: weight of the curvature rate when the reference curvature is fitted.
+            stopping_speed: the car is stopped while its speed and the reference do not exceed this, in m/s.
+            stopping_gain: proportional gain of the speed error while the car is stopped, in 1/s.
         """
 
         speed_weight: float = 10.0
@@ -67,17 +68,20 @@ class Tracker:
         self.config = config
         self.vehicle = vehicle
         self.dt = dt
-        self._sums = np.tri(config.horizon)  # times it is quicker than np.cumsum
+        self._sums = np.tri(config.horizon)  # a product with it is faster than np.cumsum
 
     def track(self, states: Floats, poses: Floats) -> Floats:
-        """Drive N proposals: the states (N, T - 1, 6) of the vehicle at their second pose and all after.
+        """Simulate the tracking of N proposals.
 
         Args:
-            states: of the vehicle at the first pose, (6,) or (N, 6), at the rear axle.
-            poses: of the rear axle, x, y, yaw, (N, T, 3), T >= 2, `dt` apart.
+            states: of the vehicle at the first pose, at the rear axle, (6,) or (N, 6).
+            poses: x, y, yaw of the rear axle, `dt` apart, (N, T, 3), T >= 2.
+
+        Returns:
+            States of the vehicle at the second and all later poses, (N, T - 1, 6).
 
         Raises:
-            ShapeError: if the arrays do not fit each other.
+            ShapeError: if the arrays do not match each other.
         """
         reference = self.reference(poses)
         steps, count = reference.speed.shape
@@ -88,7 +92,7 @@ class Tracker:
         return driven.swapaxes(0, 1)
 
     def reference(self, poses: Floats) -> Reference:
-        """What the proposals (N, T, 3) ask for; speed and curvature are fitted."""
+        """The reference of proposals (N, T, 3), with fitted speed and curvature."""
         poses = checked(poses, "poses", None, 3)
         if poses.ndim != 3 or poses.shape[1] < 2:
             raise ShapeError(f"poses have shape {poses.shape}, wanted (N, T, 3) with T >= 2")
@@ -99,47 +103,45 @@ class Tracker:
 
     def commands(self, states: Floats, reference: Reference, step: int) -> Floats:
         """Accelerations and steering rates (N, 2) for states (N, 6) at a step of the reference."""
-        c, now = self.config, states[:, SPEED]
+        c, current = self.config, states[:, SPEED]
         last = len(reference.speed) - 1
-        wanted = reference.speed[min(step + c.horizon, last)]
+        target = reference.speed[min(step + c.horizon, last)]
         span = c.horizon * self.dt
-        acceleration = (
-            c.speed_weight * span / (c.speed_weight * span**2 + c.acceleration_weight) * (wanted - now)
-        )
+        gain = c.speed_weight * span / (c.speed_weight * span**2 + c.acceleration_weight)
+        acceleration = gain * (target - current)
         curvature = reference.curvature[np.minimum(step + np.arange(c.horizon), last)]  # (horizon, N)
-        speed = now + self.dt * np.arange(c.horizon)[:, None] * acceleration
+        speed = current + self.dt * np.arange(c.horizon)[:, None] * acceleration
         lateral, yaw = self._errors(states, reference.poses[min(step, last)])
         rate = self._steering_rate(lateral, yaw, states[:, STEERING], speed, curvature)
-        stops = (wanted <= c.stopping_speed) & (now <= c.stopping_speed)
-        braking = c.stopping_gain * (wanted - now)
+        stops = (target <= c.stopping_speed) & (current <= c.stopping_speed)
+        braking = c.stopping_gain * (target - current)
         return np.stack([np.where(stops, braking, acceleration), np.where(stops, 0.0, rate)], axis=-1)
 
     @staticmethod
     def _errors(states: Floats, poses: Floats) -> tuple[Floats, Floats]:
-        """How far states (N, 6) are to the left of poses (N, 3) in m, and turned left of them in rad."""
+        """Lateral errors in m and yaw errors in rad of states (N, 6) to poses (N, 3), above 0 to the left."""
         dx, dy = states[:, X] - poses[:, 0], states[:, Y] - poses[:, 1]
-        return dy * np.cos(poses[:, 2]) - dx * np.sin(poses[:, 2]), _wrapped(states[:, YAW] - poses[:, 2])
+        return dy * np.cos(poses[:, 2]) - dx * np.sin(poses[:, 2]), wrap_difference(
+            states[:, YAW] - poses[:, 2]
+        )
 
     def _steering_rate(
         self, lateral: Floats, yaw: Floats, steering: Floats, speed: Floats, curvature: Floats
     ) -> Floats:
-        """The constant rate (N,) that is best at the horizon's end.
+        """The constant steering rate (N,) with the lowest cost at the end of the horizon.
 
-        With the way w of each step, yaw grows by w (steering / wheelbase - curvature) and the lateral error
-        by w yaw, so that both ends are sums: of what comes of itself, and of what a rate of 1 adds.
+        Over a step of length w the yaw error grows by w (steering / wheelbase - curvature) and the lateral
+        error by w times the yaw error. The final errors are therefore a free response plus the rate times a
+        forced response.
         """
-        way = speed * self.dt  # (horizon, N)
-        ramp = self.dt * np.arange(len(way))[:, None]  # steering after a rate of 1
-        free = self._sums @ (way * (steering / self.vehicle.wheelbase_m - curvature))
-        forced = self._sums @ (way * ramp / self.vehicle.wheelbase_m)
-        lateral_end = lateral + (way * yaw).sum(axis=0) + (way[1:] * free[:-1]).sum(axis=0)
-        lateral_gain = (way[1:] * forced[:-1]).sum(axis=0)
-        yaw_end, yaw_gain = _wrapped(yaw + free[-1]), forced[-1]
+        distance = speed * self.dt  # (horizon, N)
+        ramp = self.dt * np.arange(len(distance))[:, None]  # steering angle for a rate of 1
+        free = self._sums @ (distance * (steering / self.vehicle.wheelbase_m - curvature))
+        forced = self._sums @ (distance * ramp / self.vehicle.wheelbase_m)
+        lateral_end = lateral + (distance * yaw).sum(axis=0) + (distance[1:] * free[:-1]).sum(axis=0)
+        lateral_gain = (distance[1:] * forced[:-1]).sum(axis=0)
+        yaw_end, yaw_gain = wrap_difference(yaw + free[-1]), forced[-1]
         c = self.config
-        slope = c.lateral_weight * lateral_gain * lateral_end + c.yaw_weight * yaw_gain * yaw_end
-        bend = c.lateral_weight * lateral_gain**2 + c.yaw_weight * yaw_gain**2 + c.steering_rate_weight
-        return np.asarray(-slope / bend)
-
-
-def _wrapped(angle: Floats) -> Floats:
-    return angle - 2 * np.pi * np.round(angle / (2 * np.pi))
+        gradient = c.lateral_weight * lateral_gain * lateral_end + c.yaw_weight * yaw_gain * yaw_end
+        hessian = c.lateral_weight * lateral_gain**2 + c.yaw_weight * yaw_gain**2 + c.steering_rate_weight
+        return np.asarray(-gradient / hessian)

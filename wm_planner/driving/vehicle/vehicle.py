@@ -1,8 +1,8 @@
-"""Vehicles: their size, what they can do, and how they move: a kinematic single track with limits and lags.
+"""Vehicles: size, limits, and a kinematic single-track model with actuator lags.
 
-A state is x, y of the rear axle [m], yaw [rad], speed along yaw [m/s], acceleration [m/s^2], angle of the
-front wheel [rad]; a command is an acceleration [m/s^2] and a steering rate [rad/s]. Boxes and scenarios
-name the centre instead of the rear axle: `centred` and `at_rear_axle` turn one into the other.
+A state is x, y of the rear axle [m], yaw [rad], speed along yaw [m/s], acceleration [m/s^2] and angle of the
+front wheel [rad]; a command is an acceleration [m/s^2] and a steering rate [rad/s]. Boxes and scenarios refer
+to the box centre instead of the rear axle: `at_centre` and `at_rear_axle` convert between the two.
 """
 
 from typing import Any, Literal
@@ -17,28 +17,27 @@ from wm_planner.driving.vehicle.single_track import integrate_motion
 
 Floats = NDArray[np.float64]
 
-ACCELERATION, STEERING = 4, 5  # columns of a state, behind those of a track
-
+ACCELERATION, STEERING = 4, 5  # columns of a state, after those of a track
 
 MIN_ROLLING_SPEED = 0.5
-"""Speed in m/s from which a rate of yaw tells the steering."""
+"""Speed in m/s above which the yaw rate determines the steering angle."""
 
 
 class Vehicle(config.Config, frozen=True, kw_only=True):
     """A vehicle.
 
     Attributes:
-        length_m: of its box.
-        width_m: of its box.
-        wheelbase_m: between the axles.
-        rear_to_centre_m: from the rear axle to the box's centre.
-        steering: largest angle of the front wheel, in rad.
-        steering_rate: largest, in rad/s.
-        acceleration: largest, either way, in m/s^2.
-        switching_speed: above it, in m/s, power limits acceleration: it falls as 1 / speed.
-        speeds: lowest and highest, in m/s; below 0 it reverses.
-        acceleration_lag_s: time constant with which it follows commanded acceleration.
-        steering_lag_s: time constant with which it follows commanded steering.
+        length_m: of the box.
+        width_m: of the box.
+        wheelbase_m: distance between the axles.
+        rear_to_centre_m: distance from the rear axle to the box centre.
+        max_steering: maximum angle of the front wheel, in rad.
+        max_steering_rate: in rad/s.
+        max_acceleration: also the maximum deceleration, in m/s^2.
+        switching_speed: speed in m/s above which power limits the acceleration, proportionally to 1 / speed.
+        speed_range: minimum and maximum speed, in m/s; below 0 the vehicle reverses.
+        acceleration_lag_s: time constant of the acceleration.
+        steering_lag_s: time constant of the steering.
     """
 
     length_m: float
@@ -55,20 +54,20 @@ class Vehicle(config.Config, frozen=True, kw_only=True):
 
     @property
     def size(self) -> Floats:
-        """Length and width of its box, (2,), in m."""
+        """Length and width of the box, (2,), in m."""
         return np.array([self.length_m, self.width_m])
 
     def step(self, states: ArrayLike, commands: ArrayLike, dt: float) -> Floats:
-        """The states (..., 6) `dt` s after `states` (..., 6) under `commands` (..., 2)."""
+        """States (..., 6) `dt` s after `states` (..., 6) with `commands` (..., 2)."""
         return self.rollout(states, np.asarray(commands, np.float64)[..., None, :], dt)[..., 0, :]
 
     def rollout(self, states: ArrayLike, commands: ArrayLike, dt: float) -> Floats:
-        """Drive for H steps: the states (..., H, 6) after each.
+        """States (..., H, 6) after each of H steps.
 
         Args:
-            states: the first ones, (..., 6); broadcast against the commands.
+            states: initial states (..., 6), broadcast against the commands.
             commands: (..., H, 2).
-            dt: of one step, in s.
+            dt: step duration, in s.
         """
         wanted = checked(commands, "commands", None, 2)
         shape, steps = wanted.shape[:-2], wanted.shape[-2]
@@ -76,27 +75,27 @@ class Vehicle(config.Config, frozen=True, kw_only=True):
         inputs = np.moveaxis(wanted.reshape(-1, steps, 2), (0, 1, 2), (2, 1, 0))  # (2, H, N)
         acceleration, steering = self._actuate(start, inputs, dt)
         curvature = np.tan(steering) / self.wheelbase_m
-        mean, bend = 0.5 * (curvature[:-1] + curvature[1:]), np.diff(curvature, axis=0)
-        begun = start[:, :2].T, start[:, YAW], start[:, SPEED]
-        moved = integrate_motion(*begun, acceleration, mean, dt, self.speed_range, bend)
+        mean, change = 0.5 * (curvature[:-1] + curvature[1:]), np.diff(curvature, axis=0)
+        initial = start[:, :2].T, start[:, YAW], start[:, SPEED]
+        moved = integrate_motion(*initial, acceleration, mean, dt, self.speed_range, change)
         speed = np.concatenate([start[None, :, SPEED], moved.speed])
-        after = [
+        columns = [
             *moved.position.swapaxes(0, 1),
             moved.heading,
             moved.speed,
             np.diff(speed, axis=0) / dt,
             steering[1:],
         ]
-        return np.stack(after, axis=-1).swapaxes(0, 1).reshape(*shape, steps, 6)
+        return np.stack(columns, axis=-1).swapaxes(0, 1).reshape(*shape, steps, 6)
 
     def yaw_rate(self, states: Floats) -> Floats:
-        """Of states (..., 6), in rad/s."""
+        """Yaw rates (...) of states (..., 6), in rad/s."""
         return np.asarray(states[..., SPEED] * np.tan(states[..., STEERING]) / self.wheelbase_m)
 
     def steering_for_yaw_rate(self, yaw_rate: float, speed: float, default: float = 0.0) -> float:
-        """The angle in rad that turns by `yaw_rate` rad/s at a speed in m/s, within the limits.
+        """The steering angle in rad, within the limits, for a yaw rate in rad/s at a speed in m/s.
 
-        `unknown` where the vehicle hardly rolls: there a rate of yaw tells nothing.
+        `default` up to MIN_ROLLING_SPEED, where the yaw rate does not determine it.
         """
         if speed <= MIN_ROLLING_SPEED:
             return default
@@ -104,32 +103,35 @@ class Vehicle(config.Config, frozen=True, kw_only=True):
         return float(np.clip(angle, -self.max_steering, self.max_steering))
 
     def max_acceleration_at(self, speed: Floats) -> Floats:
-        """What the engine gives at a speed, in m/s^2."""
+        """Maximum acceleration (...) at speeds (...), in m/s^2."""
         if np.isinf(self.switching_speed):
             return np.full_like(speed, self.max_acceleration)
         return self.max_acceleration * self.switching_speed / np.maximum(speed, self.switching_speed)
 
     def at_centre(self, states: Floats) -> Floats:
-        """The states (..., 3 or more) with x and y of the box's centre in place of the rear axle's."""
+        """States (..., 3 or more) with x, y of the box centre, from states with x, y of the rear axle."""
         return _shifted(states, self.rear_to_centre_m)
 
     def at_rear_axle(self, states: Floats) -> Floats:
-        """The states (..., 3 or more) with x and y of the rear axle in place of the box's centre's."""
+        """States (..., 3 or more) with x, y of the rear axle, from states with x, y of the box centre."""
         return _shifted(states, -self.rear_to_centre_m)
 
     def _actuate(self, start: Floats, inputs: Floats, dt: float) -> tuple[Floats, Floats]:
-        """The acceleration (H, N) in each step, and the steering angle (H + 1, N) at its ends."""
+        """The acceleration (H, N) during each step, and the steering angle (H + 1, N) between them."""
         acceleration, steering = np.empty_like(inputs[0]), np.empty((len(inputs[0]) + 1, len(start)))
-        now, speed, steering[0] = start[:, ACCELERATION], start[:, SPEED], start[:, STEERING]
-        pull, turn = dt / (dt + self.acceleration_lag_s), dt * dt / (dt + self.steering_lag_s)
-        wanted = np.maximum(inputs[0], -self.max_acceleration)
-        bends = turn * np.clip(inputs[1], -self.max_steering_rate, self.max_steering_rate)
-        for h in range(len(wanted)):
-            now = now + pull * (np.minimum(wanted[h], self.max_acceleration_at(speed)) - now)
-            bent = np.maximum(steering[h] + bends[h], -self.max_steering)
-            np.minimum(bent, self.max_steering, out=steering[h + 1])
-            reached = np.minimum(np.maximum(speed + now * dt, self.speed_range[0]), self.speed_range[1])
-            acceleration[h], now, speed = now, (reached - speed) / dt, reached
+        current, speed, steering[0] = start[:, ACCELERATION], start[:, SPEED], start[:, STEERING]
+        response, steering_response = (
+            dt / (dt + self.acceleration_lag_s),
+            dt * dt / (dt + self.steering_lag_s),
+        )
+        targets = np.maximum(inputs[0], -self.max_acceleration)
+        changes = steering_response * np.clip(inputs[1], -self.max_steering_rate, self.max_steering_rate)
+        for h in range(len(targets)):
+            current = current + response * (np.minimum(targets[h], self.max_acceleration_at(speed)) - current)
+            changed = np.maximum(steering[h] + changes[h], -self.max_steering)
+            np.minimum(changed, self.max_steering, out=steering[h + 1])
+            reached = np.minimum(np.maximum(speed + current * dt, self.speed_range[0]), self.speed_range[1])
+            acceleration[h], current, speed = current, (reached - speed) / dt, reached
         return acceleration, steering
 
 
@@ -142,7 +144,7 @@ PACIFICA = Vehicle(
     acceleration_lag_s=0.2,
     steering_lag_s=0.05,
 )
-"""The Chrysler Pacifica of nuPlan and NAVSIM, with the lags of its simulation."""
+"""The Chrysler Pacifica of nuPlan and NAVSIM, with the lags of their simulations."""
 
 _COMMONROAD: dict[str, Any] = {"max_steering_rate": 0.4, "max_acceleration": 11.5}
 
@@ -186,11 +188,11 @@ VEHICLES: dict[VehicleName, Vehicle] = {
     "bmw_320i": BMW_320I,
     "vw_vanagon": VW_VANAGON,
 }
-"""By name."""
+"""Vehicles by name."""
 
 
 def _shifted(states: Floats, distance_m: float) -> Floats:
-    """The states (..., 3 or more), `way_m` farther along their yaw."""
+    """States (..., 3 or more), moved by `distance_m` along their yaw."""
     moved = np.array(states, np.float64)
     moved[..., X] += distance_m * np.cos(moved[..., YAW])
     moved[..., Y] += distance_m * np.sin(moved[..., YAW])
