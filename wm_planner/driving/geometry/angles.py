@@ -12,5 +12,5 @@ def wrap_to_pi(angle: ArrayLike) -> Any:
 
 
 def wrap_difference(angle: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Angle differences in rad, wrapped to [-pi, pi]; those within are returned unchanged, without rounding."""
+    """Angle differences in rad, wrapped to [-pi, pi]; those within are returned unchanged."""
     return angle - 2 * np.pi * np.round(angle / (2 * np.pi))
