@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from wm_planner import share
 from wm_planner.bench import peer_environment as e
 from wm_planner.bench.measurements import peers as b
 from wm_planner.bench.measurements.commonroad_tools import COMMONROAD
+from wm_planner.bench.measurements.versions import PROGRAM as CHECKOUT
+from wm_planner.bench.measurements.versions import version_rows
 from wm_planner.bench.peer_environment import (
     PROGRAMS,
     Peer,
@@ -99,5 +102,14 @@ def test_a_peer_that_cannot_be_run_is_skipped_aloud(monkeypatch, capsys):
 
 
 def test_every_peer_has_its_program():
-    programs = {peer.program for peer in (*b.PAIRS, COMMONROAD)} | {"serve.py"}
+    programs = {peer.program for peer in (*b.PAIRS, COMMONROAD)} | {"serve.py", CHECKOUT}
     assert programs == {file.name for file in PROGRAMS.glob("*.py")}
+
+
+def test_two_checkouts_take_turns(tmp_path):
+    here = Path(share.__file__).parents[1]
+    rows = list(version_rows(here, repeats=2))
+    assert [row.plan for row in rows] == ["small", "token", "cem driver"]
+    assert all(row.low <= row.ratio <= row.high and row.here_s > 0 for row in rows)
+    with pytest.raises(ConfigError, match="holds no wm_planner"):
+        next(version_rows(tmp_path, repeats=2))

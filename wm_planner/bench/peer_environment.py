@@ -68,10 +68,17 @@ def python_of(peer: Peer, cache: Path = CACHE) -> Path:
 
 
 class PeerProcess:
-    """A peer at work: `serve.py` in its environment, asked line by line."""
+    """A peer at work: `serve.py` in its environment, asked line by line.
 
-    def __init__(self, peer: Peer, python: Path) -> None:
+    Args:
+        peer: what runs.
+        python: the Python of its environment.
+        path: a folder that its packages are looked up in first, and that it runs in.
+    """
+
+    def __init__(self, peer: Peer, python: Path, path: Path | None = None) -> None:
         self._peer = peer
+        first = {"PYTHONPATH": str(path)} if path is not None else {}
         program = PROGRAMS / peer.program
         self._process = subprocess.Popen(
             [python, "-P", PROGRAMS / "serve.py", program],  # -P: its packages, not its neighbours
@@ -79,7 +86,8 @@ class PeerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, **ENVIRONMENT},  # as this process
+            env={**os.environ, **ENVIRONMENT, **first},  # as this process
+            cwd=path,
         )
 
     def __enter__(self) -> Self:

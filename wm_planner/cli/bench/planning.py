@@ -184,3 +184,14 @@ def pose(samples: Positive = 800, repeats: Positive = 200) -> None:
         apply_action(poses, actions)
         took_ms.append(1000 * (time.process_time() - start))
     console.print(f"{samples} poses moved: {np.median(took_ms):.2f} ms CPU (median of {repeats})")
+
+
+@app.command()
+def versions(
+    checkout: Annotated[Path, typer.Argument(help="folder of another checkout, such as a git worktree")],
+    repeats: Annotated[int, typer.Option(min=2, help="plans of each kind")] = 30,
+) -> None:
+    """The CPU of a plan in this checkout and in another one, alternated in one pair of processes."""
+    from wm_planner.bench.measurements.versions import version_table
+
+    console.print(version_table(checkout, repeats))

@@ -1,0 +1,59 @@
+"""Plans of the shipped models and of the `cem` driver, by the wm_planner that is on the path.
+
+It is the peer of `wm bench versions` and runs in older checkouts too, whose driving modules had other places.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import wm_planner as wm
+from wm_planner import share
+
+SMALL = {"type": "icem", "horizon": 3, "samples": 48, "elites": 8, "iterations": 3}
+
+
+def planners() -> dict[str, Callable[[], Any]]:
+    return {
+        "small": plans_over("models/panda_reach_small"),
+        "token": plans_over("models/panda_reach"),
+        "cem driver": driver_plans(),
+    }
+
+
+def plans_over(bundle: str) -> Callable[[], Any]:
+    """A plan from random latents per call, with the settings of launch/panda_reach.yaml."""
+    model = wm.OnnxWorldModel.load(bundle, device="cpu")
+    planner = wm.PLANNERS.build({**SMALL, "init_std": 0.5, "min_std": 0.02}, where="planner")
+    costs = wm.build_costs([{"type": "latent_goal", "mean_weight": 2.0}], where="costs")
+    loop = wm.RecedingHorizon(wm.RecedingHorizon.Config(), planner, model, costs, seed=0)
+    rng = np.random.default_rng(0)
+    shapes = {spec.name: (1, *spec.shape) for spec in model.card.latents}
+    latent, goal = (
+        {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+        for _ in range(2)
+    )
+    ticks = iter(range(1_000_000))
+    return lambda: loop.tick(latent, wm.Context(goal_latent=goal), next(ticks))
+
+
+def driver_plans() -> Callable[[], Any]:
+    """A plan of the first step of a drive from a ramp onto a motorway per call."""
+    try:
+        from wm_planner.driving.scenarios.readers import read_scenario
+        from wm_planner.driving.simulation.simulator import DrivingSimulator
+        from wm_planner.driving.simulation.view import view_of
+
+        options: Any = DrivingSimulator.Options
+    except ImportError:  # up to version 0.1.0
+        from wm_planner.driving.readers import read_scenario
+        from wm_planner.simulation.driving import DrivingSimulator
+        from wm_planner.simulation.driving_view import view_of
+
+        options = DrivingSimulator.Config
+    from wm_planner.driving.planners.base import build_driver
+
+    scenario = read_scenario(share.find("sim/drive_merge.xml"))
+    view = view_of(DrivingSimulator(scenario, options(picture=None, agents={"type": "idm"})))
+    return lambda: build_driver({"type": "cem"}, "driver").plan(view)
