@@ -3,6 +3,8 @@
 It is the peer of `wm bench versions` and runs in older checkouts too, whose driving modules had other places.
 """
 
+import contextlib
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -40,20 +42,21 @@ def plans_over(bundle: str) -> Callable[[], Any]:
 
 def driver_plans() -> Callable[[], Any]:
     """A plan of the first step of a drive from a ramp onto a motorway per call."""
-    try:
-        from wm_planner.driving.scenarios.readers import read_scenario
-        from wm_planner.driving.simulation.simulator import DrivingSimulator
-        from wm_planner.driving.simulation.view import view_of
+    readers = first_module("driving.scenarios.readers", "driving.readers")
+    simulation = first_module("driving.simulation.simulator", "simulation.driving")
+    views = first_module("driving.simulation.view", "simulation.driving_view")
+    drivers = first_module("driving.planners.base")
+    simulator = simulation.DrivingSimulator
+    options = getattr(simulator, "Options", simulator.Config)(picture=None, agents={"type": "idm"})
+    scenario = readers.read_scenario(share.find("sim/drive_merge.xml"))
+    view = views.view_of(simulator(scenario, options))
+    return lambda: drivers.build_driver({"type": "cem"}, "driver").plan(view)
 
-        options: Any = DrivingSimulator.Options
-    except ImportError:  # up to version 0.1.0
-        from wm_planner.driving.readers import read_scenario
-        from wm_planner.simulation.driving import DrivingSimulator
-        from wm_planner.simulation.driving_view import view_of
 
-        options = DrivingSimulator.Config
-    from wm_planner.driving.planners.base import build_driver
-
-    scenario = read_scenario(share.find("sim/drive_merge.xml"))
-    view = view_of(DrivingSimulator(scenario, options(picture=None, agents={"type": "idm"})))
-    return lambda: build_driver({"type": "cem"}, "driver").plan(view)
+def first_module(*names: str) -> Any:
+    """The first of wm_planner's modules `names` that there is: where it is now, where it was up to 0.1.0."""
+    *others, last = (f"wm_planner.{name}" for name in names)
+    for name in others:
+        with contextlib.suppress(ModuleNotFoundError):
+            return importlib.import_module(name)
+    return importlib.import_module(last)
