@@ -163,7 +163,7 @@ def test_a_class_that_does_not_plan_is_no_planner(tmp_path):
         "from wm_planner.config import Config\n\nclass Idle:\n    Config = Config\n"
         "    def __init__(self, config):\n        pass\n"
     )
-    with pytest.raises(PluginError, match=r"Idle has no method plan\(view\), wanted one that gives poses"):
+    with pytest.raises(PluginError, match=r"Idle has no method plan\(view\), wanted one that returns poses"):
         resolve_planners([f"{tmp_path / 'mine.py'}:Idle"])
 
 

@@ -89,7 +89,7 @@ def test_costs_of_one_tick_share_what_was_imagined(view, monkeypatch):
     rollout, actions = drives(view, [-2.0, 0.0])
     memory = DriverMemory()
     memory.observe(view)
-    context = Context(domain=ScoringContext(view, H, memory.goal_tracker(view)))
+    context = Context(domain=ScoringContext(view, H, memory.goal_tracker))
     terms = [each.cost(rollout, actions, context) for each in costs]
     assert len(calls) == 1
     assert all(term.shape == (2,) and np.isfinite(term).all() and (term >= 0).all() for term in terms)

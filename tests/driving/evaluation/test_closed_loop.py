@@ -89,7 +89,7 @@ class Says:
         ("left", "the plan is 'left', wanted"),
         (np.zeros((1, 3)), "the plan is an array of shape (1, 3), wanted"),
         (np.zeros((41, 2)), "the plan is an array of shape (41, 2), wanted"),
-        (np.full((41, 3), np.nan), "the plan holds 123 numbers that are not finite, wanted"),
+        (np.full((41, 3), np.nan), "the plan has 123 values that are not finite, wanted"),
     ],
 )
 def test_what_is_no_plan_ends_the_drive_and_is_told(plan, said):

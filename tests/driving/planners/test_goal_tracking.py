@@ -1,4 +1,4 @@
-"""How near drives come to goals."""
+"""Distance of trajectories to goals."""
 
 from dataclasses import replace
 
@@ -14,41 +14,41 @@ from wm_planner.driving.vehicle.vehicle import BMW_320I
 H = 40
 
 
-def aim_at(goal, **how):
-    scenario = street(**how)
+def tracker_of(goal, **scene):
+    scenario = street(**scene)
     problem = PlanningProblem(1, scenario.problems[0].start, (goal,))
     return GoalTracker(Drive(replace(scenario, problems=(problem,)), BMW_320I))
 
 
 def straight(speed, y=0.0):
-    """Going straight on for H steps, (1, H + 1, 4)."""
+    """Driving straight ahead for H steps, (1, H + 1, 4)."""
     x = speed * DT * np.arange(H + 1)
     return np.stack([x, np.full_like(x, y), np.zeros_like(x), np.full_like(x, speed)], axis=-1)[None]
 
 
-def test_a_lane_that_begins_ahead_is_missed_by_who_ends_up_beside_it():
-    aim = aim_at(Goal((20, 80), lanes=(20,)), rows=2, light=(("green", 200),))
-    assert aim.regions[0].low == pytest.approx(110.0, abs=1.0)  # the line begins 50 m behind the ego
-    assert aim.regions[0].room == pytest.approx(WIDTH / 2, abs=0.3)
-    on, beside = (aim.shortfall(straight(14.0, y), 0)[0] for y in (0.0, WIDTH))
-    assert on < 0.3
-    assert beside > 1.0
+def test_a_goal_lane_ahead_is_missed_in_the_neighbouring_lane():
+    tracker = tracker_of(Goal((20, 80), lanes=(20,)), rows=2, light=(("green", 200),))
+    assert tracker.regions[0].s_min == pytest.approx(110.0, abs=1.0)  # the line begins 50 m behind the ego
+    assert tracker.regions[0].half_width == pytest.approx(WIDTH / 2, abs=0.3)
+    in_lane, next_lane = (tracker.shortfall(straight(14.0, y), 0)[0] for y in (0.0, WIDTH))
+    assert in_lane < 0.3
+    assert next_lane > 1.0
 
 
-@pytest.mark.parametrize(("speed", "is_in"), [(9.0, True), (11.9, False), (12.1, False)])
-def test_a_speed_is_aimed_at_inside_what_is_asked_for(speed, is_in):
-    aim = aim_at(Goal((H, H), lanes=(10,), v=(6.0, 12.0)))
-    missed = aim.shortfall(straight(speed), 0)[0]
-    assert (missed == 0) == is_in
-    assert aim.arrived(straight(speed), 0)[0] == (speed < 12.0)
+@pytest.mark.parametrize(("speed", "reached"), [(9.0, True), (11.9, False), (12.1, False)])
+def test_the_shortfall_keeps_a_margin_inside_of_the_goals_speeds(speed, reached):
+    tracker = tracker_of(Goal((H, H), lanes=(10,), v=(6.0, 12.0)))
+    shortfall = tracker.shortfall(straight(speed), 0)[0]
+    assert (shortfall == 0) == reached
+    assert tracker.arrived(straight(speed), 0)[0] == (speed < 12.0)
 
 
-def test_narrow_ranges_are_aimed_at_all_the_same():
-    aim = aim_at(Goal((H, H), lanes=(10,), v=(9.9, 10.1)))
-    assert aim.shortfall(straight(10.0), 0)[0] == 0
+def test_narrow_ranges_of_speeds_can_still_be_reached():
+    tracker = tracker_of(Goal((H, H), lanes=(10,), v=(9.9, 10.1)))
+    assert tracker.shortfall(straight(10.0), 0)[0] == 0
 
 
-def test_a_goal_without_a_place_is_missed_nowhere():
-    aim = aim_at(Goal((H, 80)))
-    assert aim.shortfall(straight(10.0, 40.0), 0)[0] == 0
-    assert aim.shortfall(straight(10.0, 40.0), 10)[0] == pytest.approx(0.0)
+def test_a_goal_without_a_place_has_no_distance():
+    tracker = tracker_of(Goal((H, 80)))
+    assert tracker.shortfall(straight(10.0, 40.0), 0)[0] == 0
+    assert tracker.shortfall(straight(10.0, 40.0), 10)[0] == pytest.approx(0.0)

@@ -1,4 +1,4 @@
-"""The contract of those who plan a drive: they see one tick, and give poses to follow."""
+"""The driver interface: a view of one tick in, poses of the rear axle out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,21 +25,21 @@ from wm_planner.plugins import Registry
 Floats = NDArray[np.float64]
 
 MAX_TURN_S = 2.5
-"""Few bends take longer; a roundabout does."""
+"""How long a turn is predicted to last; most bends are shorter, roundabouts are longer."""
 
 DRIVERS = Registry("driver")
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What is known at one tick.
+    """What a driver knows at one tick.
 
     Attributes:
-        drive: what stays the same: the vehicle, where it is to go, the road, what stands.
-        ego: the vehicle's state (6,), at the rear axle.
-        agents: where they are now, at one step.
-        step: of the scenario.
-        deadline: when to return the best plan so far; None where nothing is pressing.
+        drive: what stays constant: vehicle, goals, road and static obstacles.
+        ego: state of the vehicle at its rear axle, (6,).
+        agents: the agents at this step, T = 1.
+        step: step of the scenario.
+        deadline: when to return the best plan so far; None without a deadline.
     """
 
     drive: Drive
@@ -50,65 +50,63 @@ class View:
 
     @property
     def vehicle(self) -> Vehicle:
-        """The ego's."""
+        """The ego vehicle."""
         return self.drive.vehicle
 
     @property
     def dt(self) -> float:
-        """Of a step, in s."""
+        """Time step, in s."""
         return self.drive.scenario.dt
 
     @property
     def path(self) -> Path:
-        """The way to drive, with wanted speeds and stop lines."""
+        """The path to drive along, with target speeds and stop lines."""
         return self.drive.path
 
     @property
     def lights(self) -> Mapping[int, TrafficLight]:
-        """By id."""
+        """Traffic lights by id."""
         return self.drive.scenario.road.lights
 
     @cached_property
     def obstacles(self) -> ObstacleBoxes:
-        """Everybody and everything that is there."""
+        """All agents and static obstacles that are present."""
         return self.agents.concat(self.drive.static_obstacles.window(self.step, 1)).present()
 
     @cached_property
     def static_corridor(self) -> FrenetBoxes:
-        """All that stands and is no agent, as the path sees it."""
-        found = self.drive.static_obstacles.window(self.step, 1)
-        return FrenetBoxes.from_boxes(
-            self.path.line, oriented_boxes(found.states[0], found.sizes), found.states[0, :, SPEED]
-        )
+        """Static obstacles in the frame of the path."""
+        static = self.drive.static_obstacles.window(self.step, 1)
+        boxes = oriented_boxes(static.states[0], static.sizes)
+        return FrenetBoxes.from_boxes(self.path.line, boxes, static.states[0, :, SPEED])
 
     def forecast(
         self, steps: int, yaw_rates: Floats | None = None, known: Floats | None = None
     ) -> ObstacleBoxes:
-        """The same now and `steps` more steps: agents keep their velocity, as in PDM.
+        """All obstacles now and for `steps` steps more; agents move at constant velocity, as in PDM.
 
         Args:
             yaw_rates: of the agents, (A,), in rad/s, held for MAX_TURN_S; straight on after that.
-            known: where some of them will be instead, (steps + 1, A, 4), NaN for the others.
+            known: predicted states of some agents, (steps + 1, A, 4), NaN for the others.
         """
-        coasting = self.agents.at_constant_velocity(0, self.dt, steps)
+        agents = self.agents.at_constant_velocity(0, self.dt, steps)
         if yaw_rates is not None and yaw_rates.any():
-            coasting = replace(
-                coasting, states=constant_turn_forecast(self.agents.states[0], yaw_rates, self.dt, steps)
-            )
+            turning = constant_turn_forecast(self.agents.states[0], yaw_rates, self.dt, steps)
+            agents = replace(agents, states=turning)
         if known is not None:
-            coasting = replace(coasting, states=np.where(np.isfinite(known), known, coasting.states))
-        return coasting.concat(self.drive.static_obstacles.window(self.step, steps + 1)).present()
+            agents = replace(agents, states=np.where(np.isfinite(known), known, agents.states))
+        return agents.concat(self.drive.static_obstacles.window(self.step, steps + 1)).present()
 
 
 def constant_turn_forecast(now: Floats, rates: Floats, dt: float, steps: int) -> Floats:
-    """States (A, 4) now and after `steps` steps, (steps + 1, A, 4), turning at rates (A,) for MAX_TURN_S."""
-    bent = min(round(MAX_TURN_S / dt), steps)
-    arcs = np.concatenate([now[None], constant_turn_rate(now, rates, dt, bent)])
-    return np.concatenate([arcs, constant_velocity(arcs[-1], dt, steps - bent)])
+    """States (steps + 1, A, 4) from (A, 4) on, turning at rates (A,) for MAX_TURN_S, then straight."""
+    turn_steps = min(round(MAX_TURN_S / dt), steps)
+    arcs = np.concatenate([now[None], constant_turn_rate(now, rates, dt, turn_steps)])
+    return np.concatenate([arcs, constant_velocity(arcs[-1], dt, steps - turn_steps)])
 
 
 class Driver(Protocol):
-    """Decides where to drive next."""
+    """Plans a drive, tick by tick."""
 
     def plan(self, view: View) -> Floats:
         """Poses of the rear axle, x, y, yaw, (H + 1, 3): now and after each of H steps."""
@@ -117,34 +115,34 @@ class Driver(Protocol):
 
 @runtime_checkable
 class Searching(Protocol):
-    """A driver that chooses among candidates and tells how its last plan was found."""
+    """A driver that selects among candidates and reports on the search for its last plan."""
 
     @property
     def searched(self) -> Plan:
-        """Cost and terms of the chosen candidate, iterations, evaluations, whether the deadline cut it."""
+        """Cost and terms of the selected candidate, iterations, evaluations, deadline hit."""
         ...
 
 
 def build_driver(spec: Mapping[str, Any], where: str) -> Driver:
-    """A driver from `{type: name, ...}`; `where` names its place in errors.
+    """Build a driver from `{type: name, ...}`; `where` is its place, for errors.
 
     Raises:
-        ConfigError, PluginError: if it cannot be built, or does not plan.
+        ConfigError, PluginError: if it cannot be built, or has no method `plan`.
     """
-    made: Driver = DRIVERS.build(spec, where)
-    if not callable(getattr(made, "plan", None)):
+    driver: Driver = DRIVERS.build(spec, where)
+    if not callable(getattr(driver, "plan", None)):
         raise PluginError(
-            f"{where}: {type(made).__name__} has no method plan(view), wanted one that gives poses of the "
-            "rear axle, x, y, yaw, (H + 1, 3): now and after each of H steps"
+            f"{where}: {type(driver).__name__} has no method plan(view), wanted one that returns poses "
+            "of the rear axle, x, y, yaw, (H + 1, 3): now and after each of H steps"
         )
-    return made
+    return driver
 
 
 def checked_plan(poses: object) -> Floats:
-    """What a driver planned, as an array.
+    """Validate the poses that a driver returned.
 
     Raises:
-        ShapeError: if it is no (H + 1, 3) of finite numbers, H >= 1.
+        ShapeError: if they are not finite numbers of shape (H + 1, 3), H >= 1.
     """
     wanted = "wanted poses of the rear axle, x, y, yaw, (H + 1, 3) with H >= 1"
     try:
@@ -156,5 +154,5 @@ def checked_plan(poses: object) -> Floats:
         raise ShapeError(f"the plan is {shape}, {wanted}")
     if not np.isfinite(plan).all():
         count = int((~np.isfinite(plan)).sum())
-        raise ShapeError(f"the plan holds {count} numbers that are not finite, {wanted}")
+        raise ShapeError(f"the plan has {count} values that are not finite, {wanted}")
     return plan

@@ -1,4 +1,4 @@
-"""Go on straight at the speed of now: the least that a planner has to beat."""
+"""The simplest baseline: drive straight ahead at the current speed."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,10 @@ Floats = NDArray[np.float64]
 
 
 class ConstantVelocity:
-    """Keeps velocity, as NAVSIM's agent of that name does."""
+    """Keeps the current velocity, like NAVSIM's agent of that name."""
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """How far it looks.
+        """Length of the plan.
 
         Attributes:
             horizon: steps of a plan.

@@ -1,6 +1,5 @@
-"""What a driver remembers from tick to tick of one drive: its last plans, and whether it has arrived."""
+"""State that a driver keeps between the ticks of one drive: recent plans, motion history, goal reached."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,93 +15,97 @@ from wm_planner.driving.traffic.lane_following import LaneFollowingForecaster
 
 Floats = NDArray[np.float64]
 
-BACK_S = 0.5
-"""NAVSIM compares plans that are so far apart."""
+PLAN_AGE_S = 0.5
+"""Age of the previous plan that NAVSIM's extended comfort compares with."""
 
-LIVED_S = 1.5
-"""What has been felt so long ago has no part in what will be."""
+HISTORY_S = 1.5
+"""Length of the ego's motion history, as in NAVSIM's history comfort."""
 
-ROLLING, FASTEST_TURN = 0.5, 1.0
-"""Who is slower, in m/s, does not turn; nobody turns faster, in rad/s: what is more is noise."""
+MIN_TURN_SPEED = 0.5
+"""Speed in m/s below which an agent is taken to drive straight: its heading is too noisy."""
 
-NEWEST = 3
-"""Ticks whose median is a yaw rate: recorded headings are noisy."""
+MAX_YAW_RATE = 1.0
+"""Yaw rate of agents in rad/s above which the rest is taken for noise."""
+
+MEDIAN_TICKS = 3
+"""Ticks over which yaw rates are median-filtered: recorded headings are noisy."""
 
 
-class _Made(NamedTuple):
+class _StoredPlan(NamedTuple):
     step: int
-    poses: Floats  # (H + 1, 3)
-    centres: Floats  # (H + 1, 6)
+    poses: Floats  # (H + 1, 3), rear axle
+    centres: Floats  # (H + 1, 6), states of the box centre as the plan is tracked
 
 
 class DriverMemory:
-    """Of one drive; another one, or a step that does not follow, and all is forgotten.
+    """Memory of one drive; it is reset when the drive changes or a step is skipped.
 
     Attributes:
-        lanes: who keeps to which lane.
+        lane_following: predicts agents along the lanes that they follow.
     """
 
     def __init__(self) -> None:
         self._drive: Drive | None = None
 
-    def _forget(self, drive: Drive) -> None:
+    def _reset(self, drive: Drive) -> None:
         self.lane_following, self._reached = LaneFollowingForecaster(drive.road_context.lanes), False
-        self._made: list[_Made] = []
-        self._lived: list[Floats] = []
+        self._plans: list[_StoredPlan] = []
+        self._centres: list[Floats] = []
         self._yaws: dict[int, float] = {}
         self._rates: dict[int, list[float]] = {}
 
     def observe(self, view: View) -> None:
-        """Take a new view in."""
+        """Take in the view of a new tick."""
         if self._drive is not view.drive:
-            self._drive, self._aim = view.drive, GoalTracker(view.drive)
-            self._forget(view.drive)
-        elif self._made and view.step != self._made[-1].step + 1:
-            self._forget(view.drive)
-        self._turn(view)
+            self._drive, self._goal_tracker = view.drive, GoalTracker(view.drive)
+            self._reset(view.drive)
+        elif self._plans and view.step != self._plans[-1].step + 1:
+            self._reset(view.drive)
+        self._observe_yaws(view)
         centre = view.vehicle.at_centre(view.ego)
-        self._lived = [*self._lived[-round(LIVED_S / view.dt) :], centre]
-        self._reached |= bool(self._aim.arrived(centre[None, None, :4], view.step)[0])
+        self._centres = [*self._centres[-round(HISTORY_S / view.dt) :], centre]
+        self._reached |= bool(self._goal_tracker.arrived(centre[None, None, :4], view.step)[0])
 
-    def _turn(self, view: View) -> None:
-        """Follow how everybody turns."""
+    def _observe_yaws(self, view: View) -> None:
+        """Append the yaw rates of all agents."""
         yaws = dict(zip(view.agents.object_ids.tolist(), view.agents.states[0, :, YAW].tolist(), strict=True))
-        for body, yaw in yaws.items():
-            turned = float(wrap_to_pi(np.nan_to_num(yaw - self._yaws.get(body, yaw)))) / view.dt
-            self._rates[body] = [*self._rates.get(body, [])[1 - NEWEST :], turned]
+        for agent, yaw in yaws.items():
+            rate = float(wrap_to_pi(np.nan_to_num(yaw - self._yaws.get(agent, yaw)))) / view.dt
+            self._rates[agent] = [*self._rates.get(agent, [])[1 - MEDIAN_TICKS :], rate]
         self._yaws = yaws
 
-    def goal_tracker(self, view: View) -> GoalTracker | None:
+    @property
+    def goal_tracker(self) -> GoalTracker | None:
         """The goals; None once they are reached."""
-        return None if self._reached else self._aim
+        return None if self._reached else self._goal_tracker
 
     def history(self) -> Floats:
-        """How the ego's centre came here, (L, 6): the states of LIVED_S, without that of now."""
-        return np.reshape(self._lived[:-1], (-1, self._lived[-1].size))
+        """States of the ego's box centre over the last HISTORY_S, without the current one, (L, 6)."""
+        return np.reshape(self._centres[:-1], (-1, self._centres[-1].size))
 
     def yaw_rates(self, view: View) -> Floats:
-        """Yaw rates (A,) of the agents, smoothed, in rad/s."""
-        rolls = np.abs(np.nan_to_num(view.agents.states[0, :, SPEED])) > ROLLING
+        """Median-filtered yaw rates of the agents, (A,), in rad/s."""
+        moving = np.abs(np.nan_to_num(view.agents.states[0, :, SPEED])) > MIN_TURN_SPEED
         rates = np.array(
-            [np.median(self._rates[body]) for body in view.agents.object_ids.tolist()], np.float64
+            [np.median(self._rates[agent]) for agent in view.agents.object_ids.tolist()], np.float64
         )
-        return np.where(rolls, np.clip(rates, -FASTEST_TURN, FASTEST_TURN), 0.0)
+        return np.where(moving, np.clip(rates, -MAX_YAW_RATE, MAX_YAW_RATE), 0.0)
 
-    def previous_plans(self, view: View) -> Sequence[PreviousPlan]:
-        """The plan of a tick ago, and the one that NAVSIM compares with."""
-        back = {1, round(BACK_S / view.dt)}
-        ages = {view.step - made.step: made for made in self._made}
-        return [PreviousPlan(ages[age].centres[None], age) for age in sorted(back) if age in ages]
+    def previous_plans(self, view: View) -> list[PreviousPlan]:
+        """The plan of the previous tick, and the one that NAVSIM's extended comfort compares with."""
+        wanted_ages = {1, round(PLAN_AGE_S / view.dt)}
+        by_age = {view.step - plan.step: plan for plan in self._plans}
+        return [PreviousPlan(by_age[age].centres[None], age) for age in sorted(wanted_ages) if age in by_age]
 
-    def shifted_plan(self, view: View) -> list[Floats]:
-        """The plan of a tick ago, moved on, (1, H + 1, 3), or none."""
-        if not self._made:
+    def shifted_plans(self) -> list[Floats]:
+        """The plan of the previous tick, shifted by one step, (1, H + 1, 3); empty without one."""
+        if not self._plans:
             return []
-        poses = self._made[-1].poses
-        step = poses[-1] - poses[-2]
-        return [np.concatenate([poses[1:], (poses[-1] + step)[None]])[None]]
+        poses = self._plans[-1].poses
+        last_step = poses[-1] - poses[-2]
+        return [np.concatenate([poses[1:], (poses[-1] + last_step)[None]])[None]]
 
     def record(self, view: View, poses: Floats, states: Floats) -> None:
-        """Remember a plan, poses (H + 1, 3), and how it would be driven, (H + 1, 6)."""
-        made = _Made(view.step, np.asarray(poses), view.vehicle.at_centre(states))
-        self._made = [*self._made[-round(BACK_S / view.dt) :], made]
+        """Store a plan, poses (H + 1, 3), and the states that tracking it leads to, (H + 1, 6)."""
+        plan = _StoredPlan(view.step, np.asarray(poses), view.vehicle.at_centre(states))
+        self._plans = [*self._plans[-round(PLAN_AGE_S / view.dt) :], plan]

@@ -1,4 +1,4 @@
-"""How near drives come to a goal: whether they arrive, and if not yet, whether they still can in time."""
+"""Distance of trajectories to a goal: whether they arrive, and if not, whether they still can in time."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -14,147 +14,160 @@ from wm_planner.driving.scenarios.scenario import Goal
 
 Floats = NDArray[np.float64]
 
-FASTER, SLOWER = 1.5, 2.5
-"""What is counted on to arrive in time, in m/s^2."""
+ACCELERATION, DECELERATION = 1.5, 2.5
+"""Assumed limits in m/s^2 when checking whether the ego can still arrive in time."""
 
-_YAW_M = 20.0  # what a rad beside the goal's range counts as
-_WAITING_M = 0.2  # what it counts as not to have arrived yet
+_M_PER_RAD = 20.0  # weight of a yaw error
+_NOT_ARRIVED_M = 0.2  # shortfall of every trajectory that has not arrived yet
 
-_MARGIN, _MARGIN_MPS = 0.2, 0.3  # inside what is asked for: a share of it, and at most so much
-_NEAR_M = 60.0  # from here on it counts to be beside the goal
+_MARGIN, _MAX_MARGIN_MPS = 0.2, 0.3  # kept inside of goal ranges: a fraction of the range, and its maximum
+_LATERAL_RANGE_M = 60.0  # before the goal, from where the lateral error counts increasingly
 
-_APART_M = 0.5  # samples of the line
-_SIDEWAYS_M = np.arange(0.0, 8.0, 0.25)  # and beside it
+_SPACING_M = 0.5  # of samples along the path
+_SIDEWAYS_M = np.arange(0.0, 8.0, 0.25)  # samples to either side of the path
 
 
 class GoalRegion(NamedTuple):
-    """A goal as the line sees it.
+    """A goal in the frame of the path.
 
     Attributes:
-        goal: what is asked for.
-        low, high: arc lengths between which the line is in it, in m; infinite where it is no place.
-        d: how far to the left of the line it is entered, in m; 0 where the line leads through.
-        room: how far to either side of that it still is, in m.
+        goal: the goal itself.
+        s_min, s_max: arc lengths between which the path is inside, in m; infinite for a goal without a place.
+        d: lateral offset at which the goal is entered, in m; 0 where the path leads through it.
+        half_width: how far the goal extends to either side of that offset, in m.
     """
 
     goal: Goal
-    low: float
-    high: float
+    s_min: float
+    s_max: float
     d: float = 0.0
-    room: float = np.inf
+    half_width: float = np.inf
 
 
 class GoalTracker:
-    """The goals of a drive."""
+    """Measures how far trajectories are from the goals of a drive.
+
+    Attributes:
+        drive: the drive.
+        line: centreline of its path.
+        regions: its goals in the frame of the path.
+    """
 
     def __init__(self, drive: Drive) -> None:
         self.drive = drive
         self.line = drive.path.line
-        self.regions = tuple(self._target(goal) for goal in drive.problem.goals)
-        self._fastest = float(np.max(drive.path.speeds))
+        self.regions = tuple(self._region(goal) for goal in drive.problem.goals)
+        self._max_speed = float(np.max(drive.path.speeds))
 
     def arrived(self, centres: Floats, step: int) -> NDArray[np.bool_]:
-        """Which of N drives arrive, (N,): centres (N, T, 4 or more), the first of them at `step`."""
+        """Whether states (N, T, 4 or more) of the box centre, the first at `step`, reach a goal, (N,)."""
         steps = np.broadcast_to(step + np.arange(centres.shape[1]), centres.shape[:2])
-        there = np.zeros(len(centres), np.bool_)
+        reached = np.zeros(len(centres), np.bool_)
         for goal in self.drive.problem.goals:
-            there |= self.drive.scenario.goal_reached(goal, centres[..., :4], steps).any(axis=1)
-        return there
+            reached |= self.drive.scenario.goal_reached(goal, centres[..., :4], steps).any(axis=1)
+        return reached
 
     def shortfall(self, centres: Floats, step: int) -> Floats:
-        """By how much N drives (N, T, 4 or more) miss the goal they come nearest to, (N,), in m.
+        """By how much trajectories (N, T, 4 or more) miss the nearest goal, (N,), in m.
 
-        0 where they arrive. Where they can yet, it is little, and grows with what they would be late, early
-        or too fast by.
+        It is 0 for those that arrive, small for those that still can, and grows with how late, early or fast
+        they would be.
         """
         if not self.regions:
             return np.zeros(len(centres))
-        return np.asarray(np.min([self._missed(target, centres, step) for target in self.regions], axis=0))
+        shortfalls = [
+            np.minimum(self._within(region.goal, centres, step), self._beyond(region, centres, step))
+            for region in self.regions
+        ]
+        return np.asarray(np.min(shortfalls, axis=0))
 
-    def _missed(self, target: GoalRegion, centres: Floats, step: int) -> Floats:
-        """The lesser of what misses within the drive, and of what will miss after it."""
-        return np.minimum(self._inside(target.goal, centres, step), self._after(target, centres, step))
-
-    def _inside(self, goal: Goal, centres: Floats, step: int) -> Floats:
-        """What is wrong with yaw and speed at the best moment in place and time; infinite without one."""
-        first, last = (max(when - step, 0) for when in goal.steps)
+    def _within(self, goal: Goal, centres: Floats, step: int) -> Floats:
+        """The smallest yaw and speed error within the goal's region and time; infinite if never there."""
+        first, last = (max(each - step, 0) for each in goal.steps)
         centres, step = centres[:, first : last + 1], step + first
         if not centres.shape[1] or goal.steps[1] < step:
             return np.full(len(centres), np.inf)
         steps = np.broadcast_to(step + np.arange(centres.shape[1]), centres.shape[:2])
-        there = self.drive.scenario.goal_reached(replace(goal, yaw=None, v=None), centres[..., :4], steps)
-        wrong = np.zeros(there.shape)
+        inside = self.drive.scenario.goal_reached(replace(goal, yaw=None, v=None), centres[..., :4], steps)
+        error = np.zeros(inside.shape)
         if goal.yaw is not None:
             middle, half = np.mean(goal.yaw), 0.5 * (goal.yaw[1] - goal.yaw[0])
-            turn = wrap_to_pi(centres[..., YAW] - middle)
-            wrong += _YAW_M * np.maximum(np.abs(turn) - half * (1 - _MARGIN), 0.0)
+            yaw_error = wrap_to_pi(centres[..., YAW] - middle)
+            error += _M_PER_RAD * np.maximum(np.abs(yaw_error) - half * (1 - _MARGIN), 0.0)
         if goal.v is not None:
-            v, (low, high) = centres[..., SPEED], _speeds(goal.v)
-            wrong += np.maximum(low - v, 0.0) + np.maximum(v - high, 0.0)
-        return np.asarray(np.where(there, wrong, np.inf).min(axis=1))
+            v, (v_min, v_max) = centres[..., SPEED], _inner_range(goal.v)
+            error += np.maximum(v_min - v, 0.0) + np.maximum(v - v_max, 0.0)
+        return np.asarray(np.where(inside, error, np.inf).min(axis=1))
 
-    def _after(self, target: GoalRegion, centres: Floats, step: int) -> Floats:
-        """What misses from the last moment on that the drive has before the goal's time is over."""
-        first, last = target.goal.steps
+    def _beyond(self, region: GoalRegion, centres: Floats, step: int) -> Floats:
+        """The shortfall expected after the last step of the trajectory that lies within the goal's time."""
+        first, last = region.goal.steps
         end = int(np.clip(last - step, 0, centres.shape[1] - 1))
         s, d, _ = self.line.project(centres[:, end, :2])
         v, dt = np.maximum(centres[:, end, SPEED], 0.0), self.drive.scenario.dt
-        soonest, latest = (max(when - step - end, 0) * dt for when in (first, last))
-        missed = _WAITING_M + self._place_missed(target, s, v, soonest, latest)
-        beside = np.maximum(np.abs(d - target.d) - target.room, 0.0)
-        missed += beside * np.clip(1 - (target.low - s) / _NEAR_M, 0.0, 1.0)
-        return np.asarray(missed + _speed_missed(target, s, v, latest))
+        earliest, latest = (max(each - step - end, 0) * dt for each in (first, last))
+        shortfall = _NOT_ARRIVED_M + self._longitudinal_shortfall(region, s, v, earliest, latest)
+        lateral = np.maximum(np.abs(d - region.d) - region.half_width, 0.0)
+        shortfall += lateral * np.clip(1 - (region.s_min - s) / _LATERAL_RANGE_M, 0.0, 1.0)
+        return np.asarray(shortfall + _speed_shortfall(region, s, v, latest))
 
-    def _place_missed(
-        self, target: GoalRegion, s: Floats, v: Floats, soonest: float, latest: float
+    def _longitudinal_shortfall(
+        self, region: GoalRegion, s: Floats, v: Floats, earliest: float, latest: float
     ) -> Floats:
-        """By how much one must be too late or too early at the place, in m."""
-        if np.isinf(target.high):
+        """Distance by which the ego must fall short of the region or overshoot it, in m."""
+        if np.isinf(region.s_max):
             return np.zeros_like(s)
-        hurry = np.minimum(latest, np.maximum(self._fastest - v, 0.0) / FASTER)
-        farthest = s + v * latest + FASTER * hurry * (latest - hurry / 2)
-        brake = np.minimum(soonest, v / SLOWER)
-        nearest = s + v * brake - 0.5 * SLOWER * brake**2
-        return np.asarray(np.maximum(target.low - farthest, 0.0) + np.maximum(nearest - target.high, 0.0))
+        accelerating = np.minimum(latest, np.maximum(self._max_speed - v, 0.0) / ACCELERATION)
+        farthest = s + v * latest + ACCELERATION * accelerating * (latest - accelerating / 2)
+        braking = np.minimum(earliest, v / DECELERATION)
+        nearest = s + v * braking - 0.5 * DECELERATION * braking**2
+        return np.asarray(np.maximum(region.s_min - farthest, 0.0) + np.maximum(nearest - region.s_max, 0.0))
 
-    def _target(self, goal: Goal) -> GoalRegion:
+    def _region(self, goal: Goal) -> GoalRegion:
         outlines = list(self.drive.scenario.goal_outlines(goal))
         if not outlines:
             return GoalRegion(goal, -np.inf, np.inf)
-        s = np.append(np.arange(0.0, self.drive.line.length + 1.0, _APART_M), self.drive.line.length + 1.0)
+        end_s = self.drive.line.length + 1.0
+        s = np.append(np.arange(0.0, end_s, _SPACING_M), end_s)
         area = Polygons(outlines)
         inside = np.flatnonzero(area.contains(self.line.poses(s)[:, :2]))
         if len(inside):
-            start = float(self.line.project([self.drive.problem.start.x, self.drive.problem.start.y]).s)
-            ahead = inside[s[inside] >= start - 1.0]
-            inside = ahead if len(ahead) else inside
-            breaks = np.flatnonzero(np.diff(inside) > 1)
-            low, high = s[inside[0]], s[inside[breaks[0]] if len(breaks) else inside[-1]]
-            sides = np.stack([_SIDEWAYS_M, -_SIDEWAYS_M])
-            held = area.contains(self.line.poses(np.full(sides.shape, (low + high) / 2), sides)[..., :2])
-            room = _SIDEWAYS_M[held.all(axis=0).cumprod().sum() - 1]
-            return GoalRegion(goal, float(low), float(high), room=float(room))
-        s_at, d_at, _ = self.line.project(np.concatenate(outlines))
-        middle = self.line.project(np.mean(outlines[0], axis=0)).d
-        d = float(middle) or float(d_at.mean())
-        return GoalRegion(goal, float(s_at.min()), float(s_at.max()), d, room=0.0)
+            return self._region_on_path(goal, area, s, inside)
+        corner_s, corner_d, _ = self.line.project(np.concatenate(outlines))
+        d = float(self.line.project(np.mean(outlines[0], axis=0)).d) or float(corner_d.mean())
+        return GoalRegion(goal, float(corner_s.min()), float(corner_s.max()), d, half_width=0.0)
+
+    def _region_on_path(self, goal: Goal, area: Polygons, s: Floats, inside: NDArray[np.int64]) -> GoalRegion:
+        """The first stretch of the path inside a goal's area, ahead of the start if there is one."""
+        start = float(self.line.project([self.drive.problem.start.x, self.drive.problem.start.y]).s)
+        ahead = inside[s[inside] >= start - 1.0]
+        inside = ahead if len(ahead) else inside
+        breaks = np.flatnonzero(np.diff(inside) > 1)
+        s_min, s_max = s[inside[0]], s[inside[breaks[0]] if len(breaks) else inside[-1]]
+        sides = np.stack([_SIDEWAYS_M, -_SIDEWAYS_M])
+        points = self.line.poses(np.full(sides.shape, (s_min + s_max) / 2), sides)[..., :2]
+        reach = area.contains(points).all(axis=0).cumprod().sum()
+        return GoalRegion(goal, float(s_min), float(s_max), half_width=float(_SIDEWAYS_M[reach - 1]))
 
 
-def _speeds(asked: tuple[float, float]) -> tuple[float, float]:
-    """Those to aim at."""
-    margin = min(_MARGIN_MPS, _MARGIN * (asked[1] - asked[0]))
-    return asked[0] + margin, asked[1] - margin
+def _inner_range(speeds: tuple[float, float]) -> tuple[float, float]:
+    """A goal's range of speeds with a margin on either side."""
+    margin = min(_MAX_MARGIN_MPS, _MARGIN * (speeds[1] - speeds[0]))
+    return speeds[0] + margin, speeds[1] - margin
 
 
-def _speed_missed(target: GoalRegion, s: Floats, v: Floats, latest: float) -> Floats:
-    """By how much one must be too fast or too slow at the place: in m of way, and m/s of time."""
-    if target.goal.v is None:
+def _speed_shortfall(region: GoalRegion, s: Floats, v: Floats, latest: float) -> Floats:
+    """How much distance [m] and time [speed difference in m/s] the ego lacks to reach the goal's speeds."""
+    if region.goal.v is None:
         return np.zeros_like(s)
-    low, high = (max(each, 0.0) for each in _speeds(target.goal.v))
-    way = np.maximum(target.high - s, 0.0)
-    missed = np.zeros_like(s)
-    for off, rate, over in ((v - high, SLOWER, v**2 - high**2), (low - v, FASTER, low**2 - v**2)):
-        off = np.maximum(off, 0.0)
-        missed += np.where(off > 0, np.maximum(over / (2 * rate) - way, 0.0), 0.0)
-        missed += np.maximum(off - rate * latest, 0.0)
-    return np.where(np.isfinite(missed), missed, 0.0)
+    v_min, v_max = (max(each, 0.0) for each in _inner_range(region.goal.v))
+    distance = np.maximum(region.s_max - s, 0.0)
+    shortfall = np.zeros_like(s)
+    for error, rate, squares in (
+        (v - v_max, DECELERATION, v**2 - v_max**2),
+        (v_min - v, ACCELERATION, v_min**2 - v**2),
+    ):
+        error = np.maximum(error, 0.0)
+        shortfall += np.where(error > 0, np.maximum(squares / (2 * rate) - distance, 0.0), 0.0)
+        shortfall += np.maximum(error - rate * latest, 0.0)
+    return np.where(np.isfinite(shortfall), shortfall, 0.0)

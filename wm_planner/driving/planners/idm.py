@@ -1,4 +1,4 @@
-"""Drive along the way behind whoever is on it, as the IDM tells: nuPlan's simplest planner."""
+"""Path following behind the leader by the IDM: nuPlan's simplest planner."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,15 @@ Floats = NDArray[np.float64]
 
 
 class IDMPlanner:
-    """Follows the path at its wanted speeds; who is ahead is taken to keep its speed."""
+    """Follows the path at its target speeds; the leader is predicted at constant speed."""
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """How it drives.
+        """Car following.
 
         Attributes:
-            idm: nuPlan's planner brakes with 3 m/s^2.
-            horizon: steps of a plan, 10 or more for the tracker.
-            margin_m: added to the ego's width on both sides, for who counts as ahead.
+            idm: parameters of the IDM; nuPlan's planner brakes with 3 m/s^2.
+            horizon: steps of a plan; the tracker needs 10 or more.
+            margin_m: lateral margin on both sides of the ego within which an obstacle is a leader, in m.
         """
 
         idm: IDM = IDM(braking=3.0)
@@ -36,18 +36,18 @@ class IDMPlanner:
     def plan(self, view: View) -> Floats:
         """Poses of the rear axle on the path, (H + 1, 3)."""
         line, vehicle = view.path.line, view.vehicle
-        s = start = float(line.project(vehicle.at_centre(view.ego)[:2]).s)
-        half = vehicle.length_m / 2, vehicle.width_m / 2 + self.config.margin_m
-        seen = view.obstacles.states[0]
-        gap, leader = FrenetBoxes.from_boxes(
-            line, oriented_boxes(seen, view.obstacles.sizes), seen[:, SPEED]
-        ).leader(s, *half)
-        places, speed = [s], max(float(view.ego[SPEED]), 0.0)
-        red = distance_to_red_light(view.path, s + half[0], speed, view.lights, view.step)
-        gap, leader = (red, 0.0) if red < gap else (gap, leader)
+        s = start_s = float(line.project(vehicle.at_centre(view.ego)[:2]).s)
+        half_size = vehicle.length_m / 2, vehicle.width_m / 2 + self.config.margin_m
+        states = view.obstacles.states[0]
+        boxes = FrenetBoxes.from_boxes(line, oriented_boxes(states, view.obstacles.sizes), states[:, SPEED])
+        gap, leader_speed = boxes.leader(s, *half_size)
+        arc_lengths, speed = [s], max(float(view.ego[SPEED]), 0.0)
+        red_light_gap = distance_to_red_light(view.path, s + half_size[0], speed, view.lights, view.step)
+        gap, leader_speed = (red_light_gap, 0.0) if red_light_gap < gap else (gap, leader_speed)
         for step in range(self.config.horizon):
-            left = gap + max(leader, 0.0) * step * view.dt - (s - start)
-            pull = self.config.idm.accelerations(speed, left, leader, view.path.target_speed(s, speed))
-            s, speed = (float(each) for each in advance(s, speed, pull, view.dt))
-            places.append(s)
-        return line.poses(np.array(places) - vehicle.rear_to_centre_m)
+            gap_now = gap + max(leader_speed, 0.0) * step * view.dt - (s - start_s)
+            target_speed = view.path.target_speed(s, speed)
+            acceleration = self.config.idm.accelerations(speed, gap_now, leader_speed, target_speed)
+            s, speed = (float(each) for each in advance(s, speed, acceleration, view.dt))
+            arc_lengths.append(s)
+        return line.poses(np.array(arc_lengths) - vehicle.rear_to_centre_m)

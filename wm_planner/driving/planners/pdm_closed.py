@@ -1,7 +1,7 @@
-"""PDM-Closed: fifteen ways to follow the centre line, driven by a tracker, and the best by PDM's score.
+"""PDM-Closed: fifteen centreline-following proposals, tracked by the controller and ranked by PDM's score.
 
-Source: Dauner et al. 2023 and tuplan_garage b51d5d0. Differs in that all proposals are followed, driven and
-scored at once.
+Source: Dauner et al. 2023 and tuplan_garage b51d5d0; differs in that all proposals are generated, tracked and
+scored as one batch.
 """
 
 import numpy as np
@@ -20,28 +20,28 @@ from wm_planner.planners.base import Plan
 Floats = NDArray[np.float64]
 
 EMERGENCY_BRAKE = 4.05
-"""Braking in an emergency, in m/s^2: the most that is comfortable."""
+"""Deceleration of an emergency brake, in m/s^2: nuPlan's comfort limit."""
 
 EMERGENCY_HORIZON_S, EMERGENCY_MAX_SPEED = 2.0, 5.0
-"""An emergency is a collision at fault within so many s, at less than so many m/s."""
+"""An emergency is an expected collision at fault within this time [s], below this speed [m/s]."""
 
 
 class PDMClosed:
-    """Chooses among proposals by the score of how they would be driven."""
+    """Selects the proposal whose tracked trajectory has the best PDM score."""
 
     class Config(config.Config, frozen=True, kw_only=True):
         """The proposals.
 
         Attributes:
-            offsets: to the left of the centre line, in m.
-            shares: of the speed limit.
-            idm: how others are followed.
+            offsets_m: lateral offsets from the path, positive to the left.
+            speed_fractions: fractions of the path's target speed.
+            idm: parameters of the IDM.
             horizon: steps of a plan.
-            tracker: tracks the proposals.
+            tracker: parameters of the tracker.
         """
 
-        offsets: tuple[float, ...] = (0.0, 1.0, -1.0)
-        shares: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8, 1.0)
+        offsets_m: tuple[float, ...] = (0.0, 1.0, -1.0)
+        speed_fractions: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8, 1.0)
         idm: IDM = IDM(acceleration=1.5, braking=3.0, exponent=10.0, hardest_braking=EMERGENCY_BRAKE)
         horizon: config.Positive = 40
         tracker: Tracker.Config = Tracker.Config()
@@ -53,11 +53,11 @@ class PDMClosed:
     def plan(self, view: View) -> Floats:
         """Poses of the rear axle, (H + 1, 3)."""
         proposals = self.proposals(view)
-        found = score_proposals(view, track_proposals(view, proposals, self.config.tracker))
-        best = int(found.score.argmax())
-        self.searched = _searched(proposals, found, best)
+        scores = score_proposals(view, track_proposals(view, proposals, self.config.tracker))
+        best = int(scores.score.argmax())
+        self.searched = _searched(proposals, scores, best)
         if (
-            found.collision_step[best] * view.dt <= EMERGENCY_HORIZON_S
+            scores.collision_step[best] * view.dt <= EMERGENCY_HORIZON_S
             and view.ego[SPEED] < EMERGENCY_MAX_SPEED
         ):
             return braking_poses(view, self.config.horizon, EMERGENCY_BRAKE)
@@ -65,17 +65,17 @@ class PDMClosed:
 
     def proposals(self, view: View) -> Floats:
         """Poses of the rear axle, (N, H + 1, 3)."""
-        policies = IDMPolicies.grid(self.config.offsets, self.config.shares)
+        policies = IDMPolicies.grid(self.config.offsets_m, self.config.speed_fractions)
         s = follow_path(view, policies, self.config.idm, self.config.horizon)
         return poses_along_path(view, s, np.broadcast_to(policies.offset[:, None], s.shape))
 
 
-def _searched(proposals: Floats, found: PDM, best: int) -> Plan:
-    """How the best of the proposals was found: one round; its cost is what it lacks of the full score."""
+def _searched(proposals: Floats, scores: PDM, best: int) -> Plan:
+    """The selection as a search of one iteration; the cost is 1 minus the score."""
     return Plan(
         actions=proposals[best].astype(np.float32),
-        cost=1.0 - float(found.score[best]),
-        terms={name: float(getattr(found, name)[best]) for name in ("no_at_fault_collisions", *WEIGHTS)},
+        cost=1.0 - float(scores.score[best]),
+        terms={name: float(getattr(scores, name)[best]) for name in ("no_at_fault_collisions", *WEIGHTS)},
         iterations=1,
         evaluations=len(proposals),
     )
@@ -89,20 +89,19 @@ def track_proposals(view: View, proposals: Floats, config: Tracker.Config) -> Fl
 
 
 def score_proposals(view: View, states: Floats) -> PDM:
-    """PDM's score of states (N, T, 6) of the rear axle among others that keep their velocity."""
+    """PDM's score of states (N, T, 6) of the rear axle, with agents predicted at constant velocity."""
     trajectories = EgoTrajectories(view.vehicle.at_centre(states), view.vehicle, view.dt)
-    return pdm_score(
-        trajectories, view.forecast(trajectories.steps - 1 + int(TTC_STEPS[-1])), view.drive.road_context
-    )
+    obstacles = view.forecast(trajectories.steps - 1 + int(TTC_STEPS[-1]))
+    return pdm_score(trajectories, obstacles, view.drive.road_context)
 
 
 def braking_poses(view: View, horizon: int, deceleration: float) -> Floats:
-    """Poses (H + 1, 3) that come to a standstill on the arc of the wheels now."""
+    """Poses (H + 1, 3) that brake to a standstill at the current steering angle."""
     times = view.dt * np.arange(horizon + 1)
     speed = max(float(view.ego[SPEED]), 0.0)
-    until = np.minimum(times, speed / deceleration)
-    way = speed * until - 0.5 * deceleration * until**2
-    turn = way * float(view.vehicle.yaw_rate(view.ego)) / max(speed, 1e-6)
-    chord, yaw = way * np.sinc(turn / (2 * np.pi)), view.ego[YAW] + turn / 2
+    braking_time = np.minimum(times, speed / deceleration)
+    distance = speed * braking_time - 0.5 * deceleration * braking_time**2
+    turn = distance * float(view.vehicle.yaw_rate(view.ego)) / max(speed, 1e-6)
+    chord, yaw = distance * np.sinc(turn / (2 * np.pi)), view.ego[YAW] + turn / 2
     x, y = view.ego[0] + chord * np.cos(yaw), view.ego[1] + chord * np.sin(yaw)
     return np.stack([x, y, view.ego[YAW] + turn], axis=-1)

@@ -1,7 +1,7 @@
-"""Drive by search: rule-based proposals, refined by CEM or MPPI over accelerations and steering.
+"""Sampling-based drivers: rule-based proposals, refined by CEM or MPPI over acceleration and steering.
 
-Every proposal is driven by the tracker before it is judged, as in PDM-Closed, and all of PDM-Closed's are
-among them: what is chosen is never worth less than its choice.
+As in PDM-Closed, the tracker follows every candidate before it is scored. PDM-Closed's own proposals are
+among the candidates, so the selected one never scores less than PDM-Closed's choice.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from wm_planner.driving.planners.pdm_closed import (
     track_proposals,
 )
 from wm_planner.driving.planners.proposal_scoring import ScoringContext
-from wm_planner.driving.planners.proposals import proposals
+from wm_planner.driving.planners.proposals import generate_proposals
 from wm_planner.driving.vehicle.bicycle_model import BicycleModel
 from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.driving.vehicle.vehicle import STEERING
@@ -51,7 +51,7 @@ COSTS: tuple[dict[str, Any], ...] = (
     {"type": "arrival", "weight": 0.2},
     {"type": "off_centre", "weight": 0.05},
 )
-"""What the search minimises: the score itself, and what is smooth where the score is not."""
+"""Costs of the search: the score itself, and terms that are smooth where the score is not."""
 
 _SEARCH: dict[str, Any] = {
     "horizon": 40,
@@ -63,34 +63,34 @@ _SEARCH: dict[str, Any] = {
     "knots": {"count": 6, "curve": "cubic"},
 }
 
-_GRIP = 3.0  # m/s^2, across, that the search may ask for
-_BRAKE, _PULL = -6.0, 2.4
-_LEAST_SPEED = 3.0
+_MAX_LATERAL_ACCELERATION = 3.0  # m/s^2, limits the steering angle of the search
+_ACCELERATION_RANGE = (-6.0, 2.4)  # m/s^2
+_MIN_SPEED = 3.0  # m/s, below which the steering limit no longer grows
 
 
 class CEMDriver:
-    """Proposes, refines, and chooses by how it would be driven.
+    """Generates rule-based proposals, refines them by CEM, and selects the best one as it would be tracked.
 
     Args:
-        extra: costs beside those of the configuration, such as the latent cost of a learned model. They count
-            in the search, and, times their weight, against the score at the choice.
+        extra: costs in addition to those of the config, such as the latent cost of a learned model. They
+            count in the search and, times their weight, against the score in the selection.
 
     Attributes:
-        searched: the last plan of the search, with everything that was judged at the choice counted.
-        scored: on all that the last choice was made from, PDM-Closed's fifteen first.
-        chosen: which of them it was.
+        searched: the last plan of the search; its evaluations include those of the selection.
+        scored: the candidates of the last selection, PDM-Closed's fifteen first.
+        chosen: index of the selected one.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """How it searches.
+        """Search and selection.
 
         Attributes:
             search: the planner, `{type: cem, ...}`; its horizon is that of the plans.
-            costs: of the search, in place of COSTS.
-            extra: costs that count at the choice as well.
-            scoring: weights and thresholds of the score that proposals are selected by.
-            rules: PDM-Closed, whose proposals are among those that are judged.
-            seed: with the step it is the seed of the search.
+            costs: costs of the search.
+            extra: costs that count in the selection as well.
+            scoring: weights and thresholds of the selection's score.
+            rules: PDM-Closed, whose proposals are among the candidates.
+            seed: seeds the search, together with the step.
         """
 
         search: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "cem", **_SEARCH})
@@ -120,7 +120,7 @@ class CEMDriver:
         context = ScoringContext(
             view,
             self.horizon,
-            goal_tracker=self.memory.goal_tracker(view),
+            goal_tracker=self.memory.goal_tracker,
             previous_plans=self.memory.previous_plans(view),
             yaw_rates=self.memory.yaw_rates(view),
             ego_history=self.memory.history(),
@@ -140,17 +140,19 @@ class CEMDriver:
         return chosen[0]
 
     def propose(self, view: View, context: ScoringContext) -> Floats:
-        """Poses (N, H + 1, 3): those of PDM-Closed first."""
+        """Rule-based proposals and the shifted previous plan, (N, H + 1, 3); those of PDM-Closed first."""
         rules = self.rules.proposals(view)
-        more = proposals(view, context.obstacles, context.goal_tracker, self.horizon, self.config.rules.idm)
-        return np.concatenate([rules, more, *self.memory.shifted_plan(view)])
+        more = generate_proposals(
+            view, context.obstacles, context.goal_tracker, self.horizon, self.config.rules.idm
+        )
+        return np.concatenate([rules, more, *self.memory.shifted_plans()])
 
     def refine(self, context: ScoringContext, poses: Floats) -> Floats:
-        """Poses (H + 1, 3) that a search finds among and around proposals (N, H + 1, 3)."""
+        """Poses (H + 1, 3) found by a search that is seeded with proposals (N, H + 1, 3)."""
         view = context.view
         model = bicycle_model(view)
-        seen = {"position": view.ego[:2], "heading": view.ego[2:3], "speed": np.maximum(view.ego[3:4], 0.0)}
-        latent = model.encode(Observation({}, seen))
+        state = {"position": view.ego[:2], "heading": view.ego[2:3], "speed": np.maximum(view.ego[3:4], 0.0)}
+        latent = model.encode(Observation({}, state))
         actions = actions_of(view, poses)
         plan = self.search.plan(
             Problem(model, latent, self.costs, Context(domain=context)),
@@ -165,12 +167,12 @@ class CEMDriver:
         return np.concatenate([view.ego[None, :3], poses])
 
     def extra_cost(self, scoring: ScoringContext, states: Floats) -> Floats:
-        """What extra costs say of states (N, H + 1, 6), weighted, (N,)."""
+        """Weighted sum of the extra costs of states (N, H + 1, 6), (N,)."""
         if not self.extra:
             return np.zeros(len(states))
-        moved = states[:, 1:]
-        named = {"position": moved[..., :2], "heading": moved[..., 2:3], "speed": moved[..., 3:4]}
-        actions = np.stack([np.diff(states[..., SPEED]) / scoring.view.dt, moved[..., STEERING]], axis=-1)
+        later = states[:, 1:]
+        named = {"position": later[..., :2], "heading": later[..., 2:3], "speed": later[..., 3:4]}
+        actions = np.stack([np.diff(states[..., SPEED]) / scoring.view.dt, later[..., STEERING]], axis=-1)
         context = Context(
             domain=scoring, action_scale=ActionSpace.of(bicycle_model(scoring.view).card.action).half_range
         )
@@ -179,26 +181,26 @@ class CEMDriver:
         return np.asarray(np.sum(terms, axis=0))
 
     def with_emergency_brake(
-        self, view: View, poses: Floats, states: Floats, hit: int
+        self, view: View, poses: Floats, states: Floats, collision_step: int
     ) -> tuple[Floats, Floats]:
-        """A plan and its states, or a full brake where a collision at fault, at step `hit`, is near."""
-        if not (hit * view.dt <= EMERGENCY_HORIZON_S and view.ego[SPEED] < EMERGENCY_MAX_SPEED):
+        """A plan and its states, replaced by an emergency brake if a collision at fault is imminent."""
+        if not (collision_step * view.dt <= EMERGENCY_HORIZON_S and view.ego[SPEED] < EMERGENCY_MAX_SPEED):
             return poses, states
         brake = braking_poses(view, self.horizon, EMERGENCY_BRAKE)
         return brake, track_proposals(view, brake[None], self.config.rules.tracker)[0]
 
 
 class MPPIDriver(CEMDriver):
-    """The same by MPPI."""
+    """Like CEMDriver, with MPPI as the search."""
 
     class Config(CEMDriver.Config, frozen=True, kw_only=True):
-        """MPPI in place of CEM."""
+        """Search by MPPI, and selection."""
 
         search: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "mppi", **_SEARCH})
 
 
 def actions_of(view: View, poses: Floats) -> NDArray[np.float32]:
-    """Accelerations and angles of the wheels (N, H, 2) that poses (N, H + 1, 3) ask for."""
+    """Accelerations and steering angles (N, H, 2) that follow poses (N, H + 1, 3)."""
     reference = Tracker(Tracker.Config(), view.vehicle, view.dt).reference(poses)
     speed = np.concatenate([np.full_like(reference.speed[:1], view.ego[SPEED]), reference.speed[1:]])
     steering = np.arctan(view.vehicle.wheelbase_m * reference.curvature[:-1])
@@ -206,14 +208,14 @@ def actions_of(view: View, poses: Floats) -> NDArray[np.float32]:
 
 
 def bicycle_model(view: View) -> BicycleModel:
-    """The world model of a view's vehicle, with angles of the wheels that suit its speed."""
-    speed = max(abs(float(view.ego[SPEED])), _LEAST_SPEED)
-    angle = float(np.arctan(view.vehicle.wheelbase_m * _GRIP / speed**2))
+    """A kinematic bicycle of the view's vehicle, whose steering limit depends on its speed."""
+    speed = max(abs(float(view.ego[SPEED])), _MIN_SPEED)
+    angle = float(np.arctan(view.vehicle.wheelbase_m * _MAX_LATERAL_ACCELERATION / speed**2))
     return BicycleModel(
         BicycleModel.Config(
             wheelbase_m=view.vehicle.wheelbase_m,
             control_dt_s=view.dt,
-            acceleration=(_BRAKE, _PULL),
+            acceleration=_ACCELERATION_RANGE,
             steering=min(angle + abs(float(view.ego[STEERING])), view.vehicle.max_steering),
         )
     )
