@@ -15,7 +15,7 @@ from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
 
-WATCH_S = 0.02  # how often the watchdog is asked
+WATCH_S = 0.02  # period of the checks for missing plans
 
 
 class ControllerNode(Node):
@@ -87,7 +87,7 @@ class ControllerNode(Node):
         return self.answer()
 
     def why_stale(self, plan: m.Message) -> str:
-        """Why a plan counts for nothing, by the stamp of the observation behind it; empty if it counts."""
+        """Why a plan is refused by the stamp of its observation; empty if it is not."""
         age_s = seconds(self.clock.now_ns() - m.stamp_ns(plan))
         if age_s < 0:
             return f"its observation is {-age_s:.2f} s in the future"
@@ -113,7 +113,7 @@ class ControllerNode(Node):
         return self.send(self.control.command(self.plan, step))
 
     def watch(self) -> None:
-        """Hold or brake, and say so, at every tick for which no fresh plan has come."""
+        """Hold or brake at every tick for which no plan has come in time."""
         if self.measured is None or self.answered_ns == m.stamp_ns(self.measured):
             return
         if self.watchdog.stale and not self.control.fault(self.measured):

@@ -12,7 +12,7 @@ _DRAIN_S = 1.5
 
 
 class RecorderNode(Node):
-    """Records everything that is published, and proves by the sequence numbers that nothing is missing."""
+    """Records every topic and checks by sequence numbers that nothing is missing."""
 
     class Params(Config, frozen=True, kw_only=True):
         """Attributes:

@@ -89,7 +89,7 @@ class Simulator(Node):
         self.started_ns = self.commanded_ns = self.stamp_ns
         self.delayed.clear()
         self.publish_episode("started")
-        goal_id = self.params.seed + self.episode + 1  # 0 is none
+        goal_id = self.params.seed + self.episode + 1  # 0 means no goal
         self.out["/goal"].publish(goal_message(goal_id, self.sim.goal, self.stamp_ns))
         for topic, message in self.adapter.latched_messages(self.stamp_ns).items():
             self.out[topic].publish(message)

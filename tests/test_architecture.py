@@ -1,4 +1,4 @@
-"""The import rules of the house: floors, wings, and who may import which heavy library."""
+"""The import rules of the house: floors, wings, and the homes of heavy libraries."""
 
 import ast
 import importlib

@@ -78,7 +78,7 @@ class Registry:
             spec: the mapping of a launch file.
             where: its place, for errors.
             also: further keys that its place may have, for errors.
-            context: what the class's constructor takes beside its config.
+            context: what the class's constructor takes next to its config.
         """
         cls, config = self.configure(spec, where, also)
         return getattr(cls, "from_config", cls)(config, **context)

@@ -1,4 +1,4 @@
-"""Scores of drives that nobody drove, for tables."""
+"""Made-up scores of drives, for tables."""
 
 from wm_planner.driving.evaluation import tables as t
 from wm_planner.driving.evaluation.drive_scores import DriveScores

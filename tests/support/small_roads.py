@@ -1,4 +1,4 @@
-"""A straight road by hand, drives along it, and who else is there.
+"""A straight road built by hand, drives along it, and other agents.
 
  y
   7  <---- 5 ------------------------  oncoming
@@ -41,17 +41,17 @@ def lanes(inside=(), lights=()):
     def kinds(identity):
         return frozenset({"intersection"} if identity in inside else {"urban"})
 
-    beside = {
+    adjacent = {
         1: {"left_neighbour": Neighbour(3, True)},
         2: {"left_neighbour": Neighbour(4, True)},
         3: {"right_neighbour": Neighbour(1, True), "left_neighbour": Neighbour(5, False)},
         4: {"right_neighbour": Neighbour(2, True), "left_neighbour": Neighbour(5, False)},
     }
     return (
-        lane(1, 0.0, 0, 100, successors=(2,), kinds=kinds(1), lights=lights, **beside[1]),
-        lane(2, 0.0, 100, 200, predecessors=(1,), kinds=kinds(2), **beside[2]),
-        lane(3, 3.5, 0, 100, successors=(4,), kinds=kinds(3), **beside[3]),
-        lane(4, 3.5, 100, 200, predecessors=(3,), kinds=kinds(4), **beside[4]),
+        lane(1, 0.0, 0, 100, successors=(2,), kinds=kinds(1), lights=lights, **adjacent[1]),
+        lane(2, 0.0, 100, 200, predecessors=(1,), kinds=kinds(2), **adjacent[2]),
+        lane(3, 3.5, 0, 100, successors=(4,), kinds=kinds(3), **adjacent[3]),
+        lane(4, 3.5, 100, 200, predecessors=(3,), kinds=kinds(4), **adjacent[4]),
         lane(5, 7.0, 0, 200, back=True, kinds=kinds(5), left_neighbour=Neighbour(3, False)),
     )
 
@@ -86,7 +86,7 @@ def trajectories(*states, vehicle=CAR):
 
 
 def obstacles(*each, kinds=None, sizes=None, steps=None):
-    """Others of states (T, 4), cars of 4 by 2 m; nobody without any."""
+    """Others of states (T, 4), cars of 4 by 2 m; no agents without any states."""
     count = len(each)
     states = np.stack(each, axis=1) if each else np.empty((steps or 60, 0, 4))
     return ObstacleBoxes(

@@ -160,7 +160,7 @@ def until(condition: Callable[[], bool]) -> None:
     """Return once the condition holds; fail if it does not in time."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "what was waited for did not come"
         time.sleep(0.002)
 
 

@@ -1,4 +1,4 @@
-"""Where thinking and talking meet: the engine's arrays as messages, and messages as arrays."""
+"""Conversion between the engine's arrays and ROS 2 messages."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -55,7 +55,7 @@ def observation_of(sensors: Mapping[str, m.Message], cameras: Sequence[str]) -> 
 
 
 def goal_message(goal_id: int, goal: Observation, stamp_ns: int) -> m.Message:
-    """A goal given as one picture a camera."""
+    """A goal given as one picture per camera."""
     return m.Goal(
         header=m.header(stamp_ns),
         id=goal_id,
@@ -76,7 +76,7 @@ def goal_of(message: m.Message, cameras: Sequence[str]) -> Observation:
     if missing:
         raise NodeError(
             f"goal {message.id} has pictures of {list(message.cameras)}, the model needs also {missing}: "
-            "publish a /goal with one picture a camera"
+            "publish a /goal with one picture per camera"
         )
     pictures = zip(message.cameras, message.pictures, strict=True)
     return Observation(images={name: m.image_array(picture) for name, picture in pictures})
@@ -102,7 +102,7 @@ def plan_message(
     frame: str = "",
     **how: Any,
 ) -> m.Message:
-    """A plan (L + H, A), the first L `latency_steps`; `how` says `execute_steps` and `fallback`."""
+    """A plan (L + H, A), the first L `latency_steps`; `how` holds `execute_steps` and `fallback`."""
     return m.Plan(
         header=m.header(stamp_ns, frame),
         id=plan_id,
@@ -123,7 +123,7 @@ def actions_of(plan: m.Message) -> NDArray[np.float32]:
 
 
 def plan_info_message(plan_id: int, decision: Decision, stamp_ns: int, **how: Any) -> m.Message:
-    """How a decision came about; `how` says `goal_id`, `input_age_s` and `seed`."""
+    """How a decision was found; `how` holds `goal_id`, `input_age_s` and `seed`."""
     plan = decision.plan
     return m.PlanInfo(
         header=m.header(stamp_ns),

@@ -1,4 +1,4 @@
-"""Drives that were recorded on the bus, as scenarios: what /map, /objects and /odom said.
+"""Scenarios from drives recorded on the bus: the contents of /map, /objects and /odom.
 
 A drive begins with each /map. Step t of its tracks is t periods after its first tick, and the period is the
 map's. A lost tick leaves a gap in the tracks, with a note.
@@ -33,7 +33,7 @@ _JITTER = 0.2  # of a period
 
 @dataclass
 class _Drive:
-    """What was said after one /map, by stamp in ns."""
+    """The messages that follow one /map, by stamp in ns."""
 
     map: m.Message
     objects: dict[int, Objects] = field(default_factory=dict)
@@ -76,7 +76,7 @@ def _drives(player: Player) -> Iterator[_Drive]:
     for recorded in player.messages([topic for topic in TOPICS if topic in player.topics]):
         if recorded.topic == "/map":
             if drive is not None and recorded.stamp_ns == m.stamp_ns(drive.map):
-                continue  # said again, by a publisher that came back
+                continue  # latched, published again by a respawned node
             if drive is not None:
                 yield drive
             drive = _Drive(recorded.message)
@@ -97,7 +97,7 @@ def _scenario(drive: _Drive, where: str) -> Scenario:
     notes = list(still.repairs)
     if count - first > len(step_of):
         notes.append(
-            f"{count - first - len(step_of)} of {count - first} ticks are missing: nobody was seen then"
+            f"{count - first - len(step_of)} of {count - first} ticks are missing: no agents are known there"
         )
     ego_id = still.problems[0].id if still.problems else 0
     return replace(
