@@ -10,9 +10,9 @@ ROOT = Path(__file__).parents[1]
 SUFFIXES = (".py", ".md", ".yaml", ".toml", ".cff")
 PER = (
     "candidate step second minute drive robot plan tick joint camera component node image picture episode "
-    "planner agent lane road row line file folder scene frame round call decision period cost term axis core "
-    "model message topic scenario problem process action iteration sample elite goal token layer graph reader "
-    "format edge point quantity variant size"
+    "planner agent lane road row line file folder scene frame round call decision period cost term axis "
+    "core model message topic scenario problem process action iteration sample elite goal token layer graph "
+    "reader format edge point quantity variant size"
 )
 COUNTED = (
     "one number numbers value values row rows line lines file files folder folders picture pictures image "
