@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wm_planner.manipulation.pick import Pick
+from wm_planner.manipulation.simulation.pick import Pick
 
 SCENE = Pick(
     model_file=Path(__file__).with_suffix(".xml"),

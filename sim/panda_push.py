@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.contracts.task import Placement, Task
-from wm_planner.manipulation.arm_scene import ArmScene, upright
+from wm_planner.manipulation.simulation.arm_scene import ArmScene, upright
 
 HALF = 0.045  # m, half the edge length of the block, as in the MJCF
 CLEARANCE = 0.09  # m, least distance between the centres of block and hand at the start, along x or y

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wm_planner.manipulation.reach import Reach
+from wm_planner.manipulation.simulation.reach import Reach
 
 SCENE = Reach(
     model_file=Path(__file__).with_suffix(".xml"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.manipulation.reach import Reach
+from wm_planner.manipulation.simulation.reach import Reach
 
 WALL_TOP = 0.20  # m, as in the MJCF
 CLEARANCE = 0.06  # m: half the thickness of the hand, half that of the wall, and 2 cm

@@ -18,7 +18,7 @@ import numpy as np
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.kinematics import SerialChain
 from wm_planner.errors import SimulationError
-from wm_planner.manipulation.pick import Pick
+from wm_planner.manipulation.simulation.pick import Pick
 from wm_planner.world_models.physics.plant import Model
 
 HOME = (0.0, -0.7854, 0.0, -2.3562, 0.0, 1.5708, 0.7854)  # rad, judo's

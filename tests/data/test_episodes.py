@@ -5,7 +5,7 @@ from wm_planner.collection import CollectConfig, collect
 from wm_planner.contracts.dataset import COLLECTION_SEEDS
 from wm_planner.data.episodes import META_FILE, EpisodeData
 from wm_planner.errors import DatasetError, SimulationError
-from wm_planner.manipulation.exploration import explore
+from wm_planner.manipulation.simulation.exploration import explore
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import load_scene
 

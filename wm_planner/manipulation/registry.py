@@ -8,6 +8,6 @@ ENTRIES = {
         "ee_delta": "wm_planner.manipulation.bridges.ee_delta:EndEffectorControl",
     },
     "explorer": {
-        "mujoco": "wm_planner.manipulation.exploration:ArmExplorer",
+        "mujoco": "wm_planner.manipulation.simulation.exploration:ArmExplorer",
     },
 }

@@ -9,7 +9,7 @@ from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.task import Placement, Task
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.gripper import GripperDelta
-from wm_planner.manipulation.arm_scene import ArmScene, upright
+from wm_planner.manipulation.simulation.arm_scene import ArmScene, upright
 from wm_planner.world_models.physics.plant import Model
 
 

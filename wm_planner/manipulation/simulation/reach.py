@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.contracts.task import Placement, Task
-from wm_planner.manipulation.arm_scene import ArmScene
+from wm_planner.manipulation.simulation.arm_scene import ArmScene
 
 
 @dataclass(frozen=True)
