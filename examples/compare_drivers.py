@@ -14,8 +14,8 @@ SCENARIOS = ("sim/drive_slow_car.xml", "sim/drive_cruise.xml")
 
 def main() -> None:
     planners, _ = scenario_runs.resolve_planners(["constant_velocity", "idm", "idm,idm.headway=0.8"])
-    settings = scenario_runs.RunSettings(planners=planners, agents=("idm",), max_duration_s=8.0)
-    done = scenario_runs.run_scenarios([find(file) for file in SCENARIOS], settings, workers=2)
+    settings = scenario_runs.RunSettings(planners=planners, agents=("idm",), max_duration_s=5.0)
+    done = scenario_runs.run_scenarios([find(file) for file in SCENARIOS], settings, workers=1)
     scores = [score for each in done for score in each.scores]
     console.print(tables.drives_table(scores))
     console.print(tables.outcomes_table(scores))

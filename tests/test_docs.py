@@ -64,6 +64,7 @@ NOT_IN_THE_REFERENCE = {
     "wm_planner.driving",
     "wm_planner.driving.registry",
     "wm_planner.terminal",
+    "wm_planner.yaml_text",
 }
 
 
@@ -175,10 +176,12 @@ def check_launch_arguments(params: dict, block: Block) -> None:
         assert name in yaml.safe_load(text)["args"], f"{block.place}: {path} has no argument '{name}'"
 
 
+TRAINS = "docs/howto/world_model.md"
 RUNNABLE = [
-    pytest.param(page, id=str(page.relative_to(ROOT)))
+    pytest.param(page, id=name, marks=[pytest.mark.torch] * (name == TRAINS))
     for page in pages()
     if any(block.language == "python" for block in blocks(page))
+    for name in [str(page.relative_to(ROOT))]
 ]
 
 
