@@ -31,7 +31,7 @@ ENTRIES = {
         "off_centre": "wm_planner.driving.costs.progress:OffCentre",
         "heading": "wm_planner.driving.costs.progress:Heading",
         "arrival": "wm_planner.driving.costs.progress:Arrival",
-        "wanted_speed": "wm_planner.driving.costs.progress:WantedSpeed",
+        "target_speed": "wm_planner.driving.costs.progress:TargetSpeed",
         "driving_comfort": "wm_planner.driving.costs.comfort:Comfort",
         "plan_consistency": "wm_planner.driving.costs.comfort:PlanConsistency",
         "squared_acceleration": "wm_planner.driving.costs.effort:SquaredAcceleration",

@@ -1,4 +1,4 @@
-"""Costs of driving: each is 0 where nothing is wrong, and more the worse it is."""
+"""Driving costs: 0 for good driving, and positive otherwise."""
 
 from dataclasses import replace
 
@@ -23,13 +23,13 @@ from wm_planner.planners.problem import Problem
 H = 40
 
 
-def seen(**how):
-    simulator = DrivingSimulator(street(**how), DrivingSimulator.Options(picture=None))
+def view_at_start(**scene):
+    simulator = DrivingSimulator(street(**scene), DrivingSimulator.Options(picture=None))
     return view_of(simulator)
 
 
 def costs_of(view, name, actions, previous_plans=(), **config):
-    """What a cost says of actions (N, 2), each held for H steps."""
+    """A cost of actions (N, 2), each held for H steps."""
     context = ScoringContext(view, H, GoalTracker(view.drive), previous_plans)
     model = bicycle_model(view)
     state = {"position": view.ego[:2], "heading": view.ego[2:3], "speed": view.ego[3:4]}
@@ -39,57 +39,57 @@ def costs_of(view, name, actions, previous_plans=(), **config):
     return problem.evaluate(held).terms[name]
 
 
-KEEP, BRAKE, PULL, LEFT = (0.0, 0.0), (-4.0, 0.0), (2.0, 0.0), (0.0, 0.03)
+KEEP, BRAKE, ACCELERATE, LEFT = (0.0, 0.0), (-4.0, 0.0), (2.0, 0.0), (0.0, 0.03)
 
 
 @pytest.mark.parametrize(
-    ("name", "fine", "wrong", "scene"),
+    ("name", "good", "bad", "scene"),
     [
         ("collision", BRAKE, KEEP, {"about": {"obstacles": (parked(30.0),)}}),
         ("at_fault_collision", BRAKE, KEEP, {"about": {"obstacles": (parked(30.0),)}}),
         ("time_to_collision", BRAKE, KEEP, {"about": {"obstacles": (parked(30.0),)}}),
         ("drivable_area", KEEP, LEFT, {}),
         ("driving_direction", KEEP, LEFT, {}),
-        ("overspeed", KEEP, PULL, {}),
+        ("overspeed", KEEP, ACCELERATE, {}),
         ("lane_keeping", KEEP, LEFT, {}),
         ("off_centre", KEEP, LEFT, {}),
         ("heading", KEEP, LEFT, {}),
         ("driving_comfort", KEEP, (-6.0, 0.0), {}),
-        ("squared_acceleration", KEEP, PULL, {}),
+        ("squared_acceleration", KEEP, ACCELERATE, {}),
         ("squared_yaw_rate", KEEP, LEFT, {}),
     ],
 )
-def test_a_cost_is_nothing_where_all_is_well(name, fine, wrong, scene):
-    well, badly = costs_of(seen(**scene), name, [fine, wrong])
-    assert well == pytest.approx(0.0, abs=1e-5)
-    assert badly > 0.01
+def test_a_cost_is_zero_for_good_driving_and_positive_for_bad(name, good, bad, scene):
+    cost_of_good, cost_of_bad = costs_of(view_at_start(**scene), name, [good, bad])
+    assert cost_of_good == pytest.approx(0.0, abs=1e-5)
+    assert cost_of_bad > 0.01
 
 
-def test_progress_and_wanted_speed_prefer_the_limit():
-    for name in ("progress", "wanted_speed"):
-        slow, fast = costs_of(seen(), name, [BRAKE, PULL])
+def test_progress_and_target_speed_prefer_the_speed_limit():
+    for name in ("progress", "target_speed"):
+        slow, fast = costs_of(view_at_start(), name, [BRAKE, ACCELERATE])
         assert fast < slow
 
 
-def test_jerk_is_that_of_changes_of_acceleration():
-    view = seen()
-    assert costs_of(view, "squared_jerk", [PULL])[0] == pytest.approx(0.0, abs=1e-4)
+def test_constant_acceleration_has_no_jerk():
+    view = view_at_start()
+    assert costs_of(view, "squared_jerk", [ACCELERATE])[0] == pytest.approx(0.0, abs=1e-4)
 
 
-def test_a_red_light_is_not_to_be_run():
-    view = seen(light=(("red", 200),), goal_x=150.0)
+def test_running_a_red_light_costs_one():
+    view = view_at_start(light=(("red", 200),), goal_x=150.0)
     near = replace(view, ego=view.ego + np.array([25.0, 0.0, 0.0, 0.0, 0.0, 0.0]))
     assert costs_of(near, "traffic_light", [BRAKE, KEEP]).tolist() == [0.0, 1.0]
 
 
-def test_arrival_counts_what_will_be_missed():
-    late, well = costs_of(seen(goal_x=35.0, steps=45), "arrival", [BRAKE, KEEP])
-    assert well < 0.5
+def test_arrival_is_the_shortfall_to_the_goal():
+    late, in_time = costs_of(view_at_start(goal_x=35.0, steps=45), "arrival", [BRAKE, KEEP])
+    assert in_time < 0.5
     assert late > 5.0
 
 
-def test_a_plan_like_the_one_before_is_consistent():
-    view = seen()
+def test_a_plan_equal_to_the_previous_one_is_consistent():
+    view = view_at_start()
     states = np.tile(view.vehicle.at_centre(view.ego), (1, H + 1, 1))
     states[0, :, 0] += np.arange(H + 1)
     previous_plans = (PreviousPlan(states, 1),)
@@ -99,15 +99,15 @@ def test_a_plan_like_the_one_before_is_consistent():
     assert costs_of(view, "plan_consistency", [BRAKE])[0] == 0.0
 
 
-def test_the_score_as_a_cost_is_that_of_the_choice():
-    view = seen(about={"obstacles": (parked(30.0),)}, steps=400)
+def test_the_score_as_a_cost_prefers_braking_to_crashing():
+    view = view_at_start(about={"obstacles": (parked(30.0),)}, steps=400)
     braked, crashed = costs_of(view, "driving_score", [BRAKE, KEEP])
     assert crashed > braked + 0.1
     assert crashed == pytest.approx(1.0, abs=0.01)
 
 
 class Leftward:
-    """A learned model's opinion: be as far to the left as can be."""
+    """A stand-in for a learned cost that prefers positions on the left."""
 
     requires = frozenset({"state:position", "context:domain"})
 
@@ -115,14 +115,14 @@ class Leftward:
         return -rollout.states["position"][:, -1, 1]
 
 
-def test_extra_costs_count_at_the_choice():
-    view = seen(rows=2)
+def test_extra_costs_count_in_the_selection():
+    view = view_at_start(rows=2)
     plain = CEMDriver(CEMDriver.Config()).plan(view)
-    drawn = CEMDriver(CEMDriver.Config(), [WeightedCost("left", Leftward(), 0.5)]).plan(view)
+    biased = CEMDriver(CEMDriver.Config(), [WeightedCost("left", Leftward(), 0.5)]).plan(view)
     assert abs(plain[-1, 1]) < 0.8
-    assert drawn[-1, 1] > 1.2
+    assert biased[-1, 1] > 1.2
 
 
-def test_a_misspelt_cost_of_a_driver_is_told():
+def test_a_misspelt_cost_is_refused_with_a_suggestion():
     with pytest.raises(PluginError, match="unknown cost 'colision', did you mean 'collision'"):
         DRIVERS.build({"type": "cem", "costs": [{"type": "colision"}]}, "here")

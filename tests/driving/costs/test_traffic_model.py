@@ -1,4 +1,4 @@
-"""A learned model of traffic as costs of a driver: it sees what the driver sees, and imagines its drives."""
+"""A learned traffic model as costs of a driver."""
 
 from dataclasses import replace
 
@@ -36,36 +36,36 @@ def view(simulator):
     return view_of(simulator)
 
 
-def drives(view, pulls):
-    """The rollout and the actions of constant accelerations (N,), straight on."""
-    commands = np.zeros((len(pulls), H, 2))
-    commands[..., 0] = np.asarray(pulls)[:, None]
+def straight_rollout(view, accelerations):
+    """The rollout and the actions of constant accelerations (N,), straight ahead."""
+    commands = np.zeros((len(accelerations), H, 2))
+    commands[..., 0] = np.asarray(accelerations)[:, None]
     states = view.vehicle.rollout(view.ego, commands, view.dt)
     named = {"position": states[..., :2], "heading": states[..., 2:3], "speed": states[..., SPEED, None]}
     actions = np.stack([commands[..., 0], states[..., STEERING]], axis=-1)
     return Rollout(named, named), actions
 
 
-def test_a_view_is_drawn_as_the_simulator_draws_it(simulator, view):
+def test_a_view_is_rendered_as_the_simulator_renders_it(simulator, view):
     camera = ViewCamera(IMAGE, view.drive)
     np.testing.assert_array_equal(camera.render_now(view), simulator.observe().images[CAMERA])
 
 
-def test_the_picture_ahead_is_the_one_that_is_seen_when_it_comes_true(simulator, view):
-    """The ego and the others keep their velocity for a second: few pixels differ."""
+def test_the_image_ahead_matches_the_later_observation(simulator, view):
+    """For a second all keep their velocity, so few pixels differ."""
     speed = float(view.ego[SPEED])
     camera = ViewCamera(IMAGE, view.drive)
-    wanted = camera.render_ahead(view, 1.0, speed, speed).astype(int)
+    predicted = camera.render_ahead(view, 1.0, speed, speed).astype(int)
     for _ in range(10):
         s = float(simulator.drive.line.project(simulator.now.ego[:2]).s)
         simulator.follow(simulator.drive.line.poses(s + speed * np.arange(H) * view.dt))
     then = simulator.observe().images[CAMERA].astype(int)
     now = camera.render_now(view).astype(int)
-    assert np.abs(then - wanted).mean() < 0.5 * np.abs(then - now).mean()
+    assert np.abs(then - predicted).mean() < 0.5 * np.abs(then - now).mean()
 
 
-def test_others_than_those_of_the_scenario_are_drawn_too(view):
-    """A node knows the agents from messages alone; its scenario has none."""
+def test_agents_that_are_not_in_the_scenario_are_rendered(view):
+    """A node knows agents from messages only; its scenario has none."""
     bare = replace(view, agents=replace(view.agents, kinds=tuple("truck" for _ in view.agents.kinds)))
     camera = ViewCamera(IMAGE, view.drive)
     np.testing.assert_array_equal(camera.render_now(bare), camera.render_now(view))
@@ -73,32 +73,32 @@ def test_others_than_those_of_the_scenario_are_drawn_too(view):
     assert (camera.render_now(walkers) != camera.render_now(view)).any()
 
 
-def test_the_model_imagines_the_drive_in_its_own_steps(view):
+def test_the_model_rolls_out_at_its_own_time_step(view):
     model = traffic_model(MODEL)
-    rollout, actions = drives(view, [-2.0, 0.0, 1.0])
-    imagined = model.imagined(rollout, actions, view)
+    rollout, actions = straight_rollout(view, [-2.0, 0.0, 1.0])
+    imagined = model.rollout(rollout, actions, view)
     assert imagined.latents[model.array].shape[:2] == (3, 10)
     assert not np.allclose(imagined.latents[model.array][0], imagined.latents[model.array][2])
 
 
-def test_costs_of_one_tick_share_what_was_imagined(view, monkeypatch):
+def test_costs_of_one_tick_share_one_rollout(view, monkeypatch):
     costs = build_costs([{"type": "traffic_goal"}, {"type": "traffic_surprise"}], "test")
     model, calls = traffic_model(MODEL), []
     inner = model._model.rollout
     monkeypatch.setattr(model._model, "rollout", lambda *given: calls.append(1) or inner(*given))
-    rollout, actions = drives(view, [-2.0, 0.0])
+    rollout, actions = straight_rollout(view, [-2.0, 0.0])
     memory = DriverMemory()
     memory.observe(view)
     context = Context(domain=ScoringContext(view, H, memory.goal_tracker))
     terms = [each.cost(rollout, actions, context) for each in costs]
     assert len(calls) == 1
     assert all(term.shape == (2,) and np.isfinite(term).all() and (term >= 0).all() for term in terms)
-    rollout, actions = drives(view, [-2.0, 0.0])
+    rollout, actions = straight_rollout(view, [-2.0, 0.0])
     costs[0].cost(rollout, actions, context)
     assert len(calls) == 2
 
 
-def test_a_driver_weighs_the_costs_of_the_model(view):
+def test_a_driver_uses_the_costs_of_the_model(view):
     search = {"type": "cem", "horizon": H, "samples": 8, "elites": 2, "iterations": 1}
     plain = CEMDriver(CEMDriver.Config(search=search))
     aimed = CEMDriver(CEMDriver.Config(search=search, extra=({"type": "traffic_goal", "weight": 5.0},)))
@@ -108,6 +108,8 @@ def test_a_driver_weighs_the_costs_of_the_model(view):
     assert "traffic_goal" in aimed.searched.terms and "traffic_goal" not in plain.searched.terms
 
 
-def test_a_model_of_other_pictures_is_refused():
-    with pytest.raises(ConfigError, match=r"sees front, side of 64x64 pixels.*wanted birdseye of 64x64"):
+def test_a_model_with_other_images_is_refused():
+    with pytest.raises(
+        ConfigError, match=r"takes images front, side of 64x64 pixels.*wanted birdseye of 64x64"
+    ):
         TrafficModel("models/bundles/panda_reach_small")

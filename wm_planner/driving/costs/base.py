@@ -1,4 +1,4 @@
-"""What all costs of driving have in common: they are metrics of imagined trajectories as trajectories."""
+"""Base class of driving costs, which evaluate imagined trajectories by the metrics of driving."""
 
 from abc import ABC, abstractmethod
 
@@ -10,10 +10,10 @@ from wm_planner.driving.planners.proposal_scoring import ScoredProposals, Scorin
 
 
 class DrivingCost(ABC):
-    """A cost of how candidates would drive among others, as the tick's scoring sees it."""
+    """A cost of candidates as proposals in the current tick's `ScoringContext`."""
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """Nothing to set: the weight of the term says all."""
+        """No parameters: the term's weight is enough."""
 
     requires = frozenset({"state:position", "state:heading", "state:speed", "context:domain"})
 
@@ -26,4 +26,4 @@ class DrivingCost(ABC):
 
     @abstractmethod
     def evaluate(self, proposals: ScoredProposals) -> Array:
-        """Costs (N,) of trajectories (N, H + 1), the first moment now."""
+        """Costs (N,) of N proposals of H + 1 states, the first of them the current one."""

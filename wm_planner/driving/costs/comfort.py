@@ -1,4 +1,4 @@
-"""How trajectories feel, and whether they feel as the plan before did."""
+"""Ride comfort and consistency with previous plans."""
 
 import numpy as np
 
@@ -9,28 +9,30 @@ from wm_planner.driving.vehicle.comfort import LIMITS
 
 
 class Comfort(DrivingCost):
-    """By how much limits of comfort are exceeded, in shares of them, summed, at the worst moments.
+    """Largest excess over each of nuPlan's comfort limits as a fraction of it, summed over the limits.
 
-    nuPlan's comfort is whether this is 0."""
+    nuPlan's comfort metric is 1 where this is 0."""
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
-        felt = proposals.trajectories.comfort()._asdict()
-        above = [_above(felt[name], *limits) for name, limits in LIMITS.items()]
-        return np.sum(above, axis=0)
+        comfort = proposals.trajectories.comfort()._asdict()
+        excess = [_excess(comfort[name], *limits) for name, limits in LIMITS.items()]
+        return np.sum(excess, axis=0)
 
 
 class PlanConsistency(DrivingCost):
-    """By how much plans differ from the ones before, in shares of NAVSIM's limits (EC), where above 1."""
+    """Excess of the differences to previous plans over a fraction of NAVSIM's limits (EC), mean over all."""
 
-    SLACK = 0.6  # of the limit, so that there is room for how a plan is driven
+    TOLERANCE = 0.6  # fraction of the limit; the rest is left for tracking errors
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
-        above = [
-            np.maximum(share - self.SLACK, 0.0) for changed in proposals.plan_changes for share in changed
+        excess = [
+            np.maximum(change - self.TOLERANCE, 0.0)
+            for changes in proposals.plan_changes
+            for change in changes
         ]
-        return np.mean(above, axis=0) if above else np.zeros(proposals.trajectories.count)
+        return np.mean(excess, axis=0) if excess else np.zeros(proposals.trajectories.count)
 
 
-def _above(values: Array, low: float, high: float) -> Array:
-    """How far values (N, T) get beyond limits, as a share of them, (N,)."""
+def _excess(values: Array, low: float, high: float) -> Array:
+    """Largest excess of values (N, T) over limits, as a fraction of them, (N,)."""
     return np.maximum(np.maximum(values / high, values / low).max(axis=1) - 1.0, 0.0)

@@ -1,4 +1,4 @@
-"""CommonRoad's terms of accelerations and steering, integrated over the drive."""
+"""CommonRoad's terms of acceleration, jerk and steering, integrated over the trajectory."""
 
 import numpy as np
 
@@ -11,12 +11,12 @@ class SquaredAcceleration(DrivingCost):
     """Integral of squared acceleration, in m^2/s^3: CommonRoad's A."""
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
-        pull = np.diff(proposals.trajectories.speed, axis=1) / proposals.trajectories.dt
-        return np.square(pull).sum(axis=1) * proposals.trajectories.dt
+        acceleration = np.diff(proposals.trajectories.speed, axis=1) / proposals.trajectories.dt
+        return np.square(acceleration).sum(axis=1) * proposals.trajectories.dt
 
 
 class SquaredJerk(DrivingCost):
-    """Integral of squared jerk along the way, in m^2/s^5: CommonRoad's J."""
+    """Integral of squared longitudinal jerk, in m^2/s^5: CommonRoad's J."""
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
         jerk = np.diff(proposals.trajectories.speed, n=2, axis=1) / proposals.trajectories.dt**2
@@ -24,7 +24,7 @@ class SquaredJerk(DrivingCost):
 
 
 class SquaredYawRate(DrivingCost):
-    """Integral of squared yaw rate, in rad^2/s: stands for CommonRoad's SA."""
+    """Integral of squared yaw rate, in rad^2/s, in place of CommonRoad's SA."""
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
         rate = np.diff(proposals.trajectories.states[..., 2], axis=1) / proposals.trajectories.dt

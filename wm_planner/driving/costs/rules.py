@@ -1,4 +1,4 @@
-"""What nuPlan, PDM and NAVSIM forbid: 0 where it is kept, up to 1."""
+"""Traffic rules of nuPlan, PDM and NAVSIM: 0 where a rule is kept, at most 1 unless noted."""
 
 import numpy as np
 
@@ -9,38 +9,38 @@ from wm_planner.driving.planners.proposal_scoring import ScoredProposals
 
 
 class Collision(DrivingCost):
-    """Share of the drive that is left when somebody is touched first, 0 where nobody is.
+    """Fraction of the trajectory that is left at the first contact with any obstacle; 0 without contact.
 
-    Who is touched now already is passed over."""
+    Obstacles that the ego touches now are ignored."""
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
         return 1 - proposals.contact_step / proposals.trajectories.steps
 
 
 class AtFaultCollision(DrivingCost):
-    """1 by a collision at fault with a road user, 0.5 with an object: PDM's NC."""
+    """1 for a collision at fault with a road user, 0.5 with an object: PDM's NC."""
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
         return 1 - proposals.pdm.no_at_fault_collisions
 
 
 class TimeToCollision(DrivingCost):
-    """Share of the drive from the moment on after which a collision would follow within 0.9 s."""
+    """Fraction of the trajectory from the first time to collision of 0.9 s or less on."""
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
         return 1 - proposals.pdm.ttc_step / proposals.trajectories.steps
 
 
 class DrivableArea(DrivingCost):
-    """How far corners come over a line before the edge of the drivable area, in m, the worst moment.
+    """Largest distance by which a corner comes closer to the edge of the drivable area than a margin, in m.
 
-    By the grid, so it is smooth; PDM's DAC asks the polygons."""
+    The distance is interpolated on a grid and smooth, unlike PDM's DAC, which tests polygons."""
 
     class Config(DrivingCost.Config, frozen=True, kw_only=True):
-        """How far to keep off.
+        """Distance to keep.
 
         Attributes:
-            margin_m: from the edge, inside of it.
+            margin_m: distance to the edge, inside of the drivable area.
         """
 
         margin_m: float = 0.2
@@ -48,20 +48,20 @@ class DrivableArea(DrivingCost):
     config: Config
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
-        found = oriented_boxes(proposals.trajectories.states, proposals.trajectories.vehicle.size)
-        off = proposals.context.view.drive.road_context.area.signed_distance(box_corners(found))
-        return np.maximum(off.max(axis=(1, 2)) + self.config.margin_m, 0.0)
+        boxes = oriented_boxes(proposals.trajectories.states, proposals.trajectories.vehicle.size)
+        distance = proposals.context.view.drive.road_context.area.signed_distance(box_corners(boxes))
+        return np.maximum(distance.max(axis=(1, 2)) + self.config.margin_m, 0.0)
 
 
 class DrivingDirection(DrivingCost):
-    """1 where 6 m and more are driven off the lanes of the route, 0.5 from 2 m on: PDM's DDC."""
+    """1 for 6 m or more off the route's lanes, 0.5 for 2 m or more: PDM's DDC."""
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
         return 1 - proposals.pdm.driving_direction
 
 
 class TrafficLight(DrivingCost):
-    """1 where a red light is run: NAVSIM's TLC."""
+    """1 for running a red light: NAVSIM's TLC."""
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
         lights = proposals.context.view.drive.road_context.red_lights

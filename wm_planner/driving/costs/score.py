@@ -1,4 +1,4 @@
-"""The score that a driver chooses by, as a cost."""
+"""The score that drivers select proposals by, as a cost."""
 
 from wm_planner.contracts.arrays import Array
 from wm_planner.driving.costs.base import DrivingCost
@@ -6,7 +6,7 @@ from wm_planner.driving.planners.proposal_scoring import ScoredProposals
 
 
 class Score(DrivingCost):
-    """1 less the score of `ScoringContext`: PDM's, with goals, limits and consistency."""
+    """1 minus `ScoredProposals.score`."""
 
     def evaluate(self, proposals: ScoredProposals) -> Array:
         return 1 - proposals.score

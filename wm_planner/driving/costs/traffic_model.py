@@ -34,7 +34,7 @@ REQUIRES = frozenset({"state:speed", "context:domain"})
 
 
 class TrafficModel:
-    """A bundle, what it sees at the tick at hand, and what it imagined last: costs of one tick share both."""
+    """A traffic model's bundle with its latents of the current tick and its last rollout, shared by costs."""
 
     def __init__(self, bundle: str) -> None:
         self._model = OnnxWorldModel.load(bundle, device="cpu")
@@ -46,55 +46,55 @@ class TrafficModel:
 
     @property
     def array(self) -> str:
-        """The latent's name."""
+        """Name of the latent that costs compare."""
         return self._model.card.representation
 
-    def look(self, view: View) -> None:
-        """Take in a view, unless it is the one at hand."""
+    def observe(self, view: View) -> None:
+        """Encode a view and its goal image, unless it is the current one."""
         if view is self._view:
             return
         if view.drive is not self._drive:
             self._drive, self._camera = view.drive, ViewCamera(IMAGE, view.drive)
         self._view, self._actions = view, None
-        self._latent = self.encoded(self._camera.render_now(view))
-        self.goal = self.encoded(self.aim(view))
+        self._latent = self.encode(self._camera.render_now(view))
+        self.goal = self.encode(self.goal_image(view))
 
-    def imagined(self, rollout: Rollout, actions: Array, view: View) -> Rollout:
-        """What the candidates of a driver lead to, as the model imagines it.
+    def rollout(self, rollout: Rollout, actions: Array, view: View) -> Rollout:
+        """The model's own rollout of the candidates of a driver.
 
         Args:
-            rollout: with the state `speed`, (N, H, 1), in m/s.
-            actions: (N, H, 2), the second of them the angle of the front wheel, in rad.
+            rollout: the driver's rollout with the state `speed`, (N, H, 1), in m/s.
+            actions: the driver's actions, (N, H, 2); the second is the steering angle, in rad.
         """
-        self.look(view)
+        self.observe(view)
         if self._actions is not actions:
-            speed = _from(float(view.ego[SPEED]), rollout.states["speed"][..., 0])
-            steering = _from(float(view.ego[STEERING]), actions[..., 1])
-            coarse = actions_from_motion(speed, steering, view.vehicle.wheelbase_m, view.dt)
-            self._rollout, self._actions = self._model.rollout(self._latent, coarse), actions
+            speed = _prepended(float(view.ego[SPEED]), rollout.states["speed"][..., 0])
+            steering = _prepended(float(view.ego[STEERING]), actions[..., 1])
+            model_actions = actions_from_motion(speed, steering, view.vehicle.wheelbase_m, view.dt)
+            self._rollout, self._actions = self._model.rollout(self._latent, model_actions), actions
         return self._rollout
 
-    def encoded(self, picture: Picture) -> Latent:
-        """The latent of a picture, (1, ...)."""
-        return self._model.encode(Observation({CAMERA: picture}))
+    def encode(self, image: Picture) -> Latent:
+        """The latent of an image, (1, ...)."""
+        return self._model.encode(Observation({CAMERA: image}))
 
-    def aim(self, view: View) -> Picture:
-        """The picture of where the IDM gets, all others having kept their velocity: it moves along."""
+    def goal_image(self, view: View) -> Picture:
+        """The image at the end of the IDM's plan, with all agents predicted at constant velocity."""
         poses = self._idm.plan(view)
-        steps = np.hypot(*np.diff(poses[:, :2], axis=0).T)
+        step_m = np.hypot(*np.diff(poses[:, :2], axis=0).T)
         return self._camera.render_ahead(
-            view, len(steps) * view.dt, float(steps.sum()), float(steps[-1] / view.dt)
+            view, len(step_m) * view.dt, float(step_m.sum()), float(step_m[-1] / view.dt)
         )
 
 
 class TrafficGoal:
-    """How far imagined pictures end from that of the IDM's place and speed: squared, in the latent."""
+    """Squared distance in latent space between the end of a rollout and the IDM's goal image."""
 
     class Config(config.Config, frozen=True, kw_only=True):
         """The model.
 
         Attributes:
-            model: bundle.
+            model: path of the bundle.
         """
 
         model: str = "models/bundles/drive_bev"
@@ -106,12 +106,12 @@ class TrafficGoal:
         self._cost = LatentGoal(LatentGoal.Config(array=self._model.array, mean_weight=0.0))
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
-        imagined = self._model.imagined(rollout, actions, context.domain.view)
+        imagined = self._model.rollout(rollout, actions, context.domain.view)
         return self._cost(imagined, actions, Context(goal_latent=self._model.goal))
 
 
 class TrafficSurprise:
-    """How unlike those of training the imagined pictures are: see costs/model.py."""
+    """How unlike the training data the imagined latents are; see costs/model.py."""
 
     class Config(TrafficGoal.Config, frozen=True, kw_only=True):
         """The model."""
@@ -123,30 +123,30 @@ class TrafficSurprise:
         self._cost = Surprise(Surprise.Config(array=self._model.array))
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
-        return self._cost(self._model.imagined(rollout, actions, context.domain.view), actions, context)
+        return self._cost(self._model.rollout(rollout, actions, context.domain.view), actions, context)
 
 
 @cache
 def traffic_model(bundle: str) -> TrafficModel:
-    """The model that all costs of one bundle share.
+    """The traffic model of a bundle, shared by all costs that use it.
 
     Raises:
-        ConfigError: if it takes other pictures or actions than `driving/birdseye/traffic_model_io.py` says.
+        ConfigError: if its images or actions differ from those of `driving/birdseye/traffic_model_io.py`.
     """
     return TrafficModel(bundle)
 
 
-def _from(first: float, later: Floats) -> Floats:
-    """Values (N, H + 1) that begin with the same."""
+def _prepended(first: float, later: Floats) -> Floats:
+    """Values (N, H + 1): a common first value, then `later` (N, H)."""
     return np.concatenate([np.full((len(later), 1), first), later], axis=1)
 
 
 def _check(card: Card, bundle: str) -> None:
-    seen, size = card.observation, IMAGE.size_px
-    takes = seen.cameras, seen.height, seen.width, card.action.names
-    if takes != ((CAMERA,), size, size, ACTION.names):
+    images, size = card.observation, IMAGE.size_px
+    interface = images.cameras, images.height, images.width, card.action.names
+    if interface != ((CAMERA,), size, size, ACTION.names):
         raise ConfigError(
-            f"{bundle} sees {', '.join(seen.cameras)} of {seen.height}x{seen.width} pixels and takes "
-            f"{', '.join(card.action.names)}; wanted {CAMERA} of {size}x{size} and "
-            f"{', '.join(ACTION.names)}: train a model on what `wm collect` records of traffic"
+            f"{bundle} takes images {', '.join(images.cameras)} of {images.height}x{images.width} pixels and "
+            f"actions {', '.join(card.action.names)}; wanted {CAMERA} of {size}x{size} and "
+            f"{', '.join(ACTION.names)}: train a model on data that `wm collect` records in traffic"
         )
