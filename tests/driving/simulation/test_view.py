@@ -1,4 +1,4 @@
-"""What drivers see: the same from a simulator as from the messages of its node."""
+"""A driver's view: the same from a simulator as from the messages of its node."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ def simulated(scenario):
     return DrivingSimulator(scenario, DrivingSimulator.Options(picture=None))
 
 
-def test_agents_coast_in_a_forecast_and_what_stands_stays(scenario):
+def test_a_forecast_moves_agents_at_constant_velocity_and_keeps_static_obstacles(scenario):
     view = view_of(simulated(scenario))
     forecast = view.forecast(20)
     assert forecast.states.shape == (21, 3, 4)
@@ -30,7 +30,7 @@ def test_agents_coast_in_a_forecast_and_what_stands_stays(scenario):
     assert forecast.kinds == ("car", "car", "parkedVehicle")
 
 
-def test_a_view_is_that_of_the_simulators_step(scenario):
+def test_a_view_is_that_of_the_simulators_current_step(scenario):
     simulator = simulated(scenario)
     for _ in range(5):
         simulator.step(np.zeros(2))
@@ -41,14 +41,14 @@ def test_a_view_is_that_of_the_simulators_step(scenario):
 
 
 def messages_of(bench, scenario, path, seed=0):
-    """A simulator node of the scenario, and what it publishes first."""
+    """A simulator node of the scenario, and its first messages."""
     write_commonroad(scenario, path)
     spec = {"type": "traffic", "scenario": str(path), "picture": None}
     made = bench("simulator", simulator=spec, seed=seed)
     return made, dict(made.sent)
 
 
-def test_the_planner_node_sees_what_the_simulator_shows(scenario, bench, tmp_path):
+def test_the_planner_node_has_the_same_view_as_the_simulator(scenario, bench, tmp_path):
     second = replace(scenario.problems[0], id=2)
     both = replace(scenario, problems=(scenario.problems[0], second))
     simulator, published = messages_of(bench, both, tmp_path / "street.xml", seed=1)
@@ -57,16 +57,16 @@ def test_the_planner_node_sees_what_the_simulator_shows(scenario, bench, tmp_pat
     made.node.adapter.driver.plan = lambda view: views.append(view) or np.zeros((2, 3))
     for topic in ("/map", "/route", "/odom", "/objects"):
         made.hear(topic, published[topic])
-    (seen,), shown = views, view_of(simulator.node.sim)
-    assert seen.drive.problem.id == shown.drive.problem.id == 2
-    assert seen.drive.goal_s == pytest.approx(shown.drive.goal_s)
-    assert seen.drive.road_context.route.lanes == shown.drive.road_context.route.lanes
-    assert seen.drive.road_context.route.corridor == shown.drive.road_context.route.corridor
-    np.testing.assert_allclose(seen.ego, shown.ego, atol=1e-9)
-    np.testing.assert_allclose(seen.forecast(9).states, shown.forecast(9).states, atol=1e-9)
+    (received,), sent = views, view_of(simulator.node.sim)
+    assert received.drive.problem.id == sent.drive.problem.id == 2
+    assert received.drive.goal_s == pytest.approx(sent.drive.goal_s)
+    assert received.drive.road_context.route.lanes == sent.drive.road_context.route.lanes
+    assert received.drive.road_context.route.corridor == sent.drive.road_context.route.corridor
+    np.testing.assert_allclose(received.ego, sent.ego, atol=1e-9)
+    np.testing.assert_allclose(received.forecast(9).states, sent.forecast(9).states, atol=1e-9)
 
 
-def test_a_map_without_a_problem_is_driven_along_the_route(scenario, bench, tmp_path):
+def test_without_a_planning_problem_the_goal_is_the_end_of_the_route(scenario, bench, tmp_path):
     _, published = messages_of(bench, scenario, tmp_path / "street.xml")
     made = bench("planner", adapter={"type": "driving"}, planner={"type": "idm"})
     views = []
@@ -78,7 +78,7 @@ def test_a_map_without_a_problem_is_driven_along_the_route(scenario, bench, tmp_
     assert views[0].drive.goal_s == pytest.approx(views[0].drive.line.length)
 
 
-def test_who_turns_goes_round_the_bend_and_straight_on_from_there(scenario):
+def test_turning_agents_are_predicted_on_an_arc_and_then_straight(scenario):
     view = view_of(simulated(scenario))
     forecast = view.forecast(40, np.array([0.4, 0.0]))
     np.testing.assert_allclose(forecast.states[:, 1:], view.forecast(40).states[:, 1:], atol=1e-12)

@@ -25,7 +25,7 @@ def solution_of(driven: DriveResult, cost: str = RANKED) -> ProblemSolution | No
         return None
     states = driven.history.vehicle.at_centre(driven.history.ego)[:, [X, Y, STEERING, SPEED, YAW]]
     return ProblemSolution(
-        driven.drive.problem.id, "KS", number, cost, states.round(12), driven.history.first
+        driven.drive.problem.id, "KS", number, cost, states.round(12), driven.history.first_step
     )
 
 

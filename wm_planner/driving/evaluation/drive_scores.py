@@ -80,7 +80,7 @@ def scores_of(driven: DriveResult, file: str, problem: int, planner: str, agents
     """Score a drive; one that ended with an error has no scores."""
     history = driven.history
     world, steps = history.as_scenario(), len(history.ego)
-    obstacles = ObstacleBoxes.from_scenario(world, history.first, steps)
+    obstacles = ObstacleBoxes.from_scenario(world, history.first_step, steps)
     judged = [] if driven.error else list(scored_plans(driven, obstacles))
     return DriveScores(
         file=file,

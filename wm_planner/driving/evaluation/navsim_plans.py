@@ -50,7 +50,7 @@ def scored_plans(driven: DriveResult, obstacles: ObstacleBoxes) -> Iterator[tupl
         wanted = _wanted(driven, human, past[step, :4])
         before = past[max(step - PAST, 0) : step] if step else None
         extended = epdms(
-            trajectories, around, road_context, wanted, history.first + step, before, earlier, human
+            trajectories, around, road_context, wanted, history.first_step + step, before, earlier, human
         )
         yield pdms(trajectories, around, road_context, wanted), extended
         earlier = PreviousPlan(states, EVERY)
@@ -79,7 +79,7 @@ def _from(obstacles: ObstacleBoxes, step: int, steps: int) -> ObstacleBoxes:
 def _human(driven: DriveResult, step: int) -> EgoTrajectories | None:
     """The recorded drive over the same steps, where there is all of it."""
     history, ego = driven.history, driven.history.scenario.ego
-    begin = history.first + step
+    begin = history.first_step + step
     if ego is None or ego.valid[0, begin : begin + STEPS + 1].sum() <= STEPS:
         return None
     return EgoTrajectories(ego.states[:, begin : begin + STEPS + 1], history.vehicle, DT)

@@ -56,7 +56,7 @@ class DrivePanels:
         picture = self._camera.render(
             history.poses[moment],
             history.agents[:, moment],
-            history.first + moment,
+            history.first_step + moment,
             self.driven.drive.line.points,
             lines,
         )

@@ -1,4 +1,4 @@
-"""Driving explores: drivers follow, wander, do not look, and brake, in one scenario after the other."""
+"""Exploration of traffic scenarios by a randomized driver, to collect training data."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -35,27 +35,30 @@ STATE = (
     Quantity(name="offset", size=1, unit="m"),
     Quantity(name="lead_gap", size=1, unit="m"),
 )
-SEEN_M = 40.0
-"""`lead_gap` where nobody is ahead within the picture, bumper to bumper."""
+MAX_LEAD_GAP_M = 40.0
+"""`lead_gap`, bumper to bumper, where there is no leader within the image."""
 
-LOST_M = 12.0
+MAX_OFFSET_M = 12.0
 """Lateral distance from the route beyond which an episode is discarded."""
 
 _AGENTS = ({"type": "replay"}, {"type": "idm"}, {"type": "idm", "lane_changes": {}})
-_DRIVES = 4  # of a scenario, one after the other: to make it ready costs more than to drive
-_MARGIN_M = 0.3  # beside the ego, for who counts as ahead
-_MOOD_STEPS = (10, 50)  # steps for which a driver keeps its mood
-_NERVE = (0.9, 1.0)  # memory of the noise from step to step, and its weight on the acceleration
+_EPISODES_PER_SCENARIO = 4  # in a row: to load a scenario takes longer than to drive in it
+_MARGIN_M = 0.3  # lateral margin within which an agent is a leader
+_STYLE_STEPS = (10, 50)  # range of the number of steps for which a driving style is kept
+_NOISE_MEMORY = 0.9  # autocorrelation of the noise from step to step
+_STEERING_NOISE = 0.05  # rad/s per unit of noise; of the acceleration it is 1 m/s^2
+_MAX_SPEED = 20.0  # m/s
+_LATERAL_ACCELERATION = 3.0  # m/s^2, in bends
 
 
 class TrafficExplorer:
-    """Explores the traffic scenario in a file, or those in a folder in turn; see base.py."""
+    """Explores the scenario in a file, or those in a folder in turn; see `collection/base.py`."""
 
     state = STATE
     reason = "lost"
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """What is explored.
+        """Scenarios to explore.
 
         Attributes:
             scenario: path of a file, or of a folder of files.
@@ -72,23 +75,24 @@ class TrafficExplorer:
         self.environment = DrivingScene(path.name, (CAMERA,), size, STEP_S, ACTION)
 
     def episode(self, seed: int, steps: int) -> Episode | None:
-        """The episode of `seed`, or None if the driver got lost.
+        """The episode of `seed`; None if the driver got too far away from the route.
 
         Raises:
-            SimulationError: if the scenario ends before the episode.
+            SimulationError: if the scenario is shorter than the episode.
         """
-        turn = seed // _DRIVES
-        file = self._files[turn % len(self._files)]
-        simulator, rng = _simulator(file, turn % len(_AGENTS)), np.random.default_rng(seed)
+        index = seed // _EPISODES_PER_SCENARIO
+        file = self._files[index % len(self._files)]
+        simulator, rng = _simulator(file, index % len(_AGENTS)), np.random.default_rng(seed)
         simulator.reset(0)
         scenario = simulator.scenario
         every = steps_per_action(scenario.dt)
-        lasts = (scenario.tracks.steps - 1 - simulator.drive.first_step) // every
-        if len(scenario.tracks.ids) and steps > lasts:
+        available = (scenario.tracks.steps - 1 - simulator.drive.first_step) // every
+        if len(scenario.tracks.ids) and steps > available:
             raise SimulationError(
-                f"{file} lasts {lasts} steps of {STEP_S:g} s, wanted {steps}: collect with --steps {lasts}"
+                f"{file} has {available} steps of {STEP_S:g} s, wanted {steps}: collect with "
+                f"--steps {available}"
             )
-        return _driven(simulator, Driver(simulator, rng), steps * every, every)
+        return _record(simulator, RandomDriver(simulator, rng), steps * every, every)
 
 
 @lru_cache(maxsize=1)
@@ -97,44 +101,48 @@ def _simulator(file: Path, agents: int) -> DrivingSimulator:
     return DrivingSimulator(read_scenario(file), config)
 
 
-def _driven(simulator: DrivingSimulator, driver: "Driver", steps: int, every: int) -> Episode | None:
-    """Drive; frames are taken every few steps, and actions are what lead from one to the next."""
+def _record(simulator: DrivingSimulator, driver: "RandomDriver", steps: int, every: int) -> Episode | None:
+    """Drive, and record every few steps a frame and the action that leads to the next frame."""
     frames, states = [], []
     for step in range(steps + 1):
         if step % every == 0:
             frames.append(simulator.observe().images[CAMERA][None])
-            states.append(state_row(driver.situation(), STATE))
+            states.append(state_row(driver.state(), STATE))
         if step < steps:
             simulator.command(driver.command())
             simulator.advance(simulator.scenario.dt)
-        if abs(driver.offset) > LOST_M:
+        if abs(driver.offset) > MAX_OFFSET_M:
             return None
     actions = actions_from_states(simulator.history.ego, simulator.vehicle, simulator.scenario.dt)
     last = np.zeros((1, actions.shape[1]), np.float32)
     return Episode(np.stack(frames), np.stack(states), np.concatenate([actions, last]))
 
 
-class Driver:
-    """Follows the route by the IDM in changing moods: a pace, a place in the lane, and whether it looks."""
+class RandomDriver:
+    """Follows the route by the IDM with a style that changes at random.
+
+    The style is a speed factor, a lateral offset, an additional acceleration, and whether the driver pays
+    attention to the leader.
+    """
 
     def __init__(self, simulator: DrivingSimulator, rng: np.random.Generator) -> None:
         self._simulator, self._rng = simulator, rng
         self._idm = IDM(acceleration=float(rng.uniform(1.0, 2.5)), braking=3.0, gap=2.0)
-        self._nerves = float(rng.choice((0.1, 0.5, 1.0)))
-        self._noise, self._left = np.zeros(2), 0
+        self._noise_scale = float(rng.choice((0.1, 0.5, 1.0)))
+        self._noise, self._steps_left = np.zeros(2), 0
 
     @property
     def offset(self) -> float:
-        """Of the ego from the route, to the left, in m."""
-        return float(self._place()[1])
+        """Lateral offset of the ego from the route, positive to the left, in m."""
+        return self._frenet()[1]
 
-    def situation(self) -> dict[str, Floats]:
+    def state(self) -> dict[str, Floats]:
         """The quantities of STATE."""
-        ego, (s, d) = self._simulator.now.ego, self._place()
-        gap = min(max(self._leader(s, d)[0], 0.0), SEEN_M)
-        here = self._simulator.vehicle.at_centre(ego)
+        ego, (s, d) = self._simulator.now.ego, self._frenet()
+        gap = min(max(self._leader(s, d)[0], 0.0), MAX_LEAD_GAP_M)
+        centre = self._simulator.vehicle.at_centre(ego)
         return {
-            "position": here[:2],
+            "position": centre[:2],
             "heading": ego[[YAW]],
             "speed": ego[[SPEED]],
             "offset": np.array([d]),
@@ -143,56 +151,59 @@ class Driver:
 
     def command(self) -> Floats:
         """The next acceleration and steering rate, (2,)."""
-        if self._left == 0:
-            self._change_mood()
-        self._left -= 1
-        memory, weight = _NERVE
-        fresh = self._rng.standard_normal(2)
-        self._noise = memory * self._noise + np.sqrt(1 - memory**2) * fresh
-        (s, d), speed = self._place(), float(self._simulator.now.ego[SPEED])
-        gap, leader = self._leader(s, d) if self._looks else (np.inf, 0.0)
-        limit = min(float(self._simulator.drive.road_context.route.speed_limit(s)), 20.0)
-        wanted = self._pace * min(limit, self._in_bends(s, speed))
-        pull = float(self._idm.accelerations(speed, gap, leader, wanted)) + self._shove
-        pull += self._nerves * weight * self._noise[0]
-        pull = max(pull, ACTION.low[0], -speed / self._simulator.scenario.dt)  # it does not reverse
-        return np.array([pull, self._steering_rate(s, speed) + 0.05 * self._nerves * self._noise[1]])
+        if self._steps_left == 0:
+            self._change_style()
+        self._steps_left -= 1
+        innovation = self._rng.standard_normal(2)
+        self._noise = _NOISE_MEMORY * self._noise + np.sqrt(1 - _NOISE_MEMORY**2) * innovation
+        (s, d), speed = self._frenet(), float(self._simulator.now.ego[SPEED])
+        gap, leader_speed = self._leader(s, d) if self._is_attentive else (np.inf, 0.0)
+        limit = min(float(self._simulator.drive.road_context.route.speed_limit(s)), _MAX_SPEED)
+        target_speed = self._speed_factor * min(limit, self._curve_speed(s, speed))
+        acceleration = float(self._idm.accelerations(speed, gap, leader_speed, target_speed))
+        acceleration += self._extra_acceleration
+        acceleration += self._noise_scale * self._noise[0]
+        stopping = -speed / self._simulator.scenario.dt  # no reversing
+        acceleration = max(acceleration, ACTION.low[0], stopping)
+        steering_noise = _STEERING_NOISE * self._noise_scale * self._noise[1]
+        return np.array([acceleration, self._steering_rate(s, speed) + steering_noise])
 
-    def _change_mood(self) -> None:
+    def _change_style(self) -> None:
         rng = self._rng
-        self._left = int(rng.integers(*_MOOD_STEPS))
-        self._pace = float(rng.uniform(0.4, 1.25))
-        self._looks = bool(rng.random() < 0.85)
-        self._shove = float(rng.choice((0.0, -5.0, 2.5), p=(0.8, 0.1, 0.1)))
-        self._aside = float(rng.choice((rng.normal(0.0, 0.4), rng.uniform(-4.0, 4.0)), p=(0.8, 0.2)))
+        self._steps_left = int(rng.integers(*_STYLE_STEPS))
+        self._speed_factor = float(rng.uniform(0.4, 1.25))
+        self._is_attentive = bool(rng.random() < 0.85)
+        self._extra_acceleration = float(rng.choice((0.0, -5.0, 2.5), p=(0.8, 0.1, 0.1)))
+        self._lateral_offset = float(rng.choice((rng.normal(0.0, 0.4), rng.uniform(-4.0, 4.0)), p=(0.8, 0.2)))
 
-    def _place(self) -> tuple[float, float]:
-        """Arc length and offset of the ego's box along the route, in m."""
+    def _frenet(self) -> tuple[float, float]:
+        """Arc length and lateral offset of the ego's box centre along the route, in m."""
         simulator = self._simulator
-        at = simulator.drive.line.project(simulator.vehicle.at_centre(simulator.now.ego)[:2])
-        return float(at.s), float(at.d)
+        here = simulator.drive.line.project(simulator.vehicle.at_centre(simulator.now.ego)[:2])
+        return float(here.s), float(here.d)
 
     def _leader(self, s: float, d: float) -> tuple[float, float]:
-        """The gap to who is ahead, in m, and its speed."""
+        """Gap to the leader, in m, and its speed."""
         simulator = self._simulator
-        others = simulator.now.agents.states
-        row = oriented_boxes(others, simulator.scenario.tracks.sizes)
-        corridor = FrenetBoxes.from_boxes(simulator.drive.line, row, others[:, SPEED])
+        agents = simulator.now.agents.states
+        boxes = oriented_boxes(agents, simulator.scenario.tracks.sizes)
+        in_route_frame = FrenetBoxes.from_boxes(simulator.drive.line, boxes, agents[:, SPEED])
         length, width = simulator.vehicle.size
-        return corridor.leader(s, length / 2, width / 2 + _MARGIN_M, d)
+        return in_route_frame.leader(s, length / 2, width / 2 + _MARGIN_M, d)
 
-    def _in_bends(self, s: float, speed: float) -> float:
-        """The speed for a lateral acceleration of 3 m/s^2 within the next 2 s, in m/s."""
+    def _curve_speed(self, s: float, speed: float) -> float:
+        """Speed at the lateral acceleration limit in the sharpest bend within the next 2 s, in m/s."""
         ahead = s + np.linspace(0.0, max(2.0 * speed, 5.0), 8)
-        bend = float(np.abs(self._simulator.drive.line.curvature(ahead)).max())
-        return float(np.sqrt(3.0 / max(bend, 1e-3)))
+        curvature = float(np.abs(self._simulator.drive.line.curvature(ahead)).max())
+        return float(np.sqrt(_LATERAL_ACCELERATION / max(curvature, 1e-3)))
 
     def _steering_rate(self, s: float, speed: float) -> float:
-        """Pure pursuit (Coulter 1992) of a point of the route, a second and 4 m ahead, in rad/s."""
+        """Pure pursuit (Coulter 1992) of a point on the route 1 s plus 4 m ahead, in rad/s."""
         simulator = self._simulator
         ego, vehicle = simulator.now.ego, simulator.vehicle
-        reach = 4.0 + speed
-        x, y, _ = simulator.drive.line.poses(s - vehicle.rear_to_centre_m + reach, self._aside) - ego[:3]
-        angle = np.arctan2(y, x) - ego[YAW]
-        wanted = np.arctan(2 * np.sin(angle) / np.hypot(x, y) * vehicle.wheelbase_m)
-        return float(np.clip((wanted - ego[STEERING]) / 0.3, -0.8, 0.8))
+        lookahead_m = 4.0 + speed
+        target = simulator.drive.line.poses(s - vehicle.rear_to_centre_m + lookahead_m, self._lateral_offset)
+        x, y, _ = target - ego[:3]
+        bearing = np.arctan2(y, x) - ego[YAW]
+        steering = np.arctan(2 * np.sin(bearing) / np.hypot(x, y) * vehicle.wheelbase_m)
+        return float(np.clip((steering - ego[STEERING]) / 0.3, -0.8, 0.8))

@@ -1,7 +1,7 @@
-"""Driving as a Gymnasium environment, for what learns or plans behind that interface.
+"""Driving as a Gymnasium environment.
 
 `gymnasium.make("wm_planner.driving.simulation.gym_env:wm_planner/DriveMerge-v0")` makes the environment of a
-shipped scenario, `...:wm_planner/Drive-v0` with `scenario=<path>` that of any file.
+shipped scenario; `...:wm_planner/Drive-v0` with `scenario=<path>` makes that of any file.
 """
 
 from pathlib import Path
@@ -20,29 +20,29 @@ from wm_planner.driving.simulation.simulator import CAMERA, DrivingSimulator
 from wm_planner.errors import ConfigError, SimulationError
 
 PREFIX = "drive_"
-"""Of the shipped scenarios' names."""
+"""File name prefix of the shipped scenarios."""
 
-FAILURE = -10.0
-"""Reward of a collision or of leaving the road, which end the episode; all else is the way gained in m."""
+FAILURE_REWARD = -10.0
+"""Reward of a collision or of leaving the road, which end the episode; otherwise it is the progress in m."""
 
 _STATE = ("position", "heading", "speed", "acceleration", "steering")
 
-Seen = dict[str, Any]
+GymObservation = dict[str, Any]
 
 
-class DrivingEnv(gymnasium.Env[Seen, NDArray[np.float64]]):
+class DrivingEnv(gymnasium.Env[GymObservation, NDArray[np.float64]]):
     """A traffic scenario.
 
-    An action is an acceleration in m/s^2 and a steering rate in rad/s; an observation the picture from above,
-    if there is one, and `state` (6,): x, y, yaw, speed, acceleration, steering of the rear axle.
+    An action is an acceleration in m/s^2 and a steering rate in rad/s. An observation is the bird's-eye
+    image, unless it is disabled, and `state` (6,): x, y, yaw, speed, acceleration, steering angle.
 
     Args:
         scenario: path of a file.
-        steps: after which an episode is truncated; by default the last at which the goal can be reached.
-        driving: fills `DrivingSimulator.Options`.
+        steps: number of steps after which an episode is truncated; by default when the goal's time is over.
+        driving: fields of `DrivingSimulator.Options`.
 
     Raises:
-        ConfigError: if no scenario is given, or a setting does not fit.
+        ConfigError: if no scenario is given, or an option is not valid.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012, as Gymnasium has it
@@ -52,7 +52,7 @@ class DrivingEnv(gymnasium.Env[Seen, NDArray[np.float64]]):
     ) -> None:
         if not scenario:
             raise ConfigError(
-                "DrivingEnv: got no scenario, wanted scenario=PATH of a file, as sim/drive_merge.xml"
+                "DrivingEnv: got no scenario, wanted scenario=PATH of a file, e.g. sim/drive_merge.xml"
             )
         if steps is not None and steps < 1:
             raise ConfigError(f"DrivingEnv: steps is {steps}, wanted 1 or more")
@@ -70,12 +70,12 @@ class DrivingEnv(gymnasium.Env[Seen, NDArray[np.float64]]):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Seen, dict[str, Any]]:
+    ) -> tuple[GymObservation, dict[str, Any]]:
         super().reset(seed=seed)
         self._is_running = True
-        return _seen(self.simulator.reset(seed or 0)), {}
+        return _gym_observation(self.simulator.reset(seed or 0)), {}
 
-    def step(self, action: NDArray[np.float64]) -> tuple[Seen, float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[np.float64]) -> tuple[GymObservation, float, bool, bool, dict[str, Any]]:
         if not self._is_running:
             raise SimulationError(
                 "DrivingEnv: step() of an episode that has ended or not begun: call reset()"
@@ -83,35 +83,35 @@ class DrivingEnv(gymnasium.Env[Seen, NDArray[np.float64]]):
         before = self.simulator.distance
         result = self.simulator.step(action)
         failed = self.simulator.now.failed
-        reward = FAILURE if failed else before - result.distance
+        reward = FAILURE_REWARD if failed else before - result.distance
         done = failed or result.success
-        taken = self.simulator.step_index - self.simulator.drive.first_step
-        truncated = taken >= self._most
+        steps = self.simulator.step_index - self.simulator.drive.first_step
+        truncated = steps >= self._max_steps
         self._is_running = not (done or truncated)
-        return _seen(result.observation), reward, done, truncated, dict(result.info)
+        return _gym_observation(result.observation), reward, done, truncated, dict(result.info)
 
     def render(self) -> NDArray[np.uint8] | None:
-        """The picture from above; None unless `render_mode` asks for one."""
+        """The bird's-eye image; None without a render mode."""
         if self.render_mode is None:
             return None
         return self.simulator.observe().images.get(CAMERA)
 
     @property
-    def _most(self) -> int:
-        """Steps of an episode."""
+    def _max_steps(self) -> int:
+        """Number of steps after which an episode is truncated."""
         if self._steps is not None:
             return self._steps
         drive = self.simulator.drive
         return max(goal.steps[1] for goal in drive.problem.goals) - drive.first_step
 
 
-def _seen(observation: Observation) -> Seen:
+def _gym_observation(observation: Observation) -> GymObservation:
     state = np.concatenate([observation.state[name] for name in _STATE])
     return {"state": state, **observation.images}
 
 
 def register() -> None:
-    """Make the environments known to Gymnasium; done when this module is imported."""
+    """Register the environments with Gymnasium; called when this module is imported."""
     entry = f"{__name__}:DrivingEnv"
     gymnasium.register("wm_planner/Drive-v0", entry)
     for name in share.listing("sim", ".xml"):

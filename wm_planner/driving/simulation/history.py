@@ -1,4 +1,4 @@
-"""What happened in a drive: the ego and everybody else, step by step, for metrics and recordings."""
+"""The history of a simulated drive: ego and agents at every step, for metrics and recordings."""
 
 from dataclasses import dataclass, replace
 
@@ -14,47 +14,47 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """T moments of a drive, the first of them its start.
+    """T states of a drive, from its start on.
 
     Attributes:
-        scenario: that was driven in.
-        vehicle: the ego's.
-        first: step of the scenario at the first moment.
-        ego: (T, 6), states of the vehicle at its rear axle.
-        agents: (A, T, 4), everybody else as in Tracks, by row of the scenario's tracks; NaN for the absent.
+        scenario: the scenario of the drive.
+        vehicle: the ego vehicle.
+        first_step: step of the scenario at the start.
+        ego: states of the vehicle at its rear axle, (T, 6).
+        agents: states of the agents, (A, T, 4), in the order of the scenario's tracks; NaN where absent.
     """
 
     scenario: Scenario
     vehicle: Vehicle
-    first: int
+    first_step: int
     ego: Floats
     agents: Floats
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """Which agents were there, (A, T)."""
+        """Whether agents are present, (A, T)."""
         return np.asarray(np.isfinite(self.agents[..., 0]))
 
     @property
     def poses(self) -> Floats:
-        """The centre of the ego's box: x, y, yaw, v, (T, 4)."""
+        """States of the ego's box centre: x, y, yaw, v, (T, 4)."""
         return self.vehicle.at_centre(self.ego)[:, :4]
 
     def as_scenario(self) -> Scenario:
-        """The drive as if it had been recorded: its steps count as the scenario's do."""
-        before, rows = self.first, np.flatnonzero(self.valid.any(axis=1))
-        then = [(0, 0), (before, 0), (0, 0)]
-        states = np.pad(self.agents[rows], then, constant_values=np.nan)
+        """The drive as a recorded scenario with the same step numbers."""
+        rows = np.flatnonzero(self.valid.any(axis=1))
+        padding = [(0, 0), (self.first_step, 0), (0, 0)]
+        states = np.pad(self.agents[rows], padding, constant_values=np.nan)
         tracks = self.scenario.tracks
-        others = Tracks(
+        agents = Tracks(
             tuple(tracks.ids[row] for row in rows),
             tuple(tracks.kinds[row] for row in rows),
             tracks.sizes[rows],
             states,
             np.isfinite(states[..., 0]),
         )
-        driven = np.pad(self.poses[None], then, constant_values=np.nan)
-        number = self.scenario.problems[0].id if self.scenario.problems else 0
+        driven = np.pad(self.poses[None], padding, constant_values=np.nan)
+        ego_id = self.scenario.problems[0].id if self.scenario.problems else 0
         size = self.vehicle.size[None]
-        ego = Tracks((number,), ("car",), size, driven, np.isfinite(driven[..., 0]))
-        return replace(self.scenario, tracks=others, ego=ego)
+        ego = Tracks((ego_id,), ("car",), size, driven, np.isfinite(driven[..., 0]))
+        return replace(self.scenario, tracks=agents, ego=ego)

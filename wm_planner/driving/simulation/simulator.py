@@ -1,7 +1,7 @@
-"""A traffic scenario as a simulator: one ego that is driven, others that drive as recorded or react.
+"""Simulator of a traffic scenario: the ego is controlled, agents are replayed or react.
 
-A step is one of the scenario's. The camera is the picture from above, so what looks and plans in pictures
-needs to know nothing of driving.
+One step is one step of the scenario. The camera is a bird's-eye image, so image-based models and planners
+need no knowledge of driving.
 """
 
 from collections.abc import Mapping
@@ -39,12 +39,12 @@ from wm_planner.errors import ShapeError
 Floats = NDArray[np.float64]
 
 CAMERA = "birdseye"
-ACCELERATION_LIMIT, STEERING_RATE_LIMIT = 8.0, 1.0  # m/s^2, rad/s: of plans, where a vehicle has no less
+ACCELERATION_LIMIT, STEERING_RATE_LIMIT = 8.0, 1.0  # m/s^2, rad/s: bounds of actions, besides the vehicle's
 
 
 @dataclass(frozen=True)
 class DrivingScene:
-    """What a driving simulator tells of the scenario it hosts; see simulation/scene.py."""
+    """Description of a driving environment; see `EnvironmentSpec`."""
 
     name: str
     cameras: tuple[str, ...]
@@ -58,11 +58,11 @@ class WorldState:
     """The world at the end of a step.
 
     Attributes:
-        ego: (6,), the vehicle's state at its rear axle.
+        ego: state of the vehicle at its rear axle, (6,).
         agents: states of all agents.
-        collided, off_road, arrived: whether that is so now.
-        failed: whether the ego has collided or left the road by now.
-        reached: whether it has arrived by now, without having failed before.
+        collided, off_road, arrived: events of this step.
+        failed: whether the ego has collided or left the road so far.
+        reached: whether it has arrived so far without having failed before.
     """
 
     ego: Floats
@@ -73,9 +73,9 @@ class WorldState:
     failed: bool = False
     reached: bool = False
 
-    def next_state(self, ego: Floats, agents: TrafficState, verdict: Outcome) -> "WorldState":
-        """The next moment, with the verdict on it alone."""
-        collided, off_road, arrived = (bool(first[0] == 0) for first in verdict)
+    def next_state(self, ego: Floats, agents: TrafficState, outcome: Outcome) -> "WorldState":
+        """The state after one step, given the outcome of that step alone."""
+        collided, off_road, arrived = (bool(first[0] == 0) for first in outcome)
         failed = self.failed or collided or off_road
         reached = self.reached or (arrived and not failed)
         return WorldState(ego, agents, collided, off_road, arrived, failed, reached)
@@ -83,34 +83,34 @@ class WorldState:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """A drive so far: its moments, and what is left of a step in time, in ns."""
+    """A drive so far: the world after every step, and simulated time since the last step, in ns."""
 
     drive: Drive
     trace: tuple[WorldState, ...]
-    rest_ns: int
+    elapsed_ns: int
 
 
 class DrivingSimulator:
-    """Hosts a traffic scenario.
+    """Simulates a traffic scenario.
 
     A command is an acceleration in m/s^2 and a steering rate in rad/s, (2,); `follow` takes poses instead.
-    Observations hold the picture `birdseye`, and of the rear axle `position` (2,) m, `heading` (1,) rad,
-    `speed` (1,) m/s, `acceleration` (1,) m/s^2, and `steering` (1,) rad of the front wheel. The seed of an
-    episode chooses among the scenario's planning problems; all else is as recorded. Collisions and leaving
-    the road are told and end nothing.
+    Observations hold the image `birdseye` and the state of the rear axle: `position` (2,) m, `heading` (1,)
+    rad, `speed` (1,) m/s, `acceleration` (1,) m/s^2, and `steering`, the steering angle, (1,) rad. The seed
+    of an episode selects one of the scenario's planning problems; everything else is deterministic.
+    Collisions and leaving the road are reported in `info` and do not end the episode.
 
     Raises:
-        SimulationError: if there is nothing to drive in the scenario.
+        SimulationError: if the scenario has no planning problem and no recorded ego.
     """
 
     class Options(config.Config, frozen=True, kw_only=True):
-        """What drives.
+        """Ego, agents and camera.
 
         Attributes:
-            vehicle: the ego's.
-            agents: `{type: replay}`, or `{type: idm, ...}` for those who react.
-            tracker: of `follow`.
-            picture: of the camera; None for none.
+            vehicle: name of the ego vehicle.
+            agents: `{type: replay}`, or `{type: idm, ...}` for reactive agents.
+            tracker: parameters of the tracker behind `follow`.
+            picture: rendering of the camera's image; None to disable the camera.
         """
 
         vehicle: VehicleName = "bmw_320i"
@@ -119,27 +119,27 @@ class DrivingSimulator:
         picture: BirdsEyeRenderer.Config | None = BirdsEyeRenderer.Config()
 
     class Config(Options, frozen=True, kw_only=True):
-        """A scenario in a file, and what drives in it.
+        """A scenario file with its options.
 
         Attributes:
-            scenario: path of the file, of any format that is known.
+            scenario: path of the file, in any registered format.
         """
 
         scenario: str
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """The simulator of a scenario file.
+        """Read a scenario file and build its simulator.
 
         Raises:
             ScenarioError: if the file cannot be read, or no route leads to its goal.
-            SimulationError: if there is nothing to drive in it.
+            SimulationError: if it has no planning problem and no recorded ego.
         """
         return cls(read_scenario(share.find(config.scenario)), config)
 
     @staticmethod
     def check(config: Config) -> tuple[str, ...]:
-        """The reader's notes on a scenario file; see `Checked`."""
+        """Read a scenario file and return the reader's notes on it; see `Checked`."""
         scenario = read_scenario(share.find(config.scenario))
         planning_problems(scenario)
         return scenario.repairs
@@ -156,57 +156,57 @@ class DrivingSimulator:
 
     def reset(self, seed: int) -> Observation:
         """Start the episode of `seed`."""
-        number = seed % len(planning_problems(self.scenario))
-        if number not in self._drives:
-            self._drives[number] = Drive(self.scenario, self.vehicle, number)
-        self.drive = self._drives[number]
+        index = seed % len(planning_problems(self.scenario))
+        if index not in self._drives:
+            self._drives[index] = Drive(self.scenario, self.vehicle, index)
+        self.drive = self._drives[index]
         self._trace = [WorldState(self.drive.start, self._agents.initial_state(self.drive.first_step))]
-        self._command, self._rest_ns = np.zeros(2), 0
+        self._command, self._elapsed_ns = np.zeros(2), 0
         return self.observe()
 
     @property
     def now(self) -> WorldState:
-        """The world as it is."""
+        """The current state of the world."""
         return self._trace[-1]
 
     @property
     def step_index(self) -> int:
-        """The scenario's step."""
+        """The current step of the scenario."""
         return self.now.agents.step
 
     def step(self, command: Floats) -> StepResult:
-        """Drive one step with an acceleration and a steering rate, (2,)."""
+        """Drive one step with a command: acceleration and steering rate, (2,)."""
         self.command(command)
         self._advance()
         return self._result()
 
     def follow(self, poses: Floats) -> StepResult:
-        """Drive one step along poses of the rear axle, x, y, yaw, (T, 3): the first for now, T >= 2."""
+        """Track poses of the rear axle, x, y, yaw, (T, 3), for one step: the first is for now, T >= 2."""
         reference = self._tracker.reference(np.asarray(poses, np.float64)[None])
         return self.step(self._tracker.commands(self.now.ego[None], reference, 0)[0])
 
     def command(self, command: Floats) -> None:
-        """From now on drive with an acceleration and a steering rate, (2,)."""
-        wanted = np.asarray(command, np.float64)
-        if wanted.shape != (2,) or not np.isfinite(wanted).all():
+        """Set the command, acceleration and steering rate, (2,), that applies from now on."""
+        values = np.asarray(command, np.float64)
+        if values.shape != (2,) or not np.isfinite(values).all():
             raise ShapeError(
-                f"a command is {wanted.tolist()}, wanted two finite numbers: an acceleration in m/s^2 and a "
-                "steering rate in rad/s"
+                f"the command is {values.tolist()}, wanted two finite numbers: an acceleration in m/s^2 and "
+                "a steering rate in rad/s"
             )
-        self._command = wanted
+        self._command = values
 
     def advance(self, seconds: float) -> None:
-        """Let time pass under the last command; the world moves in whole steps."""
-        self._rest_ns += nanoseconds(seconds)
+        """Simulate under the last command; the world moves in whole steps."""
+        self._elapsed_ns += nanoseconds(seconds)
         period_ns = nanoseconds(self.scenario.dt)
-        while self._rest_ns >= period_ns:
-            self._rest_ns -= period_ns
+        while self._elapsed_ns >= period_ns:
+            self._elapsed_ns -= period_ns
             self._advance()
 
     def observe(self) -> Observation:
-        """What the sensors say now."""
+        """The current observation."""
         ego = self.now.ego
-        images = self._picture(self.vehicle.at_centre(ego), self.now.agents.states)
+        images = self._images(self.vehicle.at_centre(ego), self.now.agents.states)
         state = {"position": ego[[X, Y]], "heading": ego[[YAW]], "speed": ego[[SPEED]]}
         state |= {"acceleration": ego[[ACCELERATION]], "steering": ego[[STEERING]]}
         stamp_ns = (len(self._trace) - 1) * nanoseconds(self.scenario.dt)
@@ -214,10 +214,10 @@ class DrivingSimulator:
 
     @property
     def goal(self) -> Observation:
-        """The picture at the goal: map and route from where the route reaches it, with nobody there."""
-        nobody = np.full((len(self.scenario.tracks.ids), 4), np.nan)
+        """The image at the goal: map and route from where the route reaches it, without agents."""
+        no_agents = np.full((len(self.scenario.tracks.ids), 4), np.nan)
         state = np.array([*self.drive.line.poses(self.drive.goal_s), self.drive.start[SPEED]])
-        return Observation(images=self._picture(state, nobody))
+        return Observation(images=self._images(state, no_agents))
 
     @property
     def goal_position(self) -> Floats:
@@ -226,14 +226,14 @@ class DrivingSimulator:
 
     @property
     def distance(self) -> float:
-        """How far the goal is along the route, in m."""
+        """Distance to the goal along the route, in m."""
         centre = self.vehicle.at_centre(self.now.ego)
         s = float(self.drive.line.project(centre[:2]).s)
         return max(self.drive.goal_s - s, 0.0)
 
     @property
     def reached(self) -> bool:
-        """Whether the goal was reached with no collision and without leaving the road before."""
+        """Whether the goal has been reached without a collision or leaving the road before."""
         return self.now.reached
 
     @property
@@ -244,21 +244,21 @@ class DrivingSimulator:
         return History(self.scenario, self.vehicle, self.drive.first_step, ego, agents)
 
     def save(self) -> State:
-        return State(self.drive, tuple(self._trace), self._rest_ns)
+        return State(self.drive, tuple(self._trace), self._elapsed_ns)
 
     def load(self, state: Any) -> None:
-        self.drive, self._trace, self._rest_ns = state.drive, list(state.trace), state.rest_ns
+        self.drive, self._trace, self._elapsed_ns = state.drive, list(state.trace), state.elapsed_ns
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Does nothing: there are no resources to free."""
 
     def _advance(self) -> None:
         now, vehicle = self.now, self.vehicle
         centre = vehicle.at_centre(now.ego)
         agents = self._agents.next_state(now.agents, np.array([*centre[:3], *vehicle.size, centre[SPEED]]))
         ego = vehicle.step(now.ego, self._command, self.scenario.dt)
-        verdict = self.drive.evaluate(ego[None, None], agents.states[None], agents.step)
-        self._trace.append(now.next_state(ego, agents, verdict))
+        outcome = self.drive.evaluate(ego[None, None], agents.states[None], agents.step)
+        self._trace.append(now.next_state(ego, agents, outcome))
 
     def _result(self) -> StepResult:
         now = self.now
@@ -269,7 +269,7 @@ class DrivingSimulator:
         }
         return StepResult(self.observe(), self.reached, self.distance, info)
 
-    def _picture(self, pose: Floats, agents: Floats) -> dict[str, NDArray[np.uint8]]:
+    def _images(self, pose: Floats, agents: Floats) -> dict[str, NDArray[np.uint8]]:
         if self._camera is None:
             return {}
         route = self.drive.line.points
@@ -282,7 +282,7 @@ class DrivingSimulator:
 
 
 def _scene(scenario: Scenario, vehicle: Vehicle, picture: BirdsEyeRenderer.Config | None) -> DrivingScene:
-    """The bounds are those of a plan; what the vehicle can do is its own."""
+    """The environment, with actions bounded by the vehicle and by the limits above."""
     limits = (
         min(vehicle.max_acceleration, ACCELERATION_LIMIT),
         min(vehicle.max_steering_rate, STEERING_RATE_LIMIT),

@@ -1,4 +1,4 @@
-"""What a driver sees of a simulated drive."""
+"""A driver's view of a simulated drive."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,9 @@ from wm_planner.driving.simulation.simulator import DrivingSimulator
 
 
 def view_of(simulator: DrivingSimulator) -> View:
-    """The view at the simulator's present step, for planners that drive it without nodes.
+    """The view at the simulator's current step, for drivers that run without nodes.
 
-    Its arrays cannot be written: they are the simulator's own.
+    Its arrays are read-only views of the simulator's own.
     """
     tracks, now = simulator.scenario.tracks, simulator.now
     ids = np.array(tracks.ids, np.int64)
@@ -20,7 +20,7 @@ def view_of(simulator: DrivingSimulator) -> View:
 
 
 def _read_only(array: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same numbers in an array that cannot be written."""
-    seen = array.view()
-    seen.flags.writeable = False
-    return seen
+    """A read-only view of an array."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
