@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
-from toys import write_toys
+from toys import PATIENCE_S, until, write_toys
 
 from wm_planner.evaluation.closed_loop.episodes import run_episode
 from wm_planner.evaluation.closed_loop.success import Bundle
@@ -43,7 +43,7 @@ class Launched:
             env=domain(folder),
         )
 
-    def finish(self, timeout_s: float = 120.0) -> tuple[int, str]:
+    def finish(self, timeout_s: float = PATIENCE_S) -> tuple[int, str]:
         output, _ = self.process.communicate(timeout=timeout_s)
         return self.process.returncode, output
 
@@ -57,16 +57,15 @@ class Launched:
                 return int(path.parent.name)
         raise LookupError(name)
 
-    def wait_for_steps(self, count: int, timeout_s: float = 60.0) -> None:
+    def wait_for_steps(self, count: int) -> None:
         """Wait until `count` plans are in the recording."""
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end:
-            recording = self.folder / "episodes.mcap"
-            if recording.is_file() and Player(recording).counts["/plan"] >= count:
-                return
+        recording = self.folder / "episodes.mcap"
+
+        def enough() -> bool:
             assert self.process.poll() is None, self.finish()
-            time.sleep(0.1)
-        raise TimeoutError(f"no {count} plans in {timeout_s} s")
+            return recording.is_file() and Player(recording).counts["/plan"] >= count
+
+        until(enough, every_s=0.1)
 
     def children(self) -> list[int]:
         return [
@@ -196,14 +195,13 @@ def test_ctrl_c_ends_everything_and_closes_the_recording(tmp_path):
     launched.wait_for_steps(5)
     children = launched.children()
     assert len(children) == 5
-    began = time.monotonic()
     launched.process.send_signal(signal.SIGINT)
-    code, output = launched.finish(timeout_s=20)
+    code, output = launched.finish()
     assert code == 130, output
+    assert "killed" not in output
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     assert not [path for path in (tmp_path / "x").rglob("*") if path.is_socket()]
     assert Player(launched.folder / "episodes.mcap").is_complete
-    assert time.monotonic() - began < 12  # nodes end within 5 s; then the report is written
 
 
 @pytest.mark.slow

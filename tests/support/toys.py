@@ -12,7 +12,7 @@ from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.wire import Delivery
 
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0  # until a test fails; no test waits for it to pass
 
 TALKER = '''
 import numpy as np
@@ -156,12 +156,12 @@ def receive(bus: Bus, *others: Bus) -> Delivery:
     return found[0]
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Return once the condition holds; fail if it does not in time."""
+def until(condition: Callable[[], bool], every_s: float = 0.002) -> None:
+    """Return once the condition holds, which is asked every `every_s`; fail if it does not in time."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, "what was waited for did not come"
-        time.sleep(0.002)
+        time.sleep(every_s)
 
 
 def joint_state(stamp_ns: int) -> m.Message:

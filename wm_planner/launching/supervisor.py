@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal, NamedTuple, TypeAlias
 
-from wm_planner.clock import WallClock, seconds
+from wm_planner.clock import Clock, WallClock, seconds
 from wm_planner.errors import ConfigError, NodeError
 from wm_planner.launching.file import LaunchSpec, NodeSpec
 from wm_planner.launching.process import NodeProcess, exit_words
@@ -70,6 +70,7 @@ class Supervisor:
         domain: name of the domain where the nodes meet; claimed for the run, removed after it.
         on_event: called with every event as it happens.
         stop_s: time that nodes have to end, twice: first those that publish, then those that only read.
+        clock: what `stop_s` and the time to start and to respawn are measured by.
 
     Attributes:
         events: what has happened so far.
@@ -83,6 +84,7 @@ class Supervisor:
         domain: str,
         on_event: Callable[[Event], None] = lambda event: None,
         stop_s: float = _STOP_S,
+        clock: Clock | None = None,
     ) -> None:
         self._mode = spec.clock
         self._logs = folder / "logs"
@@ -93,7 +95,7 @@ class Supervisor:
         self.events: list[Event] = []
         self.is_stopping = False
         self._is_forced = False
-        self._clock = WallClock()
+        self._clock = clock or WallClock()
         self._began_ns = self._clock.now_ns()
         self._all_were_inactive = False
         self._end: RunResult | NodeError | None = None
