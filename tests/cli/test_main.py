@@ -131,7 +131,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(wm, monkeypatch):
     [
         (("eval", "nothing"), "holds no episodes.mcap"),
         (("collect", "sim/panda_reech.py", "--out", "x"), "did you mean 'sim/panda_reach.py'?"),
-        (("collect", "sim/cartpole.xml", "--out", "x"), "is no CommonRoad scenario"),
+        (("collect", "sim/cartpole.xml", "--out", "x"), "is not a CommonRoad scenario"),
         (("bench", "surprise", "--scenarios", "nothing"), "`wm scenarios` makes some"),
         (
             ("bench", "traffic-model", "--scenarios", "nothing", "--variant", "gaol"),

@@ -13,7 +13,7 @@ def scenario(tmp_path):
     return read_scenario(argoverse_files(tmp_path)[0])
 
 
-def test_the_ego_is_the_track_av(scenario):
+def test_the_ego_is_the_track_called_av(scenario):
     assert scenario.tracks.ids == (71, 72) and scenario.tracks.kinds == ("bus", "pedestrian")
     assert scenario.dt == DT and scenario.ego.steps == STEPS
     assert np.allclose(scenario.ego.states[0, -1], (5.0, 0.0, 0.0, 10.0))
@@ -32,11 +32,11 @@ def test_lanes_keep_their_edges_and_their_neighbours(scenario):
     assert lane.left_neighbour == (13, True) and after.is_intersection and bike.kinds == {"bicycleLane"}
 
 
-def test_the_map_adds_drivable_areas_to_the_lanes(scenario):
+def test_drivable_areas_of_the_map_are_read(scenario):
     assert len(scenario.road.areas) == 1 and len(scenario.road.drivable) == 4
 
 
-def test_that_sizes_are_made_up_is_said(scenario):
+def test_default_sizes_are_noted(scenario):
     assert any("no sizes" in note for note in scenario.repairs)
 
 
@@ -47,7 +47,7 @@ def test_a_missing_map_is_named(tmp_path):
         read_scenario(path)
 
 
-def test_a_map_that_does_not_fit_is_refused_with_the_place(tmp_path):
+def test_an_invalid_map_is_refused_with_the_path_of_the_entry(tmp_path):
     path, road = argoverse_files(tmp_path)
     data = json.loads(road.read_text())
     data["lane_segments"]["12"]["left_lane_boundary"][1]["x"] = "far"
@@ -57,17 +57,17 @@ def test_a_map_that_does_not_fit_is_refused_with_the_place(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change, says",
+    "change, message",
     [
         ({"heading": None}, r"\['heading'\]"),
-        ({"timestep": 99}, "a timestep that is none of them"),
+        ({"timestep": 99}, "a timestep outside of them"),
         ({"num_timestamps": 0}, "0 time stamps"),
         ({"end_timestamp": 0}, "time step is not constant|wanted"),
-        ({"timestep": "first"}, "no readable Argoverse scenario"),
+        ({"timestep": "first"}, "not a readable Argoverse scenario"),
     ],
 )
-def test_rows_that_do_not_fit_are_refused(tmp_path, change, says):
+def test_invalid_columns_are_refused(tmp_path, change, message):
     rows = [row | change for row in argoverse_rows()]
     rows = [{key: value for key, value in row.items() if value is not None} for row in rows]
-    with pytest.raises(ScenarioError, match=says):
+    with pytest.raises(ScenarioError, match=message):
         read_scenario(argoverse_files(tmp_path, rows)[0])

@@ -10,7 +10,7 @@ from wm_planner.errors import ShapeError
 TRIANGLE = np.array([(0.0, 0.0), (3.0, 0.0), (0.0, 4.0)])
 
 
-def test_tracks_are_there_as_long_as_they_were_seen():
+def test_tracks_are_absent_after_their_recording():
     world = scenario(tracks=recorded(straight(x=30.0, steps=20), 7))
     found = ObstacleBoxes.from_scenario(world, 15, 10)
     assert found.object_ids.tolist() == [7] and found.kinds == ("car",)
@@ -18,7 +18,7 @@ def test_tracks_are_there_as_long_as_they_were_seen():
     assert np.isnan(found.states[5:]).all()
 
 
-def test_polygons_are_their_edges():
+def test_polygons_are_represented_by_their_edges():
     world = scenario(obstacles=(Obstacle(5, "building", (Polygon(TRIANGLE),)),))
     found = ObstacleBoxes.from_scenario(world, 0, 3)
     assert found.kinds == ("building",) * 3 and found.object_ids.tolist() == [5, 5, 5]
@@ -27,15 +27,15 @@ def test_polygons_are_their_edges():
     np.testing.assert_allclose(np.tan(found.states[0, 1, 2]), -4 / 3)
 
 
-def test_a_circles_edges_are_around_it():
+def test_circles_are_represented_by_edges_around_them():
     found = ObstacleBoxes.from_scenario(
         scenario(obstacles=(Obstacle(5, "pillar", (Circle(np.ones(2), 2.0),)),)), 0, 1
     )
-    away = np.hypot(*(found.states[0, :, :2] - 1).T)
-    np.testing.assert_allclose(away, 2.0)
+    distance = np.hypot(*(found.states[0, :, :2] - 1).T)
+    np.testing.assert_allclose(distance, 2.0)
 
 
-def test_places_are_taken_at_their_steps_only():
+def test_regions_are_occupied_at_their_steps_only():
     region = Region(4, 6, (Rectangle(np.ones(2), 4.0, 2.0, 0.2),))
     world = scenario(tracks=recorded(straight(steps=3), 7), occupancies=(Occupancy(7, (region,)),))
     found = ObstacleBoxes.from_scenario(world, 2, 8)
@@ -43,7 +43,7 @@ def test_places_are_taken_at_their_steps_only():
     assert np.flatnonzero(np.isfinite(found.states[:, 1, 0])).tolist() == [2, 3, 4]
 
 
-def test_from_a_step_on_all_keep_their_velocity():
+def test_the_prediction_keeps_velocities_from_a_step_on():
     turning = straight(steps=10)
     turning[5:, 1] = 99.0
     found = obstacles(turning, np.full((10, 4), np.nan)).at_constant_velocity(2, DT, 6)
@@ -51,6 +51,6 @@ def test_from_a_step_on_all_keep_their_velocity():
     assert (found.states[:, 0, 1] == 0).all() and np.isnan(found.states[:, 1]).all()
 
 
-def test_arrays_that_do_not_fit_are_named():
-    with pytest.raises(ShapeError, match=r"others have states \(3, 1, 4\), sizes \(2, 2\)"):
+def test_arrays_with_mismatched_shapes_are_named():
+    with pytest.raises(ShapeError, match=r"obstacle boxes have states \(3, 1, 4\), sizes \(2, 2\)"):
         ObstacleBoxes(np.zeros((3, 1, 4)), np.ones((2, 2)), ("car",), np.zeros(1, np.int64))

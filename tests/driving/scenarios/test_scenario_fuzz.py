@@ -1,4 +1,4 @@
-"""Broken files of every format are read with notes or refused by an error of ours; nothing else happens."""
+"""Corrupted files of every format are read or refused with an error of our own; nothing else happens."""
 
 import json
 import random
@@ -15,11 +15,11 @@ from wm_planner.errors import WmError
 ODD = ("", "nan", "-1", "1e400", "0x10", "99999999999999999999", "ü", "inf", "1_0", "2.5", "-0", "1e-320")
 
 SPOTS = (r">[^<>\s]+<", r">[^<>\s]+<", r'"[^"]*"', r"<\w+", r"<(\w+)>[^<]*</\1>", r"<(\w+)( [^>]*)?>.*</\1>")
-"""Values, attributes, names, whole elements."""
+"""Patterns of values, attributes, names and whole elements."""
 
 
 def survives(path) -> bool:
-    """Whether a file is read, and can be written again."""
+    """Whether a file is read and can be written again."""
     try:
         write_commonroad(read_scenario(path), path.with_suffix(".out"))
     except WmError as error:
@@ -28,8 +28,8 @@ def survives(path) -> bool:
     return True
 
 
-def broken_xml(text: str, rng: random.Random) -> str:
-    """One to three values, names, elements or characters changed."""
+def corrupted_xml(text: str, rng: random.Random) -> str:
+    """The text with one to three values, names or elements changed."""
     for _ in range(rng.randint(1, 3)):
         spots = list(
             re.finditer(rng.choice((r">[^<>\s]+<", r'"[^"]*"', r"<\w+", r"<(\w+)>[^<]*</\1>")), text)
@@ -46,8 +46,8 @@ def broken_xml(text: str, rng: random.Random) -> str:
     return text
 
 
-def broken_bytes(data: bytes, rng: random.Random) -> bytes:
-    """Some bytes changed, cut out or said twice, or the end cut off."""
+def corrupted_bytes(data: bytes, rng: random.Random) -> bytes:
+    """The data with some bytes changed, removed or repeated, or truncated."""
     for _ in range(rng.randint(1, 4)):
         at, length = rng.randrange(len(data)), rng.randint(1, 12)
         middle = rng.choice((rng.randbytes(length), b"", data[at : at + length] * 2, b"\xff" * length))
@@ -56,49 +56,49 @@ def broken_bytes(data: bytes, rng: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_broken_commonroad_file_is_read_or_refused(tmp_path, seed):
+def test_a_corrupted_commonroad_file_is_read_or_refused(tmp_path, seed):
     rng = random.Random(seed)
     text = commonroad_text(small_scenario()).decode()
     path = tmp_path / "a.xml"
     read = 0
     for _ in range(60):
-        path.write_text(broken_xml(text, rng), encoding="utf-8", errors="replace")
+        path.write_text(corrupted_xml(text, rng), encoding="utf-8", errors="replace")
         read += survives(path)
     for _ in range(20):
-        path.write_bytes(broken_bytes(text.encode(), rng))
+        path.write_bytes(corrupted_bytes(text.encode(), rng))
         read += survives(path)
-    assert 0 < read < 80  # neither all harmless nor all fatal
+    assert 0 < read < 80  # some corruptions are harmless, some are fatal
 
 
-def test_a_broken_file_of_the_reference_data_is_read_or_refused(shared_data, tmp_path):
+def test_corrupted_reference_data_is_read_or_refused(shared_data, tmp_path):
     rng = random.Random(0)
     files = sorted((shared_data("commonroad") / "io").glob("test_*.xml"))
     path = tmp_path / "a.xml"
     for source in files:
         text = source.read_text()
         for _ in range(4 if len(text) > 100_000 else 12):
-            path.write_text(broken_xml(text, rng), encoding="utf-8")
+            path.write_text(corrupted_xml(text, rng), encoding="utf-8")
             survives(path)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_broken_pickle_is_read_or_refused(tmp_path, seed):
+def test_a_corrupted_pickle_is_read_or_refused(tmp_path, seed):
     rng = random.Random(seed)
     path = scenarionet_file(tmp_path)
     whole = path.read_bytes()
     assert survives(path)
     for _ in range(150):
-        path.write_bytes(broken_bytes(whole, rng))
+        path.write_bytes(corrupted_bytes(whole, rng))
         survives(path)
 
 
 @pytest.mark.parametrize("which", ["parquet", "json"])
-def test_a_broken_argoverse_scenario_is_read_or_refused(tmp_path, which):
+def test_a_corrupted_argoverse_scenario_is_read_or_refused(tmp_path, which):
     rng = random.Random(which)
     scenario, road = argoverse_files(tmp_path)
     path = scenario if which == "parquet" else road
     whole = path.read_bytes()
     assert survives(scenario) and json.loads(road.read_bytes())
     for _ in range(100):
-        path.write_bytes(broken_bytes(whole, rng))
+        path.write_bytes(corrupted_bytes(whole, rng))
         survives(scenario)

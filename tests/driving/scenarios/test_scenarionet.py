@@ -16,7 +16,7 @@ def scenario(tmp_path):
 
 
 def changed(tmp_path, *keys_and_value):
-    """The file with one value changed, by the keys that lead there; removed where the value is `...`."""
+    """The file with the value at some keys changed, or removed if the new value is `...`."""
     *keys, last, value = keys_and_value
     data = scenarionet_data()
     at = data
@@ -29,7 +29,7 @@ def changed(tmp_path, *keys_and_value):
     return scenarionet_file(tmp_path, data)
 
 
-def test_the_ego_is_no_agent_and_its_drive_is_the_problem(scenario):
+def test_the_recorded_ego_defines_the_planning_problem(scenario):
     assert scenario.tracks.ids == (71, 72) and scenario.ego.ids == (70,)
     assert scenario.dt == DT and scenario.tracks.steps == STEPS
     (problem,) = scenario.problems
@@ -39,21 +39,21 @@ def test_the_ego_is_no_agent_and_its_drive_is_the_problem(scenario):
     assert not scenario.goal_reached(goal, scenario.ego.states[0, 0], np.array(0))
 
 
-def test_what_has_no_name_has_that_of_its_file_and_an_odd_one_is_refused(tmp_path):
+def test_the_id_defaults_to_the_file_name_and_an_invalid_one_is_refused(tmp_path):
     nameless = changed(tmp_path, "id", ...)
     assert read_scenario(nameless).id == nameless.stem
     with pytest.raises(ScenarioError, match=r"cannot be used: its id is '\.\./x', wanted a plain name"):
         read_scenario(changed(tmp_path, "id", "../x"))
 
 
-def test_speed_is_along_the_heading_also_of_who_comes_towards_us(scenario):
+def test_speed_is_along_the_heading_also_for_oncoming_agents(scenario):
     assert np.allclose(scenario.tracks.states[0, :, 3], 5.0)
     assert scenario.tracks.kinds == ("car", "pedestrian")
     assert np.allclose(scenario.tracks.sizes, [[11.0, 2.8], [0.7, 0.7]])
     assert scenario.tracks.valid[1].tolist() == [True, True, False, False, False, False]
 
 
-def test_lanes_have_edges_at_their_widths_and_know_each_other(scenario):
+def test_lanes_have_edges_at_their_widths_and_references_to_each_other(scenario):
     lane, after, oncoming = (scenario.road.lanes[i] for i in (11, 12, 13))
     assert np.allclose(lane.left, LANE[:, :2] + [[0, 1.5], [0, 1.5], [0, 1.75]])
     assert np.allclose(lane.right, LANE[:, :2] - [0, 2.0])
@@ -62,25 +62,25 @@ def test_lanes_have_edges_at_their_widths_and_know_each_other(scenario):
     assert set(scenario.road.lanes) == {11, 12, 13}
 
 
-def test_a_light_shows_what_was_recorded(scenario):
+def test_a_light_shows_its_recorded_colours(scenario):
     (light,) = scenario.road.lights.values()
     assert [light.colour(step) for step in range(STEPS)] == ["green"] * 2 + ["red"] * 3 + ["inactive"]
     assert scenario.road.lanes[12].lights == (light.id,) and light.position == (20.0, 0.0)
 
 
-def test_what_was_changed_on_the_way_is_said(scenario):
+def test_changes_are_noted(scenario):
     notes = " | ".join(scenario.repairs)
-    for said in (
-        "lane 14: no two points",
-        "lane 11: 3.5 m wide",
+    for expected in (
+        "lane 14: no two distinct points",
+        "lane 11: no width given: 3.5 m",
         "track 72: no size given",
         "the goal is the end of the recorded drive",
     ):
-        assert said in notes
+        assert expected in notes
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_every_protocol_gives_the_same(tmp_path, protocol):
+def test_every_pickle_protocol_is_read(tmp_path, protocol):
     data = {
         "array": np.arange(6.0).reshape(2, 3).T,
         "flags": np.array([True, False]),
@@ -106,54 +106,54 @@ class Evil:
 
 
 @pytest.mark.parametrize("call", [os.system, eval, print, Path, np.load, np.memmap])
-def test_a_pickle_calls_nothing_it_names(tmp_path, capfd, call):
+def test_a_pickle_cannot_call_functions(tmp_path, capfd, call):
     path = scenarionet_file(tmp_path, {"tracks": Evil(call, f"{tmp_path}/touched")})
-    with pytest.raises(ScenarioError, match=r"it names .*; wanted numpy arrays and plain data"):
+    with pytest.raises(ScenarioError, match=r"it refers to .*; wanted numpy arrays and plain data"):
         read_scenario(path)
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
-    "data, says",
+    "data, message",
     [
         (np.array([{}, []], object), "an array of"),
         (np.array(["2020-01-01"], "M8[D]"), "an array of type"),
         (np.zeros(2, [("a", "f4")]), "an array of type"),
-        (complex(1), "it names"),
+        (complex(1), "it refers to"),
     ],
 )
-def test_arrays_of_anything_but_numbers_and_text_are_refused(tmp_path, data, says):
-    with pytest.raises(ScenarioError, match=says):
+def test_arrays_of_other_types_than_numbers_and_text_are_refused(tmp_path, data, message):
+    with pytest.raises(ScenarioError, match=message):
         numpy_pickle.read(scenarionet_file(tmp_path, data))
 
 
-def test_an_array_that_claims_more_than_it_holds_is_refused(tmp_path):
+def test_an_array_with_too_little_data_for_its_shape_is_refused(tmp_path):
     path = scenarionet_file(tmp_path, np.zeros(7, np.float32), protocol=2)
     path.write_bytes(path.read_bytes().replace(b"K\x07\x85", b"J\xff\xff\xff\x7f\x85"))
     with pytest.raises(ScenarioError, match="an array of shape"):
         numpy_pickle.read(path)
 
 
-def test_a_pickle_that_asks_for_a_huge_memo_is_refused(tmp_path):
+def test_a_pickle_with_a_huge_memo_index_is_refused(tmp_path):
     path = tmp_path / "a.pkl"
     path.write_bytes(b"\x80\x04}r\xff\xff\xff\x7f.")
     with pytest.raises(ScenarioError, match="a memo of 2147483647 entries"):
         numpy_pickle.read(path)
 
 
-def test_data_in_a_circle_is_refused(tmp_path):
-    circle: list = []
-    circle.append(circle)
-    with pytest.raises(ScenarioError, match="in a circle"):
-        numpy_pickle.read(scenarionet_file(tmp_path, circle))
+def test_recursive_data_is_refused(tmp_path):
+    recursive: list = []
+    recursive.append(recursive)
+    with pytest.raises(ScenarioError, match="recursively"):
+        numpy_pickle.read(scenarionet_file(tmp_path, recursive))
 
 
 @pytest.mark.parametrize(
-    "change, says",
+    "change, message",
     [
         (("tracks", ...), "has no 'tracks'"),
         (("map_features", 7), "map_features: got int, wanted a dictionary"),
-        (("tracks", "71", "state", "position", np.zeros((STEPS, 1))), "position or velocity has not x and y"),
+        (("tracks", "71", "state", "position", np.zeros((STEPS, 1))), "position or velocity has no x and y"),
         (
             ("tracks", "71", "state", "heading", np.zeros(3)),
             rf"tracks\.71: state: heading has shape \(3,\), wanted .*\({STEPS}\)",
@@ -163,22 +163,22 @@ def test_data_in_a_circle_is_refused(tmp_path):
             "the time step is not constant: time .* lies",
         ),
         (("metadata", "ts", np.zeros(0)), "wanted 2 or more finite seconds"),
-        (("metadata", "ts", "soon"), "metadata: ts holds what is no number"),
+        (("metadata", "ts", "soon"), "metadata: ts is not numeric"),
     ],
 )
-def test_what_is_missing_or_odd_is_refused_with_its_place(tmp_path, change, says):
-    with pytest.raises(ScenarioError, match=says):
+def test_missing_or_invalid_entries_are_refused_with_their_location(tmp_path, change, message):
+    with pytest.raises(ScenarioError, match=message):
         read_scenario(changed(tmp_path, *change))
 
 
-def test_states_that_are_not_finite_count_as_not_seen(tmp_path):
+def test_states_that_are_not_finite_are_treated_as_absent(tmp_path):
     heading = np.array([np.nan, 0, 0, np.inf, 0, 0])
     scenario = read_scenario(changed(tmp_path, "tracks", "71", "state", "heading", heading))
     assert scenario.tracks.valid[0].tolist() == [False, True, True, False, True, True]
-    assert "track 71: 2 states are not finite or absurd: not seen then" in scenario.repairs
+    assert "track 71: 2 states are not finite or not plausible: treated as absent" in scenario.repairs
 
 
-def test_without_an_ego_there_is_nothing_to_plan(tmp_path):
+def test_without_an_ego_there_is_no_planning_problem(tmp_path):
     scenario = read_scenario(changed(tmp_path, "metadata", "sdc_id", ...))
     assert scenario.ego is None and not scenario.problems and len(scenario.tracks.ids) == 3
     assert any("no track of the ego" in note for note in scenario.repairs)

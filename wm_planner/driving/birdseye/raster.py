@@ -1,8 +1,8 @@
-"""A picture of the traffic from above, the ego in the middle and heading up: what an encoder sees.
+"""Bird's-eye-view images of the traffic, centred on the ego with its heading up: the input of encoders.
 
-The map is drawn once, at half the picture's pixel; a picture is a turned crop of it on which route, lights,
-motion and boxes are drawn, averaged over 2 x 2 pixels: edges are smooth, and everything moves by halves of a
-pixel.
+The map is rasterized once at twice the image resolution. An image is a rotated crop of it with route, lights,
+motion and boxes drawn on top, averaged over 2 x 2 pixels, so that edges are smooth and motion is resolved to
+half a pixel.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ from wm_planner.errors import ShapeError
 Floats = NDArray[np.float64]
 Colour: TypeAlias = tuple[int, int, int]
 Line: TypeAlias = tuple[ArrayLike, Colour]
-"""A polyline (P, 2) in m, and its colour."""
+"""A polyline (P, 2) in m and its colour."""
 
 GROUND: Colour = (0, 0, 0)
 ROAD: Colour = (70, 70, 70)
@@ -31,31 +31,31 @@ EGO: Colour = (240, 240, 240)
 MOTION: Colour = (90, 220, 90)
 LIGHTS: Mapping[str, Colour] = {"red": (230, 30, 30), "yellow": (230, 200, 30), "green": (40, 200, 60)}
 
-_SUPERSAMPLING = 2  # map pixels a pixel of the picture
+_SUPERSAMPLING = 2  # map pixels per image pixel, along each axis
 _MARGIN_M = 5.0
 _MAX_PIXELS = 100_000_000  # of the map, 3 bytes each
 
 
 class BirdsEyeRenderer:
-    """Draws pictures of one map.
+    """Renders images of one map.
 
     Args:
         areas: polygons (P, 2) of the drivable area, in m.
-        lines: what else belongs to the map, such as lane centres.
+        lines: further content of the map, such as lane centres.
 
     Raises:
-        ShapeError: if there is no polygon, or the map is too large for its pixels.
+        ShapeError: if there is no polygon, or the map would have too many pixels.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """The picture.
+        """Format of the images.
 
         Attributes:
-            size_px: of its sides.
-            metres_per_px: of one pixel.
-            ahead_m: by which the picture's middle lies ahead of the ego.
-            line_m: width of lines.
-            motion_s: everybody's speed is shown by a line of the way they make in this time; 0 for no line.
+            size_px: width and height.
+            metres_per_px: size of a pixel.
+            ahead_m: distance from the ego to the image centre ahead of it.
+            line_m: line width.
+            motion_s: every speed is drawn as the line travelled in this time; 0 for no lines.
         """
 
         size_px: config.Positive = 224
@@ -66,7 +66,7 @@ class BirdsEyeRenderer:
 
     def __init__(self, config: Config, areas: Sequence[ArrayLike], lines: Iterable[Line] = ()) -> None:
         self.config = config
-        self._scale = _SUPERSAMPLING / config.metres_per_px  # map pixels a metre
+        self._scale = _SUPERSAMPLING / config.metres_per_px  # map pixels per metre
         self._width = max(round(config.line_m * self._scale), 1)
         outlines = [finite(area, "an area", None, 2) for area in areas]
         if not outlines:
@@ -94,56 +94,57 @@ class BirdsEyeRenderer:
         lines: Iterable[Line] = (),
         colours: Sequence[Colour] | None = None,
     ) -> NDArray[np.uint8]:
-        """The picture (size, size, 3), RGB; its rows run from ahead of the ego to behind.
+        """An RGB image (size, size, 3), whose first row is the farthest ahead of the ego.
 
         Args:
-            ego: its box x, y [m], yaw [rad], length, width [m], (5,).
-            agents: their boxes (A, 5); NaN where one is absent.
+            ego: box x, y [m], yaw [rad], length, width [m] of the ego, (5,).
+            agents: boxes (A, 5) of the agents; NaN where absent.
             route: (P, 2), in m.
-            lines: over the map and under the boxes, with their colours: stop lines (see LIGHTS), motion.
-            colours: of the agents, one each.
+            lines: drawn above the map and below the boxes, such as stop lines (see LIGHTS) and motion.
+            colours: of the agents, (A,); None for AGENT.
         """
-        box, others = finite(ego, "the ego's box", 5), checked(agents, "agents", None, 5)
-        picture = self._crop(box[:3])
-        pen = ImageDraw.Draw(picture)
-        drawn = [] if route is None else [(route, ROUTE)]
-        for line, colour in (*drawn, *lines):
-            pen.line(self._image_pixels(finite(line, "a line", None, 2), box), fill=colour, width=self._width)
-        shown = np.flatnonzero(np.isfinite(others).all(axis=1)).tolist()
-        shapes = np.concatenate([others[shown], box[None]])
-        shapes[:, 3:] -= 1 / self._scale  # Pillow draws the pixels of the outline as well
-        outlines = self._image_pixels(box_corners(shapes).reshape(-1, 2), box)
-        shades = [AGENT if colours is None else colours[index] for index in shown]
-        for index, shade in enumerate([*shades, EGO]):
-            pen.polygon(outlines[4 * index : 4 * index + 4], fill=shade)
-        return np.asarray(picture.reduce(_SUPERSAMPLING))
+        ego_box, agent_boxes = finite(ego, "the ego's box", 5), checked(agents, "agents", None, 5)
+        image = self._crop(ego_box[:3])
+        pen = ImageDraw.Draw(image)
+        route_line = [] if route is None else [(route, ROUTE)]
+        for line, colour in (*route_line, *lines):
+            pixels = self._image_pixels(finite(line, "a line", None, 2), ego_box)
+            pen.line(pixels, fill=colour, width=self._width)
+        present = np.flatnonzero(np.isfinite(agent_boxes).all(axis=1)).tolist()
+        boxes = np.concatenate([agent_boxes[present], ego_box[None]])
+        boxes[:, 3:] -= 1 / self._scale  # because Pillow includes the pixels of the outline
+        outlines = self._image_pixels(box_corners(boxes).reshape(-1, 2), ego_box)
+        fills = [AGENT if colours is None else colours[index] for index in present]
+        for index, fill in enumerate([*fills, EGO]):
+            pen.polygon(outlines[4 * index : 4 * index + 4], fill=fill)
+        return np.asarray(image.reduce(_SUPERSAMPLING))
 
     def _crop(self, pose: Floats) -> Image.Image:
-        """The map around the ego, _FINE pixels a pixel."""
+        """The rotated map around the ego, at map resolution."""
         size = self.config.size_px * _SUPERSAMPLING
         cos, sin = np.cos(pose[2]), np.sin(pose[2])
-        # A pixel's column counts to the right of the ego, its row to the rear.
-        middle = (pose[:2] + self.config.ahead_m * np.array([cos, sin]) - self._low) * self._scale
-        to_right, to_rear = np.array([sin, -cos]), np.array([-cos, -sin])
-        corner = middle - size / 2 * (to_right + to_rear)
-        turned = (to_right[0], to_rear[0], corner[0], to_right[1], to_rear[1], corner[1])
+        # Columns run to the ego's right, rows to its rear.
+        centre = (pose[:2] + self.config.ahead_m * np.array([cos, sin]) - self._low) * self._scale
+        right, rear = np.array([sin, -cos]), np.array([-cos, -sin])
+        corner = centre - size / 2 * (right + rear)
+        affine = (right[0], rear[0], corner[0], right[1], rear[1], corner[1])
         return self._map.transform(
-            (size, size), Image.Transform.AFFINE, turned, Image.Resampling.NEAREST, fillcolor=GROUND
+            (size, size), Image.Transform.AFFINE, affine, Image.Resampling.NEAREST, fillcolor=GROUND
         )
 
     def _map_pixels(self, points: Floats) -> list[tuple[int, int]]:
         return _pixels((points - self._low) * self._scale)
 
     def _image_pixels(self, points: Floats, ego: Floats) -> list[tuple[int, int]]:
-        """Points (P, 2) as columns and rows of the crop."""
+        """Columns and rows of the crop at points (P, 2)."""
         cos, sin = np.cos(ego[2]), np.sin(ego[2])
-        way = points - ego[:2]
-        column = way[:, 0] * sin - way[:, 1] * cos
-        row = self.config.ahead_m - way[:, 0] * cos - way[:, 1] * sin
+        offset = points - ego[:2]
+        column = offset[:, 0] * sin - offset[:, 1] * cos
+        row = self.config.ahead_m - offset[:, 0] * cos - offset[:, 1] * sin
         half = self.config.size_px * _SUPERSAMPLING / 2
         return _pixels(np.stack([column, row], axis=1) * self._scale + half)
 
 
-def _pixels(places: Floats) -> list[tuple[int, int]]:
-    """The pixels (P, 2) whose centres are nearest to places, columns and rows; pixel 0 is from 0 to 1."""
-    return [(x, y) for x, y in np.rint(places - 0.5).astype(np.int64).tolist()]
+def _pixels(positions: Floats) -> list[tuple[int, int]]:
+    """The pixels with the nearest centres to positions (P, 2) in columns and rows; pixel 0 spans 0 to 1."""
+    return [(x, y) for x, y in np.rint(positions - 0.5).astype(np.int64).tolist()]

@@ -1,4 +1,4 @@
-"""A scenario as a camera above the ego sees it: map, lights, agents, obstacles and route in one picture."""
+"""Bird's-eye-view images of a scenario: map, lights, agents, obstacles and route."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -27,19 +27,19 @@ PEDESTRIAN: Colour = (220, 90, 220)
 STATIC: Colour = (150, 90, 50)
 
 _VULNERABLE_KINDS = frozenset({"pedestrian", "bicycle"})
-_MIN_SIZE_PX = 3.0  # sides of a person, who would be a pixel or less
+_MIN_SIZE_PX = 3.0  # of vulnerable road users, who would be about one pixel large otherwise
 _LIGHT_SHADES = {"red": "red", "redYellow": "red", "yellow": "yellow", "green": "green"}
 
 
 class BoxStyles(NamedTuple):
-    """Length and width of A boxes as they are drawn, (A, 2), in m, and their colours."""
+    """Drawn lengths and widths of A boxes, (A, 2), in m, and their colours."""
 
     sizes: Floats
     colours: Sequence[Colour]
 
 
 class ScenarioCamera:
-    """Draws the moments of one scenario.
+    """Renders the steps of one scenario.
 
     Args:
         size: length and width of the ego, (2,), in m.
@@ -48,23 +48,23 @@ class ScenarioCamera:
     def __init__(self, config: BirdsEyeRenderer.Config, scenario: Scenario, size: Floats) -> None:
         self._road, self._size = scenario.road, size
         shapes = [shape for each in scenario.obstacles for shape in each.shapes]
-        others = [shape.outline for shape in shapes if not isinstance(shape, Rectangle)]
-        closed = [(np.concatenate([outline, outline[:1]]), STATIC) for outline in others]
-        driven = [lane for lane in scenario.road.lanes.values() if not lane.kinds & NON_DRIVABLE_KINDS]
-        centres = [(lane.centre, CENTRE) for lane in driven]
+        outlines = [shape.outline for shape in shapes if not isinstance(shape, Rectangle)]
+        closed = [(np.concatenate([outline, outline[:1]]), STATIC) for outline in outlines]
+        drivable = [lane for lane in scenario.road.lanes.values() if not lane.kinds & NON_DRIVABLE_KINDS]
+        centres = [(lane.centre, CENTRE) for lane in drivable]
         self._renderer = BirdsEyeRenderer(config, scenario.road.drivable, [*centres, *closed])
         self._static_boxes = np.array(
             [(*s.centre, s.yaw, s.length, s.width) for s in shapes if isinstance(s, Rectangle)]
         ).reshape(-1, 5)
         self._styles = self.styles(scenario.tracks.kinds, scenario.tracks.sizes)
-        self._lanes_with_lights = [lane for lane in driven if lane.lights]
+        self._lanes_with_lights = [lane for lane in drivable if lane.lights]
 
     def styles(self, kinds: Sequence[str], sizes: Floats) -> BoxStyles:
-        """How agents of these kinds and sizes (A, 2) look."""
-        people = np.array([kind in _VULNERABLE_KINDS for kind in kinds], np.bool_)
-        least = np.where(people, _MIN_SIZE_PX * self._renderer.config.metres_per_px, 0.0)
-        colours = [PEDESTRIAN if person else AGENT for person in people]
-        return BoxStyles(np.maximum(sizes, least[:, None]), colours)
+        """Styles of agents of these kinds and sizes (A, 2) in m."""
+        is_vulnerable = np.array([kind in _VULNERABLE_KINDS for kind in kinds], np.bool_)
+        min_size = np.where(is_vulnerable, _MIN_SIZE_PX * self._renderer.config.metres_per_px, 0.0)
+        colours = [PEDESTRIAN if vulnerable else AGENT for vulnerable in is_vulnerable]
+        return BoxStyles(np.maximum(sizes, min_size[:, None]), colours)
 
     def render(
         self,
@@ -75,28 +75,28 @@ class ScenarioCamera:
         lines: Iterable[Line] = (),
         styles: BoxStyles | None = None,
     ) -> NDArray[np.uint8]:
-        """What it sees, (size, size, 3).
+        """The image (size, size, 3) at one step.
 
         Args:
-            pose: of the middle of the ego's box, and its speed, (4 or more,).
-            agents: states (A, 4) of everybody else; NaN for the absent.
+            pose: x, y, yaw of the ego's box centre, and its speed, (4 or more,).
+            agents: states (A, 4) of the agents; NaN where absent.
             step: of the scenario, for the lights.
-            route: the line to drive along, (P, 2), in m.
-            lines: what else is to be seen on the road.
-            styles: sizes and colours of the agents; None where they are the scenario's.
+            route: (P, 2), in m.
+            lines: further lines on the road.
+            styles: of the agents; None if they are the scenario's tracks.
         """
         sizes, colours = styles or self._styles
-        others = np.concatenate([oriented_boxes(agents, sizes), self._static_boxes])
-        moving = self._motion(np.concatenate([agents, pose[None, : SPEED + 1]]))
-        drawn = (*lines, *self._lights(step), *moving)
+        boxes = np.concatenate([oriented_boxes(agents, sizes), self._static_boxes])
+        motion = self._motion(np.concatenate([agents, pose[None, : SPEED + 1]]))
+        all_lines = (*lines, *self._lights(step), *motion)
         colours = [*colours, *[STATIC] * len(self._static_boxes)]
-        return self._renderer.draw(oriented_boxes(pose, self._size), others, route, drawn, colours)
+        return self._renderer.draw(oriented_boxes(pose, self._size), boxes, route, all_lines, colours)
 
     def _motion(self, states: Floats) -> Iterator[Line]:
-        """Lines from where everybody is, states (M, 4), to where they get at their speed."""
+        """Lines from the positions of states (M, 4) to those after `motion_s` at constant velocity."""
         moving = states[np.abs(states[:, SPEED]) * self._renderer.config.motion_s > 0]
-        ways = moving[:, SPEED, None] * np.stack([np.cos(moving[:, YAW]), np.sin(moving[:, YAW])], axis=1)
-        ends = moving[:, :2] + self._renderer.config.motion_s * ways
+        directions = np.stack([np.cos(moving[:, YAW]), np.sin(moving[:, YAW])], axis=1)
+        ends = moving[:, :2] + self._renderer.config.motion_s * (moving[:, SPEED, None] * directions)
         return ((line, MOTION) for line in np.stack([moving[:, :2], ends], axis=1))
 
     def _lights(self, step: int) -> Iterator[Line]:
@@ -109,7 +109,7 @@ class ScenarioCamera:
 
 
 def _stop_line(lane: Lane) -> Points:
-    """Where a lane stops: its stop line, or across its end."""
+    """The stop line (2, 2) of a lane; without one, the line across its end."""
     if lane.stop_line is not None:
         return lane.stop_line.points
     return np.stack([lane.left[-1], lane.right[-1]])

@@ -18,7 +18,7 @@ from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.costs.model import Surprise
 from wm_planner.driving.birdseye.traffic_model_io import ACTION, IMAGE, actions_from_motion
-from wm_planner.driving.birdseye.view_camera import Picture, ViewCamera
+from wm_planner.driving.birdseye.view_camera import Image, ViewCamera
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.planners.base import View
@@ -74,11 +74,11 @@ class TrafficModel:
             self._rollout, self._actions = self._model.rollout(self._latent, model_actions), actions
         return self._rollout
 
-    def encode(self, image: Picture) -> Latent:
+    def encode(self, image: Image) -> Latent:
         """The latent of an image, (1, ...)."""
         return self._model.encode(Observation({CAMERA: image}))
 
-    def goal_image(self, view: View) -> Picture:
+    def goal_image(self, view: View) -> Image:
         """The image at the end of the IDM's plan, with all agents predicted at constant velocity."""
         poses = self._idm.plan(view)
         step_m = np.hypot(*np.diff(poses[:, :2], axis=0).T)

@@ -1,7 +1,7 @@
-"""What may be run into: boxes over time, of agents, of things that stand, and of places that may be taken.
+"""Obstacle boxes over time: agent tracks, static obstacles and occupied regions.
 
-Circles and polygons are taken as their outlines, whose edges are boxes without a width: nobody gets inside
-without crossing one.
+Circles and polygons are represented by the edges of their outlines, as boxes of zero width: a vehicle cannot
+enter them without touching an edge.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 VULNERABLE = frozenset({"pedestrian", "bicycle"})
 OBJECTS = OBSTACLE_KINDS - {"parkedVehicle"}
-"""Kinds that are no road users, in nuPlan's sense; whatever is in neither is a vehicle."""
+"""Kinds of static objects that are not road users, as in nuPlan; kinds in neither set are vehicles."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +31,11 @@ class ObstacleBoxes:
     Attributes:
         states: x, y, yaw, v as in Tracks, (T, A, 4), NaN where absent.
         sizes: length and width, (A, 2), in m.
-        kinds: of AGENT_KINDS or OBSTACLE_KINDS, (A,).
-        bodies: a number for each box, (A,); boxes of one thing have the same.
+        kinds: from AGENT_KINDS or OBSTACLE_KINDS, (A,).
+        object_ids: (A,); all boxes of one object share its id.
 
     Raises:
-        ShapeError: if the arrays do not fit each other.
+        ShapeError: if the arrays do not match each other.
     """
 
     states: Floats
@@ -48,18 +48,18 @@ class ObstacleBoxes:
         shapes = self.states.shape, self.sizes.shape, self.object_ids.shape
         if shapes != ((len(self.states), count, 4), (count, 2), (count,)):
             raise ShapeError(
-                f"others have states {shapes[0]}, sizes {shapes[1]}, bodies {shapes[2]} and {count} kinds, "
-                "wanted (T, A, 4), (A, 2), (A,) and A"
+                f"obstacle boxes have states {shapes[0]}, sizes {shapes[1]}, object_ids {shapes[2]} and "
+                f"{count} kinds, wanted (T, A, 4), (A, 2), (A,) and A"
             )
 
     @property
     def steps(self) -> int:
-        """T."""
+        """Number of steps T."""
         return len(self.states)
 
     @classmethod
     def from_scenario(cls, scenario: Scenario, first_step: int, steps: int) -> Self:
-        """All that is in a scenario, from the step `first` on; tracks are absent after their recording."""
+        """All tracks, obstacles and occupancies from `first_step` on; tracks end with their recording."""
         tracks, boxes = scenario.tracks, list(_static_boxes(scenario, first_step, steps))
         rows = [tracks.at(first_step + step)[0] for step in range(steps)]
         states = np.concatenate([np.array(rows), *(box.states[:, None] for box in boxes)], axis=1)
@@ -69,28 +69,29 @@ class ObstacleBoxes:
 
     @classmethod
     def static(cls, scenario: Scenario) -> Self:
-        """All that is no track, from step 0 on; the last step is how it stays, see `window`."""
+        """Obstacles and occupancies from step 0 to the last change; see `window` for later steps."""
         regions = (region for each in scenario.occupancies for region in each.regions)
         steps = max((region.last_step for region in regions), default=-1) + 2
         return cls.from_scenario(replace(scenario, tracks=empty_tracks()), 0, steps)
 
     def window(self, first_step: int, steps: int) -> Self:
-        """The boxes at `steps` steps from `first` on; after the last step they stay as they are."""
+        """The boxes for `steps` steps from `first_step` on; the last step is repeated beyond the end."""
         rows = np.minimum(first_step + np.arange(steps), self.steps - 1)
         return replace(self, states=self.states[rows])
 
     def present(self) -> Self:
-        """Those that are there at any of the steps."""
+        """The boxes that are present at any step."""
         return self._select(np.asarray(np.isfinite(self.states[..., 0]).any(axis=0)))
 
     def agents(self) -> Self:
-        """Those that are no obstacles by their kind."""
+        """The boxes of agents, by their kind."""
         return self._select(np.array([kind not in OBSTACLE_KINDS for kind in self.kinds], np.bool_))
 
     def within(self, position: Floats, reach_m: Floats) -> Self:
-        """Those that at any step are no farther from a place (2,) than is `reach_m` at that step, (T,)."""
-        way = np.hypot(*np.moveaxis(self.states[..., :2] - position, -1, 0)) - np.hypot(*self.sizes.T) / 2
-        return self._select((way <= reach_m[:, None]).any(axis=0))
+        """The boxes within `reach_m` (T,) of a position (2,) at any step; agents out of reach are dropped."""
+        distance = np.hypot(*np.moveaxis(self.states[..., :2] - position, -1, 0))
+        gap = distance - np.hypot(*self.sizes.T) / 2
+        return self._select((gap <= reach_m[:, None]).any(axis=0))
 
     def _select(self, mask: NDArray[np.bool_]) -> Self:
         rows = np.flatnonzero(mask)
@@ -98,7 +99,7 @@ class ObstacleBoxes:
         return type(self)(self.states[:, rows], self.sizes[rows], kinds, self.object_ids[rows])
 
     def concat(self, other: Self) -> Self:
-        """These boxes and more, known for as many steps."""
+        """These boxes and those of `other`, over the same steps."""
         return type(self)(
             np.concatenate([self.states, other.states], axis=1),
             np.concatenate([self.sizes, other.sizes]),
@@ -107,12 +108,12 @@ class ObstacleBoxes:
         )
 
     def at_constant_velocity(self, step: int, dt: float, steps: int) -> Self:
-        """The same, but from `step` on for `steps` more all keep their velocity: (steps + 1, A, 4).
+        """The boxes from `step` on, predicted for `steps` more at constant velocity, as in PDM.
 
-        The forecast of PDM.
+        The states have shape (steps + 1, A, 4).
         """
-        now = self.states[step]
-        states = np.concatenate([now[None], constant_velocity(now, dt, steps)])
+        current = self.states[step]
+        states = np.concatenate([current[None], constant_velocity(current, dt, steps)])
         return type(self)(states, self.sizes, self.kinds, self.object_ids)
 
 
@@ -123,14 +124,14 @@ class _Box(NamedTuple):
     states: Floats  # (T, 4)
 
 
-def _static_boxes(scenario: Scenario, first: int, steps: int) -> Iterator[_Box]:
+def _static_boxes(scenario: Scenario, first_step: int, steps: int) -> Iterator[_Box]:
     """Boxes of obstacles and occupancies."""
     kinds = dict(zip(scenario.tracks.ids, scenario.tracks.kinds, strict=True))
     for obstacle in scenario.obstacles:
         yield from _shape_boxes(obstacle.id, obstacle.kind, obstacle.shapes, slice(None), steps)
     for occupancy in scenario.occupancies:
         for region in occupancy.regions:
-            span = slice(max(region.first_step - first, 0), max(region.last_step + 1 - first, 0))
+            span = slice(max(region.first_step - first_step, 0), max(region.last_step + 1 - first_step, 0))
             kind = kinds.get(occupancy.id, "car")
             yield from _shape_boxes(occupancy.id, kind, region.shapes, span, steps)
 

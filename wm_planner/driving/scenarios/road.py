@@ -1,7 +1,7 @@
-"""The road: lanes and how they join, signs, lights, and where one may drive.
+"""The road network: lanes and their connections, signs, traffic lights and the drivable area.
 
-Lengths are in metres in the map's frame, speeds in m/s, steps in the scenario's dt. What a lane names by id
-is in the road: readers drop references that lead nowhere and say so.
+Lengths are in metres in the map frame, speeds in m/s, and steps in units of the scenario's dt. All ids that a
+lane refers to exist in the road: readers drop dangling references, with a note.
 """
 
 from collections.abc import Mapping
@@ -17,17 +17,17 @@ from wm_planner.errors import ShapeError
 LIGHT_COLOURS = ("inactive", "green", "yellow", "red", "redYellow")
 
 MAX_EXTENT_M = 100_000.0
-"""Of a road, along x and along y."""
+"""Maximum extent of a road along x and along y."""
 
 NON_DRIVABLE_KINDS = frozenset({"sidewalk", "crosswalk"})
-"""Lanes of these kinds are no place to drive."""
+"""Kinds of lanes that are not drivable."""
 
 
 class Neighbour(NamedTuple):
-    """The lane beside a lane.
+    """A reference to the adjacent lane.
 
     Attributes:
-        id: its lane.
+        id: of the adjacent lane.
         same_direction: False for oncoming traffic.
     """
 
@@ -37,13 +37,13 @@ class Neighbour(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class StopLine:
-    """Where to stop.
+    """A stop line.
 
     Attributes:
-        points: (2, 2), its ends, in m.
-        marking: CommonRoad's word for how it is painted ("solid").
-        signs: ids of the signs it belongs to.
-        lights: ids of the lights it belongs to.
+        points: end points, (2, 2), in m.
+        marking: CommonRoad's line marking ("solid").
+        signs: ids of the signs that refer to it.
+        lights: ids of the traffic lights that refer to it.
     """
 
     points: Points
@@ -57,18 +57,22 @@ class StopLine:
 
 @dataclass(frozen=True, eq=False)
 class Lane:
-    """A piece of one lane (CommonRoad: lanelet); traffic runs along its points.
+    """A segment of one lane (CommonRoad: lanelet); traffic moves in the order of its points.
 
     Attributes:
-        left: (P, 2), its left edge, P >= 2, in m.
-        right: (P, 2), its right edge; point p lies across from the left edge's.
-        kinds: CommonRoad's words ("urban", "highway", "intersection", "crosswalk", "bicycleLane", ...).
+        left: left edge, (P, 2) with P >= 2, in m.
+        right: right edge, (P, 2), in m; its points lie opposite those of the left edge.
+        kinds: CommonRoad's types ("urban", "highway", "intersection", "crosswalk", "bicycleLane", ...).
         speed_limit: in m/s, infinite where none is known.
-        one_way: who may use it along its direction (CommonRoad's words; empty where nothing is said).
-        both_ways: who may use it in both directions.
-        left_marking: how its left edge is painted, CommonRoad's word.
-        signs: ids of the signs that hold on it; limits of speed are in `speed_limit` alone.
-        lights: ids of the lights at its end.
+        one_way: road users that may use it in its direction, with CommonRoad's names; empty where unknown.
+        bidirectional: road users that may use it in both directions.
+        left_marking: CommonRoad's line marking of the left edge.
+        right_marking: of the right edge.
+        signs: ids of the signs that apply to it, without speed limits.
+        lights: ids of the traffic lights at its end.
+
+    Raises:
+        ShapeError: if the edges have different or too few points.
     """
 
     id: int
@@ -92,23 +96,23 @@ class Lane:
         left = frozen_array(self.left, f"the left edge of lane {self.id}", (None, 2))
         right = frozen_array(self.right, f"the right edge of lane {self.id}", (len(left), 2))
         if len(left) < 2:
-            raise ShapeError(f"lane {self.id} has {len(left)} points a side, wanted 2 or more")
+            raise ShapeError(f"lane {self.id} has {len(left)} points per edge, wanted 2 or more")
         object.__setattr__(self, "left", left)
         object.__setattr__(self, "right", right)
 
     @property
     def centre(self) -> Points:
-        """(P, 2), midway between the edges."""
+        """The centre line (P, 2), midway between the edges."""
         return 0.5 * (self.left + self.right)
 
     @property
     def polygon(self) -> Points:
-        """(2 P, 2): the left edge, and the right one back."""
+        """The outline (2 P, 2): the left edge, then the right edge reversed."""
         return np.concatenate([self.left, self.right[::-1]])
 
     @property
     def is_intersection(self) -> bool:
-        """Whether it lies within an intersection, as far as the source says."""
+        """Whether it lies within an intersection, as far as the source tells."""
         return "intersection" in self.kinds
 
 
@@ -117,9 +121,9 @@ class Sign:
     """A traffic sign.
 
     Attributes:
-        codes: in the country's list, each with what is written on the sign: ("206", ()), ("310", ("Ulm",)).
-        position: x, y in m; None where it stands beside its lane.
-        is_virtual: it is not there to be seen.
+        codes: of the country's catalogue, with the texts on the sign: ("206", ()), ("310", ("Ulm",)).
+        position: x, y in m; None if it is next to its lane.
+        is_virtual: whether the sign does not physically exist.
     """
 
     id: int
@@ -130,14 +134,17 @@ class Sign:
 
 @dataclass(frozen=True)
 class TrafficLight:
-    """A traffic light, for the lanes that name it.
+    """A traffic light for the lanes that refer to it.
 
     Attributes:
-        phases: colour (one of LIGHT_COLOURS) and number of steps, in order, again and again.
+        phases: the cycle, as colours (from LIGHT_COLOURS) and their numbers of steps.
         offset: step at which the first phase begins.
-        direction: whom it is for: "all", "left", "leftStraight", ...
-        position: x, y in m, where known.
-        is_active: False when it is switched off.
+        direction: the turns it applies to: "all", "left", "leftStraight", ...
+        position: x, y in m; None where unknown.
+        is_active: False while it is switched off.
+
+    Raises:
+        ShapeError: if a phase has an unknown colour or no step, or there is none.
     """
 
     id: int
@@ -155,7 +162,7 @@ class TrafficLight:
             )
 
     def colour(self, step: int) -> str:
-        """Its colour at a step."""
+        """The colour at a step."""
         if not self.is_active:
             return "inactive"
         ends = tuple(accumulate(steps for _, steps in self.phases))
@@ -165,7 +172,7 @@ class TrafficLight:
 
 @dataclass(frozen=True)
 class Incoming:
-    """One arm of an intersection: lanes that lead in, and the lanes that go on from them, by turn."""
+    """An arm of an intersection: its incoming lanes, and their successors by turning direction."""
 
     id: int
     lanes: tuple[int, ...]
@@ -176,7 +183,7 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Intersection:
-    """Arms that meet; `crossings` are the lanes on which others cross."""
+    """An intersection; `crossings` are ids of the lanes on which pedestrians or cyclists cross."""
 
     id: int
     incomings: tuple[Incoming, ...]
@@ -185,13 +192,16 @@ class Intersection:
 
 @dataclass(frozen=True, eq=False)
 class Road:
-    """All that does not move and is no obstacle.
+    """The road network.
 
     Attributes:
         lanes: by id, in the order of the source.
         signs: by id.
         lights: by id.
-        areas: polygons (P, 2) in m where one may drive beside the lanes.
+        areas: polygons (P, 2) of drivable areas other than lanes, in m.
+
+    Raises:
+        ShapeError: if it extends over more than MAX_EXTENT_M.
     """
 
     lanes: Mapping[int, Lane] = field(default_factory=dict)
@@ -207,13 +217,13 @@ class Road:
 
     @property
     def drivable(self) -> tuple[Points, ...]:
-        """Polygons (P, 2) whose union is the drivable area: all lanes but footways, and `areas`."""
+        """Polygons (P, 2) whose union is the drivable area: all drivable lanes, and `areas`."""
         lanes = (lane.polygon for lane in self.lanes.values() if not lane.kinds & NON_DRIVABLE_KINDS)
         return (*lanes, *self.areas)
 
 
 def _check_extent(parts: Mapping[str, Points]) -> None:
-    """Raise a ShapeError that names the part which makes a road larger than MAX_EXTENT_M."""
+    """Raise a ShapeError with the farthest part of a road larger than MAX_EXTENT_M."""
     if not parts:
         return
     low = np.array([part.min(axis=0) for part in parts.values()])

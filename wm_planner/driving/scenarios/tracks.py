@@ -1,4 +1,4 @@
-"""What is in the way: agents that move as recorded, things that stand, and regions that may be taken."""
+"""Agent tracks, static obstacles and occupied regions."""
 
 from dataclasses import dataclass
 
@@ -14,33 +14,37 @@ AGENT_KINDS = frozenset(
         *("motorcycle", "bicycle", "pedestrian"),
     )
 )
-"""What moves, in CommonRoad's words."""
+"""Kinds of agents, with CommonRoad's names."""
 
 OBSTACLE_KINDS = frozenset(
     ("unknown", "parkedVehicle", "constructionZone", "roadBoundary", "building", "pillar", "median_strip")
 )
-"""What stands, in CommonRoad's words."""
+"""Kinds of static obstacles, with CommonRoad's names."""
 
 
 def check_kind(kind: str, known: frozenset[str], what: str) -> None:
-    """Raise a ShapeError where `kind` is none of those known."""
+    """Raise a ShapeError if `kind` is unknown; `what` names its owner in the error."""
     if kind not in known:
         raise ShapeError(f"{what} is a '{kind}', {did_you_mean(kind, known)}")
 
 
 @dataclass(frozen=True, eq=False)
 class Tracks:
-    """A agents over T steps; step t is t dt after the scenario's beginning.
+    """A agents over T steps; step t is at t dt after the start of the scenario.
 
-    An agent is a box. Its state is x, y [m] of the box's centre in the map's frame, yaw [rad] of its length,
-    counter-clockwise from x, and v [m/s] along yaw, below 0 when it reverses. Motion across yaw is not kept.
+    An agent is a box. Its state is x, y [m] of the box centre in the map frame, yaw [rad] of the box's
+    length, counter-clockwise from x, and v [m/s] along yaw, below 0 when reversing. Lateral velocity is not
+    represented.
 
     Attributes:
-        ids: (A,), each once.
-        kinds: (A,), of AGENT_KINDS.
-        sizes: (A, 2), length and width of the boxes, in m.
+        ids: unique ids, (A,).
+        kinds: from AGENT_KINDS, (A,).
+        sizes: length and width of the boxes, (A, 2), in m.
         states: (A, T, 4), finite where valid, NaN elsewhere.
-        valid: (A, T), where the agent was seen: at one step or more.
+        valid: whether the agent is present, (A, T); at least once per agent.
+
+    Raises:
+        ShapeError: if the arrays do not match each other, or hold invalid values.
     """
 
     ids: tuple[int, ...]
@@ -52,7 +56,10 @@ class Tracks:
     def __post_init__(self) -> None:
         count = len(self.ids)
         if len(set(self.ids)) != count or len(self.kinds) != count:
-            raise ShapeError(f"tracks have the ids {self.ids} and {len(self.kinds)} kinds, wanted one each")
+            raise ShapeError(
+                f"tracks have the ids {self.ids} and {len(self.kinds)} kinds, "
+                "wanted unique ids and one kind per id"
+            )
         for kind in self.kinds:
             check_kind(kind, AGENT_KINDS, "a track")
         object.__setattr__(self, "sizes", frozen_array(self.sizes, "sizes of tracks", (count, 2)))
@@ -60,7 +67,7 @@ class Tracks:
             self, "valid", frozen_array(self.valid, "valid of tracks", (count, None), np.bool_)
         )
         if not self.valid.any(axis=1).all():
-            raise ShapeError("tracks hold an agent that was never seen; leave it out")
+            raise ShapeError("tracks hold an agent that is never valid; leave it out")
         states = frozen_array(self.states, "states of tracks", (*self.valid.shape, 4))
         states = np.where(self.valid[..., None], states, np.nan)
         if (
@@ -72,28 +79,28 @@ class Tracks:
 
     @property
     def steps(self) -> int:
-        """T."""
+        """Number of steps T."""
         return int(self.states.shape[1])
 
     def at(self, step: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """States (A, 4) and validity (A,) at a step; nobody is valid outside of the recording."""
+        """States (A, 4) and validity (A,) at a step; all agents are invalid outside of the recording."""
         if 0 <= step < self.steps:
             return self.states[:, step], self.valid[:, step]
         return np.full((len(self.ids), 4), np.nan), np.zeros(len(self.ids), np.bool_)
 
 
 def empty_tracks(steps: int = 0) -> Tracks:
-    """Nobody, for T steps."""
+    """Tracks without agents, for T steps."""
     return Tracks((), (), np.empty((0, 2)), np.empty((0, steps, 4)), np.empty((0, steps), np.bool_))
 
 
 @dataclass(frozen=True, eq=False)
 class Obstacle:
-    """A thing that stands.
+    """A static obstacle.
 
     Attributes:
-        kind: of OBSTACLE_KINDS.
-        shapes: what it covers, in the map's frame.
+        kind: from OBSTACLE_KINDS.
+        shapes: the area it covers, in the map frame.
     """
 
     id: int
@@ -106,12 +113,10 @@ class Obstacle:
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """Places that may be taken.
+    """An area that may be occupied from the first to the last step, both included.
 
     Attributes:
-        first: step from which they may be.
-        last: step until which they may be, itself included.
-        shapes: in the map's frame.
+        shapes: in the map frame.
     """
 
     first_step: int
@@ -121,18 +126,18 @@ class Region:
 
 @dataclass(frozen=True, eq=False)
 class Occupancy:
-    """A set-based forecast: wherever the agent may be.
+    """A set-based prediction: all positions an agent may occupy.
 
-    A planner must keep out of its regions as out of boxes. Where `id` is that of a track, the track holds the
-    agent's first state and the regions what comes after; other ids are phantoms, which nobody saw, or the
-    spread of a track whose states were given as sets (the track is then their middle).
+    Planners must avoid its regions like boxes. If `id` is that of a track, the track holds the agent's
+    initial state and the regions cover the steps after it. Other ids belong to phantom agents, or to agents
+    whose states were given as sets; the track of such an agent holds the centres of these sets.
     """
 
     id: int
     regions: tuple[Region, ...]
 
     def at(self, step: int) -> tuple[Points, ...]:
-        """Outlines (P, 2) of what may be taken at a step."""
+        """Outlines (P, 2) of the areas that may be occupied at a step."""
         shapes = (
             s
             for region in self.regions

@@ -1,6 +1,6 @@
-"""The road of Argoverse 2: lane segments with edges, and polygons that are drivable beside them.
+"""Read the road of Argoverse 2: lane segments with edges, and drivable areas.
 
-Marks on the road and crossings of pedestrians are not read.
+Lane markings and pedestrian crossings are not read.
 """
 
 from pathlib import Path
@@ -49,25 +49,25 @@ _LANE_KINDS = {
 }
 
 
-def read_road(path: Path, number: IdAllocator, notes: list[str]) -> Road:
-    """The road in a map file; what had to be left out is added to `notes`.
+def read_road(path: Path, ids: IdAllocator, notes: list[str]) -> Road:
+    """Read the road from a map file; omissions are added to `notes`.
 
     Raises:
-        ScenarioError: if the file is missing or not of the format, with the path of what does not fit.
+        ScenarioError: if the file is missing or invalid, with the path of the invalid entry.
     """
     try:
         road = msgspec.json.decode(path.read_bytes(), type=_Map)
     except OSError as error:
         raise ScenarioError(f"{path}: the scenario's map cannot be read ({error.strerror})") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: no readable map ({error})") from None
+        raise ScenarioError(f"{path}: not a readable map ({error})") from None
     segments = {segment.id: segment for segment in road.lane_segments.values()}
     edges = {i: edges for i, s in segments.items() if (edges := _edges(s)) is not None}
     notes.extend(
-        f"lane {i}: no two points that differ on a side: left out" for i in segments if i not in edges
+        f"lane {i}: an edge without two distinct points: left out" for i in segments if i not in edges
     )
-    ids = {i: number(i) for i in edges}
-    lanes = [_lane(segments[i], edges, ids) for i in edges]
+    lane_ids = {i: ids.allocate(i) for i in edges}
+    lanes = [_lane(segments[i], edges, lane_ids) for i in edges]
     areas = (_points(area.area_boundary) for area in road.drivable_areas.values())
     return Road({lane.id: lane for lane in lanes}, areas=tuple(area for area in areas if len(area) > 2))
 
@@ -89,15 +89,14 @@ def _lane(segment: _Segment, edges: dict[int, tuple[Points, Points]], ids: dict[
     def neighbour(other: int | None) -> Neighbour | None:
         if other is None or other not in ids:
             return None
-        way = edges[other][0][-1] - edges[other][0][0]
-        return Neighbour(ids[other], bool((left[-1] - left[0]) @ way > 0))
+        direction = edges[other][0][-1] - edges[other][0][0]
+        return Neighbour(ids[other], bool((left[-1] - left[0]) @ direction > 0))
 
     return Lane(
         id=ids[segment.id],
         left=left,
         right=right,
-        kinds=_LANE_KINDS.get(segment.lane_type, frozenset())
-        | ({"intersection"} if segment.is_intersection else set()),
+        kinds=_kinds(segment),
         predecessors=tuple(ids[i] for i in segment.predecessors if i in ids),
         successors=tuple(ids[i] for i in segment.successors if i in ids),
         left_neighbour=neighbour(segment.left_neighbor_id),

@@ -1,7 +1,7 @@
-"""CommonRoad XML, versions 2018b and 2020a.
+"""Read CommonRoad XML, versions 2018b and 2020a.
 
-Not read: signal lights of agents, place and weather, accelerations and other states of agents beside x, y,
-yaw and v. Sets (uncertain states, occupancy sets) become occupancies; see `tracks.Occupancy`.
+Not read: signal lights of agents, location and weather, and states of agents other than x, y, yaw and v.
+Uncertain states and occupancy sets become occupancies; see `tracks.Occupancy`.
 
 Source: the 2020a schema and format description of CommonRoad (Althoff et al. 2017).
 """
@@ -36,25 +36,25 @@ _TAG = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 def read_commonroad(path: Path) -> Scenario:
-    """The scenario in a CommonRoad XML file.
+    """Read a scenario from a CommonRoad XML file.
 
     Raises:
-        ScenarioError: with the file, the line and the element that cannot be read.
+        ScenarioError: if the file is invalid, with the file, line and element.
     """
     return _scenario(parse(path))
 
 
 def parse_commonroad(text: bytes, name: str) -> Scenario:
-    """The scenario in CommonRoad XML; `name` stands for it in errors."""
+    """Parse a scenario from CommonRoad XML; `name` identifies it in errors."""
     return _scenario(parse_bytes(text, name))
 
 
 def _scenario(root: Element) -> Scenario:
     if root.tag != "commonRoad":
-        raise root.error("is no CommonRoad scenario, wanted <commonRoad>")
+        raise root.error("is not a CommonRoad scenario, wanted <commonRoad>")
     version = root.attribute("commonRoadVersion")
     if version not in VERSIONS:
-        raise root.error(f"is of version '{version}', {did_you_mean(version, VERSIONS)}")
+        raise root.error(f"has version '{version}', {did_you_mean(version, VERSIONS)}")
     try:
         return _read(root)
     except ShapeError as error:
@@ -64,18 +64,18 @@ def _scenario(root: Element) -> Scenario:
 def _read(root: Element) -> Scenario:
     notes: list[str] = []
     dt = _dt(root)
-    by_id([element for element in root if element.attribute("id", "")], Element.id)  # of whatever kind
+    by_id([element for element in root if element.attribute("id", "")], Element.id)  # unique across all kinds
     road = read_road(root, notes)
     if not road.lanes:
-        notes.append("no lanes: nothing is drivable")
-    around = read_objects(root, dt, notes)
+        notes.append("no lanes: there is no drivable area")
+    objects = read_objects(root, dt, notes)
     return Scenario(
         id=root.attribute("benchmarkID"),
         dt=dt,
         road=road,
-        tracks=around.tracks,
-        obstacles=around.obstacles,
-        occupancies=around.occupancies,
+        tracks=objects.tracks,
+        obstacles=objects.obstacles,
+        occupancies=objects.occupancies,
         problems=tuple(by_id(root.children("planningProblem"), lambda e: _problem(e, road, notes)).values()),
         origin=_origin(root, notes),
         repairs=tuple(notes),
@@ -97,13 +97,13 @@ def _dt(root: Element) -> float:
 
 
 def _origin(root: Element, notes: list[str]) -> Origin:
-    tags = root.find("scenarioTags")
-    words = {*root.attribute("tags", "").split(), *(tag.tag for tag in tags or ())}
-    odd = {word for word in words if not _TAG.fullmatch(word)}
-    notes.extend(f"tag '{word[:40]}' is no word: left out" for word in sorted(odd))
+    elements = root.find("scenarioTags")
+    tags = {*root.attribute("tags", "").split(), *(element.tag for element in elements or ())}
+    invalid = {tag for tag in tags if not _TAG.fullmatch(tag)}
+    notes.extend(f"tag '{tag[:40]}' is not a word: left out" for tag in sorted(invalid))
     names = ("author", "affiliation", "source", "date")
     author, affiliation, source, date = (root.attribute(name, "") for name in names)
-    return Origin(author, affiliation, source, date, frozenset(words - odd))
+    return Origin(author, affiliation, source, date, frozenset(tags - invalid))
 
 
 def _problem(element: Element, road: Road, notes: list[str]) -> PlanningProblem:
@@ -140,5 +140,5 @@ def _goal(element: Element, road: Road, notes: list[str]) -> Goal:
 def _speeds(element: Element) -> tuple[float, float]:
     low, high = read_interval(element)
     if low > high:
-        raise element.error(f"goes from {low:g} to {high:g}, wanted the lower end first")
+        raise element.error(f"goes from {low:g} to {high:g}, wanted the lower bound first")
     return low, high

@@ -1,4 +1,4 @@
-"""The obstacles of a CommonRoad file: what stands, what moves, and what may be taken."""
+"""Read the obstacles of a CommonRoad file: agents, static obstacles and occupancy sets."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,20 +29,14 @@ from wm_planner.driving.scenarios.tracks import (
 )
 
 MAX_STATES = 5_000_000
-"""Agents times steps."""
+"""Maximum number of agents times steps."""
 
-_ORIGIN = np.zeros(4)
+_ORIGIN = np.zeros(4)  # the state of <environmentObstacle>, whose shapes are in the map frame
 
 
 @dataclass(frozen=True)
 class SceneObjects:
-    """Who and what is around.
-
-    Attributes:
-        tracks: what moves.
-        obstacles: what stands.
-        occupancies: what may be taken.
-    """
+    """Agents, static obstacles and set-based predictions."""
 
     tracks: Tracks
     obstacles: tuple[Obstacle, ...]
@@ -57,33 +51,32 @@ class _Agent(NamedTuple):
 
 
 def read_objects(root: Element, dt: float, notes: list[str]) -> SceneObjects:
-    """Tracks, obstacles and occupancies of either version; what had to be changed is added to `notes`."""
+    """Read tracks, obstacles and occupancies of either version; changes are added to `notes`."""
     older = [(element, element.child("role").text) for element in root.children("obstacle")]
     for element, role in older:
         if role not in ("static", "dynamic"):
             raise element.error(f"has the role '{role}', wanted 'static' or 'dynamic'")
-    standing = [e for e, role in older if role == "static"] + root.children("staticObstacle")
-    moving = [e for e, role in older if role == "dynamic"] + root.children("dynamicObstacle")
+    static = [e for e, role in older if role == "static"] + root.children("staticObstacle")
+    dynamic = [e for e, role in older if role == "dynamic"] + root.children("dynamicObstacle")
     phantoms = root.children("phantomObstacle")
-    agents = by_id(moving, lambda element: _agent(element, notes)).values()
+    agents = by_id(dynamic, lambda element: _agent(element, notes)).values()
     obstacles = by_id(
-        standing + root.children("environmentObstacle"), lambda element: _obstacle(element, notes)
+        static + root.children("environmentObstacle"), lambda element: _obstacle(element, notes)
     )
-    sets = by_id([e for e in moving + phantoms if e.find("occupancySet")], _occupancy)
-    spreads = _uncertain_occupancies(agents, 1 + max([0, *obstacles, *sets, *(agent.id for agent in agents)]))
-    if spreads:
+    sets = by_id([e for e in dynamic + phantoms if e.find("occupancySet")], _occupancy)
+    first_id = 1 + max([0, *obstacles, *sets, *(agent.id for agent in agents)])
+    uncertain = _uncertain_occupancies(agents, first_id)
+    if uncertain:
         notes.append(
-            f"states of {len(spreads)} agents are sets: their tracks are the middle, the sets occupancies"
+            f"states of {len(uncertain)} agents are sets: their tracks are the centres, the sets occupancies"
         )
     tracks = _tracks(root, list(agents), dt, notes)
-    return SceneObjects(tracks, tuple(obstacles.values()), (*sets.values(), *spreads))
+    return SceneObjects(tracks, tuple(obstacles.values()), (*sets.values(), *uncertain))
 
 
 def _obstacle(element: Element, notes: list[str]) -> Obstacle:
     initial = element.find("initialState")
-    state = (
-        _ORIGIN if initial is None else read_exact_state(initial).state
-    )  # an <environmentObstacle> has none
+    state = _ORIGIN if initial is None else read_exact_state(initial).state
     shapes = tuple(transformed(shape, state) for shape in read_shapes(element.child("shape")))
     return Obstacle(element.id(), _kind(element, OBSTACLE_KINDS, notes), shapes)
 
@@ -95,39 +88,39 @@ def _agent(element: Element, notes: list[str]) -> _Agent:
         states.extend(read_state(state) for state in trajectory.children("state"))
     elif element.find("occupancySet") is None:
         notes.append(
-            f"agent {element.id()}: nothing says where it goes, so it is there at its first step alone"
+            f"agent {element.id()}: no trajectory or occupancy set: it is present at its first step only"
         )
     shapes = read_shapes(element.child("shape"))
     size, centre = _bounding_box(shapes)
     if len(shapes) > 1 or not isinstance(shapes[0], Rectangle):
-        notes.append(f"agent {element.id()}: its shape is a box of {size[0]:g} x {size[1]:g} m here")
+        notes.append(f"agent {element.id()}: its shape is replaced by a box of {size[0]:g} x {size[1]:g} m")
     states = [_at_box_centre(state, centre) for state in _ordered_states(element, states, notes)]
     return _Agent(element.id(), _kind(element, AGENT_KINDS, notes), size, states)
 
 
 def _ordered_states(element: Element, states: list[State], notes: list[str]) -> list[State]:
-    """States by step; one that is said twice alike counts once."""
+    """States in the order of their steps, without identical duplicates."""
     found: dict[int, State] = {}
     for state in states:
         before = found.setdefault(state.step, state)
         if before is not state and not np.array_equal(before.state, state.state, equal_nan=True):
-            raise element.error(f"has two states at step {state.step} that differ, wanted one a step")
+            raise element.error(f"has two different states at step {state.step}, wanted one per step")
     if len(found) < len(states):
-        notes.append(f"agent {element.id()}: states said twice: counted once")
+        notes.append(f"agent {element.id()}: duplicate states: left out")
     first, last = min(found), max(found)
     if last - first + 1 > len(found):
         missing = last - first + 1 - len(found)
         notes.append(
-            f"agent {element.id()}: {missing} of its steps {first} to {last} are missing: not seen then"
+            f"agent {element.id()}: {missing} of its steps {first} to {last} are missing: it is absent then"
         )
     return [found[step] for step in sorted(found)]
 
 
 def _bounding_box(shapes: Iterable[Shape]) -> tuple[tuple[float, float], NDArray[np.float64]]:
-    """Length and width, and the centre (2,), of the box around shapes, in the obstacle's own frame."""
+    """Length and width, and the centre (2,), of the bounding box of shapes in the agent's own frame."""
     shapes = tuple(shapes)
-    (first, *others) = shapes
-    if isinstance(first, Rectangle) and not others and first.yaw == 0.0:
+    (first, *rest) = shapes
+    if isinstance(first, Rectangle) and not rest and first.yaw == 0.0:
         return (first.length, first.width), first.centre
     outline = np.concatenate([shape.outline for shape in shapes])
     low, high = outline.min(axis=0), outline.max(axis=0)
@@ -135,7 +128,7 @@ def _bounding_box(shapes: Iterable[Shape]) -> tuple[tuple[float, float], NDArray
 
 
 def _at_box_centre(state: State, centre: NDArray[np.float64]) -> State:
-    """The state of the box's centre, which lies at `centre` in the obstacle's own frame."""
+    """The state of the box centre, which lies at `centre` in the agent's own frame."""
     if not centre.any():
         return state
     shift = rotation(float(state.state[2])) @ centre
@@ -150,7 +143,7 @@ def _shifted(shape: Shape, shift: NDArray[np.float64]) -> Shape:
 def _kind(element: Element, known: frozenset[str], notes: list[str]) -> str:
     kind = element.child_text("type", "unknown")
     if kind not in known:
-        notes.append(f"{element.tag} {element.id()}: its type '{kind}' is 'unknown' here")
+        notes.append(f"{element.tag} {element.id()}: its type '{kind}' becomes 'unknown'")
         return "unknown"
     return kind
 
@@ -163,8 +156,8 @@ def _occupancy(element: Element) -> Occupancy:
     )
 
 
-def _uncertain_occupancies(agents: Iterable[_Agent], free: int) -> tuple[Occupancy, ...]:
-    """Where agents may be whose states were given as sets; their ids count up from `free`."""
+def _uncertain_occupancies(agents: Iterable[_Agent], first_id: int) -> tuple[Occupancy, ...]:
+    """Occupancies of agents whose states are given as sets, with ids from `first_id` on."""
     regions = [
         tuple(
             Region(state.step, state.step, (enclosing_rectangle(agent.size, state),))
@@ -173,7 +166,7 @@ def _uncertain_occupancies(agents: Iterable[_Agent], free: int) -> tuple[Occupan
         )
         for agent in agents
     ]
-    return tuple(Occupancy(free + i, spread) for i, spread in enumerate(filter(None, regions)))
+    return tuple(Occupancy(first_id + i, each) for i, each in enumerate(filter(None, regions)))
 
 
 def _tracks(root: Element, agents: list[_Agent], dt: float, notes: list[str]) -> Tracks:
@@ -191,18 +184,18 @@ def _tracks(root: Element, agents: list[_Agent], dt: float, notes: list[str]) ->
 
 
 def _with_speeds(agent: _Agent, dt: float, notes: list[str]) -> NDArray[np.float64]:
-    """States (n, 4); where a speed is missing it is that of the way to the next state, or from the last."""
+    """States (n, 4); missing speeds are differences of positions, forward or at the last state backward."""
     states = np.array([state.state for state in agent.states])
     missing = np.isnan(states[:, 3])
     if not missing.any():
         return states
-    notes.append(f"agent {agent.id}: {missing.sum()} of {len(states)} speeds were taken from its positions")
+    notes.append(f"agent {agent.id}: {missing.sum()} of {len(states)} speeds are computed from positions")
     if len(states) == 1:
         states[:, 3] = 0.0
         return states
     times = np.array([state.step for state in agent.states]) * dt
     velocity = np.diff(states[:, :2], axis=0) / np.diff(times)[:, None]
     velocity = np.concatenate([velocity, velocity[-1:]])
-    along = np.stack([np.cos(states[:, 2]), np.sin(states[:, 2])], axis=-1)
-    states[:, 3] = np.where(missing, (velocity * along).sum(axis=1), states[:, 3])
+    direction = np.stack([np.cos(states[:, 2]), np.sin(states[:, 2])], axis=-1)
+    states[:, 3] = np.where(missing, (velocity * direction).sum(axis=1), states[:, 3])
     return states

@@ -1,4 +1,4 @@
-"""The road of a CommonRoad file: lanelets, signs, lights, intersections."""
+"""Read the road of a CommonRoad file: lanelets, signs, traffic lights and intersections."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -23,45 +23,47 @@ from wm_planner.driving.scenarios.road import (
 from wm_planner.errors import did_you_mean
 
 SPEED_LIMIT_CODES = frozenset({"274", "R2-1", "r301", "3.24", "R15", "C43", "B14", "Ρ-32", "B31"})
-"""Of signs that limit the speed, in CommonRoad's lists of the countries; the limit is written in m/s."""
+"""Codes of speed limit signs in CommonRoad's catalogues of the countries; limits are given in m/s."""
 
-_SWAPPED_SHARE = 0.5  # of a lane, on which its edges are swapped: some are drawn crossed at an end
+_SWAPPED_SHARE = 0.5  # of a lane; edges of some lanes cross close to an end, which is harmless
 
 Read = TypeVar("Read")
 
 
 def read_road(root: Element, notes: list[str]) -> Road:
-    """The road; what had to be changed is added to `notes`."""
+    """Read the road; changes are added to `notes`."""
     signs = by_id(root.children("trafficSign"), _sign)
     limits = by_id(root.children("trafficSign"), _limit)
     lights = by_id(root.children("trafficLight"), _light)
     lanes = by_id(root.children("lanelet"), lambda element: _lane(element, notes))
-    crossings = by_id(root.children("intersection"), lambda element: _intersection(element, lanes, notes))
-    inside = {
-        lane for crossing in crossings.values() for arm in crossing.incomings for lane in _exit_lanes(arm)
+    intersections = by_id(root.children("intersection"), lambda element: _intersection(element, lanes, notes))
+    arms = [arm for intersection in intersections.values() for arm in intersection.incomings]
+    inside = {lane for arm in arms for lane in _exit_lanes(arm)}
+    resolver = _ReferenceResolver(lanes, signs, limits, lights, notes)
+    lanes = {
+        lane.id: resolver.resolved(_in_intersection(lane) if lane.id in inside else lane)
+        for lane in lanes.values()
     }
-    join = _ReferenceResolver(lanes, signs, limits, lights, notes)
-    lanes = {lane.id: join(_in_intersection(lane) if lane.id in inside else lane) for lane in lanes.values()}
     signs = {sign.id: sign for sign in signs.values() if sign.codes}
-    return Road(lanes, signs, lights, tuple(crossings.values()))
+    return Road(lanes, signs, lights, tuple(intersections.values()))
 
 
 def by_id(elements: Collection[Element], read: Callable[[Element], Read]) -> dict[int, Read]:
-    """What is read of elements, by their ids.
+    """Read elements, by their ids.
 
     Raises:
-        ScenarioError: if two have one id.
+        ScenarioError: if two elements share an id.
     """
     found: dict[int, Read] = {}
     for element in elements:
         if element.id() in found:
-            raise element.error("has the id of another one; give each its own")
+            raise element.error("has the id of another element; ids must be unique")
         found[element.id()] = read(element)
     return found
 
 
 class _ReferenceResolver:
-    """Makes a lane name only what is there; what else it names is dropped, with a note."""
+    """Drops references of lanes to elements that do not exist, with notes, and applies speed limit signs."""
 
     def __init__(
         self,
@@ -74,7 +76,8 @@ class _ReferenceResolver:
         self.lanes, self.signs, self.limits, self.lights = lanes, signs, limits, lights
         self.notes = notes
 
-    def __call__(self, lane: Lane) -> Lane:
+    def resolved(self, lane: Lane) -> Lane:
+        """The lane with valid references only, and with its speed limit."""
         stop = lane.stop_line
         return replace(
             lane,
@@ -96,9 +99,9 @@ class _ReferenceResolver:
         )
 
     def _connected(self, lane: Lane, ids: tuple[int, ...], what: str) -> tuple[int, ...]:
-        """Lanes that are there."""
+        """Existing lanes."""
         if lane.id in ids:
-            self.notes.append(f"lane {lane.id}: names itself as its {what}")
+            self.notes.append(f"lane {lane.id}: refers to itself as its {what}")
         return existing_ids(ids, self.lanes, f"lane {lane.id}: {what}", self.notes)
 
     def _neighbour(self, neighbour: Neighbour | None, lane: Lane) -> Neighbour | None:
@@ -106,15 +109,15 @@ class _ReferenceResolver:
         return neighbour if existing_ids(ids, self.lanes, f"lane {lane.id}: neighbour", self.notes) else None
 
     def _signs(self, ids: Iterable[int], where: str) -> tuple[int, ...]:
-        """Those that say more than a limit of speed."""
-        there = existing_ids(ids, self.signs, f"{where}: sign", self.notes)
-        return tuple(i for i in there if self.signs[i].codes)
+        """Existing signs with other codes than speed limits."""
+        known = existing_ids(ids, self.signs, f"{where}: sign", self.notes)
+        return tuple(i for i in known if self.signs[i].codes)
 
 
 def existing_ids(
     ids: Iterable[int], existing: Collection[int], what: str, notes: list[str]
 ) -> tuple[int, ...]:
-    """The ids of what is there; a note for each other."""
+    """The ids among `existing`, with a note for every other id."""
     ids = tuple(ids)
     notes.extend(f"{what} {i} is not in the file: left out" for i in ids if i not in existing)
     return tuple(i for i in ids if i in existing)
@@ -144,34 +147,34 @@ def _lane(element: Element, notes: list[str]) -> Lane:
 
 
 def _edges(element: Element, notes: list[str]) -> tuple[Points, Points]:
-    """Both edges; where their numbers of points differ, the shorter list is filled up along its length."""
+    """The left and the right edge, resampled if their numbers of points differ."""
     left, right = (element.child(tag).points() for tag in ("leftBound", "rightBound"))
     for edge, tag in ((left, "leftBound"), (right, "rightBound")):
         if len(edge) < 2:
             raise element.child(tag).error(f"has {len(edge)} points, wanted 2 or more")
     if len(left) != len(right):
-        notes.append(f"lane {element.id()}: {len(left)} points left, {len(right)} right: evened out")
+        notes.append(f"lane {element.id()}: {len(left)} points left, {len(right)} right: resampled")
         left, right = matched_edges(left, right)
     notes.extend(f"lane {element.id()}: {fault}" for fault in _edge_faults(element, left, right))
     return left, right
 
 
 def _edge_faults(element: Element, left: Points, right: Points) -> Iterator[str]:
-    """What is odd about the edges of a lane.
+    """Faults of the edges of a lane.
 
     Raises:
-        ScenarioError: if they enclose nothing.
+        ScenarioError: if the edges enclose no area.
     """
-    way, across = np.diff(0.5 * (left + right), axis=0), left - right
-    if not way.any():
-        raise element.error("has no length: all its points lie at one place")
+    steps, across = np.diff(0.5 * (left + right), axis=0), left - right
+    if not steps.any():
+        raise element.error("has no length: all its points coincide")
     if not across.any():
-        raise element.error("has no width: its edges are the same")
-    to_left = way[:, 0] * across[1:, 1] - way[:, 1] * across[1:, 0]
+        raise element.error("has no width: its edges coincide")
+    to_left = steps[:, 0] * across[1:, 1] - steps[:, 1] * across[1:, 0]
     if np.mean(to_left < 0) > _SWAPPED_SHARE:
         yield "its left edge lies to the right of its right edge"
-    moved = way[way.any(axis=1)]
-    if ((moved[1:] * moved[:-1]).sum(axis=1) < 0).any():
+    moves = steps[steps.any(axis=1)]
+    if ((moves[1:] * moves[:-1]).sum(axis=1) < 0).any():
         yield "it turns back on itself"
 
 
@@ -182,10 +185,10 @@ def _neighbour(element: Element | None) -> Neighbour | None:
 
 
 def _stop_line(element: Element, left: Points, right: Points) -> StopLine:
-    """A stop line; without points it lies across the end of its lane."""
+    """A stop line; without points, it lies across the end of its lane."""
     points = element.points()
     if len(points) not in (0, 2):
-        raise element.error(f"has {len(points)} points, wanted 2, or none for the end of its lane")
+        raise element.error(f"has {len(points)} points, wanted 2, or 0 for the end of its lane")
     return StopLine(
         points if len(points) else np.stack([left[-1], right[-1]]),
         element.child_text("lineMarking", "unknown"),
@@ -200,7 +203,7 @@ def _codes(element: Element) -> list[tuple[str, list[Element]]]:
 
 
 def _limit(element: Element) -> float:
-    """The limit of speed on a sign, in m/s; infinite where it says none."""
+    """The speed limit of a sign, in m/s; infinite for other signs."""
     limits = [
         value.number()
         for code, values in _codes(element)
@@ -211,7 +214,7 @@ def _limit(element: Element) -> float:
 
 
 def _sign(element: Element) -> Sign:
-    """What a sign says beside limits of speed."""
+    """A sign without its speed limits."""
     return Sign(
         element.id(),
         tuple(

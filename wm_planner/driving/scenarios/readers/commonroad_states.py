@@ -1,4 +1,4 @@
-"""CommonRoad's shapes, states and intervals, which obstacles and planning problems share."""
+"""Read CommonRoad's shapes, states and intervals, which obstacles and planning problems share."""
 
 from typing import NamedTuple
 
@@ -23,16 +23,16 @@ from wm_planner.driving.scenarios.readers.limits import (
 from wm_planner.driving.scenarios.readers.xml import Element
 
 MAX_STEP = 100_000
-"""Of a state: a recording of hours."""
+"""Maximum step of a state, which corresponds to hours."""
 
 
 class State(NamedTuple):
     """A state of an obstacle.
 
     Attributes:
-        state: x, y [m], yaw [rad], v [m/s], (4,); the middle where sets are given; v is NaN where none is.
-        place: where the position may be, None where it is a point.
-        yaw_spread: half the interval of the yaw, in rad.
+        state: x, y [m], yaw [rad], v [m/s], (4,); centres of sets if given as sets; v is NaN if not given.
+        region: set of possible positions; None for an exact position.
+        yaw_spread: half the width of the yaw interval, in rad.
     """
 
     step: int
@@ -42,7 +42,7 @@ class State(NamedTuple):
 
 
 def read_interval(element: Element, limits: Range = ANY) -> tuple[float, float]:
-    """<exact>, or <intervalStart> and <intervalEnd>, within limits."""
+    """Read <exact>, or <intervalStart> and <intervalEnd>, within limits."""
     exact = element.find("exact")
     if exact is not None:
         value = exact.number()
@@ -52,13 +52,13 @@ def read_interval(element: Element, limits: Range = ANY) -> tuple[float, float]:
 
 
 def read_angles(element: Element) -> tuple[float, float]:
-    """An interval of angles [rad]; where the end is below the start it goes on over a full turn."""
+    """Read an interval of angles [rad]; an end below the start is increased by full turns."""
     low, high = read_interval(element, ANGLES)
     return low, (high if high >= low else high + 2 * np.pi * np.ceil((low - high) / (2 * np.pi)))
 
 
 def read_steps(element: Element) -> tuple[int, int]:
-    """<time>: first and last step."""
+    """Read the first and last step of <time>."""
     exact = element.find("exact")
     ends = (
         [exact, exact]
@@ -72,7 +72,7 @@ def read_steps(element: Element) -> tuple[int, int]:
 
 
 def read_step(element: Element) -> int:
-    """<time> of one step."""
+    """Read a <time> of a single step."""
     first, last = read_steps(element)
     if first != last:
         raise element.error(f"is an interval, {first} to {last}, wanted <exact>")
@@ -80,7 +80,7 @@ def read_step(element: Element) -> int:
 
 
 def read_shapes(parent: Element) -> tuple[Shape, ...]:
-    """The rectangles, circles and polygons in an element, groups taken apart."""
+    """Read the rectangles, circles and polygons in an element, and in its groups."""
     shapes: list[Shape] = []
     for element in parent:
         if element.tag in ("shapeGroup", "absoluteShapeGroup"):
@@ -92,21 +92,22 @@ def read_shapes(parent: Element) -> tuple[Shape, ...]:
         elif element.tag == "polygon":
             shapes.append(_polygon(element))
         else:
-            raise element.error("is no shape that is read, wanted <rectangle>, <circle> or <polygon>")
+            raise element.error("is not a known shape, wanted <rectangle>, <circle> or <polygon>")
     if not shapes:
-        raise parent.error("holds no shape, wanted <rectangle>, <circle> or <polygon>")
+        raise parent.error("has no shape, wanted <rectangle>, <circle> or <polygon>")
     return tuple(shapes)
 
 
 def read_state(element: Element) -> State:
-    """A state of a trajectory, or the initial one.
+    """Read a state of a trajectory or an initial state.
 
-    A point mass has no orientation but the velocity along x and y of the map; it looks where it moves.
+    States of a point mass have velocities along the map's x and y instead of an orientation; their yaw is the
+    direction of motion.
     """
     position = element.child("position")
     point = position.find("point")
-    place = None if point is not None else _single_shape(position)
-    x, y = point.point() if point is not None else _shape_centre(place)
+    region = None if point is not None else _single_shape(position)
+    x, y = point.point() if point is not None else _shape_centre(region)
     v = _mean_speed(element)
     orientation, lateral = element.find("orientation"), element.find("velocityY")
     if orientation is None and lateral is not None:
@@ -116,14 +117,14 @@ def read_state(element: Element) -> State:
     else:
         low, high = read_angles(element.child("orientation"))
     state = np.array([x, y, 0.5 * (low + high), v])
-    return State(read_step(element.child("time")), state, place, 0.5 * (high - low))
+    return State(read_step(element.child("time")), state, region, 0.5 * (high - low))
 
 
 def read_exact_state(element: Element) -> State:
-    """A state without sets.
+    """Read a state without sets.
 
     Raises:
-        ScenarioError: if its position or orientation is a set.
+        ScenarioError: if the position or orientation is a set.
     """
     state = read_state(element)
     if state.region is not None or state.yaw_spread > 0:
@@ -132,10 +133,10 @@ def read_exact_state(element: Element) -> State:
 
 
 def transformed(shape: Shape, state: NDArray[np.float64]) -> Shape:
-    """A shape of an obstacle's own frame in the map's.
+    """A shape transformed from an obstacle's own frame to the map frame.
 
     Args:
-        state: x, y, yaw, ...
+        state: x, y, yaw, ... of the obstacle.
     """
     position, yaw = state[:2], float(state[2])
     if isinstance(shape, Polygon):
@@ -147,12 +148,13 @@ def transformed(shape: Shape, state: NDArray[np.float64]) -> Shape:
 
 
 def enclosing_rectangle(size: tuple[float, float], state: State) -> Rectangle:
-    """What a box covers in all of its states: a rectangle along the middle yaw.
+    """The rectangle along the mean yaw that encloses a box in all of its possible states.
 
     Source: Althoff and Dolan 2014, sec. IV.C.
 
     Args:
         size: length and width of the box, in m.
+        state: the set of states.
     """
     length, width = size
     yaw = float(state.state[2])
@@ -209,7 +211,7 @@ def _within(element: Element, value: float, limits: Range) -> float:
 def _single_shape(position: Element) -> Shape:
     shapes = read_shapes(position)
     if len(shapes) != 1:
-        raise position.error(f"holds {len(shapes)} shapes, wanted <point> or one shape")
+        raise position.error(f"has {len(shapes)} shapes, wanted <point> or one shape")
     return shapes[0]
 
 

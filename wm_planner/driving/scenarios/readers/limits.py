@@ -1,25 +1,25 @@
-"""What quantities of traffic can be, least and most: beyond lies a fault, and arithmetic that overflows."""
+"""Plausible ranges of quantities in scenario files; values beyond are errors, and could overflow."""
 
 from typing import TypeAlias
 
 Range: TypeAlias = tuple[float, float]
 
 MAX_NUMBER = 1e9
-"""Of coordinates, and of whatever has no limits of its own: more is a fault, and overflows further on."""
+"""Maximum magnitude of coordinates and of all quantities without a range of their own."""
 
 ANY: Range = (-MAX_NUMBER, MAX_NUMBER)
 
 SPEEDS: Range = (-150.0, 150.0)
-"""Of who drives, in m/s."""
+"""Speeds of agents, in m/s."""
 
 START_SPEEDS: Range = (-1.0, 150.0)
-"""Of the ego at its start, in m/s: it drives forwards; what stands is measured as slightly below 0."""
+"""Initial speeds of the ego, in m/s: forwards, or slightly below 0 as measured at standstill."""
 
 ANGLES: Range = (-1000.0, 1000.0)
-"""In rad: many turns, and still exact to the millionth of one."""
+"""Angles, in rad: many turns, which still leaves a precision of a millionth."""
 
 SIZES: Range = (1e-3, 10_000.0)
-"""Lengths, widths and radii of what is in the way, in m."""
+"""Lengths, widths and radii of agents and obstacles, in m."""
 
 STEPS_S: Range = (1e-3, 5.0)
-"""Of time, in s: what happens within a longer step is not seen."""
+"""Step durations, in s; longer steps would miss events within a step."""

@@ -1,4 +1,4 @@
-"""Polylines by their length."""
+"""Resampling and offsetting of polylines."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -7,21 +7,21 @@ from wm_planner.driving.geometry.shapes import Points
 
 
 def resampled(line: Points, count: int) -> Points:
-    """`count` points, evenly along the length of a polyline (P, 2)."""
+    """`count` points at equal distances along a polyline (P, 2)."""
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     at = np.linspace(0.0, along[-1], count)
     return np.stack([np.interp(at, along, line[:, axis]) for axis in range(2)], axis=-1)
 
 
 def matched_edges(left: Points, right: Points) -> tuple[Points, Points]:
-    """Two edges with as many points as the one that has more; the other is spread along its length."""
+    """Two edges with the same number of points; the one with fewer points is resampled."""
     count = max(len(left), len(right))
-    even = (edge if len(edge) == count else resampled(edge, count) for edge in (left, right))
-    return next(even), next(even)
+    matched = (edge if len(edge) == count else resampled(edge, count) for edge in (left, right))
+    return next(matched), next(matched)
 
 
 def distinct(line: Points) -> NDArray[np.bool_]:
-    """Which points of a polyline (P, 2) differ from the one before, (P,)."""
+    """Whether points of a polyline (P, 2) differ from their predecessor, (P,)."""
     moves: NDArray[np.bool_] = (np.diff(line, axis=0) != 0).any(axis=1)
     return np.concatenate([[True], moves])
 
@@ -30,8 +30,8 @@ def offset_polyline(line: Points, offset: ArrayLike) -> Points:
     """A polyline (P, 2) moved to its left.
 
     Args:
-        line: its points, of which no two that follow each other are equal.
-        offset: in m, one for all points or one each (P,); below 0 to the right.
+        line: (P, 2), without consecutive duplicates.
+        offset: in m, a scalar or (P,); below 0 to the right.
     """
     along = np.gradient(line, axis=0)
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-12)

@@ -33,16 +33,16 @@ class IdAllocator:
     """Assigns unique integer ids to names; a name that is an integer keeps it if it is still free."""
 
     def __init__(self) -> None:
-        self._taken: set[int] = set()
-        self._free = itertools.count(1)
+        self._used: set[int] = set()
+        self._counter = itertools.count(1)
 
-    def __call__(self, name: object) -> int:
+    def allocate(self, name: object) -> int:
         """A new id for a name."""
-        wanted = int(str(name)) if str(name).isdecimal() and len(str(name)) < 18 else 0
-        if wanted < 1 or wanted in self._taken:
-            wanted = next(n for n in self._free if n not in self._taken)
-        self._taken.add(wanted)
-        return wanted
+        identity = int(str(name)) if str(name).isdecimal() and len(str(name)) < 18 else 0
+        if identity < 1 or identity in self._used:
+            identity = next(n for n in self._counter if n not in self._used)
+        self._used.add(identity)
+        return identity
 
 
 def constant_time_step(times: ArrayLike, where: str) -> float:
@@ -78,11 +78,12 @@ def plausible_states(
     states: NDArray[np.float64], valid: NDArray[np.bool_], name: str, notes: list[str]
 ) -> NDArray[np.bool_]:
     """Validity (T,) of states (T, 4) without implausible values, which are noted."""
-    most = np.array([MAX_NUMBER, MAX_NUMBER, ANGLES[1], SPEEDS[1]])
-    fine = (np.abs(np.nan_to_num(states, nan=np.inf)) <= most).all(axis=-1)
-    if (valid & ~fine).any():
-        notes.append(f"{name}: {int((valid & ~fine).sum())} states are not finite or absurd: not seen then")
-    return valid & fine
+    limits = np.array([MAX_NUMBER, MAX_NUMBER, ANGLES[1], SPEEDS[1]])
+    plausible = (np.abs(np.nan_to_num(states, nan=np.inf)) <= limits).all(axis=-1)
+    if (valid & ~plausible).any():
+        count = int((valid & ~plausible).sum())
+        notes.append(f"{name}: {count} states are not finite or not plausible: treated as absent")
+    return valid & plausible
 
 
 def states_from_velocity(

@@ -1,6 +1,6 @@
-"""CommonRoad scenario XML, version 2020a: what `readers.commonroad` reads comes back the same.
+"""Write CommonRoad scenario XML, version 2020a; `readers.commonroad` restores the same scenario.
 
-Limits of speed are written as signs 274, which every reader of the format takes for the country's own.
+Speed limits are written as signs 274, which every reader of the format accepts for any country.
 """
 
 from collections.abc import Iterator
@@ -36,10 +36,10 @@ _UNKNOWN_LOCATION = (
 
 
 def write_commonroad(scenario: Scenario, path: str | Path) -> tuple[str, ...]:
-    """Write a scenario.
+    """Write a scenario to a file.
 
     Returns:
-        What the format has no place for and was left out, one sentence each.
+        The content that the format cannot represent and that was omitted, one sentence per item.
 
     Raises:
         ScenarioError: if the file cannot be written.
@@ -54,22 +54,22 @@ def commonroad_text(scenario: Scenario) -> bytes:
 
 
 def omitted_content(scenario: Scenario) -> tuple[str, ...]:
-    """What CommonRoad has no place for."""
-    lost = []
+    """The content that CommonRoad cannot represent."""
+    omitted = []
     if scenario.ego is not None:
-        lost.append("the ego's recorded drive")
+        omitted.append("the ego's recorded drive")
     if scenario.road.areas:
-        lost.append(f"{len(scenario.road.areas)} drivable areas beside the lanes")
-    lost.extend(
+        omitted.append(f"{len(scenario.road.areas)} drivable areas other than lanes")
+    omitted.extend(
         f"problem {problem.id}, which has no goal" for problem in scenario.problems if not problem.goals
     )
-    return tuple(lost)
+    return tuple(omitted)
 
 
 def _root(scenario: Scenario) -> Node:
     try:
         return _nodes(scenario)
-    except ValueError as error:  # lxml's, on control characters and names with blanks
+    except ValueError as error:  # from lxml, for control characters and names with blanks
         raise ScenarioError(f"scenario '{scenario.id}' holds text that XML cannot: {error}") from None
 
 
@@ -92,7 +92,7 @@ def _nodes(scenario: Scenario) -> Node:
 
 
 def _limit_signs(scenario: Scenario) -> dict[float, int]:
-    """Ids of the signs that the limits of speed are written on; no other thing has them."""
+    """New, unused ids for the signs of the speed limits, by limit in m/s."""
     limits = {lane.speed_limit for lane in scenario.road.lanes.values() if np.isfinite(lane.speed_limit)}
     free = 1 + max(_ids(scenario), default=0)
     return {limit: free + i for i, limit in enumerate(sorted(limits))}

@@ -1,4 +1,4 @@
-"""What is around, as CommonRoad's obstacles; shapes and states for whoever else writes them."""
+"""Agents, obstacles and occupancies as CommonRoad obstacles; shapes and states for other elements."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ _ENVIRONMENT = frozenset({"building", "pillar", "median_strip"})
 
 
 def object_nodes(scenario: Scenario) -> list[Node]:
-    """The elements of obstacles, agents and occupancies."""
+    """Elements of obstacles, agents and occupancies."""
     return [
         *(_obstacle(o) for o in scenario.obstacles if o.kind not in _ENVIRONMENT),
         *_agents(scenario),
@@ -36,7 +36,7 @@ def object_nodes(scenario: Scenario) -> list[Node]:
 
 
 def shape_node(shape: Shape) -> Node:
-    """A shape in the map's frame."""
+    """A shape in the map frame."""
     if isinstance(shape, Polygon):
         return node("polygon", *map(point, shape.vertices))
     centre = point(shape.centre, "center")
@@ -50,7 +50,7 @@ def _box(length: float, width: float) -> tuple[Node, Node]:
 
 
 def state_node(tag: str, xy: tuple[float, float], yaw: float, step: int, **quantities: float) -> Node:
-    """A state: `xy` [m], `yaw` [rad], and quantities by CommonRoad's names."""
+    """A state: `xy` [m], `yaw` [rad], and further quantities with CommonRoad's names."""
     return node(
         tag,
         node("position", point(xy)),
@@ -61,7 +61,7 @@ def state_node(tag: str, xy: tuple[float, float], yaw: float, step: int, **quant
 
 
 def _obstacle(obstacle: Obstacle) -> Node:
-    """A thing that stands; one box or disc is given by its state, as most readers know it."""
+    """A static obstacle; a single rectangle or circle is placed by its state, as most readers expect."""
     xy, yaw = (0.0, 0.0), 0.0
     shapes = [shape_node(shape) for shape in obstacle.shapes]
     if len(obstacle.shapes) == 1 and not isinstance(obstacle.shapes[0], Polygon):
@@ -89,20 +89,20 @@ def _agents(scenario: Scenario) -> Iterator[Node]:
     sets = {occupancy.id: occupancy for occupancy in scenario.occupancies}
     tracks = scenario.tracks
     for row, identity in enumerate(tracks.ids):
-        first, *others = np.flatnonzero(tracks.valid[row]).tolist()
-        after = (
-            [node("trajectory", *(_track_state("state", tracks, row, step) for step in others))]
-            if others
-            else []
-        )
+        first, *later = np.flatnonzero(tracks.valid[row]).tolist()
         if identity in sets:
-            after = [_occupancy_set(sets[identity])]
+            prediction = [_occupancy_set(sets[identity])]
+        elif later:
+            states = (_track_state("state", tracks, row, step) for step in later)
+            prediction = [node("trajectory", *states)]
+        else:
+            prediction = []
         yield node(
             "dynamicObstacle",
             node("type", text=tracks.kinds[row]),
             node("shape", node("rectangle", *_box(*tracks.sizes[row]))),
             _track_state("initialState", tracks, row, first),
-            *after,
+            *prediction,
             id=str(identity),
         )
 

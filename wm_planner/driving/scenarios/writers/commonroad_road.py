@@ -1,4 +1,4 @@
-"""The road as CommonRoad's lanelets, signs, lights and intersections."""
+"""The road network as CommonRoad lanelets, traffic signs, traffic lights and intersections."""
 
 from collections.abc import Mapping
 
@@ -24,10 +24,10 @@ SPEED_LIMIT_CODE = "274"
 
 
 def road_nodes(road: Road, limits: Mapping[float, int]) -> list[Node]:
-    """The elements of a road.
+    """Elements of a road.
 
     Args:
-        limits: id of the sign on which a limit of speed [m/s] is written.
+        limits: ids of the signs of the speed limits, by limit in m/s.
     """
     return [
         *(_lane(lane, limits) for lane in road.lanes.values()),

@@ -1,4 +1,4 @@
-"""Elements and numbers of XML, as CommonRoad's schemas want them."""
+"""XML elements and numbers in the form of CommonRoad's schemas."""
 
 import os
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ Node: TypeAlias = Any  # an element of lxml
 
 
 def node(tag: str, *children: Node, text: str | None = None, **attributes: str) -> Node:
-    """An element."""
+    """An element with children, text and attributes."""
     element = etree.Element(tag, attributes)
     element.text = text
     element.extend(children)
@@ -22,20 +22,20 @@ def node(tag: str, *children: Node, text: str | None = None, **attributes: str) 
 
 
 def refs(tag: str, ids: Iterable[int]) -> list[Node]:
-    """References to things by their ids."""
+    """Elements that refer to ids."""
     return [node(tag, ref=str(i)) for i in ids]
 
 
 def number(tag: str, value: float) -> Node:
-    """An element that holds a decimal, which reads back as the same number."""
+    """An element with a decimal number that is read back exactly."""
     return node(tag, text=decimal(value))
 
 
 def decimal(value: float) -> str:
-    """The shortest decimal, without exponent, that reads back as the same number.
+    """The shortest decimal without an exponent that is read back exactly.
 
     Raises:
-        ScenarioError: if it is no finite number.
+        ScenarioError: if the number is not finite.
     """
     if not np.isfinite(value):
         raise ScenarioError(f"a scenario cannot be written with the number {value}, wanted finite ones")
@@ -43,35 +43,35 @@ def decimal(value: float) -> str:
 
 
 def point(xy: Iterable[float], tag: str = "point") -> Node:
-    """A point: `x`, `y` in m."""
+    """A point x, y in m."""
     x, y = xy
     return node(tag, number("x", x), number("y", y))
 
 
 def exact(tag: str, value: float) -> Node:
-    """A quantity that is known."""
+    """An exact quantity."""
     return node(tag, number("exact", value))
 
 
 def interval(tag: str, ends: tuple[float, float]) -> Node:
-    """A quantity between two values."""
+    """A quantity between two bounds."""
     return node(tag, number("intervalStart", ends[0]), number("intervalEnd", ends[1]))
 
 
 def steps(first: int, last: int) -> Node:
-    """The time from one step to another; exact where they are one."""
+    """The time from the first to the last step; exact if they are equal."""
     if first == last:
         return node("time", node("exact", text=str(first)))
     return step_interval(first, last)
 
 
 def step_interval(first: int, last: int) -> Node:
-    """The time from one step to another."""
+    """The time interval from the first to the last step."""
     return node("time", node("intervalStart", text=str(first)), node("intervalEnd", text=str(last)))
 
 
 def document(root: Node) -> bytes:
-    """The bytes of a file: a line for each point and each state."""
+    """The bytes of a file, with one line per point and per state."""
     etree.indent(root)
     for element in root.iterfind("./*/*/*"):
         for inner in element.iter():
@@ -82,7 +82,7 @@ def document(root: Node) -> bytes:
 
 
 def save(root: Node, path: Path) -> None:
-    """Write a file whole or not at all.
+    """Write a file atomically.
 
     Raises:
         ScenarioError: if it cannot be written.
