@@ -80,16 +80,16 @@ data/drive_bev_heldout: data/traffic_heldout
 
 models: data/panda_reach data/panda_reach_wall data/drive_bev
 	$(TRAIN) --recipe small --out runs/panda_reach_small
-	$(WM) export runs/panda_reach_small --out models/bundles/panda_reach_small
+	$(WM) export runs/panda_reach_small --out models/bundles/panda_reach_small --replace
 	$(TRAIN) --recipe small --set train_encoder=false --out runs/panda_reach_untrained
-	$(WM) export runs/panda_reach_untrained --out models/bundles/panda_reach_untrained
+	$(WM) export runs/panda_reach_untrained --out models/bundles/panda_reach_untrained --replace
 	$(TRAIN) --recipe tokens --out runs/panda_reach
-	$(WM) export runs/panda_reach --out models/bundles/panda_reach
+	$(WM) export runs/panda_reach --out models/bundles/panda_reach --replace
 	$(subst ac_jepa,vjepa2,$(TRAIN)) --recipe small --out runs/vjepa2
 	$(subst ac_jepa,vjepa2_ac,$(TRAIN)) --recipe small --set pretrained=runs/vjepa2 --out runs/panda_reach_vjepa2_ac
-	$(WM) export runs/panda_reach_vjepa2_ac --out models/bundles/panda_reach_vjepa2_ac
+	$(WM) export runs/panda_reach_vjepa2_ac --out models/bundles/panda_reach_vjepa2_ac --replace
 	$(WM) train models/ac_jepa.py --data data/drive_bev --recipe birdseye --out runs/drive_bev
-	$(WM) export runs/drive_bev --out models/bundles/drive_bev
+	$(WM) export runs/drive_bev --out models/bundles/drive_bev --replace
 
 DATA ?= ../shared/data
 DRIVERS := constant_velocity idm frenet pdm_closed cem mppi

@@ -16,7 +16,8 @@ TOY = VitSize(dim=24, depth=2, heads=2)
 def toy_is_a_published_size():
     """Files of toy size are known, and their graphs are tried at few batch sizes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(published.KNOWN, "toy", TOY)
+        patch.setitem(published.ENCODERS, "toy", TOY)
+        patch.setitem(published.AC_PREDICTORS, "toy", TOY)
         patch.setattr(bundle, "BATCHES", (1, 3))
         yield
 

@@ -137,8 +137,10 @@ def test_a_run_without_a_checkpoint_is_refused(exported, tmp_path):
 
 def test_a_folder_that_is_no_bundle_is_left_alone(exported, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(BundleError, match="exists and is no bundle"):
+    with pytest.raises(BundleError, match="exists already"):
         export(exported[0], tmp_path)
+    with pytest.raises(BundleError, match=r"cannot be replaced: it holds no card\.yaml"):
+        export(exported[0], tmp_path, replace=True)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 

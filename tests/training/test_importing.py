@@ -1,5 +1,7 @@
 """`wm import`: a file of the published kind, made by hand at a tiny size, becomes a bundle."""
 
+import shutil
+
 import msgspec
 import numpy as np
 import onnx
@@ -11,9 +13,11 @@ from wm_planner.bench.measurements.rollout import step_times_ms
 from wm_planner.checksum import sha256
 from wm_planner.contracts.observation import Observation
 from wm_planner.errors import BundleError, ConfigError
-from wm_planner.networks.vjepa2 import MaskedPredictor, normalise
+from wm_planner.networks.vjepa2 import MaskedPredictor, VitSize, normalise
+from wm_planner.networks.vjepa2_ac import AcPredictor
+from wm_planner.planners.presets import VJEPA2AC
 from wm_planner.training import bundle as bundle_module
-from wm_planner.training.importing import DROID, import_checkpoint
+from wm_planner.training.importing import DROID, Heads, import_checkpoint
 from wm_planner.training.module import load_model_file
 from wm_planner.world_models.onnx.call_size import SIZES, most_candidates
 from wm_planner.world_models.onnx.card_file import read_card
@@ -44,7 +48,7 @@ def file(networks, tmp_path_factory):
 @pytest.fixture(scope="module")
 def imported(file, tmp_path_factory):
     out = tmp_path_factory.mktemp("imported") / "toy"
-    _, reports = import_checkpoint(file, out)
+    _, reports = import_checkpoint(file, out, context=1)
     return out, reports
 
 
@@ -163,9 +167,44 @@ def test_the_card_says_what_the_weights_were_trained_on_and_names_the_file(impor
     assert {path.name for path in out.iterdir()} == {"card.yaml", "encode.onnx", "step.onnx"}
 
 
+def test_a_bundle_sees_the_two_frames_that_the_published_planner_looks_ahead(file, tmp_path):
+    card, _ = import_checkpoint(file, tmp_path / "toy")
+    assert card.training.recipe["context"] == 2
+    assert VJEPA2AC.Config().horizon == 2
+
+
+def test_weights_that_were_not_published_need_their_heads(networks, tmp_path):
+    torch.manual_seed(0)
+    own = AcPredictor(VitSize(dim=24, depth=1, heads=3), 24, (16, 16)).eval()
+    path = write(tmp_path / "own.pt", networks[0], own)
+    with pytest.raises(BundleError, match=r"1 layers `predictor_blocks` of width 24 .*--predictor-heads"):
+        import_checkpoint(path, tmp_path / "x", context=1)
+    card, _ = import_checkpoint(path, tmp_path / "x", context=1, heads=Heads(predictor=3))
+    assert card.training.command[0].endswith("--context 1 --predictor-heads 3")
+    latent = OnnxWorldModel.load(tmp_path / "x", device="cpu").encode(
+        Observation({"front": PICTURE}, {"tcp_pose": POSE})
+    )
+    after, _ = OnnxWorldModel.load(tmp_path / "x", device="cpu").step(latent, moves(1, 1)[0])
+    wanted = imagined_by_hand(own, latent["tokens"], moves(1, 1)[0])
+    np.testing.assert_allclose(after["tokens"], wanted, atol=1e-4)
+
+
+def test_a_folder_that_exists_is_refused_before_the_weights_are_read(file, imported, tmp_path):
+    for path in (file, tmp_path / "none.pt"):
+        with pytest.raises(BundleError, match=r"toy exists already; choose another folder, or remove it"):
+            import_checkpoint(path, imported[0])
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(BundleError, match=r"mine cannot be replaced: it holds no card\.yaml"):
+        import_checkpoint(file, tmp_path / "mine", replace=True)
+    shutil.copytree(imported[0], tmp_path / "old")
+    (tmp_path / "old" / "stale").write_text("x")
+    import_checkpoint(file, tmp_path / "old", context=1, replace=True)
+    assert {path.name for path in (tmp_path / "old").iterdir()} == {"card.yaml", "encode.onnx", "step.onnx"}
+
+
 def test_weights_beyond_what_a_graph_holds_lie_beside_it_and_are_checked(file, tmp_path, monkeypatch):
     monkeypatch.setattr(bundle_module, "LARGEST_FILE", 100_000)
-    import_checkpoint(file, tmp_path / "large")
+    import_checkpoint(file, tmp_path / "large", context=1)
     data = tmp_path / "large" / "encode.onnx.data"
     graph = onnx.load(tmp_path / "large" / "encode.onnx", load_external_data=False)
     assert any(tensor.external_data for tensor in graph.graph.initializer)
@@ -215,7 +254,7 @@ def test_what_is_no_v_jepa_2_ac_names_the_first_differences_and_writes_nothing(n
     for path, reason in (
         (masked, r"weights of another model.*action_encoder\.weight is missing there, \(24, 7\) here"),
         (strange, r"1 of \d+ arrays differ: head\.weight is \(3,\) there, missing here"),
-        (torn, "torn, or no file of torch"),
+        (torn, "torn, or older than torch 1.6"),
         (tmp_path / "none.pt", "no weights at"),
     ):
         with pytest.raises(BundleError, match=reason):

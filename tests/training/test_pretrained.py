@@ -1,3 +1,5 @@
+import json
+
 import msgspec
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from wm_planner.errors import BundleError
-from wm_planner.networks.vjepa2 import SIZES, MaskedPredictor, VitSize, VJepa2Encoder, take
+from wm_planner.networks.vjepa2 import MASKED_PREDICTOR, SIZES, MaskedPredictor, VitSize, VJepa2Encoder, take
 from wm_planner.networks.vjepa2_ac import AcPredictor
 from wm_planner.training.pretrained import fit, read
 from wm_planner.training.published import (
@@ -75,7 +77,7 @@ def same(network, other):
     return state.keys() == wanted.keys() and all(torch.equal(state[name], wanted[name]) for name in wanted)
 
 
-@pytest.mark.parametrize("prefix", ["", "module.", "module.backbone."])
+@pytest.mark.parametrize("prefix", ["", "module.", "module.backbone.", "_orig_mod.module."])
 def test_a_part_of_a_published_file_is_loaded_whatever_stands_before_its_names(tmp_path, prefix):
     online, target = encoder(1), encoder(2)
     path = published(tmp_path / "vit.pt", prefix, encoder=online, target_encoder=target)
@@ -186,23 +188,111 @@ def test_published_networks_are_built_in_the_size_that_the_file_shows(tmp_path):
 def test_published_predictors_take_tokens_as_wide_as_their_encoders(tmp_path):
     torch.manual_seed(0)
     wanted = {
-        "ac": AcPredictor(SIZES["tiny"], 24, (2, 3)),
-        "masked": MaskedPredictor(SIZES["tiny"], 24, (2, 2, 3), mask_tokens=2),
+        "ac": AcPredictor(TINY, 24, (2, 3)),
+        "masked": MaskedPredictor(TINY, 24, (2, 2, 3), mask_tokens=2),
     }
     for name, network in wanted.items():
         published(tmp_path / f"{name}.pt", "module.", predictor=network)
-    ac, _ = published_ac_predictor(tmp_path / "ac.pt", grid=(2, 3))
-    masked, _ = published_masked_predictor(tmp_path / "masked.pt", (2, 2, 3))
+    ac, _ = published_ac_predictor(tmp_path / "ac.pt", grid=(2, 3), heads=2)
+    masked, _ = published_masked_predictor(tmp_path / "masked.pt", (2, 2, 3), heads=2)
     assert same(ac, wanted["ac"])
     assert same(masked, wanted["masked"])
     with pytest.raises(BundleError, match=r"weights of another model.*action_encoder\.weight is missing"):
-        published_ac_predictor(tmp_path / "masked.pt")
+        published_ac_predictor(tmp_path / "masked.pt", heads=2)
 
 
-def test_a_size_that_was_never_published_is_refused_with_those_that_were(tmp_path):
+def test_the_same_width_and_depth_has_the_heads_of_its_kind(tmp_path):
+    """The published masked predictor is as wide and deep as the small encoder, with twice its heads."""
+    grid = (2, 2, 3)
+    torch.manual_seed(0)
+    wanted = MaskedPredictor(MASKED_PREDICTOR, 24, grid, mask_tokens=2).eval()
+    published(tmp_path / "masked.pt", "module.", predictor=wanted)
+    network, _ = published_masked_predictor(tmp_path / "masked.pt", grid)
+    tokens, seen, hidden = torch.randn(1, 3, 24), torch.tensor([[0, 1, 5]]), torch.tensor([[2, 7]])
+    assert torch.equal(network(tokens, seen, hidden), wanted(tokens, seen, hidden))
+    published(tmp_path / "small.pt", encoder=VJepa2Encoder(SIZES["small"], PICTURE, frames=4))
+    assert published_encoder(tmp_path / "small.pt", "encoder", PICTURE, 4)[0].size == SIZES["small"]
+
+
+@pytest.mark.parametrize("part", ["encoder", "predictor"])
+def test_a_size_that_was_never_published_needs_its_heads(tmp_path, part):
+    path = published(tmp_path / "vit.pt", encoder=encoder(), predictor=masked_predictor())
+
+    def build(heads=None):
+        if part == "encoder":
+            return published_encoder(path, part, PICTURE, 4, heads)
+        return published_masked_predictor(path, (2, 2, 3), heads)
+
+    with pytest.raises(
+        BundleError, match=r"2 layers `\w+` of width 24 are of no published size .*give it as"
+    ):
+        build()
+    assert same(build(heads=2)[0], encoder() if part == "encoder" else masked_predictor())
+    with pytest.raises(BundleError, match=r"dim is 24, which 5 heads do not share"):
+        build(heads=5)
+
+
+def test_the_heads_of_a_hugging_face_model_are_those_of_its_configuration(tmp_path):
+    save_file(hugging_face(encoder(), masked_predictor()), tmp_path / "model.safetensors")
+    config = {"num_attention_heads": 4, "pred_num_attention_heads": 3}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert published_encoder(tmp_path, "encoder", PICTURE, 4)[0].size.heads == 4
+    predictor, _ = published_masked_predictor(tmp_path, (2, 2, 3))
+    assert predictor.predictor_blocks[0].attn.heads == 3
+    with pytest.raises(
+        BundleError, match=r"trained with 4 attention heads, the network has 2: build it with"
+    ):
+        fit(encoder(), read(tmp_path, "encoder"))
+    with pytest.raises(BundleError, match=r"trained with 4 attention heads, the network has 2"):
+        published_encoder(tmp_path, "encoder", PICTURE, 4, heads=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"layer_norm_eps": 1e-5}', "layer_norm_eps is 1e-05, the networks here compute with 1e-06"),
+        ('{"hidden_act": "relu"}', "hidden_act is 'relu', the networks here compute with 'gelu'"),
+        ("{", "not the configuration of a model"),
+    ],
+)
+def test_a_hugging_face_model_that_computes_differently_is_refused(tmp_path, text, reason):
+    save_file(hugging_face(encoder(), masked_predictor()), tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(BundleError, match=rf"config\.json: {reason}"):
+        read(tmp_path, "encoder")
+
+
+def test_the_heads_of_a_run_are_those_of_its_recipe(tmp_path):
+    arrays = {f"target_encoder.{name}": array for name, array in encoder().state_dict().items()}
+    torch.save({"model": arrays}, tmp_path / "checkpoint.pt")
+    (tmp_path / "run.yaml").write_text("recipe: {encoder: {dim: 24, depth: 2, heads: 3}, seed: 0}")
+    assert read(tmp_path, "target_encoder").heads == 3
+    with pytest.raises(BundleError, match=r"trained with 3 attention heads, the network has 2"):
+        fit(encoder(), read(tmp_path, "target_encoder"))
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [
+        (torch.full((24,), torch.nan), "norm.bias holds numbers that are not finite"),
+        (torch.zeros(24, dtype=torch.int8), "norm.bias holds torch.int8, wanted finite floating-point"),
+    ],
+)
+def test_arrays_without_usable_numbers_are_named(tmp_path, array, reason):
+    torch.save({"encoder": {**encoder(1).state_dict(), "norm.bias": array}}, tmp_path / "vit.pt")
+    network = encoder()
+    with pytest.raises(BundleError, match=reason):
+        fit(network, read(tmp_path / "vit.pt", "encoder"))
+    assert same(network, encoder())
+
+
+def test_a_file_with_a_damaged_byte_is_refused(tmp_path):
     path = published(tmp_path / "vit.pt", encoder=encoder())
-    with pytest.raises(BundleError, match=r"2 layers `blocks` of width 24 .*giant 40 of 1408"):
-        published_encoder(path, "encoder")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(BundleError, match=r"torn, vit/data/\d+ differs from its checksum; fetch it again"):
+        read(path, "encoder")
 
 
 @pytest.fixture(scope="session")

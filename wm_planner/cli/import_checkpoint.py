@@ -7,21 +7,40 @@ import typer
 
 from wm_planner.terminal import console
 
+_HEADS_HELP = "attention heads, of weights that were not published"
+
 
 def import_checkpoint(
     file: Annotated[Path, typer.Argument(help="a published V-JEPA 2-AC, e.g. vjepa2-ac-vitg.pt")],
-    out: Annotated[Path, typer.Option(help="folder of the bundle")],
+    out: Annotated[Path, typer.Option(help="folder of the bundle, must not exist")],
     precision: Annotated[str, typer.Option(help="of weights and arithmetic: fp32 or fp16")] = "fp32",
-    context: Annotated[int, typer.Option(min=1, help="frames that a step sees; beyond 1 by a cache")] = 1,
+    context: Annotated[
+        int, typer.Option(min=1, help="frames that a step sees: as many as the planner looks steps ahead")
+    ] = 2,
+    encoder_heads: Annotated[int | None, typer.Option(min=1, help=_HEADS_HELP)] = None,
+    predictor_heads: Annotated[int | None, typer.Option(min=1, help=_HEADS_HELP)] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="replace an existing bundle")] = False,
 ) -> None:
-    """Turn published weights into a bundle that is ready to launch."""
+    """Turn published weights into a bundle, and say what can run it."""
+    from wm_planner.manipulation.bridges.launchable import obstacles
     from wm_planner.training import importing
 
-    card, reports = importing.import_checkpoint(file, out, precision, context)
+    heads = importing.Heads(encoder_heads, predictor_heads)
+    card, reports = importing.import_checkpoint(file, out, precision, context, heads, replace)
     for report in reports:
         console.print(
             f"{report.source}: {report.loaded} arrays, left over: {', '.join(report.left_over) or 'none'}"
         )
     errors = ", ".join(f"{name} {graph.max_abs_error:.1e}" for name, graph in card.graphs.items())
     console.print(f"{out}: {card.about}\nlargest difference between torch and ONNX Runtime: {errors}")
-    console.print(f"candidates per model call with the least CPU per candidate: {card.max_candidates}")
+    lacking = obstacles(card)
+    if not lacking:
+        console.print(f"to plan with it on an arm: wm launch panda_reach model={out}", soft_wrap=True)
+        return
+    console.print(
+        "It runs in Python (wm_planner.OnnxWorldModel and any planner), in `wm energy` and in `wm bench`. "
+        "`wm launch` cannot run it yet:",
+        soft_wrap=True,
+    )
+    for line in lacking:
+        console.print(f"  {line}", soft_wrap=True, markup=False)

@@ -5,25 +5,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wm_planner.errors import DatasetError
+from wm_planner.errors import DatasetError, WmError
+
+
+def check_fresh(path: Path, replaces: str | None = None, error: type[WmError] = DatasetError) -> None:
+    """Refuse a folder that exists, before work is done for it.
+
+    Args:
+        replaces: name of a file; a folder that holds it may be replaced.
+        error: raised.
+    """
+    if not path.exists():
+        return
+    if replaces is None:
+        raise error(f"{path} exists already; choose another folder, or remove it first")
+    if not (path / replaces).is_file():
+        raise error(f"{path} cannot be replaced: it holds no {replaces}; choose another folder")
 
 
 @contextmanager
-def fresh_folder(path: Path) -> Iterator[Path]:
+def fresh_folder(
+    path: Path, replaces: str | None = None, error: type[WmError] = DatasetError
+) -> Iterator[Path]:
     """A temporary folder that is renamed to `path` on success and removed after an exception.
 
-    Raises:
-        DatasetError: if `path` exists, or cannot be written.
+    Args:
+        replaces: name of a file; a folder that holds it is replaced, at the end.
+        error: raised if `path` exists, or cannot be written.
     """
-    if path.exists():
-        raise DatasetError(f"{path} exists already; choose another folder, or remove it first")
-    temporary = path.with_name(path.name + ".part")
+    check_fresh(path, replaces, error)
+    temporary, former = (path.with_name(path.name + suffix) for suffix in (".part", ".former"))
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         yield temporary
+        if path.exists():
+            shutil.rmtree(former, ignore_errors=True)
+            path.rename(former)
         temporary.rename(path)
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be written ({error.strerror})") from None
+        shutil.rmtree(former, ignore_errors=True)
+    except OSError as problem:
+        raise error(f"{path}: cannot be written ({problem.strerror})") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

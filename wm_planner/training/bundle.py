@@ -1,7 +1,6 @@
 """Bundles as they are written: a network's graphs, each compared with torch, and the card beside them."""
 
 import logging
-import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from wm_planner.checksum import sha256
 from wm_planner.contracts.card import ActionSpec, Card, GraphSpec
+from wm_planner.data.folders import check_fresh, fresh_folder
 from wm_planner.errors import BundleError
 from wm_planner.training.graphs import EncodeGraph, StepGraph
 from wm_planner.training.module import TrainableModel
@@ -45,35 +45,35 @@ def write_bundle(
     out: Path,
     card_of: Callable[[Mapping[str, GraphSpec]], Card],
     precision: Precision = "fp32",
+    replace: bool = False,
 ) -> Card:
-    """Write the bundle of `network` into folder `out`, whole or not at all; a bundle there is replaced.
+    """Write the bundle of `network` into folder `out`, whole or not at all.
 
     Args:
         network: in evaluation mode; lowered to `precision` when this returns.
         action: what `step` takes.
         card_of: makes the card of the graphs written; `max_candidates` is measured here.
+        replace: whether an existing bundle is replaced.
 
     Raises:
-        BundleError: if `out` holds something else, or a graph does not give what torch gives.
+        BundleError: as `check_bundle_folder`, or if a graph does not give what torch gives.
     """
-    if out.exists() and not (out / CARD_FILE).is_file():
-        raise BundleError(f"{out} exists and is no bundle (no {CARD_FILE}); choose another folder")
-    temporary = out.with_name(out.name + ".part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        card = card_of(_write_graphs(network, action, temporary, precision))
-        write_card(card, temporary)
-        model = OnnxWorldModel.load(temporary, device="cpu")
+    with fresh_folder(out, CARD_FILE if replace else None, BundleError) as folder:
+        card = card_of(_write_graphs(network, action, folder, precision))
+        write_card(card, folder)
+        model = OnnxWorldModel.load(folder, device="cpu")
         card = msgspec.structs.replace(card, max_candidates=best_size(call_times_us(model)))
-        write_card(card, temporary)
-    except BaseException:
-        shutil.rmtree(temporary)
-        raise
-    if out.exists():
-        shutil.rmtree(out)
-    temporary.rename(out)
+        write_card(card, folder)
     return card
+
+
+def check_bundle_folder(out: Path, replace: bool) -> None:
+    """Refuse a folder that exists, before the work is done; with `replace`, only one that holds no bundle.
+
+    Raises:
+        BundleError: saying what to do.
+    """
+    check_fresh(out, CARD_FILE if replace else None, BundleError)
 
 
 def _write_graphs(

@@ -7,7 +7,7 @@ second. Source of the bounds: the planner of facebookresearch/vjepa2, notebooks/
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 import torch
 
@@ -16,17 +16,20 @@ from wm_planner.checksum import sha256
 from wm_planner.config import to_builtins
 from wm_planner.contracts.card import ActionSpec, Card, Quantity, TrainingRecord
 from wm_planner.errors import ConfigError, did_you_mean
-from wm_planner.training.bundle import Precision, write_bundle
+from wm_planner.training.bundle import Precision, check_bundle_folder, write_bundle
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.training.pretrained import Report, Weights, fit, read, weights_file
-from wm_planner.training.published import size_of
+from wm_planner.training.published import AC_PREDICTORS, ENCODERS, size_of
 from wm_planner.training.recipe import changed
 from wm_planner.training.trained import model_card
 
 FAMILY = "models/vjepa2_ac.py"
 RECIPE = "giant"
 PICTURE = 256
+
+CONTEXT = 2
+"""Frames: the published planner looks two steps ahead, and its model sees both."""
 
 PINNED = 0.001
 """rad: the published planner does not turn the tool, and a card wants each low below its high."""
@@ -51,38 +54,64 @@ DROID = DataSpec(
 """What the published weights were trained on; a gripper's share is 0 open to 1 closed."""
 
 
+class Heads(NamedTuple):
+    """Attention heads; None for those of the published network of the same size."""
+
+    encoder: int | None = None
+    predictor: int | None = None
+
+    @property
+    def options(self) -> str:
+        """As a command line gives them."""
+        given = {name: count for name, count in self._asdict().items() if count is not None}
+        return "".join(f" --{name}-heads {count}" for name, count in given.items())
+
+
+PUBLISHED_HEADS = Heads()
+
+
 def import_checkpoint(
-    file: str | Path, out: str | Path, precision: Precision | str = "fp32", context: int = 1
+    file: str | Path,
+    out: str | Path,
+    precision: Precision | str = "fp32",
+    context: int = CONTEXT,
+    heads: Heads = PUBLISHED_HEADS,
+    replace: bool = False,
 ) -> tuple[Card, list[Report]]:
-    """Write the bundle of a published V-JEPA 2-AC into folder `out`, whole or not at all.
+    """Write the bundle of a V-JEPA 2-AC into folder `out`, whole or not at all.
 
     Args:
         file: of facebookresearch/vjepa2, e.g. vjepa2-ac-vitg.pt; its arrays tell the size.
         precision: of weights and arithmetic; what goes in and out stays fp32.
-        context: frames that a step sees, see the recipe of models/vjepa2_ac.py.
+        context: frames that a step sees, see the recipe of models/vjepa2_ac.py. Plans of more steps differ
+            from what the published model imagines.
+        heads: attention heads of weights that were not published.
+        replace: whether an existing bundle is replaced.
 
     Returns:
         The card, and what was loaded and left over of encoder and predictor.
 
     Raises:
-        BundleError: if the file is torn or of another model, or as `write_bundle`.
+        BundleError: if `out` exists (with `replace`: and is no bundle), the file is torn or of another model,
+            or a graph does not give what torch gives.
         ConfigError: for another precision.
     """
     chosen = _checked(precision)
+    check_bundle_folder(Path(out), replace)
     file, out = weights_file(Path(file)), Path(out)
     encoder, predictor = read(file, "encoder"), read(file, "predictor")
     changes = {
         "context": context,
         "clip": max(context, 2),
         "rollout": 1,
-        "encoder": to_builtins(size_of(encoder, "blocks")),
-        "predictor": to_builtins(size_of(predictor, "predictor_blocks")),
+        "encoder": to_builtins(size_of(encoder, "blocks", ENCODERS, heads.encoder)),
+        "predictor": to_builtins(size_of(predictor, "predictor_blocks", AC_PREDICTORS, heads.predictor)),
     }
     network, reports = _network(changes, encoder, predictor)
     training = TrainingRecord(
         command=(
             f"wm import {shlex.quote(str(file))} --out {shlex.quote(str(out))} "
-            f"--precision {chosen} --context {context}",
+            f"--precision {chosen} --context {context}{heads.options}",
         ),
         pretrained={str(file): sha256(file)},
         revision=share.revision(),
@@ -94,6 +123,7 @@ def import_checkpoint(
         out,
         lambda graphs: model_card(network, out.name, FAMILY, DROID, graphs, training),
         chosen,
+        replace,
     )
     return card, reports
 

@@ -16,10 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from wm_planner.errors import BundleError, did_you_mean
+from wm_planner.networks.transformer import Attention
 from wm_planner.training.checkpoint import CHECKPOINT_FILE
+from wm_planner.training.declared import declared_heads
 
 UNUSED = frozenset({"pos_embed", "predictor_pos_embed"})
 """Arrays of published files that nothing reads: positions are rotary."""
+
+_PREFIX = re.compile(r"^(?:module\.|backbone\.|_orig_mod\.)+")  # of data-parallel and compiled networks
 
 SHOWN = 3
 """Differing keys that an error lists."""
@@ -44,11 +48,13 @@ class Weights(NamedTuple):
         source: file and part, for errors.
         arrays: by the reference's names.
         left_over: names in the file that belong to no part of V-JEPA 2, e.g. those of a classifier.
+        heads: attention heads, where something beside the file says it; the arrays do not.
     """
 
     source: str
     arrays: Mapping[str, Tensor]
     left_over: tuple[str, ...] = ()
+    heads: int | None = None
 
 
 class Report(NamedTuple):
@@ -84,11 +90,12 @@ def read(path: str | Path, part: str) -> Weights:
 
     Args:
         path: a file, or the folder of a training run or of a Hugging Face model.
-        part: `encoder`, `target_encoder`, `ema_encoder` or `predictor` of a published file; `encoder` or
-            `predictor` of Hugging Face's; a network's attribute, e.g. `target_encoder`, of our runs.
+        part: `encoder`, `target_encoder` or `predictor` of a published file; `encoder` or `predictor` of
+            Hugging Face's; a network's attribute, e.g. `target_encoder`, of our runs.
 
     Raises:
-        BundleError: if there is no such file or part, it is torn, or it holds code.
+        BundleError: if there is no such file or part, it is damaged or holds code, or a file next to it says
+            that its networks compute differently.
     """
     file = weights_file(Path(path))
     if file.suffix == ".safetensors":
@@ -99,14 +106,15 @@ def read(path: str | Path, part: str) -> Weights:
         parts = _of_run(model) if _is_network(model) else _of_reference(state)
     if part not in parts:
         raise BundleError(f"{file} has no part '{part}', {did_you_mean(part, parts)}")
-    return Weights(f"{file}: {part}", parts[part], left_over)
+    return Weights(f"{file}: {part}", parts[part], left_over, declared_heads(file, part))
 
 
 def fit(network: nn.Module, weights: Weights) -> Report:
     """Load `weights` into `network`, which may be on the meta device; all of them or none.
 
     Raises:
-        BundleError: naming the first keys and shapes that differ; the network is as it was.
+        BundleError: naming the first keys and shapes that differ, other numbers of attention heads, or an
+            array that holds no usable numbers; the network is as it was.
     """
     wanted = network.state_dict()
     unused = sorted(UNUSED & weights.arrays.keys() - wanted.keys())
@@ -122,6 +130,16 @@ def fit(network: nn.Module, weights: Weights) -> Report:
             f"{'; '.join(wrong[:SHOWN])}{'; ...' if len(wrong) > SHOWN else ''}; build the network in the "
             "size of the file, or give another file or part"
         )
+    heads = {module.heads for module in network.modules() if isinstance(module, Attention)}
+    if weights.heads is not None and heads and heads != {weights.heads}:
+        raise BundleError(
+            f"{weights.source}: trained with {weights.heads} attention heads, the network has "
+            f"{', '.join(map(str, heads))}: build it with heads={weights.heads}"
+        )
+    for name, array in got.items():
+        if not array.is_floating_point() or not torch.isfinite(array).all():
+            kind = "numbers that are not finite" if array.is_floating_point() else str(array.dtype)
+            raise BundleError(f"{weights.source}: {name} holds {kind}, wanted finite floating-point numbers")
     network.load_state_dict(got, strict=True, assign=any(array.is_meta for array in wanted.values()))
     return Report(weights.source, len(got), (*unused, *weights.left_over))
 
@@ -133,7 +151,13 @@ def _shape(array: Tensor | None) -> str:
 def _torch(file: Path) -> dict[str, Any]:
     """The dictionary in a file of torch; arrays stay on disk until they are used."""
     if not zipfile.is_zipfile(file):
-        raise BundleError(f"{file}: torn, or no file of torch; fetch it again and compare its size")
+        raise BundleError(
+            f"{file}: torn, or older than torch 1.6, whose files are zip files; fetch it again and compare "
+            "its size, or save it again"
+        )
+    with zipfile.ZipFile(file) as archive:
+        if (damaged := archive.testzip()) is not None:
+            raise BundleError(f"{file}: torn, {damaged} differs from its checksum; fetch it again")
     try:
         state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
@@ -157,7 +181,7 @@ def _safetensors(file: Path) -> dict[str, Tensor]:
 def _of_reference(state: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
     """Every network of a published file, by its part."""
     return {
-        part: {re.sub(r"^(?:module\.|backbone\.)+", "", name): array for name, array in arrays.items()}
+        part: {_PREFIX.sub("", name): array for name, array in arrays.items()}
         for part, arrays in state.items()
         if isinstance(part, str) and _is_network(arrays)
     }

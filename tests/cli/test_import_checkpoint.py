@@ -1,0 +1,35 @@
+"""`wm import`, with a file of toy size."""
+
+import sys
+
+import pytest
+from published_toy import toy_is_a_published_size, toy_networks, write
+
+from wm_planner.cli import main
+
+
+@pytest.fixture
+def wm_import(tmp_path, monkeypatch, capsys):
+    write(tmp_path / "toy.pt", *toy_networks())
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["wm", "import", "toy.pt", "--out", "toy", *arguments])
+        with toy_is_a_published_size(), pytest.raises(SystemExit) as ended:
+            main.main()
+            sys.exit(0)
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), " ".join((captured.out + captured.err).split())
+
+    return call
+
+
+def test_an_import_says_what_can_run_the_bundle_and_is_not_repeated_over_it(wm_import):
+    code, printed = wm_import("--context", "1")
+    assert code == 0
+    assert "It runs in Python" in printed and "`wm launch` cannot run it yet:" in printed
+    assert "no topic carries the state tcp_pose" in printed
+    assert "none executes 7 components (dx in m" in printed
+    code, printed = wm_import()
+    assert code == 2
+    assert "toy exists already" in printed

@@ -1,0 +1,37 @@
+import pytest
+
+from wm_planner.data.folders import check_fresh, fresh_folder
+from wm_planner.errors import BundleError, DatasetError
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    with fresh_folder(tmp_path / "a" / "set") as folder:
+        (folder / "x").write_text("x")
+        assert not (tmp_path / "a" / "set").exists()
+    assert (tmp_path / "a" / "set" / "x").read_text() == "x"
+    with pytest.raises(ZeroDivisionError), fresh_folder(tmp_path / "b") as folder:
+        raise ZeroDivisionError
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_that_exists_is_kept(tmp_path):
+    with pytest.raises(DatasetError, match="exists already"), fresh_folder(tmp_path):
+        raise AssertionError("nothing may be written")
+    with pytest.raises(BundleError, match="exists already"):
+        check_fresh(tmp_path, error=BundleError)
+    check_fresh(tmp_path / "new")
+
+
+def test_a_folder_is_replaced_only_if_it_holds_what_is_named_and_only_by_a_whole_one(tmp_path):
+    path = tmp_path / "set"
+    path.mkdir()
+    with pytest.raises(DatasetError, match=r"set cannot be replaced: it holds no card\.yaml"):
+        check_fresh(path, "card.yaml")
+    (path / "card.yaml").write_text("old")
+    with pytest.raises(ZeroDivisionError), fresh_folder(path, "card.yaml"):
+        raise ZeroDivisionError
+    assert (path / "card.yaml").read_text() == "old"
+    with fresh_folder(path, "card.yaml") as folder:
+        (folder / "card.yaml").write_text("new")
+    assert (path / "card.yaml").read_text() == "new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["set"]
