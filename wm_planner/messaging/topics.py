@@ -89,7 +89,7 @@ TOPICS = (
         False,
         "simulator to planner and recorder, once per drive, before its first /objects",
     ),
-    Topic("/route", "nav_msgs/msg/Path", True, False, "simulator to planner, once per drive: the centre line"),
+    Topic("/route", "nav_msgs/msg/Path", True, False, "simulator to planner, once per drive: centre line"),
     Topic(
         "/episode",
         "wm_planner_msgs/msg/Episode",
