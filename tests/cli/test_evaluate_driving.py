@@ -63,7 +63,7 @@ def test_the_tables_say_what_is_measured_and_what_was_left_out(run):
         "other vehicles move",
     ):
         assert said in words
-    assert "of the recorded ego in 0 drives, of IDM alone on the empty road at the limit in 4" in words
+    assert "the recorded ego in 0 drives and to IDM on an empty road at the speed limit in 4" in words
     assert "broken.xml" in words and words.count("broken.xml") == 1
     left_out = json.loads((run[0] / "left_out.json").read_text())
     assert [name.rsplit("/", 1)[1] for name in left_out["refused"]] == ["broken.xml"]
@@ -111,7 +111,7 @@ def test_the_results_of_a_former_run_make_room_and_nothing_else_does(tmp_path):
     assert clear("--out", tmp_path, tmp_path / "solved") == 4
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a.xml"]
     assert clear("--out", tmp_path, tmp_path / "solved") == 0
-    with pytest.raises(ConfigError, match=r"--out .* holds solved and no drives.jsonl of a former run"):
+    with pytest.raises(ConfigError, match=r"--out .* has solved and no drives.jsonl of a previous run"):
         clear("--out", tmp_path, None)
 
 

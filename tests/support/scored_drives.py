@@ -3,7 +3,7 @@
 from wm_planner.driving.evaluation import tables as t
 from wm_planner.driving.evaluation.drive_scores import DriveScores
 
-PARTS = dict.fromkeys(t.PARTS, 1.0)
+SUBSCORES = dict.fromkeys(t.SUBSCORES, 1.0)
 CONDITIONS = dict.fromkeys(("start", "no_collision", "on_road", "goal", "feasible"), True)
 
 
@@ -21,7 +21,7 @@ def drive(score, planner="idm", agents="replay", scenario="A", **about):
         "reached": True,
         "collided": False,
         "off_road": False,
-        "nuplan": {"score": score, **PARTS},
+        "nuplan": {"score": score, **SUBSCORES},
         "pdms": {"score": score},
         "epdms": {"score": score, "extended_comfort": 1.0},
         "plans": 9,

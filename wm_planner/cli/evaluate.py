@@ -118,7 +118,7 @@ def driving(
         console.print(each, markup=False)
     if out is not None:
         result_files.write_results(out, scores, left_out | {"notes": chosen.notes})
-    for line in result_files.written(out, solutions, scores):
+    for line in result_files.describe_outputs(out, solutions, scores):
         _say(f"  {line}")
     if is_cut:
         _say(f"interrupted: {len(done)} of {len(chosen.files)} scenarios were driven")

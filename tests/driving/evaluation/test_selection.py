@@ -1,4 +1,4 @@
-"""Which files of a folder are driven."""
+"""Selection of scenario files."""
 
 import shutil
 from pathlib import Path
@@ -12,28 +12,28 @@ from wm_planner.errors import ConfigError, PluginError
 MERGE = share.find("sim/drive_merge.xml")
 
 
-def test_one_benchmark_id_counts_once_and_by_the_file_of_its_name(tmp_path):
+def test_of_one_benchmark_id_the_file_with_its_name_is_selected(tmp_path):
     for name in ("a.xml", "b/ZAM_WmMerge-1_1_T-1.xml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(MERGE, tmp_path / name)
     found = select([tmp_path])
-    named = tmp_path / "b" / "ZAM_WmMerge-1_1_T-1.xml"
-    assert found.files == (named,)
-    assert found.duplicates == {str(tmp_path / "a.xml"): str(named)}
+    selected = tmp_path / "b" / "ZAM_WmMerge-1_1_T-1.xml"
+    assert found.files == (selected,)
+    assert found.duplicates == {str(tmp_path / "a.xml"): str(selected)}
     assert not found.refused
 
 
-def test_what_cannot_be_driven_is_refused_with_its_reason(tmp_path):
+def test_files_that_cannot_be_driven_are_refused_with_the_reason(tmp_path):
     shutil.copy(MERGE, tmp_path / "merge.xml")
     (tmp_path / "broken.xml").write_text("<commonRoad")
-    (tmp_path / "notes.md").write_text("no scenario, and none is looked for here")
+    (tmp_path / "notes.md").write_text("not a scenario")
     found = select([tmp_path])
     assert [path.name for path in found.files] == ["merge.xml"]
     assert [path.rsplit("/", 1)[1] for path in found.refused] == ["broken.xml"]
     assert "broken.xml" in next(iter(found.refused.values()))
 
 
-def test_what_a_reader_says_of_a_file_that_is_driven_is_kept(tmp_path):
+def test_notes_of_the_reader_on_a_selected_file_are_kept(tmp_path):
     text = MERGE.read_text()
     (tmp_path / "dangling.xml").write_text(text.replace("<lanelet id", '<lanelet x="" id', 1))
     assert select([tmp_path]).notes == {}
@@ -43,17 +43,17 @@ def test_what_a_reader_says_of_a_file_that_is_driven_is_kept(tmp_path):
     assert file.endswith("dangling.xml") and "successor 7777 is not in the file" in note
 
 
-def test_scenarios_on_the_shelf_are_found_from_any_folder(tmp_path, monkeypatch):
+def test_shipped_scenarios_are_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert select([Path("sim/drive_merge.xml")]).files == (MERGE,)
     assert MERGE in select([Path("sim")]).files
 
 
 def test_a_folder_without_scenarios_is_an_error(tmp_path):
-    with pytest.raises(ConfigError, match="no scenario is there, wanted files in"):
+    with pytest.raises(ConfigError, match="no scenarios found, wanted files with suffix"):
         select([tmp_path])
 
 
-def test_a_place_that_does_not_exist_is_an_error():
+def test_a_path_that_does_not_exist_is_an_error():
     with pytest.raises(PluginError, match=r"did you mean 'sim/drive_merge\.xml'"):
         select([Path("sim/drive_merg.xml")])

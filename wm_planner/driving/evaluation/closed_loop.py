@@ -1,4 +1,4 @@
-"""One drive in the closed loop, without nodes: at every step a planner plans, and the tracker follows."""
+"""Closed-loop simulation of one drive, without nodes: plan at every step and track the plan."""
 
 import time
 from collections.abc import Callable
@@ -16,27 +16,26 @@ from wm_planner.driving.simulation.view import view_of
 Floats = NDArray[np.float64]
 
 MAX_DURATION_S = 30.0
-"""A drive ends then, whatever its goal's last step says."""
+"""A drive ends at this time at the latest."""
 
 MIN_STEPS = 10
-"""Steps of a drive that could have ended sooner: scores need some."""
+"""Shortest drive in steps; metrics need some."""
 
 
 @dataclass(frozen=True, eq=False)
 class DriveResult:
-    """A drive that was driven.
+    """The result of a simulated drive.
 
     Attributes:
-        drive: the problem, its route and its goal.
-        history: T moments.
-        plans: poses of the rear axle, (H + 1, 3), of each of the T - 1 steps.
-        cpu_s: of each plan, in s.
-        wall_s: of each plan, in s.
+        drive: the planning problem with its route and goals.
+        history: T states.
+        plans: poses of the rear axle planned at each of the T - 1 steps, (H + 1, 3) each.
+        cpu_s: CPU time of each plan, in s.
+        wall_s: wall time of each plan, in s.
         reached: whether the goal was reached without a failure before.
-        collided: whether anything was touched, whoever is to blame.
-        off_road: whether the road was left.
-        error: what the planner raised, or planned that is no plan, and so ended the drive; empty if it
-            did not.
+        collided: whether the ego touched an obstacle, at fault or not.
+        off_road: whether the ego left the road.
+        error: what the driver raised, or why its plan was refused, which ended the drive; else empty.
     """
 
     drive: Drive
@@ -52,36 +51,36 @@ class DriveResult:
 
 def run_drive(
     simulator: DrivingSimulator,
-    make: Callable[[], Driver],
-    number: int = 0,
+    make_driver: Callable[[], Driver],
+    problem_index: int = 0,
     max_duration_s: float = MAX_DURATION_S,
 ) -> DriveResult:
-    """Drive a problem until its goal is reached, or can be no more.
+    """Simulate a drive until its goal is reached or the goal's time is over.
 
-    A goal without a place, "be anywhere at step 33", is reached at its last step.
+    A goal without a place ("be anywhere at step 33") is reached at its last step.
 
     Args:
-        make: gives a planner that remembers nothing.
-        number: of the problem.
+        make_driver: builds a driver with an empty memory.
+        problem_index: index of the planning problem in the scenario.
     """
-    simulator.reset(number)
+    simulator.reset(problem_index)
     plans: list[Floats] = []
-    spent: list[tuple[float, float]] = []
+    times: list[tuple[float, float]] = []
     error = ""
     try:
-        planner = make()
-        make().plan(view_of(simulator))  # the first plan of a process compiles
-        for step in range(_most_steps(simulator, max_duration_s)):
+        driver = make_driver()
+        make_driver().plan(view_of(simulator))  # the first plan of a process compiles kernels
+        for step in range(_max_steps(simulator, max_duration_s)):
             cpu, wall = time.process_time(), time.perf_counter()
-            plans.append(checked_plan(planner.plan(view_of(simulator))))
-            spent.append((time.process_time() - cpu, time.perf_counter() - wall))
+            plans.append(checked_plan(driver.plan(view_of(simulator))))
+            times.append((time.process_time() - cpu, time.perf_counter() - wall))
             simulator.follow(plans[-1])
             if simulator.now.arrived and step + 1 >= MIN_STEPS and _has_place(simulator.drive):
                 break
-    except (Exception, SystemExit) as raised:  # whatever a planner raises is a result of the evaluation
+    except (Exception, SystemExit) as raised:  # whatever a driver raises is a result of the evaluation
         error = f"{type(raised).__name__}: {raised}"
-    moments = simulator.save().trace
-    cpu_s, wall_s = np.array(spent).reshape(-1, 2).T
+    trace = simulator.save().trace
+    cpu_s, wall_s = np.array(times).reshape(-1, 2).T
     return DriveResult(
         drive=simulator.drive,
         history=simulator.history,
@@ -89,13 +88,13 @@ def run_drive(
         cpu_s=cpu_s,
         wall_s=wall_s,
         reached=simulator.reached and not error,
-        collided=any(moment.collided for moment in moments),
-        off_road=any(moment.off_road for moment in moments),
+        collided=any(world.collided for world in trace),
+        off_road=any(world.off_road for world in trace),
         error=error,
     )
 
 
-def _most_steps(simulator: DrivingSimulator, max_duration_s: float) -> int:
+def _max_steps(simulator: DrivingSimulator, max_duration_s: float) -> int:
     drive = simulator.drive
     last = max((goal.steps[1] for goal in drive.problem.goals), default=drive.first_step + MIN_STEPS)
     return max(min(last - drive.first_step, round(max_duration_s / simulator.scenario.dt)), MIN_STEPS)

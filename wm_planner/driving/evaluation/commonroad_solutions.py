@@ -1,4 +1,4 @@
-"""Simulated drives as answers to CommonRoad problems: validity, the eight costs, solution files."""
+"""Simulated drives as solutions of CommonRoad problems: validity, the eight costs, solution files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,52 +15,52 @@ from wm_planner.errors import ScenarioError
 
 SUFFIX = ".xml"
 RANKED = "SM1"
-"""The cost function under which solution files are handed in."""
+"""The cost function of solution files."""
 
 
-def solution_of(driven: DriveResult, cost: str = RANKED) -> ProblemSolution | None:
-    """The drive in states of the kinematic single track; None of a vehicle that CommonRoad has not."""
-    number = next((n for n, vehicle in VEHICLES.items() if vehicle is driven.history.vehicle), None)
+def solution_of(result: DriveResult, cost: str = RANKED) -> ProblemSolution | None:
+    """The drive as states of the kinematic single-track model; None for a vehicle that CommonRoad lacks."""
+    number = next((n for n, vehicle in VEHICLES.items() if vehicle is result.history.vehicle), None)
     if number is None:
         return None
-    states = driven.history.vehicle.at_centre(driven.history.ego)[:, [X, Y, STEERING, SPEED, YAW]]
+    states = result.history.vehicle.at_centre(result.history.ego)[:, [X, Y, STEERING, SPEED, YAW]]
     return ProblemSolution(
-        driven.drive.problem.id, "KS", number, cost, states.round(12), driven.history.first_step
+        result.drive.problem.id, "KS", number, cost, states.round(12), result.history.first_step
     )
 
 
-def costs_of(driven: DriveResult) -> dict[str, float | None]:
-    """All cost functions, those None that need lanes where the drive is off them; by name."""
-    return {cost: _cost(driven, cost) for cost in COSTS}
+def costs_of(result: DriveResult) -> dict[str, float | None]:
+    """Costs by name; None for those that need lanes where the drive leaves them."""
+    return {cost: _cost(result, cost) for cost in COSTS}
 
 
-def conditions_met(driven: DriveResult) -> Mapping[str, bool]:
-    """What a solution has to fulfil, among the others as they were in this drive; empty without an answer."""
-    answer = solution_of(driven)
-    if answer is None:
+def conditions_met(result: DriveResult) -> Mapping[str, bool]:
+    """Whether the drive meets each condition of a solution; empty for an unknown vehicle."""
+    solution = solution_of(result)
+    if solution is None:
         return {}
-    return validity(driven.history.as_scenario(), driven.drive.problem, answer)._asdict()
+    return validity(result.history.as_scenario(), result.drive.problem, solution)._asdict()
 
 
-def write_solutions(driven: Sequence[DriveResult], folder: Path) -> Path | None:
-    """Write the drives of one CommonRoad scenario as one solution file; None where there is no answer."""
-    answers = [answer for each in driven if (answer := solution_of(each)) is not None]
-    if not answers:
+def write_solutions(results: Sequence[DriveResult], folder: Path) -> Path | None:
+    """Write the drives of one CommonRoad scenario as one solution file; None for an unknown vehicle."""
+    found = [solution for result in results if (solution := solution_of(result)) is not None]
+    if not found:
         return None
-    identity = driven[0].history.scenario.id
+    scenario_id = results[0].history.scenario.id
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{identity}{SUFFIX}"
-    spent = float(np.sum([np.sum(each.wall_s) for each in driven]))
-    write_solution(identity, answers, path, computation_time_s=max(spent, 1e-6))
+    path = folder / f"{scenario_id}{SUFFIX}"
+    planning_s = float(np.sum([np.sum(result.wall_s) for result in results]))
+    write_solution(scenario_id, found, path, computation_time_s=max(planning_s, 1e-6))
     return path
 
 
-def _cost(driven: DriveResult, cost: str) -> float | None:
-    answer = solution_of(driven, cost)
-    if answer is None:
+def _cost(result: DriveResult, cost: str) -> float | None:
+    solution = solution_of(result, cost)
+    if solution is None:
         return None
     try:
-        total = commonroad_cost(driven.history.as_scenario(), driven.drive.problem, answer).total
+        total = commonroad_cost(result.history.as_scenario(), result.drive.problem, solution).total
     except ScenarioError:
         return None
     return float(total)

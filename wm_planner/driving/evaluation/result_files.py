@@ -1,4 +1,4 @@
-"""The results of a set of scenarios, as files: a JSON line a drive, and what was left out."""
+"""Result files of an evaluation run: one JSON line per drive, and what was left out."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,49 +14,51 @@ DRIVES_FILE = "drives.jsonl"
 LEFT_OUT_FILE = "left_out.json"
 PICTURES = "pictures"
 PICTURE, FILM = ".png", ".mp4"
-_SHOWN = 3  # names of strange files, in an error
+_MAX_NAMES = 3  # of unknown files, in an error
 
 
 def check_folder(option: str, folder: Path) -> None:
-    """Refuse what cannot become a folder, or cannot be written into; nothing is made.
+    """Check that a folder exists or can be created, and can be written to; nothing is created.
 
     Raises:
-        ConfigError: that names the option.
+        ConfigError: if not; it names the option.
     """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise ConfigError(f"{option} {folder}: {there} is a file, wanted a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ConfigError(f"{option} {folder}: {there} may not be written")
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise ConfigError(f"{option} {folder}: {existing} is a file, wanted a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigError(f"{option} {folder}: {existing} is not writable")
 
 
 def clear(option: str, folder: Path, kept: Path | None) -> int:
-    """Remove the results of a former run from a folder.
+    """Remove the results of a previous run from a folder.
 
     Args:
-        kept: what may lie in it, and stays: the folder of solutions.
+        kept: the folder of solutions, which may be inside and is kept.
 
     Returns:
-        How many files were removed.
+        Number of files removed.
 
     Raises:
-        ConfigError: if the folder holds something else and no results.
+        ConfigError: if the folder has other files and no results.
     """
-    former = [folder / name for name in (DRIVES_FILE, LEFT_OUT_FILE) if (folder / name).is_file()]
-    former += _files(folder / PICTURES, PICTURE, FILM)
-    others = _others(folder, kept)
-    if others and not (folder / DRIVES_FILE).is_file():
+    previous = [folder / name for name in (DRIVES_FILE, LEFT_OUT_FILE) if (folder / name).is_file()]
+    previous += _files(folder / PICTURES, PICTURE, FILM)
+    unknown = _unknown_files(folder, kept)
+    if unknown and not (folder / DRIVES_FILE).is_file():
         raise ConfigError(
-            f"{option} {folder}: holds {', '.join(others[:_SHOWN])} and no {DRIVES_FILE} of a former run, "
-            "wanted a new or an empty folder"
+            f"{option} {folder}: has {', '.join(unknown[:_MAX_NAMES])} and no {DRIVES_FILE} of a previous "
+            "run, wanted a new or an empty folder"
         )
-    for path in former:
+    for path in previous:
         path.unlink()
-    return len(former)
+    return len(previous)
 
 
-def written(folder: Path | None, solutions: Path | None, scores: Sequence[DriveScores]) -> Iterator[str]:
-    """One line for each kind of file that a run has left in its folders."""
+def describe_outputs(
+    folder: Path | None, solutions: Path | None, scores: Sequence[DriveScores]
+) -> Iterator[str]:
+    """One line per kind of file that a run has written."""
     if folder is not None:
         for path in (folder / DRIVES_FILE, folder / LEFT_OUT_FILE):
             if path.is_file():
@@ -64,24 +66,24 @@ def written(folder: Path | None, solutions: Path | None, scores: Sequence[DriveS
         for what, suffix in (("pictures", PICTURE), ("films", FILM)):
             if count := len(_files(folder / PICTURES, suffix)):
                 yield f"{folder / PICTURES}  {count} {what}"
-    if solved := {each.solution for each in scores if each.solution}:
-        yield f"{solutions}  {len(solved)} solutions"
+    if written := {each.solution for each in scores if each.solution}:
+        yield f"{solutions}  {len(written)} solutions"
 
 
 def _files(folder: Path, *suffixes: str) -> list[Path]:
     return [path for path in folder.rglob("*") if path.suffix in suffixes]
 
 
-def _others(folder: Path, kept: Path | None) -> list[str]:
-    """What lies in a folder that no run has written."""
-    ours = {folder / name for name in (DRIVES_FILE, LEFT_OUT_FILE, PICTURES)}
-    mine = {path.absolute() for path in (*ours, *([kept, *kept.parents] if kept else []))}
-    there = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [path.name for path in there if path.absolute() not in mine]
+def _unknown_files(folder: Path, kept: Path | None) -> list[str]:
+    """Names of files in a folder that no run has written."""
+    outputs = {folder / name for name in (DRIVES_FILE, LEFT_OUT_FILE, PICTURES)}
+    known = {path.absolute() for path in (*outputs, *([kept, *kept.parents] if kept else []))}
+    present = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path.name for path in present if path.absolute() not in known]
 
 
 def write_results(folder: Path, scores: Sequence[DriveScores], left_out: Mapping[str, Any]) -> list[Path]:
-    """Write both files, each whole or not at all; what was left out only if something was."""
+    """Write the result files atomically; the file of what was left out only if there is something."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = b"".join(msgspec.json.encode(each) + b"\n" for each in scores)
     texts = {DRIVES_FILE: lines}
@@ -95,6 +97,6 @@ def write_results(folder: Path, scores: Sequence[DriveScores], left_out: Mapping
 
 
 def read_drives(path: Path) -> list[DriveScores]:
-    """The drives of a file of results."""
+    """Read the scores of a result file."""
     decode = msgspec.json.Decoder(DriveScores)
     return [decode.decode(line) for line in path.read_bytes().splitlines()]

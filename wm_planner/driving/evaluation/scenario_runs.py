@@ -1,4 +1,4 @@
-"""A set of scenarios, each driven by every planner among others that are replayed and that react."""
+"""Evaluation runs: every planner drives every scenario, among replayed and among reactive agents."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from wm_planner.driving.evaluation.commonroad_solutions import write_solutions
 from wm_planner.driving.evaluation.drive_scores import DriveScores, scores_of
 from wm_planner.driving.evaluation.rendering import DrivePanels, write_film, write_image
 from wm_planner.driving.evaluation.result_files import FILM, PICTURE, PICTURES
-from wm_planner.driving.planners.base import DRIVERS, build_driver
+from wm_planner.driving.planners.base import DRIVERS, Driver, build_driver
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.scenarios.scenario import Scenario
 from wm_planner.driving.simulation.simulator import DrivingSimulator
@@ -27,20 +27,20 @@ AgentsName: TypeAlias = Literal["replay", "idm"]
 ScoredDrive: TypeAlias = tuple[DriveResult, DriveScores]
 AGENTS: tuple[AgentsName, ...] = ("replay", "idm")
 SOLVABLE = ".xml"
-"""What CommonRoad's scenarios end in."""
+"""Suffix of CommonRoad scenarios."""
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How each scenario is driven.
+    """Settings of an evaluation run.
 
     Attributes:
-        planners: `{type: ...}` by the names they go by.
-        agents: kinds of the others, of AGENTS.
-        vehicle: the ego's.
-        max_duration_s: a drive ends then.
-        out: folder of pictures; None for none.
-        films: whether there are films too.
-        solutions: folder of CommonRoad solutions, a folder a planner; None for none.
+        planners: `{type: ...}` by name.
+        agents: kinds of agents, of AGENTS.
+        vehicle: name of the ego vehicle.
+        max_duration_s: maximum duration of a drive.
+        out: folder for images; None to write none.
+        films: whether to write videos as well.
+        solutions: folder for CommonRoad solutions, with one folder per planner; None to write none.
     """
 
     planners: Mapping[str, Mapping[str, Any]]
@@ -53,10 +53,12 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScenarioResult(NamedTuple):
-    """One scenario, driven.
+    """The drives in one scenario.
 
     Attributes:
-        refused: why it could not be driven at all; empty if it was.
+        file: path of the scenario.
+        scores: scores of all drives.
+        refused: why the scenario cannot be driven; empty if it can.
     """
 
     file: str
@@ -65,16 +67,17 @@ class ScenarioResult(NamedTuple):
 
 
 def resolve_planners(names: Sequence[str] | None) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """Planners by name, and why others do not fit: of all that are registered those that need no settings.
+    """Specs of planners by name, and the reasons why others cannot be built.
 
     Args:
-        names: a type each, its settings behind it: "cem,seed=1", "pdm_closed,idm.gap=2".
+        names: a type with optional settings each, e.g. "cem,seed=1", "pdm_closed,idm.gap=2"; None for all
+            registered planners, of which those that need settings are left out.
 
     Raises:
-        ConfigError, PluginError: if one that was asked for cannot be built.
+        ConfigError, PluginError: if a named planner cannot be built.
     """
     planners: dict[str, dict[str, Any]] = {}
-    unfit: dict[str, str] = {}
+    unavailable: dict[str, str] = {}
     for name in names or DRIVERS.entries:
         if name in planners:
             raise ConfigError(f"--planner {name}: given twice, wanted each planner once")
@@ -84,87 +87,89 @@ def resolve_planners(names: Sequence[str] | None) -> tuple[dict[str, dict[str, A
         except (ConfigError, PluginError) as error:
             if names:
                 raise
-            unfit[name] = str(error)
+            unavailable[name] = str(error)
         else:
             planners[name] = spec
-    return planners, unfit
+    return planners, unavailable
 
 
 def run_scenarios(files: Sequence[Path], settings: RunSettings, workers: int) -> Iterator[ScenarioResult]:
-    """Each scenario as it is done, side by side in processes."""
-    done: Iterator[ScenarioResult] = Parallel(n_jobs=workers, return_as="generator_unordered")(
+    """Run scenarios in parallel processes; yield each result when it is done."""
+    results: Iterator[ScenarioResult] = Parallel(n_jobs=workers, return_as="generator_unordered")(
         delayed(run_scenario)(file, settings) for file in files
     )
-    yield from done
+    yield from results
 
 
 def run_scenario(file: Path, settings: RunSettings) -> ScenarioResult:
-    """Drive all problems of a scenario."""
+    """Drive all planning problems of a scenario."""
     try:
         simulators = _simulators(read_scenario(file), settings)
     except (ScenarioError, ShapeError, SimulationError) as error:
         return ScenarioResult(str(file), refused=str(error))
     scenario = next(iter(simulators.values())).scenario
     drives: list[ScoredDrive] = []
-    for number in range(len(planning_problems(scenario))):
-        done = [
-            _drove(file, simulators[agents], settings, number, name, agents)
+    for index in range(len(planning_problems(scenario))):
+        scored = [
+            _run_scored(file, simulators[agents], settings, index, name, agents)
             for agents, name in product(settings.agents, settings.planners)
         ]
         if settings.out is not None:
-            _show(scenario, number, done, settings, Path(settings.out))
-        drives += done
+            _write_images(scenario, index, scored, settings, Path(settings.out))
+        drives += scored
     if settings.solutions is not None and file.suffix == SOLVABLE:
-        return ScenarioResult(str(file), tuple(_answered(drives, settings, Path(settings.solutions))))
+        return ScenarioResult(str(file), tuple(_with_solutions(drives, settings, Path(settings.solutions))))
     return ScenarioResult(str(file), tuple(scores for _, scores in drives))
 
 
 def _simulators(scenario: Scenario, settings: RunSettings) -> dict[AgentsName, DrivingSimulator]:
-    """A simulator for each kind of others; a problem without a route is an error before any is driven."""
-    made = {agents: DrivingSimulator(scenario, _config(settings, agents)) for agents in settings.agents}
-    for number in range(len(planning_problems(scenario))):
-        made[settings.agents[0]].reset(number)
-    return made
+    """One simulator per kind of agents; checks that every problem has a route before the first drive."""
+    simulators = {agents: DrivingSimulator(scenario, _config(settings, agents)) for agents in settings.agents}
+    for index in range(len(planning_problems(scenario))):
+        simulators[settings.agents[0]].reset(index)
+    return simulators
 
 
-def _drove(
-    file: Path, simulator: DrivingSimulator, settings: RunSettings, number: int, name: str, agents: AgentsName
+def _run_scored(
+    file: Path, simulator: DrivingSimulator, settings: RunSettings, index: int, name: str, agents: AgentsName
 ) -> ScoredDrive:
-    driven = run_drive(simulator, lambda: _planner(settings, name), number, settings.max_duration_s)
-    return driven, scores_of(driven, str(file), number, name, agents)
+    result = run_drive(simulator, lambda: _driver(settings, name), index, settings.max_duration_s)
+    return result, scores_of(result, str(file), index, name, agents)
 
 
 def _config(settings: RunSettings, agents: str) -> DrivingSimulator.Options:
     return DrivingSimulator.Options(vehicle=settings.vehicle, agents={"type": agents}, picture=None)
 
 
-def _planner(settings: RunSettings, name: str) -> Any:
+def _driver(settings: RunSettings, name: str) -> Driver:
     return build_driver(settings.planners[name], f"planner {name}")
 
 
-def _show(
-    scenario: Scenario, number: int, drives: Sequence[ScoredDrive], settings: RunSettings, out: Path
+def _write_images(
+    scenario: Scenario, index: int, drives: Sequence[ScoredDrive], settings: RunSettings, out: Path
 ) -> None:
-    stem = scenario.id + (f"_{number}" if number else "")
-    seen = [DrivePanels(*each) for each in drives]
+    stem = scenario.id + (f"_{index}" if index else "")
+    panels = [DrivePanels(*each) for each in drives]
     folder = out / PICTURES
     folder.mkdir(parents=True, exist_ok=True)
-    write_image(seen, len(settings.planners), folder / (stem + PICTURE))
+    write_image(panels, len(settings.planners), folder / (stem + PICTURE))
     if settings.films:
-        write_film(seen, len(settings.planners), folder / (stem + FILM), 1 / scenario.dt)
+        write_film(panels, len(settings.planners), folder / (stem + FILM), 1 / scenario.dt)
 
 
-def _answered(drives: Sequence[ScoredDrive], settings: RunSettings, folder: Path) -> Iterator[DriveScores]:
-    """The scores, once the solutions are written: of replayed others, for those are the benchmark's."""
+def _with_solutions(
+    drives: Sequence[ScoredDrive], settings: RunSettings, folder: Path
+) -> Iterator[DriveScores]:
+    """Write solutions and yield all scores; only drives among replayed agents, as in the benchmark, count."""
     paths = {}
     for name in settings.planners:
-        chosen = [driven for driven, scores in drives if _is_answer(scores) and scores.planner == name]
-        if chosen:
-            paths[name] = write_solutions(chosen, folder / re.sub(r"[^\w.-]", "_", name))
+        results = [result for result, scores in drives if _is_solution(scores) and scores.planner == name]
+        if results:
+            paths[name] = write_solutions(results, folder / re.sub(r"[^\w.-]", "_", name))
     for _, scores in drives:
-        path = paths.get(scores.planner) if _is_answer(scores) else None
+        path = paths.get(scores.planner) if _is_solution(scores) else None
         yield msgspec.structs.replace(scores, solution=str(path or ""))
 
 
-def _is_answer(scores: DriveScores) -> bool:
+def _is_solution(scores: DriveScores) -> bool:
     return scores.agents == "replay" and not scores.error

@@ -1,4 +1,4 @@
-"""Which scenarios of a folder are driven: those that can be, each benchmark id once."""
+"""Selection of the scenarios to drive: all that can be driven, each benchmark id once."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.errors import ConfigError, ScenarioError, ShapeError, SimulationError
 
 SUFFIXES = (".xml", ".parquet", ".pkl", ".mcap")
-"""Of files that may hold a scenario; others in a folder are passed over."""
+"""Suffixes of scenario files; other files in a folder are ignored."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What was found.
+    """Selected scenarios.
 
     Attributes:
-        files: to be driven, in order.
-        refused: why the others cannot be, by file.
-        duplicates: file to the file that counts for the same benchmark id.
-        notes: what the readers say of the files that are driven, where they say something.
+        files: the selected files, in order.
+        refused: reasons why files cannot be driven, by file.
+        duplicates: maps each duplicate to the selected file with the same benchmark id.
+        notes: notes of the readers on selected files, by file.
     """
 
     files: tuple[Path, ...]
@@ -31,12 +31,12 @@ class Selection:
 
 
 def select(places: Sequence[Path]) -> Selection:
-    """Scenarios in files and folders. Of one id that file counts whose name it is, else the first.
+    """Select scenarios from files and folders; of duplicates, the file named after the id, else the first.
 
     Raises:
-        ConfigError: if there is no such place, or no file in it.
+        ConfigError: if a path does not exist, or there is no scenario.
     """
-    of_id: dict[str, list[Path]] = {}
+    by_id: dict[str, list[Path]] = {}
     refused: dict[str, str] = {}
     repairs: dict[Path, tuple[str, ...]] = {}
     for path in _files(places):
@@ -46,12 +46,12 @@ def select(places: Sequence[Path]) -> Selection:
         except (ScenarioError, ShapeError, SimulationError) as error:
             refused[str(path)] = str(error)
         else:
-            of_id.setdefault(scenario.id, []).append(path)
+            by_id.setdefault(scenario.id, []).append(path)
             repairs[path] = scenario.repairs
     duplicates: dict[str, str] = {}
     chosen: list[Path] = []
-    for identity, paths in of_id.items():
-        first, *others = sorted(paths, key=lambda path: path.stem != identity)
+    for scenario_id, paths in by_id.items():
+        first, *others = sorted(paths, key=lambda path: path.stem != scenario_id)
         chosen.append(first)
         duplicates |= {str(other): str(first) for other in others}
     notes = {str(path): repairs[path] for path in chosen if repairs[path]}
@@ -59,11 +59,13 @@ def select(places: Sequence[Path]) -> Selection:
 
 
 def _files(places: Iterable[Path]) -> list[Path]:
-    found = [path for place in places for path in _in(place)]
-    if not found:
+    files = [path for place in places for path in _in(place)]
+    if not files:
         wanted = ", ".join(SUFFIXES)
-        raise ConfigError(f"{', '.join(map(str, places))}: no scenario is there, wanted files in {wanted}")
-    return list(dict.fromkeys(found))
+        raise ConfigError(
+            f"{', '.join(map(str, places))}: no scenarios found, wanted files with suffix {wanted}"
+        )
+    return list(dict.fromkeys(files))
 
 
 def _in(place: Path) -> Iterator[Path]:

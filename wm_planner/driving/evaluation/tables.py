@@ -1,4 +1,4 @@
-"""Scores of a set of scenarios as tables, planners side by side."""
+"""Tables of driving scores that compare planners over a set of scenarios."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,38 +11,38 @@ from wm_planner.driving.evaluation.drive_scores import DriveScores
 from wm_planner.evaluation.statistics import Mean, mean
 from wm_planner.terminal import table
 
-_WHOLE_MS = 100.0  # from which on tenths say nothing
-_LESS = 1.0  # points of a score, which are no matter
+_WHOLE_MS = 100.0  # times above are printed without decimals
+_TOLERANCE = 1.0  # points below the baseline's score that still count as equal
 
 BASELINE = "pdm_closed"
-"""The planner that others are compared with: the best one of rules."""
+"""The planner that others are compared with: the best rule-based one."""
 
 Scores: TypeAlias = Sequence[DriveScores]
 
 AGENTS = {"replay": "log", "idm": "react"}
-"""How the others drive: as recorded, or they react."""
-PARTS = {
-    "no_at_fault_collisions": "fault",
-    "drivable_area": "road",
-    "driving_direction": "way",
-    "making_progress": "moves",
-    "progress": "prog",
-    "time_to_collision": "ttc",
-    "speed_limit": "limit",
-    "comfort": "comf",
+"""Labels of the kinds of agents: log replay and reactive."""
+SUBSCORES = {
+    "no_at_fault_collisions": "NC",
+    "drivable_area": "DAC",
+    "driving_direction": "DDC",
+    "making_progress": "MP",
+    "progress": "EP",
+    "time_to_collision": "TTC",
+    "speed_limit": "SL",
+    "comfort": "C",
 }
-"""nuPlan's eight, and their heads."""
+"""nuPlan's subscores and their column headings."""
 
 
 def drives_table(scores: Scores) -> Table:
-    """nuPlan's score of each drive, a planner a column."""
+    """nuPlan's score of each drive, one column per planner."""
     planners = list(dict.fromkeys(each.planner for each in scores))
-    made = table(
-        "nuPlan's closed-loop score of each drive; c collided (whoever is to blame), r left the road, "
-        "g goal not reached, ! raised; others drive as recorded (log) or react",
-        *("scenario", "others", *(planner.replace("_", "\n") for planner in planners)),
+    result = table(
+        "nuPlan's closed-loop score per drive; c collision (at fault or not), r left the road, g goal not "
+        "reached, ! planner error; agents are replayed (log) or reactive (react)",
+        *("scenario", "agents", *(planner.replace("_", "\n") for planner in planners)),
     )
-    made.columns[1].justify = "left"
+    result.columns[1].justify = "left"
     rows: dict[tuple[str, int, str], dict[str, DriveScores]] = {}
     for each in sorted(scores, key=lambda each: (each.scenario, each.file, each.problem)):
         rows.setdefault((each.scenario, each.problem, each.agents), {})[each.planner] = each
@@ -50,22 +50,21 @@ def drives_table(scores: Scores) -> Table:
     for (_, _, agents), row in rows.items():
         name = _name(next(iter(row.values())))
         cells = [_cell(row.get(planner)) for planner in planners]
-        made.add_row("" if name == before else name, AGENTS.get(agents, agents), *cells)
+        result.add_row("" if name == before else name, AGENTS.get(agents, agents), *cells)
         before = name
-    return made
+    return result
 
 
 def scores_table(title: str, scores: Scores) -> Table:
-    """Means with their intervals."""
-    made = table(
-        f"{title}; n drives, means in %, in brackets the 95 % bootstrap interval; EC is EPDMS' extended "
-        "comfort",
-        *("planner", "others", "n", "nuPlan", "PDMS", "EPDMS", "EC"),
+    """Mean scores with their confidence intervals."""
+    result = table(
+        f"{title}; means over n drives in % with 95 % bootstrap intervals; EC is EPDMS' extended comfort",
+        *("planner", "agents", "n", "nuPlan", "PDMS", "EPDMS", "EC"),
     )
-    made.columns[1].justify = "left"
+    result.columns[1].justify = "left"
     for planner, agents, drives in _groups(scores):
         extended = [each.epdms["extended_comfort"] for each in drives if "extended_comfort" in each.epdms]
-        made.add_row(
+        result.add_row(
             planner,
             AGENTS.get(agents, agents),
             str(len(drives)),
@@ -74,38 +73,38 @@ def scores_table(title: str, scores: Scores) -> Table:
             _interval(mean(_scores(drives, "epdms"))),
             f"{100 * np.mean(extended):.0f}" if extended else "-",
         )
-    return made
+    return result
 
 
 def outcomes_table(scores: Scores) -> Table:
-    """What happened, how often, and how long planning took."""
-    made = table(
-        "of the drives: goal reached, touched anything, at fault, left the road, valid by CommonRoad's "
-        "conditions; time of a plan in ms: median, p95 (CPU), p95 (wall)",
-        *("planner", "others", "goal", "touch", "fault", "off", "valid", "median", "p95", "wall"),
+    """Outcome rates and planning times."""
+    result = table(
+        "drives with: goal reached, collision, collision at fault, road left, valid CommonRoad solution; "
+        "planning time in ms: median and p95 of CPU time, p95 of wall time",
+        *("planner", "agents", "goal", "coll.", "fault", "off", "valid", "median", "p95", "wall"),
     )
-    made.columns[1].justify = "left"
+    result.columns[1].justify = "left"
     for planner, agents, drives in _groups(scores):
         cpu, wall = (
             np.concatenate([[0.0], *(getattr(each, name) for each in drives)])[1:]
             for name in ("plan_cpu_s", "plan_wall_s")
         )
-        told = [each for each in drives if each.valid is not None]
-        made.add_row(
+        checked = [each for each in drives if each.valid is not None]
+        result.add_row(
             planner,
             AGENTS.get(agents, agents),
             _count(each.reached for each in drives),
             _count(each.collided for each in drives),
             _count(each.nuplan.get("no_at_fault_collisions", 1.0) < 1 for each in drives),
             _count(each.off_road for each in drives),
-            _count(bool(each.valid) for each in told) if told else "-",
+            _count(bool(each.valid) for each in checked) if checked else "-",
             *(_ms(cpu, 50), _ms(cpu, 95), _ms(wall, 95)),
         )
-    return made
+    return result
 
 
-def beside_table(scores: Scores) -> Table | None:
-    """Each planner beside BASELINE, drive by drive; None without it."""
+def baseline_table(scores: Scores) -> Table | None:
+    """Each planner compared with BASELINE in the same drives; None without the baseline."""
     drives = {(each.planner, each.agents, each.file, each.problem): each for each in scores}
     pairs = [
         (each, base)
@@ -115,51 +114,55 @@ def beside_table(scores: Scores) -> Table | None:
     ]
     if not pairs:
         return None
-    made = table(
-        f"nuPlan's score less that of {BASELINE} in the same drive: mean with the 95 % bootstrap interval, "
-        f"the least, and in how many drives it is more than {_LESS:g} point less",
-        *("planner", "others", "mean", "least", f"below -{_LESS:g}"),
+    result = table(
+        f"nuPlan's score minus that of {BASELINE} in the same drive: mean with 95 % bootstrap interval, "
+        f"minimum, and drives that are more than {_TOLERANCE:g} point worse",
+        *("planner", "agents", "mean", "minimum", f"below -{_TOLERANCE:g}"),
     )
-    made.columns[1].justify = "left"
+    result.columns[1].justify = "left"
     for planner, agents, own in _groups([each for each, _ in pairs]):
         chosen = {id(each) for each in own}
-        more = [_points(each) - _points(base) for each, base in pairs if id(each) in chosen]
-        found = mean(more)
-        interval = "" if math.isnan(found.low) else f" [{found.low:+.1f},{found.high:+.1f}]"
-        below = _count(each < -_LESS for each in more)
-        made.add_row(
-            planner, AGENTS.get(agents, agents), f"{found.value:+.1f}{interval}", f"{min(more):+.1f}", below
+        differences = [_points(each) - _points(base) for each, base in pairs if id(each) in chosen]
+        average = mean(differences)
+        interval = "" if math.isnan(average.low) else f" [{average.low:+.1f},{average.high:+.1f}]"
+        cells = (
+            f"{average.value:+.1f}{interval}",
+            f"{min(differences):+.1f}",
+            _count(difference < -_TOLERANCE for difference in differences),
         )
-    return made
+        result.add_row(planner, AGENTS.get(agents, agents), *cells)
+    return result
 
 
-def parts_table(scores: Scores) -> Table:
-    """The eight parts of nuPlan's score."""
-    heads = ", ".join(f"{head} {part.replace('_', ' ')}" for part, head in PARTS.items())
-    made = table(f"parts of nuPlan's score, means in %: {heads}", "planner", "others", *PARTS.values())
-    made.columns[1].justify = "left"
+def subscores_table(scores: Scores) -> Table:
+    """The eight subscores of nuPlan's score."""
+    headings = ", ".join(f"{heading} {name.replace('_', ' ')}" for name, heading in SUBSCORES.items())
+    result = table(
+        f"subscores of nuPlan's score, means in %: {headings}", "planner", "agents", *SUBSCORES.values()
+    )
+    result.columns[1].justify = "left"
     for planner, agents, drives in _groups(scores):
-        cells = [_percent([each.nuplan[part] for each in drives if each.nuplan]) for part in PARTS]
-        made.add_row(planner, AGENTS.get(agents, agents), *cells)
-    return made
+        cells = [_percent([each.nuplan[name] for each in drives if each.nuplan]) for name in SUBSCORES]
+        result.add_row(planner, AGENTS.get(agents, agents), *cells)
+    return result
 
 
 def costs_table(scores: Scores) -> Table | None:
-    """Medians of CommonRoad's costs of the valid drives among replayed others; None where there are none."""
-    solved = [each for each in scores if each.agents == "replay" and each.valid and each.commonroad]
-    if not solved:
+    """Median CommonRoad costs of valid drives among replayed agents; None without such drives."""
+    valid = [each for each in scores if each.agents == "replay" and each.valid and each.commonroad]
+    if not valid:
         return None
-    names = list(solved[0].commonroad)
-    made = table("CommonRoad's costs, medians of n valid drives", *("planner", "n", *names))
-    for planner, _, drives in _groups(solved):
+    names = list(valid[0].commonroad)
+    result = table("CommonRoad's costs, medians over n valid drives", *("planner", "n", *names))
+    for planner, _, drives in _groups(valid):
         columns = ([c for each in drives if (c := each.commonroad[name]) is not None] for name in names)
         cells = [f"{np.median(column):.3g}" if column else "-" for column in columns]
-        made.add_row(planner, str(len(drives)), *cells)
-    return made
+        result.add_row(planner, str(len(drives)), *cells)
+    return result
 
 
 def tables(scores: Scores) -> Iterator[Table | str]:
-    """All of them: also of the drives alone in which other vehicles move."""
+    """All tables; mean scores also over the drives in which other vehicles move."""
     moving = [each for each in scores if each.moving]
     yield drives_table(scores)
     yield scores_table("all drives", scores)
@@ -167,36 +170,36 @@ def tables(scores: Scores) -> Iterator[Table | str]:
         yield "other vehicles move in all of these drives\n"
     elif moving:
         yield scores_table("drives in which other vehicles move", moving)
-    if beside := beside_table(scores):
-        yield beside
+    if comparison := baseline_table(scores):
+        yield comparison
     yield outcomes_table(scores)
-    yield parts_table(scores)
+    yield subscores_table(scores)
     if costs := costs_table(scores):
         yield costs
-    yield from raised(scores)
-    yield measure_of_progress(scores)
+    yield from errors(scores)
+    yield expert_note(scores)
 
 
-def raised(scores: Scores) -> Iterator[str]:
-    """One line for each drive that a planner ended by what it raised."""
+def errors(scores: Scores) -> Iterator[str]:
+    """One line per drive that ended with an error of the planner."""
     for each in scores:
         if each.error:
-            others = AGENTS.get(each.agents, each.agents)
-            yield f"raised: {each.planner} in {_name(each)}, others {others}: {each.error}"
+            agents = AGENTS.get(each.agents, each.agents)
+            yield f"error: {each.planner} in {_name(each)}, agents {agents}: {each.error}"
 
 
-def measure_of_progress(scores: Scores) -> str:
-    """Whose progress was wanted, in a sentence."""
-    alone = sum(each.expert == "idm" for each in scores)
+def expert_note(scores: Scores) -> str:
+    """A sentence on the reference of the progress scores."""
+    idm = sum(each.expert == "idm" for each in scores)
     filtered = sum(each.human_filter for each in scores)
     return (
-        f"the progress that is wanted is that of the recorded ego in {len(scores) - alone} drives, of IDM "
-        f"alone on the empty road at the limit in {alone}; NAVSIM's human filter is on in {filtered}"
+        f"progress is relative to the recorded ego in {len(scores) - idm} drives and to IDM on an empty road "
+        f"at the speed limit in {idm}; NAVSIM's human filter applies to {filtered}"
     )
 
 
 def by_file(drives: Scores) -> str:
-    """One line for a scenario that was driven, under the name that it has in the tables."""
+    """One line on the drives in a scenario, with its name and labels as in the tables."""
     scores = (
         f"{each.planner} {AGENTS.get(each.agents, each.agents)} {_cell(each).strip()}" for each in drives
     )
@@ -204,7 +207,7 @@ def by_file(drives: Scores) -> str:
 
 
 def _name(each: DriveScores) -> str:
-    """Of what was driven, in all that is shown."""
+    """Name of a scenario and problem."""
     return f"{each.scenario}#{each.problem}" if each.problem else each.scenario
 
 
@@ -218,9 +221,9 @@ def _groups(scores: Scores) -> Iterable[tuple[str, str, list[DriveScores]]]:
 
 
 def _scores(drives: Scores, family: str) -> list[float]:
-    """Scores in %; a drive that ended with an error counts as 0, one that was not judged not at all."""
-    judged = [each for each in drives if getattr(each, family) or each.error]
-    return [100 * getattr(each, family).get("score", 0.0) for each in judged]
+    """Scores in %; a drive that ended with an error counts as 0, one without this score is left out."""
+    scored = [each for each in drives if getattr(each, family) or each.error]
+    return [100 * getattr(each, family).get("score", 0.0) for each in scored]
 
 
 def _points(each: DriveScores) -> float:
@@ -236,23 +239,24 @@ def _cell(each: DriveScores | None) -> str:
     return f"{100 * each.nuplan['score']:.1f} {marks:2s}"
 
 
-def _interval(found: Mean) -> str:
-    if math.isnan(found.value):
+def _interval(average: Mean) -> str:
+    if math.isnan(average.value):
         return "-"
-    return f"{found.value:.1f}" + ("" if math.isnan(found.low) else f" [{found.low:.0f},{found.high:.0f}]")
+    interval = "" if math.isnan(average.low) else f" [{average.low:.0f},{average.high:.0f}]"
+    return f"{average.value:.1f}{interval}"
 
 
 def _percent(values: Sequence[float]) -> str:
     return f"{100 * np.mean(values):.1f}".removesuffix(".0") if values else "-"
 
 
-def _count(happened: Iterable[bool]) -> str:
-    told = list(happened)
-    return f"{sum(told)}/{len(told)}"
+def _count(flags: Iterable[bool]) -> str:
+    values = list(flags)
+    return f"{sum(values)}/{len(values)}"
 
 
 def _ms(seconds: np.ndarray, percentile: int) -> str:
     if not len(seconds):
         return "-"
-    found = 1000 * float(np.percentile(seconds, percentile))
-    return f"{found:.1f}" if found < _WHOLE_MS else f"{found:.0f}"
+    time_ms = 1000 * float(np.percentile(seconds, percentile))
+    return f"{time_ms:.1f}" if time_ms < _WHOLE_MS else f"{time_ms:.0f}"
