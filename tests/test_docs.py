@@ -64,7 +64,6 @@ NOT_IN_THE_REFERENCE = {
     "wm_planner.driving",
     "wm_planner.driving.registry",
     "wm_planner.terminal",
-    "wm_planner.yaml_text",
 }
 
 
