@@ -73,6 +73,6 @@ def test_costs_are_built_from_a_list_of_mappings(specs):
 def test_a_command_that_is_none_is_refused(command):
     simulator = wm.MujocoSimulator(wm.load_scene("sim/panda_reach.py"))
     simulator.reset(0)
-    with pytest.raises(ShapeError, match="wanted 7 finite targets of actuators"):
+    with pytest.raises(ShapeError, match="wanted 7 finite actuator targets"):
         simulator.step(command)
     simulator.close()
