@@ -1,13 +1,13 @@
-"""Action-conditioned JEPA, trained end to end: an encoder and a predictor that must agree on the future.
+"""Action-conditioned JEPA, trained end to end: an encoder, and a predictor of the encoder's future latents.
 
-The loss is the error of the next latent, the error of an open-loop rollout over the clip, and SIGReg, which
-alone keeps the latent from collapsing: no target network, no stopped gradient, no decoder.
-Two encoders: a convolution on stacked cameras that gives one vector, and patch tokens with 3-D RoPE and a
-frame-causal predictor, in the manner of V-JEPA 2.
+The loss is the one-step prediction error, the error of an open-loop rollout over the clip, and SIGReg, which
+alone prevents collapse: there is no target network, no stop-gradient and no decoder. Two encoders are
+available: a convolutional network over stacked cameras with a single latent vector, and, in the manner of
+V-JEPA 2, patch tokens with 3-D RoPE and a frame-causal predictor.
 
 Sources: LeJEPA (arXiv 2511.08544) and LeWM (arXiv 2603.19312) for the end-to-end loss, V-JEPA 2 (arXiv
-2506.09985) for the tokens. Differs from V-JEPA 2-AC in that the encoder is not frozen, in that pictures are
-not doubled to two frames, and in that the predictor also predicts the position, which contact can block.
+2506.09985) for the tokens. Differs from V-JEPA 2-AC in that the encoder is not frozen, images are not doubled
+to two frames, and the predictor also predicts the position, which contact can block.
 """
 
 from collections.abc import Mapping
@@ -19,25 +19,29 @@ from torch import Tensor, nn
 from wm_planner.config import Config
 from wm_planner.contracts.card import LatentSpec, ObservationSpec
 from wm_planner.errors import ConfigError
-from wm_planner.networks.pictures import Pictures
+from wm_planner.networks.images import ImagePreprocessor
 from wm_planner.networks.sigreg import SigReg
-from wm_planner.networks.tokens import FrameCausalTransformer, PictureTransformer
+from wm_planner.networks.tokens import FrameCausalTransformer, ImageTransformer
 from wm_planner.networks.whitening import BatchWhitening
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel
 from wm_planner.training.recipe import TrainingRecipe
 
 POSITION = "tcp_position"
-PIXEL_MEAN, PIXEL_STD = 0.25, 0.25  # of the Panda scenes, pixels scaled to 0..1; of traffic 0.05 and 0.13
+PIXEL_MEAN, PIXEL_STD = 0.25, 0.25  # of the Panda scenes, pixels scaled to 0..1; traffic has 0.05 and 0.13
 SETTLED = 0.3
-"""The share of the schedule after which the anti-collapse weight no longer changes."""
+"""Fraction of the schedule after which the weight of SIGReg is constant."""
 
 
 class Conv(Config, frozen=True, kw_only=True, tag="conv"):
-    """A small convolution; the cameras are stacked as channels.
+    """A small convolutional network; the cameras are stacked as channels.
 
     Attributes:
-        action_scale: what actions are divided by; None takes their bounds, which may be far from the usual.
+        channels: of the convolutions.
+        latent: size of the latent vector.
+        hidden: units of the predictor's hidden layers.
+        action_scale: divisor of each action component; None for the bounds, which may be far larger than
+            typical actions.
     """
 
     channels: tuple[int, ...] = (24, 48, 96)
@@ -47,11 +51,13 @@ class Conv(Config, frozen=True, kw_only=True, tag="conv"):
 
 
 class Tokens(Config, frozen=True, kw_only=True, tag="tokens"):
-    """A small vision transformer; the cameras lie side by side in one picture.
+    """A small vision transformer; the cameras are joined side by side.
 
     Attributes:
-        patch: side of a patch, in pixels of the shrunk picture.
-        latent: numbers a token after the projection.
+        patch: side of a patch, in pixels of the downsampled image.
+        dim, heads, mlp_ratio: of both transformers.
+        encoder_depth, predictor_depth: number of blocks.
+        latent: channels per token after the projection.
     """
 
     patch: int = 8
@@ -67,11 +73,11 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
     """How an AC-JEPA is built and trained.
 
     Attributes:
-        encoder: `{type: conv}` or `{type: tokens}`, with the sizes of both networks.
-        picture: side of a camera picture after area averaging, in pixels.
-        sigreg: weight of the anti-collapse term at the first iteration and from `SETTLED` on, linear between:
-            directions that die while the predictor is still bad do not come back.
-        train_encoder: false leaves the encoder at its random weights: a control.
+        encoder: `{type: conv}` or `{type: tokens}`, with the sizes of encoder and predictor.
+        picture: side of a camera image after downsampling, in pixels.
+        sigreg: weight of SIGReg at the first iteration and from `SETTLED` on, linear in between; directions
+            that collapse early, while the predictor is still inaccurate, do not recover.
+        train_encoder: False keeps the encoder's random weights, as a control.
     """
 
     encoder: Conv | Tokens
@@ -100,7 +106,7 @@ def build(recipe: Recipe, data: DataSpec) -> "AcJepa":
 
 
 class AcJepa(TrainableModel):
-    """Encoder, predictor and loss; the latent is `z` (D,), or `tokens` (P, D) and the position in m."""
+    """Encoder, predictor and loss; the latent is `z` (D,), or `tokens` (P, D) and `tcp_position` (3,), m."""
 
     def __init__(self, recipe: Recipe, data: DataSpec) -> None:
         super().__init__()
@@ -117,13 +123,13 @@ class AcJepa(TrainableModel):
             std=PIXEL_STD,
             state=() if stacked else (data.quantity(POSITION),),
         )
-        self.pictures = Pictures(self.observation)
+        self.pictures = ImagePreprocessor(self.observation)
         self.sigreg = SigReg()
         self.sigreg_weights = recipe.sigreg
         self.encoder: ConvEncoder | TokenEncoder
         self.predictor: VectorPredictor | TokenPredictor
         if isinstance(recipe.encoder, Conv):
-            self.about = f"Action-conditioned JEPA: {_stacked(cameras)} to one vector, MLP predictor."
+            self.about = f"Action-conditioned JEPA: {_describe(cameras)} to one vector, MLP predictor."
             self.encoder = ConvEncoder(recipe.encoder, input_shape)
             self.predictor = VectorPredictor(recipe.encoder, data)
         else:
@@ -168,21 +174,19 @@ class AcJepa(TrainableModel):
         return errors.sum() + weight * terms["sigreg"], terms
 
     def _error(self, name: str, got: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Tensor:
-        """Mean squared error; of the position in units of the largest action."""
+        """Mean squared error; positions are measured in units of the largest action."""
         difference = got[name] - wanted[name]
         if name == POSITION:
             difference = difference / self.predictor.action_scale
         return difference.square().mean()
 
 
-def _stacked(cameras: int) -> str:
-    """In words."""
-    words = {1: "one camera", 2: "two stacked cameras"}
-    return words.get(cameras, f"{cameras} stacked cameras")
+def _describe(cameras: int) -> str:
+    return {1: "one camera", 2: "two stacked cameras"}.get(cameras, f"{cameras} stacked cameras")
 
 
 class ConvEncoder(nn.Module):
-    """Stride-2 convolutions to one whitened vector."""
+    """Stride-2 convolutions to one standardised vector."""
 
     learned = "z"
 
@@ -204,7 +208,7 @@ class ConvEncoder(nn.Module):
 
 
 class VectorPredictor(nn.Module):
-    """An MLP that adds to the latent what the action changes."""
+    """An MLP that predicts the change of the latent."""
 
     action_scale: Tensor
 
@@ -213,7 +217,7 @@ class VectorPredictor(nn.Module):
         scale = config.action_scale or data.action.high
         if len(scale) != len(data.action.names):
             raise ConfigError(
-                f"encoder.action_scale has {len(scale)} numbers, wanted one for each of "
+                f"encoder.action_scale has {len(scale)} values, wanted one per component: "
                 f"{', '.join(data.action.names)}"
             )
         self.register_buffer("action_scale", torch.tensor(scale), persistent=False)
@@ -229,7 +233,7 @@ class VectorPredictor(nn.Module):
 
 
 class TokenEncoder(nn.Module):
-    """A transformer over the patches of one frame; each number of each token is whitened over the data."""
+    """A transformer over the patches of one frame; every channel of every token is standardised."""
 
     learned = "tokens"
 
@@ -238,13 +242,13 @@ class TokenEncoder(nn.Module):
         channels, height, width = input_shape
         if height % config.patch or width % config.patch:
             raise ConfigError(
-                f"a picture of {height}x{width} pixels does not divide into patches of {config.patch}; "
+                f"an image of {height}x{width} pixels does not divide into patches of {config.patch}; "
                 "change the recipe's picture or encoder.patch"
             )
         self.grid = (height // config.patch, width // config.patch)
         patches = self.grid[0] * self.grid[1]
         sizes = (config.dim, config.heads, config.encoder_depth, config.mlp_ratio)
-        self.transformer = PictureTransformer(channels, config.patch, self.grid, *sizes)
+        self.transformer = ImageTransformer(channels, config.patch, self.grid, *sizes)
         self.proj = nn.Linear(config.dim, config.latent)
         self.whiten = BatchWhitening(patches * config.latent)
         self.latents = (
@@ -258,7 +262,7 @@ class TokenEncoder(nn.Module):
 
 
 class TokenPredictor(nn.Module):
-    """A frame-causal transformer over [action, state, P patches] a frame: the next tokens and position."""
+    """A frame-causal transformer over [action, state, P patches] per frame; predicts tokens and position."""
 
     action_scale: Tensor
     position_mean: Tensor
@@ -269,8 +273,8 @@ class TokenPredictor(nn.Module):
         size = data.quantity(POSITION).size
         if size != len(data.action.names):
             raise ConfigError(
-                f"{POSITION} has {size} numbers, the action {len(data.action.names)}: the token predictor "
-                "starts from position + action; train the recipe `small` on this data"
+                f"{POSITION} has {size} components, the action {len(data.action.names)}: the token predictor "
+                "needs actions that are displacements of it; train the recipe `small` on this data"
             )
         mean, std = data.statistics(POSITION)
         self.register_buffer("action_scale", torch.tensor(data.action.high), persistent=False)
@@ -285,7 +289,7 @@ class TokenPredictor(nn.Module):
         self.state_proj = zeroed(nn.Linear(config.dim, size))
 
     def forward(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
-        """Next latents of frames (B, T, ...) with `action` (B, T, A); frame t sees frames up to t."""
+        """The latents after frames (B, T, ...) and `action` (B, T, A); frame t attends to frames up to t."""
         tokens, position = latent["tokens"], latent[POSITION]
         conditions = (
             self.action_encoder(action / self.action_scale),
@@ -297,7 +301,7 @@ class TokenPredictor(nn.Module):
 
 
 def zeroed(layer: nn.Linear) -> nn.Linear:
-    """`layer` with all parameters zero: a residual that starts as the identity."""
+    """`layer` with zero parameters, so that its residual connection starts as the identity."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

@@ -1,11 +1,11 @@
-"""V-JEPA 2: an encoder of video, trained to fill in masked tokens of its own slowly following copy.
+"""V-JEPA 2: a video encoder, trained to predict masked tokens of its own exponential moving average.
 
-Two ways of masking hide most of a clip; from what is left the predictor gives the copy's tokens at the hidden
-places, compared in absolute distance after a layer norm. There are no actions here, so this is no world model
-to plan with: models/vjepa2_ac.py learns what actions do on top of an encoder trained here.
+Two masking strategies hide most of a clip. From the rest, a predictor estimates the tokens of the moving
+average at the hidden positions; the loss is their L1 distance after a layer norm. There are no actions, so
+this is not a world model for planning: models/vjepa2_ac.py trains a predictor of actions on top of it.
 
-Source: Assran et al. 2025 (V-JEPA 2, arXiv 2506.09985), sec. 2; the numbers of facebookresearch/vjepa2 (MIT).
-The recipe `giant` is the published first phase; the longer, larger clips of its end are left out.
+Source: Assran et al. 2025 (V-JEPA 2, arXiv 2506.09985), sec. 2; the parameters of facebookresearch/vjepa2
+(MIT). The recipe `giant` is the published first phase, without the final phase on longer and larger clips.
 """
 
 from collections.abc import Mapping
@@ -17,17 +17,17 @@ import torch
 from torch import Tensor
 
 from wm_planner.config import Positive
-from wm_planner.networks import shares
+from wm_planner.networks import distributed
+from wm_planner.networks.images import ImagePreprocessor, side_by_side
 from wm_planner.networks.masks import LONG_RANGE, SHORT_RANGE, BlockMask, BlockSampler
-from wm_planner.networks.pictures import Pictures, side_by_side
 from wm_planner.networks.vjepa2 import (
     MASKED_PREDICTOR,
     SIZES,
     MaskedPredictor,
     VitSize,
     VJepa2Encoder,
+    gather_tokens,
     normalise,
-    take,
 )
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import Trainable
@@ -38,10 +38,12 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
     """How a V-JEPA 2 is built and trained.
 
     Attributes:
-        picture: side of a camera picture after area averaging, in pixels; the cameras lie side by side.
+        encoder: size of the encoder.
+        predictor: size of the masked predictor.
+        picture: side of a camera image after downsampling, in pixels; the cameras are joined side by side.
         patch: side of a patch, in pixels.
-        masks: ways of masking; each clip is seen once under each.
-        ema: share of itself that the copy keeps at every iteration.
+        masks: masking strategies, each applied to every clip.
+        ema: decay of the moving average per iteration.
     """
 
     encoder: VitSize
@@ -92,15 +94,15 @@ def build(recipe: Recipe, data: DataSpec) -> "VJepa2":
 
 
 class VJepa2(Trainable):
-    """Encoder, its copy and the masked predictor. `target_encoder`, the copy, is what is used afterwards."""
+    """Encoder, its moving average `target_encoder`, which is the result of the training, and predictor."""
 
-    about = "V-JEPA 2: an encoder of video that was trained to fill in what is masked."
+    about = "V-JEPA 2: a video encoder trained to predict masked tokens."
 
     def __init__(self, recipe: Recipe, data: DataSpec) -> None:
         super().__init__()
         picture = (recipe.picture, len(data.cameras) * recipe.picture)
         self.observation = side_by_side(data.cameras, (data.height, data.width), recipe.picture)
-        self.pictures = Pictures(self.observation)
+        self.pictures = ImagePreprocessor(self.observation)
         self.ema = recipe.ema
         self.encoder = VJepa2Encoder(recipe.encoder, picture, recipe.clip, recipe.patch)
         self.target_encoder = deepcopy(self.encoder).requires_grad_(False)
@@ -117,16 +119,16 @@ class VJepa2(Trainable):
             target = normalise(self.target_encoder(video))
         terms = {}
         for i, sampler in enumerate(self.samplers):
-            drawn = sampler.draw(clips * shares.number(), generator)  # for the whole batch, by every process
-            seen, wanted = (shares.own(tokens).to(video.device) for tokens in drawn)
-            filled = self.predictor(self.encoder(video, seen), seen, wanted, i)
-            terms[f"masked.{i}"] = (filled - take(target, wanted)).abs().mean()
+            masks = sampler.draw(clips * distributed.world_size(), generator)  # of all processes, in each
+            seen, wanted = (distributed.local_shard(indices).to(video.device) for indices in masks)
+            predicted = self.predictor(self.encoder(video, seen), seen, wanted, i)
+            terms[f"masked.{i}"] = (predicted - gather_tokens(target, wanted)).abs().mean()
         loss = torch.stack(list(terms.values())).mean()
-        spread = shares.moments(target)[1].sqrt().mean()  # of a token over the clips: 0 is collapse
+        spread = distributed.moments(target)[1].sqrt().mean()  # of a token over the clips; 0 means collapse
         return loss, {**terms, "spread": spread}
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Let the copy follow the encoder."""
-        for copy, weight in zip(self.target_encoder.parameters(), self.encoder.parameters(), strict=True):
-            copy.lerp_(weight, 1.0 - self.ema)
+        """Update the moving average of the encoder's weights."""
+        for average, weight in zip(self.target_encoder.parameters(), self.encoder.parameters(), strict=True):
+            average.lerp_(weight, 1.0 - self.ema)

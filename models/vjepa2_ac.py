@@ -1,11 +1,11 @@
-"""V-JEPA 2-AC: a frozen encoder of pictures, and a predictor of what an action does to their tokens.
+"""V-JEPA 2-AC: a frozen image encoder, and an action-conditioned predictor of its tokens.
 
-Each frame is encoded alone, doubled to fill a tubelet, and its tokens are layer-normed. The loss is the
-absolute error of the next frame's tokens, from true frames, and along a short rollout over imagined ones. The
-pose is not predicted: an action moves it, whatever is in the way.
+Each frame is encoded on its own, doubled to fill a tubelet, and its tokens are layer-normed. The loss is the
+L1 error of the next frame's tokens, predicted from true frames (teacher forcing) and along a short rollout of
+predicted ones. The pose is not predicted: actions are added to it, regardless of contact.
 
-Source: Assran et al. 2025 (V-JEPA 2, arXiv 2506.09985), sec. 3; the numbers of facebookresearch/vjepa2 (MIT).
-A deployed step sees the frame it starts from and those imagined since, up to `context` in all.
+Source: Assran et al. 2025 (V-JEPA 2, arXiv 2506.09985), sec. 3; the parameters of facebookresearch/vjepa2
+(MIT). A deployed step attends to the frame it starts from and those imagined before it, up to `context`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ from wm_planner.config import Positive
 from wm_planner.contracts.card import LatentSpec, Quantity
 from wm_planner.control.pose import apply_action
 from wm_planner.errors import ConfigError, did_you_mean
-from wm_planner.networks.pictures import Pictures, side_by_side
+from wm_planner.networks.images import ImagePreprocessor, side_by_side
 from wm_planner.networks.rope import CPU
 from wm_planner.networks.slow_features import SlowFeatures
 from wm_planner.networks.vjepa2 import SIZES, VitSize, VJepa2Encoder, normalise
@@ -29,45 +29,47 @@ from wm_planner.networks.vjepa2_ac import AC_PREDICTOR, POSE_SIZE, AcPredictor
 from wm_planner.networks.whitening import Whitening
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel
-from wm_planner.training.pretrained import fit, read
+from wm_planner.training.pretrained import load_weights, read_weights
 from wm_planner.training.recipe import TrainingRecipe
 
 TUBELET = 2
 
-SURVEYED = 100
-"""Batches that standardise the tokens, and as many more that show which of their directions are slow."""
+FIT_BATCHES = 100
+"""Batches for the statistics of the tokens, and as many again for the slow features."""
 
 SLOW_WEIGHT = 0.1
-"""Of the error of slow features beside that of the tokens; with 1 the tokens were learned half as well."""
+"""Weight of the error of slow features; with 1 the error of the tokens was twice as large."""
 
-LONGEST = 256
-"""Frames of a context; the published predictor sees 16."""
+MAX_CONTEXT = 256
+"""Largest context in frames; the published predictor attends to 16."""
 
 POSES = ("tcp_pose", "tcp_position")
-"""States that serve as pose, the first that the data has: 7 numbers, or the first 3 of them with the tool's
-orientation and gripper at rest."""
+"""States that can serve as the pose, in order of preference: all 7 components, or only the position, with
+zero rotation and gripper."""
 
 
 class Recipe(TrainingRecipe, frozen=True, kw_only=True):
     """How a V-JEPA 2-AC is built and trained.
 
-    Without `pretrained` weights the frozen encoder is a random one: a control.
+    Without `pretrained` weights the frozen encoder is random, as a control.
 
     Attributes:
-        encoder: size of the encoder that `pretrained` holds.
-        part: of `pretrained` that holds the encoder: `target_encoder`, `encoder` or `ema_encoder`.
-        picture: side of a camera picture after area averaging, in pixels; the cameras lie side by side.
+        encoder: size of the encoder in `pretrained`.
+        predictor: size of the predictor.
+        picture: side of a camera image after downsampling, in pixels; the cameras are joined side by side.
+        part: the part of `pretrained` with the encoder: `target_encoder`, `encoder` or `ema_encoder`.
         patch: side of a patch, in pixels.
-        rollout: frames imagined one after the other in the second term of the loss.
-        context: frames that a deployed step sees, its own and those imagined before it, from 1 up to `clip`.
-            Keys and values of the earlier are a cache in the latent; after so many frames a rollout starts
-            over from its last.
-        tokens: `normed` as published; `whitened` besides, over the data, per place and channel, and predicted
-            as what changes: a small encoder's normed tokens hardly do, and a loss over them rewards copying.
-        slow_features: how many slow features of the tokens the latent has besides, before them, so that costs
-            compare them: the distance between tokens tells little of a goal that is far away.
-        units: what the predictor reads poses and actions in: `physical` (m, rad), as published weights do, or
-            `scaled` by the data, which learns faster.
+        rollout: frames predicted autoregressively in the second term of the loss.
+        context: frames that a deployed step attends to, including its own, from 1 to `clip`. Keys and values
+            of the earlier ones are a cache in the latent. After this many frames, the context starts again
+            with the latest frame.
+        tokens: `normed`, as published; `whitened`, in addition standardised over the data per position and
+            channel and predicted as a residual, because the normed tokens of a small encoder hardly change in
+            time, so that a loss on them rewards copying.
+        slow_features: number of slow features in the latent. They come before the tokens, so that costs
+            compare them by default: distances between tokens say little about a goal that is far away.
+        units: of the predictor's poses and actions: `physical` (m, rad), as for published weights, or
+            `scaled` by the data's statistics, which trains faster.
     """
 
     encoder: VitSize
@@ -84,15 +86,14 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.rollout >= self.clip:
             raise ValueError(
-                f"rollout is {self.rollout}, wanted 1 to {self.clip - 1}: a clip of {self.clip} frames "
-                "has no more to compare with"
+                f"rollout is {self.rollout}, wanted 1 to {self.clip - 1}, the frames after the first in a "
+                f"clip of {self.clip}"
             )
-        if self.context > LONGEST:
-            raise ValueError(f"context is {self.context}, wanted 1 to {LONGEST} frames")
+        if self.context > MAX_CONTEXT:
+            raise ValueError(f"context is {self.context}, wanted 1 to {MAX_CONTEXT} frames")
         if self.context > self.clip:
             raise ValueError(
-                f"context is {self.context}, wanted 1 to {self.clip}: the predictor learns from clips of "
-                "so many frames"
+                f"context is {self.context}, wanted 1 to {self.clip}, the frames of the training clips"
             )
 
 
@@ -133,7 +134,7 @@ RECIPES = {
 
 
 def build(recipe: Recipe, data: DataSpec) -> "VJepa2Ac":
-    """The networks of `recipe` before training, for the cameras, pose and actions of `data`."""
+    """The untrained networks of `recipe`, for the cameras, pose and actions of `data`."""
     return VJepa2Ac(recipe, data)
 
 
@@ -150,12 +151,12 @@ class VJepa2Ac(TrainableModel):
         picture = (recipe.picture, len(data.cameras) * recipe.picture)
         self.pose = _pose(data)
         self.observation = side_by_side(data.cameras, (data.height, data.width), recipe.picture, (self.pose,))
-        self.pictures = Pictures(self.observation)
+        self.pictures = ImagePreprocessor(self.observation)
         self.part, self.rollout, self.context = recipe.part, recipe.rollout, recipe.context
         self.encoder = VJepa2Encoder(recipe.encoder, picture, TUBELET, recipe.patch).requires_grad_(False)
         grid = self.encoder.grid[1:]
         self.predictor = AcPredictor(recipe.predictor, recipe.encoder.dim, grid, recipe.clip)
-        self.predictor.extrinsics_encoder.requires_grad_(False)  # no camera token: it gets no gradient
+        self.predictor.extrinsics_encoder.requires_grad_(False)  # unused, because there is no camera token
         shape = (grid[0] * grid[1], recipe.encoder.dim)
         self.whitening = Whitening(*shape) if recipe.tokens == "whitened" else None
         self.slow_features = SlowFeatures(recipe.slow_features, *shape) if recipe.slow_features else None
@@ -175,44 +176,44 @@ class VJepa2Ac(TrainableModel):
         mean, std = data.statistics(self.pose.name)
         scales = {"state_mean": mean, "state_std": std, "action_scale": data.action.high}
         for name, values in scales.items():
-            rest = 0.0 if name == "state_mean" else 1.0
-            scale = torch.tensor([*values, *[rest] * (POSE_SIZE - len(values))], device=CPU)
-            physical = torch.full((POSE_SIZE,), rest, device=CPU)
+            identity = 0.0 if name == "state_mean" else 1.0
+            scale = torch.tensor([*values, *[identity] * (POSE_SIZE - len(values))], device=CPU)
+            physical = torch.full((POSE_SIZE,), identity, device=CPU)
             self.register_buffer(name, scale if recipe.units == "scaled" else physical, persistent=False)
 
     def load_pretrained(self, path: Path) -> None:
-        """Load the encoder; what is trained here, the predictor, starts from nothing."""
-        fit(self.encoder, read(path, self.part))
+        """Load the encoder; the predictor is trained from scratch."""
+        load_weights(self.encoder, read_weights(path, self.part))
 
     def prepare(self, clips: Iterator[Mapping[str, Tensor]]) -> None:
-        """Standardise the tokens by the data, and find their slow directions."""
+        """Compute the statistics of the tokens, and their slow features."""
         if self.whitening:
-            for clip in islice(clips, SURVEYED):
+            for clip in islice(clips, FIT_BATCHES):
                 self.whitening.observe(self._normed(clip["images"].flatten(0, 1)))
         if self.slow_features:
-            self.slow_features.fit(self._frames(clip["images"]) for clip in islice(clips, SURVEYED))
+            self.slow_features.fit(self._clip_tokens(clip["images"]) for clip in islice(clips, FIT_BATCHES))
 
-    def lower(self) -> None:
+    def to_half(self) -> None:
         self.encoder.half()
         self.predictor.half()
 
     def encode(self, images: Tensor, state: Tensor) -> dict[str, Tensor]:
-        return {**self._compared(self._tokens(images)), self.pose.name: state}
+        return {**self._learned(self._tokens(images)), self.pose.name: state}
 
     def step(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
-        pose, action = self._seven(latent[self.pose.name]), self._seven(action)
+        pose, action = self._padded(latent[self.pose.name]), self._padded(action)
         if self.context > 1:
-            after = self._continue(latent, action, pose)
+            after = self._step_cached(latent, action, pose)
         else:
             one = self._predict(latent["tokens"].unsqueeze(1), action.unsqueeze(1), pose.unsqueeze(1))
-            after = self._compared(one.squeeze(1))
+            after = self._learned(one.squeeze(1))
         return {**after, self.pose.name: apply_action(pose, action)[:, : self.pose.size]}
 
     def loss(
         self, batch: Mapping[str, Tensor], progress: float, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        pose, action = self._seven(batch["state"]), self._seven(batch["action"])
-        tokens = self._frames(batch["images"])
+        pose, action = self._padded(batch["state"]), self._padded(batch["action"])
+        tokens = self._clip_tokens(batch["images"])
         forced = self._predict(tokens[:, :-1], action[:, :-1], pose[:, :-1])
         frames = torch.cat((tokens[:, :1], forced[:, :1]), dim=1)
         for t in range(2, self.rollout + 1):
@@ -225,47 +226,49 @@ class VJepa2Ac(TrainableModel):
         return torch.stack(list(terms.values())).sum(), terms
 
     def _error(self, imagined: Tensor, real: Tensor) -> Tensor:
-        """The mean absolute error of tokens (B, T, P, D), and that of their slow features."""
+        """Mean absolute error of tokens (B, T, P, D), plus that of their slow features."""
         error = (imagined - real).abs().mean()
         if self.slow_features:
             error = error + SLOW_WEIGHT * self.slow_features((imagined - real).flatten(0, 1)).abs().mean()
         return error
 
-    def _compared(self, tokens: Tensor) -> dict[str, Tensor]:
-        """The learned arrays of the latent, of its tokens (B, P, D)."""
+    def _learned(self, tokens: Tensor) -> dict[str, Tensor]:
+        """The learned arrays of the latent, from its tokens (B, P, D)."""
         return {
             **({"slow_features": self.slow_features(tokens)} if self.slow_features else {}),
             "tokens": tokens,
         }
 
     @torch.no_grad()
-    def _frames(self, images: Tensor) -> Tensor:
-        """The tokens (B, T, P, D) of clips of pictures (B, T, ...)."""
+    def _clip_tokens(self, images: Tensor) -> Tensor:
+        """The tokens (B, T, P, D) of clips of images (B, T, ...)."""
         return self._tokens(images.flatten(0, 1)).unflatten(0, images.shape[:2])
 
     def _tokens(self, images: Tensor) -> Tensor:
-        """The tokens (B, P, D) that are predicted."""
+        """The tokens (B, P, D) of images, in the form in which they are predicted."""
         normed = self._normed(images)
         return self.whitening(normed) if self.whitening else normed
 
     @torch.no_grad()
     def _normed(self, images: Tensor) -> Tensor:
-        """The frozen encoder's layer-normed tokens (B, P, D) of pictures, each doubled to fill a tubelet."""
+        """The frozen encoder's layer-normed tokens (B, P, D) of images, each doubled to fill a tubelet."""
         doubled = self.pictures(images).unsqueeze(2).repeat(1, 1, TUBELET, 1, 1)  # (B, 3, 2, h, w)
         return normalise(self.encoder(doubled.to(self._dtype)).float())
 
     def _predict(self, tokens: Tensor, action: Tensor, pose: Tensor) -> Tensor:
         """Tokens of frames 1 to T, (B, T, P, D), from those of frames 0 to T - 1."""
-        return self._after(tokens, self.predictor(*self._read(tokens, action, pose)))
+        return self._next_tokens(tokens, self.predictor(*self._predictor_inputs(tokens, action, pose)))
 
-    def _continue(self, latent: Mapping[str, Tensor], action: Tensor, pose: Tensor) -> dict[str, Tensor]:
-        """The next frame after those whose keys and values are cached, and the cache with its own."""
+    def _step_cached(self, latent: Mapping[str, Tensor], action: Tensor, pose: Tensor) -> dict[str, Tensor]:
+        """One step with cached keys and values of earlier frames; also returns the updated cache."""
         tokens, frame = latent["tokens"], latent["frame"]  # (N, P, D), (N, 1)
         cached = latent["keys_values"].to(
             self._dtype
         )  # (N, layers, 2, heads, (context - 1) (C + P), head_dim)
         past = [(layer[:, 0], layer[:, 1]) for layer in cached.unbind(1)]
-        predicted, new = self.predictor.extend(frame.squeeze(1), *self._read(tokens, action, pose), past)
+        predicted, new = self.predictor.extend(
+            frame.squeeze(1), *self._predictor_inputs(tokens, action, pose), past
+        )
         own = torch.stack([torch.stack(pair, dim=1) for pair in new], dim=1).unsqueeze(4)
         slots = cached.unflatten(
             4, (self.context - 1, -1)
@@ -275,40 +278,40 @@ class VJepa2Ac(TrainableModel):
         )  # (N, context - 1), none for the last
         slots = torch.where(here[:, None, None, None, :, None, None], own, slots)
         return {
-            **self._compared(self._after(tokens, predicted)),
+            **self._learned(self._next_tokens(tokens, predicted)),
             "keys_values": slots.flatten(4, 5).float(),
             "frame": (frame + 1) % self.context,
         }
 
-    def _read(self, tokens: Tensor, action: Tensor, pose: Tensor) -> list[Tensor]:
-        """What the predictor reads, in its units and type."""
+    def _predictor_inputs(self, tokens: Tensor, action: Tensor, pose: Tensor) -> list[Tensor]:
+        """Tokens, action and state in the predictor's units and dtype."""
         state = (pose - self.state_mean) / self.state_std
         return [array.to(self._dtype) for array in (tokens, action / self.action_scale, state)]
 
-    def _after(self, tokens: Tensor, predicted: Tensor) -> Tensor:
-        """The tokens that follow `tokens`, of what the predictor gave."""
+    def _next_tokens(self, tokens: Tensor, predicted: Tensor) -> Tensor:
+        """The tokens that follow `tokens`, from the predictor's output."""
         return tokens + predicted.float() if self.whitening else normalise(predicted.float())
 
     def _past_shape(self, size: VitSize) -> tuple[int, ...]:
-        """Of the keys and values of all frames but the last: (layers, 2, heads, tokens, head_dim)."""
+        """Shape of the cache, (layers, 2, heads, tokens, head_dim): keys and values of all but one frame."""
         tokens = (self.context - 1) * self.predictor.cos.shape[1]
         return size.depth, 2, size.heads, tokens, size.dim // size.heads
 
     @property
     def _dtype(self) -> torch.dtype:
-        """What both networks compute in."""
+        """The dtype of both networks."""
         return self.predictor.predictor_proj.weight.dtype
 
-    def _seven(self, values: Tensor) -> Tensor:
-        """A pose or an action with rotation and gripper at rest where the data has none, (..., 7)."""
+    def _padded(self, values: Tensor) -> Tensor:
+        """A pose or action, with zero rotation and gripper if the data has none, (..., 7)."""
         return pad(values, (0, POSE_SIZE - values.shape[-1]))
 
 
 def _pose(data: DataSpec) -> Quantity:
-    """The state that serves as pose.
+    """The state that serves as the pose.
 
     Raises:
-        ConfigError: if the data has none, or its actions do not move it component by component.
+        ConfigError: if the data has no pose, or the actions have other components.
     """
     known = [quantity.name for quantity in data.state]
     name = next((name for name in POSES if name in known), None)
@@ -317,7 +320,7 @@ def _pose(data: DataSpec) -> Quantity:
     pose, size = data.quantity(name), len(data.action.names)
     if pose.size != size or size not in (3, POSE_SIZE):
         raise ConfigError(
-            f"{name} has {pose.size} numbers, the action {size}: wanted 3 of a position or {POSE_SIZE} of a "
-            "pose in both, the action being what is added to it"
+            f"{name} has {pose.size} components, the action {size}: wanted 3 for a position or {POSE_SIZE} "
+            "for a pose in both, because actions are added to it"
         )
     return pose

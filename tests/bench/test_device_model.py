@@ -13,7 +13,7 @@ from wm_planner.planners.problem import Problem
 from wm_planner.training.device_model import DeviceModel
 from wm_planner.training.loop import train
 from wm_planner.training.torch_model import TorchWorldModel
-from wm_planner.training.trained import Trained
+from wm_planner.training.trained import TrainedRun
 
 RECIPE = {"iterations": 3, "batch": 4, "clip": 3, "warmup": 2, "picture": 8, "encoder.channels": [4]}
 
@@ -34,7 +34,7 @@ def observation(seed):
 
 
 def test_plans_on_the_device_are_those_of_arrays_in_numpy(run):
-    trained = Trained.load(run)
+    trained = TrainedRun.load(run)
     here, there = TorchWorldModel.of_run(run), DeviceModel(trained.network, trained.card("run", {}))
     planner = PLANNERS.build({"type": "icem", "horizon": 3, "samples": 16}, "test")
     costs = build_costs([{"type": "latent_goal"}], "test")
@@ -48,7 +48,7 @@ def test_plans_on_the_device_are_those_of_arrays_in_numpy(run):
 
 
 def test_rollouts_stay_with_torch(run):
-    trained = Trained.load(run)
+    trained = TrainedRun.load(run)
     model = DeviceModel(trained.network, trained.card("run", {}))
     actions = np.zeros((5, 2, 3), np.float32)
     latent = model.encode(observation(0))

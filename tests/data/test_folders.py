@@ -25,7 +25,7 @@ def test_a_folder_that_exists_is_kept(tmp_path):
 def test_a_folder_is_replaced_only_if_it_holds_what_is_named_and_only_by_a_whole_one(tmp_path):
     path = tmp_path / "set"
     path.mkdir()
-    with pytest.raises(DatasetError, match=r"set cannot be replaced: it holds no card\.yaml"):
+    with pytest.raises(DatasetError, match=r"set cannot be replaced: it contains no card\.yaml"):
         check_fresh(path, "card.yaml")
     (path / "card.yaml").write_text("old")
     with pytest.raises(ZeroDivisionError), fresh_folder(path, "card.yaml"):

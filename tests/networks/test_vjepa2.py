@@ -42,7 +42,7 @@ def test_an_encoder_of_every_published_size_has_its_number_of_parameters(name):
     assert not encoder.cos.is_meta
 
 
-def test_the_predictors_have_their_published_numbers_of_parameters():
+def test_the_predictors_have_their_published_number_of_parameters():
     with torch.device("meta"):
         masked = MaskedPredictor(MASKED_PREDICTOR, SIZES["giant"].dim, (8, 16, 16))
         ac = AcPredictor(AC_PREDICTOR, SIZES["giant"].dim, (16, 16))
@@ -52,7 +52,7 @@ def test_the_predictors_have_their_published_numbers_of_parameters():
 
 
 class Reference:
-    """One file of reference numbers, and our networks with its weights: every key used, none left over."""
+    """One file of reference values, and our networks loaded with exactly its weights."""
 
     def __init__(self, path):
         self.arrays = dict(np.load(path))
@@ -83,11 +83,11 @@ class Reference:
         return torch.from_numpy(self.arrays[key])
 
     def of(self, kind):
-        """What the keys that start with `kind` end in, e.g. T2, T4; shortest clip first."""
+        """The suffixes of keys that start with `kind`, e.g. T2, T4; shortest clip first."""
         return sorted(key.removeprefix(kind) for key in self.arrays if key.startswith(kind))
 
     def ac_inputs(self, length):
-        """Tokens, action, state, extrinsics or None of the clip called `length`."""
+        """Tokens, action, state, and extrinsics or None, of the clip called `length`."""
         frames = self[f"in/ac_a_{length}"].shape[1]
         tokens = self[f"in/ac_z_{length}"].unflatten(1, (frames, -1))
         extrinsics = self[f"in/ac_e_{length}"] if f"in/ac_e_{length}" in self.arrays else None
@@ -105,44 +105,44 @@ def reference(request, shared_data):
 
 
 @torch.no_grad()
-def test_the_encoder_gives_the_reference_numbers_for_short_and_long_videos(reference):
+def test_the_encoder_matches_the_reference_for_short_and_long_videos(reference):
     for length in reference.of("in/video_"):
         reference.check(reference.encoder(reference[f"in/video_{length}"]), f"encoder_{length}")
 
 
 @torch.no_grad()
-def test_the_encoder_gives_the_reference_numbers_where_most_is_hidden(reference):
+def test_the_encoder_matches_the_reference_for_masked_videos(reference):
     video = reference["in/video_" + reference.of("in/video_")[-1]]
     reference.check(reference.encoder(video, reference["in/mask_context"]), "encoder_masked")
 
 
 @torch.no_grad()
-def test_the_masked_predictor_gives_the_reference_numbers(reference):
+def test_the_masked_predictor_matches_the_reference(reference):
     places = reference["in/mask_context"], reference["in/mask_target"]
     filled = reference.masked(reference["out/encoder_masked"], *places, reference.mask)
     reference.check(filled, "masked_predictor")
 
 
 @torch.no_grad()
-def test_the_ac_predictor_gives_the_reference_numbers(reference):
+def test_the_ac_predictor_matches_the_reference(reference):
     for length in reference.of("in/ac_z_"):
         reference.check(reference.ac(*reference.ac_inputs(length)).flatten(1, 2), f"ac_{length}")
 
 
 @torch.no_grad()
-def test_one_frame_after_the_other_gives_the_reference_numbers(reference):
+def test_extending_frame_by_frame_matches_the_reference(reference):
     network, (tokens, action, state, extrinsics) = reference.ac, reference.ac_inputs("T4")
-    past, rows = network.no_past(), []
+    past, rows = network.empty_past(), []
     for t in range(4):
         camera = None if extrinsics is None else extrinsics[:, t]
         row, new = network.extend(torch.tensor(t), tokens[:, t], action[:, t], state[:, t], past, camera)
-        past = joined(past, new)
+        past = append(past, new)
         rows.append(row)
     reference.check(torch.cat(rows, dim=1), "ac_T4")
 
 
-def joined(past, new):
-    """Keys and values of earlier frames, and those of a new one behind them."""
+def append(past, new):
+    """The keys and values of earlier frames followed by those of a new one."""
     return [
         tuple(torch.cat((a.expand(len(b), -1, -1, -1), b), dim=2) for a, b in zip(old, own, strict=True))
         for old, own in zip(past, new, strict=True)
@@ -162,7 +162,7 @@ def clip(batch=2, frames=4, extrinsics=False):
 
 @pytest.mark.parametrize("which", [0, 1, 2, 3])
 @torch.no_grad()
-def test_what_changes_in_a_frame_changes_nothing_before_it(which):
+def test_a_change_in_a_frame_does_not_affect_earlier_frames(which):
     network, inputs = predictor(extrinsics=True), clip(extrinsics=True)
     before = network(*inputs)
     inputs[which] = inputs[which].clone()
@@ -174,16 +174,16 @@ def test_what_changes_in_a_frame_changes_nothing_before_it(which):
 
 @pytest.mark.parametrize("extrinsics", [False, True])
 @torch.no_grad()
-def test_a_rollout_over_kept_keys_and_values_equals_recomputation(extrinsics):
+def test_a_rollout_with_cached_keys_and_values_equals_recomputation(extrinsics):
     network = predictor(extrinsics)
     first, *rest = clip(batch=3, frames=8, extrinsics=extrinsics)
-    frames, past, imagined = first[:, :1], network.no_past(), []
+    frames, past, imagined = first[:, :1], network.empty_past(), []
     for t in range(8):
         conditions = [array[:, t] for array in rest]
         tokens, new = network.extend(
             torch.tensor(t), frames[:, t], *conditions[:2], past, *(conditions[2:] or [None])
         )
-        past = joined(past, new)
+        past = append(past, new)
         recomputed = network(frames, *(array[:, : t + 1] for array in rest))[:, -1]
         torch.testing.assert_close(tokens, recomputed, atol=MAX_ABS_ERROR, rtol=0)
         frames = torch.cat((frames, normalise(tokens).unsqueeze(1)), dim=1)
@@ -192,9 +192,9 @@ def test_a_rollout_over_kept_keys_and_values_equals_recomputation(extrinsics):
 
 
 @torch.no_grad()
-def test_an_array_of_fixed_size_serves_as_past_and_one_context_for_all_candidates():
+def test_a_cache_may_have_a_fixed_size_and_be_shared_by_all_candidates():
     network, (tokens, action, state) = predictor(), clip(batch=1, frames=3)
-    new = [network.extend(torch.tensor(0), tokens[:, 0], action[:, 0], state[:, 0], network.no_past())[1]]
+    new = [network.extend(torch.tensor(0), tokens[:, 0], action[:, 0], state[:, 0], network.empty_past())[1]]
     wide = [
         tuple(torch.nn.functional.pad(array, (0, 0, 0, 99), value=1e3) for array in layer) for layer in new[0]
     ]
@@ -207,11 +207,11 @@ def test_an_array_of_fixed_size_serves_as_past_and_one_context_for_all_candidate
         torch.testing.assert_close(got[n], wanted, atol=MAX_ABS_ERROR, rtol=0)
 
 
-def test_inputs_that_do_not_fit_are_named():
+def test_inputs_that_do_not_fit_are_refused():
     with pytest.raises(ConfigError, match="2x16x16: change the size"):
         VJepa2Encoder(TINY, (60, 64), 4)
     encoder = VJepa2Encoder(TINY, (32, 48), 4)
-    with pytest.raises(ShapeError, match=r"\(1, 3, 6, 32, 48\).*multiple of 2, at most 4"):
+    with pytest.raises(ShapeError, match=r"\(1, 3, 6, 32, 48\).*a multiple of 2, at most 4"):
         encoder(torch.zeros(1, 3, 6, 32, 48))
     with pytest.raises(ShapeError, match=r"\(1, 3, 2, 48, 32\).*\(B, 3, T, 32, 48\)"):
         encoder(torch.zeros(1, 3, 2, 48, 32))
@@ -221,11 +221,11 @@ def test_inputs_that_do_not_fit_are_named():
         predictor(extrinsics=True)(*clip())
 
 
-@pytest.mark.parametrize(("mask", "share"), [(SHORT_RANGE, (0.55, 0.9)), (LONG_RANGE, (0.7, 0.97))])
-def test_masks_hide_what_they_should_at_all_times_and_part_the_tokens(mask, share):
+@pytest.mark.parametrize(("mask", "hidden"), [(SHORT_RANGE, (0.55, 0.9)), (LONG_RANGE, (0.7, 0.97))])
+def test_masks_hide_the_expected_fraction_in_all_frames(mask, hidden):
     grid = (4, 16, 16)
     sampler, generator = BlockSampler(mask, grid), torch.Generator().manual_seed(0)
-    hidden_shares = []
+    fractions = []
     for _ in range(20):
         seen, wanted = sampler.draw(6, generator)
         assert seen.shape[0] == wanted.shape[0] == 6
@@ -234,26 +234,26 @@ def test_masks_hide_what_they_should_at_all_times_and_part_the_tokens(mask, shar
             assert not set(row_seen.tolist()) & set(row_wanted.tolist())
         assert (seen.diff(dim=1) > 0).all()
         assert (wanted.diff(dim=1) > 0).all()
-        hidden_shares.append(1 - seen.shape[1] / 1024)
-    assert share[0] < np.mean(hidden_shares) < share[1]
+        fractions.append(1 - seen.shape[1] / 1024)
+    assert hidden[0] < np.mean(fractions) < hidden[1]
     _, wanted = sampler.draw(1, generator)
     assert (torch.bincount(wanted[0] % 256, minlength=256) % 4 == 0).all()
 
 
-def test_masks_are_a_function_of_their_generator():
+def test_masks_are_determined_by_their_generator():
     sampler = BlockSampler(SHORT_RANGE, (2, 4, 6))
     first, second, third = (sampler.draw(3, torch.Generator().manual_seed(seed))[1] for seed in (0, 0, 1))
     assert torch.equal(first, second)
     assert first.shape != third.shape or not torch.equal(first, third)
 
 
-def test_a_block_of_the_drawn_area_and_aspect_fits_grids_that_are_not_square():
+def test_blocks_have_their_area_and_aspect_on_grids_that_are_not_square():
     sampler = BlockSampler(BlockMask(blocks=1, area=0.25, aspect=(1.0, 1.0)), (3, 8, 32))
     _, wanted = sampler.draw(1, torch.Generator().manual_seed(0))
     assert wanted.shape == (1, 3 * 8 * 8)
 
 
-def test_masks_that_hide_everything_are_refused():
+def test_masks_that_hide_every_token_are_refused():
     everything = BlockSampler(BlockMask(blocks=1, area=1.0, aspect=(1.0, 1.0)), (2, 4, 4))
-    with pytest.raises(ConfigError, match=r"leave none of a grid of \(2, 4, 4\)"):
+    with pytest.raises(ConfigError, match=r"covered the whole grid of \(2, 4, 4\)"):
         everything.draw(1, torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""A tiny data set with the arrays of a real one: a dot that two cameras see from two sides."""
+"""A tiny data set with the arrays of a real one: a dot seen by two cameras from two sides."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ BOX_M = 0.4
 
 
 def write(path: Path, seed: int, episodes: int = 24, steps: int = 8) -> EpisodeData:
-    """Write episodes of a dot that moves at random within a cube; walls block it."""
+    """Write episodes of a dot that moves at random within the walls of a cube."""
     meta = Meta(
         scene="dot",
         revision="none",
@@ -43,7 +43,7 @@ def write(path: Path, seed: int, episodes: int = 24, steps: int = 8) -> EpisodeD
 
 
 def picture(x_m: float, y_m: float) -> np.ndarray:
-    """A soft white dot on grey, (SIDE, SIDE, 3) uint8."""
+    """A blurred white dot on grey, (SIDE, SIDE, 3) uint8."""
     row, column = (2 + v / BOX_M * (SIDE - 5) for v in (x_m, y_m))
     i = np.arange(SIDE)
     dot = np.exp(-((i[:, None] - row) ** 2 + (i - column) ** 2) / 4.0)

@@ -1,4 +1,4 @@
-"""A point mass as a world model, and as a bundle of ONNX graphs made by hand."""
+"""A point mass as a world model, and as a handmade bundle of ONNX graphs."""
 
 import hashlib
 from pathlib import Path
@@ -51,7 +51,7 @@ def make_card(action=None, **changes):
 
 
 class PointMass:
-    """z' = z + a; every batch of candidates it ever imagined is in `seen`."""
+    """z' = z + a; `seen` records every batch of candidates."""
 
     def __init__(self, action=None, **changes):
         self.card = make_card(action, **changes)
@@ -73,7 +73,7 @@ class PointMass:
 
 
 class CostOf:
-    """A cost from a plain function of the actions (N, H, A)."""
+    """A cost given by a plain function of the actions (N, H, A)."""
 
     requires = frozenset()
 
@@ -85,13 +85,13 @@ class CostOf:
 
 
 def quadratic(target):
-    """The squared distance of the actions from a target, summed over steps and components."""
+    """The squared distance of the actions from `target`, summed over steps and components."""
     target = np.asarray(target, np.float32)
     return CostOf(lambda actions: ((actions - target) ** 2).sum(axis=(1, 2)))
 
 
 def problem(cost, model=None, context=None):
-    """A problem of one cost that starts at the origin."""
+    """A problem with one cost, starting at the origin."""
     model = model or PointMass()
     latent = {"z": np.zeros((1, len(model.card.action.names)), np.float32)}
     return Problem(model, latent, [WeightedCost("only", cost)], context or Context())
@@ -104,14 +104,14 @@ def reach(goal, model=None):
 
 
 def plan_fingerprint(planner_type, model=None):
-    """A digest of every byte of a plan of two components."""
+    """A hash of the bytes of a plan with two action components."""
     config = {"type": planner_type, "samples": 100, "horizon": 5}
     plan = PLANNERS.build(config, "test").plan(reach([1, 1], model), rng=np.random.default_rng([1, 2, 3]))
     return hashlib.sha256(plan.actions.tobytes() + np.float64(plan.cost).tobytes()).hexdigest()
 
 
 def write_bundle(folder: Path, card: Card, encode=None, step=None) -> Card:
-    """Write `card` and its graphs; the returned card holds their checksums."""
+    """Write `card` and its graphs, and return the card with their checksums."""
     folder.mkdir(exist_ok=True)
     graphs = {"encode": encode or encode_graph(card), "step": step or step_graph(card)}
     specs = {}
@@ -124,19 +124,19 @@ def write_bundle(folder: Path, card: Card, encode=None, step=None) -> Card:
 
 
 def encode_graph(card, height=None):
-    """z is the state plus the mean of every picture, so that every input counts."""
-    seen, size = card.observation, card.latents[0].shape[0]
-    shape = ["B", height or seen.height, seen.width, 3]
-    inputs = [_value(f"image.{camera}", shape, TensorProto.UINT8) for camera in seen.cameras]
+    """z is the state plus the mean of every image, so that every input has an effect."""
+    spec, size = card.observation, card.latents[0].shape[0]
+    shape = ["B", height or spec.height, spec.width, 3]
+    inputs = [_value(f"image.{camera}", shape, TensorProto.UINT8) for camera in spec.cameras]
     inputs.append(_value("state", ["B", size]))
     nodes = []
-    for camera in seen.cameras:
+    for camera in spec.cameras:
         nodes += [
             helper.make_node("Cast", [f"image.{camera}"], [f"{camera}.float"], to=TensorProto.FLOAT),
             helper.make_node("ReduceMean", [f"{camera}.float", "axes"], [f"{camera}.mean"], keepdims=0),
             helper.make_node("Unsqueeze", [f"{camera}.mean", "last"], [f"{camera}.column"]),
         ]
-    nodes.append(helper.make_node("Sum", ["state", *(f"{camera}.column" for camera in seen.cameras)], ["z"]))
+    nodes.append(helper.make_node("Sum", ["state", *(f"{camera}.column" for camera in spec.cameras)], ["z"]))
     constants = [
         helper.make_tensor("axes", TensorProto.INT64, [3], [1, 2, 3]),
         helper.make_tensor("last", TensorProto.INT64, [1], [1]),
@@ -145,7 +145,7 @@ def encode_graph(card, height=None):
 
 
 def step_graph(card, latent=None, batch="N", action="action"):
-    """z' = z + a, and where the card lists a reward, the sum of the action."""
+    """z' = z + a; the reward, if the card lists one, is the sum of the action."""
     size, actions = latent or card.latents[0].shape[0], len(card.action.names)
     inputs = [_value("z", [batch, size]), _value(action, [batch, actions])]
     outputs = [_value("next.z", [batch, size])]

@@ -1,4 +1,4 @@
-"""A V-JEPA 2-AC of toy size with random weights, in a file as facebookresearch/vjepa2 writes it."""
+"""A toy-sized V-JEPA 2-AC with random weights, in a file of the format of facebookresearch/vjepa2."""
 
 from contextlib import contextmanager
 
@@ -14,7 +14,7 @@ TOY = VitSize(dim=24, depth=2, heads=2)
 
 @contextmanager
 def toy_is_a_published_size():
-    """Files of toy size are known, and their graphs are tried at few batch sizes."""
+    """The toy size counts as published, and its graphs are tested with few batch sizes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(published.ENCODERS, "toy", TOY)
         patch.setitem(published.AC_PREDICTORS, "toy", TOY)
@@ -28,7 +28,7 @@ def toy_networks():
 
 
 def write(path, encoder, predictor, **extra):
-    """Write the file; `extra` arrays go to the predictor."""
+    """Write the file; `extra` arrays are added to the predictor."""
     parts = {"encoder": encoder.state_dict(), "predictor": predictor.state_dict()}
     state = {part: {f"module.backbone.{n}": a for n, a in arrays.items()} for part, arrays in parts.items()}
     state["encoder"]["module.backbone.pos_embed"] = torch.zeros(1, 4, 24)

@@ -1,7 +1,7 @@
-"""A program for torchrun: trains one model after another, in all processes together.
+"""A program for torchrun: trains several models, one after the other, in all processes together.
 
-Arguments: how many processes there must be; a YAML list of the arguments of `train`, each with `stop` (the
-checkpoint after which it is interrupted) and `sharded`, if wanted.
+Arguments: the expected number of processes; a YAML file with a list of arguments for `train`, each optionally
+with `stop` (the checkpoint after which it is interrupted) and `sharded`.
 """
 
 import sys
@@ -18,22 +18,22 @@ OFTEN = 2
 
 
 def shard(team, model, optimizer):
-    """What accelerate's FSDP 2 does on GPUs, on the CPU: every weight is cut over the processes."""
+    """Shard every weight over the processes on the CPU, as accelerate's FSDP 2 does on GPUs."""
     loss = processes._Loss(model)
     before = list(loss.parameters())
     fully_shard(loss, mesh=init_device_mesh("cpu", (team.count,)))
-    cut = dict(zip(before, loss.parameters(), strict=True))
+    sharded = dict(zip(before, loss.parameters(), strict=True))
     for group in optimizer.param_groups:
-        group["params"] = [cut[weight] for weight in group["params"]]
+        group["params"] = [sharded[weight] for weight in group["params"]]
     return loss
 
 
 def main(count, plan):
     assert processes.Processes().count == int(count)
     loop.LOG_EVERY, loop.CHECKPOINT_EVERY = 1, OFTEN
-    spread = processes.Processes.spread
+    prepare = processes.Processes.prepare
     for training in yaml.safe_load(Path(plan).read_text()):
-        processes.Processes.spread = shard if training.pop("sharded", False) else spread
+        processes.Processes.prepare = shard if training.pop("sharded", False) else prepare
         stop = training.pop("stop", None)
         save = loop.RunFolder.save
 

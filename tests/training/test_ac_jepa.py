@@ -40,15 +40,15 @@ def batch(data, state=("tcp_position",), count=4):
     return Clips([data], frames=6).draw(count, state, np.random.default_rng(0))
 
 
-def wake(net):
-    """Give the layers that start at zero some weights, as training would."""
+def perturb_zeros(net):
+    """Initialise the layers that start at zero with random weights."""
     for parameter in net.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)
     return net
 
 
-def test_the_shipped_sizes_are_the_ones_of_the_recipes(spec):
+def test_the_recipes_have_the_shipped_sizes(spec):
     real = msgspec.structs.replace(spec, height=64, width=64)
     small, tokens = (FILE.build(FILE.recipe(name), real) for name in ("small", "tokens"))
     assert {latent.name: latent.shape for latent in small.latents} == {"z": (64,)}
@@ -61,7 +61,7 @@ def test_the_shipped_sizes_are_the_ones_of_the_recipes(spec):
 
 @pytest.mark.parametrize("name", ["small", "tokens"])
 def test_every_weight_gets_a_gradient(name, data, spec):
-    net = wake(network(name, spec))
+    net = perturb_zeros(network(name, spec))
     loss, terms = net.loss(batch(data), 0.0, torch.Generator().manual_seed(0))
     loss.backward()
     assert all(weight.grad is not None and weight.grad.any() for weight in net.parameters())
@@ -76,10 +76,10 @@ def test_a_frozen_encoder_keeps_its_weights_and_gets_no_gradient(name, data, spe
     assert any(weight.grad is not None for weight in net.predictor.parameters())
 
 
-def test_actions_can_be_scaled_by_what_is_usual_in_the_data(spec):
+def test_actions_can_be_scaled_by_typical_values(spec):
     net = network("small", spec, **{"encoder.action_scale": [0.01, 0.02, 0.05]})
     assert net.predictor.action_scale.tolist() == pytest.approx([0.01, 0.02, 0.05])
-    with pytest.raises(ConfigError, match="has 2 numbers, wanted one for each of dx, dy, dz"):
+    with pytest.raises(ConfigError, match="has 2 values, wanted one per component: dx, dy, dz"):
         network("small", spec, **{"encoder.action_scale": [0.01, 0.02]})
 
 
@@ -92,7 +92,7 @@ def test_an_untrained_predictor_copies_the_tokens_and_adds_the_action_to_the_pos
     torch.testing.assert_close(after["tcp_position"], latent["tcp_position"] + action)
 
 
-def test_the_tokens_of_a_goal_picture_do_not_depend_on_the_state(data, spec):
+def test_the_tokens_of_a_goal_image_do_not_depend_on_the_state(data, spec):
     net = network("tokens", spec).eval()
     images = torch.tensor(data.images[:3])
     seen, goal = net.encode(images, torch.rand(3, 3)), net.encode(images, torch.zeros(3, 3))
@@ -100,8 +100,8 @@ def test_the_tokens_of_a_goal_picture_do_not_depend_on_the_state(data, spec):
     assert torch.equal(goal["tcp_position"], torch.zeros(3, 3))
 
 
-def test_what_comes_later_changes_nothing_before(data, spec):
-    net = wake(network("tokens", spec)).eval()
+def test_later_frames_do_not_affect_earlier_ones(data, spec):
+    net = perturb_zeros(network("tokens", spec)).eval()
     latent = {"tokens": torch.randn(2, 4, 8, 4), "tcp_position": torch.rand(2, 4, 3)}
     action = torch.rand(2, 4, 3) * 0.05
     before = net.predictor(latent, action)
@@ -115,8 +115,8 @@ def test_what_comes_later_changes_nothing_before(data, spec):
         assert (before[name][:, 2:] != after[name][:, 2:]).any()
 
 
-def test_the_frames_before_are_seen(data, spec):
-    net = wake(network("tokens", spec)).eval()
+def test_earlier_frames_are_attended(data, spec):
+    net = perturb_zeros(network("tokens", spec)).eval()
     latent = {"tokens": torch.randn(2, 2, 8, 4), "tcp_position": torch.rand(2, 2, 3)}
     both = net.predictor(latent, torch.zeros(2, 2, 3))["tokens"][:, 1]
     alone = net.step({name: array[:, 1] for name, array in latent.items()}, torch.zeros(2, 3))["tokens"]
@@ -124,7 +124,7 @@ def test_the_frames_before_are_seen(data, spec):
 
 
 def test_one_deployed_step_is_the_first_frame_of_the_causal_predictor(data, spec):
-    net = wake(network("tokens", spec)).eval()
+    net = perturb_zeros(network("tokens", spec)).eval()
     latent = {"tokens": torch.randn(2, 4, 8, 4), "tcp_position": torch.rand(2, 4, 3)}
     action = torch.rand(2, 4, 3) * 0.05
     whole = net.predictor(latent, action)
@@ -133,18 +133,18 @@ def test_one_deployed_step_is_the_first_frame_of_the_causal_predictor(data, spec
         torch.testing.assert_close(whole[name][:, 0], first[name])
 
 
-def test_sizes_that_do_not_fit_are_named(spec):
+def test_sizes_that_do_not_fit_are_refused(spec):
     with pytest.raises(ConfigError, match="16x32 pixels does not divide into patches of 5"):
         network("tokens", spec, **{"encoder.patch": 5})
     planar = msgspec.structs.replace(
         spec,
         action=convert({"names": ["x"], "units": ["m"], "low": [-1.0], "high": [1.0]}, type(spec.action), ""),
     )
-    with pytest.raises(ConfigError, match="tcp_position has 3 numbers, the action 1"):
+    with pytest.raises(ConfigError, match="tcp_position has 3 components, the action 1"):
         network("tokens", planar)
 
 
-def test_a_few_seconds_of_training_predict_better_than_copying(data, tmp_path):
+def test_a_few_seconds_of_training_beat_copying(data, tmp_path):
     changes = {**TINY["small"], "iterations": 400, "warmup": 20, "learning_rate": 3e-3}
     train("models/ac_jepa.py", [data.path], tmp_path / "run", "small", changes, report=lambda progress: None)
     held_out = write(tmp_path / "held_out", seed=1, episodes=10)

@@ -33,7 +33,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="session", params=["small", "tokens"])
 def exported(request, data, tmp_path_factory):
-    """A run of a few iterations, and its bundle."""
+    """A run of a few iterations and its bundle."""
     folder = tmp_path_factory.mktemp(request.param)
     changes = {**TINY[request.param], "iterations": 3, "batch": 4, "picture": 16}
     train(MODEL, [data.path], folder / "run", request.param, changes, report=lambda progress: None)
@@ -60,7 +60,7 @@ def feed(data, rows, card):
     return inputs
 
 
-def test_the_card_says_what_the_graphs_are_and_where_they_came_from(exported, data):
+def test_the_card_documents_the_graphs_and_their_training(exported, data):
     run, bundle = exported
     card = read_card(bundle)
     assert card.family == "ac_jepa"
@@ -82,7 +82,7 @@ def test_the_card_says_what_the_graphs_are_and_where_they_came_from(exported, da
     assert {path.name for path in bundle.iterdir()} == {"card.yaml", "encode.onnx", "step.onnx"}
 
 
-def test_graphs_take_the_names_of_the_card_and_any_batch(exported, data):
+def test_graphs_have_the_names_of_the_card_and_take_any_batch_size(exported, data):
     card = read_card(exported[1])
     encode, step = session(exported[1], "encode"), session(exported[1], "step")
     latents = [latent.name for latent in card.latents]
@@ -93,7 +93,7 @@ def test_graphs_take_the_names_of_the_card_and_any_batch(exported, data):
     assert not any(isinstance(i.shape[0], int) for i in (*encode.get_inputs(), *step.get_inputs()))
 
 
-def test_encode_gives_what_torch_gives_for_one_frame_and_for_many(exported, data):
+def test_encode_matches_torch_for_one_frame_and_for_many(exported, data):
     model, bundle = TorchWorldModel.of_run(exported[0]), OnnxWorldModel.load(exported[1], device="cpu")
     rows = [0, 5, 9, 30, 31]
     many = session(exported[1], "encode").run(None, feed(data, rows, bundle.card))
@@ -105,7 +105,7 @@ def test_encode_gives_what_torch_gives_for_one_frame_and_for_many(exported, data
 
 
 @pytest.mark.parametrize(("candidates", "horizon"), [(1, 1), (3, 4), (64, 8)])
-def test_a_rollout_gives_what_torch_gives_at_any_batch_and_horizon(exported, data, candidates, horizon):
+def test_a_rollout_matches_torch_at_any_batch_size_and_horizon(exported, data, candidates, horizon):
     model, bundle = TorchWorldModel.of_run(exported[0]), OnnxWorldModel.load(exported[1], device="cpu")
     actions = np.random.default_rng(0).uniform(-0.05, 0.05, (candidates, horizon, 3))
     start = bundle.encode(observation(data, 0))
@@ -116,13 +116,13 @@ def test_a_rollout_gives_what_torch_gives_at_any_batch_and_horizon(exported, dat
     assert set(got.states) == {latent.name for latent in bundle.card.latents if latent.unit}
 
 
-def test_a_graph_is_one_file_of_a_known_opset(exported):
+def test_a_graph_is_a_single_file_of_the_expected_opset(exported):
     graph = onnx.load(exported[1] / "step.onnx", load_external_data=False)
     assert [entry.version for entry in graph.opset_import if entry.domain == ""] == [bundle_module.OPSET]
     assert not any(tensor.external_data for tensor in graph.graph.initializer)
 
 
-def test_no_graph_tells_where_it_was_made(exported):
+def test_graphs_contain_no_stack_traces(exported):
     for name in ("encode", "step"):
         graph = onnx.load(exported[1] / f"{name}.onnx").graph
         assert not any(node.metadata_props or node.doc_string for node in graph.node)
@@ -135,11 +135,11 @@ def test_a_run_without_a_checkpoint_is_refused(exported, tmp_path):
     assert not (tmp_path / "bundle").exists()
 
 
-def test_a_folder_that_is_no_bundle_is_left_alone(exported, tmp_path):
+def test_a_folder_that_is_not_a_bundle_is_not_touched(exported, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(BundleError, match="exists already"):
         export(exported[0], tmp_path)
-    with pytest.raises(BundleError, match=r"cannot be replaced: it holds no card\.yaml"):
+    with pytest.raises(BundleError, match=r"cannot be replaced: it contains no card\.yaml"):
         export(exported[0], tmp_path, replace=True)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 

@@ -1,4 +1,4 @@
-"""`wm import`: a file of the published kind, made by hand at a tiny size, becomes a bundle."""
+"""`wm import`: a toy-sized file in the published format becomes a bundle."""
 
 import shutil
 
@@ -60,11 +60,9 @@ def encoded_by_hand(encoder):
 
 @torch.no_grad()
 def imagined_by_hand(predictor, tokens, actions, context=1):
-    """Tokens (H, P, D) of one candidate, every step computed anew from the frames that it sees."""
+    """Tokens (H, P, D) of one candidate; every step is recomputed from all frames of its context."""
     actions = torch.from_numpy(actions)
-    poses = torch.from_numpy(POSE) + torch.cat(
-        (torch.zeros(1, 7), actions.cumsum(0))
-    )  # no turns in these tests
+    poses = torch.from_numpy(POSE) + torch.cat((torch.zeros(1, 7), actions.cumsum(0)))  # no rotations here
     frames = torch.from_numpy(tokens).unsqueeze(1)  # (1, T, P, D)
     for t in range(len(actions)):
         seen = slice(t - t % context, t + 1)
@@ -74,13 +72,13 @@ def imagined_by_hand(predictor, tokens, actions, context=1):
 
 
 def moves(candidates, horizon):
-    """Actions (N, H, 7) that do not turn."""
+    """Random actions (N, H, 7) without rotation."""
     actions = np.zeros((candidates, horizon, 7), np.float32)
     actions[..., :3] = np.random.default_rng(1).uniform(-0.05, 0.05, (candidates, horizon, 3))
     return actions
 
 
-def test_a_published_file_plans_through_onnx_as_its_networks_do_in_torch(imported, networks):
+def test_an_imported_model_matches_its_networks_in_torch(imported, networks):
     model = OnnxWorldModel.load(imported[0], device="cpu")
     actions = moves(3, 2)
     latent = model.encode(Observation({"front": PICTURE}, {"tcp_pose": POSE}))
@@ -101,20 +99,20 @@ def cached(file, tmp_path_factory):
     return OnnxWorldModel.load(out, device="cpu")
 
 
-def test_a_cached_rollout_of_eight_steps_equals_all_frames_computed_anew(cached, networks):
+def test_a_cached_rollout_of_eight_steps_equals_recomputing_all_frames(cached, networks):
     actions = moves(3, 8)
     latent = cached.encode(Observation({"front": PICTURE}, {"tcp_pose": POSE}))
-    assert set(latent) == {"tokens", "tcp_pose"}  # caches do not travel
+    assert set(latent) == {"tokens", "tcp_pose"}  # encode does not return caches
     rollout = cached.rollout(latent, actions)
     assert set(rollout.latents) == {"tokens", "tcp_pose"}
     for n in range(3):
         wanted = imagined_by_hand(networks[1], latent["tokens"], actions[n], context=8)
         np.testing.assert_allclose(rollout.latents["tokens"][n], wanted, atol=1e-5)
-    forgetful = imagined_by_hand(networks[1], latent["tokens"], actions[2])
-    assert np.abs(forgetful[-1] - wanted[-1]).max() > 1e-3
+    without_context = imagined_by_hand(networks[1], latent["tokens"], actions[2])
+    assert np.abs(without_context[-1] - wanted[-1]).max() > 1e-3
 
 
-def test_a_full_cache_starts_over_and_samples_may_stand_at_other_frames(file, networks, tmp_path):
+def test_a_full_cache_starts_over_and_samples_may_be_at_different_frames(file, networks, tmp_path):
     import_checkpoint(file, tmp_path / "toy", context=2)
     model = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
     actions = moves(1, 5)
@@ -142,14 +140,14 @@ def test_a_cache_limits_the_candidates_of_one_call(cached):
     assert most_candidates(large) == 2**31 // (4 * 24 * 2 * 16 * 7 * 258 * 64) == 6
 
 
-def test_a_step_costs_the_same_wherever_it_stands_in_a_rollout(cached, capsys):
+def test_a_step_takes_the_same_time_anywhere_in_a_rollout(cached, capsys):
     took_ms = step_times_ms(cached, horizon=8, candidates=4, repeats=3)
     with capsys.disabled():
-        print(f"\ncached, ms a step: {took_ms[0]:.1f} at step 1, {took_ms[-1]:.1f} at step 8")
-    assert max(took_ms[-3:]) < 2 * min(took_ms[:3])  # one anew would cost 8 times as much
+        print(f"\ncached, ms per step: {took_ms[0]:.1f} at step 1, {took_ms[-1]:.1f} at step 8")
+    assert max(took_ms[-3:]) < 2 * min(took_ms[:3])  # recomputing the context would take 8 times as long
 
 
-def test_the_card_says_what_the_weights_were_trained_on_and_names_the_file(imported, file):
+def test_the_card_documents_the_training_data_and_the_file(imported, file):
     out, reports = imported
     card = read_card(out)
     assert (card.name, card.family, card.control_dt_s) == ("toy", "vjepa2_ac", 0.25)
@@ -194,7 +192,7 @@ def test_a_folder_that_exists_is_refused_before_the_weights_are_read(file, impor
         with pytest.raises(BundleError, match=r"toy exists already; choose another folder, or remove it"):
             import_checkpoint(path, imported[0])
     (tmp_path / "mine").mkdir()
-    with pytest.raises(BundleError, match=r"mine cannot be replaced: it holds no card\.yaml"):
+    with pytest.raises(BundleError, match=r"mine cannot be replaced: it contains no card\.yaml"):
         import_checkpoint(file, tmp_path / "mine", replace=True)
     shutil.copytree(imported[0], tmp_path / "old")
     (tmp_path / "old" / "stale").write_text("x")
@@ -202,7 +200,7 @@ def test_a_folder_that_exists_is_refused_before_the_weights_are_read(file, impor
     assert {path.name for path in (tmp_path / "old").iterdir()} == {"card.yaml", "encode.onnx", "step.onnx"}
 
 
-def test_weights_beyond_what_a_graph_holds_lie_beside_it_and_are_checked(file, tmp_path, monkeypatch):
+def test_large_weights_are_in_an_external_file_with_a_checksum(file, tmp_path, monkeypatch):
     monkeypatch.setattr(bundle_module, "LARGEST_FILE", 100_000)
     import_checkpoint(file, tmp_path / "large", context=1)
     data = tmp_path / "large" / "encode.onnx.data"
@@ -236,25 +234,25 @@ def weight_bytes(graph):
 @pytest.mark.parametrize(
     ("precision", "reason"),
     [
-        ("bf16", "no kernels for it on a CPU.*use fp16 or fp32"),
+        ("bf16", "no CPU kernels for it.*use fp16 or fp32"),
         ("fp8", "unknown precision 'fp8'.*fp16, fp32"),
     ],
 )
-def test_a_precision_that_cannot_be_tried_is_refused(file, tmp_path, precision, reason):
+def test_an_unsupported_precision_is_refused(file, tmp_path, precision, reason):
     with pytest.raises(ConfigError, match=reason):
         import_checkpoint(file, tmp_path / "x", precision)
     assert not (tmp_path / "x").exists()
 
 
-def test_what_is_no_v_jepa_2_ac_names_the_first_differences_and_writes_nothing(networks, tmp_path):
+def test_another_model_is_refused_with_the_first_differences_and_nothing_is_written(networks, tmp_path):
     masked = write(tmp_path / "vit.pt", networks[0], MaskedPredictor(TOY, 24, (1, 16, 16)))
     strange = write(tmp_path / "strange.pt", *networks, **{"head.weight": torch.zeros(3)})
-    torn = tmp_path / "torn.pt"
-    torn.write_bytes(strange.read_bytes()[:50_000])
+    cut = tmp_path / "cut.pt"
+    cut.write_bytes(strange.read_bytes()[:50_000])
     for path, reason in (
         (masked, r"weights of another model.*action_encoder\.weight is missing there, \(24, 7\) here"),
         (strange, r"1 of \d+ arrays differ: head\.weight is \(3,\) there, missing here"),
-        (torn, "torn, or older than torch 1.6"),
+        (cut, "corrupt, or written before torch 1.6"),
         (tmp_path / "none.pt", "no weights at"),
     ):
         with pytest.raises(BundleError, match=reason):

@@ -19,7 +19,7 @@ def line(iteration, loss=1.0):
 
 
 def points(folder):
-    """Of every curve in the folder's event files: [(iteration, value), ...]."""
+    """The points of every curve in the folder's event files: [(iteration, value), ...]."""
     found = {}
     for file in sorted((folder / "tensorboard").iterdir()):
         content = file.read_bytes()
@@ -31,8 +31,8 @@ def points(folder):
     return found
 
 
-def test_every_line_is_a_point_of_every_curve(tmp_path):
-    with log.opened(tmp_path, 0) as write:
+def test_every_line_adds_a_point_to_every_curve(tmp_path):
+    with log.open_log(tmp_path, 0) as write:
         write(line(50, loss=2.0))
         write(line(100))
     curves = points(tmp_path)
@@ -41,19 +41,19 @@ def test_every_line_is_a_point_of_every_curve(tmp_path):
     assert curves["terms/rollout"] == [(50, 1.0), (100, 0.5)]
 
 
-def test_curves_are_readable_while_the_run_goes_on(tmp_path):
-    with log.opened(tmp_path, 0) as write:
+def test_curves_are_readable_during_the_run(tmp_path):
+    with log.open_log(tmp_path, 0) as write:
         write(line(50))
         assert points(tmp_path)["loss"] == [(50, 1.0)]
         assert json.loads((tmp_path / "log.jsonl").read_text())["iteration"] == 50
 
 
-def test_a_run_that_resumes_holds_every_iteration_once(tmp_path):
-    with pytest.raises(KeyboardInterrupt), log.opened(tmp_path, 0) as write:
+def test_a_resumed_log_has_every_iteration_once(tmp_path):
+    with pytest.raises(KeyboardInterrupt), log.open_log(tmp_path, 0) as write:
         for iteration in (50, 100, 150):
             write(line(iteration))
         raise KeyboardInterrupt
-    with log.opened(tmp_path, 100) as write:
+    with log.open_log(tmp_path, 100) as write:
         assert points(tmp_path)["loss"] == [(50, 1.0), (100, 1.0)]
         write(line(150, loss=4.0))
     assert points(tmp_path)["loss"] == [(50, 1.0), (100, 1.0), (150, 4.0)]
@@ -61,15 +61,15 @@ def test_a_run_that_resumes_holds_every_iteration_once(tmp_path):
     assert [one["iteration"] for one in lines] == [50, 100, 150]
 
 
-def test_a_line_torn_by_a_power_cut_is_dropped(tmp_path):
+def test_an_incomplete_last_line_is_dropped(tmp_path):
     (tmp_path / "log.jsonl").write_text(json.dumps(line(50)) + "\n" + '{"iteration": 100, "cpu')
-    with log.opened(tmp_path, 100):
+    with log.open_log(tmp_path, 100):
         pass
     assert points(tmp_path)["loss"] == [(50, 1.0)]
 
 
-def test_a_log_from_before_the_curves_gets_its_curves(tmp_path):
+def test_a_log_of_an_older_version_gets_its_curves(tmp_path):
     (tmp_path / "log.jsonl").write_text('{"iteration": 50, "cpu_seconds": 1.0, "terms": {"loss": 2.0}}\n')
-    with log.opened(tmp_path, 50):
+    with log.open_log(tmp_path, 50):
         pass
     assert points(tmp_path) == {"cpu_seconds": [(50, 1.0)], "loss": [(50, 2.0)]}

@@ -36,12 +36,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def often(monkeypatch):
-    """Report and save at every other iteration."""
+    """Report and save in every second iteration."""
     monkeypatch.setattr(loop, "LOG_EVERY", 2)
     monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 2)
 
 
-def test_pictures_are_not_made_larger_than_the_cameras_are(folder, tmp_path):
+def test_images_are_never_upsampled(folder, tmp_path):
     with pytest.raises(ConfigError, match=r"cannot give an input of shape \(6, 32, 32\), .* \(6, 16, 16\)"):
         train(MODEL, [folder], tmp_path / "run", "small", {**TINY, "picture": 32})
 
@@ -51,7 +51,7 @@ def weights(path):
 
 
 class InterruptedTrainingError(Exception):
-    """Raised from a report, as Ctrl-C would be."""
+    """Raised from a report, like KeyboardInterrupt."""
 
 
 def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(folder, tmp_path, often):
@@ -83,7 +83,7 @@ def test_another_seed_gives_other_weights(folder, tmp_path):
     assert not all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_training_stops_resumable_when_its_cpu_seconds_are_used_up(folder, tmp_path):
+def test_training_stops_at_its_cpu_limit_and_can_be_resumed(folder, tmp_path):
     changes = {**TINY, "cpu_seconds": 1e-6}
     progress = train(MODEL, [folder], tmp_path / "run", "small", changes, report=lambda progress: None)
     assert progress.iteration == 1
@@ -105,16 +105,16 @@ def test_the_folder_of_another_run_is_refused(folder, tmp_path):
         train(MODEL, [folder], tmp_path / "run", "small", TINY)
 
 
-def test_a_checkpoint_that_is_torn_or_of_another_model_is_refused(folder, tmp_path):
+def test_a_checkpoint_that_is_corrupt_or_of_another_model_is_refused(folder, tmp_path):
     train(MODEL, [folder], tmp_path / "run", "small", {**TINY, "iterations": 1}, report=lambda progress: None)
     with pytest.raises(BundleError, match="not a checkpoint of this model"):
         RunFolder(tmp_path / "run").restore(nn.Linear(2, 2))
-    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"torn")
-    with pytest.raises(BundleError, match="torn or no checkpoint"):
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"corrupt")
+    with pytest.raises(BundleError, match="corrupt or not a checkpoint"):
         RunFolder(tmp_path / "run").restore(nn.Linear(2, 2))
 
 
-def test_clips_stay_within_one_episode_and_name_what_they_hold(folder, tmp_path):
+def test_clips_stay_within_one_episode_and_have_the_requested_state(folder, tmp_path):
     first, second = EpisodeData.open(folder), write(tmp_path / "more", seed=1, episodes=2)
     clips = Clips([first, second], frames=4)
     assert len(clips) == 24 * 6 + 2 * 6
@@ -124,8 +124,8 @@ def test_clips_stay_within_one_episode_and_name_what_they_hold(folder, tmp_path)
         "state": (64, 4, 3),
         "action": (64, 4, 3),
     }
-    moved = (batch["state"][:, 1:] - batch["state"][:, :-1]).abs()
-    assert (moved <= batch["action"][:, :-1].abs() + 1e-6).all()
+    displacement = (batch["state"][:, 1:] - batch["state"][:, :-1]).abs()
+    assert (displacement <= batch["action"][:, :-1].abs() + 1e-6).all()
 
 
 def test_the_statistics_are_those_of_the_named_quantity(folder):
@@ -136,7 +136,7 @@ def test_the_statistics_are_those_of_the_named_quantity(folder):
     assert all(0.05 < value < 0.2 for value in std)
 
 
-def test_data_that_does_not_fit_together_is_refused(folder, tmp_path):
+def test_data_sets_that_disagree_are_refused(folder, tmp_path):
     other = write(tmp_path / "other", seed=1, episodes=1)
     meta = tmp_path / "other" / "meta.yaml"
     meta.write_text(meta.read_text().replace("control_dt_s: 0.2", "control_dt_s: 0.1"))
@@ -156,7 +156,7 @@ def test_the_learning_rate_warms_up_and_falls_to_zero():
     assert rates[-1] < 1e-4
 
 
-def test_the_learning_rate_holds_between_a_warm_up_from_a_share_and_a_straight_end():
+def test_the_learning_rate_is_constant_between_warm_up_and_linear_decay():
     recipe = TrainingRecipe(
         iterations=100, cpu_seconds=1, warmup=10, warmup_from=0.5, anneal=20, learning_rate=1.0
     )
@@ -167,7 +167,7 @@ def test_the_learning_rate_holds_between_a_warm_up_from_a_share_and_a_straight_e
     assert rates[-1] == pytest.approx(0.05)
 
 
-def test_the_weight_decay_stays_or_goes_to_its_end_on_a_cosine():
+def test_the_weight_decay_is_constant_or_follows_a_cosine():
     recipe = TrainingRecipe(iterations=100, cpu_seconds=1, weight_decay=0.04, weight_decay_end=0.4)
     decays = [recipe.weight_decay_at(i) for i in range(100)]
     assert decays[0] == pytest.approx(0.04)
@@ -176,16 +176,16 @@ def test_the_weight_decay_stays_or_goes_to_its_end_on_a_cosine():
     assert TrainingRecipe(iterations=100, cpu_seconds=1).weight_decay_at(99) == 1e-4
 
 
-def test_only_matrices_decay_where_the_recipe_says_so():
+def test_weight_decay_can_be_limited_to_matrices():
     model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
     recipe = TrainingRecipe(iterations=1, cpu_seconds=1, weight_decay=0.5, decayed="matrices")
-    decayed, spared = loop._optimizer(model, recipe).param_groups
+    decayed, exempt = loop._optimizer(model, recipe).param_groups
     assert [weight.ndim for weight in decayed["params"]] == [2]
-    assert [weight.ndim for weight in spared["params"]] == [1, 1, 1]
-    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.5, 0.0)
+    assert [weight.ndim for weight in exempt["params"]] == [1, 1, 1]
+    assert (decayed["weight_decay"], exempt["weight_decay"]) == (0.5, 0.0)
 
 
-def test_a_run_from_before_a_recipe_field_existed_goes_on(folder, tmp_path):
+def test_a_run_of_an_older_version_without_some_recipe_fields_can_be_resumed(folder, tmp_path):
     part = {**TINY, "cpu_seconds": 1e-6}
     train(MODEL, [folder], tmp_path / "run", "small", part, report=lambda progress: None)
     file = tmp_path / "run" / "run.yaml"
@@ -208,7 +208,7 @@ def test_overrides_change_nested_fields_and_refuse_unknown_ones():
         changed(recipes["tokens"], {"encoder.predictor_dept": 3}, "recipe tokens")
 
 
-def test_an_unknown_recipe_or_a_file_without_any_is_named(tmp_path):
+def test_an_unknown_recipe_and_a_file_without_recipes_are_refused(tmp_path):
     with pytest.raises(PluginError, match="did you mean 'small'"):
         load_model_file(MODEL).recipe("smal")
     (tmp_path / "empty.py").write_text("")
@@ -226,7 +226,7 @@ RECIPES = {"tiny": TrainingRecipe(iterations=40, cpu_seconds=60.0, clip=2, learn
 
 
 class Drift(TrainableModel):
-    about = "How far one action leads."
+    about = "The displacement per action."
     latents = (LatentSpec(name="position", shape=(3,), unit="m"),)
 
     def __init__(self, data):

@@ -7,9 +7,16 @@ import torch
 from safetensors.torch import save_file
 
 from wm_planner.errors import BundleError
-from wm_planner.networks.vjepa2 import MASKED_PREDICTOR, SIZES, MaskedPredictor, VitSize, VJepa2Encoder, take
+from wm_planner.networks.vjepa2 import (
+    MASKED_PREDICTOR,
+    SIZES,
+    MaskedPredictor,
+    VitSize,
+    VJepa2Encoder,
+    gather_tokens,
+)
 from wm_planner.networks.vjepa2_ac import AcPredictor
-from wm_planner.training.pretrained import fit, read
+from wm_planner.training.pretrained import load_weights, read_weights
 from wm_planner.training.published import (
     published_ac_predictor,
     published_encoder,
@@ -35,7 +42,7 @@ def masked_predictor(seed=0):
 
 
 def published(path, prefix="module.backbone.", **networks):
-    """A file as facebookresearch/vjepa2 writes it: parts with prefixes, unused positions, numbers."""
+    """A file in the format of facebookresearch/vjepa2: parts with prefixes, unused positions, scalars."""
     state = {"epoch": 315, "loss": 0.4, "lr": 4e-4}
     for part, network in networks.items():
         state[part] = {prefix + name: array for name, array in network.state_dict().items()}
@@ -45,7 +52,7 @@ def published(path, prefix="module.backbone.", **networks):
 
 
 def hugging_face(encoder, predictor):
-    """The arrays of both by the names of VJEPA2Model."""
+    """The arrays of both networks with the names of VJEPA2Model."""
     arrays = {}
     for name, array in {**encoder.state_dict(), **predictor.state_dict()}.items():
         if name.startswith("mask_tokens"):
@@ -78,12 +85,12 @@ def same(network, other):
 
 
 @pytest.mark.parametrize("prefix", ["", "module.", "module.backbone.", "_orig_mod.module."])
-def test_a_part_of_a_published_file_is_loaded_whatever_stands_before_its_names(tmp_path, prefix):
+def test_a_part_of_a_published_file_is_loaded_with_any_prefix(tmp_path, prefix):
     online, target = encoder(1), encoder(2)
     path = published(tmp_path / "vit.pt", prefix, encoder=online, target_encoder=target)
     for part, wanted in (("encoder", online), ("target_encoder", target)):
         network = encoder()
-        report = fit(network, read(path, part))
+        report = load_weights(network, read_weights(path, part))
         assert same(network, wanted)
         assert report.loaded == len(wanted.state_dict())
         assert report.left_over == ("pos_embed",)
@@ -93,7 +100,7 @@ def test_a_network_on_the_meta_device_is_complete_once_it_is_loaded(tmp_path):
     wanted = encoder(1)
     with torch.device("meta"):
         network = VJepa2Encoder(TINY, PICTURE, frames=4)
-    fit(network, read(published(tmp_path / "vit.pt", encoder=wanted), "encoder"))
+    load_weights(network, read_weights(published(tmp_path / "vit.pt", encoder=wanted), "encoder"))
     video = torch.randn(1, 3, 4, *PICTURE)
     assert torch.equal(network(video), wanted(video))
 
@@ -102,22 +109,22 @@ def test_a_hugging_face_model_is_loaded_from_a_file_or_its_folder(tmp_path):
     arrays = hugging_face(encoder(1), masked_predictor(2))
     save_file({**arrays, "classifier.weight": torch.zeros(3)}, tmp_path / "model.safetensors")
     network, predictor = encoder(), masked_predictor()
-    report = fit(network, read(tmp_path / "model.safetensors", "encoder"))
-    fit(predictor, read(tmp_path, "predictor"))
+    report = load_weights(network, read_weights(tmp_path / "model.safetensors", "encoder"))
+    load_weights(predictor, read_weights(tmp_path, "predictor"))
     assert same(network, encoder(1))
     assert same(predictor, masked_predictor(2))
     assert report.left_over == ("classifier.weight",)
 
 
-def test_a_layer_without_one_of_query_key_and_value_is_named(tmp_path):
+def test_a_layer_without_query_key_or_value_is_refused(tmp_path):
     arrays = hugging_face(encoder(1), masked_predictor(2))
     del arrays["encoder.layer.1.attention.key.bias"]
     save_file(arrays, tmp_path / "model.safetensors")
     with pytest.raises(BundleError, match=r"blocks\.1\.attn\.qkv\.bias is missing there, \(72,\) here"):
-        fit(encoder(), read(tmp_path, "encoder"))
+        load_weights(encoder(), read_weights(tmp_path, "encoder"))
 
 
-def test_the_weights_of_another_model_name_the_first_differences_and_change_nothing(tmp_path):
+def test_weights_of_another_model_are_refused_with_the_first_differences(tmp_path):
     path = published(tmp_path / "vit.pt", encoder=encoder(1, VitSize(dim=48, depth=2, heads=2)))
     network = encoder()
     with pytest.raises(
@@ -125,11 +132,11 @@ def test_the_weights_of_another_model_name_the_first_differences_and_change_noth
         match=r"weights of another model, 28 of 28 arrays differ: patch_embed\.proj\.weight is "
         r"\(48, 3, 2, 16, 16\) there, \(24, 3, 2, 16, 16\) here; .*; \.\.\.; build",
     ):
-        fit(network, read(path, "encoder"))
+        load_weights(network, read_weights(path, "encoder"))
     assert same(network, encoder())
 
 
-def test_unknown_and_missing_arrays_are_named_and_change_nothing(tmp_path):
+def test_unknown_and_missing_arrays_are_refused(tmp_path):
     arrays = {**encoder(1).state_dict(), "head.weight": torch.zeros(2)}
     del arrays["norm.bias"]
     torch.save({"encoder": arrays}, tmp_path / "vit.pt")
@@ -137,24 +144,24 @@ def test_unknown_and_missing_arrays_are_named_and_change_nothing(tmp_path):
     with pytest.raises(
         BundleError, match=r"2 of 29.*norm\.bias is missing there, \(24,\) here; head\.weight"
     ):
-        fit(network, read(tmp_path / "vit.pt", "encoder"))
+        load_weights(network, read_weights(tmp_path / "vit.pt", "encoder"))
     assert same(network, encoder())
 
 
-def test_a_part_that_is_not_there_is_answered_with_those_that_are(tmp_path):
+def test_a_missing_part_is_answered_with_the_known_ones(tmp_path):
     path = published(tmp_path / "vit.pt", encoder=encoder(), predictor=masked_predictor())
     with pytest.raises(BundleError, match=r"no part 'target_encoder'.*known: encoder, predictor"):
-        read(path, "target_encoder")
+        read_weights(path, "target_encoder")
 
 
 @pytest.mark.parametrize("name", ["vit.pt", "model.safetensors"])
-def test_a_torn_file_is_refused(tmp_path, name):
+def test_a_corrupt_file_is_refused(tmp_path, name):
     published(tmp_path / "vit.pt", encoder=encoder())
     save_file(hugging_face(encoder(), masked_predictor()), tmp_path / "model.safetensors")
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(BundleError, match=r"torn.*fetch it again"):
-        read(path, "encoder")
+    with pytest.raises(BundleError, match=r"corrupt or not.*download it again"):
+        read_weights(path, "encoder")
 
 
 class Malice:
@@ -164,17 +171,17 @@ class Malice:
 
 def test_code_in_a_file_is_refused_and_does_not_run(tmp_path, capsys):
     torch.save({"encoder": {"weight": torch.zeros(1)}, "extra": Malice()}, tmp_path / "vit.pt")
-    with pytest.raises(BundleError, match="holds more than arrays"):
-        read(tmp_path / "vit.pt", "encoder")
+    with pytest.raises(BundleError, match="contains more than arrays"):
+        read_weights(tmp_path / "vit.pt", "encoder")
     assert "code ran" not in capsys.readouterr().out
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(BundleError, match=r"no weights at .*vit\.pt"):
-        read(tmp_path / "vit.pt", "encoder")
+        read_weights(tmp_path / "vit.pt", "encoder")
 
 
-def test_published_networks_are_built_in_the_size_that_the_file_shows(tmp_path):
+def test_published_networks_are_built_in_the_size_of_the_file(tmp_path):
     torch.manual_seed(0)
     wanted = VJepa2Encoder(SIZES["tiny"], (32, 32), frames=4)
     path = published(tmp_path / "vit.pt", target_encoder=wanted)
@@ -185,7 +192,7 @@ def test_published_networks_are_built_in_the_size_that_the_file_shows(tmp_path):
     assert not any(array.is_meta for array in (*network.parameters(), *network.buffers()))
 
 
-def test_published_predictors_take_tokens_as_wide_as_their_encoders(tmp_path):
+def test_published_predictors_take_the_tokens_of_their_encoders(tmp_path):
     torch.manual_seed(0)
     wanted = {
         "ac": AcPredictor(TINY, 24, (2, 3)),
@@ -201,8 +208,8 @@ def test_published_predictors_take_tokens_as_wide_as_their_encoders(tmp_path):
         published_ac_predictor(tmp_path / "masked.pt", heads=2)
 
 
-def test_the_same_width_and_depth_has_the_heads_of_its_kind(tmp_path):
-    """The published masked predictor is as wide and deep as the small encoder, with twice its heads."""
+def test_published_heads_depend_on_the_kind_of_network(tmp_path):
+    """The published masked predictor has the width and depth of the small encoder, but twice its heads."""
     grid = (2, 2, 3)
     torch.manual_seed(0)
     wanted = MaskedPredictor(MASKED_PREDICTOR, 24, grid, mask_tokens=2).eval()
@@ -215,7 +222,7 @@ def test_the_same_width_and_depth_has_the_heads_of_its_kind(tmp_path):
 
 
 @pytest.mark.parametrize("part", ["encoder", "predictor"])
-def test_a_size_that_was_never_published_needs_its_heads(tmp_path, part):
+def test_an_unpublished_size_needs_its_heads(tmp_path, part):
     path = published(tmp_path / "vit.pt", encoder=encoder(), predictor=masked_predictor())
 
     def build(heads=None):
@@ -224,15 +231,15 @@ def test_a_size_that_was_never_published_needs_its_heads(tmp_path, part):
         return published_masked_predictor(path, (2, 2, 3), heads)
 
     with pytest.raises(
-        BundleError, match=r"2 layers `\w+` of width 24 are of no published size .*give it as"
+        BundleError, match=r"2 layers `\w+` of width 24 are not a published size .*pass it as"
     ):
         build()
     assert same(build(heads=2)[0], encoder() if part == "encoder" else masked_predictor())
-    with pytest.raises(BundleError, match=r"dim is 24, which 5 heads do not share"):
+    with pytest.raises(BundleError, match=r"dim is 24, wanted a multiple of twice the 5 heads"):
         build(heads=5)
 
 
-def test_the_heads_of_a_hugging_face_model_are_those_of_its_configuration(tmp_path):
+def test_the_heads_of_a_hugging_face_model_come_from_its_configuration(tmp_path):
     save_file(hugging_face(encoder(), masked_predictor()), tmp_path / "model.safetensors")
     config = {"num_attention_heads": 4, "pred_num_attention_heads": 3}
     (tmp_path / "config.json").write_text(json.dumps(config))
@@ -242,7 +249,7 @@ def test_the_heads_of_a_hugging_face_model_are_those_of_its_configuration(tmp_pa
     with pytest.raises(
         BundleError, match=r"trained with 4 attention heads, the network has 2: build it with"
     ):
-        fit(encoder(), read(tmp_path, "encoder"))
+        load_weights(encoder(), read_weights(tmp_path, "encoder"))
     with pytest.raises(BundleError, match=r"trained with 4 attention heads, the network has 2"):
         published_encoder(tmp_path, "encoder", PICTURE, 4, heads=2)
 
@@ -250,39 +257,39 @@ def test_the_heads_of_a_hugging_face_model_are_those_of_its_configuration(tmp_pa
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('{"layer_norm_eps": 1e-5}', "layer_norm_eps is 1e-05, the networks here compute with 1e-06"),
-        ('{"hidden_act": "relu"}', "hidden_act is 'relu', the networks here compute with 'gelu'"),
-        ("{", "not the configuration of a model"),
+        ('{"layer_norm_eps": 1e-5}', "layer_norm_eps is 1e-05, our networks support only 1e-06"),
+        ('{"hidden_act": "relu"}', "hidden_act is 'relu', our networks support only 'gelu'"),
+        ("{", "not a model configuration"),
     ],
 )
-def test_a_hugging_face_model_that_computes_differently_is_refused(tmp_path, text, reason):
+def test_a_hugging_face_model_with_other_settings_is_refused(tmp_path, text, reason):
     save_file(hugging_face(encoder(), masked_predictor()), tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(BundleError, match=rf"config\.json: {reason}"):
-        read(tmp_path, "encoder")
+        read_weights(tmp_path, "encoder")
 
 
-def test_the_heads_of_a_run_are_those_of_its_recipe(tmp_path):
+def test_the_heads_of_a_run_come_from_its_recipe(tmp_path):
     arrays = {f"target_encoder.{name}": array for name, array in encoder().state_dict().items()}
     torch.save({"model": arrays}, tmp_path / "checkpoint.pt")
     (tmp_path / "run.yaml").write_text("recipe: {encoder: {dim: 24, depth: 2, heads: 3}, seed: 0}")
-    assert read(tmp_path, "target_encoder").heads == 3
+    assert read_weights(tmp_path, "target_encoder").heads == 3
     with pytest.raises(BundleError, match=r"trained with 3 attention heads, the network has 2"):
-        fit(encoder(), read(tmp_path, "target_encoder"))
+        load_weights(encoder(), read_weights(tmp_path, "target_encoder"))
 
 
 @pytest.mark.parametrize(
     ("array", "reason"),
     [
-        (torch.full((24,), torch.nan), "norm.bias holds numbers that are not finite"),
-        (torch.zeros(24, dtype=torch.int8), "norm.bias holds torch.int8, wanted finite floating-point"),
+        (torch.full((24,), torch.nan), "norm.bias has non-finite values"),
+        (torch.zeros(24, dtype=torch.int8), "norm.bias has dtype torch.int8, wanted finite floating-point"),
     ],
 )
-def test_arrays_without_usable_numbers_are_named(tmp_path, array, reason):
+def test_arrays_with_unusable_values_are_refused(tmp_path, array, reason):
     torch.save({"encoder": {**encoder(1).state_dict(), "norm.bias": array}}, tmp_path / "vit.pt")
     network = encoder()
     with pytest.raises(BundleError, match=reason):
-        fit(network, read(tmp_path / "vit.pt", "encoder"))
+        load_weights(network, read_weights(tmp_path / "vit.pt", "encoder"))
     assert same(network, encoder())
 
 
@@ -291,8 +298,8 @@ def test_a_file_with_a_damaged_byte_is_refused(tmp_path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(BundleError, match=r"torn, vit/data/\d+ differs from its checksum; fetch it again"):
-        read(path, "encoder")
+    with pytest.raises(BundleError, match=r"corrupt, the checksum of vit/data/\d+ is wrong; download it"):
+        read_weights(path, "encoder")
 
 
 @pytest.fixture(scope="session")
@@ -305,7 +312,7 @@ def transformers(skip_loudly):
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_a_hugging_face_model_of_every_published_width_computes_what_ours_does(tmp_path, transformers, name):
+def test_a_hugging_face_model_of_every_published_width_matches_ours(tmp_path, transformers, name):
     torch.manual_seed(0)
     size = msgspec.structs.replace(SIZES[name], depth=1)
     config = transformers.VJEPA2Config(
@@ -324,14 +331,14 @@ def test_a_hugging_face_model_of_every_published_width_computes_what_ours_does(t
     theirs.save_pretrained(tmp_path)
     network = VJepa2Encoder(size, (32, 32), frames=4)
     predictor = MaskedPredictor(TINY, size.dim, network.grid, mask_tokens=2)
-    fit(network, read(tmp_path, "encoder"))
-    fit(predictor, read(tmp_path, "predictor"))
+    load_weights(network, read_weights(tmp_path, "encoder"))
+    load_weights(predictor, read_weights(tmp_path, "predictor"))
     video = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 4, 3, 32, 32), np.float32))
     seen, wanted = torch.tensor([[0, 1, 5], [2, 3, 4]]), torch.tensor([[2, 7], [0, 6]])
     with torch.no_grad():
         out = theirs(video, context_mask=[seen], target_mask=[wanted])
         tokens = network(video.transpose(1, 2))
-        filled = predictor(take(tokens, seen), seen, wanted)
+        filled = predictor(gather_tokens(tokens, seen), seen, wanted)
     torch.testing.assert_close(tokens, out.last_hidden_state, atol=1e-5, rtol=0)
     torch.testing.assert_close(filled, out.predictor_output.last_hidden_state, atol=1e-5, rtol=0)
 
@@ -345,15 +352,15 @@ def test_a_hugging_face_model_of_every_published_width_computes_what_ours_does(t
         {1: {"a": torch.zeros(2)}},
     ],
 )
-def test_files_of_torch_that_hold_no_network_are_refused(tmp_path, state):
+def test_torch_files_without_a_network_are_refused(tmp_path, state):
     torch.save(state, tmp_path / "odd.pt")
     with pytest.raises(BundleError, match="has no part 'encoder'"):
-        read(tmp_path / "odd.pt", "encoder")
+        read_weights(tmp_path / "odd.pt", "encoder")
 
 
 @pytest.mark.parametrize("norm", [None, torch.zeros(())])
-def test_a_network_without_blocks_is_none_of_v_jepa_2(tmp_path, norm):
+def test_a_network_without_blocks_is_refused(tmp_path, norm):
     arrays = {"a.weight": torch.zeros(2)} | ({} if norm is None else {"blocks.0.norm1.weight": norm})
     torch.save({"encoder": arrays}, tmp_path / "other.pt")
-    with pytest.raises(BundleError, match="no network of V-JEPA 2"):
+    with pytest.raises(BundleError, match="not a V-JEPA 2 network"):
         published_encoder(tmp_path / "other.pt", "encoder", PICTURE, 4)

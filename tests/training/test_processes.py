@@ -1,4 +1,4 @@
-"""Two processes train what one trains; started as users start them, by torchrun and accelerate."""
+"""Two processes train the same model as one; started like users do, with torchrun and accelerate."""
 
 import json
 import os
@@ -32,11 +32,11 @@ FAMILIES = {
     "ac": ("models/vjepa2_ac.py", "small", {**VIDEO, "tokens": "normed", "slow_features": 0}),
     "ac_whitened": ("models/vjepa2_ac.py", "small", {**VIDEO, "encoder.dim": 24, "slow_features": 2}),
 }
-BY_BATCH = {"conv", "tokens", "ac_whitened"}  # divided by deviations, which may be small
+BY_BATCH = {"conv", "tokens", "ac_whitened"}  # with batch statistics, whose deviations may be small
 
 
 def launched(tool, *arguments, fails=False):
-    """What two processes print, started by `tool`; their errors where they are to fail."""
+    """The output of two processes started by `tool`; their errors if they are expected to fail."""
     known = {name: value for name, value in os.environ.items() if name != "LOCAL_RANK"}
     root = Path(__file__).parents[2]
     command = [sys.executable, "-m", *TOOLS[tool], *map(str, arguments)]
@@ -50,7 +50,7 @@ def launched(tool, *arguments, fails=False):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Folders of all families trained by one process, `one`, and by two, `two`."""
+    """Runs of all families, trained by one process in `one` and by two in `two`."""
     folder = tmp_path_factory.mktemp("runs")
     write(folder / "dots", seed=0)
 
@@ -67,9 +67,9 @@ def runs(tmp_path_factory):
     for name, plan in (("alone", alone), ("many", many)):
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(plan))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("wm_planner.training.loop.LOG_EVERY", 50)  # put back what the program sets
+        patch.setattr("wm_planner.training.loop.LOG_EVERY", 50)  # restored after the program sets it
         patch.setattr("wm_planner.training.loop.CHECKPOINT_EVERY", 500)
-        patch.setattr(Processes, "spread", Processes.spread)
+        patch.setattr(Processes, "prepare", Processes.prepare)
         several_processes.main(1, folder / "alone.yaml")
     launched("torchrun", Path(several_processes.__file__), 2, folder / "many.yaml")
     return folder
@@ -83,11 +83,11 @@ def curve(path):
     return [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
 
 
-def apart(first, second):
+def largest_difference(first, second):
     """The largest difference between two runs' matrices.
 
-    Left out are vectors: some do not change the loss (a bias before a norm, that of an attention's keys),
-    their gradient is rounding, and AdamW makes a whole step of it.
+    Vectors are excluded: some have no effect on the loss (a bias before a norm, the bias of attention keys),
+    so that their gradient is rounding noise, which AdamW scales to full steps.
     """
     first, second = weights(first), weights(second)
     assert first.keys() == second.keys()
@@ -96,45 +96,45 @@ def apart(first, second):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_two_processes_have_the_losses_of_one(runs, name):
+def test_two_processes_have_the_same_losses_as_one(runs, name):
     one, two = curve(runs / "one" / name), curve(runs / "two" / name)
     assert [line["iteration"] for line in two] == [1, 2, 3, 4, 5, 6]
-    near = 1e-4 if name in BY_BATCH else 1e-5
+    tolerance = 1e-4 if name in BY_BATCH else 1e-5
     for alone, together in zip(one, two, strict=True):
         assert (alone["processes"], together["processes"]) == (1, 2)
-        assert together["terms"] == pytest.approx(alone["terms"], rel=near)
-        assert together["gradient_norm"] == pytest.approx(alone["gradient_norm"], rel=near)
+        assert together["terms"] == pytest.approx(alone["terms"], rel=tolerance)
+        assert together["gradient_norm"] == pytest.approx(alone["gradient_norm"], rel=tolerance)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_two_processes_end_with_the_weights_of_one(runs, name):
-    near = 5e-4 if name in BY_BATCH else 1e-5
-    assert apart(runs / "one" / name, runs / "two" / name) < near
+def test_two_processes_end_with_the_same_weights_as_one(runs, name):
+    tolerance = 5e-4 if name in BY_BATCH else 1e-5
+    assert largest_difference(runs / "one" / name, runs / "two" / name) < tolerance
 
 
-def test_two_processes_resume_what_they_stopped_to_the_last_bit(runs):
+def test_two_processes_resume_with_bitwise_equal_results(runs):
     whole, parts = weights(runs / "two" / "tokens"), weights(runs / "two" / "parts")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     terms = [[line["terms"] for line in curve(runs / "two" / name)] for name in ("tokens", "parts")]
     assert terms[0] == terms[1]
 
 
-def test_weights_cut_into_shards_are_kept_whole_and_resumed(runs):
-    assert apart(runs / "one" / "video", runs / "two" / "sharded") < 1e-5
+def test_sharded_weights_are_saved_whole_and_resumed(runs):
+    assert largest_difference(runs / "one" / "video", runs / "two" / "sharded") < 1e-5
 
 
 @pytest.mark.parametrize("tool", ["torchrun", pytest.param("accelerate", marks=pytest.mark.slow)])
-def test_wm_train_starts_under_the_launcher_and_one_process_reports(runs, tmp_path, tool):
+def test_wm_train_runs_under_a_launcher_and_one_process_reports(runs, tmp_path, tool):
     file, recipe, changes = FAMILIES["conv"]
     settings = [f"--set={name}={value}" for name, value in changes.items()]
     arguments = ["train", file, "--recipe", recipe, "--data", runs / "dots", "--out", tmp_path, *settings]
     printed = launched(tool, "-m", "wm_planner.cli", *arguments)
     assert len(re.findall("iteration 6/6  CPU .* s of 2 processes", printed)) == 1
-    assert apart(runs / "one" / "conv", tmp_path) < 5e-4
+    assert largest_difference(runs / "one" / "conv", tmp_path) < 5e-4
 
 
 @pytest.mark.slow
-def test_what_a_user_can_mend_ends_all_processes_before_anything_is_written(runs, tmp_path):
+def test_a_configuration_error_ends_all_processes_before_anything_is_written(runs, tmp_path):
     file, recipe, _ = FAMILIES["conv"]
     arguments = ["train", file, "--recipe", recipe, "--data", runs / "dots", "--out", tmp_path / "run"]
     errors = launched("torchrun", "-m", "wm_planner.cli", *arguments, "--set=batch=3", fails=True)
@@ -144,7 +144,7 @@ def test_what_a_user_can_mend_ends_all_processes_before_anything_is_written(runs
 
 def test_a_batch_that_does_not_divide_is_refused(monkeypatch):
     processes = Processes()
-    assert processes.share(16) == slice(0, 16)
+    assert processes.local_slice(16) == slice(0, 16)
     monkeypatch.setattr(processes, "count", 3)
     with pytest.raises(ConfigError, match=r"16 clips does not divide by 3 processes; .*\[1, 2, 4, 8, 16\]"):
-        processes.share(16)
+        processes.local_slice(16)

@@ -1,4 +1,4 @@
-"""ViT-g and its action-conditioned predictor, with random weights, by the code that imports the published."""
+"""ViT-g and its action-conditioned predictor with random weights, imported like the published ones."""
 
 import resource
 import shutil
@@ -31,8 +31,8 @@ def peak_memory_gb():
 
 
 @pytest.fixture
-def room(tmp_path, skip_loudly):
-    """A folder with room for 11 GB of files, emptied afterwards."""
+def workspace(tmp_path, skip_loudly):
+    """A folder with space for 11 GB of files, removed afterwards."""
     memory, disk = free_memory_gb(), shutil.disk_usage(tmp_path).free / GB
     if memory < MEMORY_GB or disk < DISK_GB:
         skip_loudly(
@@ -44,7 +44,7 @@ def room(tmp_path, skip_loudly):
 
 
 def random_weights(network):
-    """Arrays for a network that is on the meta device."""
+    """Random arrays for a network on the meta device."""
     generator = torch.Generator().manual_seed(0)
     arrays = {}
     for name, array in network.state_dict().items():
@@ -64,7 +64,7 @@ def write_random(path):
 
 @torch.no_grad()
 def by_torch(file, picture, pose, action):
-    """Tokens of a picture and of the frame after it; the networks are gone when this returns."""
+    """Tokens of an image and of the predicted next frame; the networks are freed on return."""
     pixels = ((torch.from_numpy(picture) / 255.0 - MEAN) / STD).permute(2, 0, 1)
     encoder, _ = published_encoder(file, "encoder")
     tokens = normalise(encoder(pixels[None, :, None].repeat(1, 1, 2, 1, 1)))
@@ -77,16 +77,16 @@ def by_torch(file, picture, pose, action):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_vit_giant_sees_a_real_frame_and_imagines_the_next_through_onnx(room, shared_data, capsys):
+def test_vit_giant_in_onnx_matches_torch_on_a_real_frame(workspace, shared_data, capsys):
     frames = np.load(shared_data("franka") / "franka_example_traj.npz")
     picture, pose = frames["observations"][0, 0], frames["states"][0, 0]
     action = np.array([0.05, 0.03, 0.05, 0.0, 0.0, 0.0, 0.0], np.float32)
-    write_random(room / "giant.pt")
-    card, _ = import_checkpoint(room / "giant.pt", room / "giant")
-    sizes = {path.name: path.stat().st_size / GB for path in (room / "giant").iterdir()}
+    write_random(workspace / "giant.pt")
+    card, _ = import_checkpoint(workspace / "giant.pt", workspace / "giant")
+    sizes = {path.name: path.stat().st_size / GB for path in (workspace / "giant").iterdir()}
     assert set(sizes) == {"card.yaml", "encode.onnx", "encode.onnx.data", "step.onnx"}
-    tokens, after = by_torch(room / "giant.pt", picture, pose, action)
-    model = OnnxWorldModel.load(room / "giant", device="cpu")
+    tokens, after = by_torch(workspace / "giant.pt", picture, pose, action)
+    model = OnnxWorldModel.load(workspace / "giant", device="cpu")
     latent = model.encode(Observation({"front": picture}, {"tcp_pose": pose}))
     imagined, _ = model.step(latent, action[None])
     errors = {

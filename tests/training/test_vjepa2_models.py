@@ -52,7 +52,7 @@ def video_run(data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def action_run(data, video_run):
-    """A run of models/vjepa2_ac.py on the encoder of `video_run`."""
+    """A run of models/vjepa2_ac.py with the encoder of `video_run`."""
     path = video_run.with_name("actions")
     changes = {**TINY, "pretrained": str(video_run)}
     train(ACTIONS, [data.path], path, "small", changes, report=lambda progress: None)
@@ -74,7 +74,7 @@ def weights(run):
 
 
 @pytest.mark.parametrize("file", [VIDEO, ACTIONS])
-def test_what_is_trained_gets_a_gradient_and_the_rest_none(file, clips):
+def test_only_trained_weights_get_a_gradient(file, clips):
     net = network(file, clips.spec)
     net.loss(batch(clips), 0.0, torch.Generator().manual_seed(0))[0].backward()
     frozen = ("target_encoder.",) if file == VIDEO else ("encoder.", "predictor.extrinsics_encoder.")
@@ -83,7 +83,7 @@ def test_what_is_trained_gets_a_gradient_and_the_rest_none(file, clips):
         assert (weight.grad is not None) is weight.requires_grad, name
 
 
-def test_the_copy_follows_the_encoder_by_its_share(clips):
+def test_the_moving_average_follows_the_encoder_with_its_decay(clips):
     net = network(VIDEO, clips.spec, ema=0.75)
     before = [weight.clone() for weight in net.target_encoder.parameters()]
     with torch.no_grad():
@@ -94,29 +94,29 @@ def test_the_copy_follows_the_encoder_by_its_share(clips):
         torch.testing.assert_close(new, old + 0.25)
 
 
-def test_training_moves_the_copy_and_keeps_it_behind_the_encoder(video_run):
+def test_the_moving_average_lags_behind_the_encoder_in_training(video_run):
     state = weights(video_run)
     name = "blocks.0.attn.qkv.weight"
     assert not torch.equal(state[f"encoder.{name}"], state[f"target_encoder.{name}"])
     assert torch.allclose(state[f"encoder.{name}"], state[f"target_encoder.{name}"], atol=0.01)
 
 
-def test_the_masked_loss_is_that_of_a_predictor_that_gives_layer_normed_tokens(clips):
+def test_the_masked_loss_compares_layer_normed_tokens(clips):
     net = network(VIDEO, clips.spec)
     loss, terms = net.loss(batch(clips), 0.0, torch.Generator().manual_seed(0))
     assert set(terms) == {"masked.0", "masked.1", "spread"}
     torch.testing.assert_close(loss, (terms["masked.0"] + terms["masked.1"]) / 2)
-    assert 0.5 < loss < 1.1  # a predictor that gives 0 is off by E|x| = 0.8 of a unit Gaussian
+    assert 0.5 < loss < 1.1  # predicting 0 has the error E|x| = 0.8 of a standard Gaussian
 
 
-def test_the_frozen_encoder_is_the_copy_of_the_run_it_starts_from_and_stays(video_run, action_run):
-    copy, here = weights(video_run), weights(action_run)
-    names = [name for name in here if name.startswith("encoder.")]
+def test_the_frozen_encoder_is_the_moving_average_of_the_pretrained_run(video_run, action_run):
+    video, action = weights(video_run), weights(action_run)
+    names = [name for name in action if name.startswith("encoder.")]
     assert names
-    assert all(torch.equal(here[name], copy["target_" + name]) for name in names)
+    assert all(torch.equal(action[name], video["target_" + name]) for name in names)
 
 
-def test_the_weights_it_starts_from_are_recorded_and_may_not_change(data, video_run, tmp_path):
+def test_the_pretrained_weights_are_recorded_and_must_not_change(data, video_run, tmp_path):
     start = tmp_path / "start"
     train(VIDEO, [data.path], start, "small", TINY, report=lambda progress: None)
     changes = {**TINY, "pretrained": str(start)}
@@ -136,12 +136,12 @@ def test_an_encoder_of_another_size_is_refused(data, video_run, tmp_path):
         BundleError, match=r"target_encoder: weights of another model.*\(24, 3, 2, 4, 4\) there"
     ):
         train(ACTIONS, [data.path], tmp_path / "run", "small", wide)
-    with pytest.raises(ConfigError, match="VJepa2 starts from nothing"):
+    with pytest.raises(ConfigError, match="VJepa2 is trained from scratch"):
         train(VIDEO, [data.path], tmp_path / "video", "small", {**TINY, "pretrained": str(video_run)})
 
 
-def test_a_run_without_actions_cannot_be_planned_with(video_run):
-    with pytest.raises(BundleError, match="does not imagine what actions do"):
+def test_a_run_without_actions_is_refused_for_planning(video_run):
+    with pytest.raises(BundleError, match="does not predict the effect of actions"):
         TorchWorldModel.of_run(video_run)
 
 
@@ -157,13 +157,13 @@ def test_one_deployed_step_is_the_first_frame_of_the_causal_predictor(clips):
     torch.testing.assert_close(after["tcp_position"], clip["state"][:, 0] + clip["action"][:, 0])
     later = net.encode(clip["images"][:, 1], clip["state"][:, 1])["tokens"]
     tokens = torch.stack((latent["tokens"], later), dim=1)
-    whole = net._predict(tokens, net._seven(clip["action"][:, :2]), net._seven(clip["state"][:, :2]))
+    whole = net._predict(tokens, net._padded(clip["action"][:, :2]), net._padded(clip["state"][:, :2]))
     torch.testing.assert_close(whole[:, 0], after["tokens"])
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("changes", [{"tokens": "normed"}, {"tokens": "whitened"}, {"slow_features": 0}])
-def test_steps_with_a_cache_are_the_frames_of_the_causal_predictor(clips, changes):
+def test_steps_with_a_cache_equal_the_frames_of_the_causal_predictor(clips, changes):
     net = network(ACTIONS, clips.spec, context=4, **changes).eval()
     clip = batch(clips)
     net.prepare(iter([clip] * 200))
@@ -175,7 +175,7 @@ def test_steps_with_a_cache_are_the_frames_of_the_causal_predictor(clips, change
     for t in range(4):
         now = net.step(now, clip["action"][:, t])
         seen = [torch.stack(arrays, dim=1) for arrays in (frames, poses)]
-        wanted = net._predict(seen[0], net._seven(clip["action"][:, : t + 1]), net._seven(seen[1]))[:, -1]
+        wanted = net._predict(seen[0], net._padded(clip["action"][:, : t + 1]), net._padded(seen[1]))[:, -1]
         torch.testing.assert_close(now["tokens"], wanted, atol=1e-5, rtol=0)
         frames.append(now["tokens"])
         poses.append(now["tcp_position"])
@@ -183,7 +183,7 @@ def test_steps_with_a_cache_are_the_frames_of_the_causal_predictor(clips, change
 
 
 @torch.no_grad()
-def test_slow_features_are_those_of_the_tokens_imagined_or_seen(clips):
+def test_slow_features_belong_to_the_encoded_or_predicted_tokens(clips):
     net = network(ACTIONS, clips.spec, slow_features=2).eval()
     clip = batch(clips)
     net.prepare(iter([clip] * 200))
@@ -194,7 +194,7 @@ def test_slow_features_are_those_of_the_tokens_imagined_or_seen(clips):
         torch.testing.assert_close(net.slow_features(latent["tokens"]), latent["slow_features"])
     _, terms = net.loss(clip, 0.0, torch.Generator())
     error = imagined["slow_features"] - net.encode(clip["images"][:, 1], clip["state"][:, 1])["slow_features"]
-    assert terms["teacher_forced"] > error.abs().mean() / 3  # of three steps, the other two at least 0
+    assert terms["teacher_forced"] > error.abs().mean() / 3  # this is one of three steps
 
 
 def test_a_context_beyond_the_clip_is_refused(clips):
@@ -203,13 +203,13 @@ def test_a_context_beyond_the_clip_is_refused(clips):
 
 
 @torch.no_grad()
-def test_the_rollout_term_imagines_from_imagined_frames(clips):
+def test_the_rollout_term_predicts_from_predicted_frames(clips):
     net = network(ACTIONS, clips.spec, rollout=2, slow_features=0).eval()
     clip = batch(clips)
     _, terms = net.loss(clip, 0.0, torch.Generator())
     flat = net.encode(clip["images"].flatten(0, 1), clip["state"].flatten(0, 1))["tokens"]
     tokens = flat.unflatten(0, (4, 4))
-    pose, action = net._seven(clip["state"]), net._seven(clip["action"])
+    pose, action = net._padded(clip["state"]), net._padded(clip["action"])
     first = net._predict(tokens[:, :1], action[:, :1], pose[:, :1])
     second = net._predict(torch.cat((tokens[:, :1], first), dim=1), action[:, :2], pose[:, :2])[:, 1:]
     imagined = torch.cat((first, second), dim=1)
@@ -218,7 +218,7 @@ def test_the_rollout_term_imagines_from_imagined_frames(clips):
     torch.testing.assert_close(terms["teacher_forced"], (forced - tokens[:, 1:]).abs().mean())
 
 
-def test_scaled_units_are_those_of_the_data_and_physical_ones_are_left_as_they_are(clips):
+def test_scaled_units_use_the_data_statistics_and_physical_ones_are_not_changed(clips):
     scaled = network(ACTIONS, clips.spec, units="scaled")
     physical = network(ACTIONS, clips.spec, units="physical")
     torch.testing.assert_close(scaled.action_scale, torch.tensor([0.05] * 3 + [1.0] * 4))
@@ -227,12 +227,12 @@ def test_scaled_units_are_those_of_the_data_and_physical_ones_are_left_as_they_a
     assert physical.state_mean.eq(0).all()
 
 
-def test_a_whole_pose_is_turned_by_the_action(clips):
-    seven = Quantity(name="tcp_pose", size=7, unit="m, rad")
+def test_an_action_rotates_a_full_pose(clips):
+    whole_pose = Quantity(name="tcp_pose", size=7, unit="m, rad")
     names, low, high = [f"d{i}" for i in range(7)], (-0.05,) * 7, (0.05,) * 7
     action = type(clips.spec.action)(names=tuple(names), units=("m",) * 7, low=low, high=high)
     spec = msgspec.structs.replace(
-        clips.spec, state=(seven,), state_mean=(0.0,) * 7, state_std=(1.0,) * 7, action=action
+        clips.spec, state=(whole_pose,), state_mean=(0.0,) * 7, state_std=(1.0,) * 7, action=action
     )
     net = network(ACTIONS, spec).eval()
     pose = torch.tensor([[0.1, 0.2, 0.3, 0.0, 0.0, 1.5, 0.98]])
@@ -241,19 +241,19 @@ def test_a_whole_pose_is_turned_by_the_action(clips):
     torch.testing.assert_close(after, torch.tensor([[0.11, 0.2, 0.3, 0.0, 0.0, 1.55, 1.0]]))
 
 
-def test_data_without_a_pose_that_the_action_moves_is_refused(clips):
+def test_data_without_a_matching_pose_is_refused(clips):
     without = msgspec.structs.replace(
         clips.spec, state=(Quantity(name="mass", size=1, unit="kg"),), state_mean=(0.0,), state_std=(1.0,)
     )
     with pytest.raises(ConfigError, match=r"no pose, wanted one of .*known: mass"):
         network(ACTIONS, without)
     planar = msgspec.structs.replace(clips.spec, state=(Quantity(name="tcp_position", size=4, unit="m"),))
-    with pytest.raises(ConfigError, match="tcp_position has 4 numbers, the action 3"):
+    with pytest.raises(ConfigError, match="tcp_position has 4 components, the action 3"):
         network(ACTIONS, planar)
 
 
-def test_heads_that_do_not_share_the_width_are_refused(clips):
-    with pytest.raises(ConfigError, match=r"\.encoder: dim is 24, which 5 heads do not share"):
+def test_a_width_that_does_not_divide_by_the_heads_is_refused(clips):
+    with pytest.raises(ConfigError, match=r"\.encoder: dim is 24, wanted a multiple of twice the 5 heads"):
         network(VIDEO, clips.spec, encoder={**VIT, "heads": 5})
 
 
@@ -262,7 +262,7 @@ def test_a_rollout_beyond_the_clip_is_refused(clips):
         network(ACTIONS, clips.spec, rollout=4)
 
 
-def test_the_published_recipes_hold_their_rates_between_warm_up_and_end():
+def test_the_published_recipes_have_a_constant_rate_after_the_warm_up():
     recipe = load_model_file(ACTIONS).recipe("giant")
     rates = {i: recipe.learning_rate_at(i) for i in (0, 4499, 50_000, 90_000, 94_499)}
     assert rates[0] == pytest.approx(7.5e-5, rel=1e-2)
@@ -274,7 +274,7 @@ def test_the_published_recipes_hold_their_rates_between_warm_up_and_end():
     assert video.learning_rate_at(12_000) == video.learning_rate_at(239_999) == 5.25e-4
 
 
-def test_an_exported_bundle_gives_what_torch_does_and_says_how_it_was_trained(action_run, tmp_path):
+def test_an_exported_bundle_matches_torch_and_documents_its_training(action_run, tmp_path):
     card = export(action_run, tmp_path / "bundle")
     assert [command.split()[1] for command in card.training.command] == [
         "collect",
@@ -289,7 +289,7 @@ def test_an_exported_bundle_gives_what_torch_does_and_says_how_it_was_trained(ac
     assert "state:tcp_position" in loaded.offers
 
 
-def test_a_few_seconds_of_training_predict_better_than_copying(tmp_path):
+def test_a_few_seconds_of_training_beat_copying(tmp_path):
     vit = {"dim": 32, "depth": 2, "heads": 2}
     changes = {**TINY, "encoder": vit, "predictor": vit, "batch": 16, "warmup": 20}
     data = write(tmp_path / "data", seed=0, episodes=100)

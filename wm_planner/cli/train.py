@@ -23,8 +23,8 @@ def train(
     with Bar("iteration") as bar:
 
         def report(progress: loop.Progress) -> None:
-            bar.say(progress.words, str(progress))
-            if progress.ran_out:
+            bar.say(progress.terms_text, str(progress))
+            if progress.reached_cpu_limit:
                 console.print("stopped at its CPU limit; resume with a higher --set cpu_seconds")
 
         loop.train(model_file, data, out, recipe, overrides, report, bar.move)

@@ -9,18 +9,20 @@ from wm_planner.errors import DatasetError, WmError
 
 
 def check_fresh(path: Path, replaces: str | None = None, error: type[WmError] = DatasetError) -> None:
-    """Refuse a folder that exists, before work is done for it.
+    """Check that a folder may be written, before the work for it is done.
 
     Args:
-        replaces: name of a file; a folder that holds it may be replaced.
-        error: raised.
+        path: of the folder.
+        replaces: name of a file; an existing folder that contains it may be replaced. None to refuse every
+            existing folder.
+        error: class of the error that is raised for other existing folders.
     """
     if not path.exists():
         return
     if replaces is None:
         raise error(f"{path} exists already; choose another folder, or remove it first")
     if not (path / replaces).is_file():
-        raise error(f"{path} cannot be replaced: it holds no {replaces}; choose another folder")
+        raise error(f"{path} cannot be replaced: it contains no {replaces}; choose another folder")
 
 
 @contextmanager
@@ -30,8 +32,9 @@ def fresh_folder(
     """A temporary folder that is renamed to `path` on success and removed after an exception.
 
     Args:
-        replaces: name of a file; a folder that holds it is replaced, at the end.
-        error: raised if `path` exists, or cannot be written.
+        path: of the folder.
+        replaces: as in `check_fresh`; an existing folder is replaced on success.
+        error: class of the error that is raised if `path` exists, or cannot be written.
     """
     check_fresh(path, replaces, error)
     temporary, former = (path.with_name(path.name + suffix) for suffix in (".part", ".former"))

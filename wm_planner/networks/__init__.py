@@ -1,1 +1,1 @@
-"""Blocks of networks that the files of `models/` share. Needs torch (extra `train`)."""
+"""Network modules that the files in `models/` share. Needs torch (extra `train`)."""

@@ -1,8 +1,8 @@
-"""Masks of tokens: which may see which, and which of a video are hidden from the encoder.
+"""Token masks: the frame-causal attention mask, and random masks that hide parts of a video from the encoder.
 
-Source of the latter: Bardes et al. 2024 (V-JEPA), sec. 3.2, and Assran et al. 2025 (V-JEPA 2), sec. 2.1; the
-numbers of facebookresearch/vjepa2. Differs in one thing: where the clips of a batch keep unequal numbers of
-tokens, the surplus is dropped at random, there from the end, which is always the latest frame.
+Source of the latter: Bardes et al. 2024 (V-JEPA), sec. 3.2, and Assran et al. 2025 (V-JEPA 2), sec. 2.1, with
+the parameters of facebookresearch/vjepa2. Differs in that surplus tokens, where the clips of a batch keep
+different numbers, are dropped at random; the reference drops them from the end, always from the last frame.
 """
 
 import math
@@ -14,27 +14,28 @@ from torch import Tensor
 
 from wm_planner.config import Config, Positive
 from wm_planner.errors import ConfigError
+from wm_planner.networks.rope import CPU
 
-CPU = torch.device("cpu")
 TRIES = 100
 
 
 def frame_causal(frames: int, tokens_per_frame: int) -> Tensor:
-    """Every token sees all tokens of its own and of earlier frames: (L, L), L = frames * tokens_per_frame.
+    """Attention mask in which a token sees all tokens of its own and of earlier frames.
 
-    True where seen.
+    Returns:
+        Shape (L, L), L = frames * tokens_per_frame; True where row attends to column.
     """
     frame = torch.arange(frames, device=CPU).repeat_interleave(tokens_per_frame)
     return frame.unsqueeze(1) >= frame.unsqueeze(0)
 
 
 class BlockMask(Config, frozen=True, kw_only=True):
-    """One way of masking: the union of some blocks of one size is hidden, at drawn places, in all frames.
+    """A masking strategy: hide the union of randomly placed blocks of the same size, in all frames.
 
     Attributes:
-        blocks: in one clip.
-        area: of a block, as a share of the grid's rows times columns.
-        aspect: height over width, drawn between the two, all alike.
+        blocks: number of blocks per clip.
+        area: of a block, as a fraction of the grid's rows times columns.
+        aspect: range of the ratio of height to width, which is uniform random.
     """
 
     blocks: Positive
@@ -47,9 +48,10 @@ LONG_RANGE = BlockMask(blocks=2, area=0.7)
 
 
 class BlockSampler:
-    """Draws masks over a grid of tokens.
+    """Samples masks over a grid of tokens.
 
     Args:
+        mask: the masking strategy.
         grid: (frames, rows, columns) of tokens.
     """
 
@@ -58,16 +60,18 @@ class BlockSampler:
         self.grid = grid
 
     def draw(self, clips: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Token numbers to see (clips, N) and to predict (clips, M), ascending; none is in both.
+        """Sample the masks of a batch: one block size for all clips, positions for each.
 
-        One size of block is drawn for all clips, its places for each.
+        Returns:
+            Indices of the visible tokens, (clips, N), and of those to predict, (clips, M), disjoint and in
+            ascending order.
 
         Raises:
-            ConfigError: if the blocks leave no token of this grid to see.
+            ConfigError: if the blocks cover the whole grid.
         """
         size = self._size(generator)
         hidden = [self._hidden(size, generator) for _ in range(clips)]
-        return _equal([~h for h in hidden], generator), _equal(hidden, generator)
+        return _indices([~h for h in hidden], generator), _indices(hidden, generator)
 
     def _size(self, generator: torch.Generator) -> tuple[int, int, int]:
         frames, rows, columns = self.grid
@@ -78,34 +82,34 @@ class BlockSampler:
         return frames, _at_least_one(height, rows), _at_least_one(width, columns)
 
     def _hidden(self, size: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """Which tokens of one clip are hidden, (L,); at least one is not."""
+        """Which tokens of one clip are hidden, (L,); at least one is visible."""
         for _ in range(TRIES):
             hidden = torch.zeros(self.grid, dtype=torch.bool)
             for _ in range(self.mask.blocks):
-                place = tuple(
-                    slice(start := _below(whole - part + 1, generator), start + part)
+                block = tuple(
+                    slice(start := _randint(whole - part + 1, generator), start + part)
                     for whole, part in zip(self.grid, size, strict=True)
                 )
-                hidden[place] = True
+                hidden[block] = True
             if not hidden.all():
                 return hidden.flatten()
         raise ConfigError(
-            f"{self.mask.blocks} blocks of {size} tokens leave none of a grid of {self.grid} to see, in "
-            f"{TRIES} tries; take fewer blocks, a smaller area, or pictures of more patches"
+            f"{self.mask.blocks} blocks of {size} tokens covered the whole grid of {self.grid} in {TRIES} "
+            "tries; use fewer blocks, a smaller area, or images with more patches"
         )
 
 
-def _at_least_one(wanted: float, most: int) -> int:
-    return min(max(round(wanted), 1), most)
+def _at_least_one(size: float, limit: int) -> int:
+    return min(max(round(size), 1), limit)
 
 
-def _below(limit: int, generator: torch.Generator) -> int:
+def _randint(limit: int, generator: torch.Generator) -> int:
     return int(torch.randint(limit, (), generator=generator))
 
 
-def _equal(chosen: list[Tensor], generator: torch.Generator) -> Tensor:
-    """The numbers of the chosen tokens of each clip, as many as the clip with the fewest has."""
-    numbers = [choice.nonzero().squeeze(1) for choice in chosen]
-    least = min(len(n) for n in numbers)
-    kept = [n[torch.randperm(len(n), generator=generator)[:least]].sort().values for n in numbers]
+def _indices(chosen: list[Tensor], generator: torch.Generator) -> Tensor:
+    """Indices of the chosen tokens of each clip, reduced at random to as many as the smallest clip has."""
+    indices = [choice.nonzero().squeeze(1) for choice in chosen]
+    count = min(len(i) for i in indices)
+    kept = [i[torch.randperm(len(i), generator=generator)[:count]].sort().values for i in indices]
     return torch.stack(kept)

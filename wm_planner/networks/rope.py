@@ -1,11 +1,11 @@
-"""Rotary positions in three axes: time, row and column each turn a third of a head.
+"""3-D rotary position embeddings: time, row and column each rotate a third of a head's channels.
 
-Source: Assran et al. 2025 (V-JEPA 2), sec. 2.1, after Su et al. 2021 (RoFormer). A head of size `d` gives
-each axis `2 * (d // 3 // 2)` numbers; what is left over is not turned, and neither is an axis at position 0:
-a conditioning token of frame t at (t, 0, 0) is turned by time alone.
+Source: Assran et al. 2025 (V-JEPA 2), sec. 2.1, after Su et al. 2021 (RoFormer). In a head of size `d`, each
+axis rotates `2 * (d // 3 // 2)` channels; the remaining ones are not rotated. Position 0 is no rotation, so a
+conditioning token of frame t at (t, 0, 0) is rotated by time only.
 
-Tables are made on the CPU even where the default device is another: a network built on the meta device is
-complete once its weights are assigned.
+The tables are always created on the CPU, so that a network built on the meta device is complete once its
+weights are assigned.
 """
 
 from typing import Literal
@@ -17,19 +17,20 @@ BASE = 10_000.0
 CPU = torch.device("cpu")
 
 Order = Literal["interleaved", "tiled"]
-"""Which frequencies the numbers of an axis get: both of a pair the same (f0, f0, f1, f1, ...), or the list
-of frequencies twice over (f0, f1, ..., f0, f1, ...). The published weights of V-JEPA 2 were trained tiled,
-which is no rotation, because pairs are neighbours in both orders; anything else breaks them."""
+"""Order of the frequencies in an axis: `interleaved` gives both channels of a pair the same one (f0, f0, f1,
+f1, ...), `tiled` repeats the whole list (f0, f1, ..., f0, f1, ...). Pairs are adjacent channels in both
+orders, so `tiled` is not a rotation, but the published weights of V-JEPA 2 were trained with it and need it.
+"""
 
 
 def grid_positions(frames: int, rows: int, columns: int) -> Tensor:
-    """(time, row, column) of every patch, time slowest, column fastest: (frames * rows * columns, 3)."""
+    """(time, row, column) of every patch, (frames * rows * columns, 3); the column varies fastest."""
     axes = (torch.arange(size, device=CPU) for size in (frames, rows, columns))
     return torch.cartesian_prod(*axes).reshape(-1, 3)
 
 
 def conditioned_positions(frames: int, conditions: int, rows: int, columns: int) -> Tensor:
-    """Positions of frames of `conditions` tokens at (t, 0, 0), then the patches: (T, C + P, 3)."""
+    """Positions of frames with C conditioning tokens at (t, 0, 0) before P patches, (T, C + P, 3)."""
     patches = grid_positions(frames, rows, columns).reshape(frames, -1, 3)  # (T, P, 3)
     before = torch.zeros_like(patches[:, :1]).repeat(1, conditions, 1)  # (T, C, 3)
     before[..., 0] = torch.arange(frames, device=CPU).unsqueeze(1)
@@ -37,7 +38,7 @@ def conditioned_positions(frames: int, conditions: int, rows: int, columns: int)
 
 
 def rope_tables(positions: Tensor, head_dim: int, order: Order = "interleaved") -> tuple[Tensor, Tensor]:
-    """Cosines and sines for tokens at `positions` (L, 3): two float32 arrays (L, head_dim)."""
+    """Cosines and sines for tokens at `positions` (L, 3), float32 (L, head_dim) each."""
     pairs = head_dim // 3 // 2  # of each axis
     frequencies = BASE ** -(torch.arange(pairs, dtype=torch.float64, device=CPU) / pairs)
     angles = positions.double().unsqueeze(-1) * frequencies  # (L, 3, pairs)
@@ -48,7 +49,7 @@ def rope_tables(positions: Tensor, head_dim: int, order: Order = "interleaved") 
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn each pair of neighbours in the last axis of `x` (..., L, head_dim) by its angle."""
+    """Rotate each pair of adjacent channels of `x` (..., L, head_dim) by its angle."""
     even, odd = x.reshape(*x.shape[:-1], -1, 2).unbind(-1)
     partner = torch.stack((-odd, even), dim=-1).flatten(-2)
     return x * cos + partner * sin

@@ -1,4 +1,4 @@
-"""SIGReg: keeps latents from collapsing by asking every one-dimensional view of them to be a unit Gaussian.
+"""SIGReg: prevents collapse by making every one-dimensional projection of the latents a standard Gaussian.
 
 Source: Balestriero & LeCun 2025 (LeJEPA, arXiv 2511.08544), in the form of LeWM (arXiv 2603.19312).
 """
@@ -6,17 +6,17 @@ Source: Balestriero & LeCun 2025 (LeJEPA, arXiv 2511.08544), in the form of LeWM
 import torch
 from torch import Tensor, nn
 
-from wm_planner.networks import shares
+from wm_planner.networks import distributed
 
 REACH = 3.0
-"""The characteristic functions are compared at knots in [0, REACH]; they are even."""
+"""Characteristic functions are compared at points in [0, REACH]; they are even functions."""
 
 
 class SigReg(nn.Module):
-    """The Epps-Pulley distance between random projections of latents and a unit Gaussian.
+    """The Epps-Pulley statistic between random projections of latents and a standard Gaussian.
 
     Args:
-        projections: random directions a call.
+        projections: random directions per call.
         knots: points of the trapezoidal rule.
     """
 
@@ -36,14 +36,14 @@ class SigReg(nn.Module):
         self.register_buffer("weights", trapezoid * gaussian, persistent=False)
 
     def forward(self, z: Tensor, generator: torch.Generator) -> Tensor:
-        """The statistic of samples `z` (B, ..., D) over B, averaged over the axes between, times B.
+        """The statistic of samples `z` (B, ..., D) over B, averaged over the middle axes, times B.
 
-        Where processes share the batch, B is the whole of it.
+        In a distributed training, B is the whole batch.
         """
         directions = torch.randn(z.shape[-1], self.projections, generator=generator).to(z.device)
         angles = (z @ (directions / directions.norm(dim=0))).unsqueeze(-1) * self.knots  # (B, ..., M, knots)
-        real = shares.average(angles.cos().mean(0))
-        imaginary = shares.average(angles.sin().mean(0))
+        real = distributed.mean(angles.cos().mean(0))
+        imaginary = distributed.mean(angles.sin().mean(0))
         distance = (real - self.gaussian).square() + imaginary.square()
-        statistic: Tensor = (distance @ self.weights).mean() * (z.shape[0] * shares.number())
+        statistic: Tensor = (distance @ self.weights).mean() * (z.shape[0] * distributed.world_size())
         return statistic

@@ -1,4 +1,4 @@
-"""Transformers over patch tokens: one over a picture, one over frames with their conditions, causal in time.
+"""Transformers over patch tokens: of a single image, and of frames with conditioning tokens, causal in time.
 
 Source: Assran et al. 2025 (V-JEPA 2), sec. 2.1 and 3.1; facebookresearch/vjepa2.
 """
@@ -12,10 +12,14 @@ from wm_planner.networks.transformer import Block
 
 
 class Trunk(nn.Module):
-    """Transformer blocks and a last norm over tokens at fixed positions.
+    """Transformer blocks and a final layer norm over tokens at fixed positions.
 
     Args:
         positions: (time, row, column) of every token, (L, 3).
+        dim: channels per token.
+        heads: attention heads.
+        depth: number of blocks.
+        mlp_ratio: hidden units of the MLP, as a multiple of `dim`.
     """
 
     cos: Tensor
@@ -30,7 +34,7 @@ class Trunk(nn.Module):
         self.register_buffer("sin", sin, persistent=False)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Tokens (B, L, dim) at the first L positions; `mask` (L, L), True where seen."""
+        """Transform tokens (B, L, dim) at the first L positions; `mask` (L, L) is True where attended."""
         length = x.shape[1]
         for block in self.blocks:
             x = block(x, self.cos[:length], self.sin[:length], mask)
@@ -38,8 +42,8 @@ class Trunk(nn.Module):
         return normed
 
 
-class PictureTransformer(nn.Module):
-    """Patches of a picture (B, C, h, w) to tokens (B, P, dim), row by row."""
+class ImageTransformer(nn.Module):
+    """Images (B, C, h, w) to tokens (B, P, dim), row by row."""
 
     def __init__(
         self,
@@ -61,9 +65,9 @@ class PictureTransformer(nn.Module):
 
 
 class FrameCausalTransformer(nn.Module):
-    """Frames of C conditions (action, state, ...), then P patches; a frame sees itself and earlier ones.
+    """Frames of C conditioning tokens (action, state, ...) and P patches; causal between frames.
 
-    Conditions stand at (t, 0, 0): only time turns them.
+    Conditioning tokens have the position (t, 0, 0), so only time rotates them.
     """
 
     mask: Tensor
@@ -84,7 +88,7 @@ class FrameCausalTransformer(nn.Module):
         self.register_buffer("mask", frame_causal(frames, positions.shape[1]), persistent=False)
 
     def forward(self, conditions: Tensor, patches: Tensor) -> Tensor:
-        """Conditions (B, T, C, dim) and patches (B, T, P, dim) to tokens (B, T, C + P, dim)."""
+        """Conditioning tokens (B, T, C, dim) and patches (B, T, P, dim) to tokens (B, T, C + P, dim)."""
         x = torch.cat((conditions, patches), dim=2)
         frames, length = x.shape[1], x.shape[1] * x.shape[2]
         mask = None if frames == 1 else self.mask[:length, :length]

@@ -1,8 +1,8 @@
-"""The pre-norm transformer block of V-JEPA 2, with rotary positions.
+"""The pre-norm transformer block of V-JEPA 2, with rotary position embeddings.
 
 Parameters are named as in facebookresearch/vjepa2 (`norm1`, `attn.qkv`, `attn.proj`, `norm2`, `mlp.fc1`,
-`mlp.fc2`), so its checkpoints fit. Attention is written out, because the fused encoder layers of torch do
-not export to ONNX.
+`mlp.fc2`), so its checkpoints load. Attention is written out, because torch's fused encoder layers do not
+export to ONNX.
 """
 
 import math
@@ -15,12 +15,12 @@ from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from wm_planner.networks.rope import rotate
 
-Past: TypeAlias = tuple[Tensor, Tensor]
-"""Rotated keys, and values, of one layer: (B, heads, L, head_dim) each."""
+KeysValues: TypeAlias = tuple[Tensor, Tensor]
+"""Rotated keys and values of one layer, (B, heads, L, head_dim) each."""
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention; queries and keys are turned by the rotary tables."""
+    """Multi-head self-attention with rotary position embeddings."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -29,20 +29,28 @@ class Attention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Attend within `x` (B, L, dim); `mask` (L, L), True where seen.
+        """Self-attention within `x` (B, L, dim).
 
         Args:
-            cos, sin: shape (L, head_dim), or (B, 1, L, head_dim) where samples stand at other positions.
+            x: tokens.
+            cos, sin: shape (L, head_dim), or (B, 1, L, head_dim) for different positions per sample.
+            mask: shape (L, L), True where attended; None attends everywhere.
         """
         return self._attend(*self._heads(x, cos, sin), mask)
 
-    def extend(self, x: Tensor, cos: Tensor, sin: Tensor, past: Past, mask: Tensor) -> tuple[Tensor, Past]:
-        """Attend from new tokens to `past` ones and to themselves; also the keys and values of the new.
+    def extend(
+        self, x: Tensor, cos: Tensor, sin: Tensor, past: KeysValues, mask: Tensor
+    ) -> tuple[Tensor, KeysValues]:
+        """Attention from new tokens to `past` tokens and to themselves.
 
         Args:
             x: new tokens, shape (B, L, dim).
-            past: rotated keys, and values, of earlier tokens, (B or 1, heads, L_past, head_dim).
-            mask: shape (B or 1, L_past + L), True where seen, by every new token of a sample alike.
+            cos, sin: as in `forward`.
+            past: rotated keys and values of earlier tokens, (B or 1, heads, L_past, head_dim).
+            mask: shape (B or 1, L_past + L), True where attended, for all new tokens of a sample.
+
+        Returns:
+            The transformed tokens, (B, L, dim), and the rotated keys and values of the new tokens.
         """
         q, *new = self._heads(x, cos, sin)
         k, v = (
@@ -52,19 +60,19 @@ class Attention(nn.Module):
         return self._attend(q, k, v, mask[:, None, None]), (new[0], new[1])
 
     def _heads(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, (B, heads, L, head_dim) each."""
+        """Rotated queries and keys, and values, (B, heads, L, head_dim) each."""
         qkv: Tensor = self.qkv(x).reshape(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         q, k = rotate(qkv[:2], cos, sin).unbind(0)
         return q, k, qkv[2]
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        seen = scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        out: Tensor = self.proj(seen.transpose(1, 2).flatten(2))
+        attended = scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        out: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
         return out
 
 
 class Mlp(nn.Module):
-    """Two linear layers around an exact GELU."""
+    """Two linear layers with an exact GELU in between."""
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
@@ -77,7 +85,7 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then an MLP, each normalised before and added after."""
+    """Pre-norm attention and MLP, each with a residual connection."""
 
     def __init__(self, dim: int, heads: int, mlp_ratio: float) -> None:
         super().__init__()
@@ -91,17 +99,20 @@ class Block(nn.Module):
         out: Tensor = x + self.mlp(self.norm2(x))
         return out
 
-    def extend(self, x: Tensor, cos: Tensor, sin: Tensor, past: Past, mask: Tensor) -> tuple[Tensor, Past]:
-        """New tokens (B, L, dim) after `past` ones; see `Attention.extend`."""
-        seen, new = self.attn.extend(self.norm1(x), cos, sin, past, mask)
-        x = x + seen
+    def extend(
+        self, x: Tensor, cos: Tensor, sin: Tensor, past: KeysValues, mask: Tensor
+    ) -> tuple[Tensor, KeysValues]:
+        """Transform new tokens (B, L, dim) after `past` ones; see `Attention.extend`."""
+        attended, new = self.attn.extend(self.norm1(x), cos, sin, past, mask)
+        x = x + attended
         return x + self.mlp(self.norm2(x)), new
 
 
 def initialise(network: nn.Module, blocks: Iterable[nn.Module]) -> None:
-    """Truncated normal weights of deviation 0.02, zero biases; what a block adds shrinks with its depth.
+    """Initialise linear and convolutional layers as V-JEPA 2 does.
 
-    Source: Assran et al. 2025 (V-JEPA 2); facebookresearch/vjepa2.
+    Weights are truncated normal with standard deviation 0.02, biases zero; the output layers of block n are
+    scaled by 1 / sqrt(2 n). Source: Assran et al. 2025 (V-JEPA 2); facebookresearch/vjepa2.
     """
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv3d):

@@ -1,7 +1,7 @@
-"""The encoder of V-JEPA 2 and the predictor that fills in what was masked, at every published size.
+"""The encoder and the masked predictor of V-JEPA 2, in every published size.
 
-Parameters are named as in facebookresearch/vjepa2 (MIT), so its checkpoints fit, and the rotary positions
-keep its tiled order. Source: Assran et al. 2025 (V-JEPA 2, arXiv 2506.09985), sec. 2.
+Parameters are named as in facebookresearch/vjepa2 (MIT), so its checkpoints load, and the rotary position
+embeddings keep its tiled order. Source: Assran et al. 2025 (V-JEPA 2, arXiv 2506.09985), sec. 2.
 """
 
 import math
@@ -17,10 +17,12 @@ from wm_planner.networks.transformer import Block, initialise
 
 
 class VitSize(Config, frozen=True, kw_only=True):
-    """How wide and deep a vision transformer is.
+    """Size of a vision transformer.
 
     Attributes:
-        dim: numbers a token.
+        dim: channels per token.
+        depth: number of blocks.
+        heads: attention heads.
         mlp_ratio: hidden units of the MLP, as a multiple of `dim`.
     """
 
@@ -32,7 +34,7 @@ class VitSize(Config, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.dim % self.heads or self.dim // self.heads % 2:
             raise ValueError(
-                f"dim is {self.dim}, which {self.heads} heads do not share in even parts: change dim or heads"
+                f"dim is {self.dim}, wanted a multiple of twice the {self.heads} heads: change dim or heads"
             )
 
 
@@ -51,7 +53,7 @@ Grid = tuple[int, int, int]
 
 
 class PatchEmbed(nn.Module):
-    """Tubelets of pixels to tokens, time slowest, column fastest."""
+    """Tubelets of pixels to tokens; time varies slowest, column fastest."""
 
     def __init__(self, dim: int, patch: int, tubelet: int) -> None:
         super().__init__()
@@ -67,13 +69,14 @@ class VJepa2Encoder(nn.Module):
     """A vision transformer over the tubelets of a video.
 
     Args:
-        picture: (height, width) in pixels, multiples of `patch`; need not be square.
-        frames: longest video, in pictures, a multiple of `tubelet`; shorter ones are taken too.
+        size: of the transformer.
+        picture: (height, width) of a frame in pixels, multiples of `patch`; need not be square.
+        frames: longest video, a multiple of `tubelet`; shorter ones are accepted.
         patch: side of a patch, in pixels.
-        tubelet: pictures a token covers.
+        tubelet: frames per token.
 
     Raises:
-        ConfigError: if the clip does not divide into tubelets.
+        ConfigError: if the video does not divide into tubelets.
     """
 
     cos: Tensor
@@ -85,8 +88,8 @@ class VJepa2Encoder(nn.Module):
         super().__init__()
         if picture[0] % patch or picture[1] % patch or frames % tubelet:
             raise ConfigError(
-                f"{frames} pictures of {picture[0]}x{picture[1]} pixels do not divide into tubelets of "
-                f"{tubelet}x{patch}x{patch}: change the size of the picture, the patch or the clip"
+                f"{frames} frames of {picture[0]}x{picture[1]} pixels do not divide into tubelets of "
+                f"{tubelet}x{patch}x{patch}: change the size of the image, the patch or the clip"
             )
         self.size = size
         self.picture = picture
@@ -104,22 +107,23 @@ class VJepa2Encoder(nn.Module):
         """Tokens (B, L, dim) of a video (B, 3, T, H, W).
 
         Args:
-            seen: numbers of the tokens to encode, shape (B, N), the others hidden from them; all where None.
+            video: normalised pixels.
+            seen: indices of the visible tokens, shape (B, N), which alone are encoded; None for all.
 
         Raises:
-            ShapeError: if the pictures are of another size, or more than the encoder was built for.
+            ShapeError: for another frame size, or more frames than the encoder was built for.
         """
-        frames, most = video.shape[2], self.grid[0] * self.tubelet
-        if tuple(video.shape[3:]) != self.picture or frames > most or frames % self.tubelet:
+        frames, limit = video.shape[2], self.grid[0] * self.tubelet
+        if tuple(video.shape[3:]) != self.picture or frames > limit or frames % self.tubelet:
             raise ShapeError(
-                f"a video of shape {tuple(video.shape)} does not fit an encoder of (B, 3, T, "
-                f"{self.picture[0]}, {self.picture[1]}) with T a multiple of {self.tubelet}, at most {most}: "
-                "build it with this `picture` and `frames`; its weights fit any"
+                f"a video of shape {tuple(video.shape)} does not fit an encoder for (B, 3, T, "
+                f"{self.picture[0]}, {self.picture[1]}), T a multiple of {self.tubelet}, at most {limit}: "
+                "build it with this `picture` and `frames`; the same weights fit any size"
             )
         x = self.patch_embed(video)
         cos, sin = self.cos[: x.shape[1]], self.sin[: x.shape[1]]
         if seen is not None:
-            x, cos, sin = take(x, seen), cos[seen].unsqueeze(1), sin[seen].unsqueeze(1)
+            x, cos, sin = gather_tokens(x, seen), cos[seen].unsqueeze(1), sin[seen].unsqueeze(1)
         for block in self.blocks:
             x = block(x, cos, sin)
         normed: Tensor = self.norm(x)
@@ -127,15 +131,16 @@ class VJepa2Encoder(nn.Module):
 
 
 class MaskedPredictor(nn.Module):
-    """Fills in the tokens that an encoder did not see.
+    """Predicts the tokens that were hidden from an encoder.
 
-    It counts places as if a frame were square, with as many columns as rows: so does the reference, and
-    weights trained on wide pictures expect it.
+    Token positions are computed as if frames were square, with as many columns as rows: the reference does
+    so, and weights trained on wide images expect it.
 
     Args:
-        dim: of the encoder's tokens.
-        grid: the encoder's.
-        mask_tokens: how many ways of masking there are, each with a mask token of its own.
+        size: of the transformer.
+        dim: channels of the encoder's tokens.
+        grid: of the encoder.
+        mask_tokens: number of masking strategies, each of which has its own mask token.
     """
 
     cos: Tensor
@@ -159,27 +164,29 @@ class MaskedPredictor(nn.Module):
         self.register_buffer("sin", sin, persistent=False)
 
     def forward(self, tokens: Tensor, seen: Tensor, wanted: Tensor, mask: int = 0) -> Tensor:
-        """The encoder's tokens (B, M, dim) at the places `wanted` (B, M), from those `seen` (B, N).
+        """The encoder's tokens at the hidden positions, (B, M, dim).
 
         Args:
-            tokens: shape (B, N, dim).
-            mask: the way of masking, whose mask token is used.
+            tokens: the encoder's visible tokens, shape (B, N, dim).
+            seen: their indices, shape (B, N).
+            wanted: indices of the hidden tokens, shape (B, M).
+            mask: index of the masking strategy, which selects the mask token.
         """
-        blank = self.mask_tokens[mask].expand(*wanted.shape, -1)
-        x = torch.cat((self.predictor_embed(tokens), blank), dim=1)  # (B, N + M, size.dim)
-        places = torch.cat((seen, wanted), dim=1)
-        cos, sin = self.cos[places].unsqueeze(1), self.sin[places].unsqueeze(1)
+        mask_tokens = self.mask_tokens[mask].expand(*wanted.shape, -1)
+        x = torch.cat((self.predictor_embed(tokens), mask_tokens), dim=1)  # (B, N + M, size.dim)
+        indices = torch.cat((seen, wanted), dim=1)
+        cos, sin = self.cos[indices].unsqueeze(1), self.sin[indices].unsqueeze(1)
         for block in self.predictor_blocks:
             x = block(x, cos, sin)
-        filled: Tensor = self.predictor_proj(self.predictor_norm(x[:, seen.shape[1] :]))
-        return filled
+        predicted: Tensor = self.predictor_proj(self.predictor_norm(x[:, seen.shape[1] :]))
+        return predicted
 
 
-def take(x: Tensor, numbers: Tensor) -> Tensor:
-    """The rows `numbers` (B, N) of the second axis of `x` (B, L, D): (B, N, D)."""
-    return x.gather(1, numbers.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+def gather_tokens(x: Tensor, indices: Tensor) -> Tensor:
+    """The tokens (B, N, D) of `x` (B, L, D) at `indices` (B, N)."""
+    return x.gather(1, indices.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
 
 def normalise(tokens: Tensor) -> Tensor:
-    """Every token to mean 0 and deviation 1: what is compared, and what V-JEPA 2-AC reads and feeds back."""
+    """Layer norm without parameters, as for training targets and for the tokens of V-JEPA 2-AC."""
     return layer_norm(tokens, tokens.shape[-1:])

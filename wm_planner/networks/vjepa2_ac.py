@@ -1,7 +1,7 @@
-"""The action-conditioned predictor of V-JEPA 2-AC: frames of tokens, poses and actions to the next frame.
+"""The action-conditioned predictor of V-JEPA 2-AC: predicts the next frame's tokens.
 
-Parameters are named as in facebookresearch/vjepa2 (MIT), so its checkpoint fits, and the rotary positions
-keep its tiled order. Source: Assran et al. 2025 (V-JEPA 2, arXiv 2506.09985), sec. 3.
+Parameters are named as in facebookresearch/vjepa2 (MIT), so its checkpoint loads, and the rotary position
+embeddings keep its tiled order. Source: Assran et al. 2025 (V-JEPA 2, arXiv 2506.09985), sec. 3.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 from wm_planner.errors import ShapeError
 from wm_planner.networks.masks import frame_causal
 from wm_planner.networks.rope import conditioned_positions, rope_tables
-from wm_planner.networks.transformer import Block, Past, initialise
+from wm_planner.networks.transformer import Block, KeysValues, initialise
 from wm_planner.networks.vjepa2 import VitSize
 
 AC_PREDICTOR = VitSize(dim=1024, depth=24, heads=16)
@@ -22,16 +22,17 @@ EXTRINSICS_SIZE = 6
 
 
 class AcPredictor(nn.Module):
-    """A transformer over [action, state, (extrinsics,) P patches] a frame; it sees itself and earlier ones.
+    """A frame-causal transformer over [action, state, (extrinsics,) P patches] per frame.
 
-    The columns of a wide picture are squeezed into as many as it has rows: so does the reference, and weights
-    trained on wide pictures expect it.
+    The column positions of a wide image are compressed to the range of its rows: the reference does so, and
+    weights trained on wide images expect it.
 
     Args:
-        dim: of the encoder's tokens.
-        grid: (rows, columns) of tokens a frame.
-        frames: the most that one call takes.
-        extrinsics: whether a token of the camera's pose follows the state; its weights are always there.
+        size: of the transformer.
+        dim: channels of the encoder's tokens.
+        grid: (rows, columns) of tokens per frame.
+        frames: largest number of frames per call.
+        extrinsics: whether a token of the camera pose follows the state; its weights always exist.
     """
 
     cos: Tensor
@@ -69,12 +70,12 @@ class AcPredictor(nn.Module):
 
         Args:
             tokens: layer-normed, shape (B, T, P, dim).
-            action: what leads from frame t to t + 1, (B, T, 7): m, rad, share of the gripper's opening.
-            state: pose at frame t, (B, T, 7), likewise.
-            extrinsics: pose of the camera at frame t, (B, T, 6).
+            action: from frame t to t + 1, (B, T, 7): m, rad, and the change of the gripper's opening (0..1).
+            state: pose at frame t, (B, T, 7), in the same units.
+            extrinsics: camera pose at frame t, (B, T, 6).
 
         Raises:
-            ShapeError: if there are more frames than the predictor was built for.
+            ShapeError: for more frames than the predictor was built for.
         """
         frames = tokens.shape[1]
         if frames > self.frames:
@@ -85,10 +86,10 @@ class AcPredictor(nn.Module):
         length = frames * x.shape[2]
         cos, sin = self.cos[:frames].flatten(0, 1), self.sin[:frames].flatten(0, 1)
         mask = None if frames == 1 else self.mask[:length, :length]
-        whole = x.flatten(1, 2)
+        sequence = x.flatten(1, 2)
         for block in self.predictor_blocks:
-            whole = block(whole, cos, sin, mask)
-        return self._project(whole.reshape(x.shape))
+            sequence = block(sequence, cos, sin, mask)
+        return self._project(sequence.reshape(x.shape))
 
     def extend(
         self,
@@ -96,23 +97,23 @@ class AcPredictor(nn.Module):
         tokens: Tensor,
         action: Tensor,
         state: Tensor,
-        past: Sequence[Past],
+        past: Sequence[KeysValues],
         extrinsics: Tensor | None = None,
-    ) -> tuple[Tensor, list[Past]]:
-        """One more frame: what `forward` gives for the last of frames 0 to `frame`, without the earlier ones.
+    ) -> tuple[Tensor, list[KeysValues]]:
+        """Process one more frame with cached keys and values of the earlier ones.
 
-        Keys and values of a frame never change when another follows, so they are computed once.
+        The result equals the last frame of `forward` over frames 0 to `frame`: because of the causal mask,
+        keys and values of a frame do not depend on later frames.
 
         Args:
-            frame: number of the new frame, a scalar integer, or one a sample, (B,).
+            frame: index of the new frame, a scalar integer, or one per sample, (B,).
             tokens, action, state, extrinsics: of the new frame, without the axis T.
-            past: a layer's rotated keys and values, (B or 1, heads, L, head_dim), of frames from 0 on. L may
-                reach beyond the first `frame` frames, as in an array of fixed size: what is there is not
-                seen.
+            past: rotated keys and values of frames from 0 on, per layer, (B or 1, heads, L, head_dim).
+                Entries after the first `frame` frames are ignored, so the cache may have a fixed size.
 
         Returns:
-            The next frame's tokens (B, P, dim), and a layer's keys and values of the new frame,
-            (B, heads, C + P, head_dim).
+            The tokens of the next frame, (B, P, dim), and the rotated keys and values of the new frame, per
+            layer, (B, heads, C + P, head_dim).
         """
         camera = None if extrinsics is None else extrinsics.unsqueeze(1)
         x = self._join(tokens.unsqueeze(1), action.unsqueeze(1), state.unsqueeze(1), camera).squeeze(1)
@@ -121,19 +122,19 @@ class AcPredictor(nn.Module):
         tokens_before = (frame * x.shape[1]).unsqueeze(1)
         earlier = torch.arange(past[0][0].shape[2], device=x.device) < tokens_before
         seen = pad(earlier, (0, x.shape[1]), value=True)  # (B or 1, L + C + P)
-        new: list[Past] = []
+        new: list[KeysValues] = []
         for block, old in zip(self.predictor_blocks, past, strict=True):
             assert isinstance(block, Block)
             x, own = block.extend(x, cos, sin, old, seen)
             new.append(own)
         return self._project(x.unsqueeze(1)).squeeze(1), new
 
-    def no_past(self) -> list[Past]:
-        """What `extend` takes at frame 0."""
+    def empty_past(self) -> list[KeysValues]:
+        """The empty cache, for `extend` at frame 0."""
         first = self.predictor_blocks[0]
         assert isinstance(first, Block)
-        none = self.cos.new_empty(1, first.attn.heads, 0, self.cos.shape[-1])
-        return [(none, none) for _ in self.predictor_blocks]
+        empty = self.cos.new_empty(1, first.attn.heads, 0, self.cos.shape[-1])
+        return [(empty, empty) for _ in self.predictor_blocks]
 
     def _join(self, tokens: Tensor, action: Tensor, state: Tensor, extrinsics: Tensor | None) -> Tensor:
         conditions = [self.action_encoder(action), self.state_encoder(state)]
@@ -145,6 +146,6 @@ class AcPredictor(nn.Module):
         return torch.cat((torch.stack(conditions, dim=2), self.predictor_embed(tokens)), dim=2)
 
     def _project(self, x: Tensor) -> Tensor:
-        """Tokens of the patches alone, as wide as the encoder's."""
+        """The patch tokens, projected to the encoder's channels."""
         projected: Tensor = self.predictor_proj(self.predictor_norm(x[:, :, self.conditions :]))
         return projected

@@ -1,20 +1,22 @@
-"""Whitening: every number of every token to mean 0 and deviation 1, over the data or over the batch.
+"""Standardisation of every channel of every token, over the data or over the batch.
 
-Most of what a frozen encoder says of a scene is where it stands, which never changes; a loss over its tokens
-is then small for a model that copies. What is left after whitening is what moves.
+Most of the variation in a frozen encoder's tokens is between positions and constant in time, so that a model
+which copies its input already has a small loss. After standardisation, what moves dominates.
 """
 
 import torch
 from torch import Tensor, nn
 
-from wm_planner.networks import shares
+from wm_planner.networks import distributed
 
 FLOOR = 0.3
-"""Numbers that vary less than this share of the typical deviation are not blown up to 1: they are noise."""
+"""Channels whose standard deviation is below about this fraction of the typical one are not scaled up to 1,
+because they are noise.
+"""
 
 
 class Whitening(nn.Module):
-    """Standardises arrays (B, *shape) by the mean and variance of all that it has observed."""
+    """Standardises arrays (B, *shape) by the mean and variance of all observed ones."""
 
     mean: Tensor
     variance: Tensor
@@ -28,27 +30,25 @@ class Whitening(nn.Module):
 
     @torch.no_grad()
     def observe(self, x: Tensor) -> None:
-        """Take in `x` (B, *shape). Source: Chan, Golub & LeVeque 1979, the pairwise update."""
+        """Update the statistics with `x` (B, *shape), pairwise (Chan, Golub & LeVeque 1979)."""
         total = self.count + len(x)
-        share = (len(x) / total).float()
+        weight = (len(x) / total).float()
         mean, variance = x.mean(0), x.var(0, correction=0)
-        off = mean - self.mean
-        self.variance += share * (variance - self.variance + (1 - share) * off.square())
-        self.mean += share * off
+        delta = mean - self.mean
+        self.variance += weight * (variance - self.variance + (1 - weight) * delta.square())
+        self.mean += weight * delta
         self.count.copy_(total)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`x` (B, *shape) with mean 0 and deviation 1, or less where it hardly varies."""
+        """`x` (B, *shape) with mean 0 and standard deviation 1, or less where it hardly varies."""
         typical = self.variance.mean()
         return (x - self.mean) / (self.variance + FLOOR**2 * typical).sqrt()
 
 
 class BatchWhitening(nn.BatchNorm1d):
-    """Standardises arrays (B, D) under training by the batch, afterwards by the running mean and variance.
+    """Batch normalisation without parameters of arrays (B, D), over the whole batch of all processes.
 
-    The batch is the whole one where several processes share it.
-
-    PyTorch's own BatchNorm sees only a process's share, its SyncBatchNorm works on GPUs only.
+    PyTorch's BatchNorm1d uses the shard of one process only, and its SyncBatchNorm works on GPUs only.
     """
 
     running_mean: Tensor
@@ -60,11 +60,11 @@ class BatchWhitening(nn.BatchNorm1d):
         super().__init__(size, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or shares.number() == 1:
+        if not self.training or distributed.world_size() == 1:
             return super().forward(x)
-        mean, variance = shares.moments(x)
+        mean, variance = distributed.moments(x)
         with torch.no_grad():
-            samples = len(x) * shares.number()
+            samples = len(x) * distributed.world_size()
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * samples / (samples - 1), self.momentum)

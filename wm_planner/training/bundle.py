@@ -1,4 +1,4 @@
-"""Bundles as they are written: a network's graphs, each compared with torch, and the card beside them."""
+"""Writing of bundles: export a network's graphs, compare each with torch, and write the card."""
 
 import logging
 import warnings
@@ -25,18 +25,18 @@ Precision = Literal["fp32", "fp16"]
 
 OPSET = 20
 LARGEST_FILE = 2_000_000_000
-"""Bytes of weights that a graph holds itself, for protobuf ends at 2 GiB; more lie in a file beside it."""
+"""Bytes of weights above which they are stored in an external file; protobuf files are limited to 2 GiB."""
 
 MAX_ABS_ERROR = {"fp32": 1e-4, "fp16": 0.1}
-"""Of the graphs against torch in fp32; layer-normed tokens have a deviation of 1."""
+"""Largest error of the graphs compared with torch in fp32; layer-normed tokens have unit variance."""
 
-BATCHES = (1, 2, 7, 64)  # the exporter sees 2
-FEW = (1, 3)
+BATCHES = (1, 2, 7, 64)  # tested batch sizes; the export itself uses 2
+FEW_BATCHES = (1, 3)
 MANY_WEIGHTS = 100_000_000
-"""A network of more is tried at few batch sizes: 64 pictures through ViT-g take two cores 20 minutes."""
+"""Larger networks are tested with few batch sizes: ViT-g takes 20 minutes for 64 images on two cores."""
 
-Trial = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
-"""Inputs of a graph and what torch makes of them."""
+Example = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
+"""Inputs of a graph, and torch's outputs for them."""
 
 
 def write_bundle(
@@ -47,16 +47,22 @@ def write_bundle(
     precision: Precision = "fp32",
     replace: bool = False,
 ) -> Card:
-    """Write the bundle of `network` into folder `out`, whole or not at all.
+    """Write the bundle of `network` to folder `out`, atomically.
 
     Args:
-        network: in evaluation mode; lowered to `precision` when this returns.
-        action: what `step` takes.
-        card_of: makes the card of the graphs written; `max_candidates` is measured here.
+        network: in evaluation mode; converted to `precision` when this returns.
+        action: of `step`.
+        out: the folder.
+        card_of: returns the card for the checksums of the graphs; its `max_candidates` is replaced by the
+            measured best size of a call.
+        precision: of weights and arithmetic.
         replace: whether an existing bundle is replaced.
 
+    Returns:
+        The card as it was written.
+
     Raises:
-        BundleError: as `check_bundle_folder`, or if a graph does not give what torch gives.
+        BundleError: as `check_bundle_folder`, or if a graph's outputs differ from torch's.
     """
     with fresh_folder(out, CARD_FILE if replace else None, BundleError) as folder:
         card = card_of(_write_graphs(network, action, folder, precision))
@@ -68,10 +74,10 @@ def write_bundle(
 
 
 def check_bundle_folder(out: Path, replace: bool) -> None:
-    """Refuse a folder that exists, before the work is done; with `replace`, only one that holds no bundle.
+    """Check that a bundle may be written to `out`, before the work for it is done.
 
     Raises:
-        BundleError: saying what to do.
+        BundleError: if the folder exists, unless it is a bundle and `replace` is set.
     """
     check_fresh(out, CARD_FILE if replace else None, BundleError)
 
@@ -83,39 +89,40 @@ def _write_graphs(
         "encode": EncodeGraph(network).eval(),
         "step": StepGraph(network, action).eval(),
     }
-    trials = {name: _trials(module) for name, module in modules.items()}
+    examples = {name: _examples(module) for name, module in modules.items()}
     if precision == "fp16":
-        network.lower()
+        network.to_half()
     return {
-        name: _write_graph(module, folder / f"{name}.onnx", trials[name], MAX_ABS_ERROR[precision])
+        name: _write_graph(module, folder / f"{name}.onnx", examples[name], MAX_ABS_ERROR[precision])
         for name, module in modules.items()
     }
 
 
 @torch.no_grad()
-def _trials(module: EncodeGraph | StepGraph) -> list[Trial]:
-    """What the graph is compared with, at several batch sizes."""
+def _examples(module: EncodeGraph | StepGraph) -> list[Example]:
+    """Random inputs of several batch sizes, with torch's outputs."""
     rng = np.random.default_rng(0)
     weights = sum(weight.numel() for weight in module.parameters())
-    examples = [module.example(n, rng) for n in (FEW if weights > MANY_WEIGHTS else BATCHES)]
-    return [(inputs, module(*inputs)) for inputs in examples]
+    batches = FEW_BATCHES if weights > MANY_WEIGHTS else BATCHES
+    inputs = [module.example(batch, rng) for batch in batches]
+    return [(each, module(*each)) for each in inputs]
 
 
 def _write_graph(
-    module: EncodeGraph | StepGraph, path: Path, trials: list[Trial], allowed: float
+    module: EncodeGraph | StepGraph, path: Path, examples: list[Example], allowed: float
 ) -> GraphSpec:
-    """Export one graph with a dynamic batch, and measure how far it is from torch."""
-    program = _exported(module)
-    _forget_sources(program)
+    """Export one graph with a dynamic batch size, and measure its error compared with torch."""
+    program = _export(module)
+    _strip_metadata(program)
     data = path.with_name(path.name + DATA_SUFFIX)
     program.save(path, external_data=_weight_bytes(program) > LARGEST_FILE)
     del program
     graph = Graph(path, ["CPUExecutionProvider"], threads=1)
-    error = float(np.max([_difference(module, graph, trial) for trial in trials]))
-    if not error <= allowed:  # nor is NaN
+    error = float(np.max([_error(module, graph, example) for example in examples]))
+    if not error <= allowed:  # true for NaN too
         raise BundleError(
             f"{path.name}: ONNX Runtime differs from torch by {error:.1e}, at most {allowed:.0e} is "
-            "allowed; look for an operation that the exporter translates badly"
+            "allowed; look for an operation that the exporter translates incorrectly"
         )
     return GraphSpec(
         sha256=sha256(path),
@@ -124,12 +131,12 @@ def _write_graph(
     )
 
 
-def _exported(module: EncodeGraph | StepGraph) -> Any:
-    """The graph in memory, as torch's exporter gives it."""
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that are not needed
+def _export(module: EncodeGraph | StepGraph) -> Any:
+    """The graph in memory, as returned by torch's exporter."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns about optional packages
     batch = torch.export.Dim("batch")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        warnings.simplefilter("ignore")  # deprecations inside the exporter
         return torch.onnx.export(
             module,
             module.example(2, np.random.default_rng(0)),
@@ -142,8 +149,8 @@ def _exported(module: EncodeGraph | StepGraph) -> Any:
         )
 
 
-def _forget_sources(program: Any) -> None:
-    """Take out what the exporter notes at every node: stack traces, with paths of this machine."""
+def _strip_metadata(program: Any) -> None:
+    """Remove the exporter's annotations of every node: stack traces with local paths."""
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()
         node.doc_string = None
@@ -153,9 +160,9 @@ def _weight_bytes(program: Any) -> int:
     return sum(weight.const_value.nbytes for weight in program.model.graph.initializers.values())
 
 
-def _difference(module: EncodeGraph | StepGraph, graph: Graph, trial: Trial) -> float:
-    """The largest absolute difference between ONNX Runtime and what torch made of the same inputs."""
-    inputs, wanted = trial
+def _error(module: EncodeGraph | StepGraph, graph: Graph, example: Example) -> float:
+    """Largest absolute difference between the outputs of ONNX Runtime and torch."""
+    inputs, wanted = example
     got = graph.run({name: array.numpy() for name, array in zip(module.inputs, inputs, strict=True)})
     pairs = zip(module.outputs, wanted, strict=True)
     return float(np.max([np.abs(got[name] - array.numpy()).max() for name, array in pairs]))

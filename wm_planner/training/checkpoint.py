@@ -1,4 +1,4 @@
-"""A training run on disk: `run.yaml` (what is trained), `checkpoint.pt` (how far it is), and its log."""
+"""A training run on disk: `run.yaml` (its settings), `checkpoint.pt` (its progress), and its log."""
 
 import pickle
 import zipfile
@@ -15,23 +15,25 @@ from wm_planner.config import Config, convert, read_yaml, to_builtins
 from wm_planner.errors import BundleError
 from wm_planner.training import log
 from wm_planner.training.clips import DataSpec
-from wm_planner.training.processes import load_optimizer, whole
+from wm_planner.training.processes import load_optimizer, unsharded
 from wm_planner.training.recipe import TrainingRecipe
 
 RUN_FILE = "run.yaml"
 CHECKPOINT_FILE = "checkpoint.pt"
-MAY_CHANGE = {"revision", "recipe.cpu_seconds"}  # between the parts of one run
+MAY_CHANGE = {"revision", "recipe.cpu_seconds"}  # when a run is resumed
 
 
 class RunSpec(Config, frozen=True, kw_only=True):
-    """What a run trains; a checkpoint is resumed only by the same.
+    """The settings of a run; a checkpoint can only be resumed with the same ones.
 
     Attributes:
-        model_file: path as given, e.g. models/ac_jepa.py.
-        recipe_name: of the model file's recipes; `recipe` is that one with its changes.
+        model_file: path as the user gave it, e.g. models/ac_jepa.py.
+        recipe_name: of the recipe in the model file that `recipe` is derived from.
+        recipe: the complete recipe, with overrides.
         datasets: folder to the sha256 of its meta.yaml.
-        pretrained: weights that it starts from, to their sha256.
-        revision: of the source.
+        data: what the network knows about the data.
+        revision: git revision of the source.
+        pretrained: path of pretrained weights to their sha256; empty without.
     """
 
     model_file: str
@@ -44,7 +46,10 @@ class RunSpec(Config, frozen=True, kw_only=True):
 
 
 class Position(Config, frozen=True, kw_only=True):
-    """How far a run is. Iteration `i` draws its clips and noise from (seed, i), so this is all there is."""
+    """The progress of a run.
+
+    The clips and noise of iteration `i` are seeded with (seed, i), so no random state needs to be saved.
+    """
 
     iteration: int = 0
     cpu_seconds: float = 0.0
@@ -55,7 +60,7 @@ class RunFolder:
 
     Args:
         path: of the folder.
-        writes: false for a process that only takes part; what it would write, another does.
+        writes: False for all but the main process of a distributed training.
     """
 
     def __init__(self, path: Path, writes: bool = True) -> None:
@@ -63,25 +68,26 @@ class RunFolder:
         self.writes = writes
 
     def open(self, spec: RunSpec, recipe: type[TrainingRecipe]) -> None:
-        """Begin the run of `spec` here, or check that the one that is here is the same.
+        """Start a run, or check that the existing one has the same settings.
 
         Args:
-            recipe: class of the spec's recipe; a field that a run here does not know yet has its default.
+            spec: its settings.
+            recipe: class of the recipe; fields that an existing run does not have yet get their defaults.
 
         Raises:
-            BundleError: if another run is here.
+            BundleError: if the folder holds a run with other settings.
         """
         file = self.path / RUN_FILE
         if file.is_file():
-            here = self.spec()
-            known = to_builtins(convert(here.recipe, recipe, f"{file}: recipe"))
-            found = flat(to_builtins(msgspec.structs.replace(here, recipe=known)))
+            existing = self.spec()
+            complete = to_builtins(convert(existing.recipe, recipe, f"{file}: recipe"))
+            found = flat(to_builtins(msgspec.structs.replace(existing, recipe=complete)))
             wanted = flat(to_builtins(spec))
             for key in sorted((found.keys() | wanted.keys()) - MAY_CHANGE):
                 if found.get(key) != wanted.get(key):
                     raise BundleError(
                         f"{self.path} holds another training run: {key} is {found.get(key)} there, "
-                        f"{wanted.get(key)} now; give another folder, or remove this one to start anew"
+                        f"{wanted.get(key)} now; choose another folder, or remove this one to start over"
                     )
         if not self.writes:
             return
@@ -89,19 +95,19 @@ class RunFolder:
         _write(file, yaml.safe_dump(to_builtins(spec), sort_keys=False).encode())
 
     def spec(self) -> RunSpec:
-        """What the run trains.
+        """The settings of the run.
 
         Raises:
-            ConfigError: if this is no training run.
+            ConfigError: if the folder is not a training run.
         """
         file = self.path / RUN_FILE
         return convert(read_yaml(file), RunSpec, str(file))
 
     def save(self, position: Position, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Keep the run as it is now, whole or not at all; all processes must ask."""
+        """Write a checkpoint, atomically; must be called in all processes."""
         state = {
-            "model": whole(model.state_dict()),
-            "optimizer": whole(optimizer.state_dict()),
+            "model": unsharded(model.state_dict()),
+            "optimizer": unsharded(optimizer.state_dict()),
             **to_builtins(position),
         }
         if not self.writes:
@@ -111,18 +117,21 @@ class RunFolder:
         temporary.replace(self.path / CHECKPOINT_FILE)
 
     def restore(self, model: torch.nn.Module) -> Position:
-        """Load the checkpoint, if there is one, into `model`, which is not spread yet.
+        """Load the checkpoint, if there is one, into `model`, before it is distributed.
+
+        Returns:
+            The progress of the run; that of iteration 0 without a checkpoint.
 
         Raises:
-            BundleError: if it is torn or of another model.
+            BundleError: if the checkpoint is corrupt or belongs to another model.
         """
         return self._load(lambda state: model.load_state_dict(state["model"]))
 
     def restore_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
-        """Load the checkpoint, if there is one, into `optimizer`, whose weights may be spread.
+        """Load the checkpoint, if there is one, into `optimizer`, whose weights may be sharded.
 
         Raises:
-            BundleError: if it is torn or of another model.
+            BundleError: if the checkpoint is corrupt or belongs to another model.
         """
         self._load(lambda state: load_optimizer(optimizer, state["optimizer"]))
 
@@ -131,7 +140,7 @@ class RunFolder:
         if not file.is_file():
             return Position()
         if not zipfile.is_zipfile(file):
-            raise BundleError(f"{file}: torn or no checkpoint; remove it and train again")
+            raise BundleError(f"{file}: corrupt or not a checkpoint; remove it and train again")
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
             into(state)
@@ -140,8 +149,8 @@ class RunFolder:
             raise BundleError(f"{file}: not a checkpoint of this model ({error}); train again") from None
 
     def log(self, iteration: int) -> AbstractContextManager[Callable[[log.Line], None]]:
-        """A function that appends a line to the log, as it was at the checkpoint of `iteration`."""
-        return log.opened(self.path, iteration) if self.writes else nullcontext(lambda line: None)
+        """A function that appends a line to the log, which is cut back to the checkpoint of `iteration`."""
+        return log.open_log(self.path, iteration) if self.writes else nullcontext(lambda line: None)
 
 
 def _write(file: Path, content: bytes) -> None:
@@ -151,7 +160,7 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def flat(values: Any, path: str = "") -> dict[str, str]:
-    """Dotted path to the text of every leaf of nested mappings, as `--set` reads it."""
+    """Nested mappings as one mapping from dotted path to text, as `--set` reads it."""
     if isinstance(values, Mapping):
         parts = [flat(value, f"{path}.{key}" if path else key) for key, value in values.items()]
         return {key: text for part in parts for key, text in part.items()}

@@ -1,4 +1,4 @@
-"""Clips of consecutive frames, drawn from several data sets as if they were one."""
+"""Clips of consecutive frames, sampled from several data sets as if they were one."""
 
 from collections.abc import Sequence
 
@@ -25,13 +25,15 @@ SHARED_FIELDS = (
 
 
 class DataSpec(Config, frozen=True, kw_only=True):
-    """What a network must know of its data.
+    """What a network needs to know about its data.
 
     Attributes:
-        height, width: of a camera picture, in pixels.
-        state: quantities in a row of states, in order.
-        state_mean, state_std: of every number of a row, over all frames.
-        control_dt_s: time between frames.
+        cameras: names, in the order of the images' camera axis.
+        height, width: of a camera image, in pixels.
+        state: the quantities in a row of states, in order.
+        state_mean, state_std: of every component of a row, over all frames.
+        action: names, units and bounds of one action.
+        control_dt_s: time between frames, in seconds.
     """
 
     cameras: tuple[str, ...]
@@ -55,7 +57,7 @@ class DataSpec(Config, frozen=True, kw_only=True):
         return known[name]
 
     def columns(self, names: Sequence[str]) -> list[int]:
-        """The columns of a row of states that hold the quantities `names`, in that order."""
+        """Indices of the quantities `names` in a row of states, in that order."""
         ends = np.cumsum([quantity.size for quantity in self.state]).tolist()
         start = {quantity.name: end - quantity.size for quantity, end in zip(self.state, ends, strict=True)}
         return [start[name] + i for name in names for i in range(self.quantity(name).size)]
@@ -68,10 +70,11 @@ class DataSpec(Config, frozen=True, kw_only=True):
 
 
 class Clips:
-    """Every clip of `frames` frames within one episode, of all `datasets`.
+    """All clips of `frames` frames within one episode, from all `datasets`.
 
     Raises:
-        DatasetError: if the data sets differ in cameras, state, action or rate, or are too short.
+        DatasetError: if the data sets differ in cameras, state, action or rate, or their episodes are too
+            short.
     """
 
     def __init__(self, datasets: Sequence[EpisodeData], frames: int) -> None:
@@ -92,10 +95,13 @@ class Clips:
     def draw(
         self, count: int, state: Sequence[str], rng: np.random.Generator, share: slice = slice(None)
     ) -> dict[str, Tensor]:
-        """`count` clips drawn at random, with the state quantities named: see `TrainableModel.loss`.
+        """Random clips as a batch for `Trainable.loss`.
 
         Args:
-            share: which of them to read; the draw is that of all.
+            count: number of clips to sample.
+            state: names of the state quantities to include.
+            rng: source of randomness.
+            share: the part of the sampled clips that is read, in a distributed training.
         """
         chosen = rng.integers(len(self), size=count)[share]
         rows = [
@@ -115,9 +121,9 @@ def _stack(arrays: list[NDArray[np.generic]]) -> Tensor:
 
 
 def _common_spec(datasets: Sequence[EpisodeData]) -> DataSpec:
-    """The facts that all data sets share, with the statistics of their frames together."""
+    """The common specification of the data sets, with the statistics of all their frames."""
     if not datasets:
-        raise DatasetError("no data set to train on; name at least one folder that `wm collect` wrote")
+        raise DatasetError("no data sets, wanted at least one folder that `wm collect` wrote")
     first = datasets[0].meta
     for other in datasets[1:]:
         for field in SHARED_FIELDS:
@@ -125,7 +131,7 @@ def _common_spec(datasets: Sequence[EpisodeData]) -> DataSpec:
             if got != wanted:
                 raise DatasetError(
                     f"{other.path}: {field} is {got}, but {wanted} in {datasets[0].path}; "
-                    "data sets that are trained on together must agree"
+                    "data sets of the same training must agree"
                 )
     state = np.concatenate([data.state for data in datasets]).astype(np.float64)
     return DataSpec(

@@ -1,7 +1,7 @@
-"""The number of attention heads that weights were trained with, from a file next to them.
+"""The number of attention heads that weights were trained with, read from a file next to them.
 
-Arrays show the width and depth of a transformer. Heads only divide the width, so weights also fit a network
-with another number of them, which then computes something else.
+The arrays determine the width and depth of a transformer, but not its number of heads: the weights also load
+into a network with another number of heads, which then computes something different.
 """
 
 from collections.abc import Mapping
@@ -19,22 +19,22 @@ HEADS = {"encoder": "num_attention_heads", "predictor": "pred_num_attention_head
 """Hugging Face's names for the number of heads, by part."""
 
 COMPUTED_AS = {"hidden_act": "gelu", "layer_norm_eps": 1e-6}
-"""Settings of Hugging Face's V-JEPA 2 that the networks here have built in."""
+"""Settings of Hugging Face's V-JEPA 2 that are fixed in our networks."""
 
 
 def declared_heads(file: Path, part: str) -> int | None:
-    """The heads of a network in a file of weights, as the recipe of a run or Hugging Face's config.json says.
+    """The number of heads declared by the recipe of a run, or by Hugging Face's config.json.
 
     Args:
-        file: the weights.
-        part: the network, see `pretrained.read`.
+        file: the weights file.
+        part: the network, see `pretrained.read_weights`.
 
     Returns:
-        None if nothing beside the file says it.
+        The number of heads; None if no file declares it.
 
     Raises:
-        BundleError: if config.json cannot be read, or asks for what the networks here do not compute.
-        ConfigError: if the run's description cannot be read.
+        BundleError: if config.json cannot be read, or has settings that our networks do not support.
+        ConfigError: if the run.yaml of a run cannot be read.
     """
     role = part.removeprefix("target_").removeprefix("ema_")
     if file.name == CHECKPOINT_FILE and (file.parent / RUN_FILE).is_file():
@@ -50,10 +50,10 @@ def _hugging_face(path: Path) -> Mapping[str, Any]:
     try:
         config = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError) as error:
-        raise BundleError(f"{path}: not the configuration of a model ({error})") from None
+        raise BundleError(f"{path}: not a model configuration ({error})") from None
     for name, value in COMPUTED_AS.items():
         if config.get(name, value) != value:
-            raise BundleError(f"{path}: {name} is {config[name]!r}, the networks here compute with {value!r}")
+            raise BundleError(f"{path}: {name} is {config[name]!r}, our networks support only {value!r}")
     return config
 
 

@@ -1,4 +1,4 @@
-"""A network as a world model whose arrays stay on its device: 800 latents of ViT-g are 1.15 GB a frame."""
+"""A network as a world model whose arrays stay on its device: 800 ViT-g latents are 1.15 GB per frame."""
 
 from collections.abc import Mapping
 
@@ -14,11 +14,11 @@ from wm_planner.world_models.onnx.inputs import checked_actions, observation_fee
 
 
 class DeviceModel:
-    """The contract of a world model for a network; latents, and so costs, are torch's, on its device.
+    """A `WorldModel` whose latents, and thus costs, are torch tensors on the network's device.
 
     Args:
-        network: in evaluation mode, on any device; its latent has no arrays of role `cache` or `shared`.
-        card: of it.
+        network: in evaluation mode, on any device; without latents of role `cache` or `shared`.
+        card: of the network.
     """
 
     def __init__(self, network: TrainableModel, card: Card) -> None:
@@ -35,7 +35,7 @@ class DeviceModel:
         noise: Mapping[str, Array] | None = None,
     ) -> dict[str, Tensor]:
         """The latent of one observation, arrays (1, ...)."""
-        feed = {name: self._placed(array) for name, array in observation_feed(self.card, observation).items()}
+        feed = {n: self._to_device(array) for n, array in observation_feed(self.card, observation).items()}
         images = torch.stack([feed[f"image.{camera}"] for camera in self.card.observation.cameras], dim=1)
         return self.network.encode(images, feed.get("state", torch.empty(1, 0, device=self.device)))
 
@@ -44,20 +44,20 @@ class DeviceModel:
         self, latent: Latent, action: Array, noise: Mapping[str, Array] | None = None
     ) -> tuple[Latent, Mapping[str, Array]]:
         """The latents (N, ...) after `action` (N, A)."""
-        return self.network.step(latent, self._placed(checked_actions(self.card, action, "N"))), {}
+        return self.network.step(latent, self._to_device(checked_actions(self.card, action, "N"))), {}
 
     @torch.inference_mode()
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
         """Imagine `actions` (N, H, A) from one `latent` (1, ...), which is not copied."""
-        given = self._placed(checked_actions(self.card, actions, "NH"))
-        now = {name: array.expand(len(given), *array.shape[1:]) for name, array in latent.items()}
+        checked = self._to_device(checked_actions(self.card, actions, "NH"))
+        now = {name: array.expand(len(checked), *array.shape[1:]) for name, array in latent.items()}
         steps = []
-        for action in given.unbind(1):
+        for action in checked.unbind(1):
             now = self.network.step(now, action)
             steps.append(now)
         latents = {name: torch.stack([step[name] for step in steps], dim=1) for name in now}
         physical = [spec.name for spec in self.card.latents if spec.unit is not None]
         return Rollout(latents, {name: latents[name] for name in physical})
 
-    def _placed(self, array: Array) -> Tensor:
-        return torch.tensor(array, device=self.device)  # a copy: plans are read-only
+    def _to_device(self, array: Array) -> Tensor:
+        return torch.tensor(array, device=self.device)  # a copy, because plans are read-only

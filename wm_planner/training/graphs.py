@@ -1,4 +1,4 @@
-"""The graphs of a bundle as torch modules: the inputs, outputs and names that their ONNX files have."""
+"""The graphs of a bundle as torch modules with the inputs, outputs and names of their ONNX files."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from wm_planner.training.module import TrainableModel
 
 
 class EncodeGraph(nn.Module):
-    """`encode` with one input a camera, and the states where there are any."""
+    """`encode` with one input per camera, and one for the states if there are any."""
 
     def __init__(self, model: TrainableModel) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class EncodeGraph(nn.Module):
         return tuple(latent[name] for name in self.outputs)
 
     def example(self, batch: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
-        """Inputs of size `batch`: noise pictures, normal states."""
+        """Random inputs of batch size `batch`: uniform noise images, standard normal states."""
         spec = self.model.observation
         shape = (batch, spec.height, spec.width, 3)
         arrays = [torch.from_numpy(rng.integers(256, size=shape, dtype=np.uint8)) for _ in spec.cameras]
@@ -36,7 +36,7 @@ class EncodeGraph(nn.Module):
 
 
 class StepGraph(nn.Module):
-    """`step` with one input an array of the latent, and the action last."""
+    """`step` with one input per array of the latent, and the action last."""
 
     def __init__(self, model: TrainableModel, action: ActionSpec) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class StepGraph(nn.Module):
         return tuple(after[name] for name in self.names)
 
     def example(self, batch: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
-        """Inputs of size `batch`: normal latents, empty caches, actions within their bounds."""
+        """Random inputs of batch size `batch`: standard normal latents, zero caches, actions in bounds."""
         latents = [
             _zeros(latent, batch) if latent.role == "cache" else _normal(rng, (batch, *latent.shape))
             for latent in self.model.latents

@@ -1,7 +1,7 @@
-"""A published V-JEPA 2-AC as a bundle: the file's weights, and a card with what its data were.
+"""Import of a published V-JEPA 2-AC checkpoint as a bundle.
 
-The weights were trained on DROID (Khazatsky et al. 2024): one camera, poses of the tool, four actions a
-second. Source of the bounds: the planner of facebookresearch/vjepa2, notebooks/utils/mpc_utils.py.
+The weights were trained on DROID (Khazatsky et al. 2024): one camera, tool poses, four actions per second.
+The action bounds are those of the planner in facebookresearch/vjepa2, notebooks/utils/mpc_utils.py.
 """
 
 import shlex
@@ -19,27 +19,27 @@ from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.training.bundle import Precision, check_bundle_folder, write_bundle
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel, load_model_file
-from wm_planner.training.pretrained import Report, Weights, fit, read, weights_file
+from wm_planner.training.pretrained import LoadReport, Weights, load_weights, read_weights, weights_file
 from wm_planner.training.published import AC_PREDICTORS, ENCODERS, size_of
 from wm_planner.training.recipe import changed
 from wm_planner.training.trained import model_card
 
 FAMILY = "models/vjepa2_ac.py"
 RECIPE = "giant"
-PICTURE = 256
+IMAGE_SIZE = 256
 
 CONTEXT = 2
-"""Frames: the published planner looks two steps ahead, and its model sees both."""
+"""Context in frames: the published planner plans two steps ahead, and its model attends to both frames."""
 
-PINNED = 0.001
-"""rad: the published planner does not turn the tool, and a card wants each low below its high."""
+FIXED_ROTATION = 0.001
+"""Rotation bound in rad: the published planner does not rotate the tool, but a card needs low < high."""
 
-HIGH = (0.05, 0.05, 0.05, PINNED, PINNED, PINNED, 0.75)
+HIGH = (0.05, 0.05, 0.05, FIXED_ROTATION, FIXED_ROTATION, FIXED_ROTATION, 0.75)
 
 DROID = DataSpec(
     cameras=("front",),
-    height=PICTURE,
-    width=PICTURE,
+    height=IMAGE_SIZE,
+    width=IMAGE_SIZE,
     state=(Quantity(name="tcp_pose", size=7, unit="m, rad, share"),),
     state_mean=(0.0,) * 7,
     state_std=(1.0,) * 7,
@@ -51,20 +51,20 @@ DROID = DataSpec(
     ),
     control_dt_s=0.25,
 )
-"""What the published weights were trained on; a gripper's share is 0 open to 1 closed."""
+"""The training data of the published weights; the gripper ("share") ranges from 0 open to 1 closed."""
 
 
 class Heads(NamedTuple):
-    """Attention heads; None for those of the published network of the same size."""
+    """Numbers of attention heads; None for that of the published network of the same size."""
 
     encoder: int | None = None
     predictor: int | None = None
 
     @property
     def options(self) -> str:
-        """As a command line gives them."""
-        given = {name: count for name, count in self._asdict().items() if count is not None}
-        return "".join(f" --{name}-heads {count}" for name, count in given.items())
+        """The command-line options of `wm import` for these heads."""
+        explicit = {name: count for name, count in self._asdict().items() if count is not None}
+        return "".join(f" --{name}-heads {count}" for name, count in explicit.items())
 
 
 PUBLISHED_HEADS = Heads()
@@ -77,29 +77,30 @@ def import_checkpoint(
     context: int = CONTEXT,
     heads: Heads = PUBLISHED_HEADS,
     replace: bool = False,
-) -> tuple[Card, list[Report]]:
-    """Write the bundle of a V-JEPA 2-AC into folder `out`, whole or not at all.
+) -> tuple[Card, list[LoadReport]]:
+    """Write the bundle of a V-JEPA 2-AC checkpoint to folder `out`, atomically.
 
     Args:
-        file: of facebookresearch/vjepa2, e.g. vjepa2-ac-vitg.pt; its arrays tell the size.
-        precision: of weights and arithmetic; what goes in and out stays fp32.
-        context: frames that a step sees, see the recipe of models/vjepa2_ac.py. Plans of more steps differ
-            from what the published model imagines.
-        heads: attention heads of weights that were not published.
+        file: of facebookresearch/vjepa2, e.g. vjepa2-ac-vitg.pt; its arrays determine the size.
+        out: folder of the bundle.
+        precision: of weights and arithmetic, fp32 or fp16; inputs and outputs stay fp32.
+        context: frames that a step attends to, see the recipe of models/vjepa2_ac.py. In longer plans the
+            predictions differ from those of the published model.
+        heads: attention heads, for weights that were not published.
         replace: whether an existing bundle is replaced.
 
     Returns:
-        The card, and what was loaded and left over of encoder and predictor.
+        The card, and reports on the weights of encoder and predictor.
 
     Raises:
-        BundleError: if `out` exists (with `replace`: and is no bundle), the file is torn or of another model,
-            or a graph does not give what torch gives.
+        BundleError: if `out` exists (with `replace`: and is not a bundle), the file is corrupt or holds
+            another model, or a graph's outputs differ from torch's.
         ConfigError: for another precision.
     """
     chosen = _checked(precision)
     check_bundle_folder(Path(out), replace)
     file, out = weights_file(Path(file)), Path(out)
-    encoder, predictor = read(file, "encoder"), read(file, "predictor")
+    encoder, predictor = read_weights(file, "encoder"), read_weights(file, "predictor")
     changes = {
         "context": context,
         "clip": max(context, 2),
@@ -130,28 +131,28 @@ def import_checkpoint(
 
 def _network(
     changes: Mapping[str, Any], encoder: Weights, predictor: Weights
-) -> tuple[TrainableModel, list[Report]]:
-    """The model with the weights, built on the meta device: nothing is initialised to be overwritten."""
+) -> tuple[TrainableModel, list[LoadReport]]:
+    """The network with the weights; built on the meta device, to skip the initialisation."""
     file = load_model_file(FAMILY)
     recipe = changed(file.recipe(RECIPE), changes, f"{FAMILY}: ")
     with torch.device("meta"):
         network = file.build(recipe, DROID)
     assert isinstance(network, TrainableModel)
     parts = {"encoder": encoder, "predictor": predictor}
-    reports = [fit(network.get_submodule(part), weights) for part, weights in parts.items()]
+    reports = [load_weights(network.get_submodule(part), weights) for part, weights in parts.items()]
     return network.float().eval(), reports
 
 
 def _checked(precision: str) -> Precision:
-    """`precision`, one that can be written and tried.
+    """`precision`, if it is supported.
 
     Raises:
-        ConfigError: naming those that can.
+        ConfigError: naming the supported ones.
     """
     if precision == "bf16":
         raise ConfigError(
-            "precision is bf16, but ONNX Runtime has no kernels for it on a CPU, so the graphs could not be "
-            "tried; use fp16 or fp32"
+            "precision is bf16, but ONNX Runtime has no CPU kernels for it, so the graphs could not be "
+            "tested; use fp16 or fp32"
         )
     if precision not in get_args(Precision):
         raise ConfigError(f"unknown precision '{precision}', {did_you_mean(precision, get_args(Precision))}")

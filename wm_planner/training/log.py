@@ -1,4 +1,4 @@
-"""What a run reports: `log.jsonl`, and the same numbers as curves in `tensorboard/`."""
+"""The log of a training run: `log.jsonl`, and the same values as TensorBoard curves in `tensorboard/`."""
 
 import json
 import shutil
@@ -20,11 +20,11 @@ Line = Mapping[str, Any]
 
 
 @contextmanager
-def opened(folder: Path, iteration: int) -> Iterator[Callable[[Line], None]]:
+def open_log(folder: Path, iteration: int) -> Iterator[Callable[[Line], None]]:
     """A function that appends a line to the log of the run in `folder`.
 
-    Lines after `iteration`, where the run goes on, are dropped. The curves are drawn anew from those that
-    stay, so that they hold every iteration once, whatever stopped the run and wherever.
+    Lines after `iteration`, at which the run resumes, are dropped, and the curves are rewritten from the
+    remaining ones, so that every iteration occurs once, however the run was interrupted.
     """
     file, curves = folder / LOG_FILE, folder / CURVES_FOLDER
     kept = [line for line in _lines(file) if line["iteration"] <= iteration]
@@ -33,23 +33,23 @@ def opened(folder: Path, iteration: int) -> Iterator[Callable[[Line], None]]:
     temporary.replace(file)
     shutil.rmtree(curves, ignore_errors=True)
     curves.mkdir()
-    writer = EventsWriter(str(curves / "events"))  # at once; tensorboardX's SummaryWriter is a thread behind
+    writer = EventsWriter(str(curves / "events"))  # synchronous, unlike tensorboardX's SummaryWriter
     with closing(writer), file.open("a", encoding="utf-8") as log:
 
         def write(line: Line) -> None:
             log.write(_text(line))
             log.flush()
-            _draw(writer, line)
+            _write_curves(writer, line)
 
         for line in kept:
-            _draw(writer, line)
+            _write_curves(writer, line)
         yield write
 
 
-def _draw(writer: EventsWriter, line: Line) -> None:
-    numbers = {name: line[name] for name in CURVES if name in line}  # the line of an older run has fewer
+def _write_curves(writer: EventsWriter, line: Line) -> None:
+    scalars = {name: line[name] for name in CURVES if name in line}  # logs of older versions have fewer
     terms = {name if name == "loss" else f"terms/{name}": term for name, term in line["terms"].items()}
-    points = [Summary.Value(tag=name, simple_value=value) for name, value in {**terms, **numbers}.items()]
+    points = [Summary.Value(tag=name, simple_value=value) for name, value in {**terms, **scalars}.items()]
     summary = Summary(value=points)
     writer.write_event(Event(step=line["iteration"], wall_time=time.time(), summary=summary))
     writer.flush()
@@ -57,8 +57,8 @@ def _draw(writer: EventsWriter, line: Line) -> None:
 
 def _lines(file: Path) -> list[Line]:
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    whole = (line for line in text.splitlines(keepends=True) if line.endswith("\n"))  # the last may be torn
-    return [json.loads(line) for line in whole]
+    complete = (line for line in text.splitlines(keepends=True) if line.endswith("\n"))  # the last may be cut
+    return [json.loads(line) for line in complete]
 
 
 def _text(line: Line) -> str:

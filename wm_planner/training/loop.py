@@ -1,4 +1,4 @@
-"""The training loop: any model file, any data sets, resumable to the bit."""
+"""The training loop for any model file and data sets, resumable with bitwise equal results."""
 
 import math
 import time
@@ -19,7 +19,7 @@ from wm_planner.training.checkpoint import Position, RunFolder, RunSpec
 from wm_planner.training.clips import Clips
 from wm_planner.training.module import Trainable, load_model_file
 from wm_planner.training.pretrained import weights_file
-from wm_planner.training.processes import Processes, whole
+from wm_planner.training.processes import Processes, unsharded
 from wm_planner.training.recipe import TrainingRecipe, changed
 
 LOG_EVERY = 50
@@ -28,14 +28,17 @@ NORM = "gradient_norm"
 
 
 class Progress(Config, frozen=True, kw_only=True):
-    """How a training goes.
+    """The progress of a training.
 
     Attributes:
-        processes: how many train together.
-        cpu_seconds: of all processes together.
+        iteration: completed iterations.
+        iterations: of the schedule.
+        processes: number of processes.
+        cpu_seconds: CPU time, summed over all processes.
+        cpu_limit: CPU time after which the training stops.
         learning_rate: of the last iteration.
-        gradient_norm: before it was clipped, mean since the last report.
-        terms: the loss and its terms, means over the processes and since the last report.
+        gradient_norm: before clipping, averaged since the last report.
+        terms: the loss and its terms, averaged over the processes and since the last report.
     """
 
     iteration: int
@@ -48,21 +51,21 @@ class Progress(Config, frozen=True, kw_only=True):
     terms: dict[str, float]
 
     def __str__(self) -> str:
-        together = f" of {self.processes} processes" if self.processes > 1 else ""
+        processes = f" of {self.processes} processes" if self.processes > 1 else ""
         left_s = self.cpu_seconds / max(self.iteration, 1) * (self.iterations - self.iteration)
         return (
-            f"iteration {self.iteration}/{self.iterations}  CPU {self.cpu_seconds:.0f} s{together}, "
-            f"about {left_s:.0f} s left (limit {self.cpu_limit:.0f} s)  {self.words}"
+            f"iteration {self.iteration}/{self.iterations}  CPU {self.cpu_seconds:.0f} s{processes}, "
+            f"about {left_s:.0f} s left (limit {self.cpu_limit:.0f} s)  {self.terms_text}"
         )
 
     @property
-    def words(self) -> str:
-        """The terms, in a line."""
+    def terms_text(self) -> str:
+        """The terms in one line."""
         return "  ".join(f"{name} {value:.4f}" for name, value in self.terms.items())
 
     @property
-    def ran_out(self) -> bool:
-        """Whether the training stopped before its end, at its limit of CPU seconds."""
+    def reached_cpu_limit(self) -> bool:
+        """Whether the training stopped before its end, at its limit of CPU time."""
         return self.iteration < self.iterations and self.cpu_seconds >= self.cpu_limit
 
 
@@ -73,37 +76,37 @@ def train(
     recipe: str,
     overrides: Mapping[str, Any] | None = None,
     report: Callable[[Progress], None] = print,
-    moved: Callable[[int, int], None] = lambda done, total: None,
+    on_iteration: Callable[[int, int], None] = lambda done, total: None,
 ) -> Progress:
-    """Train a model, or go on where the run in `out` stopped.
+    """Train a model, or resume the run in `out`.
 
-    Started by torchrun or `accelerate launch`, the processes share each batch; the main one writes and
-    reports, into a folder that all of them see.
+    Processes started by torchrun or `accelerate launch` share each batch. The main process writes and
+    reports, to a folder that all of them can read.
 
     Args:
-        model_file: a file of the `models` shelf.
-        datasets: folders that `wm collect` wrote, trained on together.
+        model_file: path of a model file, e.g. models/ac_jepa.py.
+        datasets: folders that `wm collect` wrote; all of them are used.
         out: folder of the run: run.yaml, checkpoint.pt, log.jsonl, tensorboard/.
         recipe: name of one of the model file's recipes.
-        overrides: changes to it by dotted paths.
+        overrides: changes to the recipe by dotted paths.
         report: called every 50 iterations and at the end.
-        moved: called at every iteration with its number and how many there will be.
+        on_iteration: called in every iteration with the completed and the total number of iterations.
 
     Returns:
-        The last progress: `iteration < iterations` says that the recipe's CPU seconds ran out.
+        The final progress; `reached_cpu_limit` if the training stopped early.
 
     Raises:
-        DatasetError: if the data cannot be trained on.
+        DatasetError: if the data sets cannot be read, or do not agree.
         BundleError: if `out` holds another run, or the recipe's pretrained weights do not fit.
-        TrainingError: if the loss diverges; the last checkpoint stays.
+        TrainingError: if the loss diverges; the last checkpoint is kept.
     """
-    torch.set_num_threads(1)  # networks this small get slower with more, and sums then depend on the machine
+    torch.set_num_threads(1)  # small networks are slower with more, and results would depend on the machine
     file = load_model_file(model_file)
     chosen = changed(file.recipe(recipe), overrides or {}, f"recipe {recipe}")
     data = [EpisodeData.open(Path(folder)) for folder in datasets]
     clips = Clips(data, chosen.clip)
     processes = Processes()
-    processes.share(chosen.batch)  # to fail before anything is written
+    processes.local_slice(chosen.batch)  # fails before anything is written
     folder = RunFolder(Path(out), writes=processes.is_main)
     folder.open(
         RunSpec(
@@ -117,9 +120,9 @@ def train(
         ),
         type(chosen),
     )
-    processes.wait()  # for the main one to have found that it may use the folder
+    processes.wait()  # until the main process has checked the folder
     torch.manual_seed(chosen.seed)
-    return _fit(file.build(chosen, clips.spec), chosen, clips, folder, processes, report, moved)
+    return _fit(file.build(chosen, clips.spec), chosen, clips, folder, processes, report, on_iteration)
 
 
 def _fit(
@@ -129,17 +132,17 @@ def _fit(
     folder: RunFolder,
     processes: Processes,
     report: Callable[[Progress], None],
-    moved: Callable[[int, int], None],
+    on_iteration: Callable[[int, int], None],
 ) -> Progress:
     position = folder.restore(model)
-    spent_s, begun_s = position.cpu_seconds, time.process_time()
+    spent_s, started_s = position.cpu_seconds, time.process_time()
     if position.iteration == 0:
         if recipe.pretrained is not None:
             model.load_pretrained(Path(recipe.pretrained))
         model.prepare(_batches(model, recipe, clips))
-    descent = _Descent(model, recipe, clips, processes)
-    folder.restore_optimizer(descent.optimizer)
-    recent: list[dict[str, float]] = []  # what the iterations since the last report gave
+    optimisation = _Optimisation(model, recipe, clips, processes)
+    folder.restore_optimizer(optimisation.optimizer)
+    recent: list[dict[str, float]] = []  # terms of the iterations since the last report
     model.train()
     with folder.log(position.iteration) as log:
         while True:
@@ -157,36 +160,36 @@ def _fit(
                 terms=means,
             )
             if processes.is_main:
-                moved(i, recipe.iterations)
+                on_iteration(i, recipe.iterations)
             if recent and (finished or i % LOG_EVERY == 0):
                 log(to_builtins(progress))
                 if processes.is_main:
                     report(progress)
                 recent.clear()
             if finished or i % CHECKPOINT_EVERY == 0:
-                folder.save(position, model, descent.optimizer)
+                folder.save(position, model, optimisation.optimizer)
             if finished:
                 return progress
-            given = descent.iterate(i)
-            mean = processes.mean({**given, "cpu": time.process_time() - begun_s})
+            terms = optimisation.iterate(i)
+            mean = processes.mean({**terms, "cpu": time.process_time() - started_s})
             position = Position(iteration=i + 1, cpu_seconds=spent_s + mean.pop("cpu") * processes.count)
             recent.append(mean)
 
 
-class _Descent:
-    """The optimiser on its way, and the processes that take it together."""
+class _Optimisation:
+    """A model, its optimiser and its data, distributed over processes."""
 
     def __init__(self, model: Trainable, recipe: TrainingRecipe, clips: Clips, processes: Processes) -> None:
         self.model, self.recipe, self.clips, self.processes = model, recipe, clips, processes
-        self.share = processes.share(recipe.batch)
+        self.share = processes.local_slice(recipe.batch)
         self.optimizer = _optimizer(model, recipe)
-        self.loss = processes.spread(model, self.optimizer)
+        self.loss = processes.prepare(model, self.optimizer)
 
     def iterate(self, iteration: int) -> dict[str, float]:
-        """One step of the optimiser; its randomness is a function of the seed and the iteration.
+        """One optimiser step; its randomness depends only on the seed and the iteration.
 
         Returns:
-            The loss and its terms, of this process's share of the batch, and the norm of the whole gradient.
+            The loss and its terms, of this process's part of the batch, and the norm of the full gradient.
 
         Raises:
             TrainingError: if the loss diverges.
@@ -194,16 +197,16 @@ class _Descent:
         recipe, optimizer = self.recipe, self.optimizer
         rng = np.random.default_rng((recipe.seed, iteration))
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        batch = self.processes.placed(self.clips.draw(recipe.batch, _states(self.model), rng, self.share))
+        batch = self.processes.to_device(self.clips.draw(recipe.batch, _states(self.model), rng, self.share))
         loss, terms = self.loss(batch, iteration / recipe.iterations, generator)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        norm = whole(nn.utils.clip_grad_norm_(weights, recipe.max_gradient_norm)).item()
+        norm = unsharded(nn.utils.clip_grad_norm_(weights, recipe.max_gradient_norm)).item()
         if not math.isfinite(norm):
             raise TrainingError(
-                f"the loss diverged: {loss.item():g} at iteration {iteration}, its gradient {norm:g}; "
-                f"train into another folder with a lower learning_rate (now {recipe.learning_rate:g}) "
+                f"the loss diverged: {loss.item():g} at iteration {iteration}, gradient norm {norm:g}; "
+                f"train in another folder with a lower learning_rate (now {recipe.learning_rate:g}) "
                 "or a longer warmup"
             )
         for group in optimizer.param_groups:
@@ -215,7 +218,7 @@ class _Descent:
 
 
 def _batches(model: Trainable, recipe: TrainingRecipe, clips: Clips) -> Iterator[dict[str, Tensor]]:
-    """Random batches without end, apart from those of the iterations."""
+    """An endless iterator of random batches, independent of those of the iterations."""
     rng = np.random.default_rng((recipe.seed, 0, 1))
     while True:
         yield clips.draw(recipe.batch, _states(model), rng)
@@ -226,18 +229,18 @@ def _states(model: Trainable) -> list[str]:
 
 
 def _optimizer(model: Trainable, recipe: TrainingRecipe) -> torch.optim.AdamW:
-    """AdamW over what is trained; a second group is spared the weight decay."""
+    """AdamW over the trained weights, in two groups if some are exempt from weight decay."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
-    spared = [weight for weight in weights if weight.ndim < 2] if recipe.decayed == "matrices" else []
-    others = [weight for weight in weights if not any(weight is one for one in spared)]
+    exempt = [weight for weight in weights if weight.ndim < 2] if recipe.decayed == "matrices" else []
+    others = [weight for weight in weights if not any(weight is one for one in exempt)]
     groups: list[dict[str, Any]] = [{"params": others}]
-    if spared:
-        groups.append({"params": spared, "weight_decay": 0.0})
+    if exempt:
+        groups.append({"params": exempt, "weight_decay": 0.0})
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
 
 def _checksum(pretrained: str | None) -> dict[str, str]:
-    """Where pretrained weights lie to their sha256; empty where there are none."""
+    """Path of the pretrained weights to their sha256; empty without."""
     return {} if pretrained is None else {pretrained: sha256(weights_file(Path(pretrained)))}
 
 

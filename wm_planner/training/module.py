@@ -1,4 +1,4 @@
-"""The contract of a model file: a network that can be trained and, if it knows what actions do, exported."""
+"""The contract of a model file: a network that can be trained and, if it is a world model, exported."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +16,11 @@ from wm_planner.training.recipe import TrainingRecipe
 
 
 class Trainable(nn.Module, ABC):
-    """A network with a loss on clips: all that the training loop needs.
+    """A network with a loss on clips, which is all that the training loop needs.
 
     Attributes:
         about: one sentence for the card.
-        observation: which pictures and states it sees.
+        observation: the cameras and states of its input.
     """
 
     about: str
@@ -30,62 +30,66 @@ class Trainable(nn.Module, ABC):
     def loss(
         self, batch: Mapping[str, Tensor], progress: float, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The scalar to minimise and its terms by name, for a batch of clips.
+        """The loss of a batch of clips.
 
         Args:
             batch: `images` (B, T, cameras, H, W, 3) uint8, `state` (B, T, S), `action` (B, T, A), where
                 `action[:, t]` leads from frame t to t + 1; state and action in physical units.
-            progress: the share of the schedule that is done, 0 to 1.
+            progress: completed fraction of the schedule, 0 to 1.
             generator: the only source of randomness.
+
+        Returns:
+            The scalar to minimise, and its terms by name.
         """
 
     def load_pretrained(self, path: Path) -> None:
-        """Load the recipe's `pretrained` weights, once, before the first iteration.
+        """Load the recipe's `pretrained` weights; called once, before the first iteration.
 
         Args:
-            path: a file of weights, or the folder of another run.
+            path: a weights file, or the folder of another run.
 
         Raises:
-            ConfigError: if this network starts from nothing.
+            ConfigError: if this network cannot start from pretrained weights.
             BundleError: if the weights do not fit.
         """
-        raise ConfigError(f"{type(self).__name__} starts from nothing: leave `pretrained` ({path}) out")
+        raise ConfigError(f"{type(self).__name__} is trained from scratch: remove `pretrained` ({path})")
 
     def prepare(self, clips: Iterator[Mapping[str, Tensor]]) -> None:
-        """Called once, before the first iteration and after `load_pretrained`.
+        """Called once, after `load_pretrained` and before the first iteration.
+
+        E.g. to compute statistics of a frozen network's outputs.
 
         Args:
-            clips: random batches as those of `loss`, without end, the same in all processes; e.g. to
-                standardise what a frozen network gives.
+            clips: an endless iterator of random batches as in `loss`, the same in all processes.
         """
 
     def after_step(self) -> None:
-        """Called after every step of the optimiser, e.g. to let a target network follow."""
+        """Called after every optimiser step, e.g. to update a target network."""
 
 
 class TrainableModel(Trainable):
-    """A world model under training. Its `encode` and `step` are what a bundle's graphs hold.
+    """A world model under training. Its `encode` and `step` become the graphs of a bundle.
 
     Attributes:
-        latents: the arrays that `encode` gives and `step` takes and gives, in this order; `encode` does not
-            give those of role `cache`, which are zeros at first.
-        max_horizon: most steps of one rollout; 0 for any number.
+        latents: the arrays that `encode` returns and `step` takes and returns, in this order; `encode` does
+            not return those of role `cache`, which start as zeros.
+        max_horizon: longest rollout in steps; 0 for no limit.
     """
 
     latents: tuple[LatentSpec, ...]
     max_horizon: int = 0
 
-    def lower(self) -> None:
-        """Keep weights, and compute, in fp16; what goes into `encode` and `step` and comes out stays fp32.
+    def to_half(self) -> None:
+        """Convert weights and arithmetic to fp16; the inputs and outputs of `encode` and `step` stay fp32.
 
         Raises:
-            ConfigError: if this network cannot.
+            ConfigError: if this network does not support it.
         """
-        raise ConfigError(f"{type(self).__name__} has no fp16: export it with `--precision fp32`")
+        raise ConfigError(f"{type(self).__name__} does not support fp16: export it with `--precision fp32`")
 
     @abstractmethod
     def encode(self, images: Tensor, state: Tensor) -> dict[str, Tensor]:
-        """Latents of pictures (B, cameras, H, W, 3) uint8 and states (B, S) in physical units."""
+        """Latents (B, ...) of images (B, cameras, H, W, 3) uint8 and states (B, S) in physical units."""
 
     @abstractmethod
     def step(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
@@ -93,12 +97,12 @@ class TrainableModel(Trainable):
 
 
 class ModelFile(NamedTuple):
-    """A file of the `models` shelf.
+    """A loaded model file, e.g. models/ac_jepa.py.
 
     Attributes:
-        path: of the file; its stem is the family's name.
-        recipes: name to recipe; all of one class.
-        build: makes the untrained network of a recipe for data of a kind.
+        path: of the file; its stem is the name of the family.
+        recipes: recipes by name, all of the same class.
+        build: creates the untrained network of a recipe for some data.
     """
 
     path: Path
@@ -109,7 +113,7 @@ class ModelFile(NamedTuple):
         """The recipe called `name`.
 
         Raises:
-            PluginError: with the closest name.
+            PluginError: naming the closest recipe.
         """
         if name not in self.recipes:
             raise PluginError(f"{self.path} has no recipe '{name}', {did_you_mean(name, self.recipes)}")
@@ -117,16 +121,16 @@ class ModelFile(NamedTuple):
 
 
 def load_model_file(path: str | Path) -> ModelFile:
-    """Load a model file, which offers `RECIPES` and `build(recipe, data)`.
+    """Load a model file, which defines `RECIPES` and `build(recipe, data)`.
 
     Raises:
-        PluginError: if it is missing or offers neither.
+        PluginError: if it does not exist, or lacks one of the two.
     """
     found = share.find(path)
     module = plugins.load_file(found)
     missing = [name for name in ("RECIPES", "build") if not hasattr(module, name)]
     if missing:
         raise PluginError(
-            f"{found} is no model file: it lacks {' and '.join(missing)}; see models/ac_jepa.py"
+            f"{found} is not a model file: it lacks {' and '.join(missing)}; see models/ac_jepa.py"
         )
     return ModelFile(found, module.RECIPES, module.build)

@@ -1,8 +1,8 @@
-"""Weights from a local file, published or our own: read without running code in it, fitted strictly.
+"""Pretrained weights from local files: read without executing code, and loaded strictly.
 
-Files of facebookresearch/vjepa2 (a torch dictionary of parts, keys with `module.` and `backbone.` in front),
-of Hugging Face's VJEPA2Model (safetensors, other names, queries, keys and values apart), and folders of our
-training runs.
+Supported are files of facebookresearch/vjepa2 (a torch dictionary of parts, with key prefixes `module.` and
+`backbone.`), of Hugging Face's VJEPA2Model (safetensors with other names, and with separate queries, keys and
+values), and folders of our training runs.
 """
 
 import pickle
@@ -21,12 +21,12 @@ from wm_planner.training.checkpoint import CHECKPOINT_FILE
 from wm_planner.training.declared import declared_heads
 
 UNUSED = frozenset({"pos_embed", "predictor_pos_embed"})
-"""Arrays of published files that nothing reads: positions are rotary."""
+"""Arrays of published files that are not used, because position embeddings are rotary."""
 
 _PREFIX = re.compile(r"^(?:module\.|backbone\.|_orig_mod\.)+")  # of data-parallel and compiled networks
 
 SHOWN = 3
-"""Differing keys that an error lists."""
+"""Number of differing arrays that an error lists."""
 
 TO_REFERENCE = (
     (r"^encoder\.embeddings\.patch_embeddings\.", "patch_embed."),
@@ -38,7 +38,7 @@ TO_REFERENCE = (
     (r"^predictor\.proj\.", "predictor_proj."),
     (r"\.attention\.", ".attn."),
 )
-"""Hugging Face's names to the reference's."""
+"""Patterns of Hugging Face's names, and the reference's names."""
 
 
 class Weights(NamedTuple):
@@ -46,9 +46,9 @@ class Weights(NamedTuple):
 
     Attributes:
         source: file and part, for errors.
-        arrays: by the reference's names.
-        left_over: names in the file that belong to no part of V-JEPA 2, e.g. those of a classifier.
-        heads: attention heads, where something beside the file says it; the arrays do not.
+        arrays: arrays by the reference's names.
+        left_over: names in the file that are not part of V-JEPA 2, e.g. those of a classifier.
+        heads: number of attention heads, if a file next to the weights declares it.
     """
 
     source: str
@@ -57,12 +57,13 @@ class Weights(NamedTuple):
     heads: int | None = None
 
 
-class Report(NamedTuple):
-    """What fitting did.
+class LoadReport(NamedTuple):
+    """The result of loading weights.
 
     Attributes:
-        loaded: number of arrays.
-        left_over: names in the file that no network wanted.
+        source: file and part.
+        loaded: number of arrays loaded.
+        left_over: names of unused arrays in the file.
     """
 
     source: str
@@ -71,10 +72,10 @@ class Report(NamedTuple):
 
 
 def weights_file(path: Path) -> Path:
-    """The file with the weights: `path` itself, or the one in the folder of a run or a Hugging Face model.
+    """The weights file: `path` itself, or the one in the folder of a run or a Hugging Face model.
 
     Raises:
-        BundleError: if there is none.
+        BundleError: if no such file exists.
     """
     known = (CHECKPOINT_FILE, "model.safetensors")
     for file in (path / name for name in known) if path.is_dir() else (path,):
@@ -85,36 +86,36 @@ def weights_file(path: Path) -> Path:
     )
 
 
-def read(path: str | Path, part: str) -> Weights:
-    """One network's weights.
+def read_weights(path: str | Path, part: str) -> Weights:
+    """Read the weights of one network.
 
     Args:
         path: a file, or the folder of a training run or of a Hugging Face model.
-        part: `encoder`, `target_encoder` or `predictor` of a published file; `encoder` or `predictor` of
-            Hugging Face's; a network's attribute, e.g. `target_encoder`, of our runs.
+        part: `encoder`, `target_encoder` or `predictor` of a published file; `encoder` or `predictor` of a
+            Hugging Face model; an attribute of the network, e.g. `target_encoder`, of a run.
 
     Raises:
-        BundleError: if there is no such file or part, it is damaged or holds code, or a file next to it says
-            that its networks compute differently.
+        BundleError: if the file or the part does not exist, the file is corrupt or contains code, or its
+            configuration has settings that our networks do not support.
     """
     file = weights_file(Path(path))
     if file.suffix == ".safetensors":
-        parts, left_over = _hugging_face(_safetensors(file))
+        parts, left_over = _hugging_face_parts(_read_safetensors(file))
     else:
-        state = _torch(file)
+        state = _read_torch(file)
         model, left_over = state.get("model"), ()
-        parts = _of_run(model) if _is_network(model) else _of_reference(state)
+        parts = _run_parts(model) if _is_state_dict(model) else _reference_parts(state)
     if part not in parts:
         raise BundleError(f"{file} has no part '{part}', {did_you_mean(part, parts)}")
     return Weights(f"{file}: {part}", parts[part], left_over, declared_heads(file, part))
 
 
-def fit(network: nn.Module, weights: Weights) -> Report:
-    """Load `weights` into `network`, which may be on the meta device; all of them or none.
+def load_weights(network: nn.Module, weights: Weights) -> LoadReport:
+    """Load `weights` into `network`, which may be on the meta device.
 
     Raises:
-        BundleError: naming the first keys and shapes that differ, other numbers of attention heads, or an
-            array that holds no usable numbers; the network is as it was.
+        BundleError: for other names or shapes, another number of attention heads, or arrays with non-finite
+            or integer values; the network is not changed.
     """
     wanted = network.state_dict()
     unused = sorted(UNUSED & weights.arrays.keys() - wanted.keys())
@@ -128,7 +129,7 @@ def fit(network: nn.Module, weights: Weights) -> Report:
         raise BundleError(
             f"{weights.source}: weights of another model, {len(wrong)} of {len(wanted | got)} arrays differ: "
             f"{'; '.join(wrong[:SHOWN])}{'; ...' if len(wrong) > SHOWN else ''}; build the network in the "
-            "size of the file, or give another file or part"
+            "size of the file, or choose another file or part"
         )
     heads = {module.heads for module in network.modules() if isinstance(module, Attention)}
     if weights.heads is not None and heads and heads != {weights.heads}:
@@ -138,64 +139,64 @@ def fit(network: nn.Module, weights: Weights) -> Report:
         )
     for name, array in got.items():
         if not array.is_floating_point() or not torch.isfinite(array).all():
-            kind = "numbers that are not finite" if array.is_floating_point() else str(array.dtype)
-            raise BundleError(f"{weights.source}: {name} holds {kind}, wanted finite floating-point numbers")
+            kind = "non-finite values" if array.is_floating_point() else f"dtype {array.dtype}"
+            raise BundleError(f"{weights.source}: {name} has {kind}, wanted finite floating-point values")
     network.load_state_dict(got, strict=True, assign=any(array.is_meta for array in wanted.values()))
-    return Report(weights.source, len(got), (*unused, *weights.left_over))
+    return LoadReport(weights.source, len(got), (*unused, *weights.left_over))
 
 
 def _shape(array: Tensor | None) -> str:
     return "missing" if array is None else str(tuple(array.shape))
 
 
-def _torch(file: Path) -> dict[str, Any]:
-    """The dictionary in a file of torch; arrays stay on disk until they are used."""
+def _read_torch(file: Path) -> dict[str, Any]:
+    """The dictionary in a torch file; its arrays are memory-mapped."""
     if not zipfile.is_zipfile(file):
         raise BundleError(
-            f"{file}: torn, or older than torch 1.6, whose files are zip files; fetch it again and compare "
-            "its size, or save it again"
+            f"{file}: corrupt, or written before torch 1.6, which introduced zip files; download it again "
+            "and compare its size, or save it again"
         )
     with zipfile.ZipFile(file) as archive:
         if (damaged := archive.testzip()) is not None:
-            raise BundleError(f"{file}: torn, {damaged} differs from its checksum; fetch it again")
+            raise BundleError(f"{file}: corrupt, the checksum of {damaged} is wrong; download it again")
     try:
         state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
         reason = str(error).partition("\n")[0]
-        raise BundleError(f"{file}: torn, or holds more than arrays ({reason})") from None
+        raise BundleError(f"{file}: corrupt, or contains more than arrays ({reason})") from None
     if not isinstance(state, dict):
         raise BundleError(f"{file}: got {type(state).__name__}, wanted a dictionary of networks")
     return state
 
 
-def _safetensors(file: Path) -> dict[str, Tensor]:
+def _read_safetensors(file: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         return load_file(file)
     except (SafetensorError, OSError) as error:
-        raise BundleError(f"{file}: torn, or no safetensors file ({error}); fetch it again") from None
+        raise BundleError(f"{file}: corrupt or not a safetensors file ({error}); download it again") from None
 
 
-def _of_reference(state: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
-    """Every network of a published file, by its part."""
+def _reference_parts(state: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
+    """The networks of a published file by part."""
     return {
         part: {_PREFIX.sub("", name): array for name, array in arrays.items()}
         for part, arrays in state.items()
-        if isinstance(part, str) and _is_network(arrays)
+        if isinstance(part, str) and _is_state_dict(arrays)
     }
 
 
-def _is_network(arrays: object) -> TypeGuard[Mapping[str, Tensor]]:
-    """Whether it is a dictionary of named arrays."""
+def _is_state_dict(arrays: object) -> TypeGuard[Mapping[str, Tensor]]:
+    """Whether an object is a non-empty dictionary of named arrays."""
     if not isinstance(arrays, Mapping) or not arrays:
         return False
     return all(isinstance(name, str) and isinstance(a, Tensor) for name, a in arrays.items())
 
 
-def _of_run(model: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """Every network that is an attribute of a trained model, by its name."""
+def _run_parts(model: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """The networks of a training run by their attribute of the model."""
     parts: dict[str, dict[str, Tensor]] = {}
     for name, array in model.items():
         part, _, rest = name.partition(".")
@@ -203,8 +204,10 @@ def _of_run(model: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     return parts
 
 
-def _hugging_face(arrays: Mapping[str, Tensor]) -> tuple[dict[str, dict[str, Tensor]], tuple[str, ...]]:
-    """Encoder and predictor by the reference's names, and the names of what is neither."""
+def _hugging_face_parts(
+    arrays: Mapping[str, Tensor],
+) -> tuple[dict[str, dict[str, Tensor]], tuple[str, ...]]:
+    """Encoder and predictor with the reference's names, and the names of all other arrays."""
     parts: dict[str, dict[str, Tensor]] = {}
     left_over = []
     for full_name, array in arrays.items():
@@ -220,15 +223,15 @@ def _hugging_face(arrays: Mapping[str, Tensor]) -> tuple[dict[str, dict[str, Ten
         else:
             named = {name: array}
         parts.setdefault(part, {}).update(named)
-    return {part: _joined(named) for part, named in parts.items()}, tuple(left_over)
+    return {part: _fuse_qkv(named) for part, named in parts.items()}, tuple(left_over)
 
 
-def _joined(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Queries, keys and values of each layer as one array; one that lacks a sibling keeps its own name."""
-    joined = dict(arrays)
+def _fuse_qkv(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Concatenate query, key and value weights of each layer; incomplete triples keep their names."""
+    fused = dict(arrays)
     for name in arrays:
-        siblings = [name.replace(".attn.query.", f".attn.{which}.") for which in ("query", "key", "value")]
-        if ".attn.query." in name and all(sibling in arrays for sibling in siblings):
-            together = torch.cat([joined.pop(sibling) for sibling in siblings])
-            joined[name.replace(".attn.query.", ".attn.qkv.")] = together
-    return joined
+        triple = [name.replace(".attn.query.", f".attn.{which}.") for which in ("query", "key", "value")]
+        if ".attn.query." in name and all(each in arrays for each in triple):
+            qkv = torch.cat([fused.pop(each) for each in triple])
+            fused[name.replace(".attn.query.", ".attn.qkv.")] = qkv
+    return fused

@@ -1,4 +1,4 @@
-"""How long, how fast and from which seed a model is trained; each family adds its own fields."""
+"""Training recipes: the options of the training loop, which each family extends with its own."""
 
 import math
 from collections.abc import Mapping
@@ -12,22 +12,24 @@ PositiveReal = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class TrainingRecipe(Config, frozen=True, kw_only=True):
-    """What the training loop itself needs; AdamW with a warm-up.
+    """The options of the training loop, which uses AdamW with warm-up.
 
     Attributes:
         iterations: length of the schedule; the same recipe and data give the same weights.
-        cpu_seconds: training stops, resumable, when its processes together have used this much.
-        pretrained: file of weights, or folder of a run, that the model starts from.
-        batch: clips an iteration, of all processes together.
-        clip: frames a clip.
-        learning_rate: after `warmup` iterations.
-        warmup_from: where the warm-up starts, as a share of the learning rate.
-        anneal: the rate holds and falls straight to zero in this many last iterations; where None, it falls
-            on a cosine from the first iteration.
+        cpu_seconds: CPU time of all processes after which training stops; it can be resumed.
+        pretrained: weights file, or folder of a run, that the model starts from.
+        batch: clips per iteration, of all processes together.
+        clip: frames per clip.
+        learning_rate: after the warm-up.
+        warmup_from: initial learning rate, as a fraction of `learning_rate`.
+        anneal: number of last iterations in which the learning rate falls linearly to zero, after being
+            constant; None for a cosine decay from the first iteration.
         weight_decay: at the first iteration.
-        weight_decay_end: where a cosine leads it by the last iteration; where None, it stays.
-        decayed: `matrices` spares biases and the parameters of norms.
-        max_gradient_norm: longer gradients are scaled down to it.
+        weight_decay_end: at the last iteration, reached on a cosine; None for a constant weight decay.
+        decayed: weights with weight decay; `matrices` excludes biases and the parameters of norms.
+        warmup: number of iterations with a linearly rising learning rate.
+        max_gradient_norm: gradients are clipped to this norm.
+        seed: of the initial weights, clips and noise.
     """
 
     iterations: Positive
@@ -47,19 +49,19 @@ class TrainingRecipe(Config, frozen=True, kw_only=True):
 
     def learning_rate_at(self, iteration: int) -> float:
         """The learning rate of `iteration`, counted from 0."""
-        warm = min(1.0, (iteration + 1) / self.warmup) if self.warmup else 1.0
-        warm = self.warmup_from + (1.0 - self.warmup_from) * warm
+        warmup = min(1.0, (iteration + 1) / self.warmup) if self.warmup else 1.0
+        warmup = self.warmup_from + (1.0 - self.warmup_from) * warmup
         if self.anneal is None:
-            return self.learning_rate * warm * self._cosine(iteration)
+            return self.learning_rate * warmup * self._cosine(iteration)
         left = self.iterations - iteration
-        return self.learning_rate * warm * (left / self.anneal if left < self.anneal else 1.0)
+        return self.learning_rate * warmup * (left / self.anneal if left < self.anneal else 1.0)
 
     def weight_decay_at(self, iteration: int) -> float:
         """The weight decay of `iteration`, counted from 0."""
         if self.weight_decay_end is None:
             return self.weight_decay
-        gone = 1.0 - self._cosine(iteration)
-        return self.weight_decay + gone * (self.weight_decay_end - self.weight_decay)
+        progress = 1.0 - self._cosine(iteration)
+        return self.weight_decay + progress * (self.weight_decay_end - self.weight_decay)
 
     def _cosine(self, iteration: int) -> float:
         """From 1 at the first iteration to 0 after the last."""
@@ -70,10 +72,10 @@ RecipeT = TypeVar("RecipeT", bound=TrainingRecipe)
 
 
 def changed(recipe: RecipeT, overrides: Mapping[str, Any], where: str) -> RecipeT:
-    """`recipe` with some fields changed, named by dotted paths: `{"encoder.heads": 4}`.
+    """`recipe` with overrides by dotted path, e.g. `{"encoder.heads": 4}`.
 
     Raises:
-        ConfigError: naming the first path that does not exist or value that does not fit.
+        ConfigError: naming the first unknown path or invalid value.
     """
     values = to_builtins(recipe)
     for path, value in overrides.items():

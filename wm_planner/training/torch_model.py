@@ -1,4 +1,4 @@
-"""A network under training as a world model: arrays in, arrays out, without an export."""
+"""A trained network as a world model on NumPy arrays, without an export."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.training.graphs import EncodeGraph, StepGraph
-from wm_planner.training.trained import Trained
+from wm_planner.training.trained import TrainedRun
 from wm_planner.world_models.onnx.inputs import Arrays, checked_actions, repeated_latent
 from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
 
 
 class TorchGraph(Graph):
-    """A graph of a bundle that torch runs."""
+    """A graph of a bundle, run by torch."""
 
     def __init__(self, module: EncodeGraph | StepGraph) -> None:
         self.module = module
@@ -29,16 +29,16 @@ class TorchGraph(Graph):
 
 
 class TorchWorldModel(OnnxWorldModel):
-    """The bundle that a training run would become, run by torch; it has gradients (`Differentiable`)."""
+    """The bundle of a training run, run by torch without an export; it is `Differentiable`."""
 
     @classmethod
     def of_run(cls, run: Path) -> "TorchWorldModel":
-        """The world model of the run in folder `run`, as of its last checkpoint.
+        """The world model of the run in folder `run`, from its last checkpoint.
 
         Raises:
-            BundleError: if it has none.
+            BundleError: if there is no checkpoint.
         """
-        trained = Trained.load(run)
+        trained = TrainedRun.load(run)
         card = trained.card(run.name, graphs={})
         step = StepGraph(trained.network, card.action)
         return cls(card, TorchGraph(EncodeGraph(trained.network)), TorchGraph(step))
@@ -46,17 +46,17 @@ class TorchWorldModel(OnnxWorldModel):
     def gradient(
         self, latent: Latent, actions: Array, objective: Callable[[Rollout, Array], Array]
     ) -> tuple[Rollout, NDArray[np.float32]]:
-        """What `actions` (N, H, A) lead to, and the gradient (N, H, A) of the objective (N,) at them.
+        """The rollout of `actions` (N, H, A), and the gradient (N, H, A) of the objective (N,) at them.
 
         Raises:
-            ShapeError: for arrays of another shape than the card says.
+            ShapeError: for arrays whose shape disagrees with the card.
         """
-        given = torch.tensor(checked_actions(self.card, actions, "NH"), requires_grad=True)
+        variables = torch.tensor(checked_actions(self.card, actions, "NH"), requires_grad=True)
         now = {name: torch.tensor(z) for name, z in repeated_latent(self.card, latent, len(actions)).items()}
-        step = self._step.module  # type: ignore[attr-defined]  # a TorchGraph here
+        step = self._step.module  # type: ignore[attr-defined]  # _step is a TorchGraph
         imagined: dict[str, list[torch.Tensor]] = {name: [] for name in now}
-        for h in range(given.shape[1]):
-            after = step(*(now[name] for name in step.names), given[:, h])
+        for h in range(variables.shape[1]):
+            after = step(*(now[name] for name in step.names), variables[:, h])
             for output, array in zip(step.outputs, after, strict=True):
                 name = output.removeprefix("next.")
                 now[name] = array
@@ -64,6 +64,6 @@ class TorchWorldModel(OnnxWorldModel):
         rollout = self._rollout(
             {name: torch.stack(steps, dim=1) for name, steps in imagined.items() if steps}, {}
         )
-        (slope,) = torch.autograd.grad(objective(rollout, given).sum(), given)
-        kept = {name: array.detach().numpy() for name, array in rollout.latents.items()}
-        return self._rollout(kept, {}), slope.numpy()
+        (gradient,) = torch.autograd.grad(objective(rollout, variables).sum(), variables)
+        latents = {name: array.detach().numpy() for name, array in rollout.latents.items()}
+        return self._rollout(latents, {}), gradient.numpy()

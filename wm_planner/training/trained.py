@@ -1,4 +1,4 @@
-"""What a training run made: the network as of its last checkpoint, and the card that it earns."""
+"""The result of a training run: the network of its last checkpoint, and its card."""
 
 import shlex
 from collections.abc import Mapping
@@ -14,19 +14,25 @@ from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel, load_model_file
 
 
-class Trained(NamedTuple):
-    """A network in evaluation mode, what it was trained as, and for how long."""
+class TrainedRun(NamedTuple):
+    """The result of a training run.
+
+    Attributes:
+        network: in evaluation mode.
+        spec: settings of the run.
+        position: progress at the last checkpoint.
+    """
 
     network: TrainableModel
     spec: RunSpec
     position: Position
 
     @classmethod
-    def load(cls, run: Path) -> "Trained":
-        """The network of the run in folder `run`.
+    def load(cls, run: Path) -> "TrainedRun":
+        """Load the run in folder `run`.
 
         Raises:
-            BundleError: if it has no checkpoint, one of another model, or is no world model.
+            BundleError: if it has no valid checkpoint, or its network is not a world model.
         """
         folder = RunFolder(run)
         spec = folder.spec()
@@ -35,8 +41,8 @@ class Trained(NamedTuple):
         network = file.build(recipe, spec.data)
         if not isinstance(network, TrainableModel):
             raise BundleError(
-                f"{run} trains {spec.model_file}, which does not imagine what actions do: it cannot be "
-                "planned with; give it as `pretrained` to a model that does, e.g. models/vjepa2_ac.py"
+                f"{run} trains {spec.model_file}, which does not predict the effect of actions and so cannot "
+                "be used for planning; use it as `pretrained` of a model that does, e.g. models/vjepa2_ac.py"
             )
         position = folder.restore(network)
         if not position.iteration:
@@ -44,7 +50,7 @@ class Trained(NamedTuple):
         return cls(network.eval(), spec, position)
 
     def card(self, name: str, graphs: Mapping[str, GraphSpec], command: tuple[str, ...] = ()) -> Card:
-        """The card of a bundle of this network, made by `command` from nothing."""
+        """The card of a bundle called `name` of this network, which `command` reproduces from scratch."""
         spec = self.spec
         training = TrainingRecord(
             command=command,
@@ -67,7 +73,7 @@ def model_card(
     graphs: Mapping[str, GraphSpec],
     training: TrainingRecord,
 ) -> Card:
-    """The card of a bundle called `name` of a network that `model_file` built for `data`."""
+    """The card of a bundle called `name`, of a network that `model_file` built for `data`."""
     return Card(
         name=name,
         family=Path(model_file).stem,
@@ -83,20 +89,20 @@ def model_card(
 
 
 def training_commands(run: Path) -> tuple[str, ...]:
-    """The command lines that make the run in folder `run` from nothing, in order.
+    """The command lines that reproduce the run in folder `run` from scratch, in order.
 
-    First those that collect its data, where that is still there, and those of the run it starts from.
+    They include the collection of its data sets, if these still exist, and the run that it starts from.
     """
     spec = RunFolder(run).spec()
     folders = [folder for folder in spec.datasets if Path(folder).is_dir()]
-    collecting = [EpisodeData.open(Path(folder)).meta.command(folder) for folder in folders]
-    earlier = [Path(path) for path in spec.pretrained if (Path(path) / RUN_FILE).is_file()]
-    before = [command for path in earlier for command in training_commands(path)]
-    standard = load_model_file(spec.model_file).recipe(spec.recipe_name)
-    recipe = convert(spec.recipe, type(standard), f"{run}: recipe")
-    usual = flat(to_builtins(standard))
-    changes = [f"{key}={value}" for key, value in flat(to_builtins(recipe)).items() if value != usual[key]]
-    parts = ["wm", "train", spec.model_file, "--recipe", spec.recipe_name]
-    parts += [part for path in spec.datasets for part in ("--data", path)]
-    parts += [part for change in changes for part in ("--set", change)]
-    return tuple(dict.fromkeys((*collecting, *before, shlex.join([*parts, "--out", str(run)]))))
+    collection = [EpisodeData.open(Path(folder)).meta.command(folder) for folder in folders]
+    earlier_runs = [Path(path) for path in spec.pretrained if (Path(path) / RUN_FILE).is_file()]
+    earlier = [command for path in earlier_runs for command in training_commands(path)]
+    default = load_model_file(spec.model_file).recipe(spec.recipe_name)
+    recipe = convert(spec.recipe, type(default), f"{run}: recipe")
+    defaults = flat(to_builtins(default))
+    changes = [f"{key}={value}" for key, value in flat(to_builtins(recipe)).items() if value != defaults[key]]
+    words = ["wm", "train", spec.model_file, "--recipe", spec.recipe_name]
+    words += [word for path in spec.datasets for word in ("--data", path)]
+    words += [word for change in changes for word in ("--set", change)]
+    return tuple(dict.fromkeys((*collection, *earlier, shlex.join([*words, "--out", str(run)]))))

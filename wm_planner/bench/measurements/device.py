@@ -28,7 +28,7 @@ from wm_planner.networks.vjepa2_ac import AC_PREDICTOR
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.problem import Problem
 from wm_planner.training.device_model import DeviceModel
-from wm_planner.training.importing import DROID, FAMILY, PICTURE, RECIPE
+from wm_planner.training.importing import DROID, FAMILY, IMAGE_SIZE, RECIPE
 from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.training.recipe import changed
 from wm_planner.training.trained import model_card
@@ -69,7 +69,9 @@ def device_benchmark(
     model = _model(size, device)
     rng = np.random.default_rng(0)
     start, goal = (
-        model.encode(Observation({"front": rng.integers(256, size=(PICTURE, PICTURE, 3), dtype=np.uint8)}))
+        model.encode(
+            Observation({"front": rng.integers(256, size=(IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8)})
+        )
         for _ in range(2)
     )
     costs = build_costs([{"type": "latent_goal", "metric": "l1", "mean_weight": 0.0}], "costs")

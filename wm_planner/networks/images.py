@@ -1,4 +1,4 @@
-"""From raw camera pictures to what a network sees, inside the graph, so that a robot sends plain pixels."""
+"""Preprocessing of camera images as part of the network, so that a robot sends raw pixels."""
 
 import torch
 from torch import Tensor, nn
@@ -10,18 +10,19 @@ from wm_planner.networks.rope import CPU
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Of red, green and blue in 0..1; what published encoders of pictures were trained with."""
+"""Mean and standard deviation of red, green and blue in 0..1, which published image encoders expect."""
 
 
 def side_by_side(
     cameras: tuple[str, ...], size: tuple[int, int], side: int, state: tuple[Quantity, ...] = ()
 ) -> ObservationSpec:
-    """Cameras next to each other in one picture, normalised as published encoders want it.
+    """The observation of cameras joined side by side, with ImageNet normalisation.
 
     Args:
-        size: (height, width) of a camera picture, in pixels.
-        side: height and width of each after area averaging, in pixels.
-        state: quantities seen beside the pictures.
+        cameras: names.
+        size: (height, width) of a camera image, in pixels.
+        side: height and width of each image after downsampling, in pixels.
+        state: quantities observed with the images.
     """
     return ObservationSpec(
         cameras=cameras,
@@ -35,11 +36,11 @@ def side_by_side(
     )
 
 
-class Pictures(nn.Module):
-    """Shrinks by area averaging, normalises and joins the cameras, as an `ObservationSpec` says.
+class ImagePreprocessor(nn.Module):
+    """Downsamples by area averaging, normalises and joins camera images according to an `ObservationSpec`.
 
     Raises:
-        ConfigError: if the pictures do not shrink to the input by a whole factor.
+        ConfigError: if the ratio of image size and input size is not a whole number.
     """
 
     mean: Tensor
@@ -48,25 +49,25 @@ class Pictures(nn.Module):
     def __init__(self, spec: ObservationSpec) -> None:
         super().__init__()
         if spec.input_shape is None or not spec.cameras:
-            raise ConfigError("a network of pictures needs cameras and an input_shape; this one has none")
+            raise ConfigError("the observation has no cameras or no input_shape, wanted both")
         self.spec = spec
         cameras, height = len(spec.cameras), spec.input_shape[1]
-        beside = cameras if spec.joined == "side_by_side" else 1
+        columns = cameras if spec.joined == "side_by_side" else 1
         self.shrink = max(1, spec.height // height)
         self.register_buffer("mean", torch.tensor(spec.mean, device=CPU).reshape(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std, device=CPU).reshape(-1, 1, 1), persistent=False)
-        expected = (3 * cameras // beside, spec.height // self.shrink, beside * (spec.width // self.shrink))
+        expected = (3 * cameras // columns, spec.height // self.shrink, columns * (spec.width // self.shrink))
         if spec.input_shape != expected or spec.height % height:
             raise ConfigError(
                 f"{cameras} cameras of {spec.height}x{spec.width} pixels, joined as {spec.joined}, cannot "
-                f"give an input of shape {spec.input_shape}, the nearest is {expected}: change `picture`"
+                f"give an input of shape {spec.input_shape}, the closest is {expected}: change `picture`"
             )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pictures (B, cameras, H, W, 3) uint8 to float (B, *input_shape)."""
+        """Images (B, cameras, H, W, 3) uint8 to float (B, *input_shape)."""
         x = images.movedim(-1, 2).flatten(0, 1).float()  # (B * cameras, 3, H, W)
         x = (avg_pool2d(x, self.shrink) / 255.0 - self.mean) / self.std
         x = x.reshape(-1, len(self.spec.cameras), *x.shape[1:])  # (B, cameras, 3, h, w)
-        beside = self.spec.joined == "side_by_side"
-        joined: Tensor = x.permute(0, 2, 3, 1, 4).flatten(3) if beside else x.flatten(1, 2)
-        return joined
+        if self.spec.joined == "side_by_side":
+            return x.permute(0, 2, 3, 1, 4).flatten(3)
+        return x.flatten(1, 2)
