@@ -4,7 +4,7 @@ from wm_planner.data.folders import check_fresh, fresh_folder
 from wm_planner.errors import BundleError, DatasetError
 
 
-def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+def test_a_folder_is_written_atomically(tmp_path):
     with fresh_folder(tmp_path / "a" / "set") as folder:
         (folder / "x").write_text("x")
         assert not (tmp_path / "a" / "set").exists()
@@ -14,7 +14,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_a_folder_that_exists_is_kept(tmp_path):
+def test_an_existing_folder_is_kept(tmp_path):
     with pytest.raises(DatasetError, match="exists already"), fresh_folder(tmp_path):
         raise AssertionError("nothing may be written")
     with pytest.raises(BundleError, match="exists already"):
@@ -22,7 +22,7 @@ def test_a_folder_that_exists_is_kept(tmp_path):
     check_fresh(tmp_path / "new")
 
 
-def test_a_folder_is_replaced_only_if_it_holds_what_is_named_and_only_by_a_whole_one(tmp_path):
+def test_a_folder_is_replaced_atomically_and_only_if_it_contains_the_named_file(tmp_path):
     path = tmp_path / "set"
     path.mkdir()
     with pytest.raises(DatasetError, match=r"set cannot be replaced: it contains no card\.yaml"):
