@@ -1,6 +1,6 @@
 """A planner of your own: sample around the best plan so far, and narrow down round by round.
 
-In a launch file it would be `{type: examples/write_a_planner.py:Shrinking, horizon: 20, rounds: 10}`.
+In a launch file it would be `{type: examples/write_a_planner.py:Shrinking, horizon: 20, rounds: 20}`.
 
     python examples/write_a_planner.py
 """
@@ -17,8 +17,8 @@ class Shrinking(SamplingPlanner):
     """Gaussian candidates around the best plan so far, each round with a smaller deviation."""
 
     class Config(SamplingConfig, frozen=True, kw_only=True):
-        rounds: int = 10
-        std: float = 0.5  # of the first round, as a share of half the action range
+        rounds: int = 20
+        std: float = 0.2  # of the first round, as a share of half the action range
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -31,7 +31,7 @@ class Shrinking(SamplingPlanner):
             noise = search.normal(rng, self.samples)  # (N, H, A)
             candidates = search.space.clip(best + std * noise)
             table = yield from search.evaluate(candidates)
-            best, std = candidates[np.argmin(search.objective(table))], 0.8 * std
+            best, std = candidates[np.argmin(search.objective(table))], 0.9 * std
         return search.plan(spread=std)  # the best plan that was ever evaluated
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     specs = [
         {"type": "random_shooting", "horizon": 20, "samples": 1200},
         {"type": "cem", "horizon": 20, "samples": 200, "elites": 20, "iterations": 6},
-        {"type": f"{__file__}:Shrinking", "horizon": 20, "samples": 120, "rounds": 10},
+        {"type": f"{__file__}:Shrinking", "horizon": 20, "samples": 60, "rounds": 20},
     ]
     for spec in specs:
         planner = wm.PLANNERS.build(spec, where="planner")
