@@ -1,4 +1,4 @@
-"""One short drive in formats of others: the ego goes straight on, a bus comes, a walker stands."""
+"""One short drive in foreign formats: the ego drives straight on, with an oncoming bus and a pedestrian."""
 
 import json
 import pickle
@@ -23,7 +23,7 @@ NAME = "0a1b"
 def scenarionet_track(
     kind: str, x: NDArray[np.float64], vx: float, yaw: float = 0.0, size: tuple[float, float] = (4.8, 2.0)
 ) -> dict[str, Any]:
-    """A track along x at `vx` m/s, seen at every step."""
+    """A track along x at `vx` m/s, valid at every step."""
     full = np.full(STEPS, 1.0, np.float32)
     zero = 0 * full
     state = {
@@ -39,7 +39,7 @@ def scenarionet_track(
 
 
 def scenarionet_data() -> dict[str, Any]:
-    """A scenario description as the converter of Waymo's data makes it."""
+    """A scenario description like those of the converter for Waymo's data."""
     gone = scenarionet_track("PEDESTRIAN", 0 * TIME + 3.0, 0.0, size=(0.0, 0.0))
     gone["state"]["valid"][2:] = False
     lane = {
@@ -95,7 +95,7 @@ def scenarionet_file(folder: Path, data: Any = None, protocol: int = 4) -> Path:
 
 
 def argoverse_rows() -> list[dict[str, Any]]:
-    """The rows of the same drive; the walker is seen at two steps."""
+    """The rows of the same drive; the pedestrian is present at two steps."""
 
     def rows(name: str, kind: str, x: NDArray[np.float64], vx: float, yaw: float) -> list[dict[str, Any]]:
         about = {"track_id": name, "object_type": kind, "heading": yaw, "velocity_x": vx, "velocity_y": 0.0}
@@ -118,7 +118,7 @@ def argoverse_rows() -> list[dict[str, Any]]:
 
 
 def argoverse_map() -> dict[str, Any]:
-    """Its lanes and a car park."""
+    """The map of the same drive, with lanes and a car park."""
 
     def points(line: NDArray[np.float64]) -> list[dict[str, float]]:
         return [{"x": x, "y": y, "z": 0.0} for x, y, *_ in line.tolist()]

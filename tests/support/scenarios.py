@@ -1,4 +1,4 @@
-"""A small scenario that has one of everything, and what differs between two."""
+"""A small scenario with one element of every kind, and the comparison of scenarios."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -38,7 +38,7 @@ HOUSE = np.array([[0.0, 9.0], [9.0, 9.0], [4.0, 12.5]])
 
 
 def small_scenario() -> Scenario:
-    """Two lanes side by side and one that goes on; a car, a walker seen late, a set, things that stand."""
+    """Two parallel lanes and a successor, a car, a late pedestrian, occupancy sets and static obstacles."""
     about = {"kinds": frozenset({"urban"}), "one_way": frozenset({"car", "bus"}), "speed_limit": 13.9}
     stop = StopLine(np.array([[50.0, 4.0], [50.0, 0.5]]), "solid", lights=(21,))
     lanes = (
@@ -112,7 +112,7 @@ def small_scenario() -> Scenario:
 def differences(
     one: Any, other: Any, at: str = "scenario", apart_from: tuple[str, ...] = ()
 ) -> Iterator[str]:
-    """The places at which two values differ, to the last bit; NaN equals NaN."""
+    """The locations at which two values differ in any bit; NaN equals NaN."""
     if type(one) is not type(other):
         yield f"{at}: {type(one).__name__} and {type(other).__name__}"
     elif isinstance(one, np.ndarray):

@@ -1,4 +1,4 @@
-"""Straight streets along x with a problem on them, made in a line."""
+"""Straight streets along x with a planning problem."""
 
 from dataclasses import replace
 
@@ -21,11 +21,11 @@ LIMIT = 15.0
 
 
 def street(agents=(), steps=100, rows=1, light=None, length=400.0, goal_x=100.0, about=None):
-    """`rows` lanes side by side, the first along y = 0; the ego starts at x = 0 with 10 m/s.
+    """`rows` parallel lanes, the first along y = 0; the ego starts at x = 0 with 10 m/s.
 
     Args:
-        agents: x, row, v of cars that keep their speed; `(x, row, v, kind)` for others.
-        light: phases of a light at the end of a first piece, at x = 60.
+        agents: x, row, v of cars at constant speed; `(x, row, v, kind)` for other kinds.
+        light: phases of a traffic light at the end of the first lane, at x = 60.
         about: other fields of the scenario.
     """
     lanes = []

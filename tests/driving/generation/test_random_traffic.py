@@ -1,4 +1,4 @@
-"""Scenarios drawn at random are sane: one can drive in them, and no two are alike."""
+"""Random scenarios are consistent and solvable, and differ from each other."""
 
 import numpy as np
 import pytest
@@ -10,59 +10,59 @@ from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.vehicle.vehicle import BMW_320I
 from wm_planner.errors import DatasetError
 
-SEEDS = (0, 1, 2, 4, 1000230)  # two streets, lanes beside each other, a crossing; one drives off its map
-MADE = {seed: random_traffic(seed) for seed in SEEDS}
+SEEDS = (0, 1, 2, 4, 1000230)  # two-way, one-way, an intersection; in the last one the ego leaves the map
+GENERATED = {seed: random_traffic(seed) for seed in SEEDS}
 
 every_seed = pytest.mark.parametrize("seed", SEEDS)
 
 
 @every_seed
-def test_the_answer_reaches_the_goal_on_the_road(seed):
-    example = MADE[seed]
+def test_the_solution_reaches_the_goal_on_the_road(seed):
+    example = GENERATED[seed]
     steps = len(example.solution)
     states = np.column_stack([example.solution, np.zeros((steps, 2))])
     drive = Drive(example.scenario, BMW_320I)
     agents = np.stack([example.scenario.tracks.at(step)[0] for step in range(steps)])
-    verdict = drive.evaluate(BMW_320I.at_rear_axle(states)[None], agents, 0)
-    assert verdict.off_road == steps
-    assert verdict.arrived < steps
+    outcome = drive.evaluate(BMW_320I.at_rear_axle(states)[None], agents, 0)
+    assert outcome.off_road == steps
+    assert outcome.arrived < steps
 
 
 @every_seed
-def test_nobody_starts_within_somebody_else(seed):
-    example = MADE[seed]
-    now = oriented_boxes(example.scenario.tracks.at(0)[0], example.scenario.tracks.sizes)
-    everybody = np.concatenate([now[np.isfinite(now[:, 0])], [[*example.solution[0, :3], 4.5, 1.8]]])
-    rows, others = np.triu_indices(len(everybody), k=1)
-    assert not overlap(everybody[rows], everybody[others]).any()
+def test_no_vehicles_overlap_at_the_start(seed):
+    example = GENERATED[seed]
+    agents = oriented_boxes(example.scenario.tracks.at(0)[0], example.scenario.tracks.sizes)
+    boxes = np.concatenate([agents[np.isfinite(agents[:, 0])], [[*example.solution[0, :3], 4.5, 1.8]]])
+    first, second = np.triu_indices(len(boxes), k=1)
+    assert not overlap(boxes[first], boxes[second]).any()
 
 
 @every_seed
-def test_vehicles_move_as_fast_as_they_say(seed):
-    tracks = MADE[seed].scenario.tracks
+def test_speeds_agree_with_positions(seed):
+    tracks = GENERATED[seed].scenario.tracks
     cars = [row for row, kind in enumerate(tracks.kinds) if kind != "pedestrian"]
     states = tracks.states[cars]
-    way = np.hypot(*np.moveaxis(np.diff(states[..., :2], axis=1), -1, 0)) / 0.1
+    speed = np.hypot(*np.moveaxis(np.diff(states[..., :2], axis=1), -1, 0)) / 0.1
     mean = 0.5 * (states[:, 1:, 3] + states[:, :-1, 3])
-    off = np.abs(way - mean)[np.isfinite(way)]
-    assert np.quantile(off, 0.99) < 1.5  # who changes lanes is faster than along its lane
+    off = np.abs(speed - mean)[np.isfinite(speed)]
+    assert np.quantile(off, 0.99) < 1.5  # lane changes add a lateral speed
 
 
-def test_some_brake_hard_for_no_reason():
-    pulls = np.concatenate(
-        [np.diff(made.scenario.tracks.states[..., 3], axis=1).ravel() for made in MADE.values()]
+def test_some_vehicles_brake_hard():
+    changes = np.concatenate(
+        [np.diff(made.scenario.tracks.states[..., 3], axis=1).ravel() for made in GENERATED.values()]
     )
-    assert np.nanmin(pulls) / 0.1 < -3.0
+    assert np.nanmin(changes) / 0.1 < -3.0
 
 
-def test_a_seed_is_always_the_same_and_no_other():
+def test_a_seed_is_reproducible_and_differs_from_others():
     again = random_traffic(2).scenario
-    np.testing.assert_array_equal(again.tracks.states, MADE[2].scenario.tracks.states)
-    assert len({made.scenario.id for made in MADE.values()}) == len(SEEDS)
-    assert len({len(made.scenario.tracks.ids) for made in MADE.values()}) > 1
+    np.testing.assert_array_equal(again.tracks.states, GENERATED[2].scenario.tracks.states)
+    assert len({made.scenario.id for made in GENERATED.values()}) == len(SEEDS)
+    assert len({len(made.scenario.tracks.ids) for made in GENERATED.values()}) > 1
 
 
-def test_files_are_read_back_as_they_were_drawn(tmp_path):
+def test_written_files_are_read_back(tmp_path):
     done = []
     write_random_traffic(tmp_path / "traffic", range(4, 6), done.append)
     files = sorted((tmp_path / "traffic").iterdir())
@@ -70,15 +70,15 @@ def test_files_are_read_back_as_they_were_drawn(tmp_path):
     assert done == [1, 2]
     read = read_scenario(files[0])
     assert read.repairs == ()
-    np.testing.assert_allclose(read.tracks.states, MADE[4].scenario.tracks.states)
+    np.testing.assert_allclose(read.tracks.states, GENERATED[4].scenario.tracks.states)
 
 
-def test_a_folder_that_is_there_is_not_touched(tmp_path):
+def test_an_existing_folder_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="exists already"):
         write_random_traffic(tmp_path, range(1))
 
 
-def test_what_was_interrupted_leaves_nothing(tmp_path):
+def test_an_interruption_leaves_no_files(tmp_path):
     def stop(count):
         raise KeyboardInterrupt
 

@@ -9,7 +9,7 @@ from wm_planner.driving.traffic.car_following import (
 )
 
 
-def test_a_free_road_is_driven_at_the_wanted_speed():
+def test_on_a_free_road_the_desired_speed_is_kept():
     idm = IDM()
     assert idm.accelerations(10.0, np.inf, 0.0) == pytest.approx(0)
     assert idm.accelerations(0.0, np.inf, 0.0) == pytest.approx(1.0)
@@ -18,29 +18,29 @@ def test_a_free_road_is_driven_at_the_wanted_speed():
     )
 
 
-def test_the_gap_of_equilibrium_is_that_of_the_formula():
+def test_the_equilibrium_gap_agrees_with_the_formula():
     idm, speed = IDM(), 6.0
     gap = (1 + 6 * 1.5) / np.sqrt(1 - 0.6**4)
     assert idm.accelerations(speed, gap, speed) == pytest.approx(0, abs=1e-12)
     assert idm.accelerations(speed, gap - 1, speed) < 0 < idm.accelerations(speed, gap + 1, speed)
 
 
-def test_closing_in_brakes_as_the_formula_says():
+def test_braking_when_closing_in_agrees_with_the_formula():
     desired = 1 + 8 * 1.5 + 8 * 3 / (2 * np.sqrt(2))
     assert IDM().accelerations(8.0, 30.0, 5.0) == pytest.approx(1 - 0.8**4 - (desired / 30) ** 2)
 
 
-def test_a_leader_that_pulls_away_is_no_reason_to_brake_twice():
-    """Without the bound, the square of a far negative gap would brake."""
+def test_a_leader_that_pulls_away_causes_no_extra_braking():
+    """Without the lower bound, the square of a negative desired gap would brake."""
     assert IDM().accelerations(10.0, 50.0, 40.0) == pytest.approx(-((1 / 50) ** 2), abs=1e-9)
 
 
 @pytest.mark.parametrize("gap", [0.0, -3.0])
-def test_an_overlap_brakes_as_hard_as_can_be(gap):
+def test_an_overlap_causes_maximum_braking(gap):
     assert IDM().accelerations(5.0, gap, 5.0) == -9.0
 
 
-def test_a_column_stops_behind_a_wall_without_touching():
+def test_a_queue_stops_at_a_wall_without_contact():
     idm, dt = IDM(), 0.1
     s, speed = np.array([[0.0, -20.0, -40.0], [0.0, -12.0, -30.0]]), np.full((2, 3), 9.0)
     for _ in range(600):
@@ -53,7 +53,7 @@ def test_a_column_stops_behind_a_wall_without_touching():
     np.testing.assert_allclose(-np.diff(s), 5, atol=0.3)
 
 
-def test_the_leader_is_the_next_on_the_same_path():
+def test_the_leader_is_the_next_agent_on_the_same_path():
     path = [[0, 1, 0, 1, 0]]
     s = [[10.0, 0.0, 30.0, 50.0, np.nan]]
     speed = [[1.0, 2.0, 3.0, 4.0, 5.0]]
@@ -62,7 +62,7 @@ def test_the_leader_is_the_next_on_the_same_path():
     np.testing.assert_array_equal(lead, [[3.0, 4.0, 0, 0, 0]])
 
 
-def test_leaders_are_found_in_each_rollout_by_itself():
+def test_leaders_are_found_separately_in_each_rollout():
     rng = np.random.default_rng(0)
     path, s = rng.integers(0, 3, (40, 9)), rng.uniform(0, 100, (40, 9))
     speed, length = rng.uniform(0, 9, (40, 9)), rng.uniform(1, 9, (40, 9))
@@ -78,22 +78,22 @@ def test_leaders_are_found_in_each_rollout_by_itself():
             assert lead[n, a] == speed[n, b]
 
 
-def test_braking_ends_where_the_car_stands():
+def test_braking_ends_at_standstill():
     s, speed = advance([0.0, 0.0, 0.0], [2.0, 2.0, 0.0], [-4.0, 1.0, -1.0], 1.0)
     np.testing.assert_allclose(s, [0.5, 2.5, 0])
     np.testing.assert_allclose(speed, [0, 3, 0])
 
 
-def test_a_lane_change_must_pay_and_be_safe():
+def test_a_lane_change_needs_a_gain_and_must_be_safe():
     mobil = MOBIL(politeness=0.5, threshold=0.2, safe_braking=4.0)
-    nobody = (0.0, 0.0)
-    assert mobil.should_change((0.0, 0.3), nobody, nobody)
-    assert not mobil.should_change((0.0, 0.1), nobody, nobody)
+    no_change = (0.0, 0.0)
+    assert mobil.should_change((0.0, 0.3), no_change, no_change)
+    assert not mobil.should_change((0.0, 0.1), no_change, no_change)
     assert not mobil.should_change(
-        (0.0, 0.3), (0.0, -0.4), nobody
-    )  # the new follower loses more than it is worth
-    assert mobil.should_change((0.0, 0.3), (0.0, -0.4), (-0.6, 0.0))  # but the old one gains
-    assert not mobil.should_change((-3.0, 5.0), (0.0, -4.1), nobody)
-    assert MOBIL(bias=0.3).should_change(nobody, nobody, nobody)
-    many = mobil.should_change((np.zeros(3), np.array([0.1, 0.3, 0.5])), nobody, nobody)
+        (0.0, 0.3), (0.0, -0.4), no_change
+    )  # the loss of the new follower outweighs the gain
+    assert mobil.should_change((0.0, 0.3), (0.0, -0.4), (-0.6, 0.0))  # but the old follower gains
+    assert not mobil.should_change((-3.0, 5.0), (0.0, -4.1), no_change)
+    assert MOBIL(bias=0.3).should_change(no_change, no_change, no_change)
+    many = mobil.should_change((np.zeros(3), np.array([0.1, 0.3, 0.5])), no_change, no_change)
     assert many.tolist() == [False, True, True]

@@ -4,11 +4,11 @@ import pytest
 from wm_planner.driving.traffic.speed_profile import arc_lengths, curve_speed, max_speed_profile
 
 
-def test_a_curve_allows_the_root_of_acceleration_times_radius():
+def test_the_curve_speed_is_the_root_of_acceleration_times_radius():
     np.testing.assert_allclose(curve_speed([0.02, -0.02, 0.0], 2.0), [10, 10, np.inf])
 
 
-def test_a_profile_keeps_limits_and_accelerations():
+def test_a_profile_respects_speed_and_acceleration_limits():
     s = np.linspace(0, 200, 401)
     limit = np.where((s > 80) & (s < 100), 5.0, 14.0)
     speed = max_speed_profile(s, limit, start=3.0, acceleration=1.5, braking=3.0)
@@ -19,8 +19,8 @@ def test_a_profile_keeps_limits_and_accelerations():
     assert speed.max() == pytest.approx(14)
 
 
-def test_no_profile_is_faster():
-    """Each speed is at a limit, or one step from a neighbour at the full acceleration or braking."""
+def test_the_profile_is_the_fastest_one():
+    """Each speed is at its limit, or connected to a neighbour by maximum acceleration or braking."""
     rng = np.random.default_rng(0)
     s, limit = np.cumsum(rng.uniform(0.5, 2, 60)), rng.uniform(2, 15, 60)
     speed = max_speed_profile(s, limit, start=20.0, acceleration=1.0, braking=2.0)
@@ -31,14 +31,14 @@ def test_no_profile_is_faster():
     assert tight.all()
 
 
-def test_time_passes_at_the_profile_s_speed():
+def test_arc_lengths_agree_with_the_speed_profile():
     s = np.linspace(0, 100, 201)
     speed = max_speed_profile(s, 50.0, start=2.0, acceleration=1.0, braking=3.0)
     times = np.linspace(0, 8, 41)
     np.testing.assert_allclose(arc_lengths(s, speed, times), 2 * times + times**2 / 2, atol=1e-9)
 
 
-def test_who_stops_stays_and_the_end_is_the_end():
+def test_arc_lengths_stay_constant_after_a_stop_and_at_the_end():
     s = np.linspace(0, 40, 81)
     speed = max_speed_profile(s, np.where(s >= 20, 0.0, 10.0), start=10.0, acceleration=1.0, braking=4.0)
     there = arc_lengths(s, speed, [0, 1, 60])

@@ -23,7 +23,7 @@ def actions(count=5, horizon=30, seed=0):
     return np.random.default_rng(seed).uniform([-6, -0.5], [3, 0.5], (count, horizon, 2)).astype(np.float32)
 
 
-def test_a_rollout_is_its_steps_one_after_another():
+def test_a_rollout_equals_consecutive_steps():
     model, plans = car(), actions()
     latent = at(model, (3, -2), 0.7, 4.0)
     imagined = model.rollout(latent, plans).states
@@ -34,7 +34,7 @@ def test_a_rollout_is_its_steps_one_after_another():
             np.testing.assert_allclose(imagined[name][:, step], values, atol=2e-4)
 
 
-def test_it_drives_a_circle_of_the_radius_that_the_steering_gives():
+def test_constant_steering_drives_a_circle_of_the_kinematic_radius():
     model = car(wheelbase_m=2.5, control_dt_s=0.05)
     steer, speed = 0.3, 5.0
     radius = 2.5 / np.tan(steer)
@@ -46,7 +46,7 @@ def test_it_drives_a_circle_of_the_radius_that_the_steering_gives():
     np.testing.assert_allclose(states["position"][0, -1], [0, 0], atol=0.3)
 
 
-def test_it_stands_when_it_has_braked_and_goes_on_from_there():
+def test_braking_ends_at_standstill_and_the_car_can_start_again():
     model = car()
     plan = np.zeros((1, 6, 2), np.float32)
     plan[0, :, 0] = [-5, -5, -5, 2, 2, -0.1]
@@ -62,8 +62,8 @@ def test_every_candidate_may_start_from_its_own_state():
     np.testing.assert_array_equal(together[1], model.rollout(there, plans[1:]).states["position"][0])
 
 
-def test_a_car_is_planned_around_an_obstacle():
-    """Straight ahead lies a ball of 2 m; the plan passes it and ends near the goal behind it."""
+def test_a_plan_avoids_an_obstacle():
+    """A sphere of 2 m radius lies straight ahead; the plan passes it and ends near the goal behind it."""
     model = car()
     costs = build_costs(
         [
@@ -84,6 +84,6 @@ def test_a_car_is_planned_around_an_obstacle():
     assert plan.violation == 0
 
 
-def test_a_state_that_is_missing_is_named():
+def test_missing_states_are_named():
     with pytest.raises(ShapeError, match=r"needs the state's \['heading', 'speed'\]"):
         car().encode(Observation({}, {"position": np.zeros(2)}))

@@ -15,7 +15,7 @@ DT = 0.1
 
 
 def driven(vehicle, count=20, steps=15, seed=0):
-    """Trajectories that the vehicle drove within its grip, and their commands."""
+    """Trajectories that the vehicle drove within its friction circle, and their commands."""
     rng = np.random.default_rng(seed)
     start = np.zeros((count, 6))
     start[:, :3] = rng.uniform(-3, 3, (count, 3))
@@ -27,7 +27,7 @@ def driven(vehicle, count=20, steps=15, seed=0):
 
 
 @pytest.mark.parametrize("vehicle", [FORD_ESCORT, BMW_320I, VW_VANAGON])
-def test_what_was_driven_is_feasible_and_its_commands_are_found(vehicle):
+def test_driven_trajectories_are_feasible_and_their_commands_reconstructed(vehicle):
     states, commands = driven(vehicle)
     found = reconstruct_commands(vehicle, states, DT)
     assert found.reached.all() and is_feasible(vehicle, states, DT).all()
@@ -40,13 +40,13 @@ def test_headings_may_wrap():
     assert is_feasible(BMW_320I, states, DT).all()
 
 
-def test_a_jump_aside_is_not_feasible_from_there_on():
+def test_a_lateral_jump_is_infeasible():
     states, _ = driven(BMW_320I, count=1)
-    aside = POSITION_M + 0.005
-    states[0, 8:, 0] -= aside * np.sin(states[0, 8:, YAW])
-    states[0, 8:, 1] += aside * np.cos(states[0, 8:, YAW])
+    offset = POSITION_M + 0.005
+    states[0, 8:, 0] -= offset * np.sin(states[0, 8:, YAW])
+    states[0, 8:, 1] += offset * np.cos(states[0, 8:, YAW])
     states[0, :, :2] -= states[0, 7, :2]
-    turn = -states[0, 7, YAW]  # so that aside is along y
+    turn = -states[0, 7, YAW]  # so that the offset is along y
     x, y = states[0, :, 0].copy(), states[0, :, 1].copy()
     states[0, :, 0], states[0, :, 1] = (
         x * np.cos(turn) - y * np.sin(turn),
@@ -57,33 +57,33 @@ def test_a_jump_aside_is_not_feasible_from_there_on():
     assert np.flatnonzero(~reached).tolist() == [7]
 
 
-def test_too_hard_braking_is_not_feasible():
-    """11.5 m/s^2 are the limit; within a step, 2 cm hide 4 m/s^2 more."""
+def test_too_hard_braking_is_infeasible():
+    """The limit is 11.5 m/s^2; the tolerance of 2 cm permits 4 m/s^2 more within a step."""
     start = np.array([0, 0, 0, 30.0, 0, 0])
-    for braking, possible in ((11.0, True), (17.0, False)):
+    for braking, feasible in ((11.0, True), (17.0, False)):
         time = DT * np.arange(6)
         states = np.tile(start, (6, 1))
         states[:, SPEED] -= braking * time
         states[:, 0] += 30 * time - braking * time**2 / 2
-        assert is_feasible(BMW_320I, states, DT) == possible
+        assert is_feasible(BMW_320I, states, DT) == feasible
 
 
 def test_the_friction_circle_holds():
-    """At 15 m/s, 0.15 rad of steering are 13 m/s^2 across: more than tyres give."""
-    for steering, possible in ((0.10, True), (0.15, False)):
+    """At 15 m/s, a steering angle of 0.15 rad causes 13 m/s^2 of lateral acceleration, beyond the limit."""
+    for steering, feasible in ((0.10, True), (0.15, False)):
         start = np.array([0, 0, 0, 15.0, 0, steering])
         states = np.concatenate([start[None], BMW_320I.rollout(start, np.zeros((5, 2)), DT)])
-        assert is_feasible(BMW_320I, states, DT) == possible
+        assert is_feasible(BMW_320I, states, DT) == feasible
 
 
 def test_steering_cannot_jump():
     states, _ = driven(BMW_320I, count=1, steps=4)
     states[0, 1:, STEERING] = 0
-    onward = np.array([*states[0, 1, :5], 0.3])
-    states[0, 2:] = BMW_320I.rollout(onward, np.zeros((3, 2)), DT)
+    start = np.array([*states[0, 1, :5], 0.3])
+    states[0, 2:] = BMW_320I.rollout(start, np.zeros((3, 2)), DT)
     assert not reconstruct_commands(BMW_320I, states, DT).reached[0, 1]
 
 
-def test_one_state_is_no_trajectory():
+def test_a_single_state_is_refused():
     with pytest.raises(ShapeError, match="two or more steps"):
         is_feasible(BMW_320I, np.zeros((1, 6)), DT)

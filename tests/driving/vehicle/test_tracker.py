@@ -28,15 +28,15 @@ def tracker(**config):
     return Tracker(Tracker.Config(**config), PACIFICA, DT)
 
 
-def wobbling(count=4, steps=21, seed=0):
-    """Poses that no car drives."""
+def noisy_poses(count=4, steps=21, seed=0):
+    """Noisy poses that no car could follow exactly."""
     rng = np.random.default_rng(seed)
     poses = arcs(rng.uniform(3, 12, count), rng.uniform(-0.4, 0.4, count), steps)
     return poses + 0.02 * rng.normal(size=poses.shape)
 
 
 def dense_speed(poses, penalty):
-    """nuPlan's problem as it stands: least squares in the first speed and the accelerations."""
+    """nuPlan's original problem: least squares in the first speed and the accelerations."""
     steps, yaw = np.diff(poses[:, :2], axis=0), poses[:-1, 2]
     count = len(steps)
     speeds = np.tri(count)  # of (first speed, accelerations times dt)
@@ -49,7 +49,7 @@ def dense_speed(poses, penalty):
 
 
 def dense_curvature(turn, speed, penalty):
-    """The other one: in the first curvature and its rates."""
+    """nuPlan's original problem: least squares in the first curvature and its rates."""
     count = len(turn)
     rows = np.tri(count) * (speed * DT)[:, None]
     rows[:, 1:] *= DT
@@ -61,14 +61,14 @@ def dense_curvature(turn, speed, penalty):
 
 
 def test_speed_is_fitted_as_in_the_dense_problem():
-    poses = wobbling()
+    poses = noisy_poses()
     fitted = fit_speed(poses, DT, 1e-4)
     for one, expected in zip(fitted, poses, strict=True):
         np.testing.assert_allclose(one, dense_speed(expected, 1e-4), atol=1e-6)
 
 
 def test_curvature_is_fitted_as_in_the_dense_problem():
-    poses = wobbling()
+    poses = noisy_poses()
     speed = fit_speed(poses, DT, 1e-4)
     fitted = fit_curvature(poses[..., 2], speed, DT, 1e-2)
     for n in range(len(poses)):
@@ -76,20 +76,20 @@ def test_curvature_is_fitted_as_in_the_dense_problem():
         np.testing.assert_allclose(fitted[n], expected, atol=1e-6)
 
 
-def test_headings_that_wrap_are_fitted_as_those_that_do_not():
+def test_wrapped_headings_give_the_same_fit():
     yaw = 3.0 + 0.05 * np.arange(12)[None]
     wrapped = np.arctan2(np.sin(yaw), np.cos(yaw))
     speed = np.full((1, 11), 5.0)
     np.testing.assert_allclose(fit_curvature(wrapped, speed, DT, 1e-2), fit_curvature(yaw, speed, DT, 1e-2))
 
 
-def test_commands_are_those_of_the_matrices():
-    """The last state is A x + B u + g; u weighs it once."""
-    follower, poses = tracker(), wobbling()
+def test_commands_solve_the_linear_quadratic_problem():
+    """The terminal state is A x + B u + g for a constant input u."""
+    controller, poses = tracker(), noisy_poses()
     states = moving(np.array([4.0, 6.0, 8.0, 10.0]))
     states[:, YAW], states[:, STEERING], states[:, 1] = 0.05, -0.02, 0.3
-    reference = follower.reference(poses)
-    commands = follower.commands(states, reference, 3)
+    reference = controller.reference(poses)
+    commands = controller.commands(states, reference, 3)
     for n in range(4):
         wanted = reference.speed[13, n]
         acceleration = 10 * (wanted - states[n, SPEED]) / (10 + 1)
@@ -109,14 +109,14 @@ def test_commands_are_those_of_the_matrices():
         assert commands[n, 1] == pytest.approx(rate)
 
 
-def test_many_proposals_are_tracked_as_each_alone():
-    poses, states = wobbling(), moving(np.full(4, 6.0))
+def test_proposals_are_tracked_independently():
+    poses, states = noisy_poses(), moving(np.full(4, 6.0))
     together = tracker().track(states, poses)
     for n in range(4):
         np.testing.assert_allclose(together[n], tracker().track(states[n], poses[n : n + 1])[0], atol=1e-9)
 
 
-def test_a_lane_change_is_followed():
+def test_a_lane_change_is_tracked():
     time = DT * np.arange(61)
     shift = 3.5 / (1 + np.exp(-2 * (time - 3)))
     poses = np.stack([8 * time, shift, np.arctan(np.gradient(shift, 8 * DT))], axis=-1)[None]
@@ -125,17 +125,17 @@ def test_a_lane_change_is_followed():
     assert driven[-1, 1] == pytest.approx(3.5, abs=0.1)
 
 
-def test_a_bend_is_followed():
+def test_arcs_are_tracked():
     speed, turn = np.array([5.0, 8.0, 12.0]), np.array([0.25, -0.2, 0.1])
     poses = arcs(speed, turn, 61)
     driven = tracker().track(moving(speed), poses)
     off = np.linalg.norm(driven[..., :2] - poses[:, 1:, :2], axis=-1)
-    assert off.max() < 0.65  # before the steering is there
+    assert off.max() < 0.65  # until the steering has reached its angle
     assert off[:, -1].max() < 0.35
     assert np.abs(driven[:, -1, YAW] - poses[:, -1, 2]).max() < 0.03
 
 
-def test_it_stops_where_the_reference_stands():
+def test_the_car_stops_for_a_stationary_reference():
     poses = np.zeros((1, 81, 3))
     driven = tracker().track(moving([4.0]), poses)[0]
     assert driven[-1, SPEED] < 0.1

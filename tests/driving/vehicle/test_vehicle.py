@@ -17,7 +17,7 @@ DT = 0.1
 
 
 def exact(vehicle, state, command, dt):
-    """One step of the differential equation of the single track."""
+    """One step of the single-track model, by numerical integration of its differential equation."""
 
     def slope(_, now):
         yaw, speed, steering = now[2:]
@@ -35,7 +35,7 @@ def test_a_step_solves_the_differential_equation(command):
     np.testing.assert_allclose(there, exact(BMW_320I, state, command, DT), atol=1e-3)
 
 
-def test_a_rollout_is_its_steps_one_after_another():
+def test_a_rollout_equals_consecutive_steps():
     rng = np.random.default_rng(0)
     now = np.zeros((5, 6))
     now[:, SPEED] = rng.uniform(0, 20, 5)
@@ -46,24 +46,24 @@ def test_a_rollout_is_its_steps_one_after_another():
         np.testing.assert_allclose(driven[:, h], now, atol=1e-9)
 
 
-def test_without_limits_and_lags_it_is_the_bicycle_that_planners_imagine():
+def test_without_limits_and_lags_it_equals_the_bicycle_model():
     model = BicycleModel(BicycleModel.Config(wheelbase_m=BMW_320I.wheelbase_m))
     plan = np.tile(np.array([-1.5, 0.2], np.float32), (1, 20, 1))
     state = {"position": np.zeros(2), "heading": np.zeros(1), "speed": np.full(1, 6.0)}
-    imagined = model.rollout(model.encode(Observation({}, state)), plan).states
-    begun = np.array([0, 0, 0, 6.0, 0, 0.2])
-    driven = BMW_320I.rollout(begun, np.tile([-1.5, 0.0], (20, 1)), DT)
-    np.testing.assert_allclose(driven[:, :2], imagined["position"][0], atol=1e-4)
-    np.testing.assert_allclose(driven[:, YAW], imagined["heading"][0, :, 0], atol=1e-5)
+    predicted = model.rollout(model.encode(Observation({}, state)), plan).states
+    start = np.array([0, 0, 0, 6.0, 0, 0.2])
+    driven = BMW_320I.rollout(start, np.tile([-1.5, 0.0], (20, 1)), DT)
+    np.testing.assert_allclose(driven[:, :2], predicted["position"][0], atol=1e-4)
+    np.testing.assert_allclose(driven[:, YAW], predicted["heading"][0, :, 0], atol=1e-5)
 
 
-def test_the_lags_are_those_of_first_order():
+def test_the_lags_are_first_order():
     driven = PACIFICA.rollout(np.array([0, 0, 0, 5.0, 0, 0]), np.tile([1.0, 0.3], (3, 1)), DT)
-    np.testing.assert_allclose(driven[:, 4], [1 / 3, 5 / 9, 19 / 27])  # 0.1 / (0.1 + 0.2) of the way a step
+    np.testing.assert_allclose(driven[:, 4], [1 / 3, 5 / 9, 19 / 27])  # 0.1 / (0.1 + 0.2) of the gap per step
     np.testing.assert_allclose(driven[:, STEERING], 0.02 * np.arange(1, 4))  # 0.1 / (0.1 + 0.05) of 0.03
 
 
-def test_no_command_breaks_a_limit():
+def test_the_limits_hold_for_every_command():
     commands = np.tile(np.array([[100.0, 5.0], [-100.0, -5.0]])[:, None], (1, 80, 1))
     start = np.array([0, 0, 0, 10.0, 0, 0])
     fast, slow = BMW_320I.rollout(start, commands, DT)
@@ -74,21 +74,21 @@ def test_no_command_breaks_a_limit():
     assert slow[0, 4] == pytest.approx(-11.5)
 
 
-def test_who_brakes_stands_and_feels_no_more_braking():
+def test_at_standstill_the_deceleration_is_zero():
     driven = PACIFICA.rollout(np.array([0, 0, 0, 0.3, -3.0, 0]), np.tile([-3.0, 0], (3, 1)), DT)
     np.testing.assert_allclose(driven[:, SPEED], [0, 0, 0], atol=1e-12)
     np.testing.assert_allclose(driven[1:, 4], 0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", VEHICLES)
-def test_a_box_lies_around_its_axles(name):
+def test_the_box_encloses_both_axles(name):
     vehicle = VEHICLES[name]
     front = vehicle.rear_to_centre_m + vehicle.length_m / 2
     assert vehicle.wheelbase_m < front < vehicle.wheelbase_m + 1.5
     assert vehicle.rear_to_centre_m < vehicle.length_m / 2
 
 
-def test_the_centre_lies_ahead_of_the_rear_axle_and_the_way_back_leads_there():
+def test_states_at_the_centre_and_at_the_rear_axle_convert_into_each_other():
     state = np.array([1.0, 2.0, np.pi / 2, 5.0])
     centre = PACIFICA.at_centre(state)
     np.testing.assert_allclose(centre, [1, 2 + 1.461, np.pi / 2, 5])
@@ -100,7 +100,7 @@ def test_the_wrong_shape_is_named():
         PACIFICA.step(np.zeros(4), np.zeros(2), DT)
 
 
-def test_a_rate_of_yaw_tells_the_steering_within_limits_and_only_of_who_rolls():
+def test_the_yaw_rate_determines_the_steering_within_limits_while_rolling():
     assert BMW_320I.yaw_rate(
         np.array([0, 0, 0, 8.0, 0, BMW_320I.steering_for_yaw_rate(0.3, 8.0)])
     ) == pytest.approx(0.3)
