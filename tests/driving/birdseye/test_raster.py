@@ -93,5 +93,5 @@ def test_a_map_with_too_many_pixels_is_refused():
 
 
 def test_a_map_without_areas_is_refused():
-    with pytest.raises(ShapeError, match="a map of no areas"):
+    with pytest.raises(ShapeError, match="a map without areas"):
         BirdsEyeRenderer(BirdsEyeRenderer.Config(), [])

@@ -90,7 +90,7 @@ def test_a_tolerance_beyond_the_reach_is_refused(area):
 
 
 def test_an_area_without_polygons_is_refused():
-    with pytest.raises(ShapeError, match="no polygons, wanted one or more"):
+    with pytest.raises(ShapeError, match="without polygons, wanted one or more"):
         DrivableArea([])
 
 

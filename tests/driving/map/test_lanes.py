@@ -67,7 +67,7 @@ def test_a_box_may_span_a_short_lane():
 
 def test_footways_are_not_drivable_and_a_road_needs_a_drivable_lane():
     pavement = lane(7, 0.0, 0, 9, kinds=frozenset({"sidewalk"}))
-    with pytest.raises(ShapeError, match="the road has no lanes to drive on"):
+    with pytest.raises(ShapeError, match="the road has no drivable lane"):
         Lanes(Road({7: pavement}))
     assert Lanes(road()).indices([5, 77]) == [4]
 

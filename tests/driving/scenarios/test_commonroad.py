@@ -318,7 +318,7 @@ def test_an_ego_that_starts_in_an_obstacle_is_noted(tmp_path):
         (b"hello", "is not a scenario; wanted CommonRoad XML"),
         (b"<html/>", "<html> is not a CommonRoad scenario"),
         (b"", "is not a scenario"),
-        ("<html/>".encode("utf-16"), "is text in UTF-16, wanted UTF-8"),
+        ("<html/>".encode("utf-16"), "is encoded in UTF-16, wanted UTF-8"),
     ],
 )
 def test_a_file_of_unknown_format_is_refused_with_the_known_ones(tmp_path, content, message):

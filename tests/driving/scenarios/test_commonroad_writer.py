@@ -65,7 +65,7 @@ def test_omitted_content_is_reported(tmp_path):
 
 
 def test_text_that_xml_cannot_represent_is_refused_and_nothing_is_written(tmp_path):
-    with pytest.raises(ScenarioError, match="holds text that XML cannot"):
+    with pytest.raises(ScenarioError, match="has text that XML cannot represent"):
         write_commonroad(replace(small_scenario(), origin=Origin(author="a\x00b")), tmp_path / "a.xml")
     assert not list(tmp_path.iterdir())
 

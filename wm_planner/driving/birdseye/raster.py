@@ -70,7 +70,7 @@ class BirdsEyeRenderer:
         self._width = max(round(config.line_m * self._scale), 1)
         outlines = [finite(area, "an area", None, 2) for area in areas]
         if not outlines:
-            raise ShapeError("a map of no areas, wanted one or more")
+            raise ShapeError("a map without areas, wanted one or more")
         points = np.concatenate(outlines)
         self._low = points.min(axis=0) - _MARGIN_M
         columns, rows = np.ceil((np.ptp(points, axis=0) + 2 * _MARGIN_M) * self._scale).astype(int)

@@ -27,7 +27,7 @@ PEDESTRIAN: Colour = (220, 90, 220)
 STATIC: Colour = (150, 90, 50)
 
 _VULNERABLE_KINDS = frozenset({"pedestrian", "bicycle"})
-_MIN_SIZE_PX = 3.0  # of vulnerable road users, who would be about one pixel large otherwise
+_MIN_SIZE_PX = 3.0  # of vulnerable road users, which would be about one pixel large otherwise
 _LIGHT_SHADES = {"red": "red", "redYellow": "red", "yellow": "yellow", "green": "green"}
 
 

@@ -1,7 +1,7 @@
 """Random traffic on random roads: scenarios for training and for held-out evaluation.
 
 Agents follow their paths with the IDM, each at its own speed factor; some change lanes, and some brake hard
-without a visible reason. The ego's reference trajectory drives like the others.
+without a visible reason. The ego's reference trajectory follows the same models.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -158,7 +158,7 @@ def _spawn_drivers(rng: np.random.Generator, road: RandomRoad) -> list[DriverSpe
 def _queue(
     rng: np.random.Generator, index: int, path: TrafficPath, ego_s: float | None
 ) -> Iterator[DriverSpec]:
-    """A column of drivers on a path, with a gap around the ego at `ego_s` if it is on this path."""
+    """A queue of drivers on a path, with a gap around the ego at `ego_s` if it is on this path."""
     spacing_s, flow = float(rng.choice(_SPACINGS_S)), float(rng.uniform(0.3, 1.0))
     s, end = float(rng.uniform(-20.0, 30.0)), min(path.course.length - 10.0, _MAX_SPAWN_S)
     while s < end:

@@ -14,22 +14,22 @@ from typing import ParamSpec, TypeVar, cast
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_by_numpy = ContextVar("_by_numpy", default=False)
+_numpy_only = ContextVar("_numpy_only", default=False)
 
 
 def is_compiled() -> bool:
     """Whether to use numba: it is installed, and `numpy_only` is not active."""
-    return not _by_numpy.get() and _has_numba()
+    return not _numpy_only.get() and _has_numba()
 
 
 @contextmanager
 def numpy_only() -> Iterator[None]:
     """Context in which NumPy is used instead of numba, to compare results and run times."""
-    token = _by_numpy.set(True)
+    token = _numpy_only.set(True)
     try:
         yield
     finally:
-        _by_numpy.reset(token)
+        _numpy_only.reset(token)
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:

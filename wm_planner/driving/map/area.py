@@ -39,7 +39,7 @@ class DrivableArea:
 
     def __init__(self, outlines: Sequence[ArrayLike], cell_m: float = 0.25) -> None:
         if not outlines:
-            raise ShapeError("a drivable area of no polygons, wanted one or more")
+            raise ShapeError("a drivable area without polygons, wanted one or more")
         self.polygons = Polygons(outlines)
         points = np.concatenate(self.polygons.outlines)
         self._low: Floats = points.min(axis=0) - _MARGIN_M

@@ -33,7 +33,7 @@ class Lanes:
     def __init__(self, road: Road) -> None:
         self._lanes = [lane for lane in road.lanes.values() if not lane.kinds & NON_DRIVABLE_KINDS]
         if not self._lanes:
-            raise ShapeError("the road has no lanes to drive on: routes and scores need one or more")
+            raise ShapeError("the road has no drivable lane: routes and scores need one or more")
         self.ids: tuple[int, ...] = tuple(lane.id for lane in self._lanes)
         self.polygons = Polygons([lane.polygon for lane in self._lanes])
         self._centrelines: dict[int, Centreline] = {}

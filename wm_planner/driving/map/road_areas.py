@@ -1,4 +1,4 @@
-"""The areas that a road's polygons cover, made once per road: their grids take 0.1 s and more."""
+"""Drivable areas and lane areas of roads, built once per road because their grids take 0.1 s or more."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,25 +8,25 @@ from wm_planner.driving.map.area import DrivableArea
 from wm_planner.driving.scenarios.road import Road
 
 
-def _once_per_road(make: Callable[[Road], DrivableArea]) -> Callable[[Road], DrivableArea]:
-    made: WeakKeyDictionary[Road, DrivableArea] = WeakKeyDictionary()
+def _once_per_road(build: Callable[[Road], DrivableArea]) -> Callable[[Road], DrivableArea]:
+    areas: WeakKeyDictionary[Road, DrivableArea] = WeakKeyDictionary()
 
-    @wraps(make)
-    def kept(road: Road) -> DrivableArea:
-        if road not in made:
-            made[road] = make(road)
-        return made[road]
+    @wraps(build)
+    def cached(road: Road) -> DrivableArea:
+        if road not in areas:
+            areas[road] = build(road)
+        return areas[road]
 
-    return kept
+    return cached
 
 
 @_once_per_road
 def drivable_area(road: Road) -> DrivableArea:
-    """Where one may drive: `Road.drivable`."""
+    """The area of `Road.drivable`."""
     return DrivableArea(road.drivable)
 
 
 @_once_per_road
 def lane_area(road: Road) -> DrivableArea:
-    """All lanes, sidewalks and crosswalks included; the road must have one."""
+    """The area of all lanes, including sidewalks and crosswalks; the road must have a lane."""
     return DrivableArea([lane.polygon for lane in road.lanes.values()])

@@ -26,7 +26,7 @@ OBJECTS = OBSTACLE_KINDS - {"parkedVehicle"}
 
 @dataclass(frozen=True, eq=False)
 class ObstacleBoxes:
-    """A boxes over T steps.
+    """The states of A boxes over T steps.
 
     Attributes:
         states: x, y, yaw, v as in Tracks, (T, A, 4), NaN where absent.

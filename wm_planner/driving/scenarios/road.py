@@ -144,7 +144,7 @@ class TrafficLight:
         is_active: False while it is switched off.
 
     Raises:
-        ShapeError: if a phase has an unknown colour or no step, or there is none.
+        ShapeError: if there is no phase, or a phase has an unknown colour or no step.
     """
 
     id: int

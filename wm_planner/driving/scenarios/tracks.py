@@ -30,7 +30,7 @@ def check_kind(kind: str, known: frozenset[str], what: str) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Tracks:
-    """A agents over T steps; step t is at t dt after the start of the scenario.
+    """Tracks of A agents over T steps; step t is at t dt after the start of the scenario.
 
     An agent is a box. Its state is x, y [m] of the box centre in the map frame, yaw [rad] of the box's
     length, counter-clockwise from x, and v [m/s] along yaw, below 0 when reversing. Lateral velocity is not

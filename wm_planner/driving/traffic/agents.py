@@ -1,4 +1,4 @@
-"""Traffic agents and how they move, and their log replay. `reactive.py` has agents that react to the ego.
+"""Traffic agents and how they move; `reactive.py` has agents that react to the ego.
 
 Agents map one traffic state and the ego's box to the next traffic state. Their memory is part of the state,
 so that a simulation can return to any earlier state.

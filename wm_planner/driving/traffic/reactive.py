@@ -3,7 +3,7 @@
 As in nuPlan's reactive simulation, they follow whatever overlaps their path ahead and stop at red lights,
 while pedestrians, cyclists and vehicles that never move replay the recording. nuPlan's agents follow lanes
 only; these follow their recorded path and then the lanes, so that recorded cut-ins and merges still take
-place. Agents that appear during the recording enter once their place is free, and leave at the end of their
+place. Agents that appear during the recording enter if their place is free, and leave at the end of their
 path.
 """
 

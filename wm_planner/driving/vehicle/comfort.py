@@ -134,6 +134,6 @@ def smoothed(values: Floats, window: int | None, order: int, derivative: int, dt
 @cache
 def _filter(steps: int, window: int, order: int, derivative: int, dt: float) -> Floats:
     """The filter as a matrix (steps, steps), so that one product filters thousands of trajectories."""
-    from scipy.signal import savgol_filter  # 0.3 s, spared where nothing is scored
+    from scipy.signal import savgol_filter  # here because the import takes 0.3 s
 
     return np.asarray(savgol_filter(np.eye(steps), window, order, derivative, dt, axis=-1))

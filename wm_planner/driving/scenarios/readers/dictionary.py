@@ -61,7 +61,7 @@ class Dictionary:
         return array
 
     def numbers(self, key: str) -> NDArray[np.float64]:
-        """The numeric array at a key, of any shape; empty, (0,), if there is none."""
+        """The numeric array at a key, of any shape; empty, (0,), if the key is missing."""
         array = _numbers(self._data.get(key))
         return np.empty(0) if array is None else array
 

@@ -46,7 +46,7 @@ def read_scenario(path: str | Path) -> Scenario:
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read ({error.strerror})") from None
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ScenarioError(f"{path}: is text in UTF-16, wanted UTF-8; save it so")
+        raise ScenarioError(f"{path}: is encoded in UTF-16, wanted UTF-8; convert it")
     for known in FORMATS:
         if known.matches(head):
             scenario: Scenario = READERS.load(known.reader)(path)

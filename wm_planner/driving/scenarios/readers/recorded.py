@@ -49,7 +49,7 @@ def constant_time_step(times: ArrayLike, where: str) -> float:
     """The constant step of time stamps in s, rounded to the millisecond.
 
     Args:
-        where: place of the time stamps, for errors.
+        where: location of the time stamps, for errors.
 
     Raises:
         ScenarioError: if a time stamp deviates by more than a fifth of a step.
@@ -89,7 +89,7 @@ def plausible_states(
 def states_from_velocity(
     position: NDArray[np.float64], yaw: NDArray[np.float64], velocity: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """States (T, 4) from positions (T, 2), yaws (T,) and velocities (T, 2) in the map's frame."""
+    """States (T, 4) from positions (T, 2), yaws (T,) and velocities (T, 2) in the map frame."""
     with np.errstate(invalid="ignore", over="ignore"):  # non-finite states are dropped afterwards
         v = velocity[:, 0] * np.cos(yaw) + velocity[:, 1] * np.sin(yaw)
     return np.stack([position[:, 0], position[:, 1], yaw, v], axis=-1)

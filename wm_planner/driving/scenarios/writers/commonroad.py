@@ -70,7 +70,7 @@ def _root(scenario: Scenario) -> Node:
     try:
         return _nodes(scenario)
     except ValueError as error:  # from lxml, for control characters and names with blanks
-        raise ScenarioError(f"scenario '{scenario.id}' holds text that XML cannot: {error}") from None
+        raise ScenarioError(f"scenario '{scenario.id}' has text that XML cannot represent: {error}") from None
 
 
 def _nodes(scenario: Scenario) -> Node:
