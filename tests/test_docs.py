@@ -145,7 +145,8 @@ def check_command(words: list[str], block: Block) -> None:
 def check_wm(arguments: list[str], block: Block) -> None:
     """Let the command line parse the arguments of `wm`, without running the command."""
     command, name = typer.main.get_command(app), "wm"
-    if arguments == ["--version"]:
+    arguments = [argument for argument in arguments if argument not in ("--help", "--list", "--version")]
+    if not arguments or arguments == ["launch"]:
         return
     while hasattr(command, "commands"):
         name, *rest = arguments
