@@ -1,3 +1,5 @@
+"""The benchmark of model calls, and the count of floating-point operations."""
+
 import msgspec
 import numpy as np
 import onnx
@@ -15,7 +17,7 @@ from wm_planner.world_models.onnx.card_file import read_card
 
 
 def products(path, shape_of_weights=(3, 5)):
-    """Two products of (N, 7, 3) with (3, 5), the second through a Reshape whose shape is computed."""
+    """A graph with two products of (N, 7, 3) with (3, 5), the second after a Reshape to a computed shape."""
     weights = helper.make_tensor("w", TensorProto.FLOAT, shape_of_weights, np.ones(np.prod(shape_of_weights)))
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["y"]),
@@ -34,7 +36,7 @@ def products(path, shape_of_weights=(3, 5)):
     return path
 
 
-def test_products_are_counted_at_the_size_of_the_batch(tmp_path):
+def test_products_are_counted_for_the_batch_size(tmp_path):
     path = products(tmp_path / "products.onnx")
     assert product_flops(path, batch=4) == 2 * (2 * 4 * 7 * 3 * 5)
     assert product_flops(path, batch=8) == 2 * product_flops(path, batch=4)
@@ -49,7 +51,7 @@ def test_a_product_of_unknown_shape_is_refused(tmp_path):
         product_flops(tmp_path / "unknown.onnx", batch=4)
 
 
-def test_the_peak_is_that_of_some_machine():
+def test_the_peak_rate_is_plausible():
     assert 1e8 < peak_flops(size=128, repeats=5) < 1e13
 
 
@@ -64,7 +66,7 @@ def test_the_best_call_size_is_printed_and_written_on_the_card(tmp_path, monkeyp
     assert read_card(tmp_path / "toy") == msgspec.structs.replace(card, max_candidates=48)
 
 
-def test_all_ways_to_plan_are_timed_and_compared(tmp_path):
+def test_all_variants_are_timed_and_compared(tmp_path):
     write_bundle(tmp_path / "toy", make_card())
     planner = {"type": "cem", "samples": 16, "horizon": 3, "iterations": 2}
     rows = {
@@ -73,7 +75,7 @@ def test_all_ways_to_plan_are_timed_and_compared(tmp_path):
     }
     assert list(rows) == [
         *("rollout, step by step", "rollout, one call"),
-        *("plan, step by step", "plan, one call a rollout", "plan, one graph"),
+        *("plan, step by step", "plan, one call per rollout", "plan, one graph"),
     ]
     assert rows["rollout, step by step"].gain == rows["plan, step by step"].gain == 1
     assert all(row.cpu_ms > 0 and row.difference <= 1e-5 for row in rows.values())

@@ -1,3 +1,5 @@
+"""Planning with torch on a device, and its benchmark."""
+
 import numpy as np
 import pytest
 import torch
@@ -29,17 +31,17 @@ def run(tmp_path_factory):
 
 
 def observation(seed):
-    pictures = np.random.default_rng(seed).integers(256, size=(2, 16, 16, 3), dtype=np.uint8)
-    return Observation(dict(zip(("front", "side"), pictures, strict=True)))
+    images = np.random.default_rng(seed).integers(256, size=(2, 16, 16, 3), dtype=np.uint8)
+    return Observation(dict(zip(("front", "side"), images, strict=True)))
 
 
-def test_plans_on_the_device_are_those_of_arrays_in_numpy(run):
+def test_plans_on_the_device_equal_plans_in_numpy(run):
     trained = TrainedRun.load(run)
-    here, there = TorchWorldModel.of_run(run), DeviceModel(trained.network, trained.card("run", {}))
+    in_numpy, on_device = TorchWorldModel.of_run(run), DeviceModel(trained.network, trained.card("run", {}))
     planner = PLANNERS.build({"type": "icem", "horizon": 3, "samples": 16}, "test")
     costs = build_costs([{"type": "latent_goal"}], "test")
     plans = []
-    for model in (here, there):
+    for model in (in_numpy, on_device):
         goal = Context(goal_latent=model.encode(observation(1)))
         problem = Problem(model, model.encode(observation(0)), costs, goal)
         plans.append(planner.plan(problem, rng=np.random.default_rng(0)))
@@ -47,7 +49,7 @@ def test_plans_on_the_device_are_those_of_arrays_in_numpy(run):
     assert plans[0].cost == pytest.approx(plans[1].cost, rel=1e-5)
 
 
-def test_rollouts_stay_with_torch(run):
+def test_rollouts_stay_in_torch(run):
     trained = TrainedRun.load(run)
     model = DeviceModel(trained.network, trained.card("run", {}))
     actions = np.zeros((5, 2, 3), np.float32)
@@ -60,16 +62,16 @@ def test_rollouts_stay_with_torch(run):
 
 
 @pytest.mark.parametrize(
-    ("size", "device", "reference", "says"),
+    ("size", "device", "reference", "reason"),
     [
         ("tinny", "cpu", None, "did you mean 'tiny'"),
-        ("tiny", "cuda", None, "torch sees no GPU"),
-        ("tiny", "cpu", "elsewhere", "no checkout of facebookresearch/vjepa2"),
+        ("tiny", "cuda", None, "torch finds no GPU"),
+        ("tiny", "cpu", "elsewhere", "is not a checkout of facebookresearch/vjepa2"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(size, device, reference, says, tmp_path, monkeypatch):
+def test_invalid_arguments_are_refused(size, device, reference, reason, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(measurement, "FRUGAL", ((1, 8),))
+    monkeypatch.setattr(measurement, "ICEM_SETTINGS", ((1, 8),))
     folder = None if reference is None else tmp_path / reference
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=reason):
         list(measurement.device_benchmark(size, device, folder, samples=10, repeats=1))

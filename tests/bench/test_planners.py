@@ -1,3 +1,5 @@
+"""The benchmark of planners."""
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -14,7 +16,7 @@ from wm_planner.contracts.rollout import Rollout
 from wm_planner.planners import PLANNERS
 
 
-def test_nothing_is_better_than_riccati():
+def test_no_plan_is_better_than_riccatis():
     optimum, actions = riccati()
     problem, _ = linear_problem()
     assert np.abs(actions).max() < problem.space.high[0]
@@ -24,7 +26,7 @@ def test_nothing_is_better_than_riccati():
     assert problem.evaluate(others.astype(np.float32)).total.min() > optimum
 
 
-def test_the_double_integrator_falls_as_it_should():
+def test_the_double_integrator_follows_its_exact_solution():
     model = DoubleIntegrator()
     plan = np.tile(np.array([0.0, -2.0], np.float32), (1, 10, 1))
     end = model.rollout({"state": np.array([[1.0, 5.0, 3.0, 0.0]])}, plan).states["state"][0, -1]
@@ -32,14 +34,14 @@ def test_the_double_integrator_falls_as_it_should():
 
 
 @pytest.mark.parametrize("row", b.linear_rows(seeds=3), ids=lambda row: row.name)
-def test_ten_thousand_rollouts_come_within_two_percent_of_riccati(row):
+def test_ten_thousand_rollouts_come_within_two_percent_of_the_optimum(row):
     assert 9_900 <= row.rollouts <= 10_100
     assert min(row.cost) >= 1 and max(row.cost) <= 1.02
     assert list(row.curve) == sorted(row.curve, reverse=True)
-    assert row.curve[0] > 1.1  # 500 do not do it: the problem is no easy one
+    assert row.curve[0] > 1.1  # 500 are not enough: the problem is not trivial
 
 
-def test_the_curve_is_the_best_of_what_was_evaluated():
+def test_the_curve_is_the_best_cost_of_the_evaluated_candidates():
     problem, cost = linear_problem()
     planner = PLANNERS.build({**b.LINEAR["CEM"], "iterations": 3}, "test")
     plan = planner.plan(problem, rng=np.random.default_rng(0))
@@ -49,13 +51,13 @@ def test_the_curve_is_the_best_of_what_was_evaluated():
     assert cost(rollout, np.full((1, 1, 2), 2.0, np.float32), problem.context) == pytest.approx(0.4)
 
 
-def test_tree_search_meets_its_mark():
+def test_tree_search_finds_optimal_actions():
     rows = b.tree_rows(processes=25)
     assert [row.optimal for row in rows if "exact" in row.name] == [25, 25]
     assert all(row.optimal >= 18 for row in rows)
 
 
-def test_a_deadline_is_kept_while_another_process_burns_a_core():
+def test_a_deadline_is_kept_under_load():
     rows = b.deadline_rows(rounds=3, plans=20, deadline_s=0.05)
     assert [row.plans for row in rows] == [20] * 3
     assert max(row.iterations for row in rows) > 1

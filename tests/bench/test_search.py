@@ -1,3 +1,5 @@
+"""Comparison of iCEM with plain CEM on recorded problems, and the log of episodes."""
+
 import dataclasses
 
 import numpy as np
@@ -20,51 +22,53 @@ SMALL = Bundle(
 )
 
 
-def test_a_watched_cost_is_the_weighted_sum_and_keeps_the_curve():
+def test_the_cost_curve_is_a_weighted_sum_that_records_the_best_cost():
     first, second = (CostOf(lambda a, k=k: a[:, 0, 0] + k) for k in (0.0, 1.0))
-    watched = CostCurve([WeightedCost("first", first), WeightedCost("second", second, weight=2.0)])
+    curve = CostCurve([WeightedCost("first", first), WeightedCost("second", second, weight=2.0)])
     for values in ([5.0, 3.0], [4.0], [1.0, 2.0, 9.0]):
         actions = np.array(values).reshape(-1, 1, 1)
-        np.testing.assert_array_equal(watched(Rollout({}), actions, Context()), 3 * np.array(values) + 2)
-    assert watched.curve == [(2, 11.0), (3, 11.0), (6, 5.0)]
-    assert [watched.evaluations_to(cost) for cost in (12.0, 11.0, 10.0, 4.0)] == [2, 2, 6, np.inf]
-    assert [watched.best_after(count) for count in (1, 2, 5, 6)] == [np.inf, 11.0, 11.0, 5.0]
+        np.testing.assert_array_equal(curve(Rollout({}), actions, Context()), 3 * np.array(values) + 2)
+    assert curve.curve == [(2, 11.0), (3, 11.0), (6, 5.0)]
+    assert [curve.evaluations_to(cost) for cost in (12.0, 11.0, 10.0, 4.0)] == [2, 2, 6, np.inf]
+    assert [curve.best_after(count) for count in (1, 2, 5, 6)] == [np.inf, 11.0, 11.0, 5.0]
 
 
-def test_problems_are_recorded_at_ticks_that_move_on_and_solved_by_both_planners():
-    problems = b.recorded(SCENE, SMALL, seeds=[4000, 4001], steps=10)
-    assert len(problems) == 2 * b.EACH
+def test_recorded_problems_are_solved_by_both_planners():
+    problems = b.record_problems(SCENE, SMALL, seeds=[4000, 4001], steps=10)
+    assert len(problems) == 2 * b.PROBLEMS_PER_EPISODE
     first, *_, later = problems
     assert first.warm_start is None and first.context.goal_latent is not None
-    assert problems[b.EACH].warm_start is not None  # the second episode's begin at the second tick
+    assert (
+        problems[b.PROBLEMS_PER_EPISODE].warm_start is not None
+    )  # those of the second episode start at the second tick
     assert later.warm_start.shape == (3, 3) and later.proposals.shape[1:] == (3, 3)
     plain = dataclasses.replace(SMALL, planner={"type": "cem", "horizon": 3, "samples": 64, "iterations": 6})
     rows = b.compare(problems[4:6], SMALL, plain, workers=1)
     assert [row.evaluations for row in rows] == [6 * 64 + 1] * 2
     for row in rows:
-        assert set(row.final) == set(row.needed) == {"the plan before", "zeros"}
+        assert set(row.final) == set(row.needed) == {"previous plan", "zeros"}
         for name, final in row.final.items():
             assert (row.cost <= final) == np.isfinite(row.needed[name])
     assert b.comparison_table(rows).row_count == 2
 
 
-def test_a_run_that_was_stopped_goes_on_with_the_episodes_that_are_missing(tmp_path):
-    asked = []
+def test_an_interrupted_run_resumes_with_the_missing_episodes(tmp_path):
+    runs = []
 
     def run(seeds):
-        asked.append(list(seeds))
+        runs.append(list(seeds))
         return [EpisodeResult(seed, np.array([0.3, seed / 10]), np.array([0.5])) for seed in seeds]
 
     path = tmp_path / "log.jsonl"
     EpisodeLog(path).run("cem", [1, 2, 3], 2, run)
     results = EpisodeLog(path).run("cem", [1, 2, 3, 4], 2, run)
-    assert asked == [[1, 2], [3], [4]]
+    assert runs == [[1, 2], [3], [4]]
     assert [result.end for result in results] == [0.1, 0.2, 0.3, 0.4]
-    EpisodeLog(path).run("icem", [1], 2, run)  # another policy has done none of them
-    assert asked[-1] == [1]
+    EpisodeLog(path).run("icem", [1], 2, run)  # the log has none of another policy
+    assert runs[-1] == [1]
 
 
-def test_a_line_that_is_no_episode_is_named(tmp_path):
+def test_an_invalid_line_of_the_log_is_named(tmp_path):
     (tmp_path / "log.jsonl").write_text(
         '{"policy": "cem", "seed": 1, "distances": [], "plan_cpu_s": []}\n{"po'
     )

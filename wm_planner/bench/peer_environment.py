@@ -1,4 +1,4 @@
-"""Peers in environments of their own, so that none of their pins reach ours."""
+"""Virtual environments and processes of peer libraries, isolated from our own dependencies."""
 
 import json
 import os
@@ -22,12 +22,12 @@ CACHE = Path.home() / ".cache" / "wm_planner" / "peers"
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Another planning library.
+    """Another planning library to compare with.
 
     Attributes:
-        package: its name on the package index.
-        version: what is compared.
-        program: of `peers/`, run by its own Python.
+        package: name on the package index.
+        version: version to compare with.
+        program: file in `peers/`, which runs in the peer's environment.
     """
 
     package: str
@@ -36,20 +36,20 @@ class Peer:
 
 
 def python_at(peer: Peer, cache: Path = CACHE) -> Path:
-    """Where the Python of the peer's environment is, once it was made."""
+    """Path of the Python of the peer's environment, whether or not it exists."""
     return cache / f"{peer.package}-{peer.version}" / "bin" / "python"
 
 
 def python_of(peer: Peer, cache: Path = CACHE) -> Path:
-    """The Python of the peer's environment, which is made in `cache` unless it is there.
+    """The Python of the peer's environment, which is created in `cache` if necessary.
 
     Raises:
-        ConfigError: if it cannot be installed; nothing is left behind.
+        ConfigError: if the peer cannot be installed; the environment is removed then.
     """
     python = python_at(peer, cache)
     folder = python.parent.parent
-    done = folder / "installed"
-    if done.is_file():
+    installed = folder / "installed"
+    if installed.is_file():
         return python
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, with_pip=True)
@@ -61,19 +61,19 @@ def python_of(peer: Peer, cache: Path = CACHE) -> Path:
         lines = result.stderr.strip().splitlines()
         raise ConfigError(
             f"{requirement} cannot be installed for {sys.executable}: "
-            f"{lines[-1] if lines else 'pip said nothing'}"
+            f"{lines[-1] if lines else 'pip printed no error'}"
         )
-    done.touch()
+    installed.touch()
     return python
 
 
 class PeerProcess:
-    """A peer at work: `serve.py` in its environment, asked line by line.
+    """A process of `peers/serve.py` in the peer's environment, with one request per line.
 
     Args:
-        peer: what runs.
+        peer: the peer.
         python: the Python of its environment.
-        path: a folder that its packages are looked up in first, and that it runs in.
+        path: working directory, which comes first on its module path.
     """
 
     def __init__(self, peer: Peer, python: Path, path: Path | None = None) -> None:
@@ -81,12 +81,12 @@ class PeerProcess:
         first = {"PYTHONPATH": str(path)} if path is not None else {}
         program = PROGRAMS / peer.program
         self._process = subprocess.Popen(
-            [python, "-P", PROGRAMS / "serve.py", program],  # -P: its packages, not its neighbours
+            [python, "-P", PROGRAMS / "serve.py", program],  # -P: import its packages, not its sibling files
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, **ENVIRONMENT, **first},  # as this process
+            env={**os.environ, **ENVIRONMENT, **first},  # the same allocator as this process
             cwd=path,
         )
 
@@ -100,29 +100,29 @@ class PeerProcess:
         self._process.communicate()
 
     def plan_seconds(self, planner: str, count: int) -> list[float]:
-        """CPU seconds of so many plans."""
-        seconds: list[float] = self._ask({"plan": planner, "count": count})
+        """CPU time of each of `count` plans, in s."""
+        seconds: list[float] = self._request({"plan": planner, "count": count})
         return seconds
 
     def costs(self, plans: Sequence[Any]) -> list[float]:
-        """What its cost says of plans, each (H, A) as lists."""
-        said: list[float] = self._ask({"costs": plans})
-        return said
+        """Costs of plans by the peer's cost, each plan (H, A) as lists."""
+        costs: list[float] = self._request({"costs": plans})
+        return costs
 
-    def call(self, function: str, **asked: Any) -> Any:
-        """What a function of the peer's program says."""
-        return self._ask({"call": function, **asked})
+    def call(self, function: str, **arguments: Any) -> Any:
+        """Call a function of the peer's program."""
+        return self._request({"call": function, **arguments})
 
-    def _ask(self, question: dict[str, Any]) -> Any:
+    def _request(self, request: dict[str, Any]) -> Any:
         assert self._process.stdin and self._process.stdout
         try:
-            print(json.dumps(question), file=self._process.stdin, flush=True)
-            answer = self._process.stdout.readline()
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+            reply = self._process.stdout.readline()
         except BrokenPipeError:
-            answer = ""
-        if not answer:
+            reply = ""
+        if not reply:
             raise ConfigError(
-                f"{self._peer.package} {self._peer.version} ended without an answer: run "
+                f"{self._peer.package} {self._peer.version} ended without a reply: run "
                 f"`{' '.join(map(str, self._process.args))}` to see why"  # type: ignore[arg-type]
             )
-        return json.loads(answer)
+        return json.loads(reply)

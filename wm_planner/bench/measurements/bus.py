@@ -1,9 +1,9 @@
-"""What the bus costs: CPU time of a picture between two processes, beside bare ZeroMQ with the same frames.
+"""CPU cost of sending an image between two processes over the bus, compared with bare ZeroMQ.
 
-CPU time (user and system, both processes, all threads) is compared and not latency, because it survives a
-busy machine. Both transports run in the same two processes and take turns in short blocks, so that whatever
-else the machine does hits both; both are paced alike, wait in a poll, as nodes do, and end in pixels of the
-receiver's own: bare ZeroMQ copies as it receives, from the bus they are copied.
+The benchmark compares CPU time (user and system, both processes, all threads) rather than latency, because it
+is robust against other load. Both transports run in the same two processes and alternate in short blocks, so
+other load affects both alike. Both are paced equally, wait in a poll as nodes do, and end with a copy of the
+pixels that the receiver owns: bare ZeroMQ copies on receive, from the bus they are copied explicitly.
 """
 
 import multiprocessing
@@ -36,7 +36,7 @@ _PERIOD_S = 0.002
 _POLL_S = 0.05
 _TIMEOUT_S = 60.0
 
-Costs: TypeAlias = dict[str, list[float]]  # transport to CPU seconds of each block
+Costs: TypeAlias = dict[str, list[float]]  # CPU seconds of each block by transport
 
 
 class BusCost(NamedTuple):
@@ -44,8 +44,9 @@ class BusCost(NamedTuple):
 
     Attributes:
         transport: "bus" or "bare pyzmq".
-        cpu_us: CPU time a message, both processes [us]: the median of the blocks, best of the rounds.
-        ratio: to bare pyzmq.
+        message_bytes: size of a message.
+        cpu_us: CPU time per message in both processes [us]: median over blocks, best of the rounds.
+        ratio: relative to bare pyzmq.
     """
 
     transport: str
@@ -55,26 +56,26 @@ class BusCost(NamedTuple):
 
 
 def bus_benchmark(size: int = 256, blocks: int = 10, rounds: int = 3) -> tuple[BusCost, ...]:
-    """Send pictures from one process to another, over bare pyzmq and over the bus in turn.
+    """Send images from one process to another, over bare pyzmq and over the bus in turn.
 
     Args:
-        size: height and width of the picture in pixels; 256 is 196 KB.
-        blocks: how many a round, of each transport.
-        rounds: each with fresh processes; the best counts.
+        size: height and width of the image in pixels; 256 is 196 KB.
+        blocks: number of blocks per round and transport.
+        rounds: number of rounds, each with new processes; the best counts.
 
     Raises:
         MessagingError: if messages were lost.
     """
-    found = [_round(size, blocks) for _ in range(rounds)]
-    best = {name: min(cost[name] for cost in found) for name in found[0]}
-    message_bytes = len(codec.encode(_picture(size)))
+    results = [_round(size, blocks) for _ in range(rounds)]
+    best = {name: min(cost[name] for cost in results) for name in results[0]}
+    message_bytes = len(codec.encode(_image(size)))
     bare = best[_Bare.name]
     return tuple(BusCost(name, message_bytes, cpu_us, cpu_us / bare) for name, cpu_us in best.items())
 
 
 def bus_table(costs: tuple[BusCost, ...]) -> Table:
-    """The rows of a benchmark as a table."""
-    title = f"CPU time of a message of {costs[0].message_bytes} bytes between two processes"
+    """The rows of the benchmark as a table."""
+    title = f"CPU time per message of {costs[0].message_bytes} bytes between two processes"
     rows = table(title, "transport", "CPU, us", "ratio")
     for cost in costs:
         rows.add_row(cost.transport, f"{cost.cpu_us:.0f}", f"{cost.ratio:.2f}")
@@ -82,7 +83,7 @@ def bus_table(costs: tuple[BusCost, ...]) -> Table:
 
 
 class _Transport(Protocol):
-    """One way from a sending process to a receiving one."""
+    """A transport from a sending to a receiving process."""
 
     name: str
 
@@ -100,7 +101,7 @@ class _Bus:
 
     def __init__(self, domain: Domain, size: int) -> None:
         self._domain = domain
-        self._message = _picture(size)
+        self._message = _image(size)
 
     def connect(self, is_sender: bool) -> None:
         self._bus = Bus(self._domain, "sender" if is_sender else "receiver", lossless=True)
@@ -135,7 +136,7 @@ class _Bare:
         self._topic = wire.frame
         now_ns = time.monotonic_ns()
         envelope = msgspec.msgpack.encode(Envelope(1, now_ns, now_ns, 1, wire.type_hash))
-        self._frames = [wire.frame, envelope, codec.encode(_picture(size))]
+        self._frames = [wire.frame, envelope, codec.encode(_image(size))]
         self._address = f"ipc://{domain.path / 'bare.pub'}"
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._poller = zmq.Poller()
@@ -164,7 +165,7 @@ class _Bare:
 
 
 def _round(size: int, blocks: int) -> dict[str, float]:
-    """CPU time a message of each transport [us], from two fresh processes."""
+    """CPU time per message of each transport [us], measured in two new processes."""
     spawn = multiprocessing.get_context("spawn")
     domain = Domain.named(f"benchmark-{secrets.token_hex(4)}")
     domain.open()
@@ -227,8 +228,8 @@ def _take_turns(
 
 
 def _transports(domain: str, size: int) -> dict[str, _Transport]:
-    place = Domain.named(domain)
-    transports: tuple[_Transport, ...] = (_Bare(place, size), _Bus(place, size))
+    opened = Domain.named(domain)
+    transports: tuple[_Transport, ...] = (_Bare(opened, size), _Bus(opened, size))
     return {transport.name: transport for transport in transports}
 
 
@@ -242,7 +243,7 @@ def _result(pipe: Connection) -> Costs:
     raise MessagingError("the benchmark lost a message: is the machine overloaded?")
 
 
-def _picture(size: int) -> Message:
+def _image(size: int) -> Message:
     pixels = np.arange(size * size * 3, dtype=np.uint32).astype(np.uint8).reshape(size, size, 3)
     return image(pixels, nanoseconds(1.0), "benchmark")
 

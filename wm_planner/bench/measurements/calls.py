@@ -1,4 +1,4 @@
-"""What imagining and planning cost: step by step, in one call a rollout, and in one call a plan."""
+"""CPU cost of rollouts and plans: step by step, in one call per rollout, and in one call per plan."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
 
 
 class StepByStep(OnnxWorldModel):
-    """A bundle whose rollouts are a call a step."""
+    """A bundle that rolls out with one call per step."""
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
         """See `WorldModel.rollout`."""
@@ -33,13 +33,14 @@ class StepByStep(OnnxWorldModel):
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """One way to imagine or to plan.
+    """One way to roll out or to plan.
 
     Attributes:
-        cpu_ms: median.
-        gain: how many times as fast as step by step.
-        difference: the largest from step by step, of latents or of actions.
-        peak_share: of what this machine reaches in matrix products.
+        what: the rollout or plan, and how it is computed.
+        cpu_ms: median CPU time.
+        gain: speed relative to step by step.
+        difference: largest difference to step by step, in latents or actions.
+        peak_share: fraction of this machine's peak rate of matrix products.
     """
 
     what: str
@@ -52,12 +53,12 @@ class CallRow:
 def call_rows(
     bundle: str, planner: Mapping[str, Any], costs: Sequence[Mapping[str, Any]], repeats: int
 ) -> list[CallRow]:
-    """Rollouts and plans over a bundle, between random latents, all timed in turns.
+    """Rollouts and plans of a bundle between random latents, timed in turn.
 
     Args:
-        bundle: its folder.
+        bundle: path of the bundle.
         planner, costs: as in a launch file.
-        repeats: of each way.
+        repeats: number of repeats per row.
     """
     built: SamplingPlanner = PLANNERS.build(planner, "planner")
     stepping, model = StepByStep.load(bundle, device="cpu"), OnnxWorldModel.load(bundle, device="cpu")
@@ -77,44 +78,44 @@ def call_rows(
         problem = Problem(over, start, weighted, context)
         return built.plan(problem, rng=np.random.default_rng(0), warm_start=context.previous_plan)
 
-    ways: dict[str, Callable[[], Mapping[str, Array]]] = {
+    variants: dict[str, Callable[[], Mapping[str, Array]]] = {
         "rollout, step by step": lambda: stepping.rollout(start, actions).latents,
         "rollout, one call": lambda: model.rollout(start, actions).latents,
         "plan, step by step": lambda: {ACTIONS: planned(stepping).actions},
-        "plan, one call a rollout": lambda: {ACTIONS: planned(model).actions},
+        "plan, one call per rollout": lambda: {ACTIONS: planned(model).actions},
         "plan, one graph": lambda: whole.run(feed),
     }
     rollout_flops = product_flops(step, built.samples) * built.horizon
     plan_flops = rollout_flops * planned(model).evaluations / built.samples
-    flops = dict.fromkeys(ways, rollout_flops) | {w: plan_flops for w in ways if w.startswith("plan")}
-    return _rows(ways, flops, repeats)
+    flops = {name: plan_flops if name.startswith("plan") else rollout_flops for name in variants}
+    return _rows(variants, flops, repeats)
 
 
 def _rows(
-    ways: Mapping[str, Callable[[], Mapping[str, Array]]], flops: Mapping[str, float], repeats: int
+    variants: Mapping[str, Callable[[], Mapping[str, Array]]], flops: Mapping[str, float], repeats: int
 ) -> list[CallRow]:
-    took_ms, peak = _medians_ms(list(ways.values()), repeats), peak_flops()
-    rows, slowest = [], 0.0
-    wanted: Mapping[str, Array] = {}
-    for (what, way), ms in zip(ways.items(), took_ms, strict=True):
-        given = way()
+    times_ms, peak = _medians_ms(list(variants.values()), repeats), peak_flops()
+    rows, reference_ms = [], 0.0
+    reference: Mapping[str, Array] = {}
+    for (what, variant), ms in zip(variants.items(), times_ms, strict=True):
+        result = variant()
         if what.endswith("step by step"):
-            slowest, wanted = ms, given
-        apart = max(float(np.abs(given[name] - array).max()) for name, array in wanted.items())
-        rows.append(CallRow(what, ms, slowest / ms, apart, flops[what] / (ms / 1000) / peak))
+            reference_ms, reference = ms, result
+        difference = max(float(np.abs(result[name] - array).max()) for name, array in reference.items())
+        rows.append(CallRow(what, ms, reference_ms / ms, difference, flops[what] / (ms / 1000) / peak))
     return rows
 
 
-def _medians_ms(ways: Sequence[Callable[[], Any]], repeats: int) -> list[float]:
-    """The median CPU time of each way, taken in turns of random order."""
-    rng, took_ms = np.random.default_rng(0), np.empty((repeats, len(ways)))
+def _medians_ms(variants: Sequence[Callable[[], Any]], repeats: int) -> list[float]:
+    """The median CPU time of each variant, run in random order."""
+    rng, times_ms = np.random.default_rng(0), np.empty((repeats, len(variants)))
     for repeat in range(repeats):
-        for index in rng.permutation(len(ways)):
-            ways[index]()  # the caches are full of another way
-            began = time.process_time()
-            ways[index]()
-            took_ms[repeat, index] = 1000 * (time.process_time() - began)
-    medians: list[float] = np.median(took_ms, axis=0).tolist()
+        for index in rng.permutation(len(variants)):
+            variants[index]()  # refills the caches after another variant
+            started = time.process_time()
+            variants[index]()
+            times_ms[repeat, index] = 1000 * (time.process_time() - started)
+    medians: list[float] = np.median(times_ms, axis=0).tolist()
     return medians
 
 

@@ -1,4 +1,4 @@
-"""Our drives beside CommonRoad's own tools, which run in an environment of their own."""
+"""Comparison of our drives with CommonRoad's own tools, which run in their own environment."""
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,11 +17,11 @@ from wm_planner.terminal import table
 COMMONROAD = Peer("commonroad-reactive-planner", "2025.1", "commonroad.py")
 CHECKS = ("start", "no_collision", "on_road", "goal", "feasible")
 TOLERANCE = 1e-6
-ENDED = 20  # characters of how a drive ended, in the table
+_MAX_ENDED = 20  # characters of a drive's ending in the table
 
 
-class Tools:
-    """CommonRoad's tools; a process that ends, as its triangulation of some roads does, is started again."""
+class CommonRoadTools:
+    """CommonRoad's tools in a process, which restarts after a crash: triangulating some roads crashes it."""
 
     def __init__(self, python: Path) -> None:
         self._python = python
@@ -33,12 +33,12 @@ class Tools:
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def call(self, function: str, **asked: Any) -> Any:
-        """What a function of its program says; None where the process ended over it."""
+    def call(self, function: str, **arguments: Any) -> Any:
+        """Call a function of its program; None if the process crashed."""
         if self._process is None:
             self._process = PeerProcess(COMMONROAD, self._python)
         try:
-            return self._process.call(function, **asked)
+            return self._process.call(function, **arguments)
         except ConfigError:
             self._end()
             return None
@@ -49,12 +49,13 @@ class Tools:
             self._process = None
 
 
-class Opinion(NamedTuple):
-    """What we and CommonRoad's tools say of one solution file.
+class SolutionComparison(NamedTuple):
+    """Our validity and costs of one solution file, compared with those of CommonRoad's tools.
 
     Attributes:
-        ours, theirs: conditions by name; theirs None where the tools ended over it.
-        differences: by cost function, relative where costs are above 1; None where either has none.
+        planner, scenario: of the solution.
+        ours, theirs: conditions by name; theirs is None where the tools crashed.
+        differences: by cost function, relative for costs above 1; None where either has no cost.
     """
 
     planner: str
@@ -64,13 +65,14 @@ class Opinion(NamedTuple):
     differences: Mapping[str, float | None]
 
 
-class Rival(NamedTuple):
+class ReactiveDrive(NamedTuple):
     """A drive of CommonRoad's reactive planner.
 
     Attributes:
-        ended: goal, no plan, too late, time limit, or what it raised.
-        valid: whether its own checker calls the drive a solution.
-        cycle_s: CPU of each of its plans.
+        scenario: name of the scenario.
+        ended: goal, no plan, too late, time limit, or an error.
+        valid: whether CommonRoad's checker accepts the drive as a solution.
+        cycle_s: CPU time of each of its plans.
     """
 
     scenario: str
@@ -79,109 +81,111 @@ class Rival(NamedTuple):
     cycle_s: Sequence[float]
 
 
-def opinions(drives: Iterable[DriveScores], tools: Tools) -> Iterator[Opinion]:
-    """Ours and theirs of every solution file, one after the other."""
+def compare_solutions(drives: Iterable[DriveScores], tools: CommonRoadTools) -> Iterator[SolutionComparison]:
+    """Compare every solution file, one after the other."""
     by_solution: dict[str, list[DriveScores]] = {}
     for each in drives:
         if each.solution:
             by_solution.setdefault(each.solution, []).append(each)
     for solution, ours in by_solution.items():
-        asked = {"scenario": ours[0].file, "solution": solution}
-        theirs = {name: _checked(tools, name, asked) for name in CHECKS}
-        said = tools.call("costs", names=list(COSTS), **asked) or {}
-        yield Opinion(
+        paths = {"scenario": ours[0].file, "solution": solution}
+        theirs = {name: _check(tools, name, paths) for name in CHECKS}
+        costs = tools.call("costs", names=list(COSTS), **paths) or {}
+        yield SolutionComparison(
             ours[0].planner,
             ours[0].scenario,
             {name: all(each.conditions[name] for each in ours) for name in CHECKS},
             theirs,
-            {name: _difference(_sum(ours, name), said.get(name, {}).get("total")) for name in COSTS},
+            {name: _difference(_sum(ours, name), costs.get(name, {}).get("total")) for name in COSTS},
         )
 
 
-def rivals(files: Iterable[str], tools: Tools, limit_s: float) -> Iterator[Rival]:
+def reactive_drives(files: Iterable[str], tools: CommonRoadTools, limit_s: float) -> Iterator[ReactiveDrive]:
     """Drives of the reactive planner."""
     with tempfile.TemporaryDirectory() as folder:
         for number, file in enumerate(files):
             solution = str(Path(folder) / f"{number}.xml")
-            said = tools.call("drive", scenario=file, solution=solution, limit_s=limit_s)
-            told = said or {"ended": "its process ended", "cycle_s": []}
-            asked = {"scenario": file, "solution": solution}
-            reached = told["ended"] == "goal"
-            valid = reached and all(_checked(tools, name, asked) for name in CHECKS)
-            yield Rival(Path(file).stem, told["ended"], valid, told["cycle_s"])
+            paths = {"scenario": file, "solution": solution}
+            result = tools.call("drive", **paths, limit_s=limit_s)
+            result = result or {"ended": "process crashed", "cycle_s": []}
+            reached = result["ended"] == "goal"
+            valid = reached and all(_check(tools, name, paths) for name in CHECKS)
+            yield ReactiveDrive(Path(file).stem, result["ended"], valid, result["cycle_s"])
 
 
-def opinions_table(found: Sequence[Opinion]) -> Table:
-    """How far the two agree, a planner a row."""
-    made = table(
-        "solution files: valid by CommonRoad's own checker and by ours, verdicts that are alike, verdicts on "
-        "which its process ended; costs of all eight functions, the largest difference (wanted: "
+def comparison_table(found: Sequence[SolutionComparison]) -> Table:
+    """Agreement with CommonRoad's tools, one row per planner."""
+    result = table(
+        "solution files that are valid by CommonRoad's checker and by ours, checks that agree, checks that "
+        "crashed; largest difference in the costs of all eight functions (expected: at most "
         f"{TOLERANCE:g})",
-        *("planner", "files", "theirs", "ours", "alike", "untold", "costs off by"),
+        *("planner", "files", "theirs", "ours", "agree", "crashed", "cost difference"),
     )
     for planner in dict.fromkeys(each.planner for each in found):
         rows = [each for each in found if each.planner == planner]
         pairs = [(each.ours[name], each.theirs[name]) for each in rows for name in CHECKS]
-        told = [(ours, theirs) for ours, theirs in pairs if theirs is not None]
-        off = [d for each in rows for d in each.differences.values() if d is not None]
-        made.add_row(
+        checked = [(ours, theirs) for ours, theirs in pairs if theirs is not None]
+        differences = [d for each in rows for d in each.differences.values() if d is not None]
+        result.add_row(
             planner,
             str(len(rows)),
             str(sum(all(each.theirs.values()) for each in rows)),
             str(sum(all(each.ours.values()) for each in rows)),
-            f"{sum(ours == theirs for ours, theirs in told)}/{len(told)}",
-            str(len(pairs) - len(told)),
-            f"{max(off):.1e} ({len(off)})" if off else "-",
+            f"{sum(ours == theirs for ours, theirs in checked)}/{len(checked)}",
+            str(len(pairs) - len(checked)),
+            f"{max(differences):.1e} ({len(differences)})" if differences else "-",
         )
-    return made
+    return result
 
 
-def rivals_table(found: Sequence[Rival]) -> Table:
-    """How its drives ended."""
-    made = table(
+def reactive_drives_table(found: Sequence[ReactiveDrive]) -> Table:
+    """How the drives of the reactive planner ended."""
+    result = table(
         f"{COMMONROAD.package} {COMMONROAD.version} on the same scenarios",
         *("scenario", "ended", "valid", "plans", "median ms", "p95 ms"),
     )
-    made.columns[1].justify = "left"
+    result.columns[1].justify = "left"
     for each in found:
-        made.add_row(each.scenario, each.ended[:ENDED], "yes" if each.valid else "no", *_cycles(each.cycle_s))
-    every = [spent for each in found for spent in each.cycle_s]
+        result.add_row(
+            each.scenario, each.ended[:_MAX_ENDED], "yes" if each.valid else "no", *_cycles(each.cycle_s)
+        )
+    cycles = [seconds for each in found for seconds in each.cycle_s]
     reached = sum(each.ended == "goal" for each in found)
     valid = sum(each.valid for each in found)
-    made.add_row("all", f"{reached}/{len(found)} goal", f"{valid}/{len(found)}", *_cycles(every))
-    return made
+    result.add_row("all", f"{reached}/{len(found)} goal", f"{valid}/{len(found)}", *_cycles(cycles))
+    return result
 
 
-def disagreements(found: Iterable[Opinion]) -> Iterator[str]:
-    """One line for each verdict or cost that differs."""
+def disagreements(found: Iterable[SolutionComparison]) -> Iterator[str]:
+    """One line per condition or cost that differs."""
     for each in found:
         for name in CHECKS:
             ours, theirs = each.ours[name], each.theirs[name]
             if theirs is not None and theirs != ours:
                 yield f"{each.planner}, {each.scenario}: {name} is {theirs}, ours {ours}"
-        for name, off in each.differences.items():
-            if off is not None and off > TOLERANCE:
-                yield f"{each.planner}, {each.scenario}: {name} differs by {off:.1e}"
+        for name, difference in each.differences.items():
+            if difference is not None and difference > TOLERANCE:
+                yield f"{each.planner}, {each.scenario}: {name} differs by {difference:.1e}"
 
 
-def ready() -> Path:
-    """The Python of the tools; the environment is made unless it is there.
+def tools_python() -> Path:
+    """The Python of the tools' environment, which is created if necessary.
 
     Raises:
-        ConfigError: if it cannot be installed.
+        ConfigError: if the tools cannot be installed.
     """
     return python_of(COMMONROAD)
 
 
-def _checked(tools: Tools, name: str, asked: Mapping[str, str]) -> bool | None:
-    said = tools.call("check", names=[name], **asked)
-    return None if said is None else bool(said[name])
+def _check(tools: CommonRoadTools, name: str, paths: Mapping[str, str]) -> bool | None:
+    conditions = tools.call("check", names=[name], **paths)
+    return None if conditions is None else bool(conditions[name])
 
 
 def _sum(drives: Sequence[DriveScores], cost: str) -> float | None:
-    found = [each.commonroad.get(cost) for each in drives]
-    known = [value for value in found if value is not None]
-    return sum(known) if len(known) == len(found) else None
+    costs = [each.commonroad.get(cost) for each in drives]
+    known = [value for value in costs if value is not None]
+    return sum(known) if len(known) == len(costs) else None
 
 
 def _difference(ours: float | None, theirs: float | None) -> float | None:

@@ -1,7 +1,7 @@
-"""Seconds that an action of V-JEPA 2-AC costs on a device, beside the published planning loop in one run.
+"""Planning time of V-JEPA 2-AC on a device, compared with the published planning loop in the same run.
 
-The networks are the same for both, with random weights, which cost what trained ones do. The published loop
-is run from a checkout of facebookresearch/vjepa2; nothing of it is here.
+Both use the same networks with random weights, which take as long as trained ones. The published loop runs
+from a checkout of facebookresearch/vjepa2, of which this repository contains nothing.
 """
 
 import importlib
@@ -34,17 +34,19 @@ from wm_planner.training.recipe import changed
 from wm_planner.training.trained import model_card
 
 ITERATIONS = 10
-FRUGAL = ((2, 16), (2, 32), (3, 32), (3, 64), (4, 64), (4, 128), (6, 128), (6, 256))
-"""Rounds and samples of iCEM, from the cheapest, one of which reaches what the published setting does."""
+ICEM_SETTINGS = ((2, 16), (2, 32), (3, 32), (3, 64), (4, 64), (4, 128), (6, 128), (6, 256))
+"""Iterations and samples of iCEM in ascending cost, until one is as good as the published setting."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DeviceRow:
     """One way to plan an action.
 
     Attributes:
-        seconds: wall time of an action, median.
-        energy: mean absolute difference from the goal's tokens after that action, median.
+        what: the planner.
+        evaluations: number of evaluated candidates.
+        seconds: median wall time per action.
+        energy: median L1 distance to the goal's tokens after the action.
     """
 
     what: str
@@ -55,16 +57,18 @@ class Row:
 
 def device_benchmark(
     size: str, device: str, reference: Path | None, samples: int = 800, repeats: int = 3
-) -> Iterator[Row]:
-    """Plan one step towards a noise picture: the published setting, the cheapest as good, the published loop.
+) -> Iterator[DeviceRow]:
+    """Plan one step towards a noise image: published setting, cheapest equivalent iCEM, published loop.
 
     Args:
         size: of the encoder; `giant` has the published predictor, smaller ones a predictor of their size.
-        device: of torch.
+        device: torch device.
         reference: a checkout of facebookresearch/vjepa2, or None.
+        samples: samples per iteration of the published setting.
+        repeats: number of timed plans per row.
 
     Raises:
-        ConfigError: for an unknown size or device, or a folder that is no checkout.
+        ConfigError: for an unknown size or device, or a folder that is not a checkout.
     """
     model = _model(size, device)
     rng = np.random.default_rng(0)
@@ -77,25 +81,27 @@ def device_benchmark(
     costs = build_costs([{"type": "latent_goal", "metric": "l1", "mean_weight": 0.0}], "costs")
     problem = Problem(model, start, costs, Context(goal_latent=goal))
 
-    def row(what: str, plan: Callable[[int], Any], evaluations: int) -> Row:
+    def row(what: str, plan: Callable[[int], Any], evaluations: int) -> DeviceRow:
         plan(0)  # warms up
-        took = [_timed(plan, seed, device) for seed in range(repeats)]
+        timed = [_timed(plan, seed, device) for seed in range(repeats)]
         energies = [
-            problem.evaluate(np.asarray(action, np.float32)[None, None]).total[0] for _, action in took
+            problem.evaluate(np.asarray(action, np.float32)[None, None]).total[0] for _, action in timed
         ]
-        return Row(what, evaluations, float(np.median([s for s, _ in took])), float(np.median(energies)))
+        return DeviceRow(
+            what, evaluations, float(np.median([s for s, _ in timed])), float(np.median(energies))
+        )
 
-    def planned(**settings: Any) -> Callable[[int], Any]:
+    def planner_of(**settings: Any) -> Callable[[int], Any]:
         planner = PLANNERS.build({"horizon": 1, **settings}, "benchmark")
         return lambda seed: planner.plan(problem, rng=np.random.default_rng(seed)).actions[0]
 
-    full = row("vjepa2_ac", planned(type="vjepa2_ac", samples=samples), samples * ITERATIONS)
+    full = row("vjepa2_ac", planner_of(type="vjepa2_ac", samples=samples), samples * ITERATIONS)
     yield full
-    for rounds, count in FRUGAL:
-        frugal = {"type": "icem", "iterations": rounds, "samples": count, "elites": 8}
-        as_good = row(f"icem, {rounds} rounds of {count}", planned(**frugal), rounds * count)
-        if as_good.energy <= full.energy or (rounds, count) == FRUGAL[-1]:
-            yield as_good
+    for iterations, count in ICEM_SETTINGS:
+        settings = {"type": "icem", "iterations": iterations, "samples": count, "elites": 8}
+        icem = row(f"icem, {iterations} x {count}", planner_of(**settings), iterations * count)
+        if icem.energy <= full.energy or (iterations, count) == ICEM_SETTINGS[-1]:
+            yield icem
             break
     if reference is not None:
         loop = _reference(reference, model, start, goal, samples)
@@ -106,9 +112,7 @@ def _model(size: str, device: str) -> DeviceModel:
     if size not in SIZES:
         raise ConfigError(f"unknown size '{size}', {did_you_mean(size, SIZES)}")
     if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            "torch sees no GPU here; run this on a machine that has one, or with `--device cpu`"
-        )
+        raise ConfigError("torch finds no GPU here; run this on a machine that has one, or on the CPU")
     predictor = AC_PREDICTOR if size == "giant" else SIZES[size]
     changes = {
         "encoder": to_builtins(SIZES[size]),
@@ -132,36 +136,38 @@ def _reference(
 ) -> Callable[[int], Any]:
     """The published loop over the same networks: `WorldModel.infer_next_action` of the checkout."""
     if not (checkout / "notebooks/utils/world_model_wrapper.py").is_file():
-        raise ConfigError(f"{checkout} is no checkout of facebookresearch/vjepa2: it lacks notebooks/utils")
+        raise ConfigError(
+            f"{checkout} is not a checkout of facebookresearch/vjepa2: notebooks/utils is missing"
+        )
     sys.path.insert(0, str(checkout))
     wrapper = importlib.import_module("notebooks.utils.world_model_wrapper")
-    places = start["tokens"].shape[1]
+    patches = start["tokens"].shape[1]
     network: Any = model.network
 
     def predictor(tokens: Tensor, actions: Tensor, poses: Tensor) -> Tensor:
-        frames = network.predictor(tokens.reshape(len(tokens), -1, places, tokens.shape[-1]), actions, poses)
-        after: Tensor = frames.flatten(1, 2)
-        return after
+        frames = network.predictor(tokens.reshape(len(tokens), -1, patches, tokens.shape[-1]), actions, poses)
+        flat: Tensor = frames.flatten(1, 2)
+        return flat
 
-    logging.disable(logging.INFO)  # it tells every round
+    logging.disable(logging.INFO)  # it logs every iteration
     settings = {"rollout": 1, "samples": samples, "topk": 10, "cem_steps": ITERATIONS, "maxnorm": 0.05}
     momentum = {"momentum_mean": 0.15, "momentum_std": 0.15}
     published = wrapper.WorldModel(
-        None, predictor, places, None, mpc_args={**settings, **momentum}, device=str(model.device)
+        None, predictor, patches, None, mpc_args={**settings, **momentum}, device=str(model.device)
     )
-    now, there, pose = start["tokens"][None], goal["tokens"][None], start["tcp_pose"][None]
+    tokens, goal_tokens, pose = start["tokens"][None], goal["tokens"][None], start["tcp_pose"][None]
 
     @torch.inference_mode()
     def plan(seed: int) -> Any:
         torch.manual_seed(seed)
-        return published.infer_next_action(now, pose, there)[0].cpu()
+        return published.infer_next_action(tokens, pose, goal_tokens)[0].cpu()
 
     return plan
 
 
 def _timed(plan: Callable[[int], Any], seed: int, device: str) -> tuple[float, Any]:
-    begun = time.perf_counter()
+    started = time.perf_counter()
     action = plan(seed)
     if device == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - begun, action
+    return time.perf_counter() - started, action

@@ -1,4 +1,4 @@
-"""Scores of long evaluations, kept drive by drive, so that a run that was stopped goes on."""
+"""Log of finished drives, from which an interrupted evaluation resumes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,40 +11,42 @@ from wm_planner.evaluation.resumable_log import ResumableLog
 
 
 class _Line(msgspec.Struct, frozen=True):
-    how: str
+    settings: str
     file: str
     scores: tuple[DriveScores, ...]
 
 
 class DriveLog:
-    """A file of one JSON object a line, or nothing that is kept.
+    """A log with one JSON object per line, or no log.
 
     Args:
-        path: of the file; None keeps nothing.
+        path: path of the file; None to keep no log.
 
     Raises:
-        ConfigError: if the file holds something else.
+        ConfigError: if the file has other contents.
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._kept = ResumableLog(path, _Line, "a drive")
-        self._done = {(line.how, line.file): line for line in self._kept.lines}
+        self._log = ResumableLog(path, _Line, "a drive")
+        self._done = {(line.settings, line.file): line for line in self._log.lines}
 
     def drives(
-        self, how: str, files: Sequence[Path], run: Callable[[Sequence[Path]], Iterable[ScenarioResult]]
+        self, settings: str, files: Sequence[Path], run: Callable[[Sequence[Path]], Iterable[ScenarioResult]]
     ) -> Iterator[tuple[DriveScores, ...]]:
-        """The scores of each file: the log's where it has them, then the others' by `run`.
+        """Scores of each file: first those in the log, then the missing ones by `run`.
 
         Args:
-            how: all that the scores depend on beside the file.
+            settings: everything else that the scores depend on.
+            files: scenario files.
+            run: drives scenario files.
         """
-        known = [line for file in files if (line := self._done.get((how, str(file))))]
+        known = [line for file in files if (line := self._done.get((settings, str(file))))]
         yield from (line.scores for line in known)
-        missing = [file for file in files if (how, str(file)) not in self._done]
+        missing = [file for file in files if (settings, str(file)) not in self._done]
         for done in run(missing) if missing else ():
-            self._append(_Line(how, done.file, done.scores))
+            self._append(_Line(settings, done.file, done.scores))
             yield done.scores
 
     def _append(self, line: _Line) -> None:
-        self._done[line.how, line.file] = line
-        self._kept.append(line)
+        self._done[line.settings, line.file] = line
+        self._log.append(line)

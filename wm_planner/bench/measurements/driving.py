@@ -1,6 +1,6 @@
-"""How quick the arithmetic of driving is: numba, NumPy and, where it is installed, shapely, side by side.
+"""Speed of driving kernels: numba, NumPy and, where it is installed, shapely.
 
-512 candidates of 4 s at 10 Hz among 20 cars, on three roads of three lanes that cross.
+512 candidates of 4 s at 10 Hz among 20 cars, on three intersecting roads with three lanes.
 """
 
 import importlib.util
@@ -43,12 +43,14 @@ CANDIDATES, STEPS, AGENTS, DT = 512, 40, 20, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """The CPU time of one piece of work, median, in s; None where it was not done.
+class KernelTiming:
+    """Median CPU time of one operation, in s; None where it was not measured.
 
     Attributes:
-        numba: with compiled kernels; the same as `numpy` where there are none for this work.
-        shapely: of the same work, objects made each time.
+        name: the operation with its size.
+        numba: with compiled kernels; equal to `numpy` for operations without one.
+        numpy: in NumPy.
+        shapely: in shapely, counting the creation of its objects.
     """
 
     name: str
@@ -58,7 +60,7 @@ class Row:
 
 
 class Scene:
-    """Roads, candidates and cars, the same in every run."""
+    """Roads, candidates and cars, identical in every run."""
 
     def __init__(self, candidates: int = CANDIDATES) -> None:
         rng = np.random.default_rng(0)
@@ -76,16 +78,16 @@ class Scene:
         first = rng.uniform([-60, -80, -3, 0], [80, 80, 3, 8], (AGENTS, 4))
         self.agents = constant_velocity(first, DT, STEPS)
         self.sizes = np.tile([4.6, 1.9], (AGENTS, 1))
-        seen = np.concatenate([first[None], constant_velocity(first, DT, STEPS + int(TTC_STEPS[-1]))])
-        self.others = ObstacleBoxes(seen, self.sizes, ("car",) * AGENTS, np.arange(AGENTS))
-        self.begun = PACIFICA.at_centre(self.states)
+        forecast = np.concatenate([first[None], constant_velocity(first, DT, STEPS + int(TTC_STEPS[-1]))])
+        self.obstacles = ObstacleBoxes(forecast, self.sizes, ("car",) * AGENTS, np.arange(AGENTS))
+        self.centres = PACIFICA.at_centre(self.states)
         road = self._lanes()
         lanes = Lanes(road)
         line = Centreline(self.centre)
         self.road_context = RoadContext(road, lanes, driven_route(lanes, line.poses(line.s, 0.5)))
 
     def _road(self, angle: float) -> Iterator[Floats]:
-        """Three lanes beside each other, in pieces of 30 m."""
+        """Three parallel lanes, in pieces of 30 m."""
         turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
         for lane in range(3):
             left, right = (self.centre + np.array([0, 3.5 * (lane + side) - 5.25]) for side in (1, 0))
@@ -94,7 +96,7 @@ class Scene:
                 yield np.concatenate([left[piece], right[piece][::-1]]) @ turn
 
     def _lanes(self) -> Road:
-        """The same pieces as lanes; five of them follow each other."""
+        """The same pieces as lanes; groups of five are successors of each other."""
         road = {}
         for index, outline in enumerate(self.lanes):
             half = len(outline) // 2
@@ -103,28 +105,28 @@ class Scene:
         return Road(road)
 
 
-def driving_rows(candidates: int = CANDIDATES, repeats: int = 30) -> Iterator[Row]:
-    """All rows, each as it is done."""
+def driving_rows(candidates: int = CANDIDATES, repeats: int = 30) -> Iterator[KernelTiming]:
+    """Measure all operations; yield each when it is done."""
     scene = Scene(candidates)
     shapely = _shapely_work(scene) if importlib.util.find_spec("shapely") else {}
     for name, work in _work(scene).items():
         numba = _median_s(work, repeats) if is_compiled() else None
         with numpy_only():
             numpy = _median_s(work, repeats)
-        other = _median_s(shapely[name], max(repeats // 6, 1)) if name in shapely else None
-        yield Row(name, numba, numpy, other)
+        by_shapely = _median_s(shapely[name], max(repeats // 6, 1)) if name in shapely else None
+        yield KernelTiming(name, numba, numpy, by_shapely)
 
 
-def driving_table(rows: Iterator[Row]) -> Table:
-    """The rows in ms, and how many times as quick as shapely the two are."""
-    made = table(
-        "driving: CPU ms, median (candidates x steps x agents)",
-        *("work", "numba", "NumPy", "shapely", "numba x", "NumPy x"),
+def driving_table(rows: Iterator[KernelTiming]) -> Table:
+    """The timings in ms, and the speedups over shapely."""
+    result = table(
+        "driving kernels: median CPU ms (candidates x steps x agents)",
+        *("operation", "numba", "NumPy", "shapely", "numba x", "NumPy x"),
     )
     for row in rows:
         figures = (_ms(seconds) for seconds in (row.numba, row.numpy, row.shapely))
-        made.add_row(row.name, *figures, _ratio(row.shapely, row.numba), _ratio(row.shapely, row.numpy))
-    return made
+        result.add_row(row.name, *figures, _ratio(row.shapely, row.numba), _ratio(row.shapely, row.numpy))
+    return result
 
 
 def _work(scene: Scene) -> dict[str, Work]:
@@ -137,51 +139,55 @@ def _work(scene: Scene) -> dict[str, Work]:
     tracker = Tracker(Tracker.Config(), PACIFICA, DT)
     agents = oriented_boxes(scene.agents[0], scene.sizes)
     ego = oriented_boxes(scene.ego[0, 0], PACIFICA.size)
-    wide, small = _eye(scene, 224, 0.5), _eye(scene, 64, 1.75)
+    large, small = _renderer(scene, 224, 0.5), _renderer(scene, 64, 1.75)
     return {
-        f"first hits, {size} x {AGENTS}": lambda: collision.first_collisions(
+        f"first collisions, {size} x {AGENTS}": lambda: collision.first_collisions(
             scene.ego, PACIFICA.size, scene.agents, scene.sizes
         ),
         f"projection onto 130 segments, {size}": lambda: scene.line.project(scene.ego[..., :2]),
-        f"signed distance to the area's edge, {size}": lambda: scene.area.signed_distance(scene.ego[..., :2]),
-        f"corners 0.3 m off the area, {size}": lambda: scene.area.box_outside(scene.ego, PACIFICA.size),
-        f"lanes under the centre, {size}": lambda: scene.polygons.containing(scene.ego[..., :2]),
-        f"bicycle, the world model, {size}": lambda: bicycle.rollout(latent, actions),
-        f"vehicle with limits and lags, {size}": lambda: PACIFICA.rollout(scene.start, scene.commands, DT),
+        f"signed distance to the edge of the area, {size}": lambda: scene.area.signed_distance(
+            scene.ego[..., :2]
+        ),
+        f"corners 0.3 m outside the area, {size}": lambda: scene.area.box_outside(scene.ego, PACIFICA.size),
+        f"lanes at the centre, {size}": lambda: scene.polygons.containing(scene.ego[..., :2]),
+        f"bicycle world model, {size}": lambda: bicycle.rollout(latent, actions),
+        f"vehicle model with limits and lags, {size}": lambda: PACIFICA.rollout(
+            scene.start, scene.commands, DT
+        ),
         f"tracker, 15 x {STEPS}": lambda: tracker.track(scene.start[:15], poses[:15]),
         f"tracker, {size}": lambda: tracker.track(scene.start, poses),
         f"comfort, {size}": lambda: comfort(scene.ego[..., SPEED], scene.ego[..., YAW], DT),
         f"PDM score, {size} x {AGENTS}": lambda: pdm_score(
-            EgoTrajectories(scene.begun, PACIFICA, DT), scene.others, scene.road_context
+            EgoTrajectories(scene.centres, PACIFICA, DT), scene.obstacles, scene.road_context
         ),
         f"feasibility, {size}": lambda: is_feasible(BMW_320I, scene.states, DT),
-        f"picture from above, 224 px, {AGENTS} cars": partial(wide.draw, ego, agents, scene.centre),
-        f"picture from above, 64 px, {AGENTS} cars": partial(small.draw, ego, agents, scene.centre),
+        f"bird's-eye image, 224 px, {AGENTS} cars": partial(large.draw, ego, agents, scene.centre),
+        f"bird's-eye image, 64 px, {AGENTS} cars": partial(small.draw, ego, agents, scene.centre),
     }
 
 
-def _eye(scene: Scene, size_px: int, metres_per_px: float) -> BirdsEyeRenderer:
+def _renderer(scene: Scene, size_px: int, metres_per_px: float) -> BirdsEyeRenderer:
     config = BirdsEyeRenderer.Config(size_px=size_px, metres_per_px=metres_per_px)
     return BirdsEyeRenderer(config, scene.lanes, [(scene.centre, CENTRE)])
 
 
 def _shapely_work(scene: Scene) -> dict[str, Work]:
-    """The same as planners on shapely do it: polygons and a tree a step, made each time."""
+    """The operations as planners on shapely do them: new polygons and one STRtree per step."""
     import shapely
 
     names = list(_work(scene))
     line = shapely.LineString(scene.centre)
 
     def hits() -> object:
-        found = np.full((len(scene.ego), AGENTS), STEPS)
-        own = shapely.polygons(box_corners(oriented_boxes(scene.ego, PACIFICA.size)))
+        first = np.full((len(scene.ego), AGENTS), STEPS)
+        ego = shapely.polygons(box_corners(oriented_boxes(scene.ego, PACIFICA.size)))
         for t in range(STEPS):
             tree = shapely.STRtree(
                 shapely.polygons(box_corners(oriented_boxes(scene.agents[t], scene.sizes)))
             )
-            candidate, agent = tree.query(own[:, t], predicate="intersects")
-            np.minimum.at(found, (candidate, agent), t)
-        return found
+            candidate, agent = tree.query(ego[:, t], predicate="intersects")
+            np.minimum.at(first, (candidate, agent), t)
+        return first
 
     def projected() -> object:
         points = shapely.points(scene.ego[..., :2])
@@ -191,19 +197,19 @@ def _shapely_work(scene: Scene) -> dict[str, Work]:
 
 
 def _median_s(work: Work, repeats: int) -> float:
-    """The median CPU time of `work`, after a first run that compiles and warms up."""
+    """The median CPU time of `work`, after one run that compiles and warms up."""
     work()
-    took = []
+    times = []
     for _ in range(repeats):
-        began = time.process_time()
+        started = time.process_time()
         work()
-        took.append(time.process_time() - began)
-    return float(np.median(took))
+        times.append(time.process_time() - started)
+    return float(np.median(times))
 
 
 def _ms(seconds: float | None) -> str:
     return "" if seconds is None else f"{1000 * seconds:.2f}"
 
 
-def _ratio(slow: float | None, quick: float | None) -> str:
-    return "" if slow is None or quick is None else f"{slow / quick:.0f}"
+def _ratio(slow: float | None, fast: float | None) -> str:
+    return "" if slow is None or fast is None else f"{slow / fast:.0f}"

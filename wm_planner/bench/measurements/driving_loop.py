@@ -1,6 +1,6 @@
-"""How much quicker than time driving scenarios are simulated, and how quickly thousands of drives are judged.
+"""Speed of driving simulation relative to real time, and of evaluating a thousand rollouts.
 
-The ego follows its route at its first speed, by the tracker; nobody plans.
+The ego tracks its route at its initial speed, without a planner.
 """
 
 import time
@@ -22,75 +22,82 @@ from wm_planner.terminal import table
 DRIVES = ("sim/drive_merge.xml", "sim/drive_left_turn.xml")
 DURATION_S = 15.0
 ROLLOUTS, STEPS = 1000, 40
-HORIZON = 40  # poses that are followed
+HORIZON = 40  # poses passed to the tracker
 
 _REPLAY, _REACTIVE = {"type": "replay"}, {"type": "idm"}
 _LANES = {"type": "idm", "lane_changes": {}}
-_WIDE, _SMALL = BirdsEyeRenderer.Config(), BirdsEyeRenderer.Config(size_px=64, metres_per_px=1.75)
+_LARGE, _SMALL = BirdsEyeRenderer.Config(), BirdsEyeRenderer.Config(size_px=64, metres_per_px=1.75)
 _MODES: dict[str, dict[str, Any]] = {
-    "agents replayed": {"agents": _REPLAY, "picture": None},
-    "agents react": {"agents": _REACTIVE, "picture": None},
-    "agents react and change lanes": {"agents": _LANES, "picture": None},
-    "agents react, picture of 64 px": {"agents": _REACTIVE, "picture": _SMALL},
-    "agents react, picture of 224 px": {"agents": _REACTIVE, "picture": _WIDE},
+    "replayed agents": {"agents": _REPLAY, "picture": None},
+    "reactive agents": {"agents": _REACTIVE, "picture": None},
+    "reactive agents that change lanes": {"agents": _LANES, "picture": None},
+    "reactive agents, image of 64 px": {"agents": _REACTIVE, "picture": _SMALL},
+    "reactive agents, image of 224 px": {"agents": _REACTIVE, "picture": _LARGE},
 }
 
 
-class Loop(NamedTuple):
-    """One closed loop.
+class LoopTiming(NamedTuple):
+    """Timing of one closed loop.
 
     Attributes:
-        prepare_s: CPU time to get ready, in s.
-        step_s: CPU time of a step, mean, in s.
-        dt: of a step, in s.
+        scenario: path of the scenario.
+        mode: agents and camera.
+        agents: number of agents.
+        setup_s: CPU time to build the simulator, in s.
+        step_s: mean CPU time per step, in s.
+        dt: time step, in s.
     """
 
     scenario: str
     mode: str
     agents: int
-    prepare_s: float
+    setup_s: float
     step_s: float
     dt: float
 
 
-def loops(scenarios: Sequence[str]) -> Iterator[Loop]:
-    """Each scenario in each mode, as it is done; a first run is not counted."""
+def loop_timings(scenarios: Sequence[str]) -> Iterator[LoopTiming]:
+    """Measure each scenario in each mode, after a short warm-up."""
     for path in scenarios:
         scenario = read_scenario(share.find(path))
-        for mode, how in _MODES.items():
-            config = DrivingSimulator.Options(**how)
+        for mode, options in _MODES.items():
+            config = DrivingSimulator.Options(**options)
             _drive(DrivingSimulator(scenario, config), 2)
-            began = time.process_time()
+            started = time.process_time()
             simulator = DrivingSimulator(scenario, config)
             ready = time.process_time()
             steps = round(DURATION_S / scenario.dt)
             _drive(simulator, steps)
-            took = time.process_time() - ready
-            yield Loop(path, mode, len(scenario.tracks.ids), ready - began, took / steps, scenario.dt)
+            step_s = (time.process_time() - ready) / steps
+            yield LoopTiming(path, mode, len(scenario.tracks.ids), ready - started, step_s, scenario.dt)
 
 
-def loops_table(done: Iterator[Loop]) -> Table:
-    """The loops, with how many times quicker than time they are."""
-    made = table(
-        f"closed loops of {DURATION_S:g} s, CPU time of one core, nobody plans",
-        *("scenario", "mode", "agents", "ready in ms", "step, ms", "x real time"),
+def loop_table(timings: Iterator[LoopTiming]) -> Table:
+    """The timings, with the speed relative to real time."""
+    result = table(
+        f"closed loops of {DURATION_S:g} s without a planner, CPU time of one core",
+        *("scenario", "mode", "agents", "setup, ms", "step, ms", "x real time"),
     )
-    for loop in done:
-        figures = f"{1000 * loop.prepare_s:.0f}", f"{1000 * loop.step_s:.2f}", f"{loop.dt / loop.step_s:.0f}"
-        made.add_row(Path(loop.scenario).stem, loop.mode, str(loop.agents), *figures)
-    return made
+    for timing in timings:
+        figures = (
+            f"{1000 * timing.setup_s:.0f}",
+            f"{1000 * timing.step_s:.2f}",
+            f"{timing.dt / timing.step_s:.0f}",
+        )
+        result.add_row(Path(timing.scenario).stem, timing.mode, str(timing.agents), *figures)
+    return result
 
 
-def rollouts_text(scenario: Scenario) -> str:
-    """What it costs to drive ROLLOUTS times STEPS commands among replayed agents, and to judge them."""
+def rollout_text(scenario: Scenario) -> str:
+    """CPU time to roll out and evaluate ROLLOUTS x STEPS commands among replayed agents."""
     drive = DrivingSimulator(scenario, DrivingSimulator.Options(picture=None)).drive
     commands = np.random.default_rng(0).normal(size=(ROLLOUTS, STEPS, 2)) * (1.0, 0.02)
     drive.rollout(commands)
-    began = time.process_time()
+    started = time.process_time()
     drive.rollout(commands)
-    took = time.process_time() - began
+    time_ms = 1000 * (time.process_time() - started)
     return (
-        f"{ROLLOUTS} drives of {STEPS} steps among replayed agents, driven and judged: {1000 * took:.0f} ms"
+        f"{ROLLOUTS} rollouts of {STEPS} steps among replayed agents, with their outcomes: {time_ms:.0f} ms"
     )
 
 

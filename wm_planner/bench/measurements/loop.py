@@ -1,4 +1,4 @@
-"""How fast the whole loop runs: every node as its own process, in lockstep."""
+"""Speed of the whole loop: every node in its own process, in lockstep."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,10 @@ class LoopResult:
     """One measurement.
 
     Attributes:
-        rate_hz: decisions a second of wall time, from the first plan to the last.
-        cpu_share: node to the part of a core it kept busy, by its reports on /diagnostics; the recorder,
-            which none of its own reports reach, is left out.
+        decisions: number of plans.
+        rate_hz: plans per second of wall time, from the first to the last.
+        cpu_share: fraction of a core that each node uses, from its reports on /diagnostics; without the
+            recorder, which does not record its own reports.
     """
 
     decisions: int
@@ -26,10 +27,10 @@ class LoopResult:
 
 
 def measure_loop(launch: str, model: str, episodes: int, folder: Path) -> LoopResult:
-    """Run a launch file and read its pace from the recording.
+    """Run a launch file and compute its rate from the recording.
 
     Args:
-        folder: takes logs and recording; the launch file's own recording path is replaced.
+        folder: for logs and recording; it replaces the launch file's recording path.
     """
     name = f"loop_{folder.name}"
     path = launch_file.find(launch)
@@ -48,7 +49,7 @@ def measure_loop(launch: str, model: str, episodes: int, folder: Path) -> LoopRe
 
 
 def _cpu_share(recording: Path) -> dict[str, float]:
-    """CPU seconds a second of each node, between its first report and its last; busiest first."""
+    """CPU seconds per second of each node, between its first and last report; busiest first."""
     reports: dict[str, list[tuple[float, float]]] = {}
     player = Player(recording)
     for recorded in player.messages({"/diagnostics"} & set(player.topics)):
@@ -56,8 +57,8 @@ def _cpu_share(recording: Path) -> dict[str, float]:
             values = {pair.key: pair.value for pair in status.values}
             reports.setdefault(status.name, []).append((seconds(recorded.stamp_ns), float(values["cpu_s"])))
     shares = {
-        node: (told[-1][1] - told[0][1]) / (told[-1][0] - told[0][0])
-        for node, told in reports.items()
-        if len(told) > 1
+        node: (samples[-1][1] - samples[0][1]) / (samples[-1][0] - samples[0][0])
+        for node, samples in reports.items()
+        if len(samples) > 1
     }
     return dict(sorted(shares.items(), key=lambda item: -item[1]))

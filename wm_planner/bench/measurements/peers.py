@@ -1,4 +1,4 @@
-"""Our planners beside those of other libraries, in the same run: they take turns in short blocks."""
+"""Comparison of our planners with those of other libraries, alternating in short blocks of one run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,14 +32,14 @@ PAIRS: dict[Peer, tuple[tuple[str, str], ...]] = {
         ("mppi", "command, inference mode"),
     ),
 }
-"""A peer to pairs of one of our planners and one of its own."""
+"""Pairs of one of our planners and one of the peer's, by peer."""
 BLOCKS, BLOCK = 10, 20
-TOLERANCE = 1e-3  # between our costs and a peer's, relative: it computes in another order
+TOLERANCE = 1e-3  # relative, between our costs and a peer's: it sums in another order
 
 
 @dataclass(frozen=True, slots=True)
 class PeerRow:
-    """CPU of a plan, in seconds, and the peer's over ours: medians of the blocks."""
+    """CPU time per plan, in s, and the ratio of the peer's to ours: medians over blocks."""
 
     peer: Peer
     ours: str
@@ -50,11 +50,11 @@ class PeerRow:
 
 
 def peer_table() -> Table:
-    """All pairs; a peer that cannot be run is said on the terminal and left out."""
+    """All pairs; a peer that cannot be run is skipped with a message on the terminal."""
     rows = table(
-        f"one plan beside other libraries', in turn: median CPU of {BLOCKS} blocks of {BLOCK}; over nothing "
-        "300 x 10 x H 5 x A 10, pytorch-mppi over the bicycle with goal and obstacle 1000 x H 30, one round",
-        *("ours", "the other", "ours", "the other", "ratio"),
+        f"one plan, ours and a peer's in turn: median CPU of {BLOCKS} blocks of {BLOCK}; trivial cost with "
+        "300 x 10 x H 5 x A 10, for pytorch-mppi bicycle with goal and obstacle, 1000 x H 30, one iteration",
+        *("ours", "peer", "ours", "peer", "ratio"),
     )
     for peer in PAIRS:
         try:
@@ -67,15 +67,15 @@ def peer_table() -> Table:
 
 
 def peer_rows(peer: Peer) -> Iterator[PeerRow]:
-    """Each pair in turn, in `BLOCKS` blocks of `BLOCK` plans after one of each to warm up.
+    """Time each pair in `BLOCKS` alternating blocks of `BLOCK` plans, after one block of each to warm up.
 
     Raises:
-        ConfigError: if the peer cannot be installed or run, or its problem is not ours.
+        ConfigError: if the peer cannot be installed or run, or solves another problem.
     """
-    over_bicycle = peer is PYTORCH_MPPI
-    problem, sizes = (bicycle_problem(), BICYCLE) if over_bicycle else (null_problem(), NULL)
+    is_bicycle = peer is PYTORCH_MPPI
+    problem, sizes = (bicycle_problem(), BICYCLE) if is_bicycle else (null_problem(), NULL)
     with PeerProcess(peer, python_of(peer)) as process:
-        if over_bicycle:
+        if is_bicycle:
             check_costs(process, problem)
         for ours, theirs in PAIRS[peer]:
             yield _in_turn(process, peer, problem, {"type": ours, **sizes}, theirs)
@@ -84,18 +84,22 @@ def peer_rows(peer: Peer) -> Iterator[PeerRow]:
 def _in_turn(process: PeerProcess, peer: Peer, problem: Problem, spec: Spec, theirs: str) -> PeerRow:
     blocks = []
     for block in range(BLOCKS + 1):
-        own = plan_seconds(spec, problem, range(BLOCK * block, BLOCK * (block + 1)))
-        blocks.append((np.median(own), np.median(process.plan_seconds(theirs, BLOCK))))
+        seconds = plan_seconds(spec, problem, range(BLOCK * block, BLOCK * (block + 1)))
+        blocks.append((np.median(seconds), np.median(process.plan_seconds(theirs, BLOCK))))
     our_s, their_s = np.array(blocks[1:]).T
     medians = float(np.median(our_s)), float(np.median(their_s)), float(np.median(their_s / our_s))
     return PeerRow(peer, str(spec["type"]), theirs, *medians)
 
 
 def check_costs(process: PeerProcess, problem: Problem) -> None:
-    """Refuse a peer whose problem is another one than ours."""
+    """Check that the peer's costs equal ours.
+
+    Raises:
+        ConfigError: if they differ.
+    """
     rng, space = np.random.default_rng(0), problem.space
     plans: Any = rng.uniform(space.low, space.high, (20, BICYCLE["horizon"], space.size)).astype(np.float32)
     ours, theirs = problem.evaluate(plans).total, np.array(process.costs(plans.tolist()))
-    off = float(np.max(np.abs(theirs - ours) / np.abs(ours)))
-    if off > TOLERANCE:
-        raise ConfigError(f"its costs differ from ours by {off:.1%}: the problems are not the same")
+    difference = float(np.max(np.abs(theirs - ours) / np.abs(ours)))
+    if difference > TOLERANCE:
+        raise ConfigError(f"its costs differ from ours by {difference:.1%}: the problems are not the same")

@@ -1,4 +1,4 @@
-"""What planning over physics reaches, and what it costs beside the bare physics of the same rollouts."""
+"""Success of planning over physics, and its overhead relative to the bare rollouts."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ from wm_planner.world_models.physics.model import PhysicsModel
 from wm_planner.world_models.physics.plant import Floats
 
 HELD_S = 1.0
-"""An episode is solved when the scene's point is at its goal throughout so long a time at its end."""
+"""An episode is solved if the scene's point stays at its goal during this time at the end."""
 
 
 def physics_tables(
@@ -35,18 +35,19 @@ def physics_tables(
     log: EpisodeLog,
     workers: int,
 ) -> Iterator[Table]:
-    """All tables of the benchmark, each as it is done.
+    """All tables of the benchmark; each is yielded when it is done.
 
     Args:
-        tasks: by name.
-        plans: timed plans, and repeats of timed physics.
-        seeds: of the episodes of each task; none leaves success out.
-        unmodified: whether each task is also planned over its scene as it is.
-        log: keeps finished episodes.
+        tasks: tasks by name.
+        plans: number of timed plans, and of repeats of timed physics.
+        seeds: seeds of the episodes of each task; empty to skip success.
+        unmodified: whether to plan each task over its unmodified scene as well.
+        log: log of finished episodes.
+        workers: number of processes.
     """
     yield overhead_table([overhead_row(name, task, plans) for name, task in tasks.items()], plans)
     for name, task in tasks.items():
-        yield lever_table(name, list(lever_rows(task, plans)))
+        yield change_table(name, list(change_rows(task, plans)))
     for name, task in tasks.items() if seeds else ():
         variants = (task, task.unmodified()) if unmodified else (task,)
         yield solved_table([solved_row(name, variant, seeds, log, workers) for variant in variants])
@@ -54,12 +55,14 @@ def physics_tables(
 
 @dataclass(frozen=True, slots=True)
 class SolvedRow:
-    """How one way of planning a task fared in the unmodified scene.
+    """Success of planning a task with one model, in the unmodified scene.
 
     Attributes:
-        model: what is imagined with.
-        median_m: distance at the end.
-        plan_cpu_s: median CPU time of a decision.
+        task: name of the task.
+        model: changes of the planning model.
+        solved: success rate.
+        median_m: median final distance, in m.
+        plan_cpu_s: median CPU time per plan, in s.
     """
 
     task: str
@@ -72,7 +75,7 @@ class SolvedRow:
 def solved_row(
     name: str, task: PhysicsTask, seeds: Sequence[int], log: EpisodeLog, workers: int
 ) -> SolvedRow:
-    """Run one episode a seed, save those that the log holds."""
+    """Run one episode per seed, except those in the log."""
     scene = load_scene(task.scene)
 
     def run(batch: Sequence[int]) -> list[EpisodeResult]:
@@ -89,19 +92,22 @@ def solved_row(
 
 
 def solved(result: EpisodeResult, scene: Scene) -> bool:
-    """Whether the point was at its goal for the last `HELD_S`."""
+    """Whether the point was at its goal during the last `HELD_S`."""
     steps = round(HELD_S / scene.control_dt_s)
     return bool((result.distances[-steps:] <= scene.success_radius).all())
 
 
 @dataclass(frozen=True, slots=True)
 class OverheadRow:
-    """What a plan costs beside the bare rollouts behind it; medians of CPU time, in the same run.
+    """CPU time of a plan and of its bare rollouts; medians in s, from the same run.
 
     Attributes:
-        rollouts: of a plan.
-        physics_steps: of a rollout.
-        same: whether plans of the same seed, with one thread and with two, are the same bytes.
+        task: name of the task.
+        rollouts: rollouts per plan.
+        physics_steps: physics steps per rollout.
+        plan_s: CPU time of a plan.
+        bare_s: CPU time of its bare rollouts.
+        same: whether plans of the same seed with one and with two threads are bitwise identical.
     """
 
     task: str
@@ -113,10 +119,10 @@ class OverheadRow:
 
 
 def overhead_row(name: str, task: PhysicsTask, plans: int) -> OverheadRow:
-    """Time `plans` plans of the first episode's first tick, each followed by its bare rollouts."""
+    """Time plans of the first tick of the first episode, each followed by its bare rollouts."""
     simulator = MujocoSimulator(load_scene(task.scene))
     simulator.reset(0)
-    model = _Recorded(task.physics, simulator.scene)
+    model = _RecordingModel(task.physics, simulator.scene)
     plan_once, plan_s, bare_s = first_plan(task, model, simulator), [], []
     for _ in range(plans):
         model.batches.clear()
@@ -141,13 +147,13 @@ def overhead_row(name: str, task: PhysicsTask, plans: int) -> OverheadRow:
 
 
 def first_plan(task: PhysicsTask, model: PhysicsModel, simulator: MujocoSimulator) -> Callable[[], Plan]:
-    """Plans the task from where the simulator stands, the same every time."""
+    """A function that plans the task from the simulator's current state, with the same seed every time."""
     problem, planner = task.problem(model, simulator), PLANNERS.build(task.planner, "planner")
     return lambda: planner.plan(problem, rng=np.random.default_rng(task.seed))
 
 
-class _Recorded(PhysicsModel):
-    """Remembers the states and targets of its rollouts, each as the one call that bare physics would be."""
+class _RecordingModel(PhysicsModel):
+    """Records the states and targets of each rollout, concatenated for one call of the bare physics."""
 
     def __init__(self, config: PhysicsModel.Config, plant: Scene) -> None:
         self.batches: list[tuple[Floats, Floats]] = []
@@ -167,12 +173,13 @@ class _Recorded(PhysicsModel):
 
 
 @dataclass(frozen=True, slots=True)
-class LeverRow:
-    """What the physics of a task's rollouts costs, with one change more than the row before.
+class ChangeRow:
+    """CPU time of a task's physics with one more change of the planning model than the row before.
 
     Attributes:
-        step_s: CPU time of a time step of one rollout.
-        second_s: CPU time of a simulated second of 64 rollouts.
+        change: the changes so far.
+        step_s: CPU time per physics step of one rollout.
+        second_s: CPU time per simulated second of 64 rollouts.
     """
 
     change: str
@@ -180,46 +187,46 @@ class LeverRow:
     second_s: float
 
 
-def lever_rows(task: PhysicsTask, repeats: int) -> Iterator[LeverRow]:
-    """The changes of the task's planning model, one after the other, from the scene as it is."""
+def change_rows(task: PhysicsTask, repeats: int) -> Iterator[ChangeRow]:
+    """Time the task's physics with the changes of its planning model, added one by one."""
     simulator = MujocoSimulator(load_scene(task.scene))
     simulator.reset(0)
     scene = simulator.scene
     for changes in task.physics.planning_model.cumulative():
-        model = _Recorded(PhysicsModel.Config(planning_model=changes), scene)
+        model = _RecordingModel(PhysicsModel.Config(planning_model=changes), scene)
         steps = round(1 / scene.control_dt_s)
         rng = np.random.default_rng(0)
         actions = rng.uniform(scene.action.low, scene.action.high, (64, steps, len(scene.action.low)))
         model.rollout(model.encode(simulator.truth()), actions)
-        (physics, targets), took_s = model.batches[0], []
+        (physics, targets), times_s = model.batches[0], []
         for _ in range(repeats):
             started = time.process_time()
             model.simulate(physics, targets)
-            took_s.append(time.process_time() - started)
-        second_s = float(np.median(took_s))
-        yield LeverRow(changes.summary, second_s / targets.shape[0] / targets.shape[1], second_s)
+            times_s.append(time.process_time() - started)
+        second_s = float(np.median(times_s))
+        yield ChangeRow(changes.summary, second_s / targets.shape[0] / targets.shape[1], second_s)
     simulator.close()
 
 
 def solved_table(rows: Sequence[SolvedRow]) -> Table:
-    """The rows for the terminal."""
-    shown = table(
-        f"planning over physics: episodes whose goal holds throughout the last {HELD_S:g} s, in the scene "
-        "as it is; 95 % Wilson interval in %",
-        *("task, planned over", "solved", "median at the end", "CPU a plan"),
+    """The rows as a table."""
+    result = table(
+        f"planning over physics: episodes that hold the goal during the last {HELD_S:g} s, in the unmodified "
+        "scene; 95 % Wilson interval in %",
+        *("task, planning model", "solved", "median final distance", "CPU per plan"),
     )
     for row in rows:
         end, plan = f"{100 * row.median_m:.1f} cm", f"{1000 * row.plan_cpu_s:.1f} ms"
-        shown.add_row(f"{row.task}, {row.model}", str(row.solved), end, plan)
-    return shown
+        result.add_row(f"{row.task}, {row.model}", str(row.solved), end, plan)
+    return result
 
 
 def overhead_table(rows: Sequence[OverheadRow], plans: int) -> Table:
-    """The rows for the terminal."""
-    shown = table(
-        f"a plan beside the bare mujoco.rollout of its rollouts, median CPU of {plans}, and whether plans of "
-        "one seed are the same bytes with one thread and two",
-        *("task", "rollouts x steps", "plan", "bare", "ratio", "same bytes"),
+    """The rows as a table."""
+    result = table(
+        f"a plan and the bare mujoco.rollout of its rollouts, median CPU of {plans}, and whether plans with "
+        "one and with two threads are identical",
+        *("task", "rollouts x steps", "plan", "bare", "ratio", "identical"),
     )
     for row in rows:
         times = (
@@ -227,18 +234,18 @@ def overhead_table(rows: Sequence[OverheadRow], plans: int) -> Table:
             f"{1000 * row.bare_s:.1f} ms",
             f"{row.plan_s / row.bare_s:.2f}",
         )
-        shown.add_row(row.task, f"{row.rollouts} x {row.physics_steps}", *times, "yes" if row.same else "NO")
-    return shown
+        result.add_row(row.task, f"{row.rollouts} x {row.physics_steps}", *times, "yes" if row.same else "NO")
+    return result
 
 
-def lever_table(name: str, rows: Sequence[LeverRow]) -> Table:
-    """The rows for the terminal."""
-    shown = table(
-        f"{name}: CPU of the physics, each row one change more",
-        "planned over",
-        "a step",
+def change_table(name: str, rows: Sequence[ChangeRow]) -> Table:
+    """The rows as a table."""
+    result = table(
+        f"{name}: CPU of the physics, with one more change per row",
+        "planning model",
+        "per step",
         "64 rollouts of 1 s",
     )
     for row in rows:
-        shown.add_row(row.change, f"{1e6 * row.step_s:.1f} us", f"{1000 * row.second_s:.0f} ms")
-    return shown
+        result.add_row(row.change, f"{1e6 * row.step_s:.1f} us", f"{1000 * row.second_s:.0f} ms")
+    return result

@@ -1,4 +1,4 @@
-"""How good and how quick the planners are, on problems of known answers and models that cost nothing."""
+"""Quality and speed of the planners, on problems with known optima and with trivial models."""
 
 import multiprocessing
 import os
@@ -42,13 +42,14 @@ CURVE = (500, 1000, 2000, 4000, 6000, 8000, 10_000)  # rollouts
 
 @dataclass(frozen=True, slots=True)
 class LinearRow:
-    """A planner on the linear problem; costs are ratios to Riccati's.
+    """A planner on the linear problem; costs are relative to the optimum of the Riccati recursion.
 
     Attributes:
-        rollouts: candidates evaluated.
-        cost: of each seed's plan.
-        curve: the median over the seeds of the best cost after `CURVE` rollouts.
-        cpu_s: of a plan, median.
+        name: name of the planner.
+        rollouts: number of evaluated candidates.
+        cost: cost of the plan for each seed.
+        curve: median over seeds of the best cost after `CURVE` rollouts.
+        cpu_s: median CPU time per plan, in s.
     """
 
     name: str
@@ -59,53 +60,53 @@ class LinearRow:
 
 
 def planner_tables(seeds: int, processes: int, plans: int, deadline_rounds: int) -> Iterator[Table]:
-    """All tables of the benchmark, each as it is done.
+    """All tables of the benchmark; each is yielded when it is done.
 
     Args:
-        seeds: of the linear problem.
-        processes: random decision processes for the tree search.
-        plans: timed plans a row.
-        deadline_rounds: of 500 plans under a deadline; 0 leaves them out.
+        seeds: number of seeds of the linear problem.
+        processes: number of random decision processes for the tree search.
+        plans: timed plans per row.
+        deadline_rounds: rounds of 500 plans with a deadline; 0 to skip them.
     """
     linear = linear_rows(seeds)
     costs = table(
-        f"planar double integrator, H 20: cost over Riccati's, {seeds} seeds",
-        *("planner", "rollouts", "median", "worst", "CPU a plan"),
+        f"planar double integrator, H 20: cost relative to the optimum (Riccati), {seeds} seeds",
+        *("planner", "rollouts", "median", "worst", "CPU per plan"),
     )
     for row in linear:
         figures = (f"{np.median(row.cost):.4f}", f"{max(row.cost):.4f}", f"{1000 * row.cpu_s:.0f} ms")
         costs.add_row(row.name, str(row.rollouts), *figures)
     yield costs
-    curve = table("the same: median of the best cost after so many rollouts", "planner", *map(str, CURVE))
+    curve = table("the same: median of the best cost after a number of rollouts", "planner", *map(str, CURVE))
     for row in linear:
         curve.add_row(row.name, *(f"{ratio:.3f}" for ratio in row.curve))
     yield curve
     trees = table(
-        "tree search on random processes of 12 states and 4 choices",
-        *("root, simulations, leaves", "optimal", "CPU a simulation"),
+        "tree search on random decision processes with 12 states and 4 actions",
+        *("root, simulations, leaves", "optimal", "CPU per simulation"),
     )
     for tree in tree_rows(processes):
         share = f"{tree.optimal} of {tree.processes}"
         trees.add_row(tree.name, share, f"{1e6 * tree.cpu_s:.0f} us")
     yield trees
-    speeds = table(f"one plan, of {plans}", "planner, problem", "CPU, median", "wall, mean")
+    speeds = table(f"one plan, over {plans} plans", "planner, problem", "median CPU", "mean wall")
     for speed in speed_rows(plans):
         speeds.add_row(speed.name, f"{1000 * speed.cpu_s:.2f} ms", f"{1000 * speed.wall_s:.2f} ms")
     yield speeds
     if deadline_rounds:
         late = table(
-            "deadline of 50 ms, iCEM over the bicycle, a second process burning a core",
-            *("round", "plans", "overrun p99", "worst", "rounds done", "load"),
+            "deadline of 50 ms, iCEM on the bicycle, with a second process that keeps a core busy",
+            *("round", "plans", "overrun p99", "worst", "iterations", "load"),
         )
-        for index, told in enumerate(deadline_rows(deadline_rounds)):
-            overrun = (f"{1000 * told.overrun_s:.2f} ms", f"{1000 * told.worst_s:.2f} ms")
-            done = (f"{told.iterations:.0f}", f"{told.load:.1f}")
-            late.add_row(str(index + 1), str(told.plans), *overrun, *done)
+        for index, timed in enumerate(deadline_rows(deadline_rounds)):
+            overrun = (f"{1000 * timed.overrun_s:.2f} ms", f"{1000 * timed.worst_s:.2f} ms")
+            rest = (f"{timed.iterations:.0f}", f"{timed.load:.1f}")
+            late.add_row(str(index + 1), str(timed.plans), *overrun, *rest)
         yield late
 
 
 def linear_rows(seeds: int = 11) -> list[LinearRow]:
-    """CEM, iCEM and MPPI with 10,000 rollouts of the planar double integrator (H 20, dt 0.1 s)."""
+    """CEM, iCEM and MPPI with 10,000 rollouts each on the planar double integrator (H 20, dt 0.1 s)."""
     optimum, _ = riccati()
     rows = []
     for name, spec in LINEAR.items():
@@ -118,7 +119,9 @@ def linear_rows(seeds: int = 11) -> list[LinearRow]:
             times.append(time.process_time() - started)
             costs.append(plan.cost / optimum)
             rollouts = plan.evaluations
-            curves.append([cost.best_after(count + 2) / optimum for count in CURVE])  # 2: start and mean
+            curves.append(
+                [cost.best_after(count + 2) / optimum for count in CURVE]
+            )  # 2 more: warm start and mean
         curve = tuple(float(ratio) for ratio in np.median(curves, axis=0))
         rows.append(LinearRow(name, rollouts, tuple(costs), curve, float(np.median(times))))
     return rows
@@ -126,11 +129,13 @@ def linear_rows(seeds: int = 11) -> list[LinearRow]:
 
 @dataclass(frozen=True, slots=True)
 class TreeRow:
-    """Monte Carlo tree search on random processes of 12 states and 4 choices.
+    """Monte Carlo tree search on random decision processes with 12 states and 4 actions.
 
     Attributes:
-        optimal: processes in which its first choice is optimal, of `processes`.
-        cpu_s: of a simulation, mean.
+        name: rule at the root, number of simulations, values.
+        optimal: number of processes in which the first action is optimal.
+        processes: number of processes.
+        cpu_s: mean CPU time per simulation, in s.
     """
 
     name: str
@@ -140,27 +145,27 @@ class TreeRow:
 
 
 def tree_rows(processes: int = 100) -> list[TreeRow]:
-    """With exact values and 50 simulations, and without values and 400."""
+    """Tree search with exact values and 50 simulations, and without values and 400 simulations."""
     rows = []
     for root in ("puct", "gumbel"):
         for simulations, costs in ((50, ("reward", "value")), (400, ("reward",))):
             planner = MCTS(MCTS.Config(horizon=4, simulations=simulations, root=root))
-            optimal, spent = 0, 0.0
+            optimal, cpu_s = 0, 0.0
             for seed in range(processes):
                 process = DecisionProcess(seed)
                 started = time.process_time()
                 plan = planner.plan(process.problem(costs=costs), rng=np.random.default_rng(seed))
-                spent += time.process_time() - started
+                cpu_s += time.process_time() - started
                 optimal += int(plan.actions[0, 0]) == int(np.argmax(process.q()[0]))
             values = "exact values" if "value" in costs else "no values"
             name = f"{root}, {simulations}, {values}"
-            rows.append(TreeRow(name, optimal, processes, spent / processes / simulations))
+            rows.append(TreeRow(name, optimal, processes, cpu_s / processes / simulations))
     return rows
 
 
 @dataclass(frozen=True, slots=True)
 class SpeedRow:
-    """A plan's time in seconds: median of the CPU, mean of the wall."""
+    """Time per plan in s: median CPU time and mean wall time."""
 
     name: str
     cpu_s: float
@@ -168,14 +173,17 @@ class SpeedRow:
 
 
 def speed_rows(plans: int = 200) -> list[SpeedRow]:
-    """The planners themselves over a model and a cost that do nothing, and one round over the bicycle."""
+    """Planners with a trivial model and cost, and one iteration on the bicycle."""
     rows = [
         _timed(f"{kind}, null cost, 300 x 10 x H 5 x A 10", {"type": kind, **NULL}, null_problem(), plans)
         for kind in ("cem", "icem", "mppi")
     ]
     rows += [
         _timed(
-            f"{kind}, bicycle, 1000 x H 30, one round", {"type": kind, **BICYCLE}, bicycle_problem(), plans
+            f"{kind}, bicycle, 1000 x H 30, one iteration",
+            {"type": kind, **BICYCLE},
+            bicycle_problem(),
+            plans,
         )
         for kind in ("cem", "mppi")
     ]
@@ -183,14 +191,14 @@ def speed_rows(plans: int = 200) -> list[SpeedRow]:
 
 
 def _timed(name: str, spec: Spec, problem: Problem, plans: int) -> SpeedRow:
-    plan_seconds(spec, problem, range(5))  # warms caches up
+    plan_seconds(spec, problem, range(5))  # warm-up
     wall = time.perf_counter()
     cpu = plan_seconds(spec, problem, range(plans))
     return SpeedRow(name, float(np.median(cpu)), (time.perf_counter() - wall) / plans)
 
 
 def plan_seconds(spec: Spec, problem: Problem, seeds: Sequence[int]) -> list[float]:
-    """CPU seconds of a plan a seed."""
+    """CPU seconds per plan, for each seed."""
     planner: Planner = PLANNERS.build(spec, "bench")
     times = []
     for seed in seeds:
@@ -203,13 +211,14 @@ def plan_seconds(spec: Spec, problem: Problem, seeds: Sequence[int]) -> list[flo
 
 @dataclass(frozen=True, slots=True)
 class DeadlineRow:
-    """Plans under a deadline while a second process burns a core.
+    """Plans with a deadline while a second process keeps a core busy.
 
     Attributes:
-        overrun_s: time after the deadline, 99th percentile.
-        worst_s: the longest of it.
-        iterations: rounds done, median.
-        load: the machine's load average over the last minute.
+        plans: number of plans.
+        overrun_s: 99th percentile of the time beyond the deadline.
+        worst_s: longest time beyond the deadline.
+        iterations: median number of iterations.
+        load: load average of the machine over the last minute.
     """
 
     plans: int
@@ -220,14 +229,14 @@ class DeadlineRow:
 
 
 def deadline_rows(rounds: int = 3, plans: int = 500, deadline_s: float = 0.05) -> list[DeadlineRow]:
-    """iCEM over the bicycle, told to iterate forever."""
-    burner = multiprocessing.get_context("spawn").Process(target=_burn, daemon=True)
-    burner.start()
+    """iCEM on the bicycle, with far more iterations than the deadline permits."""
+    busy = multiprocessing.get_context("spawn").Process(target=_keep_busy, daemon=True)
+    busy.start()
     try:
         return [_deadline_round(plans, deadline_s) for _ in range(rounds)]
     finally:
-        burner.terminate()
-        burner.join()
+        busy.terminate()
+        busy.join()
 
 
 def _deadline_round(plans: int, deadline_s: float) -> DeadlineRow:
@@ -240,17 +249,17 @@ def _deadline_round(plans: int, deadline_s: float) -> DeadlineRow:
         plan: Plan = planner.plan(problem, rng=np.random.default_rng(seed), deadline=deadline)
         overruns.append(max(0.0, -deadline.left_s()))
         iterations.append(plan.iterations)
-    late = np.percentile(overruns, 99)
-    return DeadlineRow(plans, float(late), max(overruns), float(np.median(iterations)), os.getloadavg()[0])
+    p99 = np.percentile(overruns, 99)
+    return DeadlineRow(plans, float(p99), max(overruns), float(np.median(iterations)), os.getloadavg()[0])
 
 
-def _burn() -> None:
+def _keep_busy() -> None:
     while True:
         pass
 
 
 def bicycle_problem() -> Problem:
-    """A car at 8 m/s with a goal 20 m ahead and an obstacle on the way."""
+    """A car at 8 m/s with a goal 20 m ahead and an obstacle in between."""
     model = BicycleModel(BicycleModel.Config())
     state = {"position": np.zeros(2), "heading": np.zeros(1), "speed": np.full(1, 8.0)}
     costs = [
@@ -261,14 +270,14 @@ def bicycle_problem() -> Problem:
     return Problem(model, model.encode(Observation({}, state)), build_costs(costs, "bench"), context)
 
 
-class _Nothing:
-    """A model and a cost that cost nothing; `Problem` asks no more of them here."""
+class _Trivial:
+    """A model and a cost that take no time, with only what `Problem` needs here."""
 
     requires: frozenset[str] = frozenset()
     card = Card(
-        name="nothing",
+        name="trivial",
         family="none",
-        about="no model at all",
+        about="no dynamics",
         observation=ObservationSpec(),
         action=ActionSpec(
             names=tuple(f"a{i}" for i in range(10)), units=("",) * 10, low=(-1.0,) * 10, high=(1.0,) * 10
@@ -287,5 +296,5 @@ class _Nothing:
 
 
 def null_problem() -> Problem:
-    nothing = _Nothing()
-    return Problem(nothing, {"z": np.zeros((1, 1))}, [WeightedCost("nothing", nothing)], Context())
+    trivial = _Trivial()
+    return Problem(trivial, {"z": np.zeros((1, 1))}, [WeightedCost("trivial", trivial)], Context())

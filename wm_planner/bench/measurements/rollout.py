@@ -1,4 +1,4 @@
-"""What each step of a rollout costs, by its place in the rollout."""
+"""CPU time of each step of a rollout, by its position in the rollout."""
 
 import time
 
@@ -10,18 +10,18 @@ from wm_planner.contracts.world_model import WorldModel
 
 
 def step_times_ms(model: WorldModel, horizon: int, candidates: int, repeats: int) -> list[float]:
-    """The median CPU time of step 1 to `horizon` for `candidates` at once, from a black picture."""
-    seen, action = model.card.observation, model.card.action
-    picture = np.zeros((seen.height, seen.width, 3), np.uint8)
-    start = model.encode(Observation(dict.fromkeys(seen.cameras, picture)))
+    """Median CPU time of steps 1 to `horizon` for a batch of candidates, from a black image."""
+    images, action = model.card.observation, model.card.action
+    black = np.zeros((images.height, images.width, 3), np.uint8)
+    start = model.encode(Observation(dict.fromkeys(images.cameras, black)))
     start = {name: np.repeat(array, candidates, axis=0) for name, array in start.items()}
     actions = np.random.default_rng(0).uniform(action.low, action.high, (candidates, len(action.names)))
-    took_ms = np.empty((repeats, horizon))
+    times_ms = np.empty((repeats, horizon))
     for repeat in range(repeats):
         now: Latent = start
         for step in range(horizon):
-            began = time.process_time()
+            started = time.process_time()
             now, _ = model.step(now, actions)
-            took_ms[repeat, step] = 1000 * (time.process_time() - began)
-    medians: list[float] = np.median(took_ms, axis=0).tolist()
+            times_ms[repeat, step] = 1000 * (time.process_time() - started)
+    medians: list[float] = np.median(times_ms, axis=0).tolist()
     return medians

@@ -1,4 +1,4 @@
-"""How few evaluations a planner needs for what plain CEM reaches: on recorded problems, in a closed loop."""
+"""Evaluations that a planner needs to match plain CEM: on recorded problems, and in closed loop."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ from wm_planner.terminal import table
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 PLAIN = {"type": "vjepa2_ac"}
-FRUGAL = {
+ICEM = {
     "type": "icem",
     "samples": 48,
     "iterations": 10,
@@ -48,8 +48,8 @@ FRUGAL = {
     "min_std": 0.0,
     "knots": {"count": 4},
 }
-"""Chosen on 50 problems of seeds 4000 to 4009. Plain CEM takes 4001 evaluations, this at most 485."""
-EACH = 5  # problems an episode
+"""Tuned on 50 problems of seeds 4000 to 4009. Plain CEM takes 4001 evaluations, this at most 485."""
+PROBLEMS_PER_EPISODE = 5
 
 
 def search_tables(
@@ -61,37 +61,37 @@ def search_tables(
     log: EpisodeLog,
     workers: int,
 ) -> Iterator[Table]:
-    """Both tables, each as it is done.
+    """Both tables; each is yielded when it is done.
 
     Args:
-        launch: launch file, of which scene, steps, horizon and costs are used.
+        launch: launch file, from which scene, steps, horizon and costs are taken.
         model: path of the bundle.
-        problems: recorded in closed loops of the launch file's planner, `EACH` an episode; 0 leaves them out.
-        episodes: with each planner; 0 leaves them out.
-        first_seed: of the episodes.
-        log: of the episodes that were run already.
-        workers: processes.
+        problems: number of problems to record in closed loops of the launch file's planner; 0 to skip them.
+        episodes: number of episodes with each planner; 0 to skip them.
+        first_seed: seed of the first episode.
+        log: log of finished episodes.
+        workers: number of processes.
     """
     nodes = {node.program.stem: node.params for node in launch_file.load(launch, "bench").nodes}
     scene, steps = nodes["simulator"]["scene"], nodes["simulator"]["steps"]
-    driver = Bundle(model, nodes["planner"]["planner"], nodes["planner"]["costs"])
-    frugal, plain = (
-        replace(driver, planner={**planner, "horizon": driver.planner["horizon"]})
-        for planner in (FRUGAL, PLAIN)
+    policy = Bundle(model, nodes["planner"]["planner"], nodes["planner"]["costs"])
+    icem, plain = (
+        replace(policy, planner={**planner, "horizon": policy.planner["horizon"]})
+        for planner in (ICEM, PLAIN)
     )
     if problems:
-        seeds = range(first_seed, first_seed + math.ceil(problems / EACH))
-        asked = recorded(scene, driver, seeds, steps)[:problems]
-        yield comparison_table(compare(asked, frugal, plain, workers))
+        seeds = range(first_seed, first_seed + math.ceil(problems / PROBLEMS_PER_EPISODE))
+        recorded = record_problems(scene, policy, seeds, steps)[:problems]
+        yield comparison_table(compare(recorded, icem, plain, workers))
     if episodes:
         seeds = range(first_seed, first_seed + episodes)
-        rows = success_rows(scene, (frugal, plain), seeds, steps, log, workers)
+        rows = success_rows(scene, (icem, plain), seeds, steps, log, workers)
         yield success_table(f"{launch.stem}: {steps} steps, distance at the end", list(rows))
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What a planner was asked in one tick of a closed loop."""
+class RecordedProblem:
+    """A planning problem of one tick of a closed loop."""
 
     latent: Latent
     context: Context
@@ -99,53 +99,55 @@ class Recorded:
     proposals: Actions | None
 
 
-class Recorder:
-    """A planner that keeps what it is asked, and answers as another one does."""
+class RecordingPlanner:
+    """Records the problems of another planner."""
 
     discrete = False
 
     def __init__(self, planner: Planner) -> None:
         self.planner, self.horizon = planner, planner.horizon
-        self.asked: list[Recorded] = []
+        self.problems: list[RecordedProblem] = []
 
-    def plan(self, problem: Problem, **how: Any) -> Plan:
+    def plan(self, problem: Problem, **options: Any) -> Plan:
         """See `Planner.plan`."""
-        self.asked.append(Recorded(problem.latent, problem.context, how["warm_start"], how["proposals"]))
-        return self.planner.plan(problem, **how)
+        self.problems.append(
+            RecordedProblem(problem.latent, problem.context, options["warm_start"], options["proposals"])
+        )
+        return self.planner.plan(problem, **options)
 
 
-def recorded(scene: str, bundle: Bundle, seeds: Sequence[int], steps: int) -> list[Recorded]:
-    """Problems of closed-loop episodes, `EACH` an episode, at ticks that move on from episode to episode.
+def record_problems(scene: str, bundle: Bundle, seeds: Sequence[int], steps: int) -> list[RecordedProblem]:
+    """Problems of closed-loop episodes, PROBLEMS_PER_EPISODE each, at ticks that shift with every episode.
 
     Args:
         scene: path of the scene file.
-        bundle: what drives.
-        seeds: of the episodes.
-        steps: control periods an episode.
+        bundle: model, planner and costs of the closed loop.
+        seeds: seeds of the episodes.
+        steps: control steps per episode.
     """
     simulator = MujocoSimulator(load_scene(scene))
     model = OnnxWorldModel.load(bundle.path, device="cpu")
     problems = []
     for number, seed in enumerate(seeds):
-        recorder = Recorder(PLANNERS.build(bundle.planner, "planner"))
+        recorder = RecordingPlanner(PLANNERS.build(bundle.planner, "planner"))
         costs = build_costs(bundle.costs, "costs")
         mpc = RecedingHorizon(RecedingHorizon.Config(), recorder, model, costs, seed=0)
         run_episode(simulator, FromPicture(model, mpc), seed, steps)
-        every = steps // EACH
-        problems += recorder.asked[number % every :: every]
+        every = steps // PROBLEMS_PER_EPISODE
+        problems += recorder.problems[number % every :: every]
     simulator.close()
     return problems
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A frugal planner and plain CEM on one problem.
+    """iCEM and plain CEM on one problem.
 
     Attributes:
-        cost: the frugal planner's in the end.
-        final: plain CEM's in the end, by what it began with.
-        needed: evaluations until the frugal planner's best cost was no more, by the same.
-        evaluations: of plain CEM.
+        cost: final cost of iCEM.
+        final: final cost of plain CEM, by its initial mean.
+        needed: evaluations until iCEM's best cost was no higher, by the initial mean of plain CEM.
+        evaluations: evaluations of plain CEM.
     """
 
     cost: float
@@ -154,65 +156,68 @@ class Comparison:
     evaluations: int
 
 
-def compared(problems: Sequence[Recorded], frugal: Bundle, plain: Bundle) -> list[Comparison]:
-    """The planners problem by problem; plain CEM begins with the plan before, and with zeros as published."""
-    model, costs = OnnxWorldModel.load(frugal.path, device="cpu"), build_costs(frugal.costs, "costs")
-    ours, theirs = (PLANNERS.build(bundle.planner, "bench") for bundle in (frugal, plain))
+def compare_serially(problems: Sequence[RecordedProblem], icem: Bundle, plain: Bundle) -> list[Comparison]:
+    """Compare the planners; plain CEM starts from the previous plan, and from zeros as published."""
+    model, costs = OnnxWorldModel.load(icem.path, device="cpu"), build_costs(icem.costs, "costs")
+    icem_planner, plain_planner = (PLANNERS.build(bundle.planner, "bench") for bundle in (icem, plain))
     rows = []
     for seed, problem in enumerate(problems):
-        plan, watched = searched(model, costs, problem, ours, seed)
-        begun = {
-            "the plan before": replace(problem, proposals=None),
+        plan, curve = search(model, costs, problem, icem_planner, seed)
+        starts = {
+            "previous plan": replace(problem, proposals=None),
             "zeros": replace(problem, warm_start=None, proposals=None),
         }
-        plans = {name: searched(model, costs, each, theirs, seed)[0] for name, each in begun.items()}
+        plans = {name: search(model, costs, each, plain_planner, seed)[0] for name, each in starts.items()}
         final = {name: other.cost for name, other in plans.items()}
-        needed = {name: watched.evaluations_to(cost) for name, cost in final.items()}
+        needed = {name: curve.evaluations_to(cost) for name, cost in final.items()}
         rows.append(Comparison(plan.cost, final, needed, max(other.evaluations for other in plans.values())))
     return rows
 
 
-def searched(
-    model: WorldModel, costs: Sequence[WeightedCost], problem: Recorded, planner: Planner, seed: int
+def search(
+    model: WorldModel, costs: Sequence[WeightedCost], problem: RecordedProblem, planner: Planner, seed: int
 ) -> tuple[Plan, CostCurve]:
-    """The plan for a recorded problem, and the curve of its search."""
-    watched = CostCurve(costs)
+    """Solve a recorded problem; return the plan and the curve of its search."""
+    curve = CostCurve(costs)
     plan = planner.plan(
-        Problem(model, problem.latent, [WeightedCost("total", watched)], problem.context),
+        Problem(model, problem.latent, [WeightedCost("total", curve)], problem.context),
         rng=np.random.default_rng(seed),
         warm_start=problem.warm_start,
         proposals=problem.proposals,
     )
-    return plan, watched
+    return plan, curve
 
 
-def compare(problems: Sequence[Recorded], frugal: Bundle, plain: Bundle, workers: int) -> list[Comparison]:
-    """`compared`, side by side in processes."""
-    shares = [problems[worker::workers] for worker in range(workers)]
-    done = Parallel(n_jobs=workers)(delayed(compared)(share, frugal, plain) for share in shares)
-    return [row for share in done for row in share]
+def compare(
+    problems: Sequence[RecordedProblem], icem: Bundle, plain: Bundle, workers: int
+) -> list[Comparison]:
+    """`compare_serially` in parallel processes."""
+    chunks = [problems[worker::workers] for worker in range(workers)]
+    results = Parallel(n_jobs=workers)(delayed(compare_serially)(chunk, icem, plain) for chunk in chunks)
+    return [row for rows in results for row in rows]
 
 
 def success_rows(
     scene: str, bundles: Sequence[Bundle], seeds: Sequence[int], steps: int, log: EpisodeLog, workers: int
 ) -> Iterator[SuccessRow]:
-    """How each bundle fares in a closed loop."""
+    """Success of each bundle in closed loop."""
     for bundle in bundles:
 
-        def run(some: Sequence[int], bundle: Bundle = bundle) -> list[EpisodeResult]:
-            return run_episodes(scene, bundle, some, steps, workers=workers)
+        def run(chunk: Sequence[int], bundle: Bundle = bundle) -> list[EpisodeResult]:
+            return run_episodes(scene, bundle, chunk, steps, workers=workers)
 
         policy = msgspec.json.encode([bundle, scene, steps]).decode()
         yield row_of(str(bundle.planner["type"]), scene, log.run(policy, seeds, workers, run))
 
 
 def comparison_table(rows: Sequence[Comparison]) -> Table:
-    """The comparisons, a line for what plain CEM began with."""
+    """The comparisons as a table, one row per initial mean of plain CEM."""
     budget = rows[0].evaluations
-    told = table(
-        f"{len(rows)} recorded problems: evaluations to the final cost of plain CEM, which takes {budget}",
-        *("plain CEM begins with", "25 %", "50 %", "75 %", f"within {budget // 8}"),
-        *("final cost, median ratio", "of the sums"),
+    result = table(
+        f"{len(rows)} recorded problems: evaluations of iCEM until it reaches the final cost of plain CEM, "
+        f"which takes {budget}",
+        *("plain CEM starts from", "25 %", "50 %", "75 %", f"within {budget // 8}"),
+        *("median cost ratio", "ratio of sums"),
     )
     for name in rows[0].final:
         needed = np.array([row.needed[name] for row in rows])
@@ -220,5 +225,5 @@ def comparison_table(rows: Sequence[Comparison]) -> Table:
         quartiles = (f"{count:.0f}" for count in np.quantile(needed, (0.25, 0.5, 0.75), method="higher"))
         within = f"{np.count_nonzero(needed <= budget / 8)} of {len(rows)}"
         ratios = f"{np.median(cost / final):.2f}", f"{sum(cost) / sum(final):.2f}"
-        told.add_row(name, *quartiles, within, *ratios)
-    return told
+        result.add_row(name, *quartiles, within, *ratios)
+    return result

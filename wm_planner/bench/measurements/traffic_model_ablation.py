@@ -1,4 +1,4 @@
-"""What a learned model brings to a driver: the same drives with and without its costs, compared in pairs."""
+"""Effect of a learned model's costs on a driver, from pairs of drives with and without them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -16,103 +16,111 @@ from wm_planner.evaluation.statistics import Mean, mean
 from wm_planner.terminal import table
 
 PLAIN = "plain"
-REACT: AgentsName = "idm"
+REACTIVE: AgentsName = "idm"
 
 Spec = dict[str, Any]
 
 
 class Gain(NamedTuple):
-    """A measure of the drives with a variant, and by how much it is above the plain driver's.
+    """A metric of a variant, and its gain over the plain driver.
 
     Attributes:
-        gain: the mean of the differences in pairs, with its bootstrap interval.
+        variant: name of the variant.
+        metric: name of the metric.
+        value: mean over drives.
+        gain: mean difference to the plain driver over pairs, with its bootstrap interval.
     """
 
     variant: str
-    measure: str
+    metric: str
     value: float
     gain: Mean
 
 
 def variants(driver: str, model: str, goal: float, surprise: float) -> dict[str, Spec]:
-    """The driver as it is, and with each of the model's costs and both, by name.
+    """Specs of the driver without the model's costs, with each of them and with both, by name.
 
     Args:
-        driver: one that takes `extra` costs.
-        model: bundle.
-        goal, surprise: weights.
+        driver: a driver that takes `extra` costs.
+        model: path of the model's bundle.
+        goal, surprise: weights of the costs.
     """
-    aim = {"type": "traffic_goal", "weight": goal, "model": model}
-    doubt = {"type": "traffic_surprise", "weight": surprise, "model": model}
+    goal_cost = {"type": "traffic_goal", "weight": goal, "model": model}
+    surprise_cost = {"type": "traffic_surprise", "weight": surprise, "model": model}
     plain: Spec = {"type": driver}
     return {
         PLAIN: plain,
-        "goal": plain | {"extra": [aim]},
-        "surprise": plain | {"extra": [doubt]},
-        "both": plain | {"extra": [aim, doubt]},
+        "goal": plain | {"extra": [goal_cost]},
+        "surprise": plain | {"extra": [surprise_cost]},
+        "both": plain | {"extra": [goal_cost, surprise_cost]},
     }
 
 
-def drives(
+def run_variants(
     specs: Mapping[str, Spec], files: Sequence[Path], seconds: float, workers: int, log: DriveLog
 ) -> Iterator[tuple[DriveScores, ...]]:
-    """The scores of each scenario with each variant, the others reacting.
+    """Scores of each scenario with each variant, among reactive agents.
 
     Args:
-        specs: of drivers, by the names of their variants.
-        seconds: a drive ends then.
+        specs: specs of the drivers by variant.
+        files: scenario files.
+        seconds: maximum duration of a drive.
+        workers: number of processes.
+        log: log of finished drives.
     """
     for name, spec in specs.items():
-        settings = RunSettings(planners={name: spec}, agents=(REACT,), max_duration_s=seconds)
-        how = msgspec.json.encode(settings).decode()
-        yield from log.drives(how, files, partial(run_scenarios, settings=settings, workers=workers))
+        settings = RunSettings(planners={name: spec}, agents=(REACTIVE,), max_duration_s=seconds)
+        key = msgspec.json.encode(settings).decode()
+        yield from log.drives(key, files, partial(run_scenarios, settings=settings, workers=workers))
 
 
 def gains(scores: Sequence[DriveScores]) -> Iterator[Gain]:
-    """All measures of all variants, beside the plain driver's of the same problem and others."""
-    drives = _measured(scores)
+    """All metrics of all variants, compared with the plain driver in the same drives."""
+    drives = _metrics_by_drive(scores)
     plain = drives[PLAIN]
-    for variant, measured in drives.items():
-        pairs = [(measured[key], plain[key]) for key in plain if key in measured]
-        for measure in pairs[0][0] if pairs else ():
-            values = np.array([[one[measure] for one in pair] for pair in pairs])
-            known = values[np.isfinite(values).all(axis=1)]
-            gain = mean((known[:, 0] - known[:, 1]).tolist())
-            yield Gain(variant, measure, float(known[:, 0].mean()) if len(known) else np.nan, gain)
+    for variant, metrics in drives.items():
+        pairs = [(metrics[key], plain[key]) for key in plain if key in metrics]
+        for metric in pairs[0][0] if pairs else ():
+            values = np.array([[drive[metric] for drive in pair] for pair in pairs])
+            finite = values[np.isfinite(values).all(axis=1)]
+            gain = mean((finite[:, 0] - finite[:, 1]).tolist())
+            yield Gain(variant, metric, float(finite[:, 0].mean()) if len(finite) else np.nan, gain)
 
 
 def gains_table(title: str, scores: Sequence[DriveScores]) -> Table:
-    """The gains; in % but for times."""
-    made = table(
-        f"{title}, others react; differences from the plain driver in pairs, 95 % bootstrap interval",
-        *("costs of the model", "measure", "mean", "difference"),
+    """The gains as a table, in % except for times."""
+    result = table(
+        f"{title}, reactive agents; paired differences to the plain driver, 95 % bootstrap interval",
+        *("costs of the model", "metric", "mean", "difference"),
     )
-    made.columns[1].justify = "left"
+    result.columns[1].justify = "left"
     for each in gains(scores):
-        made.add_row(each.variant, each.measure, f"{each.value:.1f}", _told(each))
-    return made
+        result.add_row(each.variant, each.metric, f"{each.value:.1f}", _difference(each))
+    return result
 
 
-def _told(each: Gain) -> str:
-    """The difference; one drive has no interval."""
+def _difference(each: Gain) -> str:
+    """The difference with its interval, if there is one."""
     value, low, high = each.gain
     if each.variant == PLAIN:
         return ""
     return f"{value:+.2f}" + ("" if np.isnan(low) else f" [{low:+.2f}, {high:+.2f}]")
 
 
-def _measured(scores: Sequence[DriveScores]) -> dict[str, dict[tuple[str, int, str], Mapping[str, float]]]:
-    """The measures of each drive, by planner and then by what was driven."""
-    found: dict[str, dict[tuple[str, int, str], Mapping[str, float]]] = {}
+def _metrics_by_drive(
+    scores: Sequence[DriveScores],
+) -> dict[str, dict[tuple[str, int, str], Mapping[str, float]]]:
+    """The metrics of each drive, by planner and then by file, problem and agents."""
+    metrics: dict[str, dict[tuple[str, int, str], Mapping[str, float]]] = {}
     for each in scores:
-        found.setdefault(each.planner, {})[each.file, each.problem, each.agents] = _measures(each)
-    return found
+        metrics.setdefault(each.planner, {})[each.file, each.problem, each.agents] = _metrics(each)
+    return metrics
 
 
-def _measures(each: DriveScores) -> Mapping[str, float]:
-    """In %, but for the time of a plan; a drive that ended with an error scores 0."""
+def _metrics(each: DriveScores) -> Mapping[str, float]:
+    """Metrics of a drive, in % except for the planning time; a drive with an error scores 0."""
     failed = bool(each.error)
-    shares = {
+    fractions = {
         "nuPlan": 0.0 if failed else each.nuplan["score"],
         "progress": 0.0 if failed else each.nuplan["progress"],
         "PDMS": 0.0 if failed else each.pdms.get("score", np.nan),
@@ -121,4 +129,4 @@ def _measures(each: DriveScores) -> Mapping[str, float]:
         "goal": float(each.reached),
     }
     times = {"plan, ms CPU": 1000 * float(np.median(each.plan_cpu_s)) if each.plan_cpu_s else np.nan}
-    return {name: 100 * value for name, value in shares.items()} | times
+    return {name: 100 * value for name, value in fractions.items()} | times

@@ -1,4 +1,4 @@
-"""The CPU of a plan in this checkout and in another one, alternated in one pair of processes."""
+"""CPU time of a plan in this checkout and in another one, alternating between two processes."""
 
 import sys
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ PROGRAM = "checkout.py"
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """CPU of one plan, medians in seconds, and the median ratio of the pairs with its 95 % interval."""
+    """Median CPU time of one plan, in s, and the median ratio of the pairs with its 95 % interval."""
 
     plan: str
     here_s: float
@@ -30,13 +30,13 @@ class VersionRow:
 
 
 def version_rows(checkout: Path, repeats: int) -> Iterator[VersionRow]:
-    """Each kind of plan, `repeats` times here and there in turn, after three of each to warm up.
+    """Time each kind of plan `repeats` times in each checkout, alternating, after three of each to warm up.
 
     Raises:
-        ConfigError: if the other folder holds no wm_planner, or a process ends early.
+        ConfigError: if the other folder has no wm_planner, or a process ends early.
     """
     if not (checkout / "wm_planner" / "__init__.py").is_file():
-        raise ConfigError(f"{checkout} holds no wm_planner; give the folder of another checkout")
+        raise ConfigError(f"{checkout} has no wm_planner; give the folder of another checkout")
     python, here = Path(sys.executable), Path(__file__).resolve().parents[3]
     with (
         PeerProcess(Peer("wm-planner", "here", PROGRAM), python, path=here) as ours,
@@ -56,9 +56,9 @@ def version_rows(checkout: Path, repeats: int) -> Iterator[VersionRow]:
 
 
 def version_table(checkout: Path, repeats: int) -> Table:
-    """The rows of `version_rows`."""
+    """`version_rows` as a table."""
     rows = table(
-        f"CPU of a plan here and in {checkout}, {repeats} pairs in turn; medians, 95 % interval of the ratio",
+        f"CPU of a plan here and in {checkout}: medians of {repeats} alternating pairs, 95 % intervals",
         *("plan", "here", "there", "here / there"),
     )
     for row in version_rows(checkout, repeats):

@@ -1,6 +1,6 @@
-"""Plans of the shipped models and of the `cem` driver, by the wm_planner that is on the path.
+"""Plans of the shipped models and of the `cem` driver, with the wm_planner on the module path.
 
-It is the peer of `wm bench versions` and runs in older checkouts too, whose driving modules had other places.
+This is the peer of `wm bench versions`. It also runs in older checkouts, with other names of driving modules.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ def driver_plans() -> Callable[[], Any]:
 
 
 def first_module(*names: str) -> Any:
-    """The first of wm_planner's modules `names` that there is: where it is now, where it was up to 0.1.0."""
+    """The first module of wm_planner in `names` that exists: its current name, then older ones."""
     *others, last = (f"wm_planner.{name}" for name in names)
     for name in others:
         with contextlib.suppress(ModuleNotFoundError):

@@ -1,6 +1,6 @@
-"""CommonRoad's own tools: what its checker and its costs say of solutions, and how its planner drives.
+"""CommonRoad's own tools: costs and validity of solutions, and drives of the reactive planner.
 
-commonroad-drivability-checker 2025.4 and commonroad-reactive-planner 2025.1, which bring each other.
+commonroad-drivability-checker 2025.4 and commonroad-reactive-planner 2025.1, which depends on it.
 """
 
 import time
@@ -28,59 +28,59 @@ CHECKS = {
 }
 
 STEPS = 30
-"""Steps of the planner's horizon."""
+"""Horizon of the planner, in steps."""
 T_MIN_S = 1.0
-"""Shortest of its trajectories."""
+"""Shortest sampled trajectory of the planner."""
 EXTENSION_M = 60.0
-"""Its reference path goes straight on at both ends: else most drives end in an error where the path does."""
+"""Straight extension of the reference path at both ends; without it most drives fail at the path's end."""
 
 warnings.filterwarnings("ignore")
 _opened: dict[str, Any] = {}
 
 
 def costs(scenario: str, solution: str, names: list[str] | None = None) -> dict[str, Any]:
-    """Totals and terms by cost function, or what went wrong; those of the solution itself by default."""
-    world, problems, answer = _all_of(scenario, solution)
-    chosen = names or [answer.cost_ids[0]]
-    return {name: _cost(world, problems, answer, CostFunction[name]) for name in chosen}
+    """Totals and terms by cost function, or the error; by default of the solution's own cost function."""
+    world, problems, solved = _read(scenario, solution)
+    functions = names or [solved.cost_ids[0]]
+    return {name: _cost(world, problems, solved, CostFunction[name]) for name in functions}
 
 
 def check(scenario: str, solution: str, names: list[str]) -> dict[str, bool]:
-    """Which conditions hold."""
-    world, problems, answer = _all_of(scenario, solution)
-    return {name: _holds(CHECKS[name], world, problems, answer) for name in names}
+    """Whether each condition holds."""
+    world, problems, solved = _read(scenario, solution)
+    return {name: _holds(CHECKS[name], world, problems, solved) for name in names}
 
 
 def drive(scenario: str, solution: str, limit_s: float) -> dict[str, Any]:
-    """Drive the first problem with the reactive planner, and write the solution if the goal was reached.
+    """Drive the first problem with the reactive planner, and write the solution if it reaches the goal.
 
     Returns:
-        `ended`: goal, no plan, too late, time limit, or what was raised; `cycle_s`: CPU of each plan.
+        `ended`: goal, no plan, too late, time limit, or the error; `cycle_s`: CPU time of each plan.
     """
     cycle_s: list[float] = []
     try:
-        ended = _driven(scenario, solution, limit_s, cycle_s)
-    except Exception as error:  # whatever it is, it is how this planner's drive ended
+        ended = _drive(scenario, solution, limit_s, cycle_s)
+    except Exception as error:  # any error is an outcome of the drive
         ended = f"{type(error).__name__}: {error}"
     return {"ended": ended, "cycle_s": cycle_s}
 
 
-def _all_of(scenario: str, solution: str) -> tuple[Any, Any, Any]:
+def _read(scenario: str, solution: str) -> tuple[Any, Any, Any]:
     if scenario not in _opened:
         _opened[scenario] = CommonRoadFileReader(scenario).open()
     return *_opened[scenario], CommonRoadSolutionReader.open(solution)
 
 
-def _cost(world: Any, problems: Any, answer: Any, function: Any) -> dict[str, Any]:
+def _cost(world: Any, problems: Any, solved: Any, function: Any) -> dict[str, Any]:
     total, terms = 0.0, {}
     try:
-        for each in answer.planning_problem_solutions:
+        for each in solved.planning_problem_solutions:
             problem = problems.planning_problem_dict[each.planning_problem_id]
-            judge = evaluation.CostFunctionEvaluator(function, each.vehicle_type)
-            found = judge.evaluate_pp_solution(world, problem, each.trajectory)
-            total += float(found.total_costs)
-            terms = {term.name: float(value) for term, value in found.partial_costs.items()}
-    except Exception as error:  # whatever it is, it is what the reference says
+            evaluator = evaluation.CostFunctionEvaluator(function, each.vehicle_type)
+            result = evaluator.evaluate_pp_solution(world, problem, each.trajectory)
+            total += float(result.total_costs)
+            terms = {term.name: float(value) for term, value in result.partial_costs.items()}
+    except Exception as error:  # any error is the reference's result
         return {"error": f"{type(error).__name__}: {error}"}
     return {"total": total, "terms": terms}
 
@@ -92,27 +92,27 @@ def _holds(test: Any, *args: Any) -> bool:
         return False
 
 
-def _driven(scenario: str, solution: str, limit_s: float, cycle_s: list[float]) -> str:
+def _drive(scenario: str, solution: str, limit_s: float, cycle_s: list[float]) -> str:
     planner = _reactive_planner(scenario)
-    problem, began = planner.config.planning_problem, time.monotonic()
-    wanted = general.retrieve_desired_velocity_from_pp(problem)
+    problem, started = planner.config.planning_problem, time.monotonic()
+    target_speed = general.retrieve_desired_velocity_from_pp(problem)
     last = max(goal.time_step.end for goal in problem.goal.state_list)
     planner.record_state_and_input(planner.x_0)
     plan: Any = None
     while not planner.goal_reached():
         if planner.x_0.time_step > last:
             return "too late"
-        if time.monotonic() - began > limit_s:
+        if time.monotonic() - started > limit_s:
             return "time limit"
         step = (len(planner.record_state_list) - 1) % planner.config.planning.replanning_frequency
         if step == 0:
-            planner.set_desired_velocity(desired_velocity=wanted, current_speed=planner.x_0.velocity)
-            spent = time.process_time()
+            planner.set_desired_velocity(desired_velocity=target_speed, current_speed=planner.x_0.velocity)
+            cpu = time.process_time()
             plan = planner.plan()
-            cycle_s.append(time.process_time() - spent)
+            cycle_s.append(time.process_time() - cpu)
             if not plan:
                 return "no plan"
-        _take(planner, plan, step + 1)
+        _advance(planner, plan, step + 1)
     _write(planner, solution)
     return "goal"
 
@@ -132,13 +132,13 @@ def _reactive_planner(scenario: str) -> Any:
     return planner
 
 
-def _take(planner: Any, plan: Any, step: int) -> None:
-    """Go on to a step of a plan: its states, and those along and across the reference path."""
-    states, along, across = plan[0].state_list, plan[1], plan[2]
+def _advance(planner: Any, plan: Any, step: int) -> None:
+    """Move the planner to a step of a plan, in Cartesian and curvilinear states."""
+    states, longitudinal, lateral = plan[0].state_list, plan[1], plan[2]
     planner.record_state_and_input(states[step])
     planner.reset(
         initial_state_cart=planner.record_state_list[-1],
-        initial_state_curv=(along[step], across[step]),
+        initial_state_curv=(longitudinal[step], lateral[step]),
         collision_checker=planner.collision_checker,
         coordinate_system=planner.coordinate_system,
     )
@@ -146,17 +146,17 @@ def _take(planner: Any, plan: Any, step: int) -> None:
 
 def _write(planner: Any, solution: str) -> None:
     config = planner.config
-    driven = recorded.create_full_solution_trajectory(config, planner.record_state_list)
-    answer = recorded.create_planning_problem_solution(
-        config, driven, config.scenario, config.planning_problem
+    trajectory = recorded.create_full_solution_trajectory(config, planner.record_state_list)
+    solved = recorded.create_planning_problem_solution(
+        config, trajectory, config.scenario, config.planning_problem
     )
-    Path(solution).write_text(CommonRoadSolutionWriter(answer).dump())
+    Path(solution).write_text(CommonRoadSolutionWriter(solved).dump())
 
 
 def _extended(path: Any) -> Any:
-    """The path (P, 2) with a straight piece at both ends."""
+    """The path (P, 2) with a straight extension at both ends."""
     ends = []
     for end, inner in ((path[0], path[1]), (path[-1], path[-2])):
-        way = (end - inner) / np.linalg.norm(end - inner)
-        ends.append(end + np.arange(1.0, EXTENSION_M + 1)[:, None] * way)
+        direction = (end - inner) / np.linalg.norm(end - inner)
+        ends.append(end + np.arange(1.0, EXTENSION_M + 1)[:, None] * direction)
     return np.concatenate([ends[0][::-1], path, ends[1]])

@@ -1,6 +1,6 @@
-"""judo's optimizers over a reward that does nothing: 300 samples, 10 iterations, 5 knots of 10 numbers.
+"""judo's optimizers with a trivial reward: 300 samples, 10 iterations, 5 knots of 10 values.
 
-Sampling and update alone, without its controller, whose tasks download meshes.
+Only sampling and update are timed, not its controller, whose tasks download meshes.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,12 @@ ITERATIONS = 10
 def planners() -> dict[str, Callable[[], Any]]:
     size = {"num_rollouts": 300, "num_nodes": 5}
     return {
-        "cem": lambda: optimised(CrossEntropyMethod(CrossEntropyMethodConfig(num_elites=30, **size), nu=10)),
-        "mppi": lambda: optimised(MPPI(MPPIConfig(**size), nu=10)),
+        "cem": lambda: optimize(CrossEntropyMethod(CrossEntropyMethodConfig(num_elites=30, **size), nu=10)),
+        "mppi": lambda: optimize(MPPI(MPPIConfig(**size), nu=10)),
     }
 
 
-def optimised(optimizer: Any) -> Any:
+def optimize(optimizer: Any) -> Any:
     knots = np.zeros((5, 10))
     for _ in range(ITERATIONS):
         sampled = optimizer.sample_control_knots(knots)

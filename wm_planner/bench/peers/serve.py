@@ -1,10 +1,10 @@
-"""Runs the planners of a peer in the peer's own Python: asked on stdin, answers on stdout.
+"""Serves the planners of a peer in the peer's own Python: requests on stdin, replies on stdout.
 
     python serve.py stable_worldmodel.py
 
-Each line is a JSON object: `{"plan": name, "count": n}` is answered with the CPU seconds of n plans,
-`{"costs": plans}` with what the peer's cost says of plans (N, H, A), `{"call": name, ...}` with what that
-function of the program says of the rest.
+Each request is a JSON object on one line: `{"plan": name, "count": n}` for the CPU seconds of n plans,
+`{"costs": plans}` for the peer's costs of plans (N, H, A), `{"call": name, ...}` to call a function of the
+program with the other entries as arguments.
 """
 
 import contextlib
@@ -19,18 +19,20 @@ from typing import Any
 
 
 def main(program: str) -> None:
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # peers print, also from C
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # peers may print, even from C
     with contextlib.redirect_stdout(sys.stderr):
         peer = runpy.run_path(program)
         planners = functools.cache(lambda: peer["planners"]())
         for line in sys.stdin:
-            asked = json.loads(line)
-            if "call" in asked:
-                answer = peer[asked.pop("call")](**asked)
+            request = json.loads(line)
+            if "call" in request:
+                reply = peer[request.pop("call")](**request)
+            elif "costs" in request:
+                reply = peer["costs"](request["costs"])
             else:
-                answer = peer["costs"](asked["costs"]) if "costs" in asked else timed(planners(), **asked)
-            print(json.dumps(answer), file=answers, flush=True)
+                reply = timed(planners(), **request)
+            print(json.dumps(reply), file=replies, flush=True)
 
 
 def timed(planners: dict[str, Callable[[], Any]], plan: str, count: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""Costs that remember: the least cost so far, by how many candidates were evaluated."""
+"""The best cost of a search as a function of the number of evaluated candidates."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from wm_planner.contracts.rollout import Rollout
 
 
 class CostCurve:
-    """The weighted sum of costs as one cost that keeps the curve of a search.
+    """The weighted sum of costs, as one cost that records the best cost of a search.
 
     Attributes:
-        curve: candidates evaluated so far, and the least cost among them, call by call.
+        curve: number of candidates evaluated and lowest cost so far, after each call.
     """
 
     def __init__(self, costs: Sequence[WeightedCost]) -> None:
@@ -27,14 +27,14 @@ class CostCurve:
         total = np.zeros(len(actions))
         for cost in self._costs:
             total += cost.weight * np.asarray(cost.cost(rollout, actions, context), np.float64)
-        count, least = self.curve[-1] if self.curve else (0, np.inf)
-        self.curve.append((count + len(actions), min(least, float(total.min()))))
+        count, best = self.curve[-1] if self.curve else (0, np.inf)
+        self.curve.append((count + len(actions), min(best, float(total.min()))))
         return total
 
     def evaluations_to(self, cost: float) -> float:
-        """Candidates evaluated until one cost no more than `cost`; infinite if none did."""
-        return next((count for count, least in self.curve if least <= cost), np.inf)
+        """Number of candidates evaluated until the best cost was at most `cost`; infinite if it never was."""
+        return next((count for count, best in self.curve if best <= cost), np.inf)
 
     def best_after(self, count: int) -> float:
-        """The least cost among the first `count` candidates; infinite before the first call ended."""
-        return min((least for done, least in self.curve if done <= count), default=np.inf)
+        """The lowest cost among the first `count` candidates; infinite before the first call ended."""
+        return min((best for evaluated, best in self.curve if evaluated <= count), default=np.inf)

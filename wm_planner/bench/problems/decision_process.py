@@ -1,4 +1,4 @@
-"""Small decision processes whose optimal values are known, as world models of discrete actions."""
+"""Small Markov decision processes with known optimal values, as world models with discrete actions."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,18 +19,18 @@ DISCOUNT = 0.9
 
 
 class DecisionProcess:
-    """A random table of transitions, then deterministic, with normal rewards.
+    """A random but deterministic transition table with normally distributed rewards.
 
     Args:
-        seed: of the table.
-        states: S.
-        choices: n.
-        value: makes what the model says of the optimal values (S,); None says them as they are.
+        seed: seeds the table.
+        states: number of states, S.
+        choices: number of actions, n.
+        value: turns the optimal values (S,) into the values that the model predicts; exact by default.
 
     Attributes:
-        next, reward: of every choice in every state, (S, n).
-        optimal: value of every state, (S,).
-        steps: calls of `step`.
+        next, reward: next state and reward of every action in every state, (S, n).
+        optimal: optimal value of every state, (S,).
+        steps: number of calls of `step`.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class DecisionProcess:
         self.next = rng.integers(states, size=(states, choices))
         self.reward = rng.standard_normal((states, choices))
         self.optimal = np.zeros(states)
-        for _ in range(400):  # 0.9^400 is nothing
+        for _ in range(400):  # 0.9^400 is negligible
             self.optimal = self.q().max(axis=1)
         self.value = self.optimal if value is None else value(self.optimal, rng)
         self.steps = 0
@@ -62,12 +62,12 @@ class DecisionProcess:
         )
 
     def q(self) -> Floats:
-        """The optimal return of every choice in every state, (S, n)."""
+        """Optimal action values, (S, n)."""
         returns: Floats = self.reward + DISCOUNT * self.optimal[self.next]
         return returns
 
     def problem(self, state: int = 0, costs: Sequence[str] = ("reward", "value")) -> Problem:
-        """The problem of a state, with the model's own costs."""
+        """The planning problem from a state, with the model's own costs."""
         specs = [{"type": name, "discount": DISCOUNT} for name in costs]
         return Problem(self, {"state": np.full((1, 1), state)}, build_costs(specs, "costs"), Context())
 
@@ -78,24 +78,24 @@ class DecisionProcess:
         memory: Latent | None = None,
         noise: Mapping[str, Array] | None = None,
     ) -> Latent:
-        """The state as it is."""
+        """The state itself."""
         return {"state": np.asarray(observation.state["state"], np.float32).reshape(1, 1)}
 
     def step(
         self, latent: Latent, action: Array, noise: Mapping[str, Array] | None = None
     ) -> tuple[Latent, Mapping[str, Array]]:
-        """One step of N states, with its reward and the value of where it leads."""
+        """One step of N states, with rewards and the values of the next states."""
         self.steps += 1
         state, choice = latent["state"][:, 0].astype(int), np.asarray(action)[:, 0].astype(int)
-        after = self.next[state, choice]
-        outputs = {"reward": self.reward[state, choice], "value": self.value[after]}
-        return {"state": after[:, None].astype(np.float32)}, outputs
+        next_state = self.next[state, choice]
+        outputs = {"reward": self.reward[state, choice], "value": self.value[next_state]}
+        return {"state": next_state[:, None].astype(np.float32)}, outputs
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
-        """Imagine `actions` (N, H, 1) from one state, or N of them."""
+        """Roll out `actions` (N, H, 1) from one state or from N."""
         now: Latent = {"state": np.broadcast_to(latent["state"], (len(actions), 1))}
-        given = []
+        steps = []
         for h in range(actions.shape[1]):
             now, outputs = self.step(now, actions[:, h])
-            given.append(outputs)
-        return Rollout({}, {}, {name: np.stack([each[name] for each in given], axis=1) for name in given[0]})
+            steps.append(outputs)
+        return Rollout({}, {}, {name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]})

@@ -1,4 +1,4 @@
-"""Arithmetic of a graph's matrix products, and how much of it this machine can do."""
+"""Floating-point operations in a graph's matrix products, and the peak rate of this machine."""
 
 import math
 import time
@@ -17,11 +17,11 @@ def product_flops(path: Path, batch: int) -> int:
     """Multiplications and additions in the matrix products of one run of a graph.
 
     Args:
-        path: of the graph; its first axes of unknown size are batches.
-        batch: their size.
+        path: path of the graph; leading axes of unknown size are batch axes.
+        batch: batch size.
 
     Raises:
-        BundleError: if the shape of a product does not follow from that of the inputs.
+        BundleError: if the shape of a product cannot be inferred from the inputs.
     """
     model = onnx.load(path)
     for port in model.graph.input:
@@ -37,25 +37,25 @@ def product_flops(path: Path, batch: int) -> int:
         if node.op_type in ("MatMul", "Gemm"):
             left, out = known.get(node.input[0], ()), known.get(node.output[0], ())
             if 0 in (*left, *out) or not left or not out:
-                raise BundleError(f"{path}: the shape of the product {node.name} cannot be told")
+                raise BundleError(f"{path}: the shape of the product {node.name} cannot be inferred")
             flops += 2 * math.prod(out) * left[-1]
     return flops
 
 
 def peak_flops(size: int = 384, repeats: int = 40) -> float:
-    """Multiplications and additions a second of CPU, at ONNX Runtime's best in a product of two matrices."""
+    """Multiplications and additions per CPU second in ONNX Runtime's fastest product of two matrices."""
     left, right = np.random.default_rng(0).standard_normal((2, size, size), dtype=np.float32)
     product = _product(right)
-    took_s = []
+    times_s = []
     for _ in range(repeats):
-        began = time.process_time()
+        started = time.process_time()
         product.run({"left": left})
-        took_s.append(time.process_time() - began)
-    return float(2 * size**3 / min(took_s))
+        times_s.append(time.process_time() - started)
+    return float(2 * size**3 / min(times_s))
 
 
 def _product(right: NDArray[np.float32]) -> Graph:
-    """The graph left @ right, whose second matrix is a weight."""
+    """The graph left @ right, in which `right` is a constant."""
     ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, right.shape) for n in ("left", "product")]
     node = helper.make_node("MatMul", ["left", "right"], ["product"])
     graph = helper.make_graph(

@@ -1,4 +1,4 @@
-"""The problem with a known answer: a linear model, quadratic costs, and the Riccati recursion."""
+"""A linear-quadratic problem with a known optimum: a double integrator and the Riccati recursion."""
 
 from collections.abc import Mapping
 
@@ -18,12 +18,12 @@ Floats = NDArray[np.float64]
 
 DT_S = 0.1
 HORIZON = 20
-_START = np.array([[1.0, -0.6, 0.4, 0.8]])  # m and m/s; the optimum stays inside the box of actions
+_START = np.array([[1.0, -0.6, 0.4, 0.8]])  # m and m/s; the optimal actions stay within their bounds
 _LIMIT = 6.0  # m/s^2
 
 
 class DoubleIntegrator:
-    """A mass in the plane: state (x, y, vx, vy) in m and m/s, accelerated by (ax, ay) in m/s^2."""
+    """A point mass in the plane: state (x, y, vx, vy) in m and m/s, action (ax, ay) in m/s^2."""
 
     a = np.eye(4) + DT_S * np.eye(4, k=2)
     b = np.concatenate([DT_S**2 / 2 * np.eye(2), DT_S * np.eye(2)])
@@ -32,7 +32,7 @@ class DoubleIntegrator:
         self.card = Card(
             name="double_integrator",
             family="linear",
-            about="a mass in the plane",
+            about="a point mass in the plane",
             observation=ObservationSpec(),
             action=ActionSpec(
                 names=("ax", "ay"), units=("m/s^2",) * 2, low=(-_LIMIT,) * 2, high=(_LIMIT,) * 2
@@ -49,7 +49,7 @@ class DoubleIntegrator:
         memory: Latent | None = None,
         noise: Mapping[str, Array] | None = None,
     ) -> Latent:
-        """The state as it is."""
+        """The state itself."""
         return {"state": np.asarray(observation.state["state"], float)[None]}
 
     def step(
@@ -59,7 +59,7 @@ class DoubleIntegrator:
         return {"state": latent["state"] @ self.a.T + action @ self.b.T}, {}
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
-        """Imagine `actions` (N, H, 2) from one state, or N of them."""
+        """Roll out `actions` (N, H, 2) from one state or from N."""
         now = np.broadcast_to(latent["state"], (len(actions), 4))
         states = np.empty((*actions.shape[:2], 4))
         for h in range(actions.shape[1]):
@@ -68,7 +68,7 @@ class DoubleIntegrator:
 
 
 class QuadraticCost:
-    """The sum over the steps of x'Qx + u'Ru, of the states that the actions lead to."""
+    """The sum of x'Qx + u'Ru over the steps, where x are the states after each action."""
 
     q = np.array([1.0, 1.0, 0.1, 0.1])
     r = np.array([0.05, 0.05])
@@ -81,19 +81,19 @@ class QuadraticCost:
 
 
 def linear_problem() -> tuple[Problem, CostCurve]:
-    """The problem, and its cost, which keeps the curve."""
+    """The problem, and its cost with the curve of the search."""
     cost = CostCurve([WeightedCost("lqr", QuadraticCost())])
     return Problem(DoubleIntegrator(), {"state": _START}, [WeightedCost("lqr", cost)], Context()), cost
 
 
 def riccati() -> tuple[float, Floats]:
-    """The least cost there is, and the actions (H, 2) that have it.
+    """The optimal cost and the optimal actions (H, 2).
 
     Source: the finite-horizon recursion, e.g. Anderson & Moore 1990, sec. 2.4.
     """
     a, b = DoubleIntegrator.a, DoubleIntegrator.b
     q, r = np.diag(QuadraticCost.q), np.diag(QuadraticCost.r)
-    to_go, gains = np.zeros((4, 4)), []  # of the state after the last one counted
+    to_go, gains = np.zeros((4, 4)), []  # cost-to-go after the last step
     for _ in range(HORIZON):
         inner = q + to_go
         gain = np.linalg.solve(r + b.T @ inner @ b, b.T @ inner @ a)

@@ -22,17 +22,17 @@ def driving(
     from wm_planner.bench.measurements.driving import driving_rows, driving_table
     from wm_planner.bench.measurements.driving_loop import (
         DRIVES,
-        loops,
-        loops_table,
-        rollouts_text,
+        loop_table,
+        loop_timings,
+        rollout_text,
     )
     from wm_planner.driving.scenarios.readers import read_scenario
     from wm_planner.share import find
 
     console.print(driving_table(driving_rows(candidates, repeats)))
     scenarios = scenario or DRIVES
-    console.print(loops_table(loops(scenarios)))
-    console.print(rollouts_text(read_scenario(find(scenarios[0]))))
+    console.print(loop_table(loop_timings(scenarios)))
+    console.print(rollout_text(read_scenario(find(scenarios[0]))))
 
 
 @app.command()
@@ -50,22 +50,22 @@ def commonroad(
     if not solved:
         raise ConfigError(f"{results} names no solution files: run `wm eval driving` with --solutions")
     files = list(dict.fromkeys(each.file for each in solved))
-    opinions, rivals = [], []
-    with c.Tools(c.ready()) as tools, Bar("solutions and drives") as bar:
+    comparisons, reactive_drives = [], []
+    with c.CommonRoadTools(c.tools_python()) as tools, Bar("solutions and drives") as bar:
         total = len({each.solution for each in solved}) + reactive * len(files)
         bar.move(0, total)
-        for opinion in c.opinions(solved, tools):
-            opinions.append(opinion)
-            bar.move(len(opinions), total)
-        for rival in c.rivals(files, tools, limit) if reactive else ():
-            rivals.append(rival)
-            bar.move(len(opinions) + len(rivals), total)
-            bar.say(rival.scenario, f"{rival.scenario}: {c.COMMONROAD.package} ended with {rival.ended}")
-    console.print(c.opinions_table(opinions))
-    for line in c.disagreements(opinions):
+        for comparison in c.compare_solutions(solved, tools):
+            comparisons.append(comparison)
+            bar.move(len(comparisons), total)
+        for drive in c.reactive_drives(files, tools, limit) if reactive else ():
+            reactive_drives.append(drive)
+            bar.move(len(comparisons) + len(reactive_drives), total)
+            bar.say(drive.scenario, f"{drive.scenario}: {c.COMMONROAD.package} ended with {drive.ended}")
+    console.print(c.comparison_table(comparisons))
+    for line in c.disagreements(comparisons):
         console.print(f"  {line}", soft_wrap=True)
-    if rivals:
-        console.print(c.rivals_table(rivals))
+    if reactive_drives:
+        console.print(c.reactive_drives_table(reactive_drives))
 
 
 @app.command("traffic-model")
@@ -97,7 +97,7 @@ def traffic_model(
     files = _scenario_files(scenarios)[:count]
     scores: list[Any] = []
     with Bar("drives") as bar:
-        driven = traffic_model_ablation.drives(chosen, files, seconds, workers, DriveLog(log))
+        driven = traffic_model_ablation.run_variants(chosen, files, seconds, workers, DriveLog(log))
         for number, done in enumerate(driven, start=1):
             scores.extend(done)
             bar.move(number, len(files) * len(chosen))
@@ -128,7 +128,7 @@ def surprise(
         APPEARS,
         BRAKES,
         Discrimination,
-        moments,
+        event_pairs,
     )
     from wm_planner.world_models.onnx.model import OnnxWorldModel
 
@@ -140,7 +140,7 @@ def surprise(
     files = _scenario_files(scenarios)
     for name in model:
         loaded = OnnxWorldModel.load(name, device="cpu")
-        pairs = list(moments(loaded, files, seed))
+        pairs = list(event_pairs(loaded, files, seed))
         for event in (APPEARS, BRAKES):
             found = Discrimination.of([pair for pair in pairs if pair.event == event])
             told.add_row(

@@ -106,7 +106,7 @@ def constant_turn_forecast(now: Floats, rates: Floats, dt: float, steps: int) ->
 
 
 class Driver(Protocol):
-    """Plans a drive, tick by tick."""
+    """Plans at every tick of a drive."""
 
     def plan(self, view: View) -> Floats:
         """Poses of the rear axle, x, y, yaw, (H + 1, 3): now and after each of H steps."""

@@ -222,7 +222,7 @@ class ScoringContext:
             oncoming_penalty: for meeting oncoming traffic after the horizon.
             oncoming_steps: steps after the horizon to check for it, ascending.
             oncoming_speed: speed against the path's direction above which an agent is oncoming, in m/s.
-            contact_factor: factor on the score at immediate contact, whoever is at fault; it rises linearly
+            contact_factor: factor on the score at immediate contact, at fault or not; it rises linearly
                 to 1 for contact at the end of the horizon.
             turn_yaw_rate: yaw rate above which an agent is predicted to turn, in rad/s; lane changes stay
                 below it.

@@ -102,7 +102,7 @@ def _simulator(file: Path, agents: int) -> DrivingSimulator:
 
 
 def _record(simulator: DrivingSimulator, driver: "RandomDriver", steps: int, every: int) -> Episode | None:
-    """Drive, and record every few steps a frame and the action that leads to the next frame."""
+    """Drive, and record frames at intervals of some steps, with the actions between them."""
     frames, states = [], []
     for step in range(steps + 1):
         if step % every == 0:
