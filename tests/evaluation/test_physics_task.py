@@ -114,7 +114,7 @@ def test_the_bare_physics_of_a_plan_is_all_its_rollouts():
 
 
 def test_levers_start_at_the_scene_as_it_is():
-    rows = list(b.lever_rows(PhysicsTask.load("panda_push"), repeats=1))
+    rows = list(b.change_rows(PhysicsTask.load("panda_push"), repeats=1))
     assert [row.change for row in rows] == ["as it is", "steps of 10 ms"]
     assert rows[0].second_s > 2 * rows[1].second_s > 0
 
@@ -139,5 +139,5 @@ def test_the_command_prints_its_tables():
     told = ["physics", "cartpole", "--episodes", "1", "--plans", "1", "--workers", "1", "--set", "steps=30"]
     result = CliRunner().invoke(app, told + [part for change in QUICK for part in ("--set", change)])
     assert result.exit_code == 0, result.output
-    for words in ("same bytes", "yes", "cartpole, steps of 10 ms", "cartpole, as it is", "0/1"):
+    for words in ("identical", "yes", "cartpole, steps of 10 ms", "cartpole, as it is", "0/1"):
         assert words in result.output
