@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from wm_planner import share
-from wm_planner.bench.measurements.commonroad_tools import CHECKS, COMMONROAD, Tools
+from wm_planner.bench.measurements.commonroad_tools import CHECKS, COMMONROAD, CommonRoadTools
 from wm_planner.bench.peer_environment import python_at
 from wm_planner.driving.metrics.commonroad import commonroad_cost
 from wm_planner.driving.metrics.commonroad_validity import validity
@@ -29,7 +29,7 @@ def tools(request, skip_loudly):
             "no CommonRoad tools to compare with; `wm bench commonroad` installs them, or give a Python that "
             "has them by --commonroad=PYTHON"
         )
-    with Tools(python) as running:
+    with CommonRoadTools(python) as running:
         yield running
 
 
