@@ -96,7 +96,10 @@ class Registry:
                 f"{where}: 'type' is missing, wanted the name of a {self.kind}, "
                 f"{did_you_mean('', self.entries)}"
             )
-        cls = self.load(name)
+        try:
+            cls = self.load(name)
+        except PluginError as error:
+            raise PluginError(f"{where}: {error}") from error
         if not isinstance(getattr(cls, "Config", None), type):
             raise PluginError(
                 f"{where}: {name} has no Config, wanted a class whose settings are a class inside of it: "

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from wm_planner.collection import CollectConfig, collect
+from wm_planner.collection.base import explorer_of
 from wm_planner.contracts.dataset import COLLECTION_SEEDS
 from wm_planner.data.episodes import META_FILE, EpisodeData
 from wm_planner.errors import DatasetError, SimulationError
@@ -102,3 +103,8 @@ def test_an_unknown_quantity_is_named(folder):
     assert (folder / META_FILE).is_file()
     with pytest.raises(DatasetError, match="no state 'speed'"):
         EpisodeData.open(folder).quantity("speed")
+
+
+def test_a_simulator_without_an_explorer_is_refused_by_name():
+    with pytest.raises(SimulationError, match=r"no explorer for the simulator '.*World', known: mujoco"):
+        explorer_of("mine.py:World")

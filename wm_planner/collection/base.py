@@ -6,6 +6,7 @@ from typing import Protocol
 from wm_planner.contracts.card import Quantity
 from wm_planner.contracts.dataset import Episode
 from wm_planner.contracts.simulator import EnvironmentSpec
+from wm_planner.errors import SimulationError, did_you_mean
 from wm_planner.plugins import Registry
 from wm_planner.simulation.selection import simulator_spec
 
@@ -44,5 +45,9 @@ def explorer_of(scene: str) -> Explorer:
     Raises:
         SimulationError: if the scene cannot be explored.
     """
-    explorer: Explorer = EXPLORERS.build(simulator_spec(scene, "scene"), "scene")
+    spec = simulator_spec(scene, "scene")
+    if spec["type"] not in EXPLORERS.entries:
+        hint = did_you_mean(spec["type"], EXPLORERS.entries)
+        raise SimulationError(f"{scene}: there is no explorer for the simulator '{spec['type']}', {hint}")
+    explorer: Explorer = EXPLORERS.build(spec, "scene")
     return explorer
