@@ -26,7 +26,7 @@ POSE_CHANGE = ActionSpec(
 
 
 class Mover(PointMass):
-    """Its latent is the position, which its picture is; an action moves it by `gain` times itself."""
+    """Its image is the position, and its latent as well; an action moves it by `gain` times the action."""
 
     def __init__(self, gain=1.0):
         super().__init__(action_spec(3, -0.05, 0.05), max_candidates=50)
@@ -44,7 +44,7 @@ def pair(*action):
     return Pair("", Observation({"front": start}), Observation({"front": start + action}), action)
 
 
-def test_a_model_that_knows_its_actions_has_its_minimum_at_the_recorded_one():
+def test_minimum_of_an_exact_model_is_at_the_recorded_action():
     model = Mover()
     for drawn, (i, j) in zip(landscapes(model, pair(0.013, -0.021, 0.05), PLANES), PLANES, strict=True):
         assert drawn.names == (f"a{i}", f"a{j}")
@@ -58,19 +58,19 @@ def test_a_model_that_knows_its_actions_has_its_minimum_at_the_recorded_one():
     assert max(len(batch) for batch in model.seen) == 50  # the card's max_candidates
 
 
-def test_the_rows_are_the_first_component_and_the_columns_the_second():
+def test_rows_are_the_first_component_and_columns_the_second():
     (drawn,) = landscapes(Mover(), pair(0.03, -0.02, 0.0), [(0, 1)], metric="l2")
-    wanted = (drawn.values[0][:, None] - 0.03) ** 2 + (drawn.values[1] + 0.02) ** 2
-    np.testing.assert_allclose(drawn.cost, wanted / 3, atol=1e-8)
+    expected = (drawn.values[0][:, None] - 0.03) ** 2 + (drawn.values[1] + 0.02) ** 2
+    np.testing.assert_allclose(drawn.cost, expected / 3, atol=1e-8)
 
 
-def test_a_model_that_takes_actions_for_their_opposite_has_its_minimum_elsewhere():
+def test_minimum_of_a_model_with_inverted_actions_is_elsewhere():
     for drawn in landscapes(Mover(gain=-1.0), pair(0.03, -0.03, 0.03), PLANES):
         assert not drawn.is_near
         assert [abs(step) for step in drawn.offset] == [6, 6]
 
 
-def test_the_grid_stays_within_the_bounds_and_reaches_a_recorded_action_beyond_them():
+def test_grid_spans_the_bounds_and_extends_to_a_recorded_action_beyond_them():
     (inside,) = landscapes(Mover(), pair(0.05, -0.05, 0.0), [(0, 1)])
     np.testing.assert_allclose(inside.values, [np.linspace(-0.05, 0.05, 11)] * 2, atol=1e-7)
     assert inside.recorded == (10, 0)
@@ -78,7 +78,7 @@ def test_the_grid_stays_within_the_bounds_and_reaches_a_recorded_action_beyond_t
     np.testing.assert_allclose(beyond.values[0], np.linspace(-0.01, 0.09, 5), atol=1e-7)
 
 
-def test_planes_are_named_or_all_of_the_first_three():
+def test_planes_are_those_named_or_all_pairs_of_the_first_three_components():
     assert planes(POSE_CHANGE) == PLANES
     assert planes(POSE_CHANGE, ["dz,dgripper"]) == [(2, 6)]
     with pytest.raises(ConfigError, match="no component 'dgriper', did you mean 'dgripper'"):
@@ -89,21 +89,21 @@ def test_planes_are_named_or_all_of_the_first_three():
         planes(action_spec(1))
 
 
-def test_states_with_a_minimum_near_the_true_action_are_counted(monkeypatch):
+def test_near_minima_counts_states_with_a_minimum_near_the_recorded_action(monkeypatch):
     pairs = [pair(0.03, 0.0, 0.0), pair(0.0, 0.005, 0.0), pair(0.0, -0.02, 0.0), pair(0.0, 0.0, 0.05)]
     monkeypatch.setattr(energy, "spread_pairs", lambda data, card, count: pairs)
     assert [near.successes for near in near_minima(Mover(), None, 4).values()] == [4, 4, 4]
-    counted = near_minima(Mover(gain=-1.0), None, 4, named=["a0,a1"])
-    assert counted[("a0", "a1")][:2] == (2, 4)
+    rates = near_minima(Mover(gain=-1.0), None, 4, named=["a0,a1"])
+    assert rates[("a0", "a1")][:2] == (2, 4)
 
 
 # --- recorded pairs
 
 
 def card(cameras, state, action=POSE_CHANGE, side=16):
-    seen = ObservationSpec(cameras=cameras, height=side, width=side, state=(state,))
+    observation = ObservationSpec(cameras=cameras, height=side, width=side, state=(state,))
     return Card(
-        name="mine", family="", about="", observation=seen, action=action, control_dt_s=0.2, latents=()
+        name="mine", family="", about="", observation=observation, action=action, control_dt_s=0.2, latents=()
     )
 
 
@@ -118,26 +118,26 @@ def dot_card(**changes):
     return card(changes.get("cameras", ("side",)), Quantity(name="tcp_position", size=3, unit="m"), action)
 
 
-def test_a_pair_of_a_data_set_is_a_frame_its_action_and_the_next_picture(dots):
-    found = recorded_pair(dots.path, dot_card(), episode=2, step=7)
+def test_pair_of_a_data_set_is_a_frame_an_action_and_the_next_frame(dots):
+    pair = recorded_pair(dots.path, dot_card(), episode=2, step=7)
     row = 2 * 9 + 7
-    assert found.source.endswith("data, episode 2, step 7")
-    np.testing.assert_array_equal(found.before.images["side"], dots.images[row, 1])
-    np.testing.assert_array_equal(found.after.images["side"], dots.images[row + 1, 1])
-    np.testing.assert_array_equal(found.before.state["tcp_position"], dots.quantity("tcp_position")[row])
-    np.testing.assert_array_equal(found.action, dots.action[row])
-    assert not found.after.state  # a goal is a picture
+    assert pair.source.endswith("data, episode 2, step 7")
+    np.testing.assert_array_equal(pair.before.images["side"], dots.images[row, 1])
+    np.testing.assert_array_equal(pair.after.images["side"], dots.images[row + 1, 1])
+    np.testing.assert_array_equal(pair.before.state["tcp_position"], dots.quantity("tcp_position")[row])
+    np.testing.assert_array_equal(pair.action, dots.action[row])
+    assert not pair.after.state  # goals are images only
 
 
-def test_pairs_are_spread_over_all_episodes_and_never_cross_into_the_next(dots):
-    found = list(spread_pairs(dots, dot_card(), 10))
-    assert len(found) == 10
-    assert found[0].source.endswith("episode 0, step 0")
-    assert found[-1].source.endswith("episode 3, step 7")
+def test_pairs_are_spread_over_all_episodes_and_within_one_episode_each(dots):
+    pairs = list(spread_pairs(dots, dot_card(), 10))
+    assert len(pairs) == 10
+    assert pairs[0].source.endswith("episode 0, step 0")
+    assert pairs[-1].source.endswith("episode 3, step 7")
     assert len(list(spread_pairs(dots, dot_card(), 1000))) == 4 * 8
 
 
-def test_pairs_that_are_not_there_are_named(dots, tmp_path):
+def test_missing_pair_is_an_error_that_names_the_reason(dots, tmp_path):
     for changes, where, reason in (
         ({}, {"episode": 4}, "episode is 4, wanted 0 to 3"),
         ({}, {"step": 8}, "step is 8, wanted 0 to 7"),
@@ -153,13 +153,13 @@ def test_pairs_that_are_not_there_are_named(dots, tmp_path):
         recorded_pair(tmp_path / "other.npz", dot_card())
 
 
-def test_a_file_of_arrays_gives_the_action_that_moves_one_pose_to_the_next(tmp_path):
+def test_pair_of_an_array_file_has_the_action_between_two_poses(tmp_path):
     states = np.array([[[0.5, 0.1, 0.2, 3.0, 0.1, -1.9, 0.2], [0.52, 0.1, 0.25, 3.1, 0.0, -1.8, 0.4]]])
     np.savez(tmp_path / "x.npz", observations=np.zeros((1, 2, 16, 16, 3), np.uint8), states=states)
     pose = Quantity(name="tcp_pose", size=7, unit="")
-    found = recorded_pair(tmp_path / "x.npz", card(("wrist",), pose))
-    assert list(found.before.images) == ["wrist"]
-    np.testing.assert_allclose(apply_action(states[0, 0], found.action), states[0, 1], atol=1e-6)
+    pair = recorded_pair(tmp_path / "x.npz", card(("wrist",), pose))
+    assert list(pair.before.images) == ["wrist"]
+    np.testing.assert_allclose(apply_action(states[0, 0], pair.action), states[0, 1], atol=1e-6)
     with pytest.raises(DatasetError, match="step is 1, wanted 0 to 0"):
         recorded_pair(tmp_path / "x.npz", card(("wrist",), pose), step=1)
     with pytest.raises(DatasetError, match="mine wants 2 cameras"):
@@ -169,28 +169,28 @@ def test_a_file_of_arrays_gives_the_action_that_moves_one_pose_to_the_next(tmp_p
 # --- the command
 
 
-def test_a_card_without_data_says_that_its_weights_may_be_random():
+def test_card_without_training_data_warns_of_random_weights():
     record = TrainingRecord(command=(), revision="", recipe={})
     model = Mover().card
-    for training, is_unsure in (
+    for training, warns in (
         (None, True),
         (record, True),
         (msgspec.structs.replace(record, data={"data/x": "ab"}), False),
     ):
-        assert (energy.warning(msgspec.structs.replace(model, training=training)) is not None) is is_unsure
+        assert (energy.warning(msgspec.structs.replace(model, training=training)) is not None) is warns
 
 
 @pytest.fixture
 def wm(monkeypatch, capsys):
-    """Call `wm` in this process: its exit code and what it printed."""
+    """Runs `wm` in this process, and returns its exit code and its output."""
 
     def call(*arguments):
         monkeypatch.setattr("sys.argv", ["wm", *map(str, arguments)])
         try:
             main.main()
             code = 0
-        except SystemExit as ended:
-            code = ended.code or 0
+        except SystemExit as exit_:
+            code = exit_.code or 0
         captured = capsys.readouterr()
         return code, " ".join((captured.out + captured.err).split())
 
@@ -198,19 +198,19 @@ def wm(monkeypatch, capsys):
 
 
 @pytest.mark.torch
-def test_wm_energy_draws_two_real_frames_of_a_robot(shared_data, tmp_path, wm):
+def test_wm_energy_plots_the_landscapes_of_two_recorded_frames(shared_data, tmp_path, wm):
     from published_toy import toy_is_a_published_size, toy_networks, write
 
     file = shared_data("franka") / "franka_example_traj.npz"
     toy, out = tmp_path / "toy", tmp_path / "energy"
     with toy_is_a_published_size():
-        code, said = wm("import", write(tmp_path / "toy.pt", *toy_networks()), "--out", toy)
+        code, output = wm("import", write(tmp_path / "toy.pt", *toy_networks()), "--out", toy)
     assert code == 0
-    assert "toy.pt: encoder: 28 arrays, left over: pos_embed" in said
-    assert "largest difference between torch and ONNX Runtime: encode " in said
-    code, said = wm("energy", toy, "--data", file, "--out", out, "--cells", 5)
+    assert "toy.pt: encoder: 28 arrays, left over: pos_embed" in output
+    assert "largest difference between torch and ONNX Runtime: encode " in output
+    code, output = wm("energy", toy, "--data", file, "--out", out, "--cells", 5)
     assert code == 0
-    assert "names no data: if its weights are random, this means nothing" in said
+    assert "names no training data: with random weights, landscapes mean nothing" in output
     figures = json.loads((out / "energy.json").read_text())
     assert [tuple(each["names"]) for each in figures["landscapes"]] == [
         ("dx", "dy"),
@@ -221,13 +221,13 @@ def test_wm_energy_draws_two_real_frames_of_a_robot(shared_data, tmp_path, wm):
     assert cost.shape == (5, 5)
     assert cost.std() > 0
     row, _ = figures["landscapes"][0]["recorded"]
-    assert figures["landscapes"][0]["values"][0][row] == pytest.approx(0.0924, abs=1e-4)  # of the file
-    picture = matplotlib.image.imread(out / "energy.png")
-    assert picture.shape[0] > 300
-    assert picture.std() > 0.1
+    assert figures["landscapes"][0]["values"][0][row] == pytest.approx(0.0924, abs=1e-4)  # from the file
+    plot = matplotlib.image.imread(out / "energy.png")
+    assert plot.shape[0] > 300
+    assert plot.std() > 0.1
 
 
-def test_a_metric_that_does_not_exist_is_refused(wm):
-    code, said = wm("energy", "x", "--data", "x", "--out", "y", "--metric", "l3")
+def test_unknown_metric_is_an_error(wm):
+    code, output = wm("energy", "x", "--data", "x", "--out", "y", "--metric", "l3")
     assert code == 2
-    assert "energy.metric: got 'l3', known: cosine, l1, l2" in said
+    assert "energy.metric: got 'l3', known: cosine, l1, l2" in output

@@ -9,47 +9,47 @@ from wm_planner.evaluation.statistics import rate
 REACH = "sim/panda_reach.py"
 
 
-def test_wilson_intervals_are_the_published_ones():
+def test_wilson_intervals_agree_with_published_values():
     assert str(rate(100, 100)) == "100/100 [96.3, 100.0]"
     assert str(rate(97, 100)) == "97/100 [91.5, 99.0]"
     assert str(rate(0, 60)) == "0/60 [0.0, 6.0]"
 
 
-def test_no_trials_say_nothing():
+def test_rate_of_no_trials_is_unbounded():
     assert rate(0, 0).low == 0.0
     assert rate(0, 0).high == 1.0
     assert np.isnan(rate(0, 0).share)
 
 
-def test_success_is_judged_at_the_end():
-    passed_by = EpisodeResult(0, np.array([0.3, 0.01, 0.2]), np.zeros(2))
-    arrived = EpisodeResult(1, np.array([0.3, 0.2, 0.01]), np.zeros(2))
-    assert within([passed_by, arrived], 0.05).successes == 1
+def test_success_is_evaluated_at_the_final_distance():
+    passing = EpisodeResult(0, np.array([0.3, 0.01, 0.2]), np.zeros(2))
+    stopping = EpisodeResult(1, np.array([0.3, 0.2, 0.01]), np.zeros(2))
+    assert within([passing, stopping], 0.05).successes == 1
 
 
 def test_results_do_not_depend_on_the_number_of_workers():
-    alone = run_episodes(REACH, success.random_actions, range(4), steps=3, workers=1)
-    shared = run_episodes(REACH, success.random_actions, range(4), steps=3, workers=2)
-    assert [result.seed for result in shared] == [0, 1, 2, 3]
-    for one, other in zip(alone, shared, strict=True):
+    serial = run_episodes(REACH, success.random_actions, range(4), steps=3, workers=1)
+    parallel = run_episodes(REACH, success.random_actions, range(4), steps=3, workers=2)
+    assert [result.seed for result in parallel] == [0, 1, 2, 3]
+    for one, other in zip(serial, parallel, strict=True):
         np.testing.assert_array_equal(one.distances, other.distances)
 
 
-def test_near_starts_are_as_many_steps_from_the_goal_as_asked():
+def test_near_starts_are_the_requested_number_of_steps_from_the_goal():
     results = run_episodes(REACH, success.random_actions, range(6), steps=1, workers=1, near=2)
     starts = np.array([result.distances[0] for result in results])
-    assert (starts >= 0.045).all()  # 5 cm, and how finely the arm is placed
+    assert (starts >= 0.045).all()  # 5 cm, and a tolerance for placing the arm
     assert (starts <= 2 * np.sqrt(3) * 0.05 + 0.005).all()
 
 
-def test_a_row_counts_what_its_policy_reached():
+def test_success_row_counts_the_goals_that_the_policy_reached():
     row = success.success_row("straight", REACH, success.straight_line, range(4), steps=20, workers=1)
     assert row.near[0] == row.nearer[0] == row.episodes == 4
     assert row.median_m < 0.01
 
 
 @pytest.mark.slow
-def test_planning_over_true_physics_finds_the_way_over_the_wall():
+def test_planning_over_true_physics_reaches_over_the_wall():
     task = PhysicsTask.load("panda_reach_wall")
     row = success.success_row("physics", task.scene, task, range(3), task.steps)
     assert row.near[0] == 3

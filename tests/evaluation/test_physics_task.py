@@ -27,20 +27,20 @@ def first_steps(name, changes=(), steps=3):
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_task_of_one_seed_is_the_same_bytes_with_any_number_of_threads(name):
+def test_episode_is_bit_identical_with_any_number_of_threads(name):
     changes = [] if name == "cartpole" else ["planner.iterations=1"]
     runs = [first_steps(name, [*changes, f"physics.threads={threads}"]) for threads in (1, 1, 2)]
     assert len({run.distances.tobytes() for run in runs}) == 1
 
 
-def test_every_scene_has_its_plan():
+def test_every_scene_has_a_task():
     scenes = {name.removesuffix(".py") for name in share.listing("sim", ".py")}
     assert set(TASKS) == scenes
     for name in TASKS:
         assert PhysicsTask.load(name).scene == f"sim/{name}.py"
 
 
-def test_the_unmodified_task_differs_in_its_physics_alone():
+def test_unmodified_task_differs_only_in_its_physics():
     task = PhysicsTask.load("panda_pick", ["physics.threads=2"])
     plain = task.unmodified()
     assert plain.physics.planning_model.summary == "as it is"
@@ -65,46 +65,46 @@ def test_the_unmodified_task_differs_in_its_physics_alone():
         ("physics.thread=2", "unknown key 'thread', did you mean 'threads'"),
     ],
 )
-def test_a_change_that_cannot_be_made_says_why(change, reason):
+def test_invalid_change_is_an_error_with_a_reason(change, reason):
     with pytest.raises(ConfigError, match=reason):
         PhysicsTask.load("cartpole", [change])
 
 
-def test_two_tasks_of_one_stem_are_both_run(tmp_path, monkeypatch):
-    seen = {}
-    monkeypatch.setattr(b, "physics_tables", lambda tasks, *rest: seen.update(tasks) or [])
+def test_two_tasks_with_the_same_stem_both_run(tmp_path, monkeypatch):
+    tables = {}
+    monkeypatch.setattr(b, "physics_tables", lambda tasks, *rest: tables.update(tasks) or [])
     text = share.find("sim/cartpole.yaml").read_text()
     names = [str(tmp_path / folder / "cartpole.yaml") for folder in ("a", "b")]
     for name in names:
         Path(name).parent.mkdir()
         Path(name).write_text(text)
     assert CliRunner().invoke(app, ["physics", "panda_reach", *names]).exit_code == 0
-    assert set(seen) == {"panda_reach", *names}
+    assert set(tables) == {"panda_reach", *names}
 
 
-def test_a_log_that_cannot_be_one_is_refused_at_once(tmp_path):
+def test_log_path_that_cannot_be_written_is_an_error_at_once(tmp_path):
     for path in (tmp_path, tmp_path / "missing" / "log.jsonl"):
         with pytest.raises(ConfigError, match="wanted a file in a folder that exists"):
             EpisodeLog(path)
 
 
-def test_an_unknown_task_is_named_with_the_closest():
+def test_unknown_task_is_an_error_with_the_closest_name():
     with pytest.raises(PluginError, match=r"did you mean 'sim/cartpole.yaml'"):
         PhysicsTask.load("cartpol")
 
 
-def test_a_goal_that_was_only_passed_by_is_not_solved():
-    scene = load_scene("sim/panda_reach.py")  # five control periods a second, 5 cm
-    there, away = [0.04] * 5, [0.06]
-    for distances, verdict in (
-        (away + there, True),
-        (there + away, False),
-        (there[1:] + away + there[1:], False),
+def test_solved_requires_staying_at_the_goal():
+    scene = load_scene("sim/panda_reach.py")  # five control periods per second, radius of 5 cm
+    inside, outside = [0.04] * 5, [0.06]
+    for distances, solved in (
+        (outside + inside, True),
+        (inside + outside, False),
+        (inside[1:] + outside + inside[1:], False),
     ):
-        assert b.solved(EpisodeResult(0, np.array(distances), np.zeros(1)), scene) is verdict
+        assert b.solved(EpisodeResult(0, np.array(distances), np.zeros(1)), scene) is solved
 
 
-def test_the_bare_physics_of_a_plan_is_all_its_rollouts():
+def test_bare_physics_counts_all_rollouts_of_a_plan():
     task = PhysicsTask.load("panda_reach", QUICK)
     row = b.overhead_row("reach", task, plans=2)
     assert row.same
@@ -113,15 +113,15 @@ def test_the_bare_physics_of_a_plan_is_all_its_rollouts():
     assert 0 < row.bare_s < row.plan_s
 
 
-def test_levers_start_at_the_scene_as_it_is():
+def test_first_change_row_is_the_unmodified_scene():
     rows = list(b.change_rows(PhysicsTask.load("panda_push"), repeats=1))
     assert [row.change for row in rows] == ["as it is", "steps of 10 ms"]
     assert rows[0].second_s > 2 * rows[1].second_s > 0
 
 
-def test_an_arm_reaches_over_a_coarser_model_and_what_it_did_is_kept(tmp_path):
-    frugal = ["planner.horizon=2", "planner.samples=24", "planner.iterations=2", "steps=20"]
-    task, log = PhysicsTask.load("panda_reach", frugal), EpisodeLog(tmp_path / "log.jsonl")
+def test_arm_reaches_with_a_coarser_model_and_resumes_from_its_log(tmp_path):
+    changes = ["planner.horizon=2", "planner.samples=24", "planner.iterations=2", "steps=20"]
+    task, log = PhysicsTask.load("panda_reach", changes), EpisodeLog(tmp_path / "log.jsonl")
     row = b.solved_row("reach", task, range(1), log, workers=1)
     assert str(row.solved).startswith("1/1")
     assert b.solved_row("reach", task, range(1), EpisodeLog(tmp_path / "log.jsonl"), workers=1) == row
@@ -135,9 +135,20 @@ def test_physics_solves_the_task(name):
     assert row.solved.successes >= 3
 
 
-def test_the_command_prints_its_tables():
-    told = ["physics", "cartpole", "--episodes", "1", "--plans", "1", "--workers", "1", "--set", "steps=30"]
-    result = CliRunner().invoke(app, told + [part for change in QUICK for part in ("--set", change)])
+def test_command_prints_its_tables():
+    arguments = [
+        "physics",
+        "cartpole",
+        "--episodes",
+        "1",
+        "--plans",
+        "1",
+        "--workers",
+        "1",
+        "--set",
+        "steps=30",
+    ]
+    result = CliRunner().invoke(app, arguments + [part for change in QUICK for part in ("--set", change)])
     assert result.exit_code == 0, result.output
-    for words in ("identical", "yes", "cartpole, steps of 10 ms", "cartpole, as it is", "0/1"):
-        assert words in result.output
+    for text in ("identical", "yes", "cartpole, steps of 10 ms", "cartpole, as it is", "0/1"):
+        assert text in result.output

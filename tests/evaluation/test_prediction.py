@@ -14,7 +14,7 @@ from wm_planner.evaluation.model_quality.prediction import (
 
 
 class PerfectModel:
-    """Its latent is the position itself, which it reads from the state; it knows the walls of the box."""
+    """Its latent is the position from the state, and it models the walls of the box."""
 
     card = Card(
         name="perfect",
@@ -45,7 +45,7 @@ class PerfectModel:
 
 
 class CopyLast(PerfectModel):
-    """Imagines that nothing moves."""
+    """Predicts that nothing moves."""
 
     def step(self, latent, action, noise=None):
         return latent, {}
@@ -56,33 +56,33 @@ def data(tmp_path_factory):
     return write(tmp_path_factory.mktemp("dots") / "data", seed=0)
 
 
-def test_a_perfect_model_has_no_error_until_the_actions_are_shuffled(data):
+def test_perfect_model_has_an_error_only_with_shuffled_actions(data):
     report = measure(PerfectModel(), data, "z", horizons=(1, 5))
     assert max(report.relative_error.values()) < 1e-10
     assert min(report.shuffled_error.values()) > 0.5
 
 
-def test_copying_the_last_frame_has_a_relative_error_of_one(data):
+def test_copy_last_has_a_relative_error_of_one(data):
     report = measure(CopyLast(), data, "z", horizons=(1, 5))
     assert report.relative_error == pytest.approx({1: 1.0, 5: 1.0})
 
 
-def test_the_position_is_probed_in_its_own_unit(data):
+def test_probe_error_is_in_the_unit_of_the_position(data):
     report = measure(PerfectModel(), data, "z", horizons=(1,))
     assert min(report.probe_r2) > 0.999
     assert report.probe_rms < 1e-3
     assert report.std_min == pytest.approx(BOX_M / np.sqrt(12), rel=0.2)
 
 
-def test_every_frame_is_embedded_in_order(data):
+def test_embed_keeps_the_order_of_the_frames(data):
     np.testing.assert_array_equal(embed(PerfectModel(), data)["z"], data.quantity("tcp_position"))
 
 
-def test_relative_error_divides_by_how_far_the_world_moved():
+def test_relative_error_is_relative_to_the_change_of_the_latent():
     real = np.array([[[0.0], [1.0], [2.0]]])
-    imagined = np.array([[[1.5], [1.0]]])
-    assert relative_error(real, imagined, 1) == 0.25
-    assert relative_error(real, imagined, 2) == 0.25
+    predicted = np.array([[[1.5], [1.0]]])
+    assert relative_error(real, predicted, 1) == 0.25
+    assert relative_error(real, predicted, 2) == 0.25
 
 
 def test_effective_rank_counts_directions_of_equal_variance():
@@ -92,14 +92,14 @@ def test_effective_rank_counts_directions_of_equal_variance():
     assert effective_rank(np.outer(rng.standard_normal(50), np.ones(4))) == pytest.approx(1.0, abs=1e-6)
 
 
-def test_the_static_share_is_what_places_alone_explain():
+def test_static_share_is_the_variance_that_is_constant_over_frames():
     rng = np.random.default_rng(0)
-    place, moving = rng.standard_normal((1, 400, 5)), rng.standard_normal((100, 400, 5))
-    assert static_share(3 * place + moving) == pytest.approx(0.9, abs=0.02)
+    static, moving = rng.standard_normal((1, 400, 5)), rng.standard_normal((100, 400, 5))
+    assert static_share(3 * static + moving) == pytest.approx(0.9, abs=0.02)
     assert static_share(moving[:, 0]) == pytest.approx(0.0, abs=1e-12)
 
 
-def test_a_probe_is_judged_on_episodes_that_it_was_not_fitted_on():
+def test_probe_is_evaluated_on_episodes_outside_its_fit():
     rng = np.random.default_rng(0)
     z, target = rng.standard_normal((80, 60)), rng.standard_normal((80, 1))
     r2, rms = probe(z, target, np.arange(80) // 10)

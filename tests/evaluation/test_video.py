@@ -1,4 +1,4 @@
-"""Films of recordings: of a simulator's episodes, and of a robot that publishes none."""
+"""Videos of recordings: of a simulator's episodes, and of a robot that publishes no episodes."""
 
 import numpy as np
 import pytest
@@ -19,11 +19,11 @@ SIDE = 8
 
 
 class Recording:
-    """A recording in the making."""
+    """A recording that is being written, and the frames of its video."""
 
-    def __init__(self, folder, films):
+    def __init__(self, folder, frames):
         self.folder = folder
-        self.films = films
+        self.frames = frames
         self.recorder = Recorder(folder / "x.mcap", WallClock())
         self.count = 0
 
@@ -36,7 +36,7 @@ class Recording:
         pixels = np.zeros((SIDE, SIDE, 3), np.uint8)
         self.write("/goal", goal_message(goal_id, Observation(dict.fromkeys(cameras, pixels)), 0))
 
-    def pictures(self, time_s, *cameras, encoding="rgb8"):
+    def images(self, time_s, *cameras, encoding="rgb8"):
         for camera in cameras:
             message = picture(nanoseconds(time_s), SIDE, camera)
             message.encoding = encoding
@@ -46,21 +46,21 @@ class Recording:
         message = m.Episode(m.header(0), 1, 0, phase, step, 0.5, False, "", np.zeros(3))
         self.write("/episode", message)
 
-    def film(self):
-        """The shape (frames, height, width) of the film."""
+    def video_shape(self):
+        """Write the video, and return its shape (frames, height, width)."""
         self.recorder.close()
         assert write_video(self.folder / "x.mcap", self.folder) == self.folder / "episodes.mp4"
-        return np.stack(self.films).shape[:3]
+        return np.stack(self.frames).shape[:3]
 
 
 @pytest.fixture
 def recording(tmp_path, monkeypatch):
-    films = []
+    frames = []
 
-    class Film:
-        """What imageio writes to, without a file."""
+    class FrameCollector:
+        """Replaces imageio's writer, and keeps the frames in memory."""
 
-        append_data = staticmethod(films.append)
+        append_data = staticmethod(frames.append)
 
         def __enter__(self):
             return self
@@ -68,54 +68,56 @@ def recording(tmp_path, monkeypatch):
         def __exit__(self, *error):
             pass
 
-    monkeypatch.setattr(video.imageio, "get_writer", lambda path, **settings: Film())
-    return Recording(tmp_path, films)
+    monkeypatch.setattr(video.imageio, "get_writer", lambda path, **settings: FrameCollector())
+    return Recording(tmp_path, frames)
 
 
-def test_an_episode_is_filmed_beside_start_and_goal_with_a_row_per_camera(recording):
+def test_video_of_an_episode_shows_start_and_goal_with_one_row_per_camera(recording):
     recording.goal("front", "side")
     for step in range(4):
         recording.episode("running", step)
-        recording.pictures(0.05 * step, "front", "side")
-    assert recording.film() == (4, BAR + 2 * PANEL, 3 * PANEL)
+        recording.images(0.05 * step, "front", "side")
+    assert recording.video_shape() == (4, BAR + 2 * PANEL, 3 * PANEL)
 
 
-def test_a_robot_without_episodes_is_filmed_from_its_goal_on_five_times_a_second(recording):
-    recording.pictures(0.0, "front", "wrist")
+def test_video_without_episodes_starts_at_the_goal_with_five_frames_per_second(recording):
+    recording.images(0.0, "front", "wrist")
     recording.goal("front")
     for tick in range(1, 31):
-        recording.pictures(tick / 30, "front", "wrist")
-    assert recording.film() == (5, BAR + PANEL, 3 * PANEL)
+        recording.images(tick / 30, "front", "wrist")
+    assert recording.video_shape() == (5, BAR + PANEL, 3 * PANEL)
 
 
-def test_a_goal_without_pictures_leaves_its_column_out(recording):
+def test_goal_without_images_has_no_column(recording):
     recording.goal()
     for tick in range(3):
-        recording.pictures(tick, "front")
-    assert recording.film() == (3, BAR + PANEL, 2 * PANEL)
+        recording.images(tick, "front")
+    assert recording.video_shape() == (3, BAR + PANEL, 2 * PANEL)
 
 
-def test_a_recording_without_a_goal_is_filmed_too(recording):
+def test_recording_without_a_goal_has_a_video(recording):
     for tick in range(3):
-        recording.pictures(tick, "front")
-    assert recording.film() == (3, BAR + PANEL, 2 * PANEL)
+        recording.images(tick, "front")
+    assert recording.video_shape() == (3, BAR + PANEL, 2 * PANEL)
 
 
-def test_a_recording_that_shows_nothing_says_why(recording):
+def test_recording_without_cameras_is_an_error(recording):
     recording.goal("front")
     with pytest.raises(RecordingError, match="no camera was recorded"):
-        recording.film()
+        recording.video_shape()
 
 
-def test_a_goal_of_another_camera_is_named(recording):
+def test_goal_camera_that_was_not_recorded_is_an_error(recording):
     recording.goal("front")
-    recording.pictures(0.0, "side")
-    with pytest.raises(RecordingError, match="the goal shows /camera/front/image_raw, of which no picture"):
-        recording.film()
+    recording.images(0.0, "side")
+    with pytest.raises(
+        RecordingError, match="the goal has images of /camera/front/image_raw, which were not recorded"
+    ):
+        recording.video_shape()
 
 
-def test_a_depth_camera_is_named(recording):
+def test_depth_camera_is_an_error(recording):
     recording.goal("front")
-    recording.pictures(0.0, "front", encoding="16UC1")
+    recording.images(0.0, "front", encoding="16UC1")
     with pytest.raises(RecordingError, match="image of 'front' is '16UC1', wanted 'rgb8'"):
-        recording.film()
+        recording.video_shape()

@@ -40,7 +40,7 @@ def recorded_run(
 ) -> None:
     """Read a recorded run back: success, timing, surprise, and prediction error by horizon."""
     from wm_planner.evaluation.runs import report
-    from wm_planner.evaluation.runs.offline import foresight, replayed_figures
+    from wm_planner.evaluation.runs.offline import prediction_errors, replayed_figures
     from wm_planner.launching.run import Launched, recording_of
     from wm_planner.world_models.onnx.model import OnnxWorldModel
 
@@ -54,7 +54,7 @@ def recorded_run(
     errors = table(
         f"prediction error of {bundle}, copying the last latent is 1", "steps ahead", "error", "pairs"
     )
-    for steps, (error, pairs) in foresight(recording, loaded).items():
+    for steps, (error, pairs) in prediction_errors(recording, loaded).items():
         errors.add_row(str(steps), f"{error:.3f}", str(pairs))
     return console.print(errors)
 

@@ -1,4 +1,4 @@
-"""Results kept line by line, so that a long run that was stopped goes on."""
+"""Log of results, from which an interrupted run resumes."""
 
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -11,18 +11,18 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class ResumableLog(Generic[T]):
-    """A file of one JSON object a line, or nothing that is kept.
+    """A log with one JSON object per line, or no log.
 
     Args:
-        path: of the file; None keeps nothing.
-        kind: of the objects.
-        what: they are, for errors: "an episode".
+        path: path of the file; None to keep no log.
+        kind: type of the objects.
+        what: description of an object for errors, e.g. "an episode".
 
     Attributes:
-        lines: that were there at first.
+        lines: objects that were in the file at the start.
 
     Raises:
-        ConfigError: if the file holds something else, or cannot be one.
+        ConfigError: if the file has other contents, or cannot be created.
     """
 
     def __init__(self, path: Path | None, kind: type[T], what: str) -> None:
@@ -31,19 +31,19 @@ class ResumableLog(Generic[T]):
                 f"{path}: wanted a file in a folder that exists: make the folder, or name a file"
             )
         self._path = path
-        texts = path.read_bytes().splitlines() if path and path.is_file() else []
-        self.lines = [_decoded(f"{path}, line {n}", text, kind, what) for n, text in enumerate(texts, 1)]
+        lines = path.read_bytes().splitlines() if path and path.is_file() else []
+        self.lines = [_decode(f"{path}, line {n}", line, kind, what) for n, line in enumerate(lines, 1)]
 
     def append(self, line: T) -> None:
-        """Keep one more."""
+        """Append one object."""
         if self._path:
             with self._path.open("ab") as file:
                 file.write(msgspec.json.encode(line) + b"\n")
 
 
-def _decoded(place: str, text: bytes, kind: type[T], what: str) -> T:
+def _decode(place: str, line: bytes, kind: type[T], what: str) -> T:
     try:
-        return msgspec.json.decode(text, type=kind)
+        return msgspec.json.decode(line, type=kind)
     except msgspec.DecodeError as error:
         raise ConfigError(
             f"{place}: {error}; wanted {what}: name another file, or delete that line"

@@ -1,4 +1,4 @@
-"""Counts and medians with their uncertainty."""
+"""Rates, means and medians with confidence intervals."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ _Z = NormalDist().inv_cdf(0.975)
 
 
 class Rate(NamedTuple):
-    """A success rate: how many of how many, with the 95 % Wilson interval."""
+    """A success rate with its 95 % Wilson interval."""
 
     successes: int
     trials: int
@@ -31,10 +31,10 @@ def rate(successes: int, trials: int) -> Rate:
     """The rate with its Wilson interval. Source: Wilson 1927."""
     if not trials:
         return Rate(0, 0, 0.0, 1.0)
-    share, spread = successes / trials, _Z**2 / trials
-    middle = share + spread / 2
-    reach = math.sqrt(spread * share * (1 - share) + spread**2 / 4)
-    low, high = ((middle + side * reach) / (1 + spread) for side in (-1, 1))
+    share, z = successes / trials, _Z**2 / trials
+    centre = share + z / 2
+    half_width = math.sqrt(z * share * (1 - share) + z**2 / 4)
+    low, high = ((centre + sign * half_width) / (1 + z) for sign in (-1, 1))
     return Rate(successes, trials, low if successes else 0.0, high if successes < trials else 1.0)
 
 
@@ -42,7 +42,7 @@ RESAMPLES = 10_000
 
 
 class Mean(NamedTuple):
-    """A mean or median with the 95 % interval of its bootstrap; NaN of fewer than two values."""
+    """A mean or median with its 95 % bootstrap interval, which is NaN for fewer than two values."""
 
     value: float
     low: float
@@ -50,23 +50,22 @@ class Mean(NamedTuple):
 
 
 def mean(values: Sequence[float]) -> Mean:
-    """The mean with its percentile bootstrap interval, the same every time. Source: Efron 1979, in scipy."""
-    return _bootstrapped(values, np.mean)
+    """The mean with its percentile bootstrap interval, with a fixed seed. Source: Efron 1979, in scipy."""
+    return _bootstrap(values, np.mean)
 
 
 def median(values: Sequence[float]) -> Mean:
-    """The median, as `mean`."""
-    return _bootstrapped(values, np.median)
+    """The median with its interval, as `mean`."""
+    return _bootstrap(values, np.median)
 
 
-def _bootstrapped(values: Sequence[float], statistic: Callable[..., Any]) -> Mean:
-    known = np.asarray(values, np.float64)
-    nothing = float("nan")
-    if len(known) < 2:
-        return Mean(float(statistic(known)) if len(known) else nothing, nothing, nothing)
-    from scipy.stats import bootstrap  # 0.4 s, spared where only rates are printed
+def _bootstrap(values: Sequence[float], statistic: Callable[..., Any]) -> Mean:
+    sample = np.asarray(values, np.float64)
+    if len(sample) < 2:
+        return Mean(float(statistic(sample)) if len(sample) else math.nan, math.nan, math.nan)
+    from scipy.stats import bootstrap  # takes 0.4 s to import, and rates do not need it
 
-    drawn = np.random.default_rng(0)
-    found = bootstrap((known,), statistic, n_resamples=RESAMPLES, method="percentile", rng=drawn)
-    low, high = found.confidence_interval
-    return Mean(float(statistic(known)), float(low), float(high))
+    rng = np.random.default_rng(0)
+    result = bootstrap((sample,), statistic, n_resamples=RESAMPLES, method="percentile", rng=rng)
+    low, high = result.confidence_interval
+    return Mean(float(statistic(sample)), float(low), float(high))

@@ -33,7 +33,7 @@ class StepByStep(OnnxWorldModel):
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """One way to roll out or to plan.
+    """Measurement of one variant of a rollout or of a plan.
 
     Attributes:
         what: the rollout or plan, and how it is computed.

@@ -40,7 +40,7 @@ ICEM_SETTINGS = ((2, 16), (2, 32), (3, 32), (3, 64), (4, 64), (4, 128), (6, 128)
 
 @dataclass(frozen=True, slots=True)
 class DeviceRow:
-    """One way to plan an action.
+    """Measurement of one planner.
 
     Attributes:
         what: the planner.

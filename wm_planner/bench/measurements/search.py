@@ -19,11 +19,11 @@ from wm_planner.contracts.world_model import WorldModel
 from wm_planner.costs import build_costs
 from wm_planner.evaluation.closed_loop.episode_log import EpisodeLog
 from wm_planner.evaluation.closed_loop.episodes import EpisodeResult, run_episode, run_episodes
-from wm_planner.evaluation.closed_loop.policies import FromPicture
+from wm_planner.evaluation.closed_loop.policies import ImageGoalPolicy
 from wm_planner.evaluation.closed_loop.success import (
     Bundle,
     SuccessRow,
-    row_of,
+    row_from_results,
     success_table,
 )
 from wm_planner.launching import file as launch_file
@@ -132,7 +132,7 @@ def record_problems(scene: str, bundle: Bundle, seeds: Sequence[int], steps: int
         recorder = RecordingPlanner(PLANNERS.build(bundle.planner, "planner"))
         costs = build_costs(bundle.costs, "costs")
         mpc = RecedingHorizon(RecedingHorizon.Config(), recorder, model, costs, seed=0)
-        run_episode(simulator, FromPicture(model, mpc), seed, steps)
+        run_episode(simulator, ImageGoalPolicy(model, mpc), seed, steps)
         every = steps // PROBLEMS_PER_EPISODE
         problems += recorder.problems[number % every :: every]
     simulator.close()
@@ -207,7 +207,7 @@ def success_rows(
             return run_episodes(scene, bundle, chunk, steps, workers=workers)
 
         policy = msgspec.json.encode([bundle, scene, steps]).decode()
-        yield row_of(str(bundle.planner["type"]), scene, log.run(policy, seeds, workers, run))
+        yield row_from_results(str(bundle.planner["type"]), scene, log.run(policy, seeds, workers, run))
 
 
 def comparison_table(rows: Sequence[Comparison]) -> Table:

@@ -1,6 +1,6 @@
 """Whether surprise detects unexpected events, measured on pairs of the same step.
 
-One step of a pair is as recorded; in the other one an agent appears ahead of the ego, or the leader brakes as
+One step of a pair is as recorded; in the other, an agent appears ahead of the ego, or the leader brakes as
 hard as it can. Both are predicted from the same image and action.
 """
 

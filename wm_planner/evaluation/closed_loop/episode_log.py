@@ -1,4 +1,4 @@
-"""Results of long closed-loop runs, kept episode by episode, so that a run that was stopped goes on."""
+"""Log of finished episodes, from which an interrupted closed-loop run resumes."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,19 +18,19 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class EpisodeLog:
-    """A file of one JSON object a line, or nothing that is kept.
+    """A log with one JSON object per line, or no log.
 
     Args:
-        path: of the file; None keeps nothing.
+        path: path of the file; None to keep no log.
 
     Raises:
-        ConfigError: if the file holds something else.
+        ConfigError: if the file has other contents.
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._kept = ResumableLog(path, _Line, "an episode")
+        self._log = ResumableLog(path, _Line, "an episode")
         self._done: dict[tuple[str, int], EpisodeResult] = {}
-        for line in self._kept.lines:
+        for line in self._log.lines:
             self._remember(line)
 
     def run(
@@ -40,10 +40,13 @@ class EpisodeLog:
         batch: int,
         run: Callable[[Sequence[int]], list[EpisodeResult]],
     ) -> list[EpisodeResult]:
-        """One result a seed: the log's where it has them, the others by `run`, `batch` seeds at a time.
+        """One result per seed: from the log, or else by `run`, which is called for batches of seeds.
 
         Args:
-            policy: all that the results depend on beside the seed.
+            policy: everything that the results depend on except the seed.
+            seeds: seeds of the episodes.
+            batch: number of seeds per call of `run`.
+            run: runs the episodes of some seeds.
         """
         missing = [seed for seed in seeds if (policy, seed) not in self._done]
         for start in range(0, len(missing), batch):
@@ -53,7 +56,7 @@ class EpisodeLog:
 
     def _append(self, policy: str, result: EpisodeResult) -> None:
         line = _Line(policy, result.seed, result.distances.tolist(), result.plan_cpu_s.tolist())
-        self._kept.append(line)
+        self._log.append(line)
         self._remember(line)
 
     def _remember(self, line: _Line) -> None:

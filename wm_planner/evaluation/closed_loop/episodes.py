@@ -1,4 +1,4 @@
-"""Episodes in one process, without nodes: the same simulator, planner and control as a launch in lockstep."""
+"""Episodes in one process without nodes, with simulator, planner and control as in a lockstep launch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,16 +13,17 @@ from wm_planner.evaluation.statistics import Rate, rate
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import Disturbance, load_scene
 
-NEAR_M = 0.05  # nearer starts would be successes already
+MIN_START_M = 0.05  # closer to the goal, the start is a success already
 
 
 @dataclass(frozen=True, slots=True)
 class EpisodeResult:
-    """How one episode went.
+    """The result of one episode.
 
     Attributes:
-        distances: to the goal before the first step and after each, (steps + 1,) in m.
-        plan_cpu_s: CPU time of each decision, (steps,).
+        seed: seed of the episode.
+        distances: distance to the goal before the first step and after each, (steps + 1,), in m.
+        plan_cpu_s: CPU time of each plan, (steps,), in s.
     """
 
     seed: int
@@ -31,17 +32,17 @@ class EpisodeResult:
 
     @property
     def end(self) -> float:
-        """Distance at the end, in m."""
+        """Final distance, in m."""
         return float(self.distances[-1])
 
 
 def run_episode(
     simulator: MujocoSimulator, policy: Policy, seed: int, steps: int, near: int | None = None
 ) -> EpisodeResult:
-    """Run the episode of `seed` for `steps` control periods.
+    """Run the episode of `seed` for a number of control steps.
 
     Args:
-        near: start this many random actions away from the goal, and not where the scene says.
+        near: start this many random actions away from the goal instead of at the scene's start.
     """
     observation = simulator.reset(seed)
     if near is not None:
@@ -52,23 +53,23 @@ def run_episode(
     distances = [simulator.distance]
     cpu = []
     for tick in range(steps):
-        choice = policy.act(simulator, observation, tick)
+        chosen = policy.act(simulator, observation, tick)
         q = observation.state["joint_positions"]
-        result = simulator.step(limits.apply(control.command(q, choice.action), q, dt_s).command)
+        result = simulator.step(limits.apply(control.command(q, chosen.action), q, dt_s).command)
         observation = result.observation
         distances.append(result.distance)
-        cpu.append(choice.cpu_s)
+        cpu.append(chosen.cpu_s)
     return EpisodeResult(seed, np.array(distances), np.array(cpu))
 
 
 def _near_goal(simulator: MujocoSimulator, steps: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """A tool point (3,) in m that many random actions from the goal, at least `NEAR_M` away."""
+    """A tool position (3,) in m, a number of random actions from the goal and at least MIN_START_M away."""
     goal, action = simulator.goal_position, simulator.scene.action
     while True:
         start = goal
         for _ in range(steps):
             start = simulator.arm.target(start, rng.uniform(action.low, action.high))
-        if np.linalg.norm(start - goal) >= NEAR_M:
+        if np.linalg.norm(start - goal) >= MIN_START_M:
             return start
 
 
@@ -81,18 +82,22 @@ def run_episodes(
     workers: int = 2,
     near: int | None = None,
 ) -> list[EpisodeResult]:
-    """Run one episode a seed, side by side in processes.
+    """Run one episode per seed in parallel processes.
 
     Args:
         scene: path of the scene file.
-        policy: makes the policy inside a worker; must be picklable by reference.
+        policy: builds the policy inside a worker; must be picklable by reference.
+        seeds: seeds of the episodes.
+        steps: control steps per episode.
+        disturbance: changes of the scene.
+        workers: number of processes.
         near: see `run_episode`.
     """
-    shares = [list(seeds[worker::workers]) for worker in range(workers)]
-    done = Parallel(n_jobs=workers)(
-        delayed(_run)(scene, policy, share, steps, disturbance, near) for share in shares if share
+    chunks = [list(seeds[worker::workers]) for worker in range(workers)]
+    results = Parallel(n_jobs=workers)(
+        delayed(_run)(scene, policy, chunk, steps, disturbance, near) for chunk in chunks if chunk
     )
-    return sorted((result for share in done for result in share), key=lambda result: seeds.index(result.seed))
+    return sorted((result for chunk in results for result in chunk), key=lambda each: seeds.index(each.seed))
 
 
 def _run(
@@ -104,12 +109,12 @@ def _run(
     near: int | None,
 ) -> list[EpisodeResult]:
     simulator = MujocoSimulator(load_scene(scene), disturbance)
-    driver = policy(simulator)
-    results = [run_episode(simulator, driver, seed, steps, near) for seed in seeds]
+    built = policy(simulator)
+    results = [run_episode(simulator, built, seed, steps, near) for seed in seeds]
     simulator.close()
     return results
 
 
 def within(results: Sequence[EpisodeResult], radius_m: float) -> Rate:
-    """How many episodes end within `radius_m` of the goal."""
+    """Rate of episodes that end within a radius of the goal."""
     return rate(sum(result.end <= radius_m for result in results), len(results))

@@ -1,4 +1,4 @@
-"""Planning over physics in a closed loop: which scene, which model of it, which planner and costs."""
+"""Closed-loop planning over physics: scene, planning model, planner and costs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from wm_planner.config import Config, Positive, Seed, convert, put, read_yaml, s
 from wm_planner.contracts.context import Context
 from wm_planner.costs import build_costs
 from wm_planner.errors import ConfigError
-from wm_planner.evaluation.closed_loop.policies import FromPhysics
+from wm_planner.evaluation.closed_loop.policies import PhysicsPolicy
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import RecedingHorizon
 from wm_planner.planners.problem import Problem
@@ -20,16 +20,16 @@ from wm_planner.world_models.physics.model import PhysicsModel
 
 
 class PhysicsTask(Config, frozen=True, kw_only=True):
-    """What a file `sim/<scene>.yaml` says.
+    """The contents of a file `sim/<scene>.yaml`.
 
     Attributes:
         scene: path of the scene file.
-        steps: control periods an episode.
+        steps: control steps per episode.
         planner: `{type: icem, ...}`.
         costs: `[{type: state_goal, state: tcp_position}, ...]`.
-        physics: what is imagined with, see `PhysicsModel.Config`.
+        physics: the planning model, see `PhysicsModel.Config`.
         mpc: `{replan_every: 1}`.
-        seed: of all searches.
+        seed: seed of the planner.
     """
 
     scene: str
@@ -42,14 +42,15 @@ class PhysicsTask(Config, frozen=True, kw_only=True):
 
     @classmethod
     def load(cls, name: str, changes: Sequence[str] = ()) -> "PhysicsTask":
-        """Read a file, or that of a scene on the shelf by its stem.
+        """Read a file, or that of a shipped scene by its stem.
 
         Args:
+            name: path of the file, or stem of the scene.
             changes: "key=value", where a key is a path into the file, e.g. planner.horizon=10.
 
         Raises:
-            ConfigError: naming what in the file cannot be used.
-            PluginError: if there is no such file.
+            ConfigError: if a value in the file is not valid, with its path.
+            PluginError: if the file does not exist.
         """
         path = Path(name) if name.endswith(".yaml") else Path("sim") / f"{name}.yaml"
         values = read_yaml(share.find(path))
@@ -62,16 +63,16 @@ class PhysicsTask(Config, frozen=True, kw_only=True):
         return task
 
     def unmodified(self) -> "PhysicsTask":
-        """The same over the scene as it is."""
+        """The same task, planned over the unmodified scene."""
         return msgspec.structs.replace(self, physics=PhysicsModel.Config(threads=self.physics.threads))
 
     def problem(self, model: PhysicsModel, simulator: MujocoSimulator) -> Problem:
-        """What the first plan from where the simulator stands is to minimise."""
+        """The planning problem from the simulator's current state."""
         goal = {f"{simulator.scene.point}_position": simulator.goal_position}
         costs = build_costs(self.costs, "costs")
         return Problem(model, model.encode(simulator.truth()), costs, Context(goal=goal))
 
-    def __call__(self, simulator: MujocoSimulator) -> FromPhysics:
+    def __call__(self, simulator: MujocoSimulator) -> PhysicsPolicy:
         model = PhysicsModel(self.physics, simulator.scene)
         planner, costs = PLANNERS.build(self.planner, "planner"), build_costs(self.costs, "costs")
-        return FromPhysics(model, RecedingHorizon(self.mpc, planner, model, costs, seed=self.seed))
+        return PhysicsPolicy(model, RecedingHorizon(self.mpc, planner, model, costs, seed=self.seed))

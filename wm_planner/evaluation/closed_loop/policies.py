@@ -1,4 +1,4 @@
-"""What can drive a scene in a closed loop: planners, and the baselines that they are judged against."""
+"""Policies for closed-loop episodes: planners, and the baselines that they are compared with."""
 
 import time
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ Action = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """An action (A,) in the scene's units, and the CPU time that it took to choose it."""
+class TimedAction:
+    """An action (A,) in the scene's units, and the CPU time to choose it, in s."""
 
     action: Action
     cpu_s: float = 0.0
@@ -28,14 +28,14 @@ class Policy(Protocol):
     """Chooses actions for a simulator."""
 
     def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
-        """A new episode begins; the simulator holds its goal."""
+        """Start a new episode, whose goal is that of the simulator."""
         ...
 
-    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> Choice: ...
+    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> TimedAction: ...
 
 
-class FromPicture:
-    """Plans with a learned world model; of the goal it is shown the pictures alone."""
+class ImageGoalPolicy:
+    """Plans with a learned world model; all it knows of the goal are its images."""
 
     def __init__(self, model: WorldModel, horizon: RecedingHorizon) -> None:
         self._model, self._horizon = model, horizon
@@ -45,19 +45,19 @@ class FromPicture:
         self._goal = self._model.encode(simulator.goal)
         self._last_action: NDArray[np.float32] | None = None
 
-    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> Choice:
+    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> TimedAction:
         started = time.process_time()
         latent = self._model.encode(observation, self._last_action)
         context = Context(goal_latent=self._goal, last_action=self._last_action)
         decision = self._horizon.tick(latent, context, tick)
         action = decision.action_at(tick)
-        assert action is not None  # replanned at least every horizon
+        assert action is not None  # replans within every horizon
         self._last_action = action
-        return Choice(action.astype(np.float64), time.process_time() - started)
+        return TimedAction(action.astype(np.float64), time.process_time() - started)
 
 
-class FromPhysics:
-    """Plans over physics, from the true state to the true goal position."""
+class PhysicsPolicy:
+    """Plans over physics from the true state to the true goal position."""
 
     def __init__(self, model: WorldModel, horizon: RecedingHorizon) -> None:
         self._model, self._horizon = model, horizon
@@ -66,7 +66,7 @@ class FromPhysics:
         self._horizon.reset(goal_id)
         self._last_action: NDArray[np.float32] | None = None
 
-    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> Choice:
+    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> TimedAction:
         started = time.process_time()
         latent = self._model.encode(simulator.truth())
         goal = {f"{simulator.scene.point}_position": simulator.goal_position}
@@ -74,26 +74,26 @@ class FromPhysics:
         action = decision.action_at(tick)
         assert action is not None
         self._last_action = action
-        return Choice(action.astype(np.float64), time.process_time() - started)
+        return TimedAction(action.astype(np.float64), time.process_time() - started)
 
 
 class StraightLine:
-    """Knows where the goal is and moves straight to it, as fast as it may."""
+    """Moves straight to the true goal position, as fast as the action limits permit."""
 
     def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
         self._limit = np.asarray(simulator.scene.action.high)
 
-    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> Choice:
-        way = simulator.goal_position - observation.state["tcp_position"]
-        return Choice(way / max(1.0, float(np.max(np.abs(way) / self._limit))))
+    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> TimedAction:
+        offset = simulator.goal_position - observation.state["tcp_position"]
+        return TimedAction(offset / max(1.0, float(np.max(np.abs(offset) / self._limit))))
 
 
 class RandomActions:
-    """Uniform actions from the box."""
+    """Samples actions uniformly within their bounds."""
 
     def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
         self._rng = np.random.default_rng([goal_id, 1])
 
-    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> Choice:
+    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> TimedAction:
         action = simulator.scene.action
-        return Choice(self._rng.uniform(action.low, action.high))
+        return TimedAction(self._rng.uniform(action.low, action.high))

@@ -1,4 +1,4 @@
-"""Success rates in a closed loop: models, baselines and oracles on the same seeds, in one table."""
+"""Closed-loop success rates of models, baselines and oracles on the same seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from rich.table import Table
 from wm_planner.costs import build_costs
 from wm_planner.evaluation.closed_loop.episodes import EpisodeResult, run_episodes, within
 from wm_planner.evaluation.closed_loop.policies import (
-    FromPicture,
+    ImageGoalPolicy,
     Policy,
     RandomActions,
     StraightLine,
@@ -28,7 +28,12 @@ RADII_M = (0.05, 0.025)
 
 @dataclass(frozen=True)
 class Bundle:
-    """Plans with a bundle towards goal pictures, as a launch file's planner node says."""
+    """Builds a policy that plans with a bundle towards goal images, as the planner node does.
+
+    Attributes:
+        path: path of the bundle.
+        planner, costs: as in a launch file.
+    """
 
     path: str
     planner: Mapping[str, Any]
@@ -36,33 +41,38 @@ class Bundle:
 
     def __call__(self, simulator: MujocoSimulator) -> Policy:
         model = OnnxWorldModel.load(self.path, device="cpu")
-        built = PLANNERS.build(self.planner, "planner")
+        planner = PLANNERS.build(self.planner, "planner")
         costs = build_costs(self.costs, "costs")
-        return FromPicture(model, RecedingHorizon(RecedingHorizon.Config(), built, model, costs, seed=0))
+        return ImageGoalPolicy(
+            model, RecedingHorizon(RecedingHorizon.Config(), planner, model, costs, seed=0)
+        )
 
     def greedy(self) -> "Bundle":
-        """The same with a horizon of one step."""
+        """The same policy with a horizon of one step."""
         return Bundle(self.path, {**self.planner, "horizon": 1}, self.costs)
 
 
 def straight_line(simulator: MujocoSimulator) -> Policy:
-    """Moves straight to the true goal position."""
+    """A policy that moves straight to the true goal position."""
     return StraightLine()
 
 
 def random_actions(simulator: MujocoSimulator) -> Policy:
-    """Moves at random."""
+    """A policy that moves at random."""
     return RandomActions()
 
 
 class SuccessRow(msgspec.Struct, frozen=True):
-    """How one policy fared.
+    """Success of one policy.
 
     Attributes:
-        start_steps: random actions from the goal to the start; None for the scene's own starts.
-        near, nearer: successes, low and high end of the 95 % Wilson interval, at 5 cm and at 2.5 cm.
-        median_m, p90_m: of the distance at the end.
-        plan_cpu_s: median CPU time of a decision.
+        policy: name of the policy.
+        scene: path of the scene file.
+        episodes: number of episodes.
+        start_steps: random actions between goal and start; None for the scene's own starts.
+        near, nearer: successes within 5 cm and within 2.5 cm, each with the 95 % Wilson interval.
+        median_m, p90_m: median and 90th percentile of the final distance, in m.
+        plan_cpu_s: median CPU time per plan, in s.
     """
 
     policy: str
@@ -86,12 +96,16 @@ def success_row(
     workers: int = 2,
     near: int | None = None,
 ) -> SuccessRow:
-    """Run one row of the table: an episode of `steps` control periods a seed, judged at its end."""
-    return row_of(name, scene, run_episodes(scene, policy, seeds, steps, disturbance, workers, near), near)
+    """Run one episode of `steps` control steps per seed, and evaluate the final distances."""
+    return row_from_results(
+        name, scene, run_episodes(scene, policy, seeds, steps, disturbance, workers, near), near
+    )
 
 
-def row_of(name: str, scene: str, results: Sequence[EpisodeResult], near: int | None = None) -> SuccessRow:
-    """The row of episodes that were run."""
+def row_from_results(
+    name: str, scene: str, results: Sequence[EpisodeResult], near: int | None = None
+) -> SuccessRow:
+    """The row of finished episodes."""
     ends = [result.end for result in results]
     return SuccessRow(
         policy=name,
@@ -107,13 +121,13 @@ def row_of(name: str, scene: str, results: Sequence[EpisodeResult], near: int | 
 
 
 def success_table(title: str, rows: Sequence[SuccessRow]) -> Table:
-    """The rows for the terminal."""
-    ends = table(
-        f"{title}; in brackets the 95 % interval, in %",
-        *("policy", "within 5 cm", "within 2.5 cm", "median", "p90", "CPU a plan"),
+    """The rows as a table."""
+    result = table(
+        f"{title}; in brackets the 95 % interval in %",
+        *("policy", "within 5 cm", "within 2.5 cm", "median", "p90", "CPU per plan"),
     )
     for row in rows:
-        ends.add_row(
+        result.add_row(
             row.policy,
             _share(row.near, row.episodes),
             _share(row.nearer, row.episodes),
@@ -121,7 +135,7 @@ def success_table(title: str, rows: Sequence[SuccessRow]) -> Table:
             f"{100 * row.p90_m:.1f} cm",
             f"{1000 * row.plan_cpu_s:.1f} ms" if row.plan_cpu_s else "-",
         )
-    return ends
+    return result
 
 
 def _counts(results: Sequence[EpisodeResult], radius_m: float) -> tuple[int, float, float]:

@@ -1,10 +1,10 @@
-"""Energy landscapes: what a model makes of the actions around the one that was recorded.
+"""Energy landscapes: a model's cost as a function of the action, around a recorded action.
 
-The cost of one step to the next recorded frame, over a grid of two components of the action; the others stay
-as recorded. A model that knows what actions do has its minimum at the recorded one.
+The cost is that of one step to the next recorded frame, on a grid of two action components; the others are as
+recorded. A model that predicts the effect of actions has its minimum at the recorded action.
 
-Source: facebookresearch/vjepa2, notebooks/energy_landscape_example.ipynb; differs in that the grid
-spans the card's bounds, where the model was trained.
+Source: facebookresearch/vjepa2, notebooks/energy_landscape_example.ipynb; differs in that the grid spans the
+card's bounds, within which the model was trained.
 """
 
 from collections.abc import Sequence
@@ -34,17 +34,17 @@ FIGURES_FILE, PLOT_FILE = "energy.json", "energy.png"
 CELLS = 11
 
 Plane = tuple[int, int]
-"""Two components of the action."""
+"""Indices of two action components."""
 
 
 @dataclass(frozen=True, slots=True)
 class Landscape:
-    """The cost over one plane of actions.
+    """The cost on one plane of actions.
 
     Attributes:
-        names, units: of the two components.
-        values: of both along the grid, (2, n), in their units.
-        cost: at every cell, (n, n), the first component down; lower is better.
+        names, units: names and units of the two components.
+        values: grid values of both components, (2, n), in their units.
+        cost: cost of every cell, (n, n), with the first component along the rows; lower is better.
         recorded, lowest: cells of the recorded action and of the lowest cost.
     """
 
@@ -57,20 +57,20 @@ class Landscape:
 
     @property
     def offset(self) -> tuple[int, int]:
-        """From the recorded action to the minimum, in cells."""
+        """Offset of the minimum from the recorded action, in cells."""
         return self.lowest[0] - self.recorded[0], self.lowest[1] - self.recorded[1]
 
     @property
     def is_near(self) -> bool:
-        """Whether the minimum lies within one cell of the recorded action, diagonals included."""
+        """Whether the minimum is within one cell of the recorded action, also diagonally."""
         return max(abs(step) for step in self.offset) <= 1
 
 
 def planes(action: ActionSpec, named: Sequence[str] = ()) -> list[Plane]:
-    """Which planes to draw: those named, as "dx,dy", or all pairs of the first three components.
+    """Planes by name, e.g. "dx,dy", by default all pairs of the first three components.
 
     Raises:
-        ConfigError: for a component that does not exist, or no pair at all.
+        ConfigError: for a component that does not exist, or an action with one component.
     """
     chosen = []
     for text in named:
@@ -81,16 +81,16 @@ def planes(action: ActionSpec, named: Sequence[str] = ()) -> list[Plane]:
         if len(set(pair)) != 2:
             raise ConfigError(f"axes {text}: wanted two components, e.g. --axes {','.join(action.names[:2])}")
         chosen.append((action.names.index(pair[0]), action.names.index(pair[1])))
-    found = chosen or list(combinations(range(min(3, len(action.names))), 2))
-    if not found:
+    pairs = chosen or list(combinations(range(min(3, len(action.names))), 2))
+    if not pairs:
         raise ConfigError(f"actions have one component, {action.names[0]}: a landscape needs two")
-    return found
+    return pairs
 
 
 def landscapes(
     model: WorldModel, pair: Pair, over: Sequence[Plane], cells: int = CELLS, metric: Metric = "l1"
 ) -> list[Landscape]:
-    """The landscape of the model's representation over every plane, `cells` x `cells` actions each."""
+    """The landscapes of the model's representation on some planes, with `cells` x `cells` actions each."""
     cost = LatentGoal(LatentGoal.Config(array=model.card.representation, metric=metric, mean_weight=0.0))
     goal = Context(goal_latent=model.encode(pair.after))
     problem = Problem(model, model.encode(pair.before), (WeightedCost("energy", cost),), goal)
@@ -111,57 +111,63 @@ def _landscape(problem: Problem, recorded: NDArray[np.float32], plane: Plane, ce
 
 
 def _grid(low: float, high: float, recorded: float, cells: int) -> tuple[NDArray[np.float64], int]:
-    """`cells` values that span low to high, shifted by up to half a cell so that `recorded` is one of them;
-    where it lies beyond, it is the last. And its number.
+    """Grid values from low to high, shifted so that `recorded` is one of them, and the index of `recorded`.
+
+    The shift is at most half a cell, unless `recorded` is out of bounds.
     """
     cell = (high - low) / (cells - 1)
-    at = int(np.clip(round((recorded - low) / cell), 0, cells - 1))
-    steps = np.arange(cells, dtype=np.float64) - at
-    return np.float64(recorded) + steps * np.float64(cell), at
+    index = int(np.clip(round((recorded - low) / cell), 0, cells - 1))
+    steps = np.arange(cells, dtype=np.float64) - index
+    return np.float64(recorded) + steps * np.float64(cell), index
 
 
 def near_minima(
     model: WorldModel, data: EpisodeData, states: int, cells: int = CELLS, named: Sequence[str] = ()
 ) -> dict[tuple[str, str], Rate]:
-    """In how many states, spread over the data, the minimum is near the recorded action, by plane."""
+    """The rate of states whose minimum is near the recorded action, by plane.
+
+    Args:
+        states: number of states, evenly spread over the data.
+        named: planes, see `planes`.
+    """
     over = planes(model.card.action, named)
-    drawn = [landscapes(model, pair, over, cells) for pair in spread_pairs(data, model.card, states)]
+    by_state = [landscapes(model, pair, over, cells) for pair in spread_pairs(data, model.card, states)]
     return {
         each[0].names: rate(sum(landscape.is_near for landscape in each), len(each))
-        for each in zip(*drawn, strict=True)
+        for each in zip(*by_state, strict=True)
     }
 
 
 def warning(card: Card) -> str | None:
-    """What to say of a model whose weights may be random; None where its card names data."""
+    """A warning if the weights may be random; None if the card names training data."""
     if card.training is not None and card.training.data:
         return None
-    return f"the card of {card.name} names no data: if its weights are random, this means nothing"
+    return f"the card of {card.name} names no training data: with random weights, landscapes mean nothing"
 
 
 def landscape_table(title: str, drawn: Sequence[Landscape]) -> Table:
-    """Where the minima lie, for the terminal."""
-    made = table(title, "plane", "minimum, cells off", "its cost", "recorded action's", "highest")
+    """The positions of the minima as a table."""
+    result = table(title, "plane", "offset of minimum", "lowest cost", "cost of recorded", "highest cost")
     for each in drawn:
         costs = each.cost.min(), each.cost[each.recorded], each.cost.max()
-        away = ", ".join(f"{step:+d} {name}" for step, name in zip(each.offset, each.names, strict=True))
-        made.add_row(" x ".join(each.names), away, *(f"{cost:.4g}" for cost in costs))
-    return made
+        offset = ", ".join(f"{step:+d} {name}" for step, name in zip(each.offset, each.names, strict=True))
+        result.add_row(" x ".join(each.names), offset, *(f"{cost:.4g}" for cost in costs))
+    return result
 
 
 def write_figures(folder: Path, model: str, source: str, drawn: Sequence[Landscape]) -> Path:
-    """Write the numbers as `energy.json`."""
+    """Write the landscapes as `energy.json`."""
     plain = [msgspec.to_builtins(each, enc_hook=np.ndarray.tolist) for each in drawn]
-    found = [{**values, "offset": each.offset} for values, each in zip(plain, drawn, strict=True)]
-    document = {"model": model, "pair": source, "landscapes": found}
+    entries = [{**values, "offset": each.offset} for values, each in zip(plain, drawn, strict=True)]
+    document = {"model": model, "pair": source, "landscapes": entries}
     path = folder / FIGURES_FILE
     path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=0))
     return path
 
 
 def plot(folder: Path, title: str, drawn: Sequence[Landscape]) -> Path:
-    """Draw the landscapes side by side into `energy.png`: a cross where recorded, a ring where lowest."""
-    from matplotlib.figure import Figure  # a second to import, needed here alone
+    """Plot the landscapes as `energy.png`, with a cross at the recorded action and a ring at the minimum."""
+    from matplotlib.figure import Figure  # takes a second to import, and only plots need it
 
     figure = Figure(figsize=(4.2 * len(drawn), 4), layout="constrained")
     figure.suptitle(title, fontsize=9)
@@ -169,8 +175,8 @@ def plot(folder: Path, title: str, drawn: Sequence[Landscape]) -> Path:
         mesh = axes.pcolormesh(each.values[1], each.values[0], each.cost, shading="nearest", cmap="viridis")
         figure.colorbar(mesh, ax=axes, shrink=0.8)
         for (row, column), mark, colour in ((each.recorded, "+", "white"), (each.lowest, "o", "red")):
-            place = each.values[1, column], each.values[0, row]
-            axes.plot(*place, mark, color=colour, markersize=14, fillstyle="none", markeredgewidth=2)
+            point = each.values[1, column], each.values[0, row]
+            axes.plot(*point, mark, color=colour, markersize=14, fillstyle="none", markeredgewidth=2)
         labels = [f"{name} [{unit}]" for name, unit in zip(each.names, each.units, strict=True)]
         axes.set(xlabel=labels[1], ylabel=labels[0])
     path = folder / PLOT_FILE

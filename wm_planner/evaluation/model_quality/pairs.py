@@ -1,8 +1,8 @@
-"""Pairs of recorded frames, and the action that led from one to the other: from data sets, or arrays alone.
+"""Pairs of recorded frames with the action between them, from data sets or files of arrays.
 
-A file of arrays (.npz) holds `observations` (E, T, H, W, 3) uint8 RGB of one camera and `states` (E, T, 7),
-poses as in `control/pose.py`; the action is what moves one pose to the next. So facebookresearch/vjepa2 keeps
-its example trajectories.
+A file of arrays (.npz) has `observations` (E, T, H, W, 3), uint8 RGB of one camera, and `states` (E, T, 7),
+poses as in `control/pose.py`; the action is the motion from one pose to the next. The example trajectories of
+facebookresearch/vjepa2 have this format.
 """
 
 import zipfile
@@ -23,12 +23,13 @@ POSE_SIZE = 7
 
 
 class Pair(NamedTuple):
-    """Two frames, one step apart.
+    """Two consecutive frames.
 
     Attributes:
-        source: where they were recorded, for titles.
-        after: pictures alone, as a goal is given.
-        action: executed between them, (A,), in the card's units.
+        source: data set, episode and step, for titles.
+        before: observation of the first frame.
+        after: images of the second frame, as a goal.
+        action: action executed between them, (A,), in the card's units.
     """
 
     source: str
@@ -38,10 +39,10 @@ class Pair(NamedTuple):
 
 
 def recorded_pair(path: Path, card: Card, episode: int = 0, step: int = 0) -> Pair:
-    """Frames `step` and `step` + 1 of an episode, in the folder of a data set or a file of arrays.
+    """Frames `step` and `step` + 1 of an episode, from a data set folder or a file of arrays.
 
     Raises:
-        DatasetError: if there is no such frame, or the record lacks what the card asks for.
+        DatasetError: if there is no such frame, or the data do not match the card.
     """
     if path.suffix == ".npz":
         return _pair_of_arrays(path, card, episode, step)
@@ -52,10 +53,10 @@ def recorded_pair(path: Path, card: Card, episode: int = 0, step: int = 0) -> Pa
 
 
 def spread_pairs(data: EpisodeData, card: Card, count: int) -> Iterator[Pair]:
-    """`count` pairs, evenly spread over all of a data set, fewer where it has no more.
+    """`count` pairs evenly spread over a data set, or all pairs if there are fewer.
 
     Raises:
-        DatasetError: if the data lack what the card asks for.
+        DatasetError: if the data do not match the card.
     """
     starts = data.clip_starts(2)
     for i in np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int):
@@ -63,16 +64,16 @@ def spread_pairs(data: EpisodeData, card: Card, count: int) -> Iterator[Pair]:
 
 
 def observation_at(data: EpisodeData, card: Card, row: int) -> Observation:
-    """The cameras and states that the card lists, of one frame.
+    """One frame with the cameras and states of the card.
 
     Raises:
-        DatasetError: if the data lack one.
+        DatasetError: if one of them is not in the data.
     """
     known = data.meta.cameras
     missing = [camera for camera in card.observation.cameras if camera not in known]
     if missing:
         raise DatasetError(
-            f"{data.path} has no camera '{missing[0]}' (known: {', '.join(known)}), which {card.name} sees"
+            f"{data.path} has no camera '{missing[0]}' (known: {', '.join(known)}), which {card.name} needs"
         )
     return Observation(
         images={camera: data.images[row, known.index(camera)] for camera in card.observation.cameras},
@@ -106,20 +107,21 @@ def _pair_of_arrays(path: Path, card: Card, episode: int, step: int) -> Pair:
             f"{path}: observations have shape {images.shape}, states {states.shape}, "
             "wanted (E, T, H, W, 3) and (E, T, 7)"
         )
-    seen = card.observation
-    sizes = [quantity.size for quantity in seen.state]
-    if len(seen.cameras) != 1 or sizes != [POSE_SIZE] or len(card.action.names) != POSE_SIZE:
+    expected = card.observation
+    sizes = [quantity.size for quantity in expected.state]
+    if len(expected.cameras) != 1 or sizes != [POSE_SIZE] or len(card.action.names) != POSE_SIZE:
         raise DatasetError(
-            f"{path} has one camera, poses and actions of 7 numbers; {card.name} wants "
-            f"{len(seen.cameras)} cameras, states of {sizes} and actions of {len(card.action.names)}"
+            f"{path} has one camera, poses and actions of size 7; {card.name} wants "
+            f"{len(expected.cameras)} cameras, states of sizes {sizes} and actions of size "
+            f"{len(card.action.names)}"
         )
     _check_index(path, "episode", episode, len(images))
     _check_index(path, "step", step, images.shape[1] - 1)
-    before, after = (Observation({seen.cameras[0]: images[episode, step + i]}) for i in (0, 1))
+    before, after = (Observation({expected.cameras[0]: images[episode, step + i]}) for i in (0, 1))
     poses = states[episode, step : step + 2].astype(np.float64)
     return Pair(
         source=f"{path}, episode {episode}, step {step}",
-        before=Observation(before.images, {seen.state[0].name: states[episode, step]}),
+        before=Observation(before.images, {expected.state[0].name: states[episode, step]}),
         after=after,
         action=action_between(poses[0], poses[1]).astype(np.float32),
     )

@@ -1,4 +1,4 @@
-"""How well a world model predicts, and whether its latent carries anything: measured on held-out episodes."""
+"""Prediction error of a world model and information in its latent, measured on held-out episodes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ Floats = NDArray[np.floating]
 
 MAX_CLIPS = 512
 RIDGE = 1e-3
-"""Penalty of the probe, relative to the number of samples, on features of unit variance."""
+"""Penalty of the probe per sample, for features of unit variance."""
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionReport:
-    """Figures of one latent array.
+    """Results for one latent array.
 
     Attributes:
-        relative_error: steps ahead to E|imagined - real|^2 / E|real - start|^2; 1 is copy-last.
-        shuffled_error: the same when every clip imagines the actions of another.
-        probe_r2: of each number of the probed quantity, predicted linearly from the latent.
-        probe_rms: error of that probe over all numbers, in the quantity's unit.
-        effective_rank: exponential of the entropy of the variance's shares, over its principal directions.
-        std_mean, std_min: of the latent's numbers over the frames.
-        static_share: of the variance, what places alone explain: see `static_share`.
+        relative_error: E|predicted - real|^2 / E|real - start|^2 by steps ahead; 1 is copy-last.
+        shuffled_error: the same with the actions of another clip.
+        probe_r2: R^2 of each component of the probed quantity, predicted linearly from the latent.
+        probe_rms: RMS error of that probe over all components, in the quantity's unit.
+        effective_rank: exponential of the entropy of the normalised variances along the principal axes.
+        std_mean, std_min: mean and minimum over the latent's components of their std over frames.
+        static_share: fraction of the variance that does not change over time, see `static_share`.
     """
 
     relative_error: dict[int, float]
@@ -49,23 +49,23 @@ def measure(
     quantity: str = "tcp_position",
     horizons: Sequence[int] = (1, 5, 10),
 ) -> PredictionReport:
-    """Measure the array `latent` of `model` on `data`, probing it for a state quantity.
+    """Measure the array `latent` of a model on data, and probe it for a state quantity.
 
     Raises:
-        DatasetError: if the data lacks the quantity or a camera of the card.
+        DatasetError: if the quantity or a camera of the card is not in the data.
     """
     frames = embed(model, data)
     z = frames[latent].reshape(len(data.episode), -1)
     starts = data.clip_starts(max(horizons) + 1)
     starts = starts[np.linspace(0, len(starts) - 1, min(MAX_CLIPS, len(starts))).astype(int)]
     actions = data.action[starts[:, None] + np.arange(max(horizons))]  # (N, H, A)
-    imagined = _imagine(model, frames, starts, actions, latent)
-    shuffled = _imagine(model, frames, starts, np.roll(actions, len(actions) // 2, axis=0), latent)
+    predicted = _predict(model, frames, starts, actions, latent)
+    shuffled = _predict(model, frames, starts, np.roll(actions, len(actions) // 2, axis=0), latent)
     real = z[starts[:, None] + np.arange(max(horizons) + 1)]  # (N, 1 + H, D)
     r2, rms = probe(z, data.quantity(quantity), data.episode)
     std = z.std(axis=0)
     return PredictionReport(
-        relative_error={h: relative_error(real, imagined, h) for h in horizons},
+        relative_error={h: relative_error(real, predicted, h) for h in horizons},
         shuffled_error={h: relative_error(real, shuffled, h) for h in horizons},
         probe_r2=tuple(r2.tolist()),
         probe_rms=rms,
@@ -77,42 +77,43 @@ def measure(
 
 
 def embed(model: WorldModel, data: EpisodeData) -> Latent:
-    """The latent of every frame: name to (n, ...)."""
+    """The latents of all frames by name, (n, ...)."""
     rows = [model.encode(observation_at(data, model.card, row)) for row in range(len(data.episode))]
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
-def _imagine(
+def _predict(
     model: WorldModel, frames: Latent, starts: NDArray[np.int64], actions: Floats, latent: str
 ) -> Floats:
-    """Roll out `actions` (N, H, A) from the frames at `starts`, every one its own: (N, H, D)."""
+    """Latents (N, H, D) of rollouts with actions (N, H, A), each from its own start frame (N,)."""
     size = model.card.max_candidates
     chunks = []
-    for begin in range(0, len(starts), size):
-        now: Latent = {name: array[starts[begin : begin + size]] for name, array in frames.items()}
+    for first in range(0, len(starts), size):
+        now: Latent = {name: array[starts[first : first + size]] for name, array in frames.items()}
         steps = []
         for h in range(actions.shape[1]):
-            now, _ = model.step(now, actions[begin : begin + size, h])
+            now, _ = model.step(now, actions[first : first + size, h])
             steps.append(now[latent].reshape(len(now[latent]), -1))
         chunks.append(np.stack(steps, axis=1))
     return np.concatenate(chunks)
 
 
-def relative_error(real: Floats, imagined: Floats, steps: int) -> float:
-    """E|imagined - real|^2 / E|real - start|^2 after `steps` steps; 1 is copy-last.
+def relative_error(real: Floats, predicted: Floats, steps: int) -> float:
+    """E|predicted - real|^2 / E|real - start|^2 after a number of steps; 1 is copy-last.
 
     Args:
         real: latents (N, 1 + H, D), the start first.
-        imagined: latents (N, H, D).
+        predicted: latents (N, H, D).
+        steps: steps ahead.
     """
-    error = np.square(imagined[:, steps - 1] - real[:, steps]).sum(axis=-1).mean()
+    error = np.square(predicted[:, steps - 1] - real[:, steps]).sum(axis=-1).mean()
     return float(error / np.square(real[:, steps] - real[:, 0]).sum(axis=-1).mean())
 
 
 def effective_rank(z: Floats) -> float:
     """exp of the entropy of the normalised eigenvalues of the covariance of `z` (n, D).
 
-    Source: Roy & Vetterli 2007; differs in that it takes shares of variance, not of standard deviation.
+    Source: Roy & Vetterli 2007; differs in that it normalises variances, not standard deviations.
     """
     centred = z - z.mean(axis=0)
     share = np.linalg.eigvalsh(centred.T @ centred).clip(min=0)
@@ -121,20 +122,20 @@ def effective_rank(z: Floats) -> float:
 
 
 def static_share(tokens: Floats) -> float:
-    """The share of the variance of tokens (n, P, D), about each channel's mean, that stays in all frames.
+    """Fraction of the variance of tokens (n, P, D) about each channel's mean that is constant over frames.
 
-    A model that copies predicts so much of them. 0 for arrays without places, (n, D).
+    A model that copies the last frame explains that much. It is 0 for latents without patches, (n, D).
     """
-    places = tokens.reshape(len(tokens), -1, tokens.shape[-1])
-    moving = np.square(places - places.mean(axis=0)).sum()
-    return float(1 - moving / np.square(places - places.mean(axis=(0, 1))).sum())
+    patches = tokens.reshape(len(tokens), -1, tokens.shape[-1])
+    moving = np.square(patches - patches.mean(axis=0)).sum()
+    return float(1 - moving / np.square(patches - patches.mean(axis=(0, 1))).sum())
 
 
 def probe(z: Floats, target: Floats, episode: NDArray[np.int64]) -> tuple[Floats, float]:
-    """Ridge regression of `target` (n, k) on `z` (n, D), fitted on even episodes, measured on odd ones.
+    """Ridge regression of `target` (n, k) on `z` (n, D), fitted on even and evaluated on odd episodes.
 
     Returns:
-        R^2 of each of the k numbers, and the root mean square length of the error vector.
+        R^2 of each of the k components, and the RMS length of the error vector.
     """
     fit, held = episode % 2 == 0, episode % 2 == 1
     mean, std = z[fit].mean(axis=0), z[fit].std(axis=0) + 1e-8

@@ -1,4 +1,4 @@
-"""The unit that a run's distances are read in: centimetres of arms, metres of cars."""
+"""The unit in which distances of a run are printed: centimetres for arms, metres for cars."""
 
 from typing import NamedTuple
 
@@ -9,8 +9,8 @@ class Unit(NamedTuple):
     name: str
     per_m: float
 
-    def words(self, metres: float, width: int = 0) -> str:
-        """A distance with its unit, the number right-aligned."""
+    def format(self, metres: float, width: int = 0) -> str:
+        """A distance with its unit; the number is right-aligned to `width`."""
         return f"{self.per_m * metres:{width}.1f} {self.name}"
 
 
@@ -18,5 +18,5 @@ CM, M = Unit("cm", 100.0), Unit("m", 1.0)
 
 
 def unit_of(is_drive: bool) -> Unit:
-    """The unit for the distances of a drive, or of an arm."""
+    """The unit for a drive, or for an arm."""
     return M if is_drive else CM

@@ -1,4 +1,4 @@
-"""A run as it happens: listens on the bus, counts, and shows progress."""
+"""Live progress of a run, from the messages on the bus."""
 
 import time
 from types import TracebackType
@@ -15,10 +15,10 @@ from wm_planner.messaging.domain import Domain
 from wm_planner.node.node import DIAGNOSTICS
 
 NEWS = ("died", "respawned", "killed")
-"""Kinds of events that a person should hear of."""
+"""Kinds of events that are printed."""
 
 ENDINGS = ("died", "finished", "stopped", "killed")
-"""Kinds of events after which a node reports no more."""
+"""Kinds of events after which a node no longer reports."""
 
 
 class Live:
@@ -26,18 +26,19 @@ class Live:
 
     Args:
         domain: name of the run's domain.
-        episodes: how many are expected, None if unknown.
+        episodes: expected number of episodes; None if unknown.
+        console: where to print.
         lossless: whether the run is in lockstep.
 
     Attributes:
-        statistics: of what has come so far.
+        statistics: statistics of the messages so far.
     """
 
     def __init__(self, domain: str, episodes: int | None, console: Console, *, lossless: bool) -> None:
         self.statistics = RunStatistics()
         self._domain, self._lossless, self._console = domain, lossless, console
         self._bus: Bus | None = None
-        self._shown = 0
+        self._printed = 0
         self._liveness = Liveness()
         self._progress = Progress(
             TextColumn("episodes"),
@@ -55,10 +56,10 @@ class Live:
         return self
 
     def step(self, is_stopping: bool = False) -> None:
-        """Take in what has come; called by the supervisor again and again.
+        """Process new messages; called periodically by the supervisor.
 
         Args:
-            is_stopping: whether the nodes have been asked to end, so that their reports cease.
+            is_stopping: whether the nodes have been asked to stop, so that missing reports are expected.
         """
         if self._bus is None:
             self._bus = Bus(Domain.named(self._domain), "progress", lossless=self._lossless)
@@ -66,13 +67,13 @@ class Live:
                 self._bus.subscribe(topic)
             self._bus.announce("active")
         self._bus.wait(0.0)
-        self._take()
+        self._receive()
         if not is_stopping:
             for line in self._liveness.news(time.monotonic(), self._activities):
                 self._console.print(line)
 
     def event(self, event: Event) -> None:
-        """Follow a node's state, and show that it died or came back."""
+        """Track a node's state, and print if it died or was respawned."""
         if event.kind == "active":
             self._liveness.activate(event.node, time.monotonic())
         elif event.kind in ENDINGS:
@@ -80,7 +81,7 @@ class Live:
         if event.kind in NEWS:
             self._console.print(f"{event.time_s:6.1f} s  {event.node} {event.kind}  {event.detail}")
 
-    def _take(self) -> None:
+    def _receive(self) -> None:
         while self._bus and (delivery := self._bus.receive()) is not None:
             message = delivery.message()
             self.statistics.add(delivery.topic, message)
@@ -88,20 +89,20 @@ class Live:
                 for status in message.status:
                     self._liveness.report(status.name, time.monotonic())
         ended = self.statistics.ended
-        for episode in ended[self._shown :]:
-            verdict = "reached" if episode.success else episode.reason or "missed"
+        for episode in ended[self._printed :]:
+            outcome = "reached" if episode.success else episode.reason or "missed"
             unit = unit_of(self.statistics.is_drive)
-            way = f"{unit.words(episode.distances_m[0], 5)} to {unit.words(episode.end_m, 4)}  "
+            distances = f"{unit.format(episode.distances_m[0], 5)} to {unit.format(episode.end_m, 4)}  "
             self._console.print(
-                f"episode {episode.episode:3d}  {way if episode.has_distance else ''}{verdict}"
+                f"episode {episode.episode:3d}  {distances if episode.has_distance else ''}{outcome}"
             )
-        self._shown = len(ended)
+        self._printed = len(ended)
         self._progress.update(self._task, completed=len(ended), description=self._headline())
 
     def _activities(self) -> dict[str, Activity]:
-        """What the processes of all nodes do."""
-        found = {node.name: activity_of(node.pid) for node in Domain.named(self._domain).endpoints()}
-        return {name: activity for name, activity in found.items() if activity is not None}
+        """CPU activity of the processes of all nodes."""
+        activities = {node.name: activity_of(node.pid) for node in Domain.named(self._domain).endpoints()}
+        return {name: activity for name, activity in activities.items() if activity is not None}
 
     def _headline(self) -> str:
         statistics = self.statistics
@@ -116,7 +117,7 @@ class Live:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._take()
+        self._receive()
         if self._bus is not None:
             self._bus.close()
         self._progress.stop()

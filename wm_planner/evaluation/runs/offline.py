@@ -1,4 +1,4 @@
-"""A recorded run, evaluated again: the live figures, and how well the model foresaw what then happened."""
+"""Offline evaluation of a recorded run: the live statistics, and prediction errors of the model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ HORIZONS = (1, 2, 5, 10)
 
 
 def replayed_figures(recording: Path) -> RunFigures:
-    """The figures of a recorded run, as far as the recording goes.
+    """The statistics of a recorded run, up to the end of the recording.
 
     Raises:
         RecordingError: if the recording cannot be read.
@@ -30,14 +30,14 @@ def replayed_figures(recording: Path) -> RunFigures:
     return msgspec.structs.replace(statistics.figures(), is_complete=player.is_complete)
 
 
-def foresight(
+def prediction_errors(
     recording: Path, model: WorldModel, horizons: Sequence[int] = HORIZONS
 ) -> dict[int, tuple[float, int]]:
-    """How far the actions that were executed lead astray in imagination, by steps ahead.
+    """Prediction errors under the executed actions, by steps ahead.
 
     Returns:
-        Steps to (E|imagined - seen|^2 / E|seen - start|^2, number of pairs); 1 is copy-last. Horizons that
-        no episode is long enough for are left out.
+        (E|predicted - observed|^2 / E|observed - start|^2, number of pairs) by steps ahead; 1 is copy-last.
+        Horizons that are longer than all episodes are left out.
     """
     array = next(spec.name for spec in model.card.latents if spec.unit is None)
     error = dict.fromkeys(horizons, 0.0)
@@ -49,9 +49,9 @@ def foresight(
             for h in range(1, min(max(horizons), len(latents) - 1 - start) + 1):
                 now, _ = model.step(now, actions[start + h - 1][None])
                 if h in error:
-                    seen = latents[start + h][array]
-                    error[h] += float(np.sum((now[array] - seen) ** 2))
-                    change[h] += float(np.sum((latents[start][array] - seen) ** 2))
+                    observed = latents[start + h][array]
+                    error[h] += float(np.sum((now[array] - observed) ** 2))
+                    change[h] += float(np.sum((latents[start][array] - observed) ** 2))
                     count[h] += 1
     return {h: (error[h] / change[h], count[h]) for h in horizons if count[h] and change[h]}
 
@@ -59,7 +59,7 @@ def foresight(
 def _episodes(
     recording: Path, dt_ns: int
 ) -> list[tuple[list[dict[str, NDArray[np.float32]]], list[NDArray[np.float32]]]]:
-    """Unbroken stretches of latents (T) and the actions executed between them (T - 1)."""
+    """Sequences of T consecutive latents, and the T - 1 actions executed between them."""
     player = Player(recording)
     latents: dict[int, dict[str, NDArray[np.float32]]] = {}
     goals: dict[int, int] = {}
@@ -73,14 +73,14 @@ def _episodes(
             rows = message.actions.reshape(message.horizon, -1)
             for step in range(message.execute_steps):
                 actions[stamp_ns(message) + step * nanoseconds(message.dt_s)] = rows[step]
-    stretches: list[tuple[list[dict[str, NDArray[np.float32]]], list[NDArray[np.float32]]]] = []
+    sequences: list[tuple[list[dict[str, NDArray[np.float32]]], list[NDArray[np.float32]]]] = []
     before: int | None = None
     for stamp in sorted(latents):
         follows = before is not None and stamp - before == dt_ns and goals[stamp] == goals[before]
         if follows and before in actions:
-            stretches[-1][0].append(latents[stamp])
-            stretches[-1][1].append(actions[before])
+            sequences[-1][0].append(latents[stamp])
+            sequences[-1][1].append(actions[before])
         else:
-            stretches.append(([latents[stamp]], []))
+            sequences.append(([latents[stamp]], []))
         before = stamp
-    return stretches
+    return sequences

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a table, a plot of distance against step, the figures as JSON."""
+"""Report of a run: tables, a plot of distance over steps, and the statistics as JSON."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ PLOT_FILE = "distance.png"
 
 
 def write_summary(folder: Path, figures: RunFigures, run: Mapping[str, Any]) -> None:
-    """Write the figures of a run and what was run as `summary.json`, whole or not at all."""
+    """Write the statistics of a run and its settings as `summary.json`, atomically."""
     temporary = folder / (SUMMARY_FILE + ".part")
     document = {"run": dict(run), **msgspec.to_builtins(figures)}
     temporary.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2))
@@ -25,15 +25,15 @@ def write_summary(folder: Path, figures: RunFigures, run: Mapping[str, Any]) -> 
 
 
 def coverage(figures: RunFigures, planned: int | None = None) -> list[str]:
-    """What is missing from a run: episodes that were planned or started but did not end, the recording's end.
+    """Warnings about missing parts of a run: episodes that did not end, the end of the recording.
 
     Args:
-        planned: the number of episodes that the run was launched with; None if it is not known.
+        planned: number of episodes of the launch; None if unknown.
     """
     ended, lines = len(figures.episodes), []
     if figures.started > ended or (planned is not None and planned > ended):
-        of = f" of {planned} planned" if planned is not None else ""
-        lines.append(f"{ended}{of} episodes have ended, {figures.started} were started")
+        planned_text = f" of {planned} planned" if planned is not None else ""
+        lines.append(f"{ended}{planned_text} episodes have ended, {figures.started} were started")
     if not figures.is_complete:
         lines.append(
             "the recording is incomplete: it was not closed, so everything after its last chunk is lost"
@@ -42,18 +42,18 @@ def coverage(figures: RunFigures, planned: int | None = None) -> list[str]:
 
 
 def tables(figures: RunFigures, planned: int | None = None) -> Group:
-    """What is missing, the success table, if an episode has ended, and the timing table, for the terminal.
+    """Warnings, the success table if an episode has ended, and the timing table.
 
     Args:
-        planned: the number of episodes that the run was launched with; None if it is not known.
+        planned: number of episodes of the launch; None if unknown.
     """
     success = table("success at the end of the episode", "", "episodes", "share", "95 % interval")
     shares = {
         f"within {100 * row.radius_m:g} cm": rate(row.successes, row.episodes) for row in figures.success
     }
-    own = rate(sum(episode.success for episode in figures.episodes), len(figures.episodes))
-    if own != next(iter(shares.values()), None):
-        shares["goal reached"] = own
+    reached = rate(sum(episode.success for episode in figures.episodes), len(figures.episodes))
+    if reached != next(iter(shares.values()), None):
+        shares["goal reached"] = reached
     for name, row in shares.items():
         cells = (f"{row.successes} of {row.trials}", f"{row.share:.1%}", f"{row.low:.1%} to {row.high:.1%}")
         success.add_row(name, *cells)
@@ -63,7 +63,7 @@ def tables(figures: RunFigures, planned: int | None = None) -> Group:
         f"{figures.fallbacks} fallbacks",
         *("", "median", "p99", "max"),
     )
-    distance = (f"end distance, {figures.unit.name}", figures.end_distance_m, figures.unit.per_m)
+    distance = (f"final distance, {figures.unit.name}", figures.end_distance_m, figures.unit.per_m)
     for name, spread, factor in (
         *([distance] if figures.has_distance or not figures.is_drive else []),
         ("plan time, ms", figures.plan_s, 1000.0),
@@ -78,11 +78,11 @@ def tables(figures: RunFigures, planned: int | None = None) -> Group:
 
 
 def plot(folder: Path, figures: RunFigures, title: str) -> Path:
-    """Draw distance against step, a line an episode, red where it failed, into `distance.png`.
+    """Plot distance over steps as `distance.png`, one line per episode, red if it failed.
 
-    Episodes whose goal is no place have no line.
+    Episodes whose goal has no position are left out.
     """
-    from matplotlib.figure import Figure  # a second to import, needed here alone
+    from matplotlib.figure import Figure  # takes a second to import, and only plots need it
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
@@ -90,7 +90,7 @@ def plot(folder: Path, figures: RunFigures, title: str) -> Path:
     for episode in filter(lambda each: each.has_distance, figures.episodes):
         colour = "tab:blue" if episode.success else "tab:red"
         axes.plot([per_m * d for d in episode.distances_m], color=colour, alpha=0.6, linewidth=1)
-    for row, style in zip(figures.success, (":", "--"), strict=False):  # no rows of a drive
+    for row, style in zip(figures.success, (":", "--"), strict=False):  # drives have none
         label = f"{100 * row.radius_m:g} cm: {row.successes} of {row.episodes} at the end"
         axes.axhline(per_m * row.radius_m, color="gray", linestyle=style, linewidth=1, label=label)
     if figures.success:

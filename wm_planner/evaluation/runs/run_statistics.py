@@ -1,4 +1,4 @@
-"""The figures of a run, gathered from its messages: the same code live from the bus and from a recording."""
+"""Statistics of a run, gathered from its messages, live from the bus or from a recording."""
 
 import math
 from collections.abc import Sequence
@@ -11,18 +11,22 @@ from wm_planner.evaluation.statistics import rate
 from wm_planner.messaging.messages import Message
 
 MAP = "/map"
-"""Who publishes one hosts a drive."""
+"""Only driving simulators publish this topic."""
 
 TOPICS = ("/episode", "/plan_info", "/latent", MAP)
 RADII_M = (0.05, 0.025)
 
 
 class EpisodeFigures(msgspec.Struct):
-    """One episode.
+    """Statistics of one episode.
 
     Attributes:
-        distances_m: to the goal before the first step and after each.
-        reason: why it ended early, empty if it did not.
+        episode: number of the episode.
+        seed: seed of the episode.
+        distances_m: distance to the goal before the first step and after each.
+        ended: whether the episode has ended.
+        success: whether it ended in success.
+        reason: why it ended early; empty if it did not.
     """
 
     episode: int
@@ -34,17 +38,17 @@ class EpisodeFigures(msgspec.Struct):
 
     @property
     def end_m(self) -> float:
-        """Distance at the end, in m."""
+        """Final distance, in m."""
         return self.distances_m[-1]
 
     @property
     def has_distance(self) -> bool:
-        """Whether the goal was ever away: "keep this lane until step 30" is not."""
+        """Whether the goal has a position; "keep this lane until step 30" has none, and its distance is 0."""
         return any(self.distances_m)
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """A quantity over a run: how many, median, 99th percentile and greatest; NaN is left out."""
+    """Number of values, median, 99th percentile and maximum of a quantity; NaN is ignored."""
 
     count: int
     median: float | None
@@ -61,7 +65,7 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 class Success(msgspec.Struct, frozen=True):
-    """How many episodes ended within a radius, with the 95 % Wilson interval."""
+    """Number of episodes that ended within a radius, with the 95 % Wilson interval."""
 
     radius_m: float
     successes: int
@@ -71,13 +75,18 @@ class Success(msgspec.Struct, frozen=True):
 
 
 class RunFigures(msgspec.Struct, frozen=True):
-    """A whole run; times in seconds.
+    """Statistics of a whole run; times are in seconds.
 
     Attributes:
-        success: within the radii of an arm's goals; none for drives, whose goals are regions.
-        steps: control steps of the episodes that have ended: as many plans were due.
-        started: episodes that began, ended or not.
-        is_complete: False for a recording that was cut off, so that its end is missing.
+        success: success within the radii of an arm's goals; empty for drives, whose goals are regions.
+        end_distance_m: final distances.
+        plan_s, input_age_s, plan_cost, surprise: of all plans.
+        steps: control steps of the episodes that have ended, each of which needs a plan.
+        plans, deadline_misses, fallbacks: numbers of plans.
+        episodes: the episodes that have ended.
+        started: number of episodes that have started.
+        is_drive: whether a car is driven, not an arm.
+        is_complete: False if the recording was cut off.
     """
 
     success: list[Success]
@@ -97,20 +106,22 @@ class RunFigures(msgspec.Struct, frozen=True):
 
     @property
     def unit(self) -> Unit:
-        """Of its distances, for a person."""
+        """The unit in which distances are printed."""
         return unit_of(self.is_drive)
 
     @property
     def has_distance(self) -> bool:
-        """Whether any goal was ever away."""
+        """Whether any goal has a position."""
         return any(episode.has_distance for episode in self.episodes)
 
 
 class RunStatistics:
-    """Takes messages one by one, in the order of their topics.
+    """Collects statistics from messages, in the order of each topic.
 
     Attributes:
-        is_drive: whether cars are driven, and not an arm.
+        is_drive: whether a car is driven, not an arm.
+        episodes: episodes by number.
+        plan_s, input_age_s: times of all plans, in s.
     """
 
     def __init__(self) -> None:
@@ -124,7 +135,7 @@ class RunStatistics:
         self._fallbacks = 0
 
     def add(self, topic: str, message: Message) -> None:
-        """Take in a message of one of `TOPICS`."""
+        """Add a message of one of `TOPICS`."""
         if topic == "/episode":
             self._add_episode(message)
         elif topic == "/plan_info":
@@ -145,11 +156,11 @@ class RunStatistics:
 
     @property
     def successes(self) -> int:
-        """How many of them were a success by the scene's own measure."""
+        """Number of ended episodes that the scene counts as a success."""
         return sum(episode.success for episode in self.ended)
 
     def figures(self) -> RunFigures:
-        """All figures so far."""
+        """All statistics so far."""
         ended = self.ended
         return RunFigures(
             success=[self._success(radius) for radius in RADII_M] if not self.is_drive else [],
