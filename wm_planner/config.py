@@ -19,9 +19,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Seconds = Annotated[float, msgspec.Meta(ge=1e-6, le=86_400)]
 Delay = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
-"""Ranges that `convert` holds; both times are in seconds, a day at most."""
+"""Ranges that `convert` checks. Both times are in seconds, a day at most; a period is a microsecond at least."""
 
 ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
 

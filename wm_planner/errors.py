@@ -89,7 +89,8 @@ def missing_package(error: ModuleNotFoundError, needed_by: str = "this") -> str:
     return f"{needed_by} needs the package '{package}', which is not installed: pip install '{wanted}'"
 
 
-_NOT_THE_USERS = (str(Path(__file__).parent), *sysconfig.get_paths().values(), "<frozen")
+_PACKAGE = Path(__file__).parent
+_NOT_THE_USERS = (str(_PACKAGE), str(_PACKAGE.parent / "nodes"), *sysconfig.get_paths().values(), "<frozen")
 
 
 def describe(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from wm_planner.config import Config, Count, Positive
+from wm_planner.config import Config, Count, Positive, Seconds
 
 
 class Quantity(Config, frozen=True, kw_only=True):
@@ -180,7 +180,7 @@ class Card(Config, frozen=True, kw_only=True):
     about: str
     observation: ObservationSpec
     action: ActionSpec
-    control_dt_s: float
+    control_dt_s: Seconds
     latents: tuple[LatentSpec, ...]
     noise: tuple[NoiseSpec, ...] = ()
     capabilities: tuple[str, ...] = ()
