@@ -21,7 +21,7 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 Seconds = Annotated[float, msgspec.Meta(ge=1e-6, le=86_400)]
 Delay = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
-"""Ranges that `convert` checks. Both times are in seconds, a day at most; a period is a microsecond at least."""
+"""Ranges that `convert` checks. Both times are in seconds, at most a day; a period is at least 1 us."""
 
 ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
 
