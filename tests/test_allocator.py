@@ -39,7 +39,7 @@ def faults(how: str, **environment: str) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the GNU C library's")
-def test_arrays_take_the_place_of_freed_ones_without_new_pages():
+def test_arrays_reuse_freed_memory_without_new_pages():
     given_back = faults("given back")
     assert given_back > 10_000
     assert faults("kept") < given_back / 20

@@ -45,7 +45,7 @@ def test_an_error_names_the_path_and_the_closest_key(values, message):
     assert message in str(error.value)
 
 
-def test_yaml_that_cannot_be_read_says_where(tmp_path):
+def test_yaml_that_cannot_be_read_is_reported_with_its_line(tmp_path):
     file = tmp_path / "x.yaml"
     with pytest.raises(ConfigError, match=r"x\.yaml: cannot be read \(No such file"):
         read_yaml(file)
@@ -73,7 +73,7 @@ def test_yaml_is_read_as_a_mapping(tmp_path):
         ({"name": "x", "by_side": {None: {}}}, "car.yaml.by_side: got the key None, wanted text"),
     ],
 )
-def test_a_key_that_is_not_text_is_named_with_its_place(values, message):
+def test_a_key_that_is_not_text_is_reported_with_its_place(values, message):
     with pytest.raises(ConfigError) as error:
         convert(values, Car, "car.yaml")
     assert message in str(error.value)
@@ -86,7 +86,7 @@ def test_a_setting_that_is_not_yaml_names_the_option():
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_numbers_that_are_none_are_refused_with_their_place(number):
+def test_numbers_that_are_not_finite_are_refused_with_their_place(number):
     class Inner(Config, frozen=True, kw_only=True):
         rates: tuple[float, ...] = ()
 

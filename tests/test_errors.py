@@ -13,7 +13,7 @@ def test_every_error_is_a_wm_error_and_is_drawn_in_the_tree():
     assert all(cls.__name__ in str(errors.__doc__) for cls in classes)
 
 
-def test_the_closest_name_is_offered_with_all_that_are_known():
+def test_the_closest_name_is_offered_with_all_known_names():
     assert did_you_mean("cen", ["icem", "cem"]) == "did you mean 'cem'? (known: cem, icem)"
 
 

@@ -22,7 +22,7 @@ def shelves(tmp_path, monkeypatch):
     return first, second
 
 
-def test_a_path_as_given_comes_first_then_the_checkout_then_the_wheel(shelves, tmp_path):
+def test_the_given_path_comes_first_then_the_checkout_then_the_wheel(shelves, tmp_path):
     first, second = shelves
     assert share.find("launch/both.yaml") == first / "launch" / "both.yaml"
     assert share.find("launch/only_wheel.yaml") == second / "launch" / "only_wheel.yaml"
@@ -31,7 +31,7 @@ def test_a_path_as_given_comes_first_then_the_checkout_then_the_wheel(shelves, t
     assert share.find("launch/both.yaml").read_text() == "here"
 
 
-def test_a_name_that_is_nowhere_is_answered_with_the_closest(shelves):
+def test_an_unknown_name_is_answered_with_the_closest(shelves):
     with pytest.raises(
         PluginError, match=r"launch/boths\.yaml: no such file.*did you mean 'launch/both\.yaml'"
     ):
@@ -40,7 +40,7 @@ def test_a_name_that_is_nowhere_is_answered_with_the_closest(shelves):
         share.find("models/weel")
 
 
-def test_where_nothing_is_known_nothing_is_offered(tmp_path):
+def test_without_known_names_none_are_offered(tmp_path):
     with pytest.raises(PluginError) as caught:
         share.find(str(tmp_path / "gone.xml"))
     assert str(caught.value) == f"{tmp_path / 'gone.xml'}: no such file or folder"
@@ -59,7 +59,7 @@ def test_the_checkout_is_a_root_of_its_own_shelves():
 
 
 @pytest.mark.parametrize("path", ["a" * 5000, "~no_such_user_here/x.py", "sim/\0.py"])
-def test_what_cannot_be_a_path_is_refused(path):
+def test_impossible_paths_are_refused(path):
     with pytest.raises(PluginError, match=r"cannot be a file or folder|no such file or folder"):
         share.find(path)
 

@@ -21,12 +21,12 @@ def screen(monkeypatch):
 
 def follow():
     with terminal.Bar("iteration") as bar:
-        bar.move(50, 200)
-        bar.say("loss 0.5", "iteration 50/200  loss 0.5")
-        bar.move(100, 200)
+        bar.update(50, 200)
+        bar.describe("loss 0.5", "iteration 50/200  loss 0.5")
+        bar.update(100, 200)
 
 
-def test_a_terminal_shows_a_bar_with_the_last_words(screen):
+def test_a_terminal_shows_a_bar_with_the_last_description(screen):
     file = screen(True)
     follow()
     bar = next(line for line in reversed(file.getvalue().splitlines()) if "100/200" in line)
@@ -40,7 +40,7 @@ def test_a_pipe_gets_lines_and_no_bar(screen):
     assert file.getvalue() == "iteration 50/200  loss 0.5\n"
 
 
-def test_nothing_is_seen_of_a_process_that_does_not_move_the_bar(screen):
+def test_a_process_that_does_not_update_the_bar_shows_nothing(screen):
     file = screen(True)
     with terminal.Bar("iteration"):
         pass

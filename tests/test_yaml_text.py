@@ -40,7 +40,7 @@ def test_text_becomes_plain_values():
         (alias_bomb(9), f"more than {MAX_VALUES} values"),
     ],
 )
-def test_text_that_cannot_be_used_is_refused_with_the_reason(text, problem):
+def test_unusable_text_is_refused_with_the_reason(text, problem):
     with pytest.raises(ConfigError, match=f"^x.yaml.*{problem}"):
         parse(text, "x.yaml")
 

@@ -1,25 +1,25 @@
-"""What becomes of freed memory: kept for the arrays to come, not given back to the system.
+"""Settings of the C allocator: freed memory is kept for later arrays instead of returned to the system.
 
-Planning frees and asks for the same hundreds of kilobytes over and over. The C library gives them back each
-time, and the system hands them out again page by page: more than half the time of a bicycle's plan.
+Planning frees and allocates the same hundreds of kilobytes again and again. By default the C library returns
+them every time and gets them back page by page, which takes more than half of the time of a bicycle's plan.
 """
 
 import ctypes
 from collections.abc import Mapping
 
-_KEPT_BYTES = 256 << 20  # free at the end of the heap
-_MAPPED_BYTES = 32 << 20  # from which an array gets pages of its own; the C library takes no more
+_KEPT_BYTES = 256 << 20  # of free memory at the end of the heap
+_MAPPED_BYTES = 32 << 20  # least size of an array with its own pages; the C library allows no more
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 ENVIRONMENT: Mapping[str, str] = {
     "MALLOC_TRIM_THRESHOLD_": str(_KEPT_BYTES),
     "MALLOC_MMAP_THRESHOLD_": str(_MAPPED_BYTES),
 }
-"""The same for a process that is yet to start. Source: mallopt(3) of the GNU C library."""
+"""The same settings for a process to be started. Source: mallopt(3) of the GNU C library."""
 
 
 def keep_freed_memory() -> None:
-    """Have this process keep up to 256 MB that it has freed; without the GNU C library it does nothing."""
+    """Keep up to 256 MB of freed memory in this process; no effect without the GNU C library."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)

@@ -1,4 +1,4 @@
-"""Time is passed in: nothing below the command line asks the system for it on its own."""
+"""Clocks, which are passed in: code below the command line does not read the system time by itself."""
 
 import math
 import time
@@ -13,19 +13,19 @@ class Clock(Protocol):
     """A source of time."""
 
     def now_ns(self) -> int:
-        """Nanoseconds since this clock's epoch; never runs backwards."""
+        """Nanoseconds since the clock's epoch; never decreases."""
         ...
 
 
 class WallClock:
-    """The machine's monotonic clock: for deadlines, ages and periods."""
+    """The monotonic clock of the machine, for deadlines, ages and periods."""
 
     def now_ns(self) -> int:
         return time.monotonic_ns()
 
 
 class ManualClock:
-    """A clock that stands until it is set: simulated time, and tests."""
+    """A clock that only moves when it is set, for simulated time and tests."""
 
     def __init__(self, now_ns: int = 0) -> None:
         self._now_ns = now_ns
@@ -34,12 +34,12 @@ class ManualClock:
         return self._now_ns
 
     def set_ns(self, now_ns: int) -> None:
-        """Move the clock to `now_ns`."""
+        """Set the time to `now_ns`."""
         self._now_ns = now_ns
 
 
 class Deadline(NamedTuple):
-    """A moment of a clock by which work must be done."""
+    """A time of a clock by which work must be done."""
 
     clock: Clock
     at_ns: int
@@ -49,14 +49,14 @@ class Deadline(NamedTuple):
         """The deadline `seconds` from now.
 
         Raises:
-            ConfigError: if that is no finite number.
+            ConfigError: if `seconds` is not finite.
         """
         if not math.isfinite(seconds):
-            raise ConfigError(f"a deadline of {seconds} s, wanted a finite number; pass None to have none")
+            raise ConfigError(f"a deadline of {seconds} s, wanted a finite number; pass None for no deadline")
         return cls(clock, clock.now_ns() + round(seconds * NANOSECONDS))
 
     def left_s(self) -> float:
-        """Seconds left; negative once it is past."""
+        """Seconds left; negative after the deadline."""
         return (self.at_ns - self.clock.now_ns()) / NANOSECONDS
 
 

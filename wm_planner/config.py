@@ -1,4 +1,4 @@
-"""Configuration: frozen structs, read from plain mappings, with errors that name the path."""
+"""Configuration: frozen structs, converted from plain mappings, with errors that name the path."""
 
 import math
 import re
@@ -29,10 +29,11 @@ _UNKNOWN = re.compile(r"unknown field `([^`]+)`")
 
 
 def convert(values: Mapping[str, Any], to: type[ConfigT], where: str, also: Iterable[str] = ()) -> ConfigT:
-    """Check `values` against the struct `to`; `where` names their place in the error.
+    """Convert `values` to the struct `to`, with validation.
 
     Args:
-        also: further keys that the place may have, which are no fields of the struct.
+        where: the place of the values, for errors.
+        also: further keys that the place may have, for errors.
 
     Raises:
         ConfigError: with the path of the first value that does not fit.
@@ -56,7 +57,7 @@ def convert(values: Mapping[str, Any], to: type[ConfigT], where: str, also: Iter
 
 
 def _place(where: str, path: str) -> str:
-    """Words for a path below `where`, which ends in ": " if it is no path itself."""
+    """Name a path below `where`, which ends in ": " if it is not part of the path."""
     return (where + path.lstrip(".")).removesuffix(": ") if where.endswith(": ") else f"{where}{path}"
 
 
@@ -80,7 +81,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping.
 
     Raises:
-        ConfigError: if the file is missing, is not YAML (with the line) or is no mapping.
+        ConfigError: if the file is missing, is not YAML (with the line) or not a mapping.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -95,13 +96,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def setting(text: str, option: str = "--set") -> tuple[str, Any]:
-    """Path and value that a command line gives as `--set path=value`, the value in YAML.
+    """The path and the value of the command-line option `--set path=value`, with the value in YAML.
 
     Args:
-        option: where it was given, for errors.
+        option: name of the option, for errors.
 
     Raises:
-        ConfigError: if it is no such text.
+        ConfigError: if the text has another form.
     """
     path, equals, value = text.partition("=")
     if not equals or not all(path.split(".")):
@@ -110,17 +111,17 @@ def setting(text: str, option: str = "--set") -> tuple[str, Any]:
 
 
 def put(values: dict[str, Any], path: str, value: object) -> None:
-    """Set one of nested values, named by a dotted path as in `planner.horizon`.
+    """Set a nested value by its dotted path, e.g. `planner.horizon`.
 
     Raises:
-        ConfigError: if the path leads through something that has no fields.
+        ConfigError: if the path leads through a value without fields.
     """
     *parents, last = path.split(".")
     place: Any = values
     for depth, parent in enumerate([*parents, last]):
         there = ".".join(parents[:depth])
         if isinstance(place, list):
-            raise ConfigError(f"{path}: {there} is a list, set it whole: --set '{there}=[...]'")
+            raise ConfigError(f"{path}: {there} is a list, set it as a whole: --set '{there}=[...]'")
         if not isinstance(place, dict):
             raise ConfigError(f"{path}: {there} has no fields to set")
         if depth < len(parents):
@@ -129,16 +130,16 @@ def put(values: dict[str, Any], path: str, value: object) -> None:
 
 
 def to_builtins(config: msgspec.Struct) -> dict[str, Any]:
-    """The plain mapping of a struct, fit for YAML or JSON."""
+    """The struct as a plain mapping for YAML or JSON."""
     builtins: dict[str, Any] = msgspec.to_builtins(config)
     return builtins
 
 
 def _known_at(struct: type[msgspec.Struct], path: str, values: Any) -> tuple[str, ...]:
-    """What can stand at `path` (".a.b[0]"): the fields of a struct, or the values of a choice.
+    """What may stand at `path` (".a.b[0]"): the fields of a struct, or the values of a choice.
 
     Args:
-        values: what was to become the struct; its tags choose among the members of unions.
+        values: to be converted; their tags select the members of unions.
     """
     info = msgspec.inspect.type_info(struct)
     for part in re.findall(r"\.([A-Za-z_]\w*)|\[(\d*)", path):
@@ -161,14 +162,14 @@ def _known_at(struct: type[msgspec.Struct], path: str, values: Any) -> tuple[str
 
 
 def _value_at(values: Any, path: str) -> Any:
-    """What `values` hold at `path` (".a.b[0]")."""
+    """The value at `path` (".a.b[0]")."""
     for name, index in re.findall(r"\.([A-Za-z_]\w*)|\[(\d+)", path):
         values = values[name] if name else values[int(index)]
     return values
 
 
 def _member(union: msgspec.inspect.UnionType, values: Any) -> msgspec.inspect.Type:
-    """The member of `union` that `values` are tagged as; without a tag the first that is not None."""
+    """The member of `union` that the tag of `values` selects; without a tag, the first that is not None."""
     members = [t for t in union.types if not isinstance(t, msgspec.inspect.NoneType)]
     tagged = (
         t

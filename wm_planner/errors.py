@@ -1,14 +1,14 @@
-"""The one tree of errors.
+"""The exception classes.
 
-Everything a user can mend is a `WmError`; the command line prints its text without a traceback and
-exits with code 2.
+Every error that a user can fix is a `WmError`; the command line prints its text without a traceback and exits
+with code 2.
 
     WmError
     ├── ConfigError        a launch file, a parameter, a command line
-    ├── PluginError        a name or a path that leads to no class
+    ├── PluginError        a name or path that does not lead to a class
     ├── BundleError        a card, a graph, a checkpoint
     ├── DatasetError       a recorded data set
-    ├── TrainingError      a training that cannot go on
+    ├── TrainingError      a training run that cannot continue
     ├── ShapeError         an array of the wrong shape, type or range
     ├── ScenarioError      a traffic scenario that cannot be read or written
     ├── SimulationError    a scene, a simulator, a renderer
@@ -25,7 +25,7 @@ from pathlib import Path
 
 
 class WmError(Exception):
-    """Says what was got, what was wanted and what to do."""
+    """An error whose text says what was got, what was wanted and what to do."""
 
 
 class ConfigError(WmError):
@@ -33,19 +33,19 @@ class ConfigError(WmError):
 
 
 class PluginError(WmError):
-    """A plug-in name or path that leads to no class."""
+    """A plug-in name or path that does not lead to a class."""
 
 
 class BundleError(WmError):
-    """A model bundle that disagrees with its card, or a checkpoint of another model."""
+    """A model bundle that does not match its card, or a checkpoint of another model."""
 
 
 class DatasetError(WmError):
-    """A data set that is missing, torn or of another kind."""
+    """A data set that is missing, damaged or of another kind."""
 
 
 class TrainingError(WmError):
-    """A training that cannot go on."""
+    """A training run that cannot continue."""
 
 
 class ShapeError(WmError):
@@ -110,7 +110,7 @@ MOST_NAMES = 24
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A clause with the closest known name and those that are known, to end an error with."""
+    """The last clause of an error: the closest known name, and the known names."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     listing = ", ".join(names[:MOST_NAMES]) if names else "none"

@@ -1,4 +1,4 @@
-"""Where the shelves (`sim`, `nodes`, `models`, `launch`) are: the path given, the checkout, or the wheel."""
+"""Lookup of shelf files (`sim`, `nodes`, `models`, `launch`): the given path, the checkout, or the wheel."""
 
 import subprocess
 from importlib import metadata
@@ -11,7 +11,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def roots() -> tuple[Path, ...]:
-    """The folders that hold shelves, in the order of search: the checkout, then the installed wheel."""
+    """The folders that contain shelves, in search order: the checkout, then the installed wheel."""
     checkout = _PACKAGE.parent
     project = checkout / "pyproject.toml"
     is_ours = project.is_file() and 'name = "wm-planner"' in project.read_text(encoding="utf-8")
@@ -19,10 +19,10 @@ def roots() -> tuple[Path, ...]:
 
 
 def find(path: str | Path) -> Path:
-    """The file or folder that `path` names: as given, or below one of the roots.
+    """The file or folder at `path`: as given, or below one of the roots.
 
     Raises:
-        PluginError: with the closest name on the same shelf.
+        PluginError: if it does not exist; names the closest one on the same shelf.
     """
     try:
         given = Path(path).expanduser()
@@ -51,7 +51,7 @@ def _shortened(path: str | Path) -> str:
 
 
 def _in_bundles(path: Path) -> Path:
-    """Where a bundle named the old way, `models/<name>`, is now; this spelling is understood until 1.0."""
+    """The path of a bundle that is given as `models/<name>`, which is supported until 1.0."""
     is_bundle = path.parent == Path("models") and not path.suffix
     return path.parent / "bundles" / path.name if is_bundle else path
 
@@ -68,7 +68,7 @@ def revision() -> str:
 
 
 def listing(shelf: str, suffix: str = "") -> list[str]:
-    """The names on a shelf that end with `suffix` (folders where it is empty)."""
+    """The files on a shelf that end with `suffix`, or its folders if that is empty."""
     folders = [root / shelf for root in roots() if (root / shelf).is_dir()]
     names = {
         entry.name

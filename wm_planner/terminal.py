@@ -1,4 +1,4 @@
-"""The terminal: one console, and one look for all tables and for what takes long."""
+"""The terminal: one console, and the style of all tables and progress bars."""
 
 import os
 import sys
@@ -20,20 +20,20 @@ from rich.table import Column, Table
 from rich.text import Text
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as a shell has it."""
+"""Exit code after Ctrl-C, as in a shell."""
 
-_WIDTH_ELSEWHERE = 100  # characters, where the output is a file or a pipe
+_PIPE_WIDTH = 100  # characters, if the output is a file or a pipe
 
 
 class _Terminal(Console):
-    """A console that goes on in silence once nobody reads it any more (`wm launch x | head -1`)."""
+    """A console that discards output after its reader has closed the pipe (`wm launch x | head -1`)."""
 
     def on_broken_pipe(self) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Headed(Table):
-    """A table below a heading that is as wide as the terminal, and not as the table."""
+    """A table below a heading that may be as wide as the terminal."""
 
     def __init__(self, heading: str) -> None:
         super().__init__(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
@@ -46,19 +46,19 @@ class _Headed(Table):
 
 def _width() -> int | None:
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    return None if is_terminal or "COLUMNS" in os.environ else _WIDTH_ELSEWHERE
+    return None if is_terminal or "COLUMNS" in os.environ else _PIPE_WIDTH
 
 
 console = _Terminal(highlight=False, width=_width())
 
 
 def table(title: str, first: str, *others: str) -> Table:
-    """An empty table: the first column to the left, figures to the right.
+    """An empty table; the first column is left-aligned, figures are right-aligned.
 
     Args:
-        title: what the figures are.
-        first: head of the column that names the rows.
-        others: heads of the columns of figures.
+        title: describes the figures.
+        first: header of the column that names the rows.
+        others: headers of the columns of figures.
     """
     made = _Headed(title)
     made.add_column(first, overflow="fold")
@@ -68,12 +68,12 @@ def table(title: str, first: str, *others: str) -> Table:
 
 
 class Bar:
-    """How far a long task is: a bar with the last words said in a terminal, a line for all words elsewhere.
+    """The progress of a long task: a bar with a description in a terminal, a line per description elsewhere.
 
-    Nothing is shown before the first move, so that of several processes only the one that moves is seen.
+    Nothing is shown before the first update, so that only one of several processes shows a bar.
 
     Args:
-        what: is counted.
+        what: the counted items, e.g. "episodes".
     """
 
     def __init__(self, what: str) -> None:
@@ -104,14 +104,14 @@ class Bar:
     ) -> None:
         self._progress.stop()
 
-    def move(self, done: int, total: int) -> None:
-        """Show that `done` of `total` are done; what was done before the first call took no time here."""
+    def update(self, done: int, total: int) -> None:
+        """Show that `done` of `total` items are done; the time left ignores those of the first call."""
         if self._task is None:
             self._task = self._progress.add_task(self._what, total=total, completed=done, words="")
         self._progress.update(self._task, completed=done)
 
-    def say(self, words: str, line: str) -> None:
-        """Put `words` beside the bar, or where there is none print `line`."""
+    def describe(self, words: str, line: str) -> None:
+        """Show `words` next to the bar, or without a bar print `line`."""
         if self._progress.disable:
             console.print(line, soft_wrap=True)
         elif self._task is not None:

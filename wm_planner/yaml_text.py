@@ -1,4 +1,4 @@
-"""YAML text to plain values, within limits: a small file cannot become a large or endless value."""
+"""Conversion of YAML text to plain values, within limits: a small text cannot become a huge value."""
 
 from typing import Any
 

@@ -37,7 +37,7 @@ def run(tmp_path_factory):
     return out, result.output
 
 
-def test_every_scenario_is_driven_among_both_kinds_of_others(run):
+def test_every_scenario_is_driven_among_both_kinds_of_agents(run):
     drives = read_drives(run[0] / "drives.jsonl")
     assert sorted((each.scenario, each.agents) for each in drives) == [
         ("ZAM_WmPedestrian-1_1_T-1", "idm"),
@@ -52,7 +52,7 @@ def test_every_scenario_is_driven_among_both_kinds_of_others(run):
         assert 0 < each.nuplan["score"] <= 1
 
 
-def test_the_tables_say_what_is_measured_and_what_was_left_out(run):
+def test_the_tables_state_what_is_measured_and_what_was_skipped(run):
     words = " ".join(run[1].split())
     for said in (
         "ZAM_WmSlowCar-1_1_T-1",
@@ -82,14 +82,14 @@ def test_each_problem_has_a_picture_and_a_film(run):
     assert film.count_frames() == 21
 
 
-def test_the_last_lines_say_what_was_written_where(run):
+def test_the_last_lines_list_the_written_files(run):
     *_, drives, left_out, pictures, films, solutions = run[1].splitlines()
     assert "drives.jsonl" in drives and "left_out.json" in left_out
     for line, said in ((pictures, "pictures  2 pictures"), (films, "2 films"), (solutions, "2 solutions")):
         assert line.endswith(said)
 
 
-def test_ctrl_c_keeps_the_drives_that_were_done(run, tmp_path, monkeypatch):
+def test_ctrl_c_keeps_finished_drives(run, tmp_path, monkeypatch):
     drives = tuple(d for d in read_drives(run[0] / "drives.jsonl") if "Pedestrian" in d.scenario)
 
     def stopped(files, settings, workers):
@@ -103,7 +103,7 @@ def test_ctrl_c_keeps_the_drives_that_were_done(run, tmp_path, monkeypatch):
     assert tuple(read_drives(tmp_path / "out" / "drives.jsonl")) == drives
 
 
-def test_the_results_of_a_former_run_make_room_and_nothing_else_does(tmp_path):
+def test_only_results_of_an_earlier_run_are_removed(tmp_path):
     for name in ("drives.jsonl", "left_out.json", "pictures/a.png", "pictures/a.mp4", "solved/idm/a.xml"):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
@@ -115,7 +115,7 @@ def test_the_results_of_a_former_run_make_room_and_nothing_else_does(tmp_path):
         clear("--out", tmp_path, None)
 
 
-def test_a_file_is_no_folder(tmp_path):
+def test_a_file_is_refused_as_a_folder(tmp_path):
     check_folder("--out", tmp_path / "a" / "b")
     (tmp_path / "a").touch()
     for path in (tmp_path / "a", tmp_path / "a" / "b"):
@@ -144,7 +144,7 @@ def test_each_commonroad_problem_has_a_solution_file(run):
         ((SCENARIOS[0], "--planner", "idm", "--out", SCENARIOS[1]), "--out"),
     ],
 )
-def test_what_cannot_be_run_is_refused_before_anything_is_made(tmp_path, monkeypatch, arguments, answer):
+def test_invalid_arguments_are_refused_before_anything_is_created(tmp_path, monkeypatch, arguments, answer):
     monkeypatch.chdir(tmp_path)
     result = wm("driving", *arguments)
     assert isinstance(result.exception, WmError)  # which `wm` prints, with exit code 2
@@ -152,13 +152,13 @@ def test_what_cannot_be_run_is_refused_before_anything_is_made(tmp_path, monkeyp
     assert not [*tmp_path.iterdir()]
 
 
-def test_a_run_is_still_read_back_by_its_folder():
+def test_the_folder_of_a_run_is_accepted_without_a_subcommand():
     result = wm("nothing")
     assert "holds no episodes.mcap" in str(result.exception)
     assert str(wm("run", "nothing").exception) == str(result.exception)
 
 
-def test_a_class_that_does_not_plan_is_no_planner(tmp_path):
+def test_a_class_that_does_not_plan_is_refused_as_a_planner(tmp_path):
     (tmp_path / "mine.py").write_text(
         "from wm_planner.config import Config\n\nclass Idle:\n    Config = Config\n"
         "    def __init__(self, config):\n        pass\n"
@@ -167,7 +167,7 @@ def test_a_class_that_does_not_plan_is_no_planner(tmp_path):
         resolve_planners([f"{tmp_path / 'mine.py'}:Idle"])
 
 
-def test_a_planner_has_its_settings_behind_its_name():
+def test_the_settings_of_a_planner_follow_its_name():
     planners, _ = resolve_planners(["cem,scoring.consistency_weight=0,seed=3", "pdm_closed,idm.gap=2", "idm"])
     assert list(planners.values()) == [
         {"type": "cem", "scoring": {"consistency_weight": 0}, "seed": 3},

@@ -24,7 +24,7 @@ def wm_import(tmp_path, monkeypatch, capsys):
     return call
 
 
-def test_an_import_says_what_can_run_the_bundle_and_is_not_repeated_over_it(wm_import):
+def test_an_import_states_what_can_run_the_bundle_and_does_not_overwrite_it(wm_import):
     code, printed = wm_import("--context", "1")
     assert code == 0
     assert "It runs in Python" in printed and "`wm launch` cannot run it yet:" in printed

@@ -1,4 +1,4 @@
-"""The whole road as a user drives it: `wm launch` in a folder of its own, then `wm eval`."""
+"""`wm launch` in a temporary folder, then `wm eval`, as a user runs them."""
 
 import json
 import os
@@ -76,7 +76,7 @@ class Launched:
 
 
 def domain(folder: Path) -> dict[str, str]:
-    """An environment in which runs of this test meet nobody else's."""
+    """An environment in which runs of this test are on domains of their own."""
     runtime = folder / "x"
     runtime.mkdir(mode=0o700, exist_ok=True)
     return {**os.environ, "XDG_RUNTIME_DIR": str(runtime)}
@@ -108,7 +108,7 @@ def finished(tmp_path_factory):
     return launched, output
 
 
-def test_a_launch_reaches_its_goals_and_shows_it(finished):
+def test_a_launch_reaches_its_goals_and_reports(finished):
     launched, output = finished
     for line in ("episode   3", "3 of 3", "plan time, ms", "summary.json", "episodes.mcap"):
         assert line in output
@@ -144,7 +144,7 @@ def test_no_message_is_lost(finished):
     assert sum(Player(launched.folder / "episodes.mcap").gaps.values()) == 0
 
 
-def test_the_goal_position_is_told_on_no_topic_but_episode(finished):
+def test_the_goal_position_is_published_on_episode_only(finished):
     """The goal's message holds no pose; its true position is in no other message's bytes."""
     launched, _ = finished
     player = Player(launched.folder / "episodes.mcap")
@@ -160,7 +160,7 @@ def test_the_goal_position_is_told_on_no_topic_but_episode(finished):
 
 
 def test_nodes_and_one_process_make_the_same_decisions(finished):
-    """The bus, the processes and the codec change nothing: distances agree to the last bit."""
+    """Bus, processes and codec change nothing: distances agree to the last bit."""
     launched, _ = finished
     nodes = launch_file.load(launch_file.find("panda_reach"), "x").nodes
     planner = next(node.params for node in nodes if node.name == "planner")
@@ -182,7 +182,7 @@ def test_the_same_seed_gives_the_same_bytes(finished, tmp_path):
         )
 
 
-def test_eval_reads_a_run_back(finished):
+def test_eval_reports_a_recorded_run(finished):
     launched, _ = finished
     command = [sys.executable, "-m", "wm_planner.cli", "eval", str(launched.folder)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -238,7 +238,7 @@ def test_realtime_keeps_its_deadline(tmp_path):
     assert figures.success[0].successes == 5
 
 
-def test_a_run_does_not_write_into_an_older_one(finished):
+def test_a_run_does_not_overwrite_an_older_one(finished):
     launched, _ = finished
     again = Launched(launched.folder.parent.parent, "panda_reach", SMALL)
     code, output = again.finish()
@@ -282,7 +282,7 @@ def evaluated(folder: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_eval_says_that_a_recording_is_incomplete(robot, tmp_path):
+def test_eval_reports_an_incomplete_recording(robot, tmp_path):
     launched, _ = robot
     assert "incomplete" not in evaluated(launched.folder)
     shutil.copytree(launched.folder, tmp_path / "cut")
@@ -291,7 +291,7 @@ def test_eval_says_that_a_recording_is_incomplete(robot, tmp_path):
     assert "the recording is incomplete: it was not closed" in evaluated(tmp_path / "cut")
 
 
-def test_eval_says_how_many_episodes_were_planned(finished, tmp_path):
+def test_eval_reports_how_many_episodes_were_planned(finished, tmp_path):
     launched, _ = finished
     shutil.copytree(launched.folder, tmp_path / "more")
     launch_yaml = tmp_path / "more" / "launch.yaml"
@@ -328,7 +328,7 @@ nodes:
 """
 
 
-def test_a_broken_planner_is_named_in_the_last_line_with_its_place(tmp_path):
+def test_a_broken_planner_is_reported_in_the_last_line_with_its_place(tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     (tmp_path / "x.yaml").write_text(PLANNER.replace("FOLDER", str(tmp_path)))
     code, output = Launched(tmp_path, "x.yaml").finish()
@@ -346,7 +346,7 @@ def test_a_broken_planner_is_named_in_the_last_line_with_its_place(tmp_path):
         ("import no_such_package", "needs the package 'no_such_package'"),
     ],
 )
-def test_a_planner_whose_file_cannot_be_imported_is_named_in_the_last_line(tmp_path, text, words):
+def test_a_planner_that_cannot_be_imported_is_reported_in_the_last_line(tmp_path, text, words):
     (tmp_path / "broken.py").write_text(text)
     (tmp_path / "x.yaml").write_text(PLANNER.replace("FOLDER", str(tmp_path)))
     code, output = Launched(tmp_path, "x.yaml").finish()

@@ -1,4 +1,4 @@
-"""What the command line says to bad input: what was got, what was wanted, what to do; exit code 2."""
+"""Invalid input on the command line: what was got, what was wanted, what to do; exit code 2."""
 
 import os
 import shutil
@@ -62,7 +62,7 @@ def test_an_unknown_argument_is_answered_with_the_closest(wm):
     assert "no argument 'episode', did you mean 'episodes'?" in said
 
 
-def test_an_argument_of_another_type_says_what_was_wanted(wm):
+def test_an_argument_of_another_type_is_answered_with_the_expected_type(wm):
     code, said = wm("launch", "panda_reach", "episodes=many")
     assert code == 2
     assert "episodes=many: wanted int, as in episodes=10" in said
@@ -82,7 +82,7 @@ def test_an_argument_of_another_type_says_what_was_wanted(wm):
         ("nodes:", "nodes: [", "not valid YAML"),
     ],
 )
-def test_a_mistake_in_a_launch_file_is_named_with_its_place(wm, tmp_path, line, wrong, answer):
+def test_a_mistake_in_a_launch_file_is_reported_with_its_place(wm, tmp_path, line, wrong, answer):
     text = share.find("launch/panda_reach.yaml").read_text()
     assert line in text
     (tmp_path / "mine.yaml").write_text(text.replace(line, wrong, 1))
@@ -104,7 +104,7 @@ def test_a_mistake_in_a_launch_file_is_named_with_its_place(wm, tmp_path, line, 
         (("deadline_s=soon",), "deadline_s=soon: wanted float, as in deadline_s=0.1"),
     ],
 )
-def test_a_launch_that_cannot_work_is_refused_before_anything_is_made(wm, tmp_path, arguments, answer):
+def test_an_invalid_launch_is_refused_before_anything_is_created(wm, tmp_path, arguments, answer):
     code, said = wm("launch", "panda_reach", *arguments)
     assert code == 2, said
     assert answer in said
@@ -116,7 +116,7 @@ def test_numbers_may_be_written_with_an_exponent():
     assert launch_file.load(path, "x", ["deadline_s=1e-2"]).nodes[2].params["deadline_s"] == 0.01
 
 
-def test_a_package_that_is_missing_is_named_with_its_extra(wm, monkeypatch):
+def test_a_missing_package_is_reported_with_its_extra(wm, monkeypatch):
     def train() -> None:
         raise ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
 
@@ -139,7 +139,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(wm, monkeypatch):
         ),
     ],
 )
-def test_a_path_that_leads_nowhere_says_what_to_do(wm, tmp_path, arguments, answer):
+def test_a_missing_path_is_answered_with_what_to_do(wm, tmp_path, arguments, answer):
     code, said = wm(*arguments)
     assert code == 2, said
     assert answer in said
@@ -178,14 +178,14 @@ def test_a_path_that_leads_nowhere_says_what_to_do(wm, tmp_path, arguments, answ
         ),
     ],
 )
-def test_what_cannot_be_trained_or_exported_says_what_to_do(wm, tmp_path, arguments, answer):
+def test_invalid_training_and_export_is_answered_with_what_to_do(wm, tmp_path, arguments, answer):
     code, said = wm(*arguments)
     assert code == 2, said
     assert answer in said
     assert not (tmp_path / "x").exists()
 
 
-def test_an_output_folder_that_cannot_be_made_is_named(wm, tmp_path):
+def test_an_output_folder_that_cannot_be_created_is_reported(wm, tmp_path):
     (tmp_path / "runs").write_text("a file where the folder should be")
     code, said = wm("launch", "panda_reach")
     assert code == 2
@@ -262,7 +262,7 @@ def test_a_planner_is_not_exported_over_a_folder(wm, tmp_path):
     ("raised", "ends", "says"),
     [(MemoryError("8 PiB"), 2, "8 PiB"), (KeyboardInterrupt(), 130, "interrupted")],
 )
-def test_no_memory_and_an_interrupt_end_in_a_line(wm, monkeypatch, raised, ends, says):
+def test_lack_of_memory_and_interrupts_end_in_one_line(wm, monkeypatch, raised, ends, says):
     def fail():
         raise raised
 

@@ -38,7 +38,7 @@ def launch(tmp_path):
     return load
 
 
-def test_a_launch_file_becomes_a_description_with_its_defaults(launch, tmp_path):
+def test_a_launch_file_is_read_with_its_defaults(launch, tmp_path):
     spec = launch()
     assert (spec.name, spec.clock) == ("monday", "lockstep")
     talker, second = spec.nodes
@@ -63,12 +63,12 @@ def test_an_argument_is_read_as_the_type_of_its_default(launch):
         ("ticks", "got 'ticks', wanted argument=value, as in ticks=10"),
     ],
 )
-def test_an_argument_that_does_not_fit_is_named(launch, override, words):
+def test_an_argument_that_does_not_fit_is_reported(launch, override, words):
     with pytest.raises(ConfigError, match=words.replace("[", r"\[")):
         launch(override)
 
 
-def test_references_inside_a_text_become_text(launch):
+def test_references_within_text_become_text(launch):
     spec = launch("folder=out", **{"name: second": "name: $(folder)_$(name)_$(ticks)"})
     assert spec.nodes[1].name == "out_monday_10"
 
@@ -88,16 +88,16 @@ def test_references_inside_a_text_become_text(launch):
         ("clock", "clocks", "unknown key 'clocks', did you mean 'clock'"),
         ("lockstep", "fast", r": clock: got 'fast', known: lockstep, realtime"),
         ("FOLDER/answerer.py", "recoder", r"nodes\[1\]\.exec: no node 'recoder', did you mean 'recorder'"),
-        ("name: second", "name: talker", "two are named 'talker'"),
+        ("name: second", "name: talker", "two nodes are named 'talker'"),
         ("ticks: 10,", "name: 10,", "'name' is the run's name"),
     ],
 )
-def test_what_does_not_exist_is_named_with_its_place(launch, tmp_path, old, new, words):
+def test_unknown_names_are_reported_with_their_place(launch, tmp_path, old, new, words):
     with pytest.raises(ConfigError, match=words):
         launch(**{old.replace("FOLDER", str(tmp_path)): new})
 
 
-def test_a_file_that_is_no_yaml_is_named_with_its_line(tmp_path):
+def test_invalid_yaml_is_reported_with_its_line(tmp_path):
     (tmp_path / "bad.yaml").write_text("nodes:\n  - exec: a\n bad")
     with pytest.raises(ConfigError, match=r"bad\.yaml, line \d+: not valid YAML"):
         file.load(tmp_path / "bad.yaml", "x")
@@ -142,7 +142,7 @@ class Picky(Node):
         ("import no_such_package", "needs the package 'no_such_package', which is not installed"),
     ],
 )
-def test_what_a_plug_in_raises_while_it_is_checked_is_named_with_its_place(tmp_path, failure, words):
+def test_an_exception_of_a_plug_in_during_checks_is_reported_with_its_place(tmp_path, failure, words):
     (tmp_path / "picky.py").write_text(PICKY.replace("FAILURE", failure))
     (tmp_path / "run.yaml").write_text(f"nodes: [{{exec: {tmp_path}/picky.py}}]")
     with pytest.raises(PluginError, match=rf"run\.yaml: nodes\[0\] \(.*picky\.py\): .*{words}"):

@@ -29,14 +29,14 @@ def watch():
     return Watch()
 
 
-def test_nothing_is_said_of_a_node_that_reports(watch):
+def test_a_node_that_reports_is_not_mentioned(watch):
     for second in range(1, 60):
         watch.liveness.report("planner", float(second))
         assert watch.news(second + 0.9) == []
     assert watch.looks == 0  # processes are not looked at
 
 
-def test_a_suspended_node_is_named_once_and_again_when_it_is_back(watch):
+def test_a_suspended_node_is_reported_once_and_again_when_it_is_back(watch):
     assert watch.news(LATE_S + 0.1, "T") == ["planner is suspended (SIGSTOP, or a debugger)"]
     assert watch.news(LATE_S + 2.0, "T") == []
     watch.liveness.report("planner", LATE_S + 3.0)
@@ -44,13 +44,13 @@ def test_a_suspended_node_is_named_once_and_again_when_it_is_back(watch):
     assert watch.news(LATE_S + 3.2) == []
 
 
-def test_a_node_that_sleeps_in_a_callback_is_named(watch):
+def test_a_node_that_sleeps_in_a_callback_is_reported(watch):
     lines = [line for tenth in range(200) for line in watch.news(tenth / 10, "S", cpu_ticks=70)]
     assert len(lines) == 1
     assert lines[0].startswith("planner has neither reported nor run for 3 s")
 
 
-def test_a_long_callback_and_a_busy_machine_are_no_alarm(watch):
+def test_a_long_callback_and_a_busy_machine_raise_no_alarm(watch):
     for tenth in range(int(10 * BUSY_S)):
         now_s = tenth / 10
         assert watch.news(now_s, "S", cpu_ticks=int(now_s)) == []  # it runs now and then
@@ -58,20 +58,20 @@ def test_a_long_callback_and_a_busy_machine_are_no_alarm(watch):
     assert [line for tenth in range(290) for line in starved.news(tenth / 10, "R", cpu_ticks=70)] == []
 
 
-def test_a_callback_that_never_returns_is_named_at_last(watch):
+def test_a_callback_that_never_returns_is_reported_eventually(watch):
     lines = [line for tenth in range(400) for line in watch.news(tenth / 10, "R", cpu_ticks=10 * tenth)]
     assert lines == [
         f"planner has been busy for {BUSY_S:.0f} s without a report: does a callback not return?"
     ]
 
 
-def test_nothing_is_said_of_a_node_that_has_ended(watch):
+def test_a_node_that_has_ended_is_not_mentioned(watch):
     watch.liveness.remove("planner")
     watch.liveness.report("planner", 1.0)  # its last report may come late
     assert watch.news(100.0, "T") == []
 
 
-def test_the_kernel_says_what_a_process_does():
+def test_the_activity_of_a_process_is_read_from_the_kernel():
     program = "import sys\nsys.stdout.write('x'); sys.stdout.flush()\nsys.stdin.read()"
     process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout.read(1) == b"x"

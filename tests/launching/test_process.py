@@ -1,6 +1,6 @@
 import pytest
 
-from wm_planner.launching.process import NodeProcess, exit_words
+from wm_planner.launching.process import NodeProcess, describe_exit
 from wm_planner.node.program import Arguments
 
 
@@ -18,11 +18,11 @@ def ended(tmp_path):
     return run
 
 
-def test_an_exit_code_and_a_signal_are_put_into_words():
-    assert exit_words(3) == "exit code 3"
-    assert exit_words(-9) == "signal SIGKILL"
-    assert exit_words(-14).startswith("signal SIGALRM (a callback did not return")
-    assert exit_words(-200) == "signal 200"
+def test_exit_codes_and_signals_are_described():
+    assert describe_exit(3) == "exit code 3"
+    assert describe_exit(-9) == "signal SIGKILL"
+    assert describe_exit(-14).startswith("signal SIGALRM (a callback did not return")
+    assert describe_exit(-200) == "signal 200"
 
 
 def test_a_failure_names_the_error_that_was_logged_last(ended):
@@ -30,12 +30,12 @@ def test_a_failure_names_the_error_that_was_logged_last(ended):
     assert process.failure(code) == "exit code 1: ValueError: the last"
 
 
-def test_the_error_of_an_earlier_process_is_not_blamed(ended):
+def test_errors_of_an_earlier_process_are_ignored(ended):
     ended("raise ValueError('old')")
     process, code = ended("import os\nos.kill(os.getpid(), 9)")
     assert process.failure(code) == "signal SIGKILL"
 
 
-def test_a_crash_in_native_code_is_named(ended):
+def test_a_crash_in_native_code_is_reported(ended):
     process, code = ended("import faulthandler, os\nfaulthandler.enable()\nos.kill(os.getpid(), 11)")
     assert process.failure(code) == "signal SIGSEGV: Fatal Python error: Segmentation fault"

@@ -11,13 +11,13 @@ def node(name: str, **params) -> NodeSpec:
     return NodeSpec(name, Path(f"nodes/{name}.py"), params, "never", False)
 
 
-def test_the_folder_of_a_run_says_what_was_launched(tmp_path):
+def test_the_folder_of_a_run_stores_its_configuration(tmp_path):
     nodes = (node("simulator", episodes=7), node("planner", world_model="models/x"))
     launched = Launched.read(prepare(tmp_path / "run", LaunchSpec("run", "lockstep", nodes)))
     assert (launched.clock, launched.episodes, launched.world_model) == ("lockstep", 7, "models/x")
 
 
-def test_a_run_without_episodes_and_model_says_so(tmp_path):
+def test_a_run_may_have_neither_episodes_nor_a_model(tmp_path):
     launched = Launched.read(prepare(tmp_path / "run", LaunchSpec("run", "realtime", (node("recorder"),))))
     assert (launched.episodes, launched.world_model) == (None, None)
 
@@ -27,7 +27,7 @@ def test_a_folder_that_exists_is_refused(tmp_path):
         prepare(tmp_path, LaunchSpec("run", "lockstep", ()))
 
 
-def test_what_is_not_the_folder_of_a_run_is_refused(tmp_path):
+def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"holds no episodes\.mcap"):
         recording_of(tmp_path)
     (tmp_path / LAUNCHED).write_text("clock: lockstep\nnodes: 3\n")

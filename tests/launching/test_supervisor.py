@@ -119,7 +119,7 @@ def test_a_run_loses_nothing_from_the_first_message_to_the_last(run):
 
 
 @pytest.mark.slow
-def test_a_killed_node_is_started_again_and_has_its_latched_message_at_once(run):
+def test_a_killed_node_is_respawned_and_gets_its_latched_message_at_once(run):
     run.params("talker", ticks=4000)
 
     def kill_once() -> None:
@@ -215,7 +215,7 @@ def test_a_second_interrupt_kills_at_once(run):
     assert output.endswith("interrupted SIGINT\n")
 
 
-def test_a_suspended_node_is_resumed_to_end_by_itself(run):
+def test_a_suspended_node_is_resumed_so_that_it_can_end(run):
     run.params("talker", ticks=10**9)
     process = launcher(run)
     wait_until_all_are_active(run)
@@ -226,7 +226,7 @@ def test_a_suspended_node_is_resumed_to_end_by_itself(run):
     assert Player(run.recording).is_complete
 
 
-def test_a_node_that_cannot_start_ends_the_run_with_its_reason_and_its_place(run):
+def test_a_node_that_cannot_start_ends_the_run_with_reason_and_place(run):
     run.change_answerer("self.goal = 0", "self.goal = [][0]", respawn="on-failure")
     reason = r"'answerer': exit code 1: IndexError: list index out of range \(answerer\.py, line \d+\) \(log"
     with pytest.raises(NodeError, match=reason):
@@ -247,7 +247,7 @@ def test_no_node_outlives_a_killed_supervisor(run):
     Domain.named(run.domain).remove()
 
 
-def test_parameters_that_cannot_be_used_stop_the_run_with_the_nodes_own_words(run):
+def test_invalid_parameters_end_the_run_with_the_error_of_the_node(run):
     run.params("answerer", gain="big")
     with pytest.raises(
         NodeError, match=r"node 'answerer': answerer: params\.gain: Expected `float`, got `str`"
@@ -256,7 +256,7 @@ def test_parameters_that_cannot_be_used_stop_the_run_with_the_nodes_own_words(ru
     assert run.kinds("answerer") == ["started", "died"]
 
 
-def test_a_node_that_fails_and_is_not_started_again_ends_the_run(run):
+def test_a_node_that_fails_without_respawn_ends_the_run(run):
     run.break_answerer(respawn="never")
     with pytest.raises(
         NodeError,
@@ -297,7 +297,7 @@ def test_a_domain_in_use_is_refused_before_anything_is_started(run):
     domain.remove()
 
 
-def test_a_folder_that_cannot_be_made_is_named(run):
+def test_a_folder_that_cannot_be_created_is_reported(run):
     (run.folder / "run").write_text("a file")
     with pytest.raises(ConfigError, match="cannot be made"):
         run.go()
@@ -345,7 +345,7 @@ def test_a_publisher_waits_for_the_readers_of_its_topics():
     assert readers_of(nodes[2], by_name) == {}
 
 
-def test_respawns_wait_longer_each_time_and_end():
+def test_respawns_back_off_and_are_limited():
     respawns = Respawns()
     assert [respawns.next_delay_s(now) for now in range(MAX_RESPAWNS)] == [0.1, 0.2, 0.4, 0.8, 1.6]
     assert respawns.next_delay_s(10.0) is None

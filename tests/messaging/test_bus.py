@@ -45,7 +45,7 @@ def test_a_message_arrives_with_its_envelope(peers):
     assert first.envelope.publisher_id == writer.publisher_id
 
 
-def test_a_topic_that_begins_like_another_is_not_mixed_up_with_it(peers):
+def test_a_topic_is_not_confused_with_one_that_it_is_a_prefix_of(peers):
     writer = peers.join("writer", "/plan /plan_path")
     reader = peers.join("reader", subscribes="/plan")
     matched(writer, reader, "/plan")
@@ -64,7 +64,7 @@ def test_what_is_received_cannot_be_written_to(peers):
     assert np.array_equal(pixels, picture(1).data) and not pixels.flags.writeable
 
 
-def test_every_publisher_of_a_topic_is_heard(peers):
+def test_a_reader_receives_from_every_publisher_of_a_topic(peers):
     writers = [peers.join(name, "/joint_states") for name in ("one", "two")]
     reader = peers.join("reader", subscribes="/joint_states")
     for stamp, writer in enumerate(writers):
@@ -82,7 +82,7 @@ def test_one_reader_of_all_topics_counts_for_each(peers):
     assert receive(reader).topic == "/clock"
 
 
-def test_a_latched_message_reaches_a_late_reader_once_and_others_not_again(peers):
+def test_a_latched_message_reaches_a_late_reader_once_and_others_only_once(peers):
     writer = peers.join("writer", "/episode")
     early = peers.join("early", subscribes="/episode")
     matched(writer, early, "/episode")
@@ -127,13 +127,13 @@ bus.close()
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
 
 
-def test_lossless_names_the_topic_when_a_reader_takes_nothing(peers, monkeypatch):
+def test_lossless_reports_the_topic_if_a_reader_accepts_nothing(peers, monkeypatch):
     monkeypatch.setattr("wm_planner.messaging.writer._STALL_S", 0.05)
     writer = peers.join("writer", "/camera/front/image_raw")
     reader = peers.join("reader", subscribes="/camera/front/image_raw")
     matched(writer, reader, "/camera/front/image_raw")
     image = picture(0, 1024)
-    with pytest.raises(MessagingError, match=r"image_raw: a reader has taken nothing for 0\.05 s"):
+    with pytest.raises(MessagingError, match=r"image_raw: a reader has accepted nothing for 0\.05 s"):
         for _ in range(60):  # 180 MB
             writer.publish("/camera/front/image_raw", image)
 
@@ -163,7 +163,7 @@ def test_the_queue_is_bounded_by_bytes():
 
 
 class WatchedSocket:
-    """A socket that notes what is set on it."""
+    """A socket that records its settings."""
 
     def __init__(self, socket):
         vars(self).update(socket=socket, settings=[])
@@ -201,7 +201,7 @@ def test_a_message_over_the_limit_is_refused(peers, monkeypatch):
         writer.publish("/camera/front/image_raw", picture(0, 32))
 
 
-def test_what_is_published_must_be_declared_and_of_the_topics_type(peers):
+def test_a_published_message_must_be_advertised_and_of_the_topics_type(peers):
     writer = peers.join("writer", "/joint_states")
     with pytest.raises(MessagingError, match="'/clock' is not advertised"):
         writer.publish("/clock", m.Clock(m.time(0)))
@@ -213,7 +213,7 @@ def test_what_is_published_must_be_declared_and_of_the_topics_type(peers):
         writer.subscribe("/joint_state")
 
 
-def test_waiting_for_readers_that_do_not_come_names_what_is_missing(peers):
+def test_waiting_for_missing_readers_reports_their_topics(peers):
     writer = peers.join("writer", "/joint_states")
     with pytest.raises(MessagingError, match="/joint_states lacks 2"):
         writer.wait_for_readers({"/joint_states": 2}, 0.02)
@@ -266,7 +266,7 @@ def test_closing_leaves_nothing_behind(domain, peers):
     assert not domain.path.exists()
 
 
-def test_a_domain_that_was_removed_can_still_be_left(domain, peers):
+def test_a_bus_can_be_closed_after_its_domain_was_removed(domain, peers):
     bus = peers.join("progress", subscribes="/episode")
     domain.remove()
     bus.close()
@@ -294,7 +294,7 @@ def test_an_envelope_with_another_type_hash_is_refused(domain, peers):
     with pytest.raises(MessagingError, match="publisher 9 defines rosgraph_msgs/msg/Clock"):
         receive(reader)
     stranger.send_multipart([b"/clock\0", b"nonsense", b""])
-    with pytest.raises(MessagingError, match="a message from another version"):
+    with pytest.raises(MessagingError, match="received a message of another version"):
         receive(reader)
     stranger.close(0)
     context.term()
@@ -356,7 +356,7 @@ def test_a_zombie_counts_as_dead():
     assert process_start(os.getpid()) is not None
 
 
-def test_a_run_that_was_killed_leaves_a_domain_that_the_next_run_removes(tmp_path):
+def test_the_domain_of_a_killed_run_is_removed_by_the_next_run(tmp_path):
     killed, held = Domain(tmp_path / "killed"), Domain(tmp_path / "held")
     killed.claim()
     held.claim()

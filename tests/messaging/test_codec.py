@@ -93,7 +93,7 @@ def assert_same(decoded, message):
 
 @pytest.mark.parametrize("frame_id", ["", "a", "ab", "abc", "abcd", "kamera-ü"])
 @pytest.mark.parametrize("encoding", ["rgb8", "mono8", "16UC1"])
-def test_the_short_cut_for_pictures_is_right_for_every_alignment(frame_id, encoding):
+def test_the_fast_path_of_images_is_right_for_every_alignment(frame_id, encoding):
     message = picture(2**31 * 1_000_000_000 - 1, 3, frame_id)
     message.encoding = encoding
     data = codec.encode(message)
@@ -103,7 +103,7 @@ def test_the_short_cut_for_pictures_is_right_for_every_alignment(frame_id, encod
     assert_same(back, reference)
 
 
-def test_an_encoder_that_is_kept_mixes_no_pictures_up():
+def test_a_reused_encoder_does_not_mix_up_images():
     encoder = codec.Encoder()
     for message in (picture(1), picture(2), picture(3, 16, "side"), joint_state(4), picture(5)):
         assert encoder.encode(message) == codec.encode(message)
@@ -121,7 +121,7 @@ def test_the_stamp_is_read_without_decoding():
 
 
 @pytest.mark.parametrize("type_name", sorted(samples()))
-def test_torn_and_hostile_bytes_give_an_error_and_never_a_crash(type_name):
+def test_truncated_and_hostile_bytes_raise_an_error_and_never_crash(type_name):
     whole = codec.encode(samples()[type_name])
     rng = np.random.default_rng(len(whole))
     for case in range(300):
@@ -138,14 +138,14 @@ def test_torn_and_hostile_bytes_give_an_error_and_never_a_crash(type_name):
             assert type_name in str(error)
 
 
-def test_a_length_of_four_gigabytes_is_refused_before_memory_is_taken():
+def test_a_length_of_four_gigabytes_is_refused_before_memory_is_allocated():
     data = bytearray(codec.encode(picture(0)))
     data[-8 * 8 * 3 - 4 : -8 * 8 * 3] = b"\xff\xff\xff\xff"
-    with pytest.raises(MessagingError, match="say 4294967295 pixel bytes and hold 192"):
+    with pytest.raises(MessagingError, match="declare 4294967295 pixel bytes and hold 192"):
         codec.decode("sensor_msgs/msg/Image", bytes(data))
 
 
-def test_a_field_of_the_wrong_type_is_named():
+def test_a_field_of_the_wrong_type_is_reported():
     message = joint_state(0)
     message.position = message.position.astype(np.float32)
     with pytest.raises(MessagingError, match="position is an array of float32, wanted float64"):
@@ -159,7 +159,7 @@ def test_a_field_of_the_wrong_type_is_named():
         codec.encode(image)
 
 
-def test_what_is_no_message_or_no_type_is_named():
+def test_objects_without_a_message_type_are_reported():
     with pytest.raises(MessagingError, match="got dict, wanted a message"):
         codec.encode({})
     with pytest.raises(MessagingError, match="did you mean 'sensor_msgs/msg/Image'"):

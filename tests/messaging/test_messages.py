@@ -6,7 +6,7 @@ from wm_planner.errors import MessagingError, ShapeError
 from wm_planner.messaging import messages as m
 
 
-def test_stamps_survive_the_way_through_a_header():
+def test_stamps_survive_a_header():
     for stamp in (0, 1, 999_999_999, 1_000_000_000, 1_763_712_000_123_456_789):
         assert m.stamp_ns(m.joint_state([], [], stamp)) == stamp
 
@@ -15,7 +15,7 @@ def test_a_clock_has_a_stamp_without_a_header():
     assert m.stamp_ns(m.Clock(m.time(1_500_000_000))) == 1_500_000_000
 
 
-def test_an_image_gives_its_pixels_back_as_a_view():
+def test_the_pixels_of_an_image_are_a_view():
     pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
     message = m.image(pixels, 5, "side")
     assert (message.height, message.width, message.step) == (4, 6, 18)
@@ -34,7 +34,7 @@ def test_an_image_of_the_wrong_shape_or_type_is_refused(pixels):
 def test_an_image_message_whose_sizes_disagree_is_refused():
     message = m.image(np.zeros((2, 2, 3), np.uint8), 0, "front")
     message.height = 3
-    with pytest.raises(ShapeError, match="'front' says"):
+    with pytest.raises(ShapeError, match="'front' declares"):
         m.image_array(message)
     message.encoding = "mono8"
     with pytest.raises(ShapeError, match="wanted 'rgb8'"):
@@ -56,7 +56,7 @@ def test_named_arrays_come_back_with_their_names_types_and_shapes():
         assert np.array_equal(back[name], array)
 
 
-def test_objects_do_not_travel():
+def test_arrays_of_objects_are_refused():
     with pytest.raises(ShapeError, match="type object"):
         m.named_arrays({"x": np.array([object()])})
 
@@ -68,7 +68,7 @@ def test_objects_do_not_travel():
         ({"shape": np.array([2**31, 2**31], np.uint32)}, "but holds"),
     ],
 )
-def test_a_named_array_that_lies_is_refused_before_memory_is_taken(change, text):
+def test_a_named_array_of_another_size_is_refused_before_memory_is_allocated(change, text):
     (message,) = m.named_arrays({"x": np.zeros(4, np.float32)})
     for name, value in change.items():
         setattr(message, name, value)

@@ -19,7 +19,7 @@ from wm_planner.messaging.wire import Delivery, Envelope
 from wm_planner.node import Node
 from wm_planner.node.health import Input
 from wm_planner.node.node import Timer
-from wm_planner.node.subscriptions import Join, Subscription, Tap
+from wm_planner.node.subscriptions import Join, Tap, TopicSubscription
 
 
 def delivery(topic: str, message: m.Message, origin_ns: int = 0) -> Delivery:
@@ -46,7 +46,7 @@ def test_a_join_completes_on_equal_stamps_in_any_order(join):
     assert len(join.offer(joint(2))) == 2
 
 
-def test_a_join_says_by_how_much_stamps_differ_that_never_match(join):
+def test_a_join_reports_the_difference_of_stamps_that_never_match(join):
     for stamp in (100_000_000, 200_000_000):
         join.offer(joint(stamp))
         assert not join.mismatch
@@ -57,20 +57,20 @@ def test_a_join_says_by_how_much_stamps_differ_that_never_match(join):
     assert not join.mismatch
 
 
-def test_a_join_names_the_topic_that_nothing_comes_on(join):
+def test_a_join_reports_a_topic_without_messages(join):
     for tick in range(1, 5):
         join.offer(joint(tick))
-    assert "nothing comes on /camera/front/image_raw" in join.mismatch
+    assert "no messages on /camera/front/image_raw" in join.mismatch
 
 
-def test_a_join_hands_over_messages_and_the_oldest_origin(join):
+def test_a_join_delivers_messages_and_the_oldest_origin(join):
     join.offer(joint(1, origin_ns=5))
     messages, envelope = join.open(join.offer(camera(1, origin_ns=3)))
     assert m.stamp_ns(messages["/joint_states"]) == m.stamp_ns(messages["/camera/front/image_raw"]) == 1
     assert envelope.origin_ns == 3
 
 
-def test_a_repeated_tick_completes_again_once_all_of_it_was_repeated(join):
+def test_a_tick_that_is_repeated_as_a_whole_completes_again(join):
     join.offer(joint(1))
     assert join.offer(camera(1))
     assert join.offer(joint(1)) == ()
@@ -124,7 +124,7 @@ def test_a_rate_is_ok_within_a_fifth(period_s, is_ok):
     assert heard.health().rate_ok is is_ok
 
 
-def test_an_input_without_a_rate_is_alive_once_something_came():
+def test_an_input_without_a_rate_is_alive_after_its_first_message():
     heard = Input(ManualClock(), rate_hz=None)
     assert not heard.health().alive
     heard.receive()
@@ -133,7 +133,7 @@ def test_an_input_without_a_rate_is_alive_once_something_came():
     assert not heard.health().valid
 
 
-def test_a_timer_that_is_late_is_not_made_up_for():
+def test_a_timer_skips_missed_periods():
     clock, calls = ManualClock(), []
     timer = Timer(clock, 1.0, lambda: calls.append(clock.now_ns()))
     for now_s in (0.5, 1.0, 1.5, 4.2, 4.9, 5.0):
@@ -193,7 +193,7 @@ def send_all(sender: Bus, node: Node) -> None:
     node.bus.receive = lambda: arrived.popleft() if arrived else None
 
 
-def test_lockstep_hands_over_everything_in_order(peers):
+def test_lockstep_delivers_everything_in_order(peers):
     node, sender = started(peers, "lockstep")
     send_all(sender, node)
     node.start()
@@ -202,7 +202,7 @@ def test_lockstep_hands_over_everything_in_order(peers):
     assert node.seen == [1, 2, "episode 1", 3, "episode 2"]
 
 
-def test_realtime_hands_over_the_newest_and_every_event(peers):
+def test_realtime_delivers_the_newest_message_and_every_event(peers):
     node, sender = started(peers, "realtime")
     send_all(sender, node)
     node.start()
@@ -220,7 +220,7 @@ def test_nothing_is_called_after_a_node_has_finished(peers):
     assert node.finished == "enough" and node.seen == ["episode 1"]
 
 
-def test_a_torn_message_is_dropped_and_makes_its_input_invalid(peers):
+def test_a_truncated_message_is_dropped_and_makes_its_input_invalid(peers):
     node, _ = started(peers, "lockstep")
     node.start()
     node._dispatch(iter([joint(1)._replace(data=b"\0\1\0\0abc")]))
@@ -236,7 +236,7 @@ def test_a_node_publishes_only_while_it_is_active(peers):
     node.plan_path.publish(path)
 
 
-def test_diagnostics_tell_the_health_of_every_input(peers):
+def test_diagnostics_report_the_health_of_every_input(peers):
     node, sender = started(peers, "realtime")
     node.start()
     node.diagnostics["plan p99 [s]"] = "0.01"
@@ -248,8 +248,8 @@ def test_diagnostics_tell_the_health_of_every_input(peers):
     assert values["plan p99 [s]"] == "0.01" and values["/joint_states messages"] == "0"
 
 
-def test_ports_know_their_topics():
-    subscription = Subscription("/clock", lambda message, envelope: None, True)
+def test_subscriptions_know_their_topics():
+    subscription = TopicSubscription("/clock", lambda message, envelope: None, True)
     assert subscription.takes("/clock") and not subscription.takes("/plan")
     assert Tap(wire.ANY, lambda delivery: None).takes("/plan")
 
@@ -261,7 +261,7 @@ def program(folder, name, arguments) -> subprocess.Popen:
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_program_leaves_when_told_to(tmp_path):
+def test_a_program_ends_on_sigterm(tmp_path):
     name = new_domain_name()
     process = program(tmp_path, "answerer", json.dumps({"domain": name}))
     domain = Domain.named(name)
@@ -269,7 +269,7 @@ def test_a_program_leaves_when_told_to(tmp_path):
     assert {path.suffix for path in domain.path.iterdir()} == {".json", ".pub", ".ctl"}
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0 and "finished: told to stop" in log
+    assert process.returncode == 0 and "finished: stopped by a signal" in log
     assert not domain.path.exists()
 
 
@@ -279,11 +279,11 @@ def test_a_program_leaves_when_told_to(tmp_path):
         ('{"params": {"gian": 1}}', "answerer: params: unknown key 'gian', did you mean 'gain'"),
         ('{"params": {"gain": "big"}}', "answerer: params.gain: Expected `float`, got `str`"),
         ('{"mode": "fast"}', "answerer.mode: got 'fast', known: lockstep, realtime"),
-        ("gain=1", "answerer: the argument is no JSON object"),
+        ("gain=1", "answerer: the argument is not a JSON object"),
         ('{"domain": "a/b"}', "domain 'a/b': wanted a name"),
     ],
 )
-def test_what_a_program_cannot_use_is_one_line_and_exit_code_2(tmp_path, arguments, words):
+def test_invalid_arguments_of_a_program_end_in_one_line_and_exit_code_2(tmp_path, arguments, words):
     process = program(tmp_path, "answerer", arguments)
     _, log = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2

@@ -42,7 +42,7 @@ def recording(tmp_path):
     return recorder.path
 
 
-def test_a_recording_comes_back_as_it_was(recording):
+def test_a_recording_is_read_as_it_was_written(recording):
     player = Player(recording)
     assert player.is_complete
     assert player.topics == (IMAGE, "/joint_states") and player.counts == {IMAGE: 10, "/joint_states": 10}
@@ -101,7 +101,7 @@ def noise(stamp_ns: int) -> m.Message:
     return m.image(rng.integers(0, 256, (256, 256, 3), np.uint8), stamp_ns)
 
 
-def test_a_second_after_it_came_a_message_is_on_the_disk(tmp_path):
+def test_a_message_is_on_the_disk_after_a_second(tmp_path):
     clock = ManualClock()
     recorder = Recorder(tmp_path / "all.mcap", clock)
     for tick in range(1, 8):
@@ -151,8 +151,8 @@ def test_a_disk_without_room_for_the_end_leaves_whole_records(tmp_path, monkeypa
     assert not player.is_complete and player.counts == {IMAGE: 6}
 
 
-def test_a_file_that_exists_or_a_folder_that_cannot_be_is_refused(recording, tmp_path):
-    with pytest.raises(RecordingError, match=r"all\.mcap: exists; remove it"):
+def test_an_existing_file_or_an_impossible_folder_is_refused(recording, tmp_path):
+    with pytest.raises(RecordingError, match=r"all\.mcap: exists already; remove it"):
         Recorder(recording, WallClock())
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordingError, match="cannot be written"):
@@ -168,16 +168,16 @@ def test_a_read_only_folder_is_refused(monkeypatch, tmp_path):
         Recorder(tmp_path / "all.mcap", WallClock())
 
 
-def test_an_attachment_that_is_missing_is_named(tmp_path):
+def test_a_missing_attachment_is_reported(tmp_path):
     recorder = Recorder(tmp_path / "all.mcap", WallClock())
     with pytest.raises(RecordingError, match=r"card\.yaml: cannot be attached"):
         recorder.attach(tmp_path / "card.yaml")
     recorder.close()
 
 
-def test_what_is_no_recording_is_named(tmp_path, recording):
+def test_a_file_that_is_not_a_recording_is_reported(tmp_path, recording):
     (tmp_path / "text").write_text("hello")
-    with pytest.raises(RecordingError, match="text: no MCAP recording"):
+    with pytest.raises(RecordingError, match="text: not an MCAP recording"):
         Player(tmp_path / "text")
     with pytest.raises(RecordingError, match="cannot be read"):
         Player(tmp_path / "nowhere")
@@ -185,9 +185,9 @@ def test_what_is_no_recording_is_named(tmp_path, recording):
         list(Player(recording).messages(["/joint_state"]))
 
 
-def test_a_type_defined_otherwise_is_refused(recording, monkeypatch):
+def test_a_type_that_is_defined_differently_is_refused(recording, monkeypatch):
     monkeypatch.setattr("wm_planner.recording.player.definition", lambda name: "float64 other")
-    with pytest.raises(RecordingError, match="is defined otherwise here"):
+    with pytest.raises(RecordingError, match="is defined differently here"):
         list(Player(recording).messages())
 
 
@@ -200,4 +200,4 @@ def test_the_recorder_node_refuses_a_path_it_cannot_write(tmp_path):
         [sys.executable, program, arguments], capture_output=True, text=True, check=False
     )
     assert process.returncode == 2
-    assert process.stderr == f"error: {path}: exists; remove it or record to another path\n"
+    assert process.stderr == f"error: {path}: exists already; remove it or record to another path\n"

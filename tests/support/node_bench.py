@@ -11,7 +11,7 @@ from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.messages import stamp_ns
 from wm_planner.messaging.wire import Envelope
-from wm_planner.node.subscriptions import Join, Subscription
+from wm_planner.node.subscriptions import Join, TopicSubscription
 
 
 class Bench:
@@ -33,15 +33,15 @@ class Bench:
         """Hand a message to the node's subscriptions, and to its joins once their topics have one stamp."""
         sent = sent or envelope()
         self.heard[topic] = message
-        for port in list(self.node._ports):
-            if isinstance(port, Subscription) and port.takes(topic):
-                port.callback(message, sent)
-            elif isinstance(port, Join) and port.takes(topic):
-                together = {name: self.heard.get(name) for name in port.topics}
+        for subscription in list(self.node._subscriptions):
+            if isinstance(subscription, TopicSubscription) and subscription.takes(topic):
+                subscription.callback(message, sent)
+            elif isinstance(subscription, Join) and subscription.takes(topic):
+                together = {name: self.heard.get(name) for name in subscription.topics}
                 if len({None if each is None else stamp_ns(each) for each in together.values()}) == 1:
-                    for name in port.topics:  # a set that completes is forgotten, as in a Join
+                    for name in subscription.topics:  # a set that completes is forgotten, as in a Join
                         del self.heard[name]
-                    port.callback(together, sent)
+                    subscription.callback(together, sent)
 
     def take(self, topic):
         """The messages on `topic` since the last call, and forget all others."""

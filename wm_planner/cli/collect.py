@@ -9,19 +9,17 @@ from wm_planner.terminal import Bar, console
 
 
 def collect(
-    scene: Annotated[
-        str, typer.Argument(help="path of a scene file, of a traffic scenario, or of a folder of scenarios")
-    ],
-    out: Annotated[Path, typer.Option(help="folder of the data set, must not exist")],
+    scene: Annotated[str, typer.Argument(help="scene file, traffic scenario, or folder of scenarios")],
+    out: Annotated[Path, typer.Option(help="folder of the data set; must not exist")],
     episodes: Annotated[int, typer.Option(min=1)] = 400,
-    steps: Annotated[int, typer.Option(min=1, help="transitions an episode")] = 40,
-    seed: Annotated[int, typer.Option(min=0, help="of the first episode")] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
+    steps: Annotated[int, typer.Option(min=1, help="transitions per episode")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the first episode")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="number of processes")] = 2,
 ) -> None:
-    """Record wandering motion in a scene, or driving in traffic, as a data set."""
+    """Record exploring motion in a scene, or drives in traffic, as a data set."""
     from wm_planner import collection
 
     config = collection.CollectConfig(scene=scene, episodes=episodes, steps=steps, seed=seed, workers=workers)
     with Bar("episodes") as bar:
-        meta = collection.collect(config, out, lambda kept: bar.move(kept, episodes))
-    console.print(f"{out}: {meta.episodes} episodes of {meta.steps} steps, left out: {meta.rejected}")
+        meta = collection.collect(config, out, lambda kept: bar.update(kept, episodes))
+    console.print(f"{out}: {meta.episodes} episodes of {meta.steps} steps, rejected: {meta.rejected}")

@@ -10,17 +10,17 @@ from wm_planner.terminal import console
 
 def energy(
     model: Annotated[str, typer.Argument(help="bundle")],
-    data: Annotated[Path, typer.Option(help="data set folder, or .npz with observations and states")],
-    out: Annotated[Path, typer.Option(help="folder for energy.png and energy.json")],
+    data: Annotated[Path, typer.Option(help="data set, or .npz with observations and states")],
+    out: Annotated[Path, typer.Option(help="folder of energy.png and energy.json")],
     episode: Annotated[int, typer.Option(min=0)] = 0,
-    step: Annotated[int, typer.Option(min=0, help="the first of the two frames")] = 0,
+    step: Annotated[int, typer.Option(min=0, help="index of the first of the two frames")] = 0,
     axes: Annotated[
-        list[str] | None, typer.Option(help="dx,dy; several times; the first three in pairs")
+        list[str] | None, typer.Option(help="dx,dy; repeatable; by default all pairs of the first three")
     ] = None,
-    cells: Annotated[int, typer.Option(min=3, help="along each axis")] = 11,
-    metric: Annotated[str, typer.Option(help="of the cost: l1 or l2")] = "l1",
+    cells: Annotated[int, typer.Option(min=3, help="grid cells along each axis")] = 11,
+    metric: Annotated[str, typer.Option(help="distance of the cost: l1 or l2")] = "l1",
 ) -> None:
-    """Draw the cost over the actions around the one that was recorded between two frames."""
+    """Plot the cost of actions around the one that was recorded between two frames."""
     from wm_planner.config import convert
     from wm_planner.costs.distance import DistanceConfig
     from wm_planner.evaluation.model_quality import energy as e

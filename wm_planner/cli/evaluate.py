@@ -1,4 +1,4 @@
-"""`wm eval`: recorded runs, and planners on sets of traffic scenarios."""
+"""`wm eval`: recorded runs, and planners on traffic scenarios."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RUN = "run"
 
 
-class _RunUnlessNamed(TyperGroup):
+class _RunByDefault(TyperGroup):
     """`wm eval runs/NAME` is `wm eval run runs/NAME`."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
@@ -25,7 +25,7 @@ class _RunUnlessNamed(TyperGroup):
 
 
 app = typer.Typer(
-    cls=_RunUnlessNamed,
+    cls=_RunByDefault,
     no_args_is_help=True,
     help="Evaluate a recorded run (`wm eval runs/NAME`), or planners on traffic scenarios.",
 )
@@ -33,12 +33,12 @@ app = typer.Typer(
 
 @app.command(RUN)
 def recorded_run(
-    folder: Annotated[Path, typer.Argument(help="a run, runs/NAME")],
+    folder: Annotated[Path, typer.Argument(help="folder of a run, runs/NAME")],
     model: Annotated[
-        str | None, typer.Option(help="bundle to imagine with; the run's own by default")
+        str | None, typer.Option(help="bundle whose predictions are examined; by default that of the run")
     ] = None,
 ) -> None:
-    """Read a recorded run back: success, timing, surprise, and prediction error by horizon."""
+    """Evaluate a recorded run: success, timing, surprise, and prediction error by horizon."""
     from wm_planner.evaluation.runs import report
     from wm_planner.evaluation.runs.offline import prediction_errors, replayed_figures
     from wm_planner.launching.run import Launched, recording_of
@@ -50,7 +50,7 @@ def recorded_run(
     loaded = OnnxWorldModel.load(bundle) if bundle else None
     console.print(report.tables(replayed_figures(recording), launched.episodes))
     if loaded is None:
-        return console.print("no learned model planned here; --model names one to predict with")
+        return console.print("the run planned without a learned model; --model names one to examine")
     errors = table(
         f"prediction error of {bundle}, copying the last latent is 1", "steps ahead", "error", "pairs"
     )
@@ -64,53 +64,53 @@ def driving(
     scenarios: Annotated[list[Path], typer.Argument(help="folders and files of scenarios")],
     planner: Annotated[
         list[str] | None,
-        typer.Option(help="TYPE or TYPE,setting=value; all by default that need no settings"),
+        typer.Option(help="TYPE or TYPE,setting=value; by default all that need no settings"),
     ] = None,
     agents: Annotated[
-        list[str] | None, typer.Option(help="replay: as recorded; idm: they react. Both by default")
+        list[str] | None, typer.Option(help="replay: as recorded; idm: they react; by default both")
     ] = None,
-    vehicle: Annotated[str, typer.Option(help="the ego's")] = "bmw_320i",
-    seconds: Annotated[float, typer.Option(min=1.0, help="a drive ends then")] = 30.0,
+    vehicle: Annotated[str, typer.Option(help="vehicle of the ego")] = "bmw_320i",
+    seconds: Annotated[float, typer.Option(min=1.0, help="duration at which a drive ends")] = 30.0,
     out: Annotated[Path | None, typer.Option(help="folder of results and pictures")] = None,
-    films: Annotated[bool, typer.Option(help="films too, with --out")] = False,
+    films: Annotated[bool, typer.Option(help="also films, with --out")] = False,
     solutions: Annotated[
-        Path | None, typer.Option(help="folder of CommonRoad solution files, a folder a planner")
+        Path | None, typer.Option(help="folder of CommonRoad solution files, with a folder per planner")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="number of processes")] = 2,
 ) -> None:
-    """Drive traffic scenarios in the closed loop: planners side by side, all scores, with intervals."""
+    """Compare planners on traffic scenarios in closed loop: all scores, with intervals."""
     from wm_planner.config import convert
     from wm_planner.driving.evaluation import result_files, scenario_runs, tables
     from wm_planner.driving.evaluation.selection import select
 
     planners, unfit = scenario_runs.resolve_planners(planner)
-    told: dict[str, Any] = {
+    given: dict[str, Any] = {
         "planners": planners,
         "agents": tuple(agents or scenario_runs.AGENTS),
         "vehicle": vehicle,
     }
-    told |= {name: str(path) for name, path in (("out", out), ("solutions", solutions)) if path}
+    given |= {name: str(path) for name, path in (("out", out), ("solutions", solutions)) if path}
     settings = convert(
-        told | {"max_duration_s": seconds, "films": films}, scenario_runs.RunSettings, "wm eval driving: "
+        given | {"max_duration_s": seconds, "films": films}, scenario_runs.RunSettings, "wm eval driving: "
     )
     if films and out is None:
-        raise ConfigError("got --films without --out, wanted the folder that they go to")
+        raise ConfigError("got --films without --out, wanted the folder of the films")
     for option, folder in (("--out", out), ("--solutions", solutions)):
         if folder is not None:
             result_files.check_folder(option, folder)
     chosen = select(scenarios)
     if out is not None and (removed := result_files.clear("--out", out, solutions)):
-        _say(f"{out}: removed {removed} files of a former run")
-    for line in _noted(chosen.notes):
-        _say(line)
+        _print(f"{out}: removed {removed} files of an earlier run")
+    for line in _note_lines(chosen.notes):
+        _print(line)
     done, is_cut = _until_interrupted(
-        _followed(scenario_runs.run_scenarios(chosen.files, settings, workers), len(chosen.files))
+        _with_bar(scenario_runs.run_scenarios(chosen.files, settings, workers), len(chosen.files))
     )
     refused = chosen.refused | {each.file: each.refused for each in done if each.refused}
     left_out: dict[str, Any] = {"refused": refused, "duplicates": chosen.duplicates, "planners": unfit}
     for what, reasons in left_out.items():
         for name, reason in reasons.items():
-            _say(f"refused {reason}" if reason.startswith(name) else _LEFT_OUT[what].format(name) + reason)
+            _print(f"refused {reason}" if reason.startswith(name) else _LEFT_OUT[what].format(name) + reason)
     scores = [scores for each in done for scores in each.scores]
     if not scores and not is_cut:
         raise ConfigError(f"none of {len(refused)} files can be driven: see the reasons above")
@@ -119,9 +119,9 @@ def driving(
     if out is not None:
         result_files.write_results(out, scores, left_out | {"notes": chosen.notes})
     for line in result_files.describe_outputs(out, solutions, scores):
-        _say(f"  {line}")
+        _print(f"  {line}")
     if is_cut:
-        _say(f"interrupted: {len(done)} of {len(chosen.files)} scenarios were driven")
+        _print(f"interrupted: {len(done)} of {len(chosen.files)} scenarios were driven")
         raise typer.Exit(INTERRUPTED)
 
 
@@ -132,23 +132,23 @@ _LEFT_OUT = {
 }
 
 
-_NOTES = 5  # of a file, on the screen
+_NOTES = 5  # printed per file
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     console.print(line, soft_wrap=True, markup=False)
 
 
-def _noted(notes: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """A line a note of a reader, the first of each file."""
-    for file, told in notes.items():
-        yield from (f"note {file}: {note}" for note in told[:_NOTES])
-        if len(told) > _NOTES:
-            yield f"note {file}: and {len(told) - _NOTES} more"
+def _note_lines(notes: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """One line per note of a reader, the first few of each file."""
+    for file, found in notes.items():
+        yield from (f"note {file}: {note}" for note in found[:_NOTES])
+        if len(found) > _NOTES:
+            yield f"note {file}: and {len(found) - _NOTES} more"
 
 
 def _until_interrupted(done: "Iterator[ScenarioResult]") -> "tuple[list[ScenarioResult], bool]":
-    """All that was done, and whether somebody has stopped it."""
+    """The results so far, and whether Ctrl-C cut them short."""
     found = []
     try:
         for each in done:
@@ -158,14 +158,14 @@ def _until_interrupted(done: "Iterator[ScenarioResult]") -> "tuple[list[Scenario
     return found, False
 
 
-def _followed(done: "Iterator[ScenarioResult]", total: int) -> "Iterator[ScenarioResult]":
-    """What is done, with a bar."""
+def _with_bar(done: "Iterator[ScenarioResult]", total: int) -> "Iterator[ScenarioResult]":
+    """The results, with a progress bar."""
     from wm_planner.driving.evaluation.tables import by_file
 
     with Bar("scenarios") as bar:
-        bar.move(0, total)
+        bar.update(0, total)
         for number, each in enumerate(done, start=1):
             yield each
-            bar.move(number, total)
+            bar.update(number, total)
             line = f"{each.file}: refused" if each.refused else by_file(each.scores)
-            bar.say(Path(each.file).stem, line)
+            bar.describe(Path(each.file).stem, line)

@@ -10,7 +10,7 @@ from wm_planner.terminal import console
 
 def export(
     run: Annotated[Path, typer.Argument(help="folder of a training run")],
-    out: Annotated[Path, typer.Option(help="folder of the bundle, must not exist")],
+    out: Annotated[Path, typer.Option(help="folder of the bundle; must not exist")],
     replace: Annotated[bool, typer.Option("--replace", help="replace an existing bundle")] = False,
 ) -> None:
     """Export a trained model as a bundle of ONNX graphs with a card."""

@@ -7,15 +7,17 @@ import typer
 
 from wm_planner.terminal import console
 
-_HEADS_HELP = "attention heads, of weights that were not published"
+_HEADS_HELP = "number of attention heads, for unpublished weights"
 
 
 def import_checkpoint(
-    file: Annotated[Path, typer.Argument(help="a published V-JEPA 2-AC, e.g. vjepa2-ac-vitg.pt")],
-    out: Annotated[Path, typer.Option(help="folder of the bundle, must not exist")],
-    precision: Annotated[str, typer.Option(help="of weights and arithmetic: fp32 or fp16")] = "fp32",
+    file: Annotated[Path, typer.Argument(help="weights of V-JEPA 2-AC, e.g. vjepa2-ac-vitg.pt")],
+    out: Annotated[Path, typer.Option(help="folder of the bundle; must not exist")],
+    precision: Annotated[
+        str, typer.Option(help="precision of weights and arithmetic: fp32 or fp16")
+    ] = "fp32",
     context: Annotated[
-        int, typer.Option(min=1, help="frames that a step sees: as many as the planner looks steps ahead")
+        int, typer.Option(min=1, help="frames that a step sees; at least the planner's horizon")
     ] = 2,
     encoder_heads: Annotated[int | None, typer.Option(min=1, help=_HEADS_HELP)] = None,
     predictor_heads: Annotated[int | None, typer.Option(min=1, help=_HEADS_HELP)] = None,
@@ -33,8 +35,8 @@ def import_checkpoint(
         )
     errors = ", ".join(f"{name} {graph.max_abs_error:.1e}" for name, graph in card.graphs.items())
     console.print(f"{out}: {card.about}\nlargest difference between torch and ONNX Runtime: {errors}")
-    lacking = obstacles(card)
-    if not lacking:
+    missing = obstacles(card)
+    if not missing:
         console.print(f"to plan with it on an arm: wm launch panda_reach model={out}", soft_wrap=True)
         return
     console.print(
@@ -42,5 +44,5 @@ def import_checkpoint(
         "`wm launch` cannot run it yet:",
         soft_wrap=True,
     )
-    for line in lacking:
+    for line in missing:
         console.print(f"  {line}", soft_wrap=True, markup=False)

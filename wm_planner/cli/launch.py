@@ -1,4 +1,4 @@
-"""`wm launch`: start the nodes of a launch file, follow the run, report."""
+"""`wm launch`: run the nodes of a launch file and report."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -53,15 +53,15 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def launch(
-    file: Annotated[str, typer.Argument(help="a name on the launch shelf, or a path")],
+    file: Annotated[str, typer.Argument(help="name on the launch shelf, or path")],
     overrides: Annotated[list[str] | None, typer.Argument(help="argument=value")] = None,
-    name: Annotated[str | None, typer.Option(help="of the run; its folder is runs/NAME")] = None,
+    name: Annotated[str | None, typer.Option(help="name of the run; its folder is runs/NAME")] = None,
     shelf: Annotated[
         bool,
         typer.Option("--list", help="list the launch files and exit", callback=_print_shelf, is_eager=True),
     ] = False,
 ) -> None:
-    """Start the nodes of a launch file, follow the run, report.
+    """Start the nodes of a launch file, show their progress, and report.
 
     `wm launch FILE --help` lists the arguments of FILE.
 

@@ -50,8 +50,8 @@ def _options(
 
 
 def main() -> None:
-    """Run `wm`; what a user can mend ends in one line and exit code 2."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores cost more than they bring
+    """Run `wm`; an error that the user can fix ends in one line and exit code 2."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores cost more than they gain
     keep_freed_memory()
     try:
         app()
@@ -59,7 +59,7 @@ def main() -> None:
         problem = str(error)
     except ModuleNotFoundError as error:
         problem = missing_package(error)
-    except OSError as error:  # a full disk, a folder that may not be written
+    except OSError as error:  # a full disk, a folder without write permission
         problem = f"{error.filename or 'the output'}: {error.strerror or error}"
     except MemoryError as error:
         problem = f"not enough memory ({error}): ask for fewer samples, steps or workers"

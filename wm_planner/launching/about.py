@@ -1,4 +1,4 @@
-"""What a launch file says about itself: its opening comment, and its arguments with defaults and comments."""
+"""The documentation in a launch file: its opening comment, and its arguments with defaults and comments."""
 
 import re
 from pathlib import Path
@@ -16,8 +16,8 @@ class Argument(NamedTuple):
     """An argument of a launch file.
 
     Attributes:
-        default: as the file writes it.
-        comment: what follows it on its line; may be empty.
+        default: as written in the file.
+        comment: the comment on the same line; may be empty.
     """
 
     name: str
@@ -26,10 +26,10 @@ class Argument(NamedTuple):
 
 
 class About(NamedTuple):
-    """The words of a launch file.
+    """The documentation of a launch file.
 
     Attributes:
-        lines: of the comment that the file begins with, without the number signs.
+        lines: of the opening comment, without the number signs.
         arguments: in the file's order.
     """
 
@@ -38,7 +38,7 @@ class About(NamedTuple):
 
     @property
     def title(self) -> str:
-        """The first line; empty if the file begins with no comment."""
+        """The first line; empty without an opening comment."""
         return self.lines[0] if self.lines else ""
 
 
@@ -49,10 +49,10 @@ def shelf() -> dict[str, About]:
 
 
 def about(path: Path) -> About:
-    """Read the words of a launch file.
+    """Read the documentation of a launch file.
 
     Raises:
-        ConfigError: if the file cannot be read or is not a YAML mapping, or its arguments are not.
+        ConfigError: if the file or its arguments are not a YAML mapping, or it cannot be read.
     """
     launch_file.arguments(path)
     text = path.read_text(encoding="utf-8")

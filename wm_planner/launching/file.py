@@ -1,4 +1,4 @@
-"""Launch files: YAML to a checked description of a run, before anything is started."""
+"""Launch files: from YAML to a checked description of a run, before any process starts."""
 
 import contextlib
 import re
@@ -39,9 +39,9 @@ class NodeSpec:
 
     Attributes:
         name: unique in the run.
-        program: its file.
+        program: path of the Python file.
         params: checked against the program's `Params`.
-        respawn: when it is started again.
+        respawn: when it is restarted.
         ends_run: whether its normal exit ends the run.
     """
 
@@ -54,7 +54,7 @@ class NodeSpec:
 
 @dataclass(frozen=True)
 class LaunchSpec:
-    """A run, with every argument filled in."""
+    """A run, with all arguments substituted."""
 
     name: str
     clock: Mode
@@ -62,10 +62,10 @@ class LaunchSpec:
 
 
 def find(name: str) -> Path:
-    """The launch file of a bare name (`panda_reach`) or a path.
+    """The launch file with a bare name (`panda_reach`) or a path.
 
     Raises:
-        PluginError: with the closest known name.
+        PluginError: if no such file exists; names the closest one.
     """
     if name.endswith((".yaml", ".yml")):
         return share.find(name)
@@ -85,15 +85,18 @@ def load(path: Path, name: str, overrides: Iterable[str] = ()) -> LaunchSpec:
         overrides: "argument=value", the value read as the type of the argument's default.
 
     Raises:
-        ConfigError: for an argument, key, node or parameter that does not exist or does not fit, with its
-            place and the closest known name.
+        ConfigError: if an argument, key, node or parameter does not exist or does not fit; names its place
+            and the closest known name.
+        PluginError: if a program or plug-in cannot be imported, or raises while it checks its parameters.
     """
     document = _document(path, name, overrides)
     nodes = tuple(_node(entry, f"{path}: nodes[{index}]") for index, entry in enumerate(document.nodes))
     names = [node.name for node in nodes]
     for node in nodes:
         if names.count(node.name) > 1:
-            raise ConfigError(f"{path}: nodes: two are named '{node.name}'; give one another 'name'")
+            raise ConfigError(
+                f"{path}: nodes: two nodes are named '{node.name}'; give one of them another 'name'"
+            )
     return LaunchSpec(name, document.clock, nodes)
 
 
@@ -129,8 +132,8 @@ def _document(path: Path, name: str, overrides: Iterable[str]) -> _Document:
     """The content of a launch file, with every argument filled in."""
     raw = read_yaml(path)
     args = arguments(path, raw)
-    values = _overridden(args, overrides, path) | {"name": name}
-    body = {key: _filled(value, values, f"{path}: {key}") for key, value in raw.items() if key != "args"}
+    values = _with_overrides(args, overrides, path) | {"name": name}
+    body = {key: _substituted(value, values, f"{path}: {key}") for key, value in raw.items() if key != "args"}
     document = convert(body, _Document, f"{path}: ")
     if not document.nodes:
         raise ConfigError(f"{path}: nodes: the list is empty, wanted at least one, e.g. - exec: simulator")
@@ -141,7 +144,7 @@ def node_class(program: Path) -> type[Node]:
     """The one `Node` class that a program defines.
 
     Raises:
-        PluginError: if it cannot be imported, or defines none or several.
+        PluginError: if it cannot be imported, or does not define exactly one.
     """
     try:
         module = plugins.load_file(program)
@@ -179,10 +182,10 @@ def _node(entry: _Entry, where: str) -> NodeSpec:
 
 
 def _check(node: type[Node], params: Config, where: str) -> None:
-    """Have a node check its parameters; what its plug-ins raise becomes an error with its place.
+    """Let a node check its parameters; whatever its plug-ins raise becomes an error with its place.
 
     Raises:
-        WmError: if they cannot work.
+        WmError: if the parameters cannot work.
     """
     try:
         node.check(params)
@@ -202,7 +205,7 @@ def _program(exec_name: str, where: str) -> Path:
         raise ConfigError(f"{where}.exec: no node '{exec_name}', {did_you_mean(exec_name, known)}") from None
 
 
-def _overridden(args: Mapping[str, Any], overrides: Iterable[str], path: Path) -> dict[str, Any]:
+def _with_overrides(args: Mapping[str, Any], overrides: Iterable[str], path: Path) -> dict[str, Any]:
     values = dict(args)
     for override in overrides:
         name, equals, text = override.partition("=")
@@ -219,7 +222,7 @@ def _example(args: Mapping[str, Any]) -> str:
 
 
 def _typed(text: str, default: Any, name: str) -> Any:
-    """`text` as the type of `default`; anything YAML where the default is null."""
+    """`text` read as the type of `default`; if that is null, as any YAML value."""
     if isinstance(default, str):
         return text
     try:
@@ -228,18 +231,18 @@ def _typed(text: str, default: Any, name: str) -> Any:
         value = text
     if isinstance(default, float):
         with contextlib.suppress(ValueError):
-            return float(text)  # also 1e-3, which YAML takes for text
+            return float(text)  # 1e-3 is text in YAML
     if default is not None and type(value) is not type(default):
         raise ConfigError(f"argument {name}={text}: wanted {type(default).__name__}, as in {name}={default}")
     return value
 
 
-def _filled(value: Any, values: Mapping[str, Any], where: str) -> Any:
-    """`value` with every $(argument) replaced; a text that is nothing else takes the argument's type."""
+def _substituted(value: Any, values: Mapping[str, Any], where: str) -> Any:
+    """`value` with every $(argument) substituted; a string that is only a reference takes its type."""
     if isinstance(value, dict):
-        return {key: _filled(item, values, f"{where}.{key}") for key, item in value.items()}
+        return {key: _substituted(item, values, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, list):
-        return [_filled(item, values, f"{where}[{index}]") for index, item in enumerate(value)]
+        return [_substituted(item, values, f"{where}[{index}]") for index, item in enumerate(value)]
     if not isinstance(value, str):
         return value
     for name in _REFERENCE.findall(value):

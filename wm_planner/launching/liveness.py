@@ -1,4 +1,4 @@
-"""Which active nodes hang: they no longer report, and their processes do nothing.
+"""Detection of nodes that hang: they no longer report, and their processes do nothing.
 
 A report that is late says little by itself: a busy machine delays it, and so does a long computation. So a
 late node counts as silent only if its process is suspended, has used no CPU time although it was not waiting
@@ -16,15 +16,15 @@ LATE_S = 3.0
 BUSY_S = 30.0
 """A callback that computes for longer is worth a line."""
 
-_LOOK_S = 0.5  # between two looks at the processes of late nodes
+_LOOK_S = 0.5  # between two checks of the processes of late nodes
 
 
 class Activity(NamedTuple):
-    """What a process does.
+    """The activity of a process.
 
     Attributes:
         state: the kernel's letter: R running or waiting for a core, S or D sleeping, T suspended.
-        cpu_ticks: CPU time that it has used, user and system.
+        cpu_ticks: CPU time used so far, user and system, in the kernel's ticks.
     """
 
     state: str
@@ -32,7 +32,7 @@ class Activity(NamedTuple):
 
 
 def activity_of(pid: int) -> Activity | None:
-    """What a process does now; None if it is gone."""
+    """The activity of a process now; None if it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -56,23 +56,23 @@ class Liveness:
         self._looked_s = float("-inf")
 
     def activate(self, node: str, now_s: float) -> None:
-        """Watch a node from now on."""
+        """Start to watch a node."""
         self._watched[node] = _Watched(reported_s=now_s, ran_s=now_s)
 
     def remove(self, node: str) -> None:
-        """Watch a node no longer: it has ended."""
+        """Stop to watch a node that has ended."""
         self._watched.pop(node, None)
 
     def report(self, node: str, now_s: float) -> None:
-        """Take note of a report; one of a node that is not watched is ignored."""
+        """Note a report; those of nodes that are not watched are ignored."""
         if node in self._watched:
             self._watched[node].reported_s = now_s
 
     def news(self, now_s: float, activities: Callable[[], Mapping[str, Activity]]) -> list[str]:
-        """A line for every node that has become silent, and for every one that reports again.
+        """One line for every node that has become silent, and for every one that reports again.
 
         Args:
-            activities: gives what the processes of the nodes do, by node; called only if one is late.
+            activities: returns the activity of each node's process; called only if a node is late.
         """
         back = [
             node for node, it in self._watched.items() if it.is_silent and now_s - it.reported_s <= LATE_S

@@ -1,4 +1,4 @@
-"""One node as a process: its own group, its own log."""
+"""A node as a process with its own process group and log file."""
 
 import contextlib
 import os
@@ -22,9 +22,9 @@ class NodeProcess:
     """A running node program.
 
     Args:
-        program: its file.
-        arguments: what it is told.
-        log: takes all it prints; appended to.
+        program: path of the Python file.
+        arguments: passed to it as JSON.
+        log: file to which its output is appended.
     """
 
     def __init__(self, program: Path, arguments: Arguments, log: Path) -> None:
@@ -44,7 +44,7 @@ class NodeProcess:
         self.pid = self._process.pid
 
     def exit_code(self) -> int | None:
-        """Its exit code, minus the number of the signal that ended it; None while it runs."""
+        """Its exit code, or minus the number of the signal that ended it; None while it runs."""
         return self._process.poll()
 
     def terminate(self) -> None:
@@ -53,12 +53,12 @@ class NodeProcess:
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it and all it started, at once."""
+        """Kill it and every process it started."""
         self._signal(signal.SIGKILL)
         self._process.wait()
 
     def error_line(self) -> str:
-        """The last line that this process logged that names an error or ends a traceback; empty if none."""
+        """The last line of this process's log that names an error or ends a traceback; empty without one."""
         with self.log.open("rb") as log:
             log.seek(max(self._log_start, self.log.stat().st_size - _TAIL_BYTES))
             lines = log.read().decode(errors="replace").splitlines()
@@ -68,15 +68,15 @@ class NodeProcess:
     def failure(self, code: int) -> str:
         """Why it ended with `code`: the exit code or signal, and the error that it logged, if any."""
         error = self.error_line()
-        return f"{exit_words(code)}: {error}" if error else exit_words(code)
+        return f"{describe_exit(code)}: {error}" if error else describe_exit(code)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
 
-def exit_words(code: int) -> str:
-    """An exit code in words."""
+def describe_exit(code: int) -> str:
+    """An exit code or signal in words."""
     if code >= 0:
         return f"exit code {code}"
     try:

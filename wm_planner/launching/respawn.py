@@ -1,4 +1,4 @@
-"""How often and how soon a node that failed is started again."""
+"""Respawn policy: exponential back-off, and a limit per time window."""
 
 from collections import deque
 
@@ -9,13 +9,13 @@ WINDOW_S = 60.0
 
 
 class Respawns:
-    """The respawns of one node: each waits twice as long as the last, and there is a most in a window."""
+    """The respawns of one node: every delay is twice the one before, and a window holds a limited number."""
 
     def __init__(self) -> None:
         self._times_s: deque[float] = deque()
 
     def next_delay_s(self, now_s: float) -> float | None:
-        """How long to wait before the next one, or None if there were too many."""
+        """Delay before the next respawn; None if the window already holds `MAX_RESPAWNS`."""
         while self._times_s and now_s - self._times_s[0] > WINDOW_S:
             self._times_s.popleft()
         if len(self._times_s) >= MAX_RESPAWNS:

@@ -1,4 +1,4 @@
-"""The folder of a run: what was launched, its logs, its recording."""
+"""The folder of a run: the launched configuration, logs and the recording."""
 
 import itertools
 import time
@@ -25,48 +25,48 @@ class _Node(Config, frozen=True, kw_only=True):
 
 
 class Launched(Config, frozen=True, kw_only=True):
-    """What a run was launched with, as its folder says."""
+    """The configuration that a run was launched with, as stored in its folder."""
 
     clock: str
     nodes: list[_Node]
 
     @classmethod
     def read(cls, folder: Path) -> "Launched":
-        """What the run in `folder` was launched with.
+        """The configuration of the run in `folder`.
 
         Raises:
-            ConfigError: if the folder does not say.
+            ConfigError: if the folder holds none, or it cannot be read.
         """
         return convert(read_yaml(folder / LAUNCHED), cls, f"{folder / LAUNCHED}: ")
 
     @property
     def world_model(self) -> str | None:
-        """The bundle that was planned with; None without a learned model."""
+        """The bundle that the run planned with; None without a learned model."""
         return next((str(model) for model in self._param("world_model")), None)
 
     @property
     def episodes(self) -> int | None:
-        """How many episodes were planned; None if no node was given a number of them."""
+        """The number of episodes that were requested; None if no node was given one."""
         return next((count for count in self._param("episodes") if isinstance(count, int)), None)
 
     def _param(self, name: str) -> Iterator[Any]:
-        """The values of a parameter of that name, of all nodes that were given one."""
+        """The values of the parameter `name`, of all nodes that were given it."""
         return (node.params[name] for node in self.nodes if name in node.params)
 
 
 def new_name(stem: str) -> str:
-    """A name for a run of the launch file `stem` that no folder and no running domain has."""
+    """A name for a run of the launch file `stem` that no folder and no running domain uses."""
     first = f"{stem}_{time.strftime('%Y%m%d_%H%M%S')}"
     names = itertools.chain([first], (f"{first}_{number}" for number in itertools.count(2)))
     return next(n for n in names if not Path("runs", n).exists() and not Domain.named(n).path.exists())
 
 
 def prepare(folder: Path, spec: LaunchSpec) -> Path:
-    """Make the folder of a new run and note in it what is launched, with every argument filled in.
+    """Create the folder of a new run and store its configuration there, with all arguments substituted.
 
     Raises:
-        ConfigError: if it exists, or cannot be written.
-        MessagingError: if its name is no plain name.
+        ConfigError: if the folder exists, or cannot be written.
+        MessagingError: if the run's name is not a plain name.
     """
     check_name(f"--name '{spec.name}'", spec.name)
     try:

@@ -1,4 +1,4 @@
-"""The supervisor: starts the nodes of a launch file, watches them, starts them again, stops them."""
+"""The supervisor: starts, watches, respawns and stops the nodes of a launch file."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from wm_planner.clock import Clock, WallClock, seconds
 from wm_planner.errors import ConfigError, NodeError
 from wm_planner.launching.file import LaunchSpec, NodeSpec
-from wm_planner.launching.process import NodeProcess, exit_words
+from wm_planner.launching.process import NodeProcess, describe_exit
 from wm_planner.launching.respawn import MAX_RESPAWNS, WINDOW_S, Respawns
 from wm_planner.messaging.control import Activate, ControlClient
 from wm_planner.messaging.domain import Domain, Endpoint
@@ -24,7 +24,7 @@ from wm_planner.node.program import Arguments
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STEP_S = 0.02
-_START_S = 120.0  # models are loaded and warmed up in it
+_START_S = 120.0  # includes the loading and warm-up of models
 _STOP_S = 10.0  # an exit takes 1 s on a quiet machine, 2 s at a load of 15 on two cores
 
 Kind: TypeAlias = Literal["started", "active", "finished", "died", "respawned", "stopped", "killed"]
@@ -32,7 +32,7 @@ Phase: TypeAlias = Literal["waiting", "starting", "inactive", "activating", "act
 
 
 class Event(NamedTuple):
-    """What happened to a node, `time_s` after the run began."""
+    """Something that happened to a node, `time_s` seconds after the run began."""
 
     time_s: float
     node: str
@@ -41,7 +41,7 @@ class Event(NamedTuple):
 
 
 class RunResult(NamedTuple):
-    """How a run that did not fail ended."""
+    """The end of a run that did not fail."""
 
     status: Literal["finished", "interrupted"]
     reason: str
@@ -49,7 +49,7 @@ class RunResult(NamedTuple):
 
 @dataclass
 class _Member:
-    """A node and where it stands."""
+    """A node and its phase."""
 
     spec: NodeSpec
     process: NodeProcess | None = None
@@ -65,15 +65,15 @@ class Supervisor:
     """One run.
 
     Args:
-        spec: what to run.
-        folder: takes `logs/<node>.log`.
-        domain: name of the domain where the nodes meet; claimed for the run, removed after it.
+        spec: the run.
+        folder: where `logs/<node>.log` are written.
+        domain: name of the nodes' domain; claimed for the run and removed after it.
         on_event: called with every event as it happens.
         stop_s: time that nodes have to end, twice: first those that publish, then those that only read.
         clock: what `stop_s` and the time to start and to respawn are measured by.
 
     Attributes:
-        events: what has happened so far.
+        events: all events so far.
         is_stopping: whether the nodes have been asked to end.
     """
 
@@ -98,20 +98,21 @@ class Supervisor:
         self._clock = clock or WallClock()
         self._began_ns = self._clock.now_ns()
         self._all_were_inactive = False
-        self._end: RunResult | NodeError | None = None
+        self._outcome: RunResult | NodeError | None = None
 
     def run(self, each_step: Callable[[], None] = lambda: None) -> RunResult:
-        """Run until a node whose exit ends the run has finished, or all have, or it is interrupted (SIGINT,
-        SIGTERM, SIGHUP, `interrupt`). Nothing is left behind: no process, no socket, no directory. A SIGINT
-        while the nodes are ending kills them at once.
+        """Run until a node whose exit ends the run has finished, all nodes have, or the run is interrupted.
+
+        SIGINT, SIGTERM, SIGHUP and `interrupt` interrupt it; a second SIGINT kills nodes that have not ended
+        yet. No process, socket or directory of the domain is left behind.
 
         Args:
-            each_step: called about fifty times a second, to show progress.
+            each_step: called about 50 times per second, to show progress.
 
         Raises:
             MessagingError: if the domain is in use.
             ConfigError: if the folder cannot be written.
-            NodeError: if a node cannot start, or failed and is not to be started again.
+            NodeError: if a node cannot start, or failed and is not respawned.
         """
         with self._interruptible():
             self._domain.claim()
@@ -119,7 +120,7 @@ class Supervisor:
             try:
                 self._make_folder()
                 try:
-                    while self._end is None:
+                    while self._outcome is None:
                         self._step()
                         each_step()
                         time.sleep(_STEP_S)
@@ -128,13 +129,13 @@ class Supervisor:
             finally:
                 self._client.close()
                 self._domain.remove()
-        if isinstance(self._end, NodeError):
-            raise self._end
-        return self._end
+        if isinstance(self._outcome, NodeError):
+            raise self._outcome
+        return self._outcome
 
     def interrupt(self, reason: str) -> None:
-        """End the run; `run` returns once all is stopped."""
-        self._end = self._end or RunResult("interrupted", reason)
+        """End the run; `run` returns once all nodes have stopped."""
+        self._outcome = self._outcome or RunResult("interrupted", reason)
 
     def _make_folder(self) -> None:
         try:
@@ -152,10 +153,10 @@ class Supervisor:
                 self._start(member)
             elif member.phase in ("starting", "inactive", "activating") and self._now_s() > member.due_s:
                 self._fail(member, f"was not active within {_START_S:g} s")
-        if self._end is None:
+        if self._outcome is None:
             self._activate_ready()
         if all(member.phase == "gone" for member in self._members.values()):
-            self._end = self._end or RunResult("finished", "all nodes have finished")
+            self._outcome = self._outcome or RunResult("finished", "all nodes have finished")
 
     def _start(self, member: _Member) -> None:
         arguments = Arguments(
@@ -166,12 +167,12 @@ class Supervisor:
             supervisor=os.getpid(),
         )
         member.process = NodeProcess(member.spec.program, arguments, self._logs / f"{member.spec.name}.log")
-        self._tell(member, "respawned" if member.starts else "started", f"process {member.process.pid}")
+        self._record(member, "respawned" if member.starts else "started", f"process {member.process.pid}")
         member.phase, member.due_s = "starting", self._now_s() + _START_S
         member.starts += 1
 
     def _activate_ready(self) -> None:
-        """Activate nodes as they become inactive; the first time only once all of them are."""
+        """Activate nodes as they become inactive; at first only when all of them are."""
         endpoints = {endpoint.name: endpoint for endpoint in self._domain.endpoints()}
         for name, member in self._members.items():
             found = endpoints.get(name)
@@ -186,17 +187,17 @@ class Supervisor:
                 self._client.ask(name, endpoints[name].control, request)
                 member.phase = "activating"
         for name, answer in self._client.answers().items():
-            if not answer.error:  # with an error the node exits by itself, and says why
+            if not answer.error:  # after an error the node exits by itself
                 self._members[name].phase, self._members[name].has_been_active = "active", True
-                self._tell(self._members[name], "active", "")
+                self._record(self._members[name], "active", "")
 
     def _exited(self, member: _Member, process: NodeProcess, code: int) -> None:
         was_active = member.phase == "active"
-        self._bury(member, process)
-        failure = exit_words(code) if code == 0 else process.failure(code)
-        self._tell(member, "finished" if code == 0 else "died", failure)
+        self._clean_up(member, process)
+        failure = describe_exit(code) if code == 0 else process.failure(code)
+        self._record(member, "finished" if code == 0 else "died", failure)
         if code == 0 and member.spec.ends_run:
-            self._end = self._end or RunResult("finished", f"node '{member.spec.name}' has finished")
+            self._outcome = self._outcome or RunResult("finished", f"node '{member.spec.name}' has finished")
         elif code == 2 and not was_active:  # its parameters are wrong, and would be again
             self._fail(member, process.error_line() or failure)
         elif code > 0 and not member.has_been_active:  # it cannot start, e.g. for a broken plug-in
@@ -211,18 +212,18 @@ class Supervisor:
         elif code != 0:
             self._fail(member, failure)
 
-    def _bury(self, member: _Member, process: NodeProcess) -> None:
-        process.kill()  # what it may have started itself
+    def _clean_up(self, member: _Member, process: NodeProcess) -> None:
+        process.kill()  # also processes that it started
         member.process, member.phase = None, "gone"
         self._client.forget(member.spec.name)
         self._domain.sweep()
 
     def _fail(self, member: _Member, why: str) -> None:
         log = self._logs / f"{member.spec.name}.log"
-        self._end = self._end or NodeError(f"node '{member.spec.name}': {why} (log: {log})")
+        self._outcome = self._outcome or NodeError(f"node '{member.spec.name}': {why} (log: {log})")
 
     def _stop(self, each_step: Callable[[], None]) -> None:
-        """Stop the nodes: those that only read last, so that they have read everything."""
+        """Stop the nodes; those that only read come last, so that they receive everything."""
         self.is_stopping = True
         for only_reads in (False, True):
             group = [
@@ -243,20 +244,20 @@ class Supervisor:
 
     def _stopped(self, member: _Member, process: NodeProcess) -> None:
         code = process.exit_code()
-        self._bury(member, process)
+        self._clean_up(member, process)
         if code is None:
             why = "interrupted again" if self._is_forced else f"did not end within {self._stop_s:g} s"
-            self._tell(member, "killed", why)
+            self._record(member, "killed", why)
         elif code in (0, -signal.SIGTERM):
-            self._tell(member, "stopped", exit_words(code))
+            self._record(member, "stopped", describe_exit(code))
         else:
             failure = f"while stopping: {process.failure(code)}"
-            self._tell(member, "died", failure)
-            if not isinstance(self._end, NodeError):
-                self._end = None
+            self._record(member, "died", failure)
+            if not isinstance(self._outcome, NodeError):
+                self._outcome = None
             self._fail(member, failure)
 
-    def _tell(self, member: _Member, kind: Kind, detail: str) -> None:
+    def _record(self, member: _Member, kind: Kind, detail: str) -> None:
         event = Event(self._now_s(), member.spec.name, kind, detail)
         self.events.append(event)
         self._on_event(event)
@@ -266,16 +267,16 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """Take SIGINT, SIGTERM and SIGHUP as `interrupt` where signals can be taken."""
+        """Handle SIGINT, SIGTERM and SIGHUP as `interrupt`, if this is the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
-        def take(number: int, frame: FrameType | None) -> None:
+        def handle(number: int, frame: FrameType | None) -> None:
             self._is_forced = self._is_forced or (self.is_stopping and number == signal.SIGINT)
             self.interrupt(signal.Signals(number).name)
 
-        previous = {number: signal.signal(number, take) for number in _ENDING}
+        previous = {number: signal.signal(number, handle) for number in _ENDING}
         try:
             yield
         finally:
@@ -284,7 +285,7 @@ class Supervisor:
 
 
 def readers_of(endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> dict[str, int]:
-    """Topic to the number of other nodes that read it from `endpoint`, without those nobody reads."""
+    """The number of other nodes that read each topic of `endpoint`; topics without readers are left out."""
     others = [other for other in endpoints.values() if other.name != endpoint.name]
     counts = {
         topic: sum(topic in other.subscribes or ANY in other.subscribes for other in others)

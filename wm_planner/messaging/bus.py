@@ -1,6 +1,7 @@
 """The bus: publish and subscribe between the processes of a domain, over ZeroMQ.
 
-One XPUB and one SUB socket a process, a file a node to find one another by, and nothing between them.
+Every process has one XPUB and one SUB socket. Nodes find each other through one file per node; there is no
+broker.
 """
 
 import contextlib
@@ -20,18 +21,18 @@ from wm_planner.messaging.reader import Reader
 from wm_planner.messaging.wire import Delivery
 from wm_planner.messaging.writer import Writer
 
-_LOOK_S = 0.05  # how often the directory's time is looked at
-_SCAN_S = 0.5  # how often its records are read all the same: processes die without a word
-_LEAVE_S = 1.0  # how long the last messages of a publisher that left may take
+_LOOK_S = 0.05  # between two checks of the directory's modification time
+_SCAN_S = 0.5  # between two reads of its records: a process that dies changes nothing there
+_LEAVE_S = 1.0  # for the last messages of a publisher that left
 
 
 class Bus:
-    """A node's place on a domain.
+    """A node's connection to a domain.
 
     Args:
-        domain: where the others are.
-        name: the node's name, unique on the domain.
-        lossless: wait for readers that fell behind (lockstep); otherwise drop for them, counted (realtime).
+        domain: of the node.
+        name: of the node, unique on the domain.
+        lossless: wait for slow readers (lockstep) instead of dropping their messages (realtime).
         clock: monotonic wall time.
 
     Raises:
@@ -69,15 +70,15 @@ class Bus:
         self._reader.subscribe(topic)
 
     def watch(self, socket: "zmq.Socket[bytes]", address: str) -> None:
-        """Let `wait` also return for the node's control socket, and announce where it is."""
+        """Let `wait` also return for the node's control socket, and announce its address."""
         self._poller.register(socket, zmq.POLLIN)
         self._control = address
 
     def announce(self, state: str) -> None:
-        """Tell the domain of this node, its topics and its lifecycle state; then look who else is there.
+        """Publish the record of this node, with its topics and lifecycle state, and read those of the others.
 
         Raises:
-            MessagingError: if a live process has the name, or another defines a type otherwise.
+            MessagingError: if a live process has the name, or another defines a type differently.
         """
         pid = os.getpid()
         endpoint = Endpoint(
@@ -102,22 +103,22 @@ class Bus:
         Args:
             topic: an advertised topic.
             message: of the topic's type.
-            origin_ns: when the oldest sensor input behind it was taken (`Envelope.origin_ns`); None where
+            origin_ns: when the oldest sensor input behind it was measured (`Envelope.origin_ns`); None if
                 this message is the input.
         """
         self._writer.publish(topic, message, origin_ns)
 
     def receive(self) -> Delivery | None:
-        """The next message that has come, or None."""
+        """The next message that has arrived, or None."""
         return self._reader.receive()
 
     @property
     def gaps(self) -> Mapping[str, int]:
-        """Topic to the number of messages lost on the way to this node."""
+        """The number of messages of each topic that were lost on the way to this node."""
         return self._reader.gaps
 
     def wait(self, timeout_s: float) -> None:
-        """Sleep until something comes in, at most `timeout_s`; serves readers and follows the domain."""
+        """Sleep until a message arrives, at most `timeout_s`; also serves readers and follows the domain."""
         events = dict(self._poller.poll(round(min(timeout_s, _LOOK_S) * 1000)))
         if self._writer.socket in events:
             self._writer.serve()
@@ -129,15 +130,15 @@ class Bus:
                 self.refresh(is_idle=self._reader.socket not in events)
 
     def refresh(self, is_idle: bool = False) -> None:
-        """Read the records; connect to new publishers of our topics, leave those that are gone.
+        """Read the records: connect to new publishers of our topics, disconnect from those that are gone.
 
-        A publisher that is finalized waits for its readers to leave: we do once its last message has come.
+        A publisher that is finalized waits for its readers to disconnect, which we do after its last message.
 
         Args:
-            is_idle: nothing waits to be read, so nothing is lost with a publisher that ended without a word.
+            is_idle: no message waits to be read, so none is lost with a publisher that died.
 
         Raises:
-            MessagingError: if a publisher defines a type otherwise.
+            MessagingError: if a publisher defines a type differently.
         """
         self._scanned_ns = self.clock.now_ns()
         self._changed_ns = self.domain.changed_ns()
@@ -163,10 +164,10 @@ class Bus:
         self._reader.connect_only(present | self._leaving.keys())
 
     def wait_for_readers(self, expected: Mapping[str, int], timeout_s: float) -> None:
-        """Return once every topic has at least that many readers: from then on nothing is lost.
+        """Return once every topic has at least this many readers; later messages reach all of them.
 
         Raises:
-            MessagingError: if they do not come in time.
+            MessagingError: if they do not connect in time.
         """
         deadline = Deadline.after(self.clock, timeout_s)
         self.refresh()
@@ -181,9 +182,7 @@ class Bus:
             self.wait(0.01)
 
     def close(self, linger_s: float = 0.5) -> None:
-        """Leave the domain, once its readers have all that was published, or after `linger_s`. Nothing if
-        it has left.
-        """
+        """Leave the domain once its readers have every message, or after `linger_s`; once is enough."""
         if self.context.closed:
             return
         self._reader.close()
@@ -191,7 +190,7 @@ class Bus:
             self._endpoint = msgspec.structs.replace(
                 self._endpoint, state="finalized", published=self._writer.published
             )
-            with contextlib.suppress(FileNotFoundError):  # the whole domain may be gone already
+            with contextlib.suppress(FileNotFoundError):  # the whole domain may be gone
                 self.domain.announce(self._endpoint)
         deadline = Deadline.after(self.clock, linger_s)
         while self._writer.is_read and deadline.left_s() > 0:

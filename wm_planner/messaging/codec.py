@@ -1,7 +1,7 @@
-"""Messages to ROS 2 CDR bytes (little-endian) and back.
+"""Conversion of messages to ROS 2 CDR bytes (little-endian) and back.
 
-Every type goes through the type store of `messages`; a picture takes a short cut that writes a cached
-prefix before the pixels and gives the pixels back as a view, because it is nearly all the traffic.
+All types use the type store of `messages` except images, which are nearly all of the traffic: they are
+written as a cached prefix and the pixels, and read as a view of the bytes.
 """
 
 import functools
@@ -31,18 +31,16 @@ _TORN = (SerdeError, struct.error, ValueError, IndexError, OverflowError)
 
 
 class Encoder:
-    """Encodes one message after the other; pictures go into a buffer that is kept, because to allocate that
-    much anew for each costs more than to fill it.
-    """
+    """Encodes messages; images reuse one buffer, because allocating it costs more than filling it."""
 
     def __init__(self) -> None:
         self._picture = bytearray()
 
     def encode(self, message: Message) -> Buffer:
-        """The CDR bytes of a message, good until the next call.
+        """The CDR bytes of a message, valid until the next call.
 
         Raises:
-            MessagingError: if it is no message, or a field holds what its type cannot.
+            MessagingError: if it is not a message, or a field's value does not fit its type.
         """
         type_name = type_of(message)
         try:
@@ -54,7 +52,7 @@ class Encoder:
 
     def _encode_image(self, image: Image) -> Buffer:
         if image.data.dtype != np.uint8:
-            raise ValueError("data is no array of uint8")
+            raise ValueError("data is not an array of uint8")
         prefix = _image_prefix(
             image.header.frame_id,
             image.height,
@@ -79,7 +77,7 @@ def encode(message: Message) -> bytes:
     """The CDR bytes of one message.
 
     Raises:
-        MessagingError: if it is no message, or a field holds what its type cannot.
+        MessagingError: if it is not a message, or a field's value does not fit its type.
     """
     return bytes(Encoder().encode(message))
 
@@ -88,7 +86,7 @@ def decode(type_name: str, data: Buffer) -> Message:
     """The message in CDR bytes; its arrays are read-only views of them.
 
     Raises:
-        MessagingError: if the type is unknown or the bytes are torn or of another type.
+        MessagingError: if the type is unknown, or the bytes are cut off or of another type.
     """
     view = memoryview(data)
     try:
@@ -100,14 +98,14 @@ def decode(type_name: str, data: Buffer) -> Message:
             f"unknown message type '{type_name}', {did_you_mean(type_name, STORE.types)}"
         ) from None
     except _TORN as error:
-        raise MessagingError(f"{len(view)} bytes are no {type_name}: {error}") from None
+        raise MessagingError(f"{len(view)} bytes are not a {type_name}: {error}") from None
 
 
 def type_of(message: Message) -> str:
     """The ROS 2 name of a message's type.
 
     Raises:
-        MessagingError: if it is no message.
+        MessagingError: if it is not a message.
     """
     name = getattr(message, "__msgtype__", None)
     if not isinstance(name, str):
@@ -118,10 +116,10 @@ def type_of(message: Message) -> str:
 
 
 def peek_stamp_ns(data: Buffer) -> int:
-    """The stamp of a message whose first field is a header (or a time), read without decoding the rest.
+    """The stamp of a message whose first field is a header (or a time), without decoding the rest.
 
     Raises:
-        MessagingError: if the bytes are too short to hold one.
+        MessagingError: if there are too few bytes.
     """
     if len(data) < 12:
         raise MessagingError(f"{len(data)} bytes hold no stamp")
@@ -133,7 +131,7 @@ def peek_stamp_ns(data: Buffer) -> int:
 def _image_prefix(
     frame_id: str, height: int, width: int, encoding: str, is_bigendian: int, step: int, size: int
 ) -> bytes:
-    """What stands between the stamp and the pixels."""
+    """The bytes between the stamp and the pixels."""
     head = _padded(_string(frame_id)) + struct.pack("<II", height, width)
     head = _padded(head + _string(encoding) + struct.pack("<B", is_bigendian))
     return head + struct.pack("<II", step, size)
@@ -160,7 +158,7 @@ def _decode_image(data: memoryview) -> Image:
     step, size = struct.unpack_from("<II", data, at)
     at += 8
     if at + size > len(data):
-        raise ValueError(f"they say {size} pixel bytes and hold {len(data) - at}")
+        raise ValueError(f"they declare {size} pixel bytes and hold {len(data) - at}")
     if at + size + 3 < len(data):
         raise ValueError(f"{len(data) - at - size} bytes are left over")
     return Image(

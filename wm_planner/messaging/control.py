@@ -1,4 +1,4 @@
-"""The control channel: a supervisor asks, a node does it and answers."""
+"""The control channel: a supervisor sends a request, the node carries it out and answers."""
 
 import msgspec
 import zmq
@@ -8,27 +8,27 @@ from wm_planner.errors import MessagingError
 
 
 class Activate(Config, frozen=True, kw_only=True):
-    """Go from inactive to active, once every topic has its readers.
+    """Request to become active once every topic has its readers.
 
     Attributes:
-        readers: topic to the number of readers to wait for.
+        readers: number of readers to wait for, by topic.
     """
 
     readers: dict[str, int]
 
 
 class Answer(Config, frozen=True, kw_only=True):
-    """What became of a request; an empty error is success."""
+    """The result of a request; an empty error is success."""
 
     error: str
 
 
 class ControlServer:
-    """The node's end.
+    """The node's end of the channel.
 
     Args:
         context: the ZeroMQ context.
-        address: where to bind.
+        address: that the socket binds to.
     """
 
     def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> None:
@@ -37,10 +37,10 @@ class ControlServer:
         self.socket.bind(address)
 
     def receive(self) -> Activate | None:
-        """The request that waits, or None; `answer` must follow.
+        """The next request, which must be followed by `answer`; None without one.
 
         Raises:
-            MessagingError: if it is no request of this version.
+            MessagingError: if it is not a request of this version.
         """
         try:
             data = self.socket.recv(zmq.NOBLOCK)
@@ -53,23 +53,23 @@ class ControlServer:
             raise MessagingError(f"control: not a request of this version ({error})") from None
 
     def answer(self, error: str = "") -> None:
-        """Tell the supervisor what became of its request."""
+        """Send the result of the request."""
         self.socket.send(msgspec.json.encode(Answer(error=error)))
 
     def close(self) -> None:
-        """Close the socket; the last answer has a moment to arrive."""
+        """Close the socket, after the last answer has had 0.2 s to arrive."""
         self.socket.close(200)
 
 
 class ControlClient:
-    """The supervisor's end: asks many nodes at once."""
+    """The supervisor's end of the channel, for many nodes at once."""
 
     def __init__(self) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._pending: dict[str, zmq.Socket[bytes]] = {}
 
     def ask(self, name: str, address: str, request: Activate) -> None:
-        """Send a request to a node; its answer comes with `answers`."""
+        """Send a request to a node; `answers` returns its answer."""
         self.forget(name)
         socket = self._context.socket(zmq.REQ)
         socket.setsockopt(zmq.LINGER, 0)
@@ -78,7 +78,7 @@ class ControlClient:
         self._pending[name] = socket
 
     def answers(self) -> dict[str, Answer]:
-        """The answers that have come, by node."""
+        """The answers that have arrived, by node."""
         found = {}
         for name, socket in self._pending.items():
             if socket.poll(0):
@@ -88,13 +88,13 @@ class ControlClient:
         return found
 
     def forget(self, name: str) -> None:
-        """Give up waiting for a node."""
+        """Stop waiting for a node."""
         socket = self._pending.pop(name, None)
         if socket is not None:
             socket.close(0)
 
     def close(self) -> None:
-        """Give up waiting for all."""
+        """Stop waiting for all nodes."""
         for name in tuple(self._pending):
             self.forget(name)
         self._context.term()

@@ -1,7 +1,7 @@
-"""A domain is a private directory: every process on it leaves one record there, beside its sockets.
+"""A domain: a private directory that holds one record per process, next to its sockets.
 
-No broker and no multicast: who publishes what is read from the records, and a record whose process is
-gone counts for nothing.
+There is no broker and no multicast: the records tell what each node publishes, and records of dead processes
+are ignored.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ class Endpoint(Config, frozen=True, kw_only=True):
 
     Attributes:
         publisher_id: the number in its envelopes.
-        started: start time of the process, in the kernel's ticks: tells it from a later one of the same pid.
-        address: where it publishes.
-        control: where its supervisor reaches it; empty for one without.
-        state: its lifecycle state, in ROS 2's words.
-        publishes: topic to the full hash of its type.
+        started: start time of the process in the kernel's ticks; tells it from a later one with the same pid.
+        address: of its publishing socket.
+        control: address of its control socket; empty without one.
+        state: its lifecycle state, by ROS 2's names.
+        publishes: the full hash of each topic's type.
         subscribes: topics, or "*" for all of them.
-        published: topic to the sequence of its last message when the record was written; a node that leaves
-            tells its readers so what they may wait for.
+        published: sequence of each topic's last message when the record was written; tells the readers of a
+            node that leaves which messages to wait for.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Domain:
     """A directory of endpoints.
 
     Args:
-        path: where it is; made on first use, for this user alone.
+        path: of the directory; created on first use, for this user only.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,10 +64,10 @@ class Domain:
 
     @classmethod
     def named(cls, name: str) -> "Domain":
-        """The domain of that name of this user on this machine.
+        """This user's domain `name` on this machine.
 
         Raises:
-            MessagingError: if the name is no plain name.
+            MessagingError: if the name is not a plain name.
         """
         check_name(f"domain '{name}'", name)
         runtime = os.environ.get("XDG_RUNTIME_DIR")
@@ -75,27 +75,27 @@ class Domain:
         return cls(base / name)
 
     def open(self) -> None:
-        """Make the directory, or check that it is ours alone.
+        """Create the directory, or check that only this user can enter it.
 
         Raises:
-            MessagingError: if it is another user's, or cannot be made.
+            MessagingError: if it belongs to another user, or cannot be created.
         """
         for folder in (self.path.parent, self.path):
             try:
                 folder.mkdir(mode=0o700, exist_ok=True)
                 status = folder.lstat()
             except OSError as error:
-                raise MessagingError(f"{folder}: the domain cannot be made ({error.strerror})") from None
+                raise MessagingError(f"{folder}: the domain cannot be created ({error.strerror})") from None
             if status.st_uid != os.getuid() or status.st_mode & 0o077:
                 raise MessagingError(
                     f"{folder}: wanted a directory of user {os.getuid()} with mode 0700; remove it"
                 )
 
     def claim(self) -> None:
-        """Take the domain for one run, until `remove`.
+        """Claim the domain for one run, until `remove`.
 
         Raises:
-            MessagingError: if live processes use it, with their numbers.
+            MessagingError: if live processes use it; names them.
         """
         self.open()
         self._remove_abandoned()
@@ -116,7 +116,7 @@ class Domain:
         self._lock = lock
 
     def remove(self) -> None:
-        """Delete the directory and all that is left in it, and give up the claim."""
+        """Delete the directory with everything in it, and release the claim."""
         with contextlib.suppress(FileNotFoundError):
             for entry in self.path.iterdir():
                 entry.unlink(missing_ok=True)
@@ -126,10 +126,10 @@ class Domain:
             self._lock = None
 
     def address(self, name: str, kind: str) -> str:
-        """Where a socket of this process is bound.
+        """The address of a socket of this process.
 
         Raises:
-            MessagingError: if the name is no plain name, or the path is longer than sockets allow.
+            MessagingError: if the name is not a plain name, or the path is longer than sockets allow.
         """
         check_name(f"node '{name}'", name)
         path = self.path / f"{name}-{os.getpid()}.{kind}"
@@ -141,7 +141,7 @@ class Domain:
         return f"ipc://{path}"
 
     def announce(self, endpoint: Endpoint) -> None:
-        """Write a record, at once or not at all.
+        """Write a record atomically.
 
         Raises:
             MessagingError: if another live process has the name.
@@ -157,8 +157,8 @@ class Domain:
         draft.replace(self._record(endpoint.name))
 
     def withdraw(self, endpoint: Endpoint) -> None:
-        """Delete a record and what its sockets left, unless another process has taken the name since; and
-        the directory, where it is the last one.
+        """Delete a record, unless another process has taken the name, its socket files, and the directory if
+        it is empty then.
         """
         record = self._record(endpoint.name)
         found = self._read(record)
@@ -170,7 +170,7 @@ class Domain:
             self.path.rmdir()
 
     def endpoints(self) -> list[Endpoint]:
-        """The records of live processes, by name."""
+        """The records of live processes, ordered by name."""
         return [endpoint for endpoint in self._records() if endpoint.is_alive]
 
     def sweep(self) -> None:
@@ -180,14 +180,14 @@ class Domain:
                 self.withdraw(endpoint)
 
     def changed_ns(self) -> int:
-        """When a record last came or went; 0 if there is no directory."""
+        """When a record was last added or removed; 0 without a directory."""
         try:
             return self.path.stat().st_mtime_ns
         except FileNotFoundError:
             return 0
 
     def _remove_abandoned(self) -> None:
-        """Remove what killed runs left beside this domain: claimed once, by nobody now, and empty of life."""
+        """Remove the domains that killed runs left behind: not claimed any more, without live processes."""
         for path in self.path.parent.iterdir():
             with contextlib.suppress(OSError, MessagingError), (path / "lock").open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -217,7 +217,7 @@ class Domain:
 
 
 def process_start(pid: int) -> int | None:
-    """When a process started, in the kernel's ticks since boot; None if it is gone or a zombie."""
+    """The start time of a process in the kernel's ticks since boot; None if it is gone or a zombie."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -227,14 +227,14 @@ def process_start(pid: int) -> int | None:
 
 
 def check_name(what: str, name: str) -> None:
-    """Refuse what cannot be the name of a folder and of sockets.
+    """Refuse a name that cannot be used for folders and sockets.
 
     Args:
-        what: the name and whose it is, for the error.
-        name: the name itself.
+        what: describes the name, for the error.
+        name: to check.
 
     Raises:
-        MessagingError: if it is no plain name.
+        MessagingError: if it is not a plain name.
     """
     if not re.fullmatch(r"\w[\w.-]{0,63}", name):
         raise MessagingError(f"{what}: wanted a name of at most 64 letters, digits, '_', '-' and '.'")

@@ -1,8 +1,8 @@
-"""The messages: ROS 2's own types and a few of ours, in one type store.
+"""Message types: those of ROS 2 and a few of our own, in one type store.
 
-The Python objects are the store's dataclasses and there is no other schema: `Header` is ROS 2's
-`std_msgs/msg/Header`. Our types are built when this module loads, so for a type checker they are `Any`;
-annotate a message as `Message`.
+Messages are the store's dataclasses, and there is no other schema: `Header` is ROS 2's `std_msgs/msg/Header`.
+Our own types are built when this module loads, so a type checker sees them as `Any`; annotate a message as
+`Message`.
 """
 
 import functools
@@ -51,27 +51,27 @@ uint8[] data            # little-endian, row-major
 """,
     "Latent": """
 std_msgs/Header header  # stamp of the observation
-uint64 goal_id          # the goal it encodes or was encoded under, 0 for none: warm start resets with it
+uint64 goal_id          # the goal that it encodes, or that was pursued; 0 for none; resets the warm start
 NamedArray[] arrays
 float32 surprise        # NaN when unknown
 """,
     "Goal": """
 std_msgs/Header header
 uint64 id
-string[] cameras        # one name a picture
+string[] cameras        # one name per picture
 sensor_msgs/Image[] pictures
 geometry_msgs/Pose[] pose   # none or one
 nav_msgs/Path route
 """,
     "Plan": """
-std_msgs/Header header  # stamp of the observation it was planned from
+std_msgs/Header header  # stamp of the observation that was planned from
 uint64 id
 string[] action_names
 string[] action_units
 uint32 horizon
 float32[] actions       # (H, A), row-major
 float64 dt_s
-uint32 latency_steps    # how many of them were on their way when it was planned
+uint32 latency_steps    # how many of them will have passed when the plan arrives
 uint32 execute_steps    # how many to execute before the next plan
 bool fallback
 """,
@@ -82,7 +82,7 @@ uint64 goal_id
 float64 cost
 string[] term_names
 float64[] term_values   # unweighted
-float64 violation       # by how much limited terms are above their limits, summed
+float64 violation       # sum of the excesses of limited terms over their limits
 float32[] spread
 uint32 iterations
 uint32 evaluations
@@ -106,7 +106,7 @@ float64[] goal_position # metres
     "Objects": """
 std_msgs/Header header
 int64[] ids
-string[] kinds          # car, pedestrian, ...: CommonRoad's words
+string[] kinds          # car, pedestrian, ...: CommonRoad's names
 float64[] sizes         # (A, 2), row-major: length and width of the boxes, metres
 float64[] states        # (A, 4), row-major: x, y [m] of the box's centre, yaw [rad], v [m/s] along yaw
 uint32 horizon          # steps of the forecasts, 0 for none
@@ -114,15 +114,15 @@ float64[] forecasts     # (A, H, 4), row-major: row h is the state (h + 1) steps
 """,
     "Map": """
 std_msgs/Header header
-string commonroad       # the scenario without its agents, CommonRoad XML 2020a; its step is that of /objects
-NamedArray[] areas      # (P, 2) float64, metres: drivable polygons beside its lanes
+string commonroad       # the scenario without agents, CommonRoad XML 2020a; its step is that of /objects
+NamedArray[] areas      # (P, 2) float64, metres: drivable polygons in addition to its lanes
 float64[2] ego_size     # length and width, metres
 """,
 }
 
 _ACKERMANN = {
     "AckermannDrive": """
-float32 steering_angle          # of the front wheel, rad, to the left above 0
+float32 steering_angle          # of the front wheel, rad, positive to the left
 float32 steering_angle_velocity # rad/s, 0 for as quickly as possible
 float32 speed                   # m/s
 float32 acceleration            # m/s^2, 0 for as quickly as possible
@@ -160,7 +160,7 @@ _DTYPES = {
 
 
 def definition(type_name: str) -> str:
-    """The `.msg` text of a type and of every type it holds, as recordings and viewers want it."""
+    """The `.msg` text of a type and of all types in it, as recordings and viewers need it."""
     return STORE.generate_msgdef(type_name, ros_version=2)[0]
 
 
@@ -171,7 +171,7 @@ def type_hash(type_name: str) -> str:
 
 
 def time(nanoseconds: int) -> Time:
-    """A stamp from nanoseconds."""
+    """The stamp of a time in nanoseconds."""
     sec, nanosec = divmod(nanoseconds, NANOSECONDS)
     return Time(sec=sec, nanosec=nanosec)
 
@@ -188,13 +188,13 @@ def stamp_ns(message: Message) -> int:
 
 
 def image(pixels: NDArray[np.uint8], stamp_ns: int, frame_id: str = "") -> Image:
-    """A colour picture.
+    """The message of an RGB image.
 
     Args:
-        pixels: (H, W, 3) uint8, red first.
+        pixels: shape (H, W, 3), uint8.
 
     Raises:
-        ShapeError: if it is anything else.
+        ShapeError: if shape or type differ.
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         raise ShapeError(f"image has shape {pixels.shape} and type {pixels.dtype}, wanted (H, W, 3) uint8")
@@ -211,7 +211,7 @@ def image(pixels: NDArray[np.uint8], stamp_ns: int, frame_id: str = "") -> Image
 
 
 def image_array(message: Image) -> NDArray[np.uint8]:
-    """The pixels of a colour picture, (H, W, 3) uint8, a view.
+    """The pixels of an RGB image, shape (H, W, 3), uint8, as a view.
 
     Raises:
         ShapeError: if the encoding is not rgb8 or the sizes disagree.
@@ -221,17 +221,17 @@ def image_array(message: Image) -> NDArray[np.uint8]:
         raise ShapeError(f"image of '{message.header.frame_id}' is '{message.encoding}', wanted 'rgb8'")
     if message.step != message.width * 3 or message.data.size != math.prod(shape):
         raise ShapeError(
-            f"image of '{message.header.frame_id}' says {shape} but holds {message.data.size} bytes "
+            f"image of '{message.header.frame_id}' declares {shape} but holds {message.data.size} bytes "
             f"in rows of {message.step}; its sender is broken"
         )
     return message.data.reshape(shape)
 
 
 def named_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Message]:
-    """Arrays by name as a message carries them, in the mapping's order.
+    """Messages of arrays by name, in the mapping's order.
 
     Raises:
-        ShapeError: if a dtype cannot travel (objects, text, dates).
+        ShapeError: if a dtype cannot be sent (objects, text, dates).
     """
     for name, array in arrays.items():
         if array.dtype.name not in _DTYPES:
@@ -248,7 +248,7 @@ def named_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Message]:
 
 
 def named_arrays_of(messages: Sequence[Message]) -> dict[str, NDArray[Any]]:
-    """The arrays by name, views of the messages' bytes.
+    """The arrays in messages by name, as views of their bytes.
 
     Raises:
         MessagingError: if a dtype is unknown, or shape and size disagree.
@@ -263,7 +263,7 @@ def named_arrays_of(messages: Sequence[Message]) -> dict[str, NDArray[Any]]:
         shape = tuple(int(n) for n in message.shape)
         if math.prod(shape) * dtype.itemsize != message.data.size:
             raise MessagingError(
-                f"array '{message.name}' says {shape} {message.dtype} but holds {message.data.size} bytes"
+                f"array '{message.name}' declares {shape} {message.dtype} but holds {message.data.size} bytes"
             )
         arrays[message.name] = message.data.view(dtype).reshape(shape)
     return arrays
@@ -272,11 +272,11 @@ def named_arrays_of(messages: Sequence[Message]) -> dict[str, NDArray[Any]]:
 def pose_stamped(
     position: ArrayLike, quaternion: ArrayLike, stamp_ns: int, frame_id: str = ""
 ) -> PoseStamped:
-    """A pose.
+    """The message of a pose.
 
     Args:
-        position: (3,), metres.
-        quaternion: (4,), ROS 2's order x, y, z, w (MuJoCo's is w first).
+        position: shape (3,), in m.
+        quaternion: shape (4,), in ROS 2's order x, y, z, w (MuJoCo's is w, x, y, z).
     """
     x, y, z = np.asarray(position, np.float64).tolist()
     qx, qy, qz, qw = np.asarray(quaternion, np.float64).tolist()
@@ -287,7 +287,7 @@ def pose_stamped(
 def joint_state(
     names: Sequence[str], positions: ArrayLike, stamp_ns: int, velocities: ArrayLike = ()
 ) -> JointState:
-    """Joint positions [rad] and, where known, velocities [rad/s]."""
+    """The message of joint positions in rad and, if known, velocities in rad/s."""
     return JointState(
         header=header(stamp_ns),
         name=list(names),
@@ -300,10 +300,10 @@ def joint_state(
 def joint_trajectory(
     names: Sequence[str], positions: NDArray[np.float64], dt_s: float, stamp_ns: int
 ) -> JointTrajectory:
-    """Joint positions [rad] over time.
+    """The message of joint positions in rad over time.
 
     Args:
-        positions: (H, J); row h is to be reached (h + 1) * dt_s after the stamp.
+        positions: shape (H, J); row h is due (h + 1) * dt_s after the stamp.
     """
     none = np.empty(0)
     points = [

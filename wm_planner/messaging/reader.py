@@ -18,16 +18,16 @@ from wm_planner.messaging.wire import (
 )
 
 _NOBLOCK = int(zmq.NOBLOCK)
-_FEW = 16  # messages may wait on this side, before their size is known; the rest waits with the publisher
+_FEW = 16  # messages that may wait here while their size is unknown; others wait with the publisher
 
 Context = zmq.Context[zmq.Socket[bytes]]
 
 
 class Reader:
-    """Receives; drops what a latched topic repeats; counts what was lost on the way.
+    """Receives messages, drops repeated latched ones, and counts lost ones.
 
     Attributes:
-        gaps: topic to the number of messages that were sent and never came.
+        gaps: number of messages that were sent but never arrived, by topic.
     """
 
     def __init__(self, context: Context) -> None:
@@ -42,21 +42,21 @@ class Reader:
         self.socket.rcvhwm = self._queue_length
 
     def subscribe(self, topic: str) -> None:
-        """Ask for a topic, or for `ANY`.
+        """Subscribe to a topic, or to `ANY`.
 
         Raises:
-            MessagingError: if the table does not have it.
+            MessagingError: if the topic is unknown.
         """
         if topic not in self.topics:
             self.socket.setsockopt(zmq.SUBSCRIBE, b"" if topic == ANY else frames_of(topic).frame)
             self.topics += (topic,)
 
     def wants(self, topic: str) -> bool:
-        """Whether a publisher of `topic` must be connected."""
+        """Whether to connect to publishers of `topic`."""
         return topic in self.topics or ANY in self.topics
 
     def connect_only(self, addresses: set[str]) -> None:
-        """Connect to these publishers and leave all others."""
+        """Connect to these publishers and disconnect from all others."""
         for address in addresses - self._connected:
             self.socket.connect(address)
         for address in self._connected - addresses:
@@ -65,14 +65,14 @@ class Reader:
 
     @property
     def connected(self) -> frozenset[str]:
-        """The publishers connected to."""
+        """The connected publishers."""
         return frozenset(self._connected)
 
     def receive(self) -> Delivery | None:
-        """The next message, or None if none has come.
+        """The next message, or None if none has arrived.
 
         Raises:
-            MessagingError: if it is malformed, or its type is defined otherwise by its publisher.
+            MessagingError: if it is malformed, or its publisher defines its type differently.
         """
         while (delivery := self._receive()) is not None:
             if self._is_new(delivery):
@@ -80,7 +80,7 @@ class Reader:
         return None
 
     def has_all(self, publisher_id: int, published: Mapping[str, int]) -> bool:
-        """Whether the last of our topics' messages that a publisher sent have come."""
+        """Whether the last messages that a publisher sent on our topics have arrived."""
         return all(
             self._last.get((publisher_id, topic), 0) >= sequence
             for topic, sequence in published.items()
@@ -92,7 +92,7 @@ class Reader:
         self.socket.close(0)
 
     def _receive(self) -> Delivery | None:
-        """The next message, repeated or not. Its bytes stay where ZeroMQ has put them."""
+        """The next message, repeated or not; its bytes are not copied."""
         try:
             topic = self.socket.recv(_NOBLOCK)
         except zmq.Again:
@@ -105,7 +105,7 @@ class Reader:
             wire = frames_of(topic.removesuffix(b"\0").decode())
             envelope = self._decoder.decode(head)
         except (zmq.Again, ValueError, msgspec.DecodeError) as error:
-            raise MessagingError(f"a message from another version came in ({error})") from None
+            raise MessagingError(f"received a message of another version ({error})") from None
         return self._checked(wire, envelope, data.buffer.toreadonly())
 
     def _checked(self, wire: Frames, envelope: Envelope, data: memoryview) -> Delivery:
@@ -114,7 +114,7 @@ class Reader:
                 f"{wire.topic}: publisher {envelope.publisher_id:x} defines {wire.type_name} as "
                 f"{envelope.type_hash:016x}, this process as {wire.type_hash:016x}; run one version of both"
             )
-        if queue_length(len(data)) < self._queue_length:  # ZeroMQ stalls when it is raised
+        if queue_length(len(data)) < self._queue_length:  # ZeroMQ stalls if it is raised
             self._queue_length = self.socket.rcvhwm = queue_length(len(data))
         return Delivery(wire.topic, wire.type_name, envelope, data)
 

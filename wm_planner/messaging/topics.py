@@ -1,4 +1,4 @@
-"""THE table of topics: what travels under which name, and how."""
+"""The table of topics: name, message type, delivery."""
 
 import functools
 import re
@@ -14,8 +14,8 @@ class Topic(NamedTuple):
         pattern: the name; `<name>` stands for one part of it.
         type: ROS 2 name of the message type.
         latched: a new reader gets the last message at once (ROS 2's transient-local, depth 1).
-        latest_only: in realtime a reader that fell behind takes the newest and skips the rest.
-        note: who sends it to whom, when.
+        latest_only: in realtime, a slow reader skips to the newest message.
+        note: publishers, readers, rate.
     """
 
     pattern: str
@@ -108,7 +108,7 @@ def find(topic: str) -> Topic:
     """The row of a topic.
 
     Raises:
-        MessagingError: with the closest known topic.
+        MessagingError: if it is unknown; names the closest topic.
     """
     for row in TOPICS:
         if re.fullmatch(row.pattern.replace("<name>", r"\w+"), topic):

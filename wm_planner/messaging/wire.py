@@ -1,4 +1,4 @@
-"""What travels: three frames (topic, envelope, CDR bytes), and the limits on them."""
+"""The wire format: three frames (topic, envelope, CDR bytes), and their limits."""
 
 import functools
 from typing import NamedTuple
@@ -11,18 +11,18 @@ from wm_planner.messaging.messages import Message, type_hash
 
 ANY = "*"  # every topic of the domain
 MAX_MESSAGE_BYTES = 64 * 2**20
-BUDGET_BYTES = 32 * 2**20  # what may wait for one reader
-MAX_QUEUED = 1000  # messages, however small
+BUDGET_BYTES = 32 * 2**20  # that may wait for one reader
+MAX_QUEUED = 1000  # messages, even if they are small
 
 
 class Envelope(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What the bus says of a message.
+    """Metadata of a message.
 
     Attributes:
-        sequence: 1, 2, 3, ... for each publisher and topic.
-        origin_ns: monotonic wall time at which the oldest sensor input behind the message was taken.
+        sequence: 1, 2, 3, ... per publisher and topic.
+        origin_ns: monotonic wall time at which the oldest sensor input behind the message was measured.
         publish_ns: monotonic wall time at which it was published.
-        publisher_id: one random number a bus; a restarted node has another.
+        publisher_id: a random number per bus; a restarted node has a new one.
         type_hash: the first eight bytes of the type's RIHS01 hash.
     """
 
@@ -34,7 +34,7 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Delivery(NamedTuple):
-    """A message as it came in, not decoded yet."""
+    """A received message that is not decoded yet."""
 
     topic: str
     type_name: str
@@ -45,7 +45,7 @@ class Delivery(NamedTuple):
         """The message, decoded.
 
         Raises:
-            MessagingError: if the bytes are torn.
+            MessagingError: if the bytes are cut off or malformed.
         """
         try:
             return codec.decode(self.type_name, self.data)
@@ -54,7 +54,7 @@ class Delivery(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """The first frame of a topic and the numbers that go with it."""
+    """The first frame of a topic, and its type."""
 
     topic: str
     type_name: str
@@ -64,11 +64,11 @@ class Frames(NamedTuple):
 
 @functools.lru_cache(maxsize=256)
 def frames_of(topic: str) -> Frames:
-    """How a topic travels. The frame ends with a zero byte: ZeroMQ matches by prefix, and /plan is one
-    of /plan_path.
+    """The frames of a topic. The first ends with a zero byte, because ZeroMQ matches by prefix and /plan is a
+    prefix of /plan_path.
 
     Raises:
-        MessagingError: if the topic is not in the table.
+        MessagingError: if the topic is unknown.
     """
     type_name = topics.find(topic).type
     return Frames(topic, type_name, short_hash(type_hash(type_name)), topic.encode() + b"\0")
@@ -80,5 +80,5 @@ def short_hash(full: str) -> int:
 
 
 def queue_length(largest_bytes: int) -> int:
-    """How many messages of that size may wait for one reader."""
+    """The number of messages of that size that may wait for one reader."""
     return max(2, min(MAX_QUEUED, BUDGET_BYTES // max(largest_bytes, 1)))

@@ -23,14 +23,14 @@ _Frames: TypeAlias = tuple[bytes, bytes, codec.Buffer]
 
 
 class Writer:
-    """Publishes; knows its readers; gives a new reader the last message of every latched topic.
+    """Publishes messages, keeps track of readers, and sends new ones the last message of every latched topic.
 
     Args:
         context: the ZeroMQ context.
-        address: where to bind.
-        publisher_id: the number in the envelopes.
+        address: that the socket binds to.
+        publisher_id: number in the envelopes.
         clock: monotonic wall time.
-        lossless: wait for a reader whose queue is full (lockstep) instead of dropping for it (realtime).
+        lossless: wait for readers whose queues are full (lockstep) instead of dropping messages (realtime).
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class Writer:
         self._envelopes = msgspec.msgpack.Encoder()
         self._messages = codec.Encoder()
         self.socket = context.socket(zmq.XPUB)
-        self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # tell of every reader, not of the first only
+        self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # report every reader, not only the first
         self.socket.setsockopt(zmq.XPUB_NODROP, int(lossless))
         self.socket.sndhwm = self._queue_length
-        self.socket.setsockopt(zmq.MAXMSGSIZE, 4096)  # readers send subscriptions, nothing else
+        self.socket.setsockopt(zmq.MAXMSGSIZE, 4096)  # readers only send subscriptions
         try:
             self.socket.bind(address)
         except zmq.ZMQError as error:
@@ -62,19 +62,19 @@ class Writer:
 
     @property
     def published(self) -> dict[str, int]:
-        """Every advertised topic and the sequence of its last message."""
+        """The sequence of the last message of every advertised topic."""
         return dict(self._sequences)
 
     @property
     def is_read(self) -> bool:
-        """Whether anyone reads anything."""
+        """Whether any topic has a reader."""
         return any(self._readers.values())
 
     def advertise(self, topic: str) -> None:
         """Declare a topic.
 
         Raises:
-            MessagingError: if the table does not have it.
+            MessagingError: if the topic is unknown.
         """
         topics.find(topic)
         self._sequences.setdefault(topic, 0)
@@ -84,7 +84,7 @@ class Writer:
 
         Raises:
             MessagingError: if the topic is not advertised, the message is of another type, malformed or
-                too large, or (lossless) a reader does not read.
+                too large, or (lossless) a reader accepts nothing for 10 s.
         """
         if topic not in self._sequences:
             raise MessagingError(f"topic '{topic}' is not advertised, {did_you_mean(topic, self._sequences)}")
@@ -108,7 +108,7 @@ class Writer:
         self._send(topic, frames)
 
     def serve(self) -> None:
-        """Take in readers that came or went since the last call."""
+        """Update the readers that have connected or left."""
         while True:
             try:
                 event = self.socket.recv(zmq.NOBLOCK)
@@ -119,25 +119,25 @@ class Writer:
                 self._readers[prefix] += 1
                 for topic, frames in self._latched.items():
                     if frames_of(topic).frame.startswith(prefix):
-                        self._send(topic, frames)  # to all: others know it by its sequence and drop it
+                        self._send(topic, frames)  # to all: the others drop it by its sequence
             else:
                 self._readers[prefix] -= 1
 
     def readers(self, topic: str) -> int:
-        """How many sockets read a topic now."""
+        """The number of sockets that read a topic now."""
         return self._readers[frames_of(topic).frame] + self._readers[b""]
 
     def missing(self, expected: Mapping[str, int]) -> dict[str, int]:
-        """How many readers each topic still lacks."""
+        """The number of readers that each topic still lacks."""
         lacks = {topic: count - self.readers(topic) for topic, count in expected.items()}
         return {topic: count for topic, count in lacks.items() if count > 0}
 
     def close(self, linger_s: float) -> None:
-        """Close the socket; what is on its way has `linger_s` to arrive."""
+        """Close the socket; sent messages have `linger_s` to arrive."""
         self.socket.close(round(linger_s * 1000))
 
     def _fit_queue(self, topic: str, size: int) -> None:
-        """Keep what may wait for a reader within the byte budget.
+        """Keep the messages that wait for one reader within the byte budget.
 
         The limit is set only when it falls: libzmq 4.3.5 tells every connection of it, and crashes if one is
         closing.
@@ -158,11 +158,11 @@ class Writer:
                 self.socket.send(envelope, _MORE)
                 self.socket.send(data, _LAST)
                 return
-            except zmq.Again:  # only a lossless socket says so, and only of the first frame
+            except zmq.Again:  # only of a lossless socket, and only for the first frame
                 deadline = deadline or Deadline.after(self._clock, _STALL_S)
                 if deadline.left_s() < 0:
                     raise MessagingError(
-                        f"{topic}: a reader has taken nothing for {_STALL_S:g} s; "
-                        "is one of the processes stopped, or the recorder's disk stuck?"
+                        f"{topic}: a reader has accepted nothing for {_STALL_S:g} s; "
+                        "is one of the processes suspended, or the recorder's disk stuck?"
                     ) from None
                 time.sleep(_RETRY_S)

@@ -1,4 +1,4 @@
-"""Nodes: a class with parameters, ports and a lifecycle, run as a process of its own."""
+"""Nodes: classes with parameters, subscriptions and a lifecycle, each run as a process."""
 
 from wm_planner.node.node import Node
 from wm_planner.node.program import run

@@ -1,21 +1,21 @@
-"""The health of an input: alive, rate ok, valid."""
+"""The health of an input: alive, rate within limits, valid."""
 
 from collections import deque
 from typing import NamedTuple
 
 from wm_planner.clock import NANOSECONDS, Clock, nanoseconds, seconds
 
-_SILENT_PERIODS = 10  # openpilot's limits: dead after ten periods, rate within a fifth of what is expected
+_SILENT_PERIODS = 10  # as in openpilot: dead after ten periods, rate within a fifth of the expected one
 _RATE_TOLERANCE = 0.2
 _WINDOW = 20
 
 
 class Health(NamedTuple):
-    """What can be said of an input now.
+    """The health of an input at one moment.
 
     Attributes:
-        alive: its last message is younger than ten of its periods.
-        rate_ok: its mean rate is within 20 % of what is expected.
+        alive: its last message is younger than ten periods.
+        rate_ok: its mean rate is within 20 % of the expected rate.
         valid: its last message could be decoded.
     """
 
@@ -25,17 +25,17 @@ class Health(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether it can be relied on."""
+        """Whether the input can be used."""
         return self.alive and self.rate_ok and self.valid
 
 
 class Input:
-    """What came in on a topic.
+    """Statistics of the messages received on a topic.
 
     Args:
         clock: monotonic wall time.
-        rate_hz: what is expected; None where no rate can be (events, and lockstep): such an input is alive
-            once something came, and any rate is right.
+        rate_hz: expected rate; None without one (events, and lockstep): such an input is alive after its
+            first message, at any rate.
     """
 
     def __init__(self, clock: Clock, rate_hz: float | None) -> None:
@@ -46,13 +46,13 @@ class Input:
         self._received_ns: deque[int] = deque(maxlen=_WINDOW)
 
     def receive(self) -> None:
-        """Take note of a message."""
+        """Count a message."""
         self.count += 1
         self._valid = True
         self._received_ns.append(self._clock.now_ns())
 
     def reject(self) -> None:
-        """Take note that the last message could not be decoded."""
+        """Note that the last message could not be decoded."""
         self._valid = False
 
     def age_s(self) -> float:
@@ -60,7 +60,7 @@ class Input:
         return seconds(self._clock.now_ns() - self._received_ns[-1]) if self._received_ns else float("inf")
 
     def mean_rate_hz(self) -> float:
-        """The mean rate of the last messages, 0 until there are two."""
+        """The mean rate of the last messages; 0 before the second."""
         if len(self._received_ns) < 2:
             return 0.0
         return (
@@ -68,7 +68,7 @@ class Input:
         )
 
     def health(self) -> Health:
-        """Its health now."""
+        """The health of the input now."""
         if self.rate_hz is None:
             return Health(self.count > 0, True, self._valid)
         silent = nanoseconds(self.age_s()) if self._received_ns else None

@@ -1,7 +1,7 @@
-"""The base of every node: parameters, ports, timers and a lifecycle, in one thread.
+"""The base class of nodes: parameters, subscriptions, timers and a lifecycle, in one thread.
 
-The lifecycle is ROS 2's: `configure` leads from unconfigured to inactive, `activate` to active,
-`deactivate` and `cleanup` to finalized. Ports are declared in `configure`; callbacks run while active.
+The lifecycle is that of ROS 2: `configure` leads from unconfigured to inactive, `activate` to active,
+`deactivate` and `cleanup` to finalized. Topics are declared in `configure`; callbacks run while active.
 """
 
 import logging
@@ -28,10 +28,10 @@ from wm_planner.node.subscriptions import (
     Callback,
     Join,
     JoinCallback,
-    Port,
     Subscription,
     Tap,
     TapCallback,
+    TopicSubscription,
 )
 
 Mode: TypeAlias = Literal["lockstep", "realtime"]
@@ -40,7 +40,7 @@ State: TypeAlias = Literal["unconfigured", "inactive", "active", "finalized"]
 DIAGNOSTICS = "/diagnostics"
 _DIAGNOSTICS_PERIOD_S = 1.0
 _QUIET_S = 0.05
-_BATCH = 256  # messages taken in before callbacks run, so that the newest of them is known
+_BATCH = 256  # messages read before callbacks run, so that the newest of them is known
 
 
 class Publisher:
@@ -55,7 +55,7 @@ class Publisher:
 
         Args:
             message: of the topic's type.
-            origin_ns: the `origin_ns` of the envelope it stems from; None where it is sensor input itself.
+            origin_ns: `origin_ns` of the envelope that it derives from; None for sensor input.
 
         Raises:
             NodeError: if the node is not active.
@@ -67,7 +67,7 @@ class Publisher:
 
 
 class Timer:
-    """A callback every `period_s` of wall time, in both modes; late ones are not made up for."""
+    """A callback every `period_s` of wall time, in both modes; missed periods are skipped."""
 
     def __init__(self, clock: Clock, period_s: float, callback: Callable[[], None]) -> None:
         self.period_s = period_s
@@ -77,15 +77,15 @@ class Timer:
         self.restart()
 
     def restart(self) -> None:
-        """Wait a whole period from now."""
+        """Restart the current period now."""
         self._due_ns = self._clock.now_ns() + nanoseconds(self.period_s)
 
     def left_s(self) -> float:
-        """Seconds until it is due."""
+        """Seconds until the callback is due."""
         return seconds(self._due_ns - self._clock.now_ns())
 
     def fire_if_due(self) -> None:
-        """Call back if it is time."""
+        """Call back if the period is over."""
         now_ns, period_ns = self._clock.now_ns(), nanoseconds(self.period_s)
         if now_ns >= self._due_ns:
             self._due_ns += ((now_ns - self._due_ns) // period_ns + 1) * period_ns
@@ -93,18 +93,17 @@ class Timer:
 
 
 class Node:
-    """A node; a program in `nodes/` derives one class from it and calls `run`.
+    """Base class of nodes; a program in `nodes/` derives one class and passes it to `run`.
 
     Attributes:
-        Params: the struct of its parameters; a launch file fills it.
+        Params: class of its parameters, which a launch file sets.
         params: the parameters.
         mode: "lockstep" or "realtime".
         clock: monotonic wall time.
-        log: goes to the node's log file.
-        inputs: topic to what came in, for its health.
-        diagnostics: what the node wants to tell on /diagnostics beside the health of its inputs and its
-            CPU time.
-        finished: why the node has done its work, or None.
+        log: logger of the node's log file.
+        inputs: statistics of the received messages, by topic.
+        diagnostics: values to publish on /diagnostics in addition to the health of the inputs and CPU time.
+        finished: the reason for which the node has finished; None before.
     """
 
     Params: ClassVar[type[Config]] = Config
@@ -121,68 +120,68 @@ class Node:
         self.inputs: dict[str, Input] = {}
         self.diagnostics: dict[str, str] = {}
         self.finished: str | None = None
-        self._ports: list[Port] = []
+        self._subscriptions: list[Subscription] = []
         self._timers: list[Timer] = []
         self._report = self.publisher(DIAGNOSTICS)
         self.timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
 
     @classmethod
     def check(cls, params: Any) -> None:
-        """Refuse, before anything is started, parameters that cannot work: a file that is not there.
+        """Refuse parameters that cannot work, such as a missing file, before any process starts.
 
         Args:
             params: a `Params` of this class.
 
         Raises:
-            WmError: saying what is wrong with which parameter.
+            WmError: naming the parameter and the problem.
         """
 
     def configure(self) -> None:
-        """Declare ports, load models, warm up."""
+        """Declare topics, load models, warm up."""
 
     def activate(self) -> None:
-        """Start: every reader of what is published is there."""
+        """Start publishing; all readers are connected."""
 
     def deactivate(self) -> None:
-        """Stop publishing; called once after `activate`, however the run ends."""
+        """Stop publishing; called once after `activate`, even if the node fails."""
 
     def cleanup(self) -> None:
-        """Close what `configure` opened; called even if `configure` failed half-way."""
+        """Release what `configure` acquired; called even if `configure` failed."""
 
     def publisher(self, topic: str) -> Publisher:
         """Declare a topic to publish.
 
         Raises:
-            MessagingError: if the table does not have it.
+            MessagingError: if the topic is unknown.
         """
         self.bus.advertise(topic)
         return Publisher(self, topic)
 
     def subscribe(self, topic: str, callback: Callback, rate_hz: float | None = None) -> None:
-        """Call `callback(message, envelope)` for every message; in realtime, where the table says so, for
-        the newest of those that wait.
+        """Call `callback(message, envelope)` for every message; in realtime, if the topic is `latest_only`,
+        only for the newest one that waits.
 
         Args:
             topic: a topic of the table.
             callback: runs while the node is active.
             rate_hz: expected rate in realtime, for the health of the input; None for events.
         """
-        self._listen(topic, rate_hz)
-        self._ports.append(Subscription(topic, callback, self._takes_latest(topic)))
+        self._add_input(topic, rate_hz)
+        self._subscriptions.append(TopicSubscription(topic, callback, self._takes_latest(topic)))
 
     def join(self, names: Sequence[str], callback: JoinCallback, rate_hz: float | None = None) -> None:
-        """Call `callback({topic: message}, envelope)` when one message of each topic has the same stamp;
-        in realtime for the newest set that waits. The envelope is that of the oldest origin.
+        """Call `callback({topic: message}, envelope)` for messages of all topics with the same stamp; in
+        realtime only for the newest complete set. The envelope is that of the oldest origin.
         """
-        port = Join(names, callback, all(self._takes_latest(topic) for topic in names))
+        subscription = Join(names, callback, all(self._takes_latest(topic) for topic in names))
         for topic in names:
-            self._listen(topic, rate_hz)
-        self._ports.append(port)
+            self._add_input(topic, rate_hz)
+        self._subscriptions.append(subscription)
 
     def tap(self, topic: str, callback: TapCallback) -> None:
-        """Call `callback(delivery)` for every message of a topic, or of `wire.ANY`, not decoded."""
+        """Call `callback(delivery)` for every message of a topic, or of `wire.ANY`, undecoded."""
         self.bus.subscribe(topic)
-        self._ports.append(Tap(topic, callback))
+        self._subscriptions.append(Tap(topic, callback))
 
     def timer(self, period_s: float, callback: Callable[[], None]) -> Timer:
         """Call back every `period_s` of wall time while active, in both modes."""
@@ -191,30 +190,30 @@ class Node:
         return timer
 
     def finish(self, reason: str) -> None:
-        """End this node with success once the callback returns."""
+        """End this node successfully after the current callback."""
         self.finished = reason
 
     def enter(self, state: State) -> None:
-        """Take a lifecycle state and tell the domain."""
+        """Enter a lifecycle state and publish it in the domain."""
         self.state = state
         self.bus.announce(state)
 
     def start(self) -> None:
-        """Become active: timers count from now."""
+        """Become active and restart all timers."""
         self.enter("active")
         for timer in self._timers:
             timer.restart()
         self.activate()
 
     def spin_once(self) -> None:
-        """Run the callbacks of what has come in, and of timers that are due."""
+        """Run the callbacks of received messages and of due timers."""
         self._dispatch(islice(self._arrivals(), _BATCH if self.mode == "realtime" else 1))
         for timer in self._timers:
             if self.finished is None:
                 timer.fire_if_due()
 
     def drain(self, timeout_s: float) -> None:
-        """Run the callbacks of everything that still comes in, until it is quiet, for at most `timeout_s`."""
+        """Run the callbacks of messages that still arrive, until none do, for at most `timeout_s`."""
         deadline = Deadline.after(self.clock, timeout_s)
         quiet = Deadline.after(self.clock, _QUIET_S)
         while deadline.left_s() > 0 and quiet.left_s() > 0:
@@ -224,7 +223,7 @@ class Node:
                 quiet = Deadline.after(self.clock, _QUIET_S)
 
     def idle_s(self) -> float:
-        """How long the node can sleep if nothing comes in."""
+        """How long the node can sleep if no message arrives."""
         return max(0.0, min(timer.left_s() for timer in self._timers))
 
     def _arrivals(self) -> Iterator[Delivery]:
@@ -232,39 +231,39 @@ class Node:
             yield delivery
 
     def _dispatch(self, deliveries: Iterator[Delivery]) -> None:
-        calls: dict[object, tuple[Port, tuple[Delivery, ...]]] = {}
+        calls: dict[object, tuple[Subscription, tuple[Delivery, ...]]] = {}
         for delivery in deliveries:
             if delivery.topic in self.inputs:
                 self.inputs[delivery.topic].receive()
-            for port in self._ports:
-                ready = self._offer(port, delivery) if port.takes(delivery.topic) else ()
+            for subscription in self._subscriptions:
+                ready = self._offer(subscription, delivery) if subscription.takes(delivery.topic) else ()
                 if ready:
-                    key = port if port.latest_only else object()
+                    key = subscription if subscription.latest_only else object()
                     calls.pop(key, None)
-                    calls[key] = (port, ready)
-        for port, ready in calls.values():
+                    calls[key] = (subscription, ready)
+        for subscription, ready in calls.values():
             if self.finished is None:
-                self._call(port, ready)
+                self._call(subscription, ready)
 
-    def _offer(self, port: Port, delivery: Delivery) -> tuple[Delivery, ...]:
-        """What a port makes a call of, saying so once where messages do not fit together."""
-        known = port.mismatch
-        ready = port.offer(delivery)
-        if port.mismatch and not known:
-            self.log.warning("%s", port.mismatch)
+    def _offer(self, subscription: Subscription, delivery: Delivery) -> tuple[Delivery, ...]:
+        """Add a message to a subscription, and log once if its messages do not match."""
+        known = subscription.mismatch
+        ready = subscription.offer(delivery)
+        if subscription.mismatch and not known:
+            self.log.warning("%s", subscription.mismatch)
         return ready
 
-    def _call(self, port: Port, deliveries: tuple[Delivery, ...]) -> None:
+    def _call(self, subscription: Subscription, deliveries: tuple[Delivery, ...]) -> None:
         try:
-            arguments = port.open(deliveries)
+            arguments = subscription.open(deliveries)
         except MessagingError as error:
             self.log.warning("dropped: %s", error)
             for delivery in deliveries:
                 self.inputs[delivery.topic].reject()
             return
-        port.callback(*arguments)
+        subscription.callback(*arguments)
 
-    def _listen(self, topic: str, rate_hz: float | None) -> None:
+    def _add_input(self, topic: str, rate_hz: float | None) -> None:
         self.bus.subscribe(topic)
         expected = rate_hz if self.mode == "realtime" else None
         self.inputs.setdefault(topic, Input(self.clock, expected))
@@ -274,12 +273,12 @@ class Node:
 
     def _publish_diagnostics(self) -> None:
         values = {"cpu_s": f"{time.process_time():.3f}", **self.diagnostics}
-        faults = [port.mismatch for port in self._ports if port.mismatch]
-        for topic, heard in self.inputs.items():
-            health = heard.health()
+        faults = [each.mismatch for each in self._subscriptions if each.mismatch]
+        for topic, received in self.inputs.items():
+            health = received.health()
             faults += [f"{topic} not {name}" for name, holds in health._asdict().items() if not holds]
-            values[f"{topic} messages"] = str(heard.count)
-            values[f"{topic} rate_hz"] = f"{heard.mean_rate_hz():.3g}"
+            values[f"{topic} messages"] = str(received.count)
+            values[f"{topic} rate_hz"] = f"{received.mean_rate_hz():.3g}"
             values[f"{topic} lost"] = str(self.bus.gaps.get(topic, 0))
         status = DiagnosticStatus(
             level=DiagnosticStatus.WARN if faults else DiagnosticStatus.OK,

@@ -1,4 +1,4 @@
-"""The main of a node program: arguments, signals, lifecycle, exit code."""
+"""The main function of node programs: arguments, signals, lifecycle, exit code."""
 
 import ctypes
 import faulthandler
@@ -22,21 +22,22 @@ from wm_planner.messaging.domain import Domain
 from wm_planner.node.node import Mode, Node
 
 _READERS_S = 20.0
-_LAST_WORDS_S = 5.0  # for readers to take all that a node sent before it finished
-_LEAVE_S = 0.7  # the same, when it was told to stop
+_FINISH_LINGER_S = 5.0  # for the readers of a node that has finished to receive its last messages
+_STOP_LINGER_S = 0.7  # the same for a node that was stopped
 _PR_SET_PDEATHSIG = 1
 _HARD_STOP_S = 8.0  # for a running callback to return; less than the supervisor waits
 
 
 class Arguments(Config, frozen=True, kw_only=True):
-    """The one argument of a node program, as JSON.
+    """The argument of a node program, as JSON.
 
     Attributes:
-        name: the node's name; the program's if empty.
-        domain: the domain's name.
+        name: of the node; if empty, the name of the program.
+        domain: name of the domain.
         mode: lockstep or realtime.
-        params: what fills the node's `Params`.
-        supervisor: process that activates it and that it must not outlive; 0 for none: it activates itself.
+        params: of the node's `Params`.
+        supervisor: pid of the process that activates the node and that it must not outlive; with 0 it
+            activates itself.
     """
 
     name: str = ""
@@ -47,7 +48,7 @@ class Arguments(Config, frozen=True, kw_only=True):
 
 
 def run(node_class: type[Node]) -> NoReturn:
-    """Run a node as this process, until it finishes or is told to stop.
+    """Run a node as this process until it finishes or is stopped.
 
     The process exits with 0; with 2 and one line for an error that a user can fix; with 1, a traceback and
     one line for any other.
@@ -73,17 +74,17 @@ def run(node_class: type[Node]) -> NoReturn:
 
 
 class Program:
-    """A node's way through its lifecycle."""
+    """Runs a node through its lifecycle."""
 
     def __init__(self) -> None:
         self._is_stopping = False
         self._is_spinning = False
 
     def run(self, node_class: type[Node], arguments: Arguments) -> None:
-        """Configure, activate, spin and clean up one node.
+        """Configure, activate, spin and clean up a node.
 
         Raises:
-            WmError: what a user can mend.
+            WmError: for an error that the user can fix.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -95,16 +96,16 @@ class Program:
         bus.watch(control.socket, bus.domain.address(bus.name, "ctl"))
         node = node_class(bus, params, arguments.mode)
         try:
-            self._live(node, control, is_alone=not arguments.supervisor)
+            self._spin(node, control, is_alone=not arguments.supervisor)
         finally:
             try:
                 node.cleanup()
             finally:
                 node.state = "finalized"
                 control.close()
-                bus.close(linger_s=_LAST_WORDS_S if node.finished else _LEAVE_S)
+                bus.close(linger_s=_FINISH_LINGER_S if node.finished else _STOP_LINGER_S)
 
-    def _live(self, node: Node, control: ControlServer, is_alone: bool) -> None:
+    def _spin(self, node: Node, control: ControlServer, is_alone: bool) -> None:
         node.enter("unconfigured")
         node.configure()
         node.enter("inactive")
@@ -123,7 +124,7 @@ class Program:
         finally:
             if node.state == "active":
                 node.deactivate()
-        node.log.info("finished: %s", node.finished or "told to stop")
+        node.log.info("finished: %s", node.finished or "stopped by a signal")
 
     def _answer(self, node: Node, control: ControlServer, request: Activate) -> None:
         try:
@@ -139,7 +140,7 @@ class Program:
         node.start()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        """Take a signal: leave `configure` at once, but let a running callback end."""
+        """Handle a signal: leave `configure` at once, but let a running callback return."""
         self._is_stopping = True
         faulthandler.dump_traceback_later(_HARD_STOP_S - 0.5)  # the log shows where a callback hangs
         signal.setitimer(signal.ITIMER_REAL, _HARD_STOP_S)  # SIGALRM ends a callback that never returns
@@ -156,14 +157,14 @@ def _arguments(argv: list[str]) -> Arguments:
     try:
         values = msgspec.json.decode(argv[0] if argv else "{}", type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise ConfigError(f"{name}: the argument is no JSON object ({error})") from None
+        raise ConfigError(f"{name}: the argument is not a JSON object ({error})") from None
     arguments = convert(values, Arguments, name)
     return msgspec.structs.replace(arguments, name=arguments.name or name)
 
 
 def _die_with(supervisor: int) -> None:
-    """Have the kernel stop this process when its supervisor dies."""
+    """Let the kernel stop this process when its supervisor dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != supervisor:
-        raise SystemExit(0)  # it died before the kernel knew
+        raise SystemExit(0)  # it died before prctl

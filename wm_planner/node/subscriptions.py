@@ -1,4 +1,4 @@
-"""How messages reach a node's callbacks: one topic, several joined by their stamp, or unopened."""
+"""Subscriptions of a node: one topic, several joined by stamp, or undecoded messages."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
@@ -14,16 +14,16 @@ TapCallback: TypeAlias = Callable[[Delivery], None]
 
 _STAMPED = ("std_msgs/msg/Header", "builtin_interfaces/msg/Time")
 _MAX_SETS = 16
-_MISMATCHED_SETS = 4  # incomplete sets that wait before it is said that stamps do not match
+_MISMATCHED_SETS = 4  # incomplete sets that wait before a mismatch of stamps is reported
 
 
-class Port(Protocol):
-    """A place where messages come in.
+class Subscription(Protocol):
+    """Turns received messages into calls of a callback.
 
     Attributes:
-        latest_only: of several calls that wait, only the newest is made.
-        callback: takes what `open` gives.
-        mismatch: why messages that came in make no call; empty where nothing is wrong.
+        latest_only: of several waiting calls, only the newest is made.
+        callback: called with what `open` returns.
+        mismatch: why received messages lead to no call; empty if nothing is wrong.
     """
 
     latest_only: bool
@@ -31,23 +31,23 @@ class Port(Protocol):
     mismatch: str
 
     def takes(self, topic: str) -> bool:
-        """Whether messages of the topic belong here."""
+        """Whether messages of the topic belong to this subscription."""
         ...
 
     def offer(self, delivery: Delivery) -> tuple[Delivery, ...]:
-        """Take a message in; what the next call is made of, or nothing."""
+        """Add a message; returns the messages of the next call, if it is complete."""
         ...
 
     def open(self, deliveries: tuple[Delivery, ...]) -> tuple[Any, ...]:
-        """Decode a call's arguments.
+        """Decode the arguments of a call.
 
         Raises:
-            MessagingError: if a message is torn.
+            MessagingError: if a message is malformed.
         """
         ...
 
 
-class Subscription:
+class TopicSubscription:
     """One topic: `callback(message, envelope)`."""
 
     mismatch = ""
@@ -68,13 +68,13 @@ class Subscription:
 
 
 class Join:
-    """Several topics: `callback({topic: message}, envelope)` once one of each came with the same stamp.
+    """Several topics: `callback({topic: message}, envelope)` for messages of all of them with the same stamp.
 
-    The envelope is that of the oldest origin. A set that completes is forgotten, so a repeated tick fires
-    again once all of it was repeated; incomplete sets older than one that completed are dropped.
+    The envelope is that of the oldest origin. A complete set is forgotten, so a tick that is repeated as a
+    whole leads to another call; incomplete sets that are older than a complete one are dropped.
 
     Raises:
-        NodeError: if the messages of a topic carry no stamp.
+        NodeError: if messages of a topic have no stamp.
     """
 
     def __init__(self, names: Sequence[str], callback: JoinCallback, latest_only: bool) -> None:
@@ -106,14 +106,14 @@ class Join:
         return tuple(gathered[topic] for topic in self.topics)
 
     def _describe_mismatch(self) -> str:
-        """Which topic is missing, or by how much the stamps of the topics differ at least."""
+        """The topics that are missing, or the least difference between the stamps of two topics."""
         stamps = {
             topic: [stamp for stamp, gathered in self._sets.items() if topic in gathered]
             for topic in self.topics
         }
         missing = [topic for topic, found in stamps.items() if not found]
         if missing:
-            return f"nothing comes on {', '.join(missing)}, which {', '.join(self.topics)} wait for"
+            return f"no messages on {', '.join(missing)}, needed to join {', '.join(self.topics)}"
         first, *others = self.topics
         nearest = {
             topic: min(abs(stamp - other) for stamp in stamps[first] for other in stamps[topic])
@@ -131,7 +131,7 @@ class Join:
 
 
 class Tap:
-    """One topic or all of them, not decoded: `callback(delivery)`."""
+    """One topic or all of them, undecoded: `callback(delivery)`."""
 
     latest_only = False
     mismatch = ""

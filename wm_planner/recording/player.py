@@ -1,4 +1,4 @@
-"""Read a recording back, also one that was cut off."""
+"""Reads recordings, also those that were cut off."""
 
 import struct
 from collections import Counter
@@ -23,7 +23,7 @@ class Recorded:
     """A message of a recording.
 
     Attributes:
-        topic: its topic.
+        topic: of the message.
         type_name: ROS 2 name of its type.
         log_time_ns: UNIX time at which it was recorded.
         data: its CDR bytes.
@@ -37,7 +37,7 @@ class Recorded:
 
     @property
     def stamp_ns(self) -> int:
-        """Its own stamp: simulation time in lockstep."""
+        """The stamp in the message; simulation time in lockstep."""
         return codec.peek_stamp_ns(self.data)
 
     @cached_property
@@ -50,14 +50,14 @@ class Player:
     """A recording.
 
     Attributes:
-        is_complete: it was closed properly.
-        counts: messages by topic.
-        gaps: how many messages the sequence numbers say are missing, by topic.
-        metadata: what was noted when it was closed.
-        attachments: name to bytes of the files put into it.
+        is_complete: whether it was closed properly.
+        counts: number of messages by topic.
+        gaps: number of messages that are missing by their sequence numbers, by topic.
+        metadata: written when it was closed.
+        attachments: bytes of the attached files by name.
 
     Raises:
-        RecordingError: if the file cannot be read, or is no recording.
+        RecordingError: if the file cannot be read, or is not a recording.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -71,17 +71,17 @@ class Player:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The topics that have messages."""
+        """The topics with messages."""
         return tuple(sorted(self.counts))
 
     def messages(self, topics: Collection[str] | None = None) -> Iterator[Recorded]:
-        """The messages in the order they were recorded.
+        """The messages in the order in which they were recorded.
 
         Args:
-            topics: only these; all where None.
+            topics: to read; None for all.
 
         Raises:
-            RecordingError: if a topic was not recorded, or a type was defined otherwise.
+            RecordingError: if a topic was not recorded, or a type was defined differently.
         """
         for topic in topics or ():
             if topic not in self.counts:
@@ -120,14 +120,14 @@ class Player:
                 self.is_complete = True
 
     def _records(self) -> Iterator[Any]:
-        """The records up to the end, or to where the file was cut off."""
+        """The records up to the end of the file, or to where it was cut off."""
         try:
             stream = self.path.open("rb")
         except OSError as error:
             raise RecordingError(f"{self.path}: cannot be read ({error.strerror})") from None
         with stream:
             if stream.read(8) != b"\x89MCAP0\r\n":
-                raise RecordingError(f"{self.path}: no MCAP recording")
+                raise RecordingError(f"{self.path}: not an MCAP recording")
             stream.seek(0)
             try:
                 yield from StreamReader(stream, record_size_limit=self.path.stat().st_size).records
@@ -136,8 +136,14 @@ class Player:
 
     def _known(self, schema: Any) -> str:
         name = str(schema.name)
-        if name not in STORE.types or schema.data.decode() != definition(name):
+        if name not in STORE.types or _fields(schema.data.decode()) != _fields(definition(name)):
             raise RecordingError(
-                f"{self.path}: {name} is defined otherwise here; read it with the version that recorded it"
+                f"{self.path}: {name} is defined differently here; read it with the version that recorded it"
             )
         return name
+
+
+def _fields(text: str) -> list[str]:
+    """The lines of a `.msg` text without comments and blanks."""
+    lines = (" ".join(line.partition("#")[0].split()) for line in text.splitlines())
+    return [line for line in lines if line]

@@ -1,7 +1,7 @@
-"""Write a recording: MCAP in the ROS 2 profile, the CDR bytes as they came over the bus.
+"""Writes recordings: MCAP in the ROS 2 profile, with the CDR bytes as received.
 
-What is on the disk is readable at any moment: a crash leaves whole chunks, and a write that fails is
-taken back to the end of the last whole chunk before the file is closed.
+The file is readable at any moment: a crash leaves whole chunks, and after a failed write the file is
+truncated to its last whole chunk and closed.
 """
 
 import os
@@ -21,7 +21,7 @@ from wm_planner.messaging.wire import Delivery
 
 METADATA = "wm_planner"
 _CHUNK_BYTES = 2**20
-_FLUSH_S = 1.0  # at most this much is lost in a crash
+_FLUSH_S = 1.0  # the most that a crash loses
 
 
 class _Channel(NamedTuple):
@@ -33,12 +33,12 @@ class Recorder:
     """Writes one file, from one thread.
 
     Args:
-        path: the file; its folder is made.
-        clock: the monotonic wall time of the envelopes.
+        path: of the file; its folder is created.
+        clock: monotonic wall time of the envelopes.
 
     Attributes:
-        messages: how many were written, by topic.
-        gaps: how many the sequence numbers say are missing, by topic.
+        messages: number of written messages by topic.
+        gaps: number of messages that are missing by their sequence numbers, by topic.
 
     Raises:
         RecordingError: if the file exists or cannot be written.
@@ -59,14 +59,14 @@ class Recorder:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it takes no more, because it was closed or writing failed."""
+        """Whether the file is closed, also after a failed write."""
         return self._output.is_closed
 
     def write(self, delivery: Delivery) -> None:
         """Append a message.
 
         Raises:
-            RecordingError: if the disk does not take it; the file is closed and readable up to here.
+            RecordingError: if it cannot be written; the file is closed and readable up to here.
         """
         envelope = delivery.envelope
         key = (delivery.topic, envelope.publisher_id)
@@ -87,10 +87,10 @@ class Recorder:
             self._flushed_ns = now_ns
 
     def attach(self, path: Path) -> None:
-        """Put a copy of a file into the recording.
+        """Attach a copy of a file to the recording.
 
         Raises:
-            RecordingError: if it cannot be read, or the disk does not take it.
+            RecordingError: if it cannot be read or written.
         """
         try:
             data = path.read_bytes()
@@ -100,13 +100,13 @@ class Recorder:
         self._writer.add_attachment(now_ns, now_ns, path.name, "application/octet-stream", data)
 
     def close(self, notes: Mapping[str, str] | None = None) -> None:
-        """Write the counts and the index, and close; nothing if it is closed.
+        """Write the counts and the index, and close the file; no effect if it is closed.
 
         Args:
-            notes: what else to write down, as metadata.
+            notes: further metadata.
 
         Raises:
-            RecordingError: if the disk does not take it; the file is readable all the same.
+            RecordingError: if they cannot be written; the file is readable nevertheless.
         """
         if self.is_closed:
             return
@@ -117,7 +117,7 @@ class Recorder:
         self._output.close()
 
     def _add_channel(self, delivery: Delivery) -> _Channel:
-        """A channel for each publisher of a topic, so that the sequences in the file have no gaps either."""
+        """Add a channel per publisher of a topic, so that sequences in the file have no gaps either."""
         if delivery.type_name not in self._schemas:
             text = definition(delivery.type_name).encode()
             self._schemas[delivery.type_name] = self._writer.register_schema(
@@ -133,7 +133,7 @@ class Recorder:
 
 
 class _WholeWrites:
-    """The stream under the MCAP writer, which hands it whole records: one that fails is taken back."""
+    """The stream of the MCAP writer, which writes whole records: a failed one is removed again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -144,7 +144,7 @@ class _WholeWrites:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         except OSError as error:
             if path.exists():
-                raise RecordingError(f"{path}: exists; remove it or record to another path") from None
+                raise RecordingError(f"{path}: exists already; remove it or record to another path") from None
             raise RecordingError(
                 f"{path}: cannot be written ({error.strerror}); choose a folder you may write to"
             ) from None
@@ -169,7 +169,7 @@ class _WholeWrites:
         return self._size
 
     def flush(self) -> None:
-        """Nothing waits here."""
+        """Nothing is buffered."""
 
     def close(self) -> None:
         os.close(self._file)
@@ -181,7 +181,7 @@ class _WholeWrites:
             left = left[os.write(self._file, left) :]
 
     def _give_up(self) -> None:
-        """End the file after its last whole record, with a footer if there is room."""
+        """Truncate the file to its last whole record, and add a footer if there is room."""
         try:
             os.ftruncate(self._file, self._size)
             os.lseek(self._file, self._size, os.SEEK_SET)
@@ -192,7 +192,7 @@ class _WholeWrites:
 
 
 def _bare_end() -> bytes:
-    """The end of an MCAP file without a summary."""
+    """The last bytes of an MCAP file without a summary."""
     builder = RecordBuilder()
     DataEnd(0).write(builder)
     Footer(summary_start=0, summary_offset_start=0, summary_crc=0).write(builder)

@@ -1,4 +1,4 @@
-"""Benchmarks of what this machine gives: pictures, messages, the whole loop, an accelerator."""
+"""Benchmarks of this machine: rendering, messages, the whole loop, an accelerator."""
 
 import os
 import tempfile
@@ -20,7 +20,7 @@ from wm_planner.terminal import console, table
 
 @app.command()
 def render(scene: str = "sim/panda_reach_wall.py", frames: Positive = 2000) -> None:
-    """Camera pictures a second, on one core."""
+    """Camera pictures per second on one core."""
     from wm_planner.simulation.mujoco import MujocoSimulator
     from wm_planner.simulation.scene import load_scene
 
@@ -33,7 +33,7 @@ def render(scene: str = "sim/panda_reach_wall.py", frames: Positive = 2000) -> N
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     height, width = simulator.scene.image_size
     console.print(
-        f"{scene}, {height}x{width}: {frames / wall:.0f} pictures a second, "
+        f"{scene}, {height}x{width}: {frames / wall:.0f} pictures per second, "
         f"{1000 * cpu / frames:.2f} ms CPU each"
     )
     simulator.close()
@@ -41,7 +41,7 @@ def render(scene: str = "sim/panda_reach_wall.py", frames: Positive = 2000) -> N
 
 @app.command()
 def bus() -> None:
-    """CPU a 196 KB picture costs between two processes, beside bare ZeroMQ in the same run."""
+    """CPU time of a 196 KB picture between two processes, next to bare ZeroMQ in the same run."""
     from wm_planner.bench.measurements.bus import bus_benchmark, bus_table
 
     console.print(bus_table(bus_benchmark()))
@@ -54,7 +54,7 @@ def loop(
     episodes: Positive = 20,
     core: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Decisions a second of the whole loop in lockstep, all processes on one core."""
+    """Decisions per second of the whole loop in lockstep, all processes on one core."""
     from wm_planner.bench.measurements.loop import measure_loop
 
     allowed = os.sched_getaffinity(0)
@@ -63,7 +63,7 @@ def loop(
     os.sched_setaffinity(0, {core})
     rates = table(
         f"{launch} in lockstep: render, encode, plan, control, all on core {core}",
-        *("model", "decisions", "a second", "CPU of each node"),
+        *("model", "decisions", "per second", "CPU of each node"),
     )
     for name in model:
         with tempfile.TemporaryDirectory() as folder:
@@ -76,18 +76,18 @@ def loop(
 
 @app.command()
 def device(
-    size: Annotated[str, typer.Option(help="of V-JEPA 2-AC's encoder")] = "giant",
+    size: Annotated[str, typer.Option(help="size of V-JEPA 2-AC's encoder")] = "giant",
     on: Annotated[str, typer.Option(help="cuda or cpu")] = "cuda",
     reference: Annotated[Path | None, typer.Option(help="checkout of facebookresearch/vjepa2")] = None,
     samples: Positive = 800,
     repeats: Positive = 3,
 ) -> None:
-    """Seconds an action of V-JEPA 2-AC with torch on a device, beside the published loop in the same run."""
+    """Seconds per action of V-JEPA 2-AC with torch, next to the published loop in the same run."""
     from wm_planner.bench.measurements.device import device_benchmark
 
     rows = table(
         f"V-JEPA 2-AC {size} on {on}, one step ahead, random weights (median of {repeats})",
-        *("planner", "evaluations", "s an action", "energy"),
+        *("planner", "evaluations", "s per action", "energy"),
     )
     for row in device_benchmark(size, on, reference, samples, repeats):
         rows.add_row(row.what, str(row.evaluations), f"{row.seconds:.3f}", f"{row.energy:.7f}")

@@ -19,28 +19,32 @@ NEARLY_TRUE = "physics.planning_model={timestep_s: 0.005}"  # of the scene itsel
 
 @app.command()
 def success(
-    launch: Annotated[str, typer.Argument(help="launch file: its scene, planner and costs are used")],
-    overrides: Annotated[list[str] | None, typer.Argument(help="its argument=value")] = None,
+    launch: Annotated[str, typer.Argument(help="launch file whose scene, planner and costs are used")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="argument=value of the launch file")] = None,
     model: Models = SHIPPED,
     episodes: Positive = 200,
-    physics_episodes: Annotated[int, typer.Option(min=0, help="over true physics, which is slow")] = 50,
+    physics_episodes: Annotated[
+        int, typer.Option(min=0, help="episodes over true physics, which is slow")
+    ] = 50,
     steps: Positive = 30,
     disturbed: Annotated[
-        int, typer.Option(min=0, help="episodes under moved cameras, half the light, distractors each")
+        int, typer.Option(min=0, help="episodes each with moved cameras, half the light, distractors")
     ] = 0,
     untrained: Annotated[str | None, typer.Option(help="bundle with an untrained encoder")] = None,
-    baselines: Annotated[bool, typer.Option(help="also random, straight and over true physics")] = True,
+    baselines: Annotated[
+        bool, typer.Option(help="also random, straight, and planning over true physics")
+    ] = True,
     greedy: Annotated[bool, typer.Option(help="also each model with a horizon of one step")] = True,
-    models: Annotated[bool, typer.Option(help="the models; off for the baselines alone")] = True,
+    models: Annotated[bool, typer.Option(help="the models; off for only the baselines")] = True,
     first_seed: Annotated[
-        int, typer.Option(min=0, help="of the episodes; no setting was chosen on 10000 and up")
+        int, typer.Option(min=0, help="first seed; no setting was chosen on 10000 and up")
     ] = 10_000,
     near: Annotated[
         int | None,
-        typer.Option(min=1, help="start so many random steps from the goal, not 15 cm and more"),
+        typer.Option(min=1, help="start this many random steps from the goal, instead of 15 cm or more"),
     ] = None,
     workers: Positive = 2,
-    out: Annotated[Path | None, typer.Option(help="write the rows as JSON here")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file of the rows")] = None,
     cards: Annotated[bool, typer.Option(help="write each model's rows on its card")] = False,
 ) -> None:
     """Success by distance at the end of the episode, on seeds that training never saw."""
@@ -82,7 +86,7 @@ def success(
             earned.append(run(f"{name}, {what}", bundle, disturbed, Disturbance(**disturbance)))
         if cards:
             _write_results(name, earned)
-    start = f"start {near} steps from the goal" if near else "start 15 cm and more from the goal"
+    start = f"start {near} steps from the goal" if near else "start 15 cm or more from the goal"
     console.print(s.success_table(f"{path.stem}: {start}, {steps} steps, distance at the end", rows))
     if out:
         out.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
@@ -96,7 +100,7 @@ _DISTURBANCES: dict[str, dict[str, Any]] = {
 
 
 def _write_results(model: str, earned: list[Any]) -> None:
-    """Put the rows on the card, in place of the card's rows of the same scene and starts."""
+    """Replace the card's rows of the same scene and starts by these."""
     from wm_planner import share
     from wm_planner.world_models.onnx.card_file import read_card, write_card
 
@@ -110,11 +114,11 @@ def _write_results(model: str, earned: list[Any]) -> None:
 
 @app.command()
 def prediction(
-    data: Annotated[list[str], typer.Option(help="held-out data set; give several times")],
+    data: Annotated[list[str], typer.Option(help="held-out data set; repeatable")],
     model: Models = SHIPPED,
-    quantity: Annotated[str, typer.Option(help="state that is probed for")] = "tcp_position",
+    quantity: Annotated[str, typer.Option(help="state that is probed")] = "tcp_position",
 ) -> None:
-    """Prediction error against copy-last, a probe for a physical state, and the spread of the latent."""
+    """Prediction error relative to copying, a probe of a physical state, and the spread of the latent."""
     from wm_planner.data.episodes import EpisodeData
     from wm_planner.evaluation.model_quality.prediction import measure
     from wm_planner.world_models.onnx.model import OnnxWorldModel
@@ -125,8 +129,8 @@ def prediction(
         unit = next((spec.unit for spec in opened.meta.state if spec.name == quantity), "")
         errors = table(
             f"{folder}: error 1, 5, 10 steps ahead (copying the last latent is 1), 5 with shuffled actions; "
-            f"linear probe of {quantity}, its worst number; effective rank and least std of the latent; "
-            "share of its variance that never changes",
+            f"linear probe of {quantity}, worst component; effective rank and least std of the latent; "
+            "share of its variance that is constant",
             *("model", "1", "5", "10", "shuffled", "probe R2", "RMS", "rank", "std", "static"),
         )
         for loaded in models:
@@ -153,10 +157,10 @@ def energy(
     data: Annotated[Path, typer.Option(help="held-out data set")],
     model: Models = SHIPPED,
     states: Positive = 50,
-    cells: Annotated[int, typer.Option(min=3, help="along each axis")] = 11,
-    axes: Annotated[list[str] | None, typer.Option(help="dx,dy; several times")] = None,
+    cells: Annotated[int, typer.Option(min=3, help="grid cells along each axis")] = 11,
+    axes: Annotated[list[str] | None, typer.Option(help="dx,dy; repeatable")] = None,
 ) -> None:
-    """In how many states the cost has its minimum within one cell of the recorded action."""
+    """The share of states whose cost has its minimum within one cell of the recorded action."""
     from wm_planner.data.episodes import EpisodeData
     from wm_planner.evaluation.model_quality import energy as e
     from wm_planner.world_models.onnx.model import OnnxWorldModel

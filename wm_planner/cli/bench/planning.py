@@ -22,14 +22,18 @@ from wm_planner.terminal import console, table
 def planners(
     seeds: Positive = 11,
     processes: Positive = 100,
-    plans: Annotated[int, typer.Option(min=1, help="timed plans a row")] = 200,
-    deadline_rounds: Annotated[int, typer.Option(min=0, help="of 500 plans of 50 ms; 0 leaves them out")] = 3,
+    plans: Annotated[int, typer.Option(min=1, help="timed plans per row")] = 200,
+    deadline_rounds: Annotated[
+        int, typer.Option(min=0, help="rounds of 500 plans of 50 ms; 0 skips them")
+    ] = 3,
     peers: Annotated[
         bool,
-        typer.Option("--peers", help="only beside other libraries, installed in ~/.cache/wm_planner/peers"),
+        typer.Option(
+            "--peers", help="only the comparison with other libraries, installed in ~/.cache/wm_planner/peers"
+        ),
     ] = False,
 ) -> None:
-    """Planners on problems of known answers, their own speed, and how they keep a deadline."""
+    """Planners on problems with known answers, their own time, and how they keep deadlines."""
     from wm_planner.bench.measurements.peers import peer_table
     from wm_planner.bench.measurements.planners import planner_tables
 
@@ -42,13 +46,15 @@ def planners(
 def search(
     launch: Annotated[str, typer.Argument(help="launch file: scene, horizon and costs")] = "panda_reach_wall",
     model: str = SHIPPED[0],
-    problems: Annotated[int, typer.Option(min=0, help="recorded in closed loops, five an episode")] = 100,
-    episodes: Annotated[int, typer.Option(min=0, help="in a closed loop with each planner")] = 50,
+    problems: Annotated[
+        int, typer.Option(min=0, help="problems recorded in closed loops, five per episode")
+    ] = 100,
+    episodes: Annotated[int, typer.Option(min=0, help="closed-loop episodes with each planner")] = 50,
     first_seed: Annotated[int, typer.Option(min=0)] = 10_000,
-    log: Annotated[Path | None, typer.Option(help="keep finished episodes here")] = None,
+    log: Annotated[Path | None, typer.Option(help="file that keeps finished episodes")] = None,
     workers: Positive = 2,
 ) -> None:
-    """Evaluations that a frugal planner needs for the final cost of plain CEM, and the success of both."""
+    """Evaluations that iCEM needs for the final cost of plain CEM, and the success of both."""
     from wm_planner.bench.measurements.search import search_tables
     from wm_planner.evaluation.closed_loop.episode_log import EpisodeLog
     from wm_planner.launching import file as launch_file
@@ -61,23 +67,26 @@ def search(
 @app.command()
 def physics(
     tasks: Annotated[
-        list[str] | None, typer.Argument(help="scenes on the shelf with a plan, sim/NAME.yaml, or such files")
+        list[str] | None,
+        typer.Argument(help="scenes with a planning file, sim/NAME.yaml, or paths of such files"),
     ] = None,
-    episodes: Annotated[int, typer.Option(min=0, help="a task; 0 leaves success out")] = 50,
+    episodes: Annotated[int, typer.Option(min=0, help="episodes per task; 0 skips success")] = 50,
     unmodified: Annotated[
-        bool, typer.Option(help="also planned over the scene as it is, which is slow")
+        bool, typer.Option(help="also plan over the unmodified scene, which is slow")
     ] = True,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="key=value of every file, e.g. planner.horizon=10")
     ] = None,
     plans: Annotated[int, typer.Option(min=1, help="timed plans, and repeats of timed physics")] = 30,
     first_seed: Annotated[
-        int, typer.Option(min=0, help="of the episodes; no setting was chosen on 10000 and up")
+        int, typer.Option(min=0, help="first seed; no setting was chosen on 10000 and up")
     ] = 10_000,
-    log: Annotated[Path | None, typer.Option(help="keep finished episodes here, and go on from them")] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="file that keeps finished episodes, to resume from")
+    ] = None,
     workers: Positive = 2,
 ) -> None:
-    """Planning over MuJoCo itself: success, time beside the bare physics, and what a lighter model brings."""
+    """Planning over MuJoCo: success, time next to the bare physics, and the gain of a cheaper model."""
     from wm_planner.bench.measurements.physics import physics_tables
     from wm_planner.evaluation.closed_loop.episode_log import EpisodeLog
     from wm_planner.evaluation.closed_loop.physics_task import PhysicsTask
@@ -100,7 +109,7 @@ def rollout(
     candidates: Positive = 16,
     repeats: Positive = 10,
 ) -> None:
-    """CPU of each step of a rollout: flat, for no step computes the frames before it again."""
+    """CPU time of each step of a rollout; it is constant, because no step recomputes earlier frames."""
     from wm_planner.bench.measurements.rollout import step_times_ms
     from wm_planner.world_models.onnx.model import OnnxWorldModel
 
@@ -116,21 +125,19 @@ def rollout(
 
 @app.command()
 def calls(
-    overrides: Annotated[list[str] | None, typer.Argument(help="the launch file's argument=value")] = None,
-    launch: Annotated[
-        str, typer.Option(help="launch file whose planner and costs are taken")
-    ] = "panda_reach",
+    overrides: Annotated[list[str] | None, typer.Argument(help="argument=value of the launch file")] = None,
+    launch: Annotated[str, typer.Option(help="launch file whose planner and costs are used")] = "panda_reach",
     model: Models = SHIPPED,
     repeats: Positive = 40,
 ) -> None:
-    """CPU of rollouts and plans: step by step, in one call a rollout, and as one graph of the whole plan."""
+    """CPU time of rollouts and plans: step by step, in one call per rollout, and as one graph per plan."""
     from wm_planner.bench.measurements.calls import call_rows
     from wm_planner.launching.file import planning
 
     planner, costs = planning(launch, overrides or ())
     rows = table(
         f"{launch}, median CPU of {repeats}: gain over step by step, difference from it, share of the peak "
-        f"in products; {', '.join(f'{key} {value}' for key, value in planner.items())}",
+        f"in matrix products; {', '.join(f'{key} {value}' for key, value in planner.items())}",
         *("model", "what", "CPU", "gain", "difference", "peak"),
     )
     for name in model:
@@ -173,7 +180,7 @@ def call_size(
 
 @app.command()
 def pose(samples: Positive = 800, repeats: Positive = 200) -> None:
-    """CPU that moving the poses of all candidates by their actions costs, as a step of a model does."""
+    """CPU time of moving the poses of all candidates by their actions, as one model step does."""
     from wm_planner.control.pose import apply_action
 
     rng = np.random.default_rng(0)

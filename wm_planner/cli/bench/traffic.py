@@ -1,4 +1,4 @@
-"""Benchmarks of driving: its arithmetic, its closed loop, CommonRoad's own tools, a model of traffic."""
+"""Benchmarks of driving: geometry, closed loops, CommonRoad's own tools, a model of traffic."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,9 +16,9 @@ TRAFFIC = ["models/bundles/drive_bev"]
 def driving(
     candidates: Annotated[int, typer.Option(min=15, help="trajectories of 40 steps")] = 512,
     repeats: Positive = 30,
-    scenario: Annotated[list[str] | None, typer.Option(help="file to simulate, again and again")] = None,
+    scenario: Annotated[list[str] | None, typer.Option(help="scenario to simulate; repeatable")] = None,
 ) -> None:
-    """Driving in CPU time: its arithmetic by numba, NumPy and shapely if it is there, and closed loops."""
+    """CPU time of driving: geometry by numba, NumPy and, if installed, shapely; and closed loops."""
     from wm_planner.bench.measurements.driving import driving_rows, driving_table
     from wm_planner.bench.measurements.driving_loop import (
         DRIVES,
@@ -38,10 +38,14 @@ def driving(
 @app.command()
 def commonroad(
     results: Annotated[Path, typer.Argument(help="--out of `wm eval driving`, with --solutions")],
-    reactive: Annotated[bool, typer.Option(help="also its reactive planner on the same scenarios")] = True,
-    limit: Annotated[float, typer.Option(min=1.0, help="seconds of wall time a drive of it")] = 25.0,
+    reactive: Annotated[
+        bool, typer.Option(help="also CommonRoad's reactive planner on the same scenarios")
+    ] = True,
+    limit: Annotated[
+        float, typer.Option(min=1.0, help="seconds of wall time per drive of that planner")
+    ] = 25.0,
 ) -> None:
-    """Solution files beside CommonRoad's own checker and costs, and its planner on the same scenarios."""
+    """Solution files by CommonRoad's own checker and costs, and its planner on the same scenarios."""
     from wm_planner.bench.measurements import commonroad_tools as c
     from wm_planner.driving.evaluation.result_files import DRIVES_FILE, read_drives
     from wm_planner.terminal import Bar
@@ -53,14 +57,14 @@ def commonroad(
     comparisons, reactive_drives = [], []
     with c.CommonRoadTools(c.tools_python()) as tools, Bar("solutions and drives") as bar:
         total = len({each.solution for each in solved}) + reactive * len(files)
-        bar.move(0, total)
+        bar.update(0, total)
         for comparison in c.compare_solutions(solved, tools):
             comparisons.append(comparison)
-            bar.move(len(comparisons), total)
+            bar.update(len(comparisons), total)
         for drive in c.reactive_drives(files, tools, limit) if reactive else ():
             reactive_drives.append(drive)
-            bar.move(len(comparisons) + len(reactive_drives), total)
-            bar.say(drive.scenario, f"{drive.scenario}: {c.COMMONROAD.package} ended with {drive.ended}")
+            bar.update(len(comparisons) + len(reactive_drives), total)
+            bar.describe(drive.scenario, f"{drive.scenario}: {c.COMMONROAD.package} ended with {drive.ended}")
     console.print(c.comparison_table(comparisons))
     for line in c.disagreements(comparisons):
         console.print(f"  {line}", soft_wrap=True)
@@ -70,18 +74,20 @@ def commonroad(
 
 @app.command("traffic-model")
 def traffic_model(
-    scenarios: Annotated[Path, typer.Option(help="folder of held-out scenarios, see wm scenarios")],
+    scenarios: Annotated[Path, typer.Option(help="folder of held-out scenarios, see `wm scenarios`")],
     model: str = TRAFFIC[0],
-    driver: Annotated[str, typer.Option(help="that takes costs of a model")] = "cem",
-    goal_weight: Annotated[float, typer.Option(help="of the distance to the goal's picture")] = 0.1,
-    surprise_weight: Annotated[float, typer.Option(help="of how unlike training drives are")] = 0.1,
-    variant: Annotated[list[str] | None, typer.Option(help="goal, surprise, both; all by default")] = None,
-    count: Annotated[int, typer.Option(min=1, help="scenarios, from the first")] = 24,
-    seconds: Annotated[float, typer.Option(min=4.0, help="a drive ends then")] = 15.0,
+    driver: Annotated[str, typer.Option(help="driver that accepts costs of a model")] = "cem",
+    goal_weight: Annotated[float, typer.Option(help="weight of the distance to the goal's picture")] = 0.1,
+    surprise_weight: Annotated[float, typer.Option(help="weight of the distance from training drives")] = 0.1,
+    variant: Annotated[
+        list[str] | None, typer.Option(help="goal, surprise or both; repeatable; by default all")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="number of scenarios")] = 24,
+    seconds: Annotated[float, typer.Option(min=4.0, help="duration at which a drive ends")] = 15.0,
     workers: Positive = 2,
-    log: Annotated[Path | None, typer.Option(help="keep finished drives here, and go on from them")] = None,
+    log: Annotated[Path | None, typer.Option(help="file that keeps finished drives, to resume from")] = None,
 ) -> None:
-    """What a learned model of traffic brings to a driver among others who react, in pairs of drives."""
+    """The gain of a driver from a learned model of traffic, in pairs of drives among reacting agents."""
     from wm_planner.bench.measurements import traffic_model_ablation
     from wm_planner.bench.measurements.drive_log import DriveLog
 
@@ -100,7 +106,7 @@ def traffic_model(
         driven = traffic_model_ablation.run_variants(chosen, files, seconds, workers, DriveLog(log))
         for number, done in enumerate(driven, start=1):
             scores.extend(done)
-            bar.move(number, len(files) * len(chosen))
+            bar.update(number, len(files) * len(chosen))
     title = f"{scenarios}, {len(files)} scenarios, {seconds:g} s, {driver}"
     console.print(traffic_model_ablation.gains_table(title, scores))
 
@@ -109,21 +115,21 @@ def _scenario_files(folder: Path) -> list[Path]:
     """The scenarios in a folder, in order.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if there are no scenarios.
     """
     files = sorted(folder.glob("*.xml"))
     if not files:
-        raise ConfigError(f"{folder}: no scenario is there, wanted *.xml; `wm scenarios` makes some")
+        raise ConfigError(f"{folder}: no scenarios found, wanted *.xml; `wm scenarios` makes some")
     return files
 
 
 @app.command()
 def surprise(
-    scenarios: Annotated[Path, typer.Option(help="folder of held-out scenarios, see wm scenarios")],
+    scenarios: Annotated[Path, typer.Option(help="folder of held-out scenarios, see `wm scenarios`")],
     model: Models = TRAFFIC,
-    seed: Annotated[int, typer.Option(min=0, help="of the places where agents appear")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the places where agents appear")] = 0,
 ) -> None:
-    """Whether surprise tells that an agent appeared or braked hard, of the same step without it."""
+    """Whether surprise tells a step in which an agent appears or brakes hard from the same step without."""
     from wm_planner.bench.measurements.surprise_detection import (
         APPEARS,
         BRAKES,
@@ -132,9 +138,9 @@ def surprise(
     )
     from wm_planner.world_models.onnx.model import OnnxWorldModel
 
-    told = table(
-        f"{scenarios}: surprise of a step with an event beside the same step without; chance that the first "
-        "is larger, of any two (AUC) and within pairs; ratio of medians",
+    rows = table(
+        f"{scenarios}: surprise of a step with an event against the same step without; probability that the "
+        "first is larger, of any two (AUC) and within pairs; ratio of medians",
         *("model", "event", "pairs", "AUC", "paired", "ratio"),
     )
     files = _scenario_files(scenarios)
@@ -143,7 +149,7 @@ def surprise(
         pairs = list(event_pairs(loaded, files, seed))
         for event in (APPEARS, BRAKES):
             found = Discrimination.of([pair for pair in pairs if pair.event == event])
-            told.add_row(
+            rows.add_row(
                 loaded.card.name,
                 event,
                 str(found.pairs),
@@ -151,4 +157,4 @@ def surprise(
                 f"{found.paired:.0%}",
                 f"{found.ratio:.2f}",
             )
-    console.print(told)
+    console.print(rows)
