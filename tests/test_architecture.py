@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import statistics
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -189,6 +190,20 @@ def test_plug_ins_of_the_registries_exist_and_point_up_only_in_the_name_of_a_dom
 def test_a_registry_of_a_domain_imports_nothing() -> None:
     for domain in plugins.DOMAINS:
         assert not list(imports(ENGINE / domain / "registry.py"))
+
+
+def test_files_and_functions_stay_small() -> None:
+    files = [file for file in ENGINE_FILES + SHELF_FILES if file.stat().st_size]
+    lines = {str(file.relative_to(ROOT)): len(file.read_text().splitlines()) for file in files}
+    functions = {
+        f"{file.relative_to(ROOT)}: {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert statistics.median(lines.values()) <= 110
+    assert not [name for name, count in lines.items() if count > 330]
+    assert not [name for name, count in functions.items() if count > 60]
 
 
 def test_learning_meets_thinking_only_through_data_and_cards() -> None:

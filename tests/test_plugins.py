@@ -33,8 +33,8 @@ def test_a_file_is_loaded_once(tmp_path):
     assert load_file(file) is load_file(tmp_path / "." / "counted.py")
 
 
-def test_a_file_that_fails_can_be_loaded_once_it_is_mended(tmp_path):
-    file = tmp_path / "mended.py"
+def test_a_file_that_fails_can_be_loaded_once_it_is_repaired(tmp_path):
+    file = tmp_path / "repaired.py"
     file.write_text("raise RuntimeError('not yet')\n")
     with pytest.raises(PluginError, match="not yet"):
         load_file(file)

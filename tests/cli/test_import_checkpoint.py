@@ -29,7 +29,7 @@ def test_an_import_states_what_can_run_the_bundle_and_does_not_overwrite_it(wm_i
     assert code == 0
     assert "It runs in Python" in printed and "`wm launch` cannot run it yet:" in printed
     assert "no topic carries the state tcp_pose" in printed
-    assert "none executes 7 components (dx in m" in printed
+    assert "none executes actions of 7 components (dx in m" in printed
     code, printed = wm_import()
     assert code == 2
     assert "toy exists already" in printed

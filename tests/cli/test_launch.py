@@ -207,7 +207,9 @@ def test_ctrl_c_ends_everything_and_closes_the_recording(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("clock", ["lockstep", "realtime"])
 @pytest.mark.parametrize("victim", ["perception", "planner"])
-def test_a_run_survives_the_death_of_a_node(tmp_path, clock, victim):
+def test_a_run_survives_the_death_of_a_node(tmp_path, clock, victim, request):
+    if clock == "realtime":
+        request.getfixturevalue("own_machine")
     launched = Launched(tmp_path, "panda_reach", SMALL, f"clock={clock}", "episodes=4", "steps=40")
     launched.wait_for_steps(50 if clock == "realtime" else 5)
     os.kill(launched.node_pid(victim), signal.SIGKILL)
@@ -229,7 +231,7 @@ def test_a_run_survives_the_death_of_a_node(tmp_path, clock, victim):
 
 
 @pytest.mark.slow
-def test_realtime_keeps_its_deadline(tmp_path):
+def test_realtime_keeps_its_deadline(tmp_path, own_machine):
     launched = Launched(tmp_path, "panda_reach", SMALL, "clock=realtime", "episodes=5")
     code, output = launched.finish()
     assert code == 0, output

@@ -1,7 +1,19 @@
 import pytest
 
-from wm_planner.data.folders import check_fresh, fresh_folder
+from wm_planner.data.folders import atomic_file, check_fresh, fresh_folder
 from wm_planner.errors import BundleError, DatasetError
+
+
+def test_a_file_is_written_atomically(tmp_path):
+    path = tmp_path / "set.json"
+    with atomic_file(path) as temporary:
+        temporary.write_text("first")
+        assert not path.exists()
+    with pytest.raises(ZeroDivisionError), atomic_file(path) as temporary:
+        temporary.write_text("second")
+        raise ZeroDivisionError
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_is_written_atomically(tmp_path):

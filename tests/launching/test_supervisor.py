@@ -113,7 +113,9 @@ def test_a_run_loses_nothing_from_the_first_message_to_the_last(run):
     }
     player = Player(run.recording)
     assert player.is_complete and sum(player.gaps.values()) == 0 and player.metadata["gaps"] == "0"
-    sent = {topic: count for topic, count in player.counts.items() if topic != "/diagnostics"}  # one a second
+    sent = {
+        topic: count for topic, count in player.counts.items() if topic != "/diagnostics"
+    }  # one per second
     assert sent == {"/goal": 1, "/camera/front/image_raw": 50, "/joint_states": 50, "/command": 50}
     assert [recorded.stamp_ns for recorded in player.messages(["/command"])] == list(range(50))
 

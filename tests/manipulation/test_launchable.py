@@ -3,7 +3,7 @@ import pytest
 
 from wm_planner import share
 from wm_planner.contracts.card import ActionSpec, Quantity
-from wm_planner.manipulation.bridges.launchable import obstacles
+from wm_planner.manipulation.bridges.launchable import unsupported_parts
 from wm_planner.world_models.onnx.card_file import read_card
 
 
@@ -12,14 +12,14 @@ def card(name="panda_reach"):
 
 
 @pytest.mark.parametrize("name", ["panda_reach", "panda_reach_small", "panda_reach_vjepa2_ac"])
-def test_the_shipped_bundles_of_arms_can_be_launched(name):
-    assert obstacles(card(name)) == []
+def test_shipped_arm_bundles_can_be_launched(name):
+    assert unsupported_parts(card(name)) == []
 
 
-def test_a_state_that_no_topic_carries_is_named():
+def test_a_state_without_a_topic_is_reported():
     pose = Quantity(name="tcp_pose", size=7, unit="m, rad")
     observation = msgspec.structs.replace(card().observation, state=(pose,))
-    assert obstacles(msgspec.structs.replace(card(), observation=observation)) == [
+    assert unsupported_parts(msgspec.structs.replace(card(), observation=observation)) == [
         "perception: no topic carries the state tcp_pose (7 values in m, rad), only tcp_position is published"
     ]
 
@@ -28,9 +28,9 @@ def test_a_state_that_no_topic_carries_is_named():
     ("names", "units"),
     [(("dx", "dy", "dz", "dgripper"), ("m", "m", "m", "share")), (("x", "y", "z"), ("m",) * 3)],
 )
-def test_actions_that_no_controller_executes_are_named(names, units):
+def test_actions_without_a_controller_are_reported(names, units):
     count = len(names)
     action = ActionSpec(names=names, units=units, low=(-1.0,) * count, high=(1.0,) * count)
-    (line,) = obstacles(msgspec.structs.replace(card(), action=action))
-    assert line.startswith(f"controller: none executes {count} components ({names[0]} in m, ")
+    (line,) = unsupported_parts(msgspec.structs.replace(card(), action=action))
+    assert line.startswith(f"controller: none executes actions of {count} components ({names[0]} in m, ")
     assert line.endswith("ee_delta takes dx, dy, dz in m")

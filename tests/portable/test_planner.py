@@ -1,4 +1,4 @@
-"""A search that runs as one graph call, in place of the Python planner that it was traced from."""
+"""`GraphPlanner`: an entire search as one graph call, compared with the Python planner it is traced from."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def latents(seed):
     return {"z": z[0]}, {"z": z[1]}
 
 
-def test_plans_of_an_episode_are_those_of_the_python_planner(model):
+def test_plans_of_an_episode_equal_those_of_the_python_planner(model):
     loops = [
         RecedingHorizon(RecedingHorizon.Config(), planner, model, COSTS, seed=3)
         for planner in (PLANNERS.build(ICEM, "planner"), graph_planner(model))
@@ -49,7 +49,7 @@ def test_plans_of_an_episode_are_those_of_the_python_planner(model):
         )
 
 
-def test_a_missed_deadline_is_told(model):
+def test_a_missed_deadline_is_reported(model):
     clock = ManualClock(0)
     deadline = Deadline.after(clock, 0.001)
     clock.set_ns(2_000_000)
@@ -58,17 +58,17 @@ def test_a_missed_deadline_is_told(model):
     assert loop.tick(latent, Context(goal_latent=goal), 0, deadline).plan.deadline_hit
 
 
-def test_what_cannot_be_one_graph_is_refused(model):
+def test_planners_that_cannot_be_exported_are_rejected(model):
     with pytest.raises(ConfigError, match="Gradient cannot be exported"):
         GraphPlanner(BUNDLE, model, PLANNERS.build({"type": "gradient"}, "planner"), COSTS)
 
 
 def test_the_planner_node_plans_with_one_graph(bench):
-    made = bench(
+    planner_bench = bench(
         "planner",
         adapter={"type": "latent", "one_graph": True},
         world_model=BUNDLE,
         planner=ICEM,
         costs=[{"type": "latent_goal"}],
     )
-    assert isinstance(made.node.adapter.mpc.planner, GraphPlanner)
+    assert isinstance(planner_bench.node.adapter.mpc.planner, GraphPlanner)

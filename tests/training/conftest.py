@@ -5,7 +5,7 @@ from wm_planner.world_models.onnx import call_size
 
 @pytest.fixture(scope="session", autouse=True)
 def brief_exports():
-    """Exports time the model calls of toys for 50 ms, not for 4 s."""
+    """Exports measure toy models for 50 ms instead of 4 s."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(call_size, "BUDGET_S", 0.05)
         yield

@@ -47,8 +47,12 @@ def file(networks, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def imported(file, tmp_path_factory):
+    """A bundle of the default settings, in the place of an older one."""
     out = tmp_path_factory.mktemp("imported") / "toy"
-    _, reports = import_checkpoint(file, out, context=1)
+    out.mkdir()
+    for name in ("card.yaml", "stale"):
+        (out / name).touch()
+    _, reports = import_checkpoint(file, out, replace=True)
     return out, reports
 
 
@@ -86,17 +90,25 @@ def test_an_imported_model_matches_its_networks_in_torch(imported, networks):
     first = encoded_by_hand(networks[0])
     np.testing.assert_allclose(latent["tokens"], first, atol=1e-4)
     for n in range(3):
-        wanted = imagined_by_hand(networks[1], first, actions[n])
+        wanted = imagined_by_hand(networks[1], first, actions[n], context=2)
         np.testing.assert_allclose(rollout.latents["tokens"][n], wanted, atol=1e-4)
     ahead = POSE + actions.sum(axis=1)
     np.testing.assert_allclose(rollout.states["tcp_pose"][:, -1], ahead, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
-def cached(file, tmp_path_factory):
-    out = tmp_path_factory.mktemp("cached") / "toy"
-    import_checkpoint(file, out, context=8)
-    return OnnxWorldModel.load(out, device="cpu")
+def large(file, tmp_path_factory):
+    """A bundle of eight frames of context, whose weights are too large for a graph file."""
+    out = tmp_path_factory.mktemp("large") / "toy"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bundle_module, "LARGEST_FILE", 100_000)
+        import_checkpoint(file, out, context=8)
+    return out
+
+
+@pytest.fixture(scope="module")
+def cached(large):
+    return OnnxWorldModel.load(large, device="cpu")
 
 
 def test_a_cached_rollout_of_eight_steps_equals_recomputing_all_frames(cached, networks):
@@ -112,9 +124,8 @@ def test_a_cached_rollout_of_eight_steps_equals_recomputing_all_frames(cached, n
     assert np.abs(without_context[-1] - wanted[-1]).max() > 1e-3
 
 
-def test_a_full_cache_starts_over_and_samples_may_be_at_different_frames(file, networks, tmp_path):
-    import_checkpoint(file, tmp_path / "toy", context=2)
-    model = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+def test_a_full_cache_starts_over_and_samples_may_be_at_different_frames(imported, networks):
+    model = OnnxWorldModel.load(imported[0], device="cpu")
     actions = moves(1, 5)
     now = start = model.encode(Observation({"front": PICTURE}, {"tcp_pose": POSE}))
     steps = []
@@ -159,15 +170,14 @@ def test_the_card_documents_the_training_data_and_the_file(imported, file):
     assert card.training.pretrained == {str(file): sha256(file)}
     assert not card.training.data
     assert card.training.recipe["encoder"] == msgspec.to_builtins(TOY)
-    assert card.training.command == (f"wm import {file} --out {out} --precision fp32 --context 1",)
+    assert card.training.command == (f"wm import {file} --out {out} --precision fp32 --context 2",)
     assert all(graph.max_abs_error <= 1e-4 for graph in card.graphs.values())
     assert [report.left_over for report in reports] == [("pos_embed",), ()]
     assert {path.name for path in out.iterdir()} == {"card.yaml", "encode.onnx", "step.onnx"}
 
 
-def test_a_bundle_sees_the_two_frames_that_the_published_planner_looks_ahead(file, tmp_path):
-    card, _ = import_checkpoint(file, tmp_path / "toy")
-    assert card.training.recipe["context"] == 2
+def test_a_bundle_sees_the_two_frames_that_the_published_planner_looks_ahead(imported):
+    assert read_card(imported[0]).training.recipe["context"] == 2
     assert VJEPA2AC.Config().horizon == 2
 
 
@@ -187,6 +197,10 @@ def test_weights_that_were_not_published_need_their_heads(networks, tmp_path):
     np.testing.assert_allclose(after["tokens"], wanted, atol=1e-4)
 
 
+def test_what_an_older_bundle_had_is_gone_when_it_is_replaced(imported):
+    assert {path.name for path in imported[0].iterdir()} == {"card.yaml", "encode.onnx", "step.onnx"}
+
+
 def test_a_folder_that_exists_is_refused_before_the_weights_are_read(file, imported, tmp_path):
     for path in (file, tmp_path / "none.pt"):
         with pytest.raises(BundleError, match=r"toy exists already; choose another folder, or remove it"):
@@ -194,15 +208,10 @@ def test_a_folder_that_exists_is_refused_before_the_weights_are_read(file, impor
     (tmp_path / "mine").mkdir()
     with pytest.raises(BundleError, match=r"mine cannot be replaced: it contains no card\.yaml"):
         import_checkpoint(file, tmp_path / "mine", replace=True)
-    shutil.copytree(imported[0], tmp_path / "old")
-    (tmp_path / "old" / "stale").write_text("x")
-    import_checkpoint(file, tmp_path / "old", context=1, replace=True)
-    assert {path.name for path in (tmp_path / "old").iterdir()} == {"card.yaml", "encode.onnx", "step.onnx"}
 
 
-def test_large_weights_are_in_an_external_file_with_a_checksum(file, tmp_path, monkeypatch):
-    monkeypatch.setattr(bundle_module, "LARGEST_FILE", 100_000)
-    import_checkpoint(file, tmp_path / "large", context=1)
+def test_large_weights_are_in_an_external_file_with_a_checksum(large, tmp_path):
+    shutil.copytree(large, tmp_path / "large")
     data = tmp_path / "large" / "encode.onnx.data"
     graph = onnx.load(tmp_path / "large" / "encode.onnx", load_external_data=False)
     assert any(tensor.external_data for tensor in graph.graph.initializer)

@@ -24,7 +24,7 @@ class Timed:
         self.now_s += self.scale * (1e-3 + horizon * count * (20e-6 if count > 100 else 10e-6))
 
 
-def test_the_size_of_least_cpu_per_candidate_is_found(monkeypatch):
+def test_the_size_with_the_least_cpu_time_per_candidate_is_found(monkeypatch):
     times_us = call_times_us(Timed(monkeypatch))
     assert times_us[16] == pytest.approx(10 + 1e3 / (2 * 16))
     assert times_us[512] == pytest.approx(20 + 1e3 / (2 * 512))
@@ -41,13 +41,13 @@ def test_a_slow_model_is_measured_by_its_smallest_call_alone(monkeypatch):
     assert slow.calls == [16]
 
 
-def test_a_measurement_ends_with_its_budget(monkeypatch):
+def test_a_measurement_stays_within_its_budget(monkeypatch):
     model = Timed(monkeypatch, scale=30.0)
     call_times_us(model)
     assert call_size.BUDGET_S / 2 < model.now_s <= call_size.BUDGET_S
 
 
-def test_latents_of_two_gigabytes_limit_a_call(monkeypatch):
+def test_the_memory_for_latents_limits_a_call(monkeypatch):
     card = make_card()
     assert most_candidates(card) == 512
     cache = LatentSpec(name="keys_values", shape=(100, 2**20), role="cache")
@@ -56,7 +56,7 @@ def test_latents_of_two_gigabytes_limit_a_call(monkeypatch):
     assert set(call_times_us(Timed(monkeypatch, card=large))) == {5}
 
 
-def test_a_model_that_remembers_one_step_is_asked_for_one(monkeypatch):
+def test_a_model_with_a_memory_of_one_step_predicts_one(monkeypatch):
     card = msgspec.structs.replace(make_card(), max_horizon=1)
     times_us = call_times_us(Timed(monkeypatch, card=card))
     assert times_us[16] == pytest.approx(10 + 1e3 / 16)

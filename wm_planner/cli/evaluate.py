@@ -103,14 +103,11 @@ def driving(
         _print(f"{out}: removed {removed} files of an earlier run")
     for line in _note_lines(chosen.notes):
         _print(line)
-    done, is_cut = _until_interrupted(
-        _with_bar(scenario_runs.run_scenarios(chosen.files, settings, workers), len(chosen.files))
-    )
+    runs = scenario_runs.run_scenarios(chosen.files, settings, workers)
+    done, is_cut = _until_interrupted(_with_bar(runs, len(chosen.files)))
     refused = chosen.refused | {each.file: each.refused for each in done if each.refused}
     left_out: dict[str, Any] = {"refused": refused, "duplicates": chosen.duplicates, "planners": unfit}
-    for what, reasons in left_out.items():
-        for name, reason in reasons.items():
-            _print(f"refused {reason}" if reason.startswith(name) else _LEFT_OUT[what].format(name) + reason)
+    _print_left_out(left_out)
     scores = [scores for each in done for scores in each.scores]
     if not scores and not is_cut:
         raise ConfigError(f"none of {len(refused)} files can be driven: see the reasons above")
@@ -123,6 +120,12 @@ def driving(
     if is_cut:
         _print(f"interrupted: {len(done)} of {len(chosen.files)} scenarios were driven")
         raise typer.Exit(INTERRUPTED)
+
+
+def _print_left_out(left_out: Mapping[str, Mapping[str, str]]) -> None:
+    for what, reasons in left_out.items():
+        for name, reason in reasons.items():
+            _print(f"refused {reason}" if reason.startswith(name) else _LEFT_OUT[what].format(name) + reason)
 
 
 _LEFT_OUT = {

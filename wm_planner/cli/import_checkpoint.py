@@ -24,7 +24,7 @@ def import_checkpoint(
     replace: Annotated[bool, typer.Option("--replace", help="replace an existing bundle")] = False,
 ) -> None:
     """Turn published weights into a bundle, and say what can run it."""
-    from wm_planner.manipulation.bridges.launchable import obstacles
+    from wm_planner.manipulation.bridges.launchable import unsupported_parts
     from wm_planner.training import importing
 
     heads = importing.Heads(encoder_heads, predictor_heads)
@@ -35,8 +35,8 @@ def import_checkpoint(
         )
     errors = ", ".join(f"{name} {graph.max_abs_error:.1e}" for name, graph in card.graphs.items())
     console.print(f"{out}: {card.about}\nlargest difference between torch and ONNX Runtime: {errors}")
-    missing = obstacles(card)
-    if not missing:
+    unsupported = unsupported_parts(card)
+    if not unsupported:
         console.print(f"to plan with it on an arm: wm launch panda_reach model={out}", soft_wrap=True)
         return
     console.print(
@@ -44,5 +44,5 @@ def import_checkpoint(
         "`wm launch` cannot run it yet:",
         soft_wrap=True,
     )
-    for line in missing:
+    for line in unsupported:
         console.print(f"  {line}", soft_wrap=True, markup=False)

@@ -1,7 +1,7 @@
 """`wm launch`: run the nodes of a launch file and report."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,21 +67,16 @@ def launch(
 
     Ctrl-C stops the nodes and reports; a second one kills them.
     """
-    from wm_planner.bridges import simulators
     from wm_planner.evaluation.runs.live import NEWS, Live
     from wm_planner.launching import file as launch_file
     from wm_planner.launching.run import new_name, prepare
     from wm_planner.launching.supervisor import Supervisor
-    from wm_planner.simulation.selection import simulator_spec
 
     path = launch_file.find(file)
     name = name or new_name(path.stem)
     spec = launch_file.load(path, name, overrides or ())
     simulated = next((n.params for n in spec.nodes if n.program.stem == "simulator"), {})
-    hosted = simulated.get("simulator", simulated.get("scene"))
-    notes: tuple[str, ...] = ()
-    if hosted is not None:
-        notes = simulators.check(simulator_spec(hosted, "simulator"), "simulator")
+    notes = _notes(simulated)
     folder = prepare(Path("runs") / name, spec)
     episodes = simulated.get("episodes")
     console.print(f"{path.stem} in {spec.clock}, {len(spec.nodes)} nodes, into {folder}")
@@ -116,6 +111,17 @@ def launch(
     if status == "interrupted":
         console.print(f"interrupted: {reason}")
         sys.exit(INTERRUPTED)
+
+
+def _notes(simulated: Mapping[str, Any]) -> tuple[str, ...]:
+    """The notes on what a simulator node hosts, such as what the reader of a scenario had to repair."""
+    from wm_planner.bridges import simulators
+    from wm_planner.simulation.selection import simulator_spec
+
+    hosted = simulated.get("simulator", simulated.get("scene"))
+    if hosted is None:
+        return ()
+    return simulators.check(simulator_spec(hosted, "simulator"), "simulator")
 
 
 def _report(folder: Path, figures: "RunFigures", planned: int | None, run: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Folders that are written atomically."""
+"""Files and folders that are written atomically."""
 
 import shutil
 from collections.abc import Iterator
@@ -23,6 +23,17 @@ def check_fresh(path: Path, replaces: str | None = None, error: type[WmError] = 
         raise error(f"{path} exists already; choose another folder, or remove it first")
     if not (path / replaces).is_file():
         raise error(f"{path} cannot be replaced: it contains no {replaces}; choose another folder")
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A temporary file that replaces `path` on success and is removed after an exception."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

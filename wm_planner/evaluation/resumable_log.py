@@ -28,7 +28,7 @@ class ResumableLog(Generic[T]):
     def __init__(self, path: Path | None, kind: type[T], what: str) -> None:
         if path and (path.is_dir() or not path.parent.is_dir()):
             raise ConfigError(
-                f"{path}: wanted a file in a folder that exists: make the folder, or name a file"
+                f"{path}: wanted a file in a folder that exists: make the folder or give another file"
             )
         self._path = path
         lines = path.read_bytes().splitlines() if path and path.is_file() else []

@@ -62,7 +62,7 @@ def curve_matrix(horizon: int, knots: Knots) -> NDArray[np.float32]:
     times = np.linspace(0, horizon - 1, count)
     if knots.curve == "linear":
         return _float(np.stack([np.interp(steps, times, column) for column in identity], axis=1))
-    from scipy.interpolate import CubicSpline  # 0.2 s and 27 MB, which plans without knots can spare
+    from scipy.interpolate import CubicSpline  # takes 0.2 s and 27 MB, so only if needed
 
     return _float(CubicSpline(times, identity, bc_type="natural")(steps))
 

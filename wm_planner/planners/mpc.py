@@ -149,7 +149,7 @@ class RecedingHorizon:
 
         Args:
             latent: encoding of the current observation, arrays (1, ...).
-            context: goal, goal latent, last action and objects; the previous plan is filled in here.
+            context: without the previous plan, which is filled in here.
             tick_index: tick of the episode, in steps of the card's `control_dt_s`; must not decrease.
             deadline: when to return the best plan so far; None in lockstep.
             delay_s: measured time from the observation behind `latent` until the plan's first action can be

@@ -13,6 +13,7 @@ from wm_planner import share
 from wm_planner.contracts.card import Card
 from wm_planner.contracts.cost import WeightedCost
 from wm_planner.costs import build_costs
+from wm_planner.data.folders import atomic_file
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.checks import check_action_kind, check_costs
@@ -168,6 +169,5 @@ def _text(value: Any) -> str:
 
 def _write(serialized: bytes, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(out.name + ".part")
-    temporary.write_bytes(serialized)
-    temporary.replace(out)
+    with atomic_file(out) as temporary:
+        temporary.write_bytes(serialized)

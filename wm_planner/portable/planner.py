@@ -1,4 +1,4 @@
-"""A planner whose whole search is one call of a graph: less overhead per plan, the same plans."""
+"""A planner whose entire search is one graph call: the same plans with less overhead."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,17 +25,18 @@ from wm_planner.world_models.onnx.model import Device, Graph, OnnxWorldModel, pr
 class GraphPlanner:
     """Plans over one bundle with fixed costs; see `planners.base.Planner`.
 
-    A deadline cannot cut a graph: a plan that takes longer says so in `deadline_hit`.
+    A deadline cannot interrupt a graph call; plans that take longer have `deadline_hit` set.
 
     Args:
         bundle: path of the model's folder, see `share.find`.
         model: the bundle, loaded.
-        planner: what the graph is traced from.
-        costs: of every problem that it will plan for.
-        device, threads: of the graph, as for `OnnxWorldModel.load`.
+        planner: traced into the graph.
+        costs: traced into the graph; the costs of the problems to plan are ignored.
+        device: on which the graph runs, as in `OnnxWorldModel.load`.
+        threads: of the graph, as in `OnnxWorldModel.load`.
 
     Raises:
-        ConfigError: for a planner, costs or a model that cannot be one graph.
+        ConfigError: if planner, costs and model cannot be exported as one graph.
     """
 
     discrete = False
@@ -51,14 +52,14 @@ class GraphPlanner:
     ) -> None:
         folder = share.find(bundle)
         check_portable(planner, costs, model, folder)
-        made, self._noise = planner_graph(
+        graph, self._noise = planner_graph(
             planner, costs, model.card, onnx.load(folder / "step.onnx"), with_elites=True
         )
-        serialized = made.SerializeToString(deterministic=True)
+        serialized = graph.SerializeToString(deterministic=True)
         self._graph = Graph(folder / "step.onnx", providers(device), threads, serialized)
-        self._size = len(model.card.action.names)
+        self._action_size = len(model.card.action.names)
         self.horizon = planner.horizon
-        self._counts = self._counted(planner, model, costs)
+        self._reference = self._reference_plan(planner, model, costs)
 
     def plan(
         self,
@@ -70,13 +71,15 @@ class GraphPlanner:
         deadline: Deadline | None = None,
     ) -> Plan:
         """Plan with one call of the graph; the arguments are those of `Planner.plan`."""
-        start = np.zeros((self.horizon, self._size), np.float32) if warm_start is None else warm_start
-        more = np.zeros((0, self.horizon, self._size), np.float32) if proposals is None else proposals
-        context = problem.context
-        last = np.zeros(self._size, np.float32) if context.last_action is None else context.last_action
-        given = Context(context.goal, context.goal_latent, last, start)
-        everything = planner_feed(problem.latent, given, self._noise.draw(rng), more)
-        outputs = self._graph.run({port.name: everything[port.name] for port in self._graph.inputs})
+        context, shape = problem.context, (self.horizon, self._action_size)
+        if warm_start is None:
+            warm_start = np.zeros(shape, np.float32)
+        if proposals is None:
+            proposals = np.zeros((0, *shape), np.float32)
+        last_action = np.zeros(shape[1], np.float32) if context.last_action is None else context.last_action
+        context = Context(context.goal, context.goal_latent, last_action, warm_start)
+        feed = planner_feed(problem.latent, context, self._noise.draw(rng), proposals)
+        outputs = self._graph.run({port.name: feed[port.name] for port in self._graph.inputs})
         terms = {
             name.removeprefix(names.TERM): float(value)
             for name, value in outputs.items()
@@ -88,14 +91,16 @@ class GraphPlanner:
             terms=terms,
             spread=outputs[names.SPREAD],
             elites=outputs.get(names.ELITES),
-            iterations=self._counts.iterations,
-            evaluations=self._counts.evaluations + len(more),
+            iterations=self._reference.iterations,
+            evaluations=self._reference.evaluations + len(proposals),
             deadline_hit=deadline is not None and deadline.left_s() <= 0,
         )
 
     @staticmethod
-    def _counted(planner: SamplingPlanner, model: OnnxWorldModel, costs: Sequence[WeightedCost]) -> Plan:
-        """A plan of the Python planner, whose iterations and evaluations are those of the graph."""
+    def _reference_plan(
+        planner: SamplingPlanner, model: OnnxWorldModel, costs: Sequence[WeightedCost]
+    ) -> Plan:
+        """A plan of the Python planner, which takes as many iterations and evaluations as the graph."""
         latent: Mapping[str, Any] = {
             spec.name: np.zeros((1, *spec.shape), spec.dtype) for spec in model.card.latents
         }

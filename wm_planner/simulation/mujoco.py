@@ -76,7 +76,7 @@ class MujocoSimulator:
 
     @staticmethod
     def check(config: Config) -> tuple[str, ...]:
-        """No notes, once the file is found; see `Checked`."""
+        """Check that the file of the scene exists; there are no notes. See `Checked`."""
         share.find(config.scene)
         return ()
 

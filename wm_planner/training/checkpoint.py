@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from wm_planner.config import Config, convert, read_yaml, to_builtins
+from wm_planner.data.folders import atomic_file
 from wm_planner.errors import BundleError
 from wm_planner.training import log
 from wm_planner.training.clips import DataSpec
@@ -92,7 +93,8 @@ class RunFolder:
         if not self.writes:
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        _write(file, yaml.safe_dump(to_builtins(spec), sort_keys=False).encode())
+        with atomic_file(file) as temporary:
+            temporary.write_text(yaml.safe_dump(to_builtins(spec), sort_keys=False), encoding="utf-8")
 
     def spec(self) -> RunSpec:
         """The settings of the run.
@@ -112,9 +114,8 @@ class RunFolder:
         }
         if not self.writes:
             return
-        temporary = self.path / (CHECKPOINT_FILE + ".part")
-        torch.save(state, temporary)
-        temporary.replace(self.path / CHECKPOINT_FILE)
+        with atomic_file(self.path / CHECKPOINT_FILE) as temporary:
+            torch.save(state, temporary)
 
     def restore(self, model: torch.nn.Module) -> Position:
         """Load the checkpoint, if there is one, into `model`, before it is distributed.
@@ -151,12 +152,6 @@ class RunFolder:
     def log(self, iteration: int) -> AbstractContextManager[Callable[[log.Line], None]]:
         """A function that appends a line to the log, which is cut back to the checkpoint of `iteration`."""
         return log.open_log(self.path, iteration) if self.writes else nullcontext(lambda line: None)
-
-
-def _write(file: Path, content: bytes) -> None:
-    temporary = file.with_name(file.name + ".part")
-    temporary.write_bytes(content)
-    temporary.replace(file)
 
 
 def flat(values: Any, path: str = "") -> dict[str, str]:

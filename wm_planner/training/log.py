@@ -12,6 +12,8 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.summary_pb2 import Summary
 
+from wm_planner.data.folders import atomic_file
+
 LOG_FILE = "log.jsonl"
 CURVES_FOLDER = "tensorboard"
 CURVES = ("learning_rate", "gradient_norm", "cpu_seconds")
@@ -28,9 +30,8 @@ def open_log(folder: Path, iteration: int) -> Iterator[Callable[[Line], None]]:
     """
     file, curves = folder / LOG_FILE, folder / CURVES_FOLDER
     kept = [line for line in _lines(file) if line["iteration"] <= iteration]
-    temporary = file.with_name(file.name + ".part")
-    temporary.write_text("".join(map(_text, kept)), encoding="utf-8")
-    temporary.replace(file)
+    with atomic_file(file) as temporary:
+        temporary.write_text("".join(map(_text, kept)), encoding="utf-8")
     shutil.rmtree(curves, ignore_errors=True)
     curves.mkdir()
     writer = EventsWriter(str(curves / "events"))  # synchronous, unlike tensorboardX's SummaryWriter

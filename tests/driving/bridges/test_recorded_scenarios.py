@@ -83,8 +83,8 @@ def test_objects_survive_the_wire():
 
 
 def test_nobody_survives_the_wire_too():
-    nobody = Objects((), (), np.empty((0, 2)), np.empty((0, 4)), np.empty((0, 0, 4)))
-    assert not list(differences(nobody, objects_of(over_the_wire("/objects", objects_message(nobody, 7)))))
+    empty = Objects((), (), np.empty((0, 2)), np.empty((0, 4)), np.empty((0, 0, 4)))
+    assert not list(differences(empty, objects_of(over_the_wire("/objects", objects_message(empty, 7)))))
 
 
 def test_objects_whose_lengths_disagree_are_refused():

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from wm_planner.bench.problems.decision_process import DecisionProcess
 from wm_planner.bench.problems.linear_problem import HORIZON, linear_problem, riccati
-from wm_planner.clock import Deadline, WallClock
+from wm_planner.clock import Clock, Deadline, WallClock
 from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.card import ActionSpec, Card, LatentSpec, ObservationSpec
 from wm_planner.contracts.context import Context
@@ -228,21 +228,23 @@ class DeadlineRow:
     load: float
 
 
-def deadline_rows(rounds: int = 3, plans: int = 500, deadline_s: float = 0.05) -> list[DeadlineRow]:
+def deadline_rows(
+    rounds: int = 3, plans: int = 500, deadline_s: float = 0.05, clock: Clock | None = None
+) -> list[DeadlineRow]:
     """iCEM on the bicycle, with far more iterations than the deadline permits."""
     busy = multiprocessing.get_context("spawn").Process(target=_keep_busy, daemon=True)
     busy.start()
     try:
-        return [_deadline_round(plans, deadline_s) for _ in range(rounds)]
+        return [_deadline_round(plans, deadline_s, clock or WallClock()) for _ in range(rounds)]
     finally:
         busy.terminate()
         busy.join()
 
 
-def _deadline_round(plans: int, deadline_s: float) -> DeadlineRow:
+def _deadline_round(plans: int, deadline_s: float, clock: Clock) -> DeadlineRow:
     spec = {"type": "icem", "horizon": 30, "samples": 256, "elites": 24, "iterations": 1_000_000}
     planner: Planner = PLANNERS.build(spec, "bench")
-    problem, clock = bicycle_problem(), WallClock()
+    problem = bicycle_problem()
     overruns, iterations = [], []
     for seed in range(plans):
         deadline = Deadline.after(clock, deadline_s)

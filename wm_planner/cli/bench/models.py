@@ -1,5 +1,7 @@
 """Benchmarks of trained bundles: success, prediction, energy."""
 
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +14,7 @@ from wm_planner.cli.bench.base import (
     Positive,
     app,
 )
+from wm_planner.errors import ConfigError
 from wm_planner.terminal import console, table
 
 NEARLY_TRUE = "physics.planning_model={timestep_s: 0.005}"  # of the scene itself it is 2 ms
@@ -49,15 +52,11 @@ def success(
 ) -> None:
     """Success by distance at the end of the episode, on seeds that training never saw."""
     from wm_planner.evaluation.closed_loop import success as s
-    from wm_planner.evaluation.closed_loop.physics_task import PhysicsTask
     from wm_planner.launching import file as launch_file
     from wm_planner.simulation.scene import Disturbance
 
     path = launch_file.find(launch)
-    nodes = {
-        node.program.stem: node.params for node in launch_file.load(path, "bench", overrides or ()).nodes
-    }
-    scene, planner = nodes["simulator"]["scene"], nodes["planner"]
+    scene, planner = _scene_and_planner(path, overrides or ())
     seeds = range(first_seed, first_seed + episodes)
     rows: list[s.SuccessRow] = []
 
@@ -69,12 +68,8 @@ def success(
         console.print(f"{name}: {row.near[0]} of {row.episodes} within 5 cm")
         return row
 
-    if baselines:
-        run("random actions", s.random_actions)
-        run("straight line to the known goal", s.straight_line)
-        if physics_episodes:
-            over_physics = PhysicsTask.load(Path(scene).stem, [NEARLY_TRUE])
-            run("planner over true physics, known goal", over_physics, min(physics_episodes, episodes))
+    for name, policy, count in _baselines(scene, physics_episodes) if baselines else ():
+        run(name, policy, min(count, episodes))
     if untrained:
         run("untrained encoder, trained predictor", s.Bundle(untrained, planner["planner"], planner["costs"]))
     for name in model if models else ():
@@ -86,10 +81,45 @@ def success(
             earned.append(run(f"{name}, {what}", bundle, disturbed, Disturbance(**disturbance)))
         if cards:
             _write_results(name, earned)
+    _print_rows(path.stem, near, steps, rows, out)
+
+
+def _print_rows(launch: str, near: int | None, steps: int, rows: list[Any], out: Path | None) -> None:
+    from wm_planner.evaluation.closed_loop.success import success_table
+
     start = f"start {near} steps from the goal" if near else "start 15 cm or more from the goal"
-    console.print(s.success_table(f"{path.stem}: {start}, {steps} steps, distance at the end", rows))
+    console.print(success_table(f"{launch}: {start}, {steps} steps, distance at the end", rows))
     if out:
         out.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
+
+
+def _baselines(scene: str, physics_episodes: int) -> Iterator[tuple[str, Any, int]]:
+    """Policies without a learned model, with the largest number of episodes of each."""
+    from wm_planner.evaluation.closed_loop import success as s
+    from wm_planner.evaluation.closed_loop.physics_task import PhysicsTask
+
+    yield "random actions", s.random_actions, sys.maxsize
+    yield "straight line to the known goal", s.straight_line, sys.maxsize
+    if physics_episodes:
+        over_physics = PhysicsTask.load(Path(scene).stem, [NEARLY_TRUE])
+        yield "planner over true physics, known goal", over_physics, physics_episodes
+
+
+def _scene_and_planner(path: Path, overrides: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The scene file of a launch file, and the parameters of its planner.
+
+    Raises:
+        ConfigError: if it simulates no scene file.
+    """
+    from wm_planner.launching import file as launch_file
+
+    nodes = {node.program.stem: node.params for node in launch_file.load(path, "bench", overrides).nodes}
+    scene = nodes.get("simulator", {}).get("scene")
+    if scene is None or not scene.endswith(".py") or "planner" not in nodes:
+        raise ConfigError(
+            f"{path}: wanted a simulator with `scene: sim/x.py` and a planner, as panda_reach has"
+        )
+    return scene, nodes["planner"]
 
 
 _DISTURBANCES: dict[str, dict[str, Any]] = {

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from wm_planner.data.folders import atomic_file
 from wm_planner.driving.evaluation.drive_scores import DriveScores
 from wm_planner.errors import ConfigError
 
@@ -90,9 +91,8 @@ def write_results(folder: Path, scores: Sequence[DriveScores], left_out: Mapping
     if any(left_out.values()):
         texts[LEFT_OUT_FILE] = msgspec.json.format(msgspec.json.encode(left_out), indent=2)
     for name, text in texts.items():
-        temporary = folder / f"{name}.part"
-        temporary.write_bytes(text)
-        temporary.replace(folder / name)
+        with atomic_file(folder / name) as temporary:
+            temporary.write_bytes(text)
     return [folder / name for name in texts]
 
 

@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Group
 from rich.text import Text
 
+from wm_planner.data.folders import atomic_file
 from wm_planner.evaluation.runs.run_statistics import RunFigures, Spread
 from wm_planner.evaluation.statistics import rate
 from wm_planner.terminal import table
@@ -18,10 +19,9 @@ PLOT_FILE = "distance.png"
 
 def write_summary(folder: Path, figures: RunFigures, run: Mapping[str, Any]) -> None:
     """Write the statistics of a run and its settings as `summary.json`, atomically."""
-    temporary = folder / (SUMMARY_FILE + ".part")
     document = {"run": dict(run), **msgspec.to_builtins(figures)}
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2))
-    temporary.replace(folder / SUMMARY_FILE)
+    with atomic_file(folder / SUMMARY_FILE) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2))
 
 
 def coverage(figures: RunFigures, planned: int | None = None) -> list[str]:

@@ -1,7 +1,7 @@
-"""The number of candidates per model call that takes the least CPU per candidate, by measurement.
+"""The number of candidates per model call with the least CPU time per candidate, by measurement.
 
-More candidates share the overhead of a call, until their arrays leave the processor's caches. Times are CPU
-times of one thread on the machine that measures.
+Larger calls have less overhead per candidate, until their arrays no longer fit in the processor's caches.
+Times are CPU times of one thread on this machine.
 """
 
 import itertools
@@ -17,30 +17,30 @@ from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 SIZES = (16, 32, 48, 64, 96, 128, 256, 512)
 LATENT_BYTES = 2**31
-"""Memory for the latents of one call."""
+"""Memory limit for the latents of one call."""
 
 HORIZON = 2
 ROUNDS, FAST_ROUNDS, FAST_S = 5, 50, 0.5
-"""Rollouts of each size; more of them, up to `FAST_ROUNDS`, while all took less than `FAST_S` of CPU time."""
+"""Rollouts per size: `ROUNDS`, and up to `FAST_ROUNDS` while the total CPU time is below `FAST_S`."""
 
 BUDGET_S = 4.0
-"""CPU time of a measurement; a model whose first call takes longer is measured by that call alone."""
+"""CPU time limit of a measurement; if the first call takes longer, it is the only one."""
 
 NEARLY_BEST = 1.02
-"""The largest size within this factor of the least time is preferred: a plan then needs fewer calls."""
+"""The largest size within this factor of the least time is chosen, because plans then need fewer calls."""
 
 
 def most_candidates(card: Card) -> int:
-    """The largest call: as many candidates as have latents of `LATENT_BYTES`, `SIZES[-1]` at most."""
-    moving = (spec for spec in card.latents if spec.role != "shared")
-    size = sum(math.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in moving)
-    return max(1, min(SIZES[-1], LATENT_BYTES // size))
+    """The size of the largest call: candidates whose latents fit in `LATENT_BYTES`, at most `SIZES[-1]`."""
+    per_candidate = (spec for spec in card.latents if spec.role != "shared")
+    nbytes = sum(math.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in per_candidate)
+    return max(1, min(SIZES[-1], LATENT_BYTES // nbytes))
 
 
 def call_times_us(model: OnnxWorldModel) -> dict[int, float]:
-    """CPU time in us per candidate and step by the size of the call: the least of several rollouts.
+    """CPU time in us per candidate and step, by the size of the call; the minimum of several rollouts.
 
-    Sizes that `BUDGET_S` does not reach are left out.
+    Sizes that do not fit in `BUDGET_S` are omitted.
     """
     card, rng = model.card, np.random.default_rng(0)
     start: Latent = {
@@ -67,5 +67,5 @@ def call_times_us(model: OnnxWorldModel) -> dict[int, float]:
 
 
 def best_size(times_us: Mapping[int, float]) -> int:
-    """The largest size that takes at most `NEARLY_BEST` times the least CPU per candidate."""
+    """The largest size whose CPU time per candidate is at most `NEARLY_BEST` times the least."""
     return max(size for size, took_us in times_us.items() if took_us <= NEARLY_BEST * min(times_us.values()))

@@ -9,6 +9,7 @@ import yaml
 from wm_planner.checksum import sha256
 from wm_planner.config import convert, read_yaml, to_builtins
 from wm_planner.contracts.card import Card
+from wm_planner.data.folders import atomic_file
 from wm_planner.errors import BundleError, ConfigError
 
 CARD_FILE = "card.yaml"
@@ -56,12 +57,11 @@ def _check_file(card: Path, line: str, field: str, file: Path, wanted: str) -> N
 
 def write_card(card: Card, folder: Path) -> None:
     """Write `card` to card.yaml in `folder`, atomically."""
-    temporary = folder / (CARD_FILE + ".part")
     values = _plain(to_builtins(card))
     if card.training is not None:
         values["training"]["recipe"] = _plain(to_builtins(card.training)["recipe"], whole=True)
-    temporary.write_text(yaml.safe_dump(values, sort_keys=False, width=110), encoding="utf-8")
-    temporary.replace(folder / CARD_FILE)
+    with atomic_file(folder / CARD_FILE) as temporary:
+        temporary.write_text(yaml.safe_dump(values, sort_keys=False, width=110), encoding="utf-8")
 
 
 def _plain(value: Any, whole: bool = False) -> Any:
