@@ -57,13 +57,14 @@ def success(
 
     path = launch_file.find(launch)
     scene, planner = _scene_and_planner(path, overrides or ())
-    seeds = range(first_seed, first_seed + episodes)
     rows: list[s.SuccessRow] = []
 
     def run(
         name: str, policy: Any, count: int = episodes, disturbance: Disturbance | None = None
     ) -> s.SuccessRow:
-        row = s.success_row(name, scene, policy, seeds[:count], steps, disturbance, workers, near)
+        row = s.success_row(
+            name, scene, policy, range(first_seed, first_seed + count), steps, disturbance, workers, near
+        )
         rows.append(row)
         console.print(f"{name}: {row.near[0]} of {row.episodes} within 5 cm")
         return row
