@@ -62,19 +62,18 @@ def success(
     def run(
         name: str, policy: Any, count: int = episodes, disturbance: Disturbance | None = None
     ) -> s.SuccessRow:
-        row = s.success_row(
-            name, scene, policy, range(first_seed, first_seed + count), steps, disturbance, workers, near
-        )
-        rows.append(row)
-        console.print(f"{name}: {row.near[0]} of {row.episodes} within 5 cm")
-        return row
+        seeds = range(first_seed, first_seed + count)
+        rows.append(s.success_row(name, scene, policy, seeds, steps, disturbance, workers, near))
+        console.print(f"{name}: {rows[-1].near[0]} of {rows[-1].episodes} within 5 cm")
+        return rows[-1]
 
     for name, policy, count in _baselines(scene, physics_episodes) if baselines else ():
         run(name, policy, min(count, episodes))
+    search = planner["planner"], planner["costs"]
     if untrained:
-        run("untrained encoder, trained predictor", s.Bundle(untrained, planner["planner"], planner["costs"]))
+        run("untrained encoder, trained predictor", s.Bundle(untrained, *search))
     for name in model if models else ():
-        bundle = s.Bundle(name, planner["planner"], planner["costs"])
+        bundle = s.Bundle(name, *search)
         earned = [run(name, bundle)]
         if greedy:
             earned.append(run(f"{name}, greedy (horizon 1)", bundle.greedy()))
