@@ -52,11 +52,9 @@ def success(
 ) -> None:
     """Success by distance at the end of the episode, on seeds that training never saw."""
     from wm_planner.evaluation.closed_loop import success as s
-    from wm_planner.launching import file as launch_file
     from wm_planner.simulation.scene import Disturbance
 
-    path = launch_file.find(launch)
-    scene, planner = _scene_and_planner(path, overrides or ())
+    scene, planner = _scene_and_planner(launch, overrides or ())
     rows: list[s.SuccessRow] = []
 
     def run(
@@ -81,7 +79,7 @@ def success(
             earned.append(run(f"{name}, {what}", bundle, disturbed, Disturbance(**disturbance)))
         if cards:
             _write_results(name, earned)
-    _print_rows(path.stem, near, steps, rows, out)
+    _print_rows(Path(launch).stem, near, steps, rows, out)
 
 
 def _print_rows(launch: str, near: int | None, steps: int, rows: list[Any], out: Path | None) -> None:
@@ -105,7 +103,7 @@ def _baselines(scene: str, physics_episodes: int) -> Iterator[tuple[str, Any, in
         yield "planner over true physics, known goal", over_physics, physics_episodes
 
 
-def _scene_and_planner(path: Path, overrides: Sequence[str]) -> tuple[str, dict[str, Any]]:
+def _scene_and_planner(launch: str, overrides: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """The scene file of a launch file, and the parameters of its planner.
 
     Raises:
@@ -113,6 +111,7 @@ def _scene_and_planner(path: Path, overrides: Sequence[str]) -> tuple[str, dict[
     """
     from wm_planner.launching import file as launch_file
 
+    path = launch_file.find(launch)
     nodes = {node.program.stem: node.params for node in launch_file.load(path, "bench", overrides).nodes}
     scene = nodes.get("simulator", {}).get("scene")
     if scene is None or not scene.endswith(".py") or "planner" not in nodes:
