@@ -58,7 +58,7 @@ def test_unmodified_task_differs_only_in_its_physics():
         ("planner.horizon=0", "horizon is 0"),
         ("=3", "wanted field=value"),
         (".=3", "wanted field=value"),
-        ("costs.0.weight=3", r"costs is a list, set it whole: --set 'costs="),
+        ("costs.0.weight=3", r"costs is a list, set it as a whole: --set 'costs="),
         ("costs=[]", r"cartpole.yaml: costs are empty"),
         ("mpc.replan_every=500", "lower replan_every or raise the horizon"),
         ("physics.planning_model.drop=[sensor]", "did you mean 'sensors'"),
