@@ -449,7 +449,7 @@ def test_an_invalid_deadline_is_refused():
     with pytest.raises(ConfigError, match=r"deadline is 0.05, wanted a Deadline: Deadline.after"):
         build("cem").plan(reach([1, 1]), rng=rng(), deadline=0.05)
     for seconds in (float("nan"), float("inf")):
-        with pytest.raises(ConfigError, match="wanted a finite number; pass None to have none"):
+        with pytest.raises(ConfigError, match="wanted a finite number; pass None for no deadline"):
             Deadline.after(ManualClock(), seconds)
 
 

@@ -342,7 +342,7 @@ def test_the_command_takes_the_settings_of_a_launch_file(tmp_path):
     ("arguments", "reason"),
     [
         (["--launch", "panda_reach", "--planner", "cem"], "got --launch and --planner, wanted one"),
-        (["horizon=2"], "got 'horizon=2', wanted --launch with it"),
+        (["horizon=2"], "got 'horizon=2', which needs --launch"),
         (["--planner", "mcts"], "MCTS plans discrete actions"),
         (["--planner", "icme"], "did you mean 'icem'"),
     ],
