@@ -71,7 +71,6 @@ def test_rollouts_stay_in_torch(run):
 )
 def test_invalid_arguments_are_refused(size, device, reference, reason, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(measurement, "ICEM_SETTINGS", ((1, 8),))
     folder = None if reference is None else tmp_path / reference
     with pytest.raises(ConfigError, match=reason):
         list(measurement.device_benchmark(size, device, folder, samples=10, repeats=1))

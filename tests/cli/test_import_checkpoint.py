@@ -6,16 +6,21 @@ import pytest
 from published_toy import toy_is_a_published_size, toy_networks, write
 
 from wm_planner.cli import main
+from wm_planner.networks.vjepa2 import VitSize
+from wm_planner.world_models.onnx import call_size
+
+TINY = VitSize(dim=24, depth=1, heads=2)
 
 
 @pytest.fixture
 def wm_import(tmp_path, monkeypatch, capsys):
-    write(tmp_path / "toy.pt", *toy_networks())
+    write(tmp_path / "toy.pt", *toy_networks(TINY))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(call_size, "BUDGET_S", 0.05)
 
     def call(*arguments: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["wm", "import", "toy.pt", "--out", "toy", *arguments])
-        with toy_is_a_published_size(), pytest.raises(SystemExit) as ended:
+        with toy_is_a_published_size(TINY), pytest.raises(SystemExit) as ended:
             main.main()
             sys.exit(0)
         captured = capsys.readouterr()

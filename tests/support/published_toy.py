@@ -13,18 +13,18 @@ TOY = VitSize(dim=24, depth=2, heads=2)
 
 
 @contextmanager
-def toy_is_a_published_size():
+def toy_is_a_published_size(size=TOY):
     """The toy size counts as published, and its graphs are tested with few batch sizes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(published.ENCODERS, "toy", TOY)
-        patch.setitem(published.AC_PREDICTORS, "toy", TOY)
+        patch.setitem(published.ENCODERS, "toy", size)
+        patch.setitem(published.AC_PREDICTORS, "toy", size)
         patch.setattr(bundle, "BATCHES", (1, 3))
         yield
 
 
-def toy_networks():
+def toy_networks(size=TOY):
     torch.manual_seed(0)
-    return VJepa2Encoder(TOY, (256, 256)).eval(), AcPredictor(TOY, 24, (16, 16)).eval()
+    return VJepa2Encoder(size, (256, 256)).eval(), AcPredictor(size, size.dim, (16, 16)).eval()
 
 
 def write(path, encoder, predictor, **extra):

@@ -145,7 +145,7 @@ def test_sizes_that_do_not_fit_are_refused(spec):
 
 
 def test_a_few_seconds_of_training_beat_copying(data, tmp_path):
-    changes = {**TINY["small"], "iterations": 400, "warmup": 20, "learning_rate": 3e-3}
+    changes = {**TINY["small"], "iterations": 250, "warmup": 20, "learning_rate": 3e-3}
     train("models/ac_jepa.py", [data.path], tmp_path / "run", "small", changes, report=lambda progress: None)
     held_out = write(tmp_path / "held_out", seed=1, episodes=10)
     report = measure(TorchWorldModel.of_run(tmp_path / "run"), held_out, "z", horizons=(1, 5))

@@ -291,7 +291,7 @@ def test_an_exported_bundle_matches_torch_and_documents_its_training(action_run,
 
 def test_a_few_seconds_of_training_beat_copying(tmp_path):
     vit = {"dim": 32, "depth": 2, "heads": 2}
-    changes = {**TINY, "encoder": vit, "predictor": vit, "batch": 16, "warmup": 20}
+    changes = {**TINY, "encoder": vit, "predictor": vit, "batch": 8, "warmup": 20}
     data = write(tmp_path / "data", seed=0, episodes=100)
     video = {**changes, "iterations": 60, "ema": 0.98}
     train(VIDEO, [data.path], tmp_path / "video", "small", video, report=lambda progress: None)

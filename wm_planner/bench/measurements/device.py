@@ -70,6 +70,10 @@ def device_benchmark(
     Raises:
         ConfigError: for an unknown size or device, or a folder that is not a checkout.
     """
+    if reference is not None and not (reference / "notebooks/utils/world_model_wrapper.py").is_file():
+        raise ConfigError(
+            f"{reference} is not a checkout of facebookresearch/vjepa2: notebooks/utils is missing"
+        )
     model = _model(size, device)
     rng = np.random.default_rng(0)
     start, goal = (
@@ -135,10 +139,6 @@ def _reference(
     checkout: Path, model: DeviceModel, start: dict[str, Tensor], goal: dict[str, Tensor], samples: int
 ) -> Callable[[int], Any]:
     """The published loop over the same networks: `WorldModel.infer_next_action` of the checkout."""
-    if not (checkout / "notebooks/utils/world_model_wrapper.py").is_file():
-        raise ConfigError(
-            f"{checkout} is not a checkout of facebookresearch/vjepa2: notebooks/utils is missing"
-        )
     sys.path.insert(0, str(checkout))
     wrapper = importlib.import_module("notebooks.utils.world_model_wrapper")
     patches = start["tokens"].shape[1]
