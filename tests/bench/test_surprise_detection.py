@@ -61,6 +61,6 @@ def test_the_leader_brakes_along_its_recorded_path(simulator):
 def test_a_drive_gives_pairs_with_both_events(tmp_path):
     write_random_traffic(tmp_path / "traffic", range(WITH_LEADER, WITH_LEADER + 1))
     model = OnnxWorldModel.load("models/bundles/drive_bev", device="cpu")
-    found = list(event_pairs(model, sorted((tmp_path / "traffic").iterdir())))
-    assert {pair.event for pair in found} == {APPEARS, BRAKES}
-    assert all(np.isfinite([pair.recorded, pair.with_event]).all() for pair in found)
+    pairs = list(event_pairs(model, sorted((tmp_path / "traffic").iterdir())))
+    assert {pair.event for pair in pairs} == {APPEARS, BRAKES}
+    assert all(np.isfinite([pair.recorded, pair.with_event]).all() for pair in pairs)

@@ -47,9 +47,9 @@ def test_gains_are_taken_in_pairs():
     difficulty = np.linspace(0.1, 0.8, 10)
     scores = [scores_of(PLAIN, f"{at:.2f}", at) for at in difficulty]
     scores += [scores_of("goal", f"{at:.2f}", at + 0.05) for at in difficulty[::-1]]
-    found = gain(scores, "goal", "nuPlan")
-    assert found.value == pytest.approx(50.0)
-    assert found.gain == pytest.approx((5.0, 5.0, 5.0))
+    improvement = gain(scores, "goal", "nuPlan")
+    assert improvement.value == pytest.approx(50.0)
+    assert improvement.gain == pytest.approx((5.0, 5.0, 5.0))
     assert gain(scores, PLAIN, "nuPlan").gain == pytest.approx((0.0, 0.0, 0.0))
 
 

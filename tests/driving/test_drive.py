@@ -47,20 +47,20 @@ def test_touching_an_agent_is_a_collision():
 
 @pytest.mark.parametrize(("x", "first"), [(26.0, 0), (40.0, 3)])
 def test_touching_an_obstacle_is_a_collision(x, first):
-    scenario = street(about={"obstacles": (parked(30.0),)})
+    scenario = street(fields={"obstacles": (parked(30.0),)})
     assert outcome(scenario, stationary(x)).collided[0] == first
 
 
 def test_polygons_collide_by_their_exact_shape():
     corner = Polygon(np.array([[20.0, 0.0], [30.0, 0.0], [20.0, 10.0]]))
-    scenario = street(about={"obstacles": (Obstacle(1, "building", (corner,)),)})
+    scenario = street(fields={"obstacles": (Obstacle(1, "building", (corner,)),)})
     assert outcome(scenario, stationary(30.0, 0.9 - 1.0)).collided[0] == 0
     assert outcome(scenario, stationary(33.0, 1.0)).collided[0] == 3
 
 
 def test_occupancies_collide_at_their_steps_only():
     region = Region(1, 1, (Polygon(np.array([[20.0, -1.0], [22.0, -1.0], [22.0, 1.0]])),))
-    scenario = street(about={"occupancies": (Occupancy(9, (region,)),)})
+    scenario = street(fields={"occupancies": (Occupancy(9, (region,)),)})
     assert outcome(scenario, stationary(21.0)).collided[0] == 1
     assert outcome(scenario, stationary(21.0), first=2).collided[0] == 3
 
@@ -98,7 +98,7 @@ def test_rollouts_are_evaluated_independently():
 
 def test_a_recorded_ego_defines_a_problem():
     ego = cars([(0.0, 0, 10.0)], 50)
-    scenario = street(about={"problems": (), "ego": ego})
+    scenario = street(fields={"problems": (), "ego": ego})
     (problem,) = planning_problems(scenario)
     assert problem.start.v == 10.0
     drive = Drive(scenario, BMW_320I)
@@ -108,7 +108,7 @@ def test_a_recorded_ego_defines_a_problem():
 
 def test_a_scenario_without_problem_and_ego_is_refused():
     with pytest.raises(SimulationError, match="no planning problem and no recorded ego"):
-        Drive(street(about={"problems": ()}), BMW_320I)
+        Drive(street(fields={"problems": ()}), BMW_320I)
 
 
 def test_a_start_off_all_lanes_is_refused():

@@ -1,4 +1,4 @@
-"""Made-up scores of drives, for tables."""
+"""Synthetic scores of drives for tests of tables."""
 
 from wm_planner.driving.evaluation import tables as t
 from wm_planner.driving.evaluation.drive_scores import DriveScores
@@ -7,8 +7,8 @@ SUBSCORES = dict.fromkeys(t.SUBSCORES, 1.0)
 CONDITIONS = dict.fromkeys(("start", "no_collision", "on_road", "goal", "feasible"), True)
 
 
-def drive(score, planner="idm", agents="replay", scenario="A", **about):
-    fields = {
+def drive(score, planner="idm", agents="replay", scenario="A", **fields):
+    defaults = {
         "file": f"{scenario}.xml",
         "scenario": scenario,
         "problem": 0,
@@ -30,4 +30,4 @@ def drive(score, planner="idm", agents="replay", scenario="A", **about):
         "plan_cpu_s": [0.010] * 19 + [0.050],
         "plan_wall_s": [0.020] * 20,
     }
-    return DriveScores(**{**fields, **about})
+    return DriveScores(**{**defaults, **fields})

@@ -1,4 +1,4 @@
-"""A straight road built by hand, drives along it, and other agents.
+"""A straight road of five lanes, drives along it, and other agents.
 
  y
   7  <---- 5 ------------------------  oncoming
@@ -28,15 +28,15 @@ CAR = Vehicle(length_m=4.0, width_m=2.0, wheelbase_m=2.5, rear_to_centre_m=1.25,
 LIMIT = 10.0
 
 
-def lane(identity, y, x0, x1, back=False, **about):
+def lane(identity, y, x0, x1, back=False, **fields):
     ends = (x1, x0) if back else (x0, x1)
     side = -1.75 if back else 1.75
     left, right = (np.array([(x, y + s) for x in np.linspace(*ends, 6)]) for s in (side, -side))
-    return Lane(identity, left, right, speed_limit=LIMIT, **about)
+    return Lane(identity, left, right, speed_limit=LIMIT, **fields)
 
 
 def lanes(inside=(), lights=()):
-    """The road's lanes; those in `inside` lie in an intersection, lane 1 ends at `lights`."""
+    """The lanes of the road: those in `inside` are in an intersection, and lane 1 ends at `lights`."""
 
     def kinds(identity):
         return frozenset({"intersection"} if identity in inside else {"urban"})
@@ -57,27 +57,28 @@ def lanes(inside=(), lights=()):
 
 
 def road(inside=(), lights=()):
-    found = lanes(inside, tuple(light.id for light in lights))
-    return Road({each.id: each for each in found}, lights={light.id: light for light in lights})
+    all_lanes = lanes(inside, tuple(light.id for light in lights))
+    return Road({each.id: each for each in all_lanes}, lights={light.id: light for light in lights})
 
 
-def scenario(start=(10.0, 0.0), goal=(150.0, 0.0), v=10.0, on=None, **about):
-    """A scenario with one problem on the road; the other fields of Scenario in `about`."""
-    place = Rectangle(np.array(goal), 10.0, 3.0)
-    problem = PlanningProblem(9, Start(*start, 0.0, v), (Goal((0, 100), (place,)),))
-    return Scenario("ZAM_Hand-1_1_T-1", DT, on or road(), problems=(problem,), **about)
+def scenario(start=(10.0, 0.0), goal=(150.0, 0.0), v=10.0, on=None, **fields):
+    """A scenario with one planning problem on the road; `fields` are other fields of Scenario."""
+    region = Rectangle(np.array(goal), 10.0, 3.0)
+    problem = PlanningProblem(9, Start(*start, 0.0, v), (Goal((0, 100), (region,)),))
+    return Scenario("ZAM_Hand-1_1_T-1", DT, on or road(), problems=(problem,), **fields)
 
 
-def road_context(inside=(), lights=(), **about):
-    world = scenario(on=road(inside, lights), **about)
+def road_context(inside=(), lights=(), **fields):
+    world = scenario(on=road(inside, lights), **fields)
     return RoadContext.from_scenario(world, world.problems[0])
 
 
 def straight(x=10.0, y=0.0, v=10.0, yaw=0.0, steps=41):
-    """States (T, 4) at a constant speed."""
-    way = v * DT * np.arange(steps)
+    """States (T, 4) along a straight line at constant speed."""
+    distance = v * DT * np.arange(steps)
     return np.stack(
-        [x + way * np.cos(yaw), y + way * np.sin(yaw), np.full(steps, yaw), np.full(steps, v)], axis=1
+        [x + distance * np.cos(yaw), y + distance * np.sin(yaw), np.full(steps, yaw), np.full(steps, v)],
+        axis=1,
     )
 
 
@@ -86,7 +87,7 @@ def trajectories(*states, vehicle=CAR):
 
 
 def obstacles(*each, kinds=None, sizes=None, steps=None):
-    """Others of states (T, 4), cars of 4 by 2 m; no agents without any states."""
+    """Boxes with states (T, 4) each, by default cars of 4 by 2 m."""
     count = len(each)
     states = np.stack(each, axis=1) if each else np.empty((steps or 60, 0, 4))
     return ObstacleBoxes(
@@ -98,5 +99,5 @@ def obstacles(*each, kinds=None, sizes=None, steps=None):
 
 
 def recorded(states, identity=1):
-    """A drive of the ego as a scenario holds it."""
+    """The recorded track of an agent with states (T, 4)."""
     return Tracks((identity,), ("car",), [[4.0, 2.0]], states[None], np.ones((1, len(states)), bool))

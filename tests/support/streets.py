@@ -20,13 +20,13 @@ WIDTH = 3.5
 LIMIT = 15.0
 
 
-def street(agents=(), steps=100, rows=1, light=None, length=400.0, goal_x=100.0, about=None):
+def street(agents=(), steps=100, rows=1, light=None, length=400.0, goal_x=100.0, fields=None):
     """`rows` parallel lanes, the first along y = 0; the ego starts at x = 0 with 10 m/s.
 
     Args:
-        agents: x, row, v of cars at constant speed; `(x, row, v, kind)` for other kinds.
+        agents: x, lane row and speed of cars at constant speed; `(x, row, v, kind)` for other kinds.
         light: phases of a traffic light at the end of the first lane, at x = 60.
-        about: other fields of the scenario.
+        fields: other fields of the scenario.
     """
     lanes = []
     ends = [(-50.0, 60.0), (60.0, length)] if light else [(-50.0, length)]
@@ -56,10 +56,11 @@ def street(agents=(), steps=100, rows=1, light=None, length=400.0, goal_x=100.0,
         tracks=cars(agents, steps),
         problems=(PlanningProblem(1, Start(0.0, 0.0, 0.0, 10.0), (goal,)),),
     )
-    return replace(scenario, **(about or {}))
+    return replace(scenario, **(fields or {}))
 
 
 def cars(agents, steps):
+    """Tracks of agents (x, row, v[, kind]) at constant speed."""
     states = np.zeros((len(agents), steps, 4))
     kinds = []
     for number, (x, row, v, *kind) in enumerate(agents):

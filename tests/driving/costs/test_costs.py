@@ -45,9 +45,9 @@ KEEP, BRAKE, ACCELERATE, LEFT = (0.0, 0.0), (-4.0, 0.0), (2.0, 0.0), (0.0, 0.03)
 @pytest.mark.parametrize(
     ("name", "good", "bad", "scene"),
     [
-        ("collision", BRAKE, KEEP, {"about": {"obstacles": (parked(30.0),)}}),
-        ("at_fault_collision", BRAKE, KEEP, {"about": {"obstacles": (parked(30.0),)}}),
-        ("time_to_collision", BRAKE, KEEP, {"about": {"obstacles": (parked(30.0),)}}),
+        ("collision", BRAKE, KEEP, {"fields": {"obstacles": (parked(30.0),)}}),
+        ("at_fault_collision", BRAKE, KEEP, {"fields": {"obstacles": (parked(30.0),)}}),
+        ("time_to_collision", BRAKE, KEEP, {"fields": {"obstacles": (parked(30.0),)}}),
         ("drivable_area", KEEP, LEFT, {}),
         ("driving_direction", KEEP, LEFT, {}),
         ("overspeed", KEEP, ACCELERATE, {}),
@@ -100,7 +100,7 @@ def test_a_plan_equal_to_the_previous_one_is_consistent():
 
 
 def test_the_score_as_a_cost_prefers_braking_to_crashing():
-    view = view_at_start(about={"obstacles": (parked(30.0),)}, steps=400)
+    view = view_at_start(fields={"obstacles": (parked(30.0),)}, steps=400)
     braked, crashed = costs_of(view, "driving_score", [BRAKE, KEEP])
     assert crashed > braked + 0.1
     assert crashed == pytest.approx(1.0, abs=0.01)

@@ -31,18 +31,18 @@ class ConstantSpeed:
         if self.plans_left is not None:
             self.plans_left -= 1
             if self.plans_left < 0:
-                raise ZeroDivisionError("no way out")
+                raise ZeroDivisionError("no path found")
         s = float(view.path.line.project(view.ego[:2]).s)
         return view.path.line.poses(s + self.speed * DT * np.arange(self.horizon + 1))
 
 
-def simulate(scenario, planner=ConstantSpeed, agents="replay", **about):
+def simulate(scenario, planner=ConstantSpeed, agents="replay", **limits):
     config = DrivingSimulator.Options(picture=None, agents={"type": agents})
-    return run_drive(DrivingSimulator(scenario, config), planner, **about)
+    return run_drive(DrivingSimulator(scenario, config), planner, **limits)
 
 
-def scored(scenario, planner=ConstantSpeed, agents="replay", **about):
-    return scores_of(simulate(scenario, planner, agents, **about), "street.xml", 0, "constant", agents)
+def scored(scenario, planner=ConstantSpeed, agents="replay", **limits):
+    return scores_of(simulate(scenario, planner, agents, **limits), "street.xml", 0, "constant", agents)
 
 
 def test_a_drive_ends_when_the_goal_is_reached():
@@ -68,7 +68,7 @@ def test_a_goal_without_a_place_is_reached_at_its_last_step():
 
 def test_an_exception_of_the_driver_ends_the_drive_and_is_recorded():
     result = simulate(street(), lambda: ConstantSpeed(fails_after=3))
-    assert result.error == "ZeroDivisionError: no way out"
+    assert result.error == "ZeroDivisionError: no path found"
     assert len(result.plans) == 3
     assert not result.reached
     scores = scored(street(), lambda: ConstantSpeed(fails_after=3))
@@ -132,7 +132,7 @@ def test_a_flawless_drive_has_all_scores():
 
 
 def test_a_collision_with_a_parked_car_lowers_every_score():
-    result = scored(street(goal_x=80.0, about={"obstacles": (parked(40.0),)}))
+    result = scored(street(goal_x=80.0, fields={"obstacles": (parked(40.0),)}))
     assert result.collided and not result.reached and not result.valid
     assert result.nuplan["score"] == 0.0 or result.nuplan["no_at_fault_collisions"] < 1
     assert result.pdms["score"] < scored(street(goal_x=80.0)).pdms["score"]
@@ -183,7 +183,7 @@ def test_obstacles_are_extended_at_constant_velocity():
 
 def test_a_recorded_ego_is_the_expert_and_the_human_filter():
     ego = cars([(0.0, 0, 10.0)], 60)
-    result = scored(street(about={"problems": (), "ego": ego}), lambda: ConstantSpeed(10.0))
+    result = scored(street(fields={"problems": (), "ego": ego}), lambda: ConstantSpeed(10.0))
     assert result.expert == "recorded" and result.human_filter
     assert result.nuplan["progress"] == pytest.approx(1.0, abs=0.02)
 

@@ -16,21 +16,21 @@ def test_of_one_benchmark_id_the_file_with_its_name_is_selected(tmp_path):
     for name in ("a.xml", "b/ZAM_WmMerge-1_1_T-1.xml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(MERGE, tmp_path / name)
-    found = select([tmp_path])
+    selection = select([tmp_path])
     selected = tmp_path / "b" / "ZAM_WmMerge-1_1_T-1.xml"
-    assert found.files == (selected,)
-    assert found.duplicates == {str(tmp_path / "a.xml"): str(selected)}
-    assert not found.refused
+    assert selection.files == (selected,)
+    assert selection.duplicates == {str(tmp_path / "a.xml"): str(selected)}
+    assert not selection.refused
 
 
 def test_files_that_cannot_be_driven_are_refused_with_the_reason(tmp_path):
     shutil.copy(MERGE, tmp_path / "merge.xml")
     (tmp_path / "broken.xml").write_text("<commonRoad")
     (tmp_path / "notes.md").write_text("not a scenario")
-    found = select([tmp_path])
-    assert [path.name for path in found.files] == ["merge.xml"]
-    assert [path.rsplit("/", 1)[1] for path in found.refused] == ["broken.xml"]
-    assert "broken.xml" in next(iter(found.refused.values()))
+    selection = select([tmp_path])
+    assert [path.name for path in selection.files] == ["merge.xml"]
+    assert [path.rsplit("/", 1)[1] for path in selection.refused] == ["broken.xml"]
+    assert "broken.xml" in next(iter(selection.refused.values()))
 
 
 def test_notes_of_the_reader_on_a_selected_file_are_kept(tmp_path):

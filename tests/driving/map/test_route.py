@@ -15,8 +15,8 @@ def ids(route, lanes=LANES):
     return [lanes.ids[i] for i in route.lanes]
 
 
-def to_goal(**about):
-    world = scenario(**about)
+def to_goal(**fields):
+    world = scenario(**fields)
     return route_to_goal(world, world.problems[0], Lanes(world.road))
 
 

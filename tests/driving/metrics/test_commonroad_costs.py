@@ -38,9 +38,9 @@ def solution_for(states, steering=0.0, cost="SM1", vehicle=2):
     )
 
 
-def terms(states, cost="SM1", world=None, **about):
+def terms(states, cost="SM1", world=None, **fields):
     world = world or scenario()
-    return commonroad_cost(world, world.problems[0], solution_for(states, cost=cost, **about)).terms
+    return commonroad_cost(world, world.problems[0], solution_for(states, cost=cost, **fields)).terms
 
 
 def scenario_with_cars(*centres, yaw=0.1):
@@ -60,17 +60,17 @@ def test_costs_equal_the_reference(name):
     steering = 0.02 * np.sin(np.arange(len(example.solution)) / 7)
     for cost, expected in zip(COSTS, REFERENCE[name], strict=True):
         solution = solution_for(example.solution, steering, cost)
-        found = commonroad_cost(example.scenario, example.scenario.problems[0], solution)
-        assert found.total == pytest.approx(expected, rel=1e-9), cost
+        result = commonroad_cost(example.scenario, example.scenario.problems[0], solution)
+        assert result.total == pytest.approx(expected, rel=1e-9), cost
 
 
 @pytest.mark.parametrize("cost", COSTS)
 def test_a_cost_is_the_weighted_sum_of_its_terms(cost):
     world = scenario_with_cars((60.0, 0.2))
     states = straight(v=8.0, y=0.3)
-    found = commonroad_cost(world, world.problems[0], solution_for(states, 0.1, cost))
-    assert found.terms.keys() == WEIGHTS[cost].keys() <= TERMS.keys()
-    assert found.total == pytest.approx(sum(w * found.terms[name] for name, w in WEIGHTS[cost].items()))
+    result = commonroad_cost(world, world.problems[0], solution_for(states, 0.1, cost))
+    assert result.terms.keys() == WEIGHTS[cost].keys() <= TERMS.keys()
+    assert result.total == pytest.approx(sum(w * result.terms[name] for name, w in WEIGHTS[cost].items()))
 
 
 def test_duration_and_path_length_at_constant_speed():
@@ -81,14 +81,14 @@ def test_duration_and_path_length_at_constant_speed():
 def test_constant_braking_has_acceleration_cost_and_no_jerk():
     braking = straight()
     braking[:, 3] -= 2.0 * DT * np.arange(41)
-    found = terms(braking, "WX1")
-    assert found["A"] == pytest.approx(2.0**2 * (DURATION_S - DT))
-    assert found["J"] == pytest.approx(0.0, abs=1e-9)
+    values = terms(braking, "WX1")
+    assert values["A"] == pytest.approx(2.0**2 * (DURATION_S - DT))
+    assert values["J"] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_steering_angle_and_rate_are_squared():
-    found = terms(straight(), "SA1", steering=0.1 + 0.02 * DT * np.arange(41))
-    assert found["SR"] == pytest.approx(0.02**2 * (DURATION_S - DT))
+    values = terms(straight(), "SA1", steering=0.1 + 0.02 * DT * np.arange(41))
+    assert values["SR"] == pytest.approx(0.02**2 * (DURATION_S - DT))
     assert terms(straight(), "SA1", steering=0.1)["SA"] == pytest.approx(0.1**2 * DURATION_S)
 
 
@@ -97,8 +97,8 @@ def test_speed_is_compared_with_the_lowest_bound_of_the_goals(ranges, term):
     world = scenario()
     goals = tuple(Goal((0, 9), v=v) for v in ranges)
     problem = PlanningProblem(9, world.problems[0].start, goals)
-    found = commonroad_cost(world, problem, solution_for(straight())).terms["V"]
-    assert found == pytest.approx(term * DURATION_S)
+    value = commonroad_cost(world, problem, solution_for(straight())).terms["V"]
+    assert value == pytest.approx(term * DURATION_S)
 
 
 @pytest.mark.parametrize("v", [None, (0.0, 5.0)])
@@ -120,8 +120,8 @@ def test_each_lane_has_its_own_centreline():
 
 
 def test_distance_is_to_the_centre_of_the_next_agent_ahead():
-    found = terms(straight(v=0.0), "SA1", world=scenario_with_cars((60.0, 0.5), (35.0, 0.0), (9.0, 0.0)))
-    assert found["D"] == pytest.approx(DURATION_S * np.exp(-0.2 * (25.0 - RADIUS)))
+    values = terms(straight(v=0.0), "SA1", world=scenario_with_cars((60.0, 0.5), (35.0, 0.0), (9.0, 0.0)))
+    assert values["D"] == pytest.approx(DURATION_S * np.exp(-0.2 * (25.0 - RADIUS)))
 
 
 @pytest.mark.parametrize(("y", "counts"), [(2.79, True), (2.81, False)])
@@ -142,8 +142,8 @@ def test_boxes_with_yaw_zero_are_ignored():
 @pytest.mark.parametrize("shape", [Circle(np.array([35.0, 0.0]), 1.0), Rectangle([35.0, 0.0], 4.0, 2.0, 0.1)])
 def test_static_obstacles_count(shape):
     world = scenario(obstacles=(Obstacle(5, "pillar", (shape,)),))
-    found = terms(straight(v=0.0), "SA1", world=world)
-    assert found["D"] == pytest.approx(DURATION_S * np.exp(-0.2 * (25.0 - RADIUS)))
+    values = terms(straight(v=0.0), "SA1", world=world)
+    assert values["D"] == pytest.approx(DURATION_S * np.exp(-0.2 * (25.0 - RADIUS)))
 
 
 def test_the_inverse_duration_is_always_ten():
@@ -153,8 +153,8 @@ def test_the_inverse_duration_is_always_ten():
 def test_the_speed_of_a_point_mass_is_its_speed_along_x():
     x, y, _, v = straight(yaw=0.3).T
     solution = ProblemSolution(9, "PM", 2, "WX1", np.stack([x, y, v * np.cos(0.3), v * np.sin(0.3)], axis=1))
-    found = commonroad_cost(scenario(), scenario().problems[0], solution)
-    assert found.terms["L"] == pytest.approx(40.0 * np.cos(0.3))
+    result = commonroad_cost(scenario(), scenario().problems[0], solution)
+    assert result.terms["L"] == pytest.approx(40.0 * np.cos(0.3))
 
 
 def test_the_truck_and_drives_off_the_lanes_are_refused():
@@ -168,10 +168,10 @@ def test_the_truck_and_drives_off_the_lanes_are_refused():
 def test_arc_length_continues_across_a_lane_change():
     changing = straight(x=60.0, v=20.0)
     changing[:, 1] = 3.5 / (1 + np.exp(-(np.arange(41) - 20) / 2.0))
-    found = lane_coordinates(road(), changing[:, :2], changing[:, 2], RADIUS, 2.0)
-    np.testing.assert_allclose(np.diff(found.s), 2.0, atol=1e-6)
-    assert np.abs(found.d).max() < 1.8 and found.d[0] == pytest.approx(0.0, abs=1e-3)
-    assert found.d[-1] == pytest.approx(0.0, abs=1e-3)
+    coordinates = lane_coordinates(road(), changing[:, :2], changing[:, 2], RADIUS, 2.0)
+    np.testing.assert_allclose(np.diff(coordinates.s), 2.0, atol=1e-6)
+    assert np.abs(coordinates.d).max() < 1.8 and coordinates.d[0] == pytest.approx(0.0, abs=1e-3)
+    assert coordinates.d[-1] == pytest.approx(0.0, abs=1e-3)
 
 
 def test_leaving_the_lanes_is_an_error_with_the_place():

@@ -23,9 +23,9 @@ def driven(v=15.5, x=10.0, y=0.0, steps=STEPS):
     return np.stack([x, np.full(steps, y), 0 * x, np.full(steps, v), 0 * x], axis=1)
 
 
-def checked(states, world=None, first=0, **about):
+def checked(states, world=None, first=0, **fields):
     world = world or scenario(v=15.0)
-    return validity(world, world.problems[0], ProblemSolution(9, "KS", 2, "SM1", states, first, **about))
+    return validity(world, world.problems[0], ProblemSolution(9, "KS", 2, "SM1", states, first, **fields))
 
 
 def test_a_straight_drive_to_the_goal_is_valid():

@@ -20,9 +20,9 @@ def with_errors(*ends, mean=0.0):
 
 
 def test_ade_and_fde_are_those_of_the_best_forecast():
-    found = argoverse(with_errors(3.0, -1.0, mean=0.5), TRUTH, NOW).all
-    assert found.fde == pytest.approx(1.0)
-    assert found.ade == pytest.approx((9 * 0.5 + 1.0) / 10)
+    errors = argoverse(with_errors(3.0, -1.0, mean=0.5), TRUTH, NOW).all
+    assert errors.fde == pytest.approx(1.0)
+    assert errors.ade == pytest.approx((9 * 0.5 + 1.0) / 10)
 
 
 def test_argoverse_picks_the_best_final_error_and_womd_the_minimum_of_each():
@@ -55,9 +55,9 @@ def test_womd_counts_a_miss_only_if_all_forecasts_miss():
 
 
 def test_brier_scores_add_the_squared_missing_probability():
-    found = argoverse(with_errors(1.0, 3.0), TRUTH, NOW, [[0.4, 0.6]]).all
-    assert found.brier_fde == pytest.approx(1.0 + 0.6**2)
-    assert found.brier_ade == pytest.approx(0.1 + 0.6**2)
+    errors = argoverse(with_errors(1.0, 3.0), TRUTH, NOW, [[0.4, 0.6]]).all
+    assert errors.brier_fde == pytest.approx(1.0 + 0.6**2)
+    assert errors.brier_ade == pytest.approx(0.1 + 0.6**2)
 
 
 @pytest.mark.parametrize(("distance", "moving"), [(4.99, 1), (5.01, 2)])
@@ -66,10 +66,10 @@ def test_moving_agents_are_counted_separately(distance, moving):
     truth = np.concatenate([TRUTH, parked])
     forecasts = np.repeat(truth[:, None], 1, axis=1).copy()
     forecasts[0] += (0, 2)
-    found = argoverse(forecasts, truth, np.zeros((2, 2)))
-    assert (found.all.agents, found.moving.agents) == (2, moving)
-    assert found.all.ade == pytest.approx(1.0)
-    assert found.moving.ade == pytest.approx(2.0 / moving)
+    errors = argoverse(forecasts, truth, np.zeros((2, 2)))
+    assert (errors.all.agents, errors.moving.agents) == (2, moving)
+    assert errors.all.ade == pytest.approx(1.0)
+    assert errors.moving.ade == pytest.approx(2.0 / moving)
 
 
 def test_means_are_nan_without_moving_agents():

@@ -24,41 +24,41 @@ EXPERT = ExpertProgress(40.0, "idm")
 RULES = ("no_at_fault_collisions", "drivable_area", "driving_direction", "traffic_light")
 
 
-def version_1(*states, among=None, expert=EXPERT):
-    return pdms(trajectories(*states), among or obstacles(), ROAD, expert)
+def version_1(*states, boxes=None, expert=EXPERT):
+    return pdms(trajectories(*states), boxes or obstacles(), ROAD, expert)
 
 
-def version_2(*states, among=None, where=ROAD, expert=EXPERT, **about):
-    return epdms(trajectories(*states), among or obstacles(), where, expert, **about)
+def version_2(*states, boxes=None, context=ROAD, expert=EXPERT, **fields):
+    return epdms(trajectories(*states), boxes or obstacles(), context, expert, **fields)
 
 
 def test_a_flawless_plan_scores_one():
     assert version_1(straight()).score == 1
-    found = version_2(straight(), previous=PreviousPlan(straight(x=5.0)[None], 5))
-    assert found.score == 1 and found.expert == "idm" and not found.human_filter
+    scores = version_2(straight(), previous=PreviousPlan(straight(x=5.0)[None], 5))
+    assert scores.score == 1 and scores.expert == "idm" and not scores.human_filter
 
 
 def test_scores_are_multipliers_times_weighted_means():
-    among = obstacles(straight(x=30.0, v=0.0), kinds=["pillar"])
-    one = version_1(straight(v=8.0), among=among)
+    boxes = obstacles(straight(x=30.0, v=0.0), kinds=["pillar"])
+    one = version_1(straight(v=8.0), boxes=boxes)
     assert one.no_at_fault_collisions == 0.5
     mean = sum(weight * getattr(one, name) for name, weight in PDMS_WEIGHTS.items()) / 12
     np.testing.assert_allclose(one.score, 0.5 * mean)
-    two = version_2(straight(v=8.0), among=among, previous=PreviousPlan(straight(x=5.0, v=9.0)[None], 5))
+    two = version_2(straight(v=8.0), boxes=boxes, previous=PreviousPlan(straight(x=5.0, v=9.0)[None], 5))
     mean = sum(weight * getattr(two, name) for name, weight in EPDMS_WEIGHTS.items()) / 16
     np.testing.assert_allclose(two.score, np.prod([getattr(two, name) for name in RULES], axis=0) * mean)
 
 
 def test_extended_comfort_does_not_count_without_a_previous_plan():
-    found = version_2(straight(v=8.0))
-    assert np.isnan(found.extended_comfort)
-    np.testing.assert_allclose(found.score, (5 * 0.8 + 5 + 2 + 2) / 14)
+    scores = version_2(straight(v=8.0))
+    assert np.isnan(scores.extended_comfort)
+    np.testing.assert_allclose(scores.score, (5 * 0.8 + 5 + 2 + 2) / 14)
 
 
 def test_progress_is_relative_to_the_expert_and_version_1_multiplies_it_by_the_rules():
-    among = obstacles(straight(x=40.0, v=0.0), kinds=["pillar"])
-    np.testing.assert_allclose(version_2(straight(v=8.0), among=among).progress, 0.8)
-    np.testing.assert_allclose(version_1(straight(v=8.0), among=among).progress, 0.4)
+    boxes = obstacles(straight(x=40.0, v=0.0), kinds=["pillar"])
+    np.testing.assert_allclose(version_2(straight(v=8.0), boxes=boxes).progress, 0.8)
+    np.testing.assert_allclose(version_1(straight(v=8.0), boxes=boxes).progress, 0.4)
     slower = ExpertProgress(20.0, "recorded")
     assert version_2(straight(), expert=slower).progress == 1
 
@@ -82,7 +82,7 @@ def test_half_a_metre_off_the_centreline_keeps_the_lane(offset, score):
 
 
 @pytest.mark.parametrize(("steps", "score"), [(19, 1), (20, 0)])
-def test_two_seconds_off_the_centreline_are_too_long(steps, score):
+def test_two_seconds_off_the_centreline_violate_lane_keeping(steps, score):
     once = straight()
     once[5 : 5 + steps, 1] = 0.6
     assert version_2(once).lane_keeping == score
@@ -91,8 +91,8 @@ def test_two_seconds_off_the_centreline_are_too_long(steps, score):
     assert version_2(twice).lane_keeping == 1
 
 
-def test_lanes_need_not_be_kept_in_intersections():
-    assert version_2(straight(y=0.6), where=INTERSECTION).lane_keeping == 1
+def test_lane_keeping_is_not_required_in_intersections():
+    assert version_2(straight(y=0.6), context=INTERSECTION).lane_keeping == 1
 
 
 def test_an_intersection_does_not_reset_the_time_off_the_centreline():
@@ -100,9 +100,9 @@ def test_an_intersection_does_not_reset_the_time_off_the_centreline():
     road = road_context(inside=(2,))
     before = straight(x=80.0, y=0.6, steps=31)  # enters at x = 100 after 20 steps
     before[:10, 1] = 0.0
-    assert version_2(before, where=road).lane_keeping == 1
+    assert version_2(before, context=road).lane_keeping == 1
     through = np.concatenate([before, straight(x=99.0, y=0.6, v=-10.0, steps=10)])
-    assert version_2(through, where=road).lane_keeping == 0
+    assert version_2(through, context=road).lane_keeping == 0
 
 
 @pytest.mark.parametrize(("distance", "score"), [(1.99, 1.0), (2.01, 0.5), (5.99, 0.5), (6.01, 0.0)])
@@ -114,7 +114,7 @@ def test_driving_2_and_6_m_off_the_route_within_a_second(distance, score):
 
 
 def test_intersections_have_no_driving_direction():
-    assert version_2(straight(y=7.0), where=road_context(inside=(5,))).driving_direction == 1
+    assert version_2(straight(y=7.0), context=road_context(inside=(5,))).driving_direction == 1
 
 
 RED = TrafficLight(21, (("green", 10), ("red", 60)))
@@ -124,18 +124,18 @@ RED = TrafficLight(21, (("green", 10), ("red", 60)))
 def test_entering_a_lane_behind_a_red_light_is_a_violation(first, x, score):
     """The bumper starts at x + 2 and moves 40 m; the light at x = 100 is green until step 10."""
     assert (
-        version_2(straight(x=x), where=road_context(lights=(RED,)), first_step=first).traffic_light == score
+        version_2(straight(x=x), context=road_context(lights=(RED,)), first_step=first).traffic_light == score
     )
 
 
 def test_an_ego_already_on_the_lane_may_drive_on():
-    assert version_2(straight(x=99.0), where=road_context(lights=(RED,)), first_step=30).traffic_light == 1
+    assert version_2(straight(x=99.0), context=road_context(lights=(RED,)), first_step=30).traffic_light == 1
 
 
 @pytest.mark.parametrize(("colour", "score"), [("yellow", 1), ("inactive", 1), ("redYellow", 0)])
 def test_yellow_is_not_red(colour, score):
     light = TrafficLight(21, ((colour, 100),))
-    assert version_2(straight(x=78.0), where=road_context(lights=(light,))).traffic_light == score
+    assert version_2(straight(x=78.0), context=road_context(lights=(light,))).traffic_light == score
 
 
 def test_history_counts_for_comfort():
@@ -159,9 +159,9 @@ def with_constant_change(name, amount):
 
 @pytest.mark.parametrize("name", ["magnitude", "yaw_rate"])
 def test_constant_changes_just_within_and_beyond_the_limit(name):
-    for fraction, kept in ((0.98, 1), (1.02, 0)):
+    for fraction, expected in ((0.98, 1), (1.02, 0)):
         states, previous = with_constant_change(name, fraction * EXTENDED_COMFORT_LIMITS[name])
-        assert extended_comfort(trajectories(states), PreviousPlan(previous[None], 5)) == kept
+        assert extended_comfort(trajectories(states), PreviousPlan(previous[None], 5)) == expected
 
 
 def with_oscillation(name, amount):
@@ -179,9 +179,9 @@ def with_oscillation(name, amount):
 
 @pytest.mark.parametrize("name", ["jerk", "yaw_acceleration"])
 def test_oscillations_just_within_and_beyond_the_limit(name):
-    for fraction, kept in ((0.98, 1), (1.02, 0)):
+    for fraction, expected in ((0.98, 1), (1.02, 0)):
         states, previous = with_oscillation(name, fraction * EXTENDED_COMFORT_LIMITS[name])
-        assert extended_comfort(trajectories(states), PreviousPlan(previous[None], 5)) == kept
+        assert extended_comfort(trajectories(states), PreviousPlan(previous[None], 5)) == expected
 
 
 def test_the_same_plan_half_a_second_later_is_consistent():
@@ -208,6 +208,6 @@ def test_subscores_that_the_human_fails_are_filtered():
 
 
 def test_only_a_zero_of_the_human_is_filtered():
-    among = obstacles(straight(x=30.0, v=0.0), kinds=["pillar"])
-    found = version_2(straight(), among=among, human=trajectories(straight()))
-    assert found.no_at_fault_collisions == 0.5
+    boxes = obstacles(straight(x=30.0, v=0.0), kinds=["pillar"])
+    scores = version_2(straight(), boxes=boxes, human=trajectories(straight()))
+    assert scores.no_at_fault_collisions == 0.5

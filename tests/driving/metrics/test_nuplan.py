@@ -15,26 +15,26 @@ INTERSECTION = road_context(inside=(1, 2))  # an intersection everywhere
 EXPERT = ExpertProgress(40.0, "recorded")
 
 
-def scored(*states, among=None, where=ROAD, expert=EXPERT):
-    return closed_loop(trajectories(*states), among or obstacles(), where, expert)
+def scored(*states, boxes=None, context=ROAD, expert=EXPERT):
+    return closed_loop(trajectories(*states), boxes or obstacles(), context, expert)
 
 
-def at_fault(state, other, kind="car", size=(4.0, 2.0), where=ROAD):
+def at_fault(state, other, kind="car", size=(4.0, 2.0), context=ROAD):
     """Whether the ego is at fault for its only contact; None without one."""
-    found = find_contacts(trajectories(state), obstacles(other, kinds=[kind], sizes=[size]), where)
-    return bool(found.at_fault[0]) if len(found.at_fault) else None
+    contacts = find_contacts(trajectories(state), obstacles(other, kinds=[kind], sizes=[size]), context)
+    return bool(contacts.at_fault[0]) if len(contacts.at_fault) else None
 
 
 def test_a_flawless_drive_scores_one():
-    found = scored(straight())
-    assert found.score == 1 and found.expert == "recorded"
-    assert found.progress_m == pytest.approx(40.0)
+    scores = scored(straight())
+    assert scores.score == 1 and scores.expert == "recorded"
+    assert scores.progress_m == pytest.approx(40.0)
 
 
 def test_the_score_is_the_multipliers_times_the_weighted_mean():
-    found = scored(straight(v=10.4))
-    mean = sum(weight * getattr(found, name)[0] for name, weight in WEIGHTS.items()) / 16
-    assert 0.8 < found.speed_limit[0] < 1 and found.score[0] == pytest.approx(mean)
+    scores = scored(straight(v=10.4))
+    mean = sum(weight * getattr(scores, name)[0] for name, weight in WEIGHTS.items()) / 16
+    assert 0.8 < scores.speed_limit[0] < 1 and scores.score[0] == pytest.approx(mean)
     assert scored(straight(y=-10.0)).score == 0
 
 
@@ -43,7 +43,7 @@ def test_a_rear_end_collision_is_the_egos_fault(x, score):
     """The ego's front bumper ends up at 52 m."""
     for speed in (0.0, 0.5):
         ahead = straight(x=x - 4 * speed, v=speed)
-        assert scored(straight(), among=obstacles(ahead)).no_at_fault_collisions == score
+        assert scored(straight(), boxes=obstacles(ahead)).no_at_fault_collisions == score
 
 
 def test_being_hit_from_behind_is_not_the_egos_fault():
@@ -97,14 +97,14 @@ def test_only_the_first_contact_with_each_track_counts():
 )
 def test_one_object_halves_the_score_and_a_road_user_zeroes_it(kinds, score):
     ahead = [straight(x=30.0, v=0.0)] * len(kinds)
-    assert scored(straight(), among=obstacles(*ahead, kinds=kinds)).no_at_fault_collisions == score
+    assert scored(straight(), boxes=obstacles(*ahead, kinds=kinds)).no_at_fault_collisions == score
 
 
 def test_two_boxes_of_one_object_count_once():
     fence = obstacles(straight(x=30.0, v=0.0), straight(x=30.0, y=0.5, v=0.0), kinds=["pillar"] * 2)
-    assert scored(straight(), among=fence).no_at_fault_collisions == 0
+    assert scored(straight(), boxes=fence).no_at_fault_collisions == 0
     fence.object_ids[:] = 7
-    assert scored(straight(), among=fence).no_at_fault_collisions == 0.5
+    assert scored(straight(), boxes=fence).no_at_fault_collisions == 0.5
 
 
 @pytest.mark.parametrize(("off", "score"), [(0.299, 1), (0.301, 0)])
@@ -125,19 +125,19 @@ def test_driving_along_the_lane_is_not_wrong_way():
     assert scored(straight(x=100.0, y=7.0, v=8.0, yaw=np.pi)).driving_direction == 1
 
 
-@pytest.mark.parametrize(("ratio", "made"), [(0.199, 0), (0.201, 1)])
-def test_a_fifth_of_the_experts_progress_counts_as_making_progress(ratio, made):
-    found = scored(straight(v=ratio * 10.0))
-    assert found.making_progress == made
-    assert found.progress == pytest.approx(ratio)
+@pytest.mark.parametrize(("ratio", "expected"), [(0.199, 0), (0.201, 1)])
+def test_a_fifth_of_the_experts_progress_counts_as_making_progress(ratio, expected):
+    scores = scored(straight(v=ratio * 10.0))
+    assert scores.making_progress == expected
+    assert scores.progress == pytest.approx(ratio)
 
 
 @pytest.mark.parametrize(
     ("gained", "expert_m", "ratio"), [(1.0, 1.5, 1.0), (1.0, 4.0, 0.5), (3.0, 4.0, 0.75)]
 )
 def test_progress_is_at_least_two_metres(gained, expert_m, ratio):
-    found = scored(straight(v=gained / 4), expert=ExpertProgress(expert_m, "recorded"))
-    assert found.progress == pytest.approx(ratio)
+    scores = scored(straight(v=gained / 4), expert=ExpertProgress(expert_m, "recorded"))
+    assert scores.progress == pytest.approx(ratio)
 
 
 @pytest.mark.parametrize(("reversed_m", "ratio"), [(1.99, 0.05), (2.01, 0.0)])
@@ -151,19 +151,19 @@ def test_progress_ends_where_the_ego_leaves_the_route():
     assert scored(leaving).progress_m == pytest.approx(20.0)
 
 
-@pytest.mark.parametrize(("gap", "ttc", "kept"), [(1.195, 0.9, 0), (1.205, 1.0, 1)])
-def test_a_time_to_collision_of_less_than_95_hundredths_of_a_second(gap, ttc, kept):
+@pytest.mark.parametrize(("gap", "ttc", "expected"), [(1.195, 0.9, 0), (1.205, 1.0, 1)])
+def test_a_time_to_collision_of_less_than_95_hundredths_of_a_second(gap, ttc, expected):
     """The gap closes at 1 m/s; three steps later 0.895 or 0.905 m are left."""
     ahead = obstacles(straight(x=14.0 + gap, v=9.0, steps=4))
-    found = scored(straight(steps=4), among=ahead)
-    assert found.min_time_to_collision == pytest.approx(ttc)
-    assert found.time_to_collision == kept
+    scores = scored(straight(steps=4), boxes=ahead)
+    assert scores.min_time_to_collision == pytest.approx(ttc)
+    assert scores.time_to_collision == expected
 
 
 @pytest.mark.parametrize(("gap", "ttc"), [(3.19, 2.9), (3.21, np.inf)])
-def test_the_time_to_collision_looks_three_seconds_ahead(gap, ttc):
+def test_the_time_to_collision_lookahead_is_three_seconds(gap, ttc):
     ahead = obstacles(straight(x=14.0 + gap, v=9.0, steps=4))
-    assert scored(straight(steps=4), among=ahead).min_time_to_collision == pytest.approx(ttc)
+    assert scored(straight(steps=4), boxes=ahead).min_time_to_collision == pytest.approx(ttc)
 
 
 def crossing(angle):
@@ -177,16 +177,16 @@ def crossing(angle):
 
 @pytest.mark.parametrize(("angle", "counts"), [(29.0, True), (31.0, False)])
 def test_a_track_is_ahead_within_30_degrees(angle, counts):
-    found = scored(straight(steps=4), among=crossing(np.deg2rad(angle)))
-    assert np.isfinite(found.min_time_to_collision) == counts
+    scores = scored(straight(steps=4), boxes=crossing(np.deg2rad(angle)))
+    assert np.isfinite(scores.min_time_to_collision) == counts
 
 
 @pytest.mark.parametrize("y", [0.0, 1.0])
 def test_lateral_tracks_count_in_several_lanes_and_in_intersections(y):
-    among = crossing(np.deg2rad(31.0))
-    inside = scored(straight(y=y, steps=4), among=among, where=INTERSECTION)
+    boxes = crossing(np.deg2rad(31.0))
+    inside = scored(straight(y=y, steps=4), boxes=boxes, context=INTERSECTION)
     assert np.isfinite(inside.min_time_to_collision)
-    outside = scored(straight(y=y, steps=4), among=among)
+    outside = scored(straight(y=y, steps=4), boxes=boxes)
     assert np.isfinite(outside.min_time_to_collision) == (y > 0.75)
 
 
@@ -196,21 +196,21 @@ def test_tracks_behind_never_count(angle, counts):
     x, y = rear + 8.0 * np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
     other = straight(x=x, y=y, v=20.0, yaw=np.arctan2(-y, 12.0 - x), steps=4)
     other[1:] = np.nan
-    found = scored(straight(v=2.0, steps=4), among=obstacles(other), where=INTERSECTION)
-    assert np.isfinite(found.min_time_to_collision) == counts
+    scores = scored(straight(v=2.0, steps=4), boxes=obstacles(other), context=INTERSECTION)
+    assert np.isfinite(scores.min_time_to_collision) == counts
 
 
 @pytest.mark.parametrize(("speed", "counts"), [(0.0049, False), (0.0051, True)])
 def test_a_standing_ego_has_no_time_to_collision(speed, counts):
     towards = obstacles(straight(x=30.0, v=-10.0, steps=4))
-    found = scored(straight(v=speed, steps=4), among=towards)
-    assert np.isfinite(found.min_time_to_collision) == counts
+    scores = scored(straight(v=speed, steps=4), boxes=towards)
+    assert np.isfinite(scores.min_time_to_collision) == counts
 
 
 def test_ttc_is_zero_for_a_collision_at_fault_and_infinite_without_fault():
-    hit = scored(straight(), among=obstacles(straight(x=30.0, v=0.0)))
+    hit = scored(straight(), boxes=obstacles(straight(x=30.0, v=0.0)))
     assert hit.min_time_to_collision == 0
-    behind = scored(straight(v=5.0), among=obstacles(straight(x=5.5, v=5.2)))
+    behind = scored(straight(v=5.0), boxes=obstacles(straight(x=5.5, v=5.2)))
     assert np.isinf(behind.min_time_to_collision)
 
 
@@ -225,18 +225,18 @@ def test_there_is_no_speed_limit_off_the_lanes():
 
 
 def test_hard_braking_is_not_comfortable():
-    for braking, kept in ((3.9, 1), (4.2, 0)):
+    for braking, expected in ((3.9, 1), (4.2, 0)):
         braked = straight(v=20.0)
         braked[:, 3] -= braking * DT * np.arange(41)
-        assert scored(braked).comfort == kept
+        assert scored(braked).comfort == expected
 
 
 def test_a_batch_scores_as_each_trajectory_alone():
-    among = obstacles(straight(x=35.0, v=3.0), straight(x=60.0, y=3.5, v=9.0))
+    boxes = obstacles(straight(x=35.0, v=3.0), straight(x=60.0, y=3.5, v=9.0))
     each = [straight(v=v, y=y) for v, y in ((10, 0), (4, 0.9), (12, 3.0), (8, 7.0))]
-    together = scored(*each, among=among)
+    together = scored(*each, boxes=boxes)
     for n, one in enumerate(each):
-        alone = scored(one, among=among)
+        alone = scored(one, boxes=boxes)
         for name in alone._fields[:-1]:
             np.testing.assert_array_equal(getattr(together, name)[n], getattr(alone, name)[0])
 
@@ -247,8 +247,8 @@ def test_the_expert_is_the_recorded_drive():
 
 
 def test_without_a_recorded_drive_the_expert_is_idm_at_the_limit():
-    found = expert_progress(scenario(), ROAD, straight(v=LIMIT)[0], 41)
-    assert found == (pytest.approx(40.0), "idm")
+    progress = expert_progress(scenario(), ROAD, straight(v=LIMIT)[0], 41)
+    assert progress == (pytest.approx(40.0), "idm")
     slow = expert_progress(scenario(), ROAD, straight(v=0.0)[0], 41)
     assert 7.0 < slow.progress_m < 8.0  # 1 m/s^2 and less, for 4 s
     assert scored(straight(), expert=slow).expert == "idm"
@@ -256,7 +256,7 @@ def test_without_a_recorded_drive_the_expert_is_idm_at_the_limit():
 
 def test_obstacles_must_be_known_for_all_steps():
     with pytest.raises(ShapeError, match="the trajectories have 41 steps, but the obstacles only 30"):
-        scored(straight(), among=obstacles(straight(x=50.0, steps=30)))
+        scored(straight(), boxes=obstacles(straight(x=50.0, steps=30)))
 
 
 def test_trajectories_of_another_shape_are_refused():
@@ -287,24 +287,24 @@ def test_a_plan_is_a_miss_beyond_6_8_and_16_metres(second, limit):
     assert open_loop(planned(limit + 0.01, second=second), RECORDED).miss_rate == 0
 
 
-@pytest.mark.parametrize(("frames", "kept"), [(3, 1), (4, 0)])
-def test_three_tenths_of_the_plans_may_be_misses(frames, kept):
-    assert open_loop(planned(20.0, frames=frames), RECORDED).miss_rate == kept
+@pytest.mark.parametrize(("frames", "expected"), [(3, 1), (4, 0)])
+def test_three_tenths_of_the_plans_may_be_misses(frames, expected):
+    assert open_loop(planned(20.0, frames=frames), RECORDED).miss_rate == expected
 
 
 def test_errors_of_8_m_and_0_8_rad_score_zero():
-    found = open_loop(planned(4.0, turn=2 * np.pi - 0.2), RECORDED)
-    assert found.average_displacement == found.final_displacement == pytest.approx(0.5)
-    assert (found.average_heading, found.final_heading) == pytest.approx((0.75, 0.75))
-    assert found.score == pytest.approx((0.5 + 0.5 + 2 * 0.75 + 2 * 0.75) / 6)
+    scores = open_loop(planned(4.0, turn=2 * np.pi - 0.2), RECORDED)
+    assert scores.average_displacement == scores.final_displacement == pytest.approx(0.5)
+    assert (scores.average_heading, scores.final_heading) == pytest.approx((0.75, 0.75))
+    assert scores.score == pytest.approx((0.5 + 0.5 + 2 * 0.75 + 2 * 0.75) / 6)
     assert open_loop(planned(5.9, turn=0.81), RECORDED)[4:] == (0, 0)
     assert open_loop(planned(8.01, frames=10), RECORDED).average_displacement == 0
 
 
 def test_final_errors_are_taken_at_the_horizons():
-    found = open_loop(planned(2.4, second=8), RECORDED)
-    assert found.final_displacement == pytest.approx(1 - (2.4 / 3) / 8)
-    assert found.average_displacement == pytest.approx(1 - (2.4 / 8 / 3) / 8)
+    scores = open_loop(planned(2.4, second=8), RECORDED)
+    assert scores.final_displacement == pytest.approx(1 - (2.4 / 3) / 8)
+    assert scores.average_displacement == pytest.approx(1 - (2.4 / 8 / 3) / 8)
 
 
 def test_plans_of_another_shape_are_refused():

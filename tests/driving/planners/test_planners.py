@@ -56,13 +56,13 @@ def test_the_driver_stops_at_a_red_light(name):
 
 
 def test_an_obstacle_close_ahead_leads_to_an_emergency_brake():
-    simulator = simulated(street(about={"obstacles": (parked(17.0),)}))
+    simulator = simulated(street(fields={"obstacles": (parked(17.0),)}))
     drive(simulator, DRIVERS.build({"type": "pdm_closed"}, "here"), 12)
     assert simulator.now.ego[3] < 6.0
 
 
 def test_cem_passes_a_parked_car_where_pdm_closed_stops_behind_it():
-    scenario = street(rows=2, steps=90, about={"obstacles": (parked(45.0),)}, goal_x=75.0)
+    scenario = street(rows=2, steps=90, fields={"obstacles": (parked(45.0),)}, goal_x=75.0)
     stopped = drive(simulated(scenario), DRIVERS.build({"type": "pdm_closed"}, "here"), 75)
     passed = drive(simulated(scenario), DRIVERS.build({"type": "cem"}, "here"), 75)
     assert stopped.now.ego[0] < 45.0
@@ -114,10 +114,10 @@ def test_polynomials_have_the_given_end_states(duration):
     to_speed = quartic(start, end[None, 1:], np.array([duration]))
     times = np.array([0.0, duration])
     for order in range(3):
-        found = evaluate(to_place, times, np.array([duration]), order)[0]
-        np.testing.assert_allclose(found, [start[order], end[order]], atol=1e-9)
+        value = evaluate(to_place, times, np.array([duration]), order)[0]
+        np.testing.assert_allclose(value, [start[order], end[order]], atol=1e-9)
         if order:
-            found = evaluate(to_speed, times, np.array([duration]), order)[0]
-            np.testing.assert_allclose(found, [start[order], end[order]], atol=1e-9)
+            value = evaluate(to_speed, times, np.array([duration]), order)[0]
+            np.testing.assert_allclose(value, [start[order], end[order]], atol=1e-9)
     later = evaluate(to_place, np.array([duration + 2.0]), np.array([duration]))[0, 0]
     assert later == pytest.approx(4.0 + 3.0 * 2.0)

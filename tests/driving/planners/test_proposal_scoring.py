@@ -88,15 +88,15 @@ def test_a_conflict_with_oncoming_traffic_after_the_horizon_is_found():
 
 def test_ending_up_right_behind_a_static_obstacle_counts_as_blocked():
     near, far = 11.0, 8.0  # m/s: the front ends 44 m plus half a length ahead, and 32 m
-    scored = score(near, far, about={"obstacles": (parked(52.0),)})
+    scored = score(near, far, fields={"obstacles": (parked(52.0),)})
     front = scored.trajectories.vehicle.length_m / 2
     gap = 52.0 - 2.25 - (4.0 * near + scored.trajectories.states[0, 0, 0] + front)
     assert scored.blocked_at_end[0] == pytest.approx(1 - gap / SCORING.swerve_gap_m, abs=1e-6)
     assert scored.blocked_at_end[1] == 0
-    assert score(near, about={"obstacles": (parked(52.0, y=6.0),)}).blocked_at_end == 0
+    assert score(near, fields={"obstacles": (parked(52.0, y=6.0),)}).blocked_at_end == 0
 
 
-def test_comfort_is_judged_together_with_the_ego_history():
+def test_comfort_is_evaluated_together_with_the_ego_history():
     braking = np.zeros((15, 6))
     braking[:, 3] = 10.0 + 0.6 * np.arange(15)[::-1]
     braking[:, 4] = -6.0

@@ -17,7 +17,7 @@ CLEARANCE_M = 0.35
 
 def simulated(*obstacles, **scene):
     return DrivingSimulator(
-        street(about={"obstacles": obstacles}, **scene), DrivingSimulator.Options(picture=None)
+        street(fields={"obstacles": obstacles}, **scene), DrivingSimulator.Options(picture=None)
     )
 
 
@@ -31,7 +31,7 @@ def test_a_block_is_passed_at_its_edges_with_clearance():
 
 
 @pytest.mark.parametrize("position", [(30.0, 5.0), (200.0, 0.0), (-20.0, 0.0)])
-def test_obstacles_beside_the_path_far_ahead_or_behind_do_not_block(position):
+def test_obstacles_off_the_path_far_ahead_or_behind_do_not_block(position):
     assert block_ahead(view_of(simulated(parked(*position)))) is None
 
 

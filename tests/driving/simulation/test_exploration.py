@@ -35,7 +35,7 @@ def data(scenarios, tmp_path_factory):
     return data
 
 
-def test_a_set_holds_pictures_from_above_and_actions_within_bounds(data):
+def test_a_data_set_holds_birds_eye_images_and_actions_within_bounds(data):
     assert data.images.shape == (8 * (STEPS + 1), 1, 64, 64, 3)
     assert data.meta.cameras == ("birdseye",)
     assert data.meta.control_dt_s == STEP_S

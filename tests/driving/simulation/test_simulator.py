@@ -54,7 +54,7 @@ def simulator(request):
     return simulate(scenario, agents={"type": request.param}, picture=SMALL)
 
 
-def test_it_implements_the_simulator_contract(simulator):
+def test_the_simulator_implements_the_contract(simulator):
     sim: Simulator = simulator
     observation = sim.reset(seed=0)
     assert set(observation.images) == set(sim.goal.images) == set(sim.scene.cameras)
@@ -113,7 +113,7 @@ def test_poses_are_followed_to_the_goal():
 
 
 def test_a_goal_after_a_collision_does_not_count():
-    simulator = simulate(street(goal_x=60.0, about={"obstacles": (parked(30.0),)}))
+    simulator = simulate(street(goal_x=60.0, fields={"obstacles": (parked(30.0),)}))
     infos = [follow_route(simulator, 1).info for _ in range(70)]
     assert any(info["collided"] for info in infos)
     assert infos[-1]["arrived"]
@@ -121,7 +121,7 @@ def test_a_goal_after_a_collision_does_not_count():
 
 
 def test_a_collision_after_the_goal_does_not_undo_success():
-    simulator = simulate(street(goal_x=30.0, about={"obstacles": (parked(60.0),)}))
+    simulator = simulate(street(goal_x=30.0, fields={"obstacles": (parked(60.0),)}))
     assert follow_route(simulator, 32).success
     result = follow_route(simulator, 30)
     assert any(world.collided for world in simulator.save().trace)
@@ -136,7 +136,7 @@ def test_leaving_the_road_is_reported():
 
 
 def test_reactive_agents_stop_for_an_ego_that_replayed_agents_hit():
-    scenario = street([(-40.0, 0, 10.0)], about={})
+    scenario = street([(-40.0, 0, 10.0)], fields={})
     replayed, reactive = simulate(scenario), simulate(scenario, agents={"type": "idm"})
     for simulator in (replayed, reactive):
         for _ in range(90):
@@ -172,7 +172,7 @@ def test_unknown_agents_are_refused_with_a_suggestion():
 
 def test_a_scenario_without_a_problem_is_refused():
     with pytest.raises(SimulationError, match="no planning problem and no recorded ego"):
-        simulate(street(about={"problems": ()}))
+        simulate(street(fields={"problems": ()}))
 
 
 def test_without_a_camera_there_are_no_images():
@@ -205,7 +205,7 @@ def test_the_goal_image_shows_the_route_ahead_without_agents():
 
 def test_pedestrians_are_visible():
     walker = replace(street([(15.0, 0, 0.0, "pedestrian")]).tracks, sizes=np.array([[0.5, 0.5]]))
-    scenario = street(about={"tracks": walker})
+    scenario = street(fields={"tracks": walker})
     picture = (
         simulate(scenario, picture=BirdsEyeRenderer.Config(size_px=64, metres_per_px=0.5))
         .observe()
@@ -256,7 +256,7 @@ def test_an_unknown_option_is_refused_with_a_suggestion():
 
 
 def test_the_route_of_a_recorded_ego_can_be_followed():
-    scenario = street(about={"problems": (), "ego": cars([(0.0, 0, 10.0)], 50)})
+    scenario = street(fields={"problems": (), "ego": cars([(0.0, 0, 10.0)], 50)})
     simulator = simulate(scenario)
     assert follow_route(simulator, 49).success
 

@@ -14,7 +14,7 @@ from wm_planner.driving.simulation.view import view_of
 
 @pytest.fixture
 def scenario():
-    return street([(30.0, 0, 8.0), (10.0, 1, 12.0)], rows=2, about={"obstacles": (parked(90.0, 6.0),)})
+    return street([(30.0, 0, 8.0), (10.0, 1, 12.0)], rows=2, fields={"obstacles": (parked(90.0, 6.0),)})
 
 
 def simulated(scenario):

@@ -60,7 +60,7 @@ def test_a_car_stops_behind_a_stationary_ego():
 
 
 def test_a_car_stops_behind_a_parked_car():
-    scenario = street([(0.0, 0, 12.0)], about={"obstacles": (parked(80.0),)})
+    scenario = street([(0.0, 0, 12.0)], fields={"obstacles": (parked(80.0),)})
     assert simulated(scenario, steps=150)[0, -1, 0] < 80.0 - 4.5
 
 

@@ -113,7 +113,7 @@ def reactive_drives(files: Iterable[str], tools: CommonRoadTools, limit_s: float
             yield ReactiveDrive(Path(file).stem, result["ended"], valid, result["cycle_s"])
 
 
-def comparison_table(found: Sequence[SolutionComparison]) -> Table:
+def comparison_table(comparisons: Sequence[SolutionComparison]) -> Table:
     """Agreement with CommonRoad's tools, one row per planner."""
     result = table(
         "solution files that are valid by CommonRoad's checker and by ours, checks that agree, checks that "
@@ -121,8 +121,8 @@ def comparison_table(found: Sequence[SolutionComparison]) -> Table:
         f"{TOLERANCE:g})",
         *("planner", "files", "theirs", "ours", "agree", "crashed", "cost difference"),
     )
-    for planner in dict.fromkeys(each.planner for each in found):
-        rows = [each for each in found if each.planner == planner]
+    for planner in dict.fromkeys(each.planner for each in comparisons):
+        rows = [each for each in comparisons if each.planner == planner]
         pairs = [(each.ours[name], each.theirs[name]) for each in rows for name in CHECKS]
         checked = [(ours, theirs) for ours, theirs in pairs if theirs is not None]
         differences = [d for each in rows for d in each.differences.values() if d is not None]
@@ -138,27 +138,27 @@ def comparison_table(found: Sequence[SolutionComparison]) -> Table:
     return result
 
 
-def reactive_drives_table(found: Sequence[ReactiveDrive]) -> Table:
+def reactive_drives_table(drives: Sequence[ReactiveDrive]) -> Table:
     """How the drives of the reactive planner ended."""
     result = table(
         f"{COMMONROAD.package} {COMMONROAD.version} on the same scenarios",
         *("scenario", "ended", "valid", "plans", "median ms", "p95 ms"),
     )
     result.columns[1].justify = "left"
-    for each in found:
+    for each in drives:
         result.add_row(
             each.scenario, each.ended[:_MAX_ENDED], "yes" if each.valid else "no", *_cycles(each.cycle_s)
         )
-    cycles = [seconds for each in found for seconds in each.cycle_s]
-    reached = sum(each.ended == "goal" for each in found)
-    valid = sum(each.valid for each in found)
-    result.add_row("all", f"{reached}/{len(found)} goal", f"{valid}/{len(found)}", *_cycles(cycles))
+    cycles = [seconds for each in drives for seconds in each.cycle_s]
+    reached = sum(each.ended == "goal" for each in drives)
+    valid = sum(each.valid for each in drives)
+    result.add_row("all", f"{reached}/{len(drives)} goal", f"{valid}/{len(drives)}", *_cycles(cycles))
     return result
 
 
-def disagreements(found: Iterable[SolutionComparison]) -> Iterator[str]:
+def disagreements(comparisons: Iterable[SolutionComparison]) -> Iterator[str]:
     """One line per condition or cost that differs."""
-    for each in found:
+    for each in comparisons:
         for name in CHECKS:
             ours, theirs = each.ours[name], each.theirs[name]
             if theirs is not None and theirs != ours:

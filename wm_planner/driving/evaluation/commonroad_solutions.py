@@ -44,14 +44,14 @@ def conditions_met(result: DriveResult) -> Mapping[str, bool]:
 
 def write_solutions(results: Sequence[DriveResult], folder: Path) -> Path | None:
     """Write the drives of one CommonRoad scenario as one solution file; None for an unknown vehicle."""
-    found = [solution for result in results if (solution := solution_of(result)) is not None]
-    if not found:
+    solutions = [solution for result in results if (solution := solution_of(result)) is not None]
+    if not solutions:
         return None
     scenario_id = results[0].history.scenario.id
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{scenario_id}{SUFFIX}"
     planning_s = float(np.sum([np.sum(result.wall_s) for result in results]))
-    write_solution(scenario_id, found, path, computation_time_s=max(planning_s, 1e-6))
+    write_solution(scenario_id, solutions, path, computation_time_s=max(planning_s, 1e-6))
     return path
 
 

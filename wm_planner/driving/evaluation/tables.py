@@ -212,12 +212,12 @@ def _name(each: DriveScores) -> str:
 
 
 def _groups(scores: Scores) -> Iterable[tuple[str, str, list[DriveScores]]]:
-    found: dict[tuple[str, str], list[DriveScores]] = {}
+    groups: dict[tuple[str, str], list[DriveScores]] = {}
     for agents in AGENTS:
         for each in scores:
             if each.agents == agents:
-                found.setdefault((each.planner, agents), []).append(each)
-    return [(planner, agents, drives) for (planner, agents), drives in found.items()]
+                groups.setdefault((each.planner, agents), []).append(each)
+    return [(planner, agents, drives) for (planner, agents), drives in groups.items()]
 
 
 def _scores(drives: Scores, family: str) -> list[float]:

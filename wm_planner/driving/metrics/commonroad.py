@@ -181,8 +181,8 @@ def _without_jumps(positions: Floats, step: float, limit: float) -> Floats:
 
 def _speed_error(drive: _Drive) -> float:
     """V: the squared difference to the lower speed bound of the goals, the lowest of all goals."""
-    wanted = min((goal.v[0] for goal in drive.problem.goals if goal.v is not None), default=0.0)
-    error = wanted - drive.speed if wanted else np.zeros_like(drive.speed)
+    target = min((goal.v[0] for goal in drive.problem.goals if goal.v is not None), default=0.0)
+    error = target - drive.speed if target else np.zeros_like(drive.speed)
     return drive.integral(np.square(error))
 
 

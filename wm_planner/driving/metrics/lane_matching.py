@@ -191,14 +191,14 @@ class _Matching:
         """The path where the drive leaves it sideways, as far as its centreline still has coordinates."""
         if self._has_coordinates(path[-1], step):
             return [path]
-        found = []
+        candidates = []
         for successors in self._ahead(self._lanes[path[-1]], _EXIT_LOOKAHEAD_M):
             count = next(
                 (i for i, lane in enumerate(successors) if not self._has_coordinates(lane, step)), None
             )
             if count != 0:
-                found.append((*path, *successors[: len(successors) if count is None else count + 1]))
-        best = self._best(found) if found else None
+                candidates.append((*path, *successors[: len(successors) if count is None else count + 1]))
+        best = self._best(candidates) if candidates else None
         return [best[1:]] if best else []
 
     def _has_coordinates(self, lane: int, step: int) -> bool:

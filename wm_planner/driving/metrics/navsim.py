@@ -123,18 +123,20 @@ def pdms(
     trajectories: EgoTrajectories, obstacles: ObstacleBoxes, road_context: RoadContext, expert: ExpertProgress
 ) -> PDMS:
     """Score N plans of 4 s independently, given the trajectories that they lead to."""
-    found = shared_metrics(trajectories, obstacles, road_context)
+    shared = shared_metrics(trajectories, obstacles, road_context)
     rules = {
-        "no_at_fault_collisions": found.no_at_fault_collisions,
-        "drivable_area": found.drivable_area,
+        "no_at_fault_collisions": shared.no_at_fault_collisions,
+        "drivable_area": shared.drivable_area,
     }
-    kept = np.prod(list(rules.values()), axis=0)
+    compliance = np.prod(list(rules.values()), axis=0)
     parts = {
         **rules,
         "progress": np.where(
-            kept > 0, _progress_ratio(found.progress_m * kept, np.ones_like(kept), expert), 0.0
+            compliance > 0,
+            _progress_ratio(shared.progress_m * compliance, np.ones_like(compliance), expert),
+            0.0,
         ),
-        "time_to_collision": found.time_to_collision,
+        "time_to_collision": shared.time_to_collision,
         "comfort": is_comfortable(trajectories.comfort(WHOLE_DRIVE)),
     }
     return PDMS(weighted_score(parts, PDMS_WEIGHTS), **parts, expert=expert.source)
@@ -239,12 +241,12 @@ def _subscores(
     first_step: int,
 ) -> dict[str, Floats]:
     """All subscores of version 2 except comfort."""
-    found: SharedMetrics = shared_metrics(trajectories, obstacles, road_context)
+    shared: SharedMetrics = shared_metrics(trajectories, obstacles, road_context)
     wrong_way = off_route_travel(trajectories, road_context)
     wrong_way[road_context.in_intersection(trajectories.states[..., :2])] = 0.0
     rules = {
-        "no_at_fault_collisions": found.no_at_fault_collisions,
-        "drivable_area": found.drivable_area,
+        "no_at_fault_collisions": shared.no_at_fault_collisions,
+        "drivable_area": shared.drivable_area,
         "driving_direction": direction_compliance(
             max_window_sum(wrong_way, WRONG_WAY_WINDOW_S, trajectories.dt)
         ),
@@ -252,19 +254,19 @@ def _subscores(
             1.0 - road_context.red_lights.violations(trajectories, first_step), np.float64
         ),
     }
-    kept = np.prod(list(rules.values()), axis=0)
+    compliance = np.prod(list(rules.values()), axis=0)
     return {
         **rules,
-        "progress": _progress_ratio(found.progress_m, kept, expert),
-        "time_to_collision": found.time_to_collision,
+        "progress": _progress_ratio(shared.progress_m, compliance, expert),
+        "time_to_collision": shared.time_to_collision,
         "lane_keeping": lane_keeping(trajectories, road_context),
     }
 
 
-def _progress_ratio(gained_m: Floats, kept: Floats, expert: ExpertProgress) -> Floats:
-    """Progress relative to the expert's, or to the plan's own if that is larger and keeps the rules, (N,)."""
-    reference = np.maximum(gained_m * kept, expert.progress_m)
-    ratio = np.clip(gained_m / np.maximum(reference, MIN_PROGRESS_M), 0.0, 1.0)
+def _progress_ratio(progress_m: Floats, compliance: Floats, expert: ExpertProgress) -> Floats:
+    """Progress relative to the expert's, or to the plan's own if larger and rule-compliant, (N,)."""
+    reference = np.maximum(progress_m * compliance, expert.progress_m)
+    ratio = np.clip(progress_m / np.maximum(reference, MIN_PROGRESS_M), 0.0, 1.0)
     return np.where(reference > MIN_PROGRESS_M, ratio, 1.0)
 
 

@@ -95,27 +95,27 @@ def pdm_score(trajectories: EgoTrajectories, obstacles: ObstacleBoxes, road_cont
         obstacles: a forecast (`ObstacleBoxes.at_constant_velocity`) for as many steps and 9 more; the time
             to collision is not evaluated beyond its end.
     """
-    found = shared_metrics(trajectories, obstacles, road_context)
+    shared = shared_metrics(trajectories, obstacles, road_context)
     rules = {
-        "no_at_fault_collisions": found.no_at_fault_collisions,
-        "drivable_area": found.drivable_area,
+        "no_at_fault_collisions": shared.no_at_fault_collisions,
+        "drivable_area": shared.drivable_area,
         "driving_direction": direction_compliance(max_run_sum(off_route_travel(trajectories, road_context))),
     }
-    kept = np.prod(list(rules.values()), axis=0)
-    gained = found.progress_m * kept
-    best = gained.max(initial=0.0)
+    compliance = np.prod(list(rules.values()), axis=0)
+    progress = shared.progress_m * compliance
+    best = progress.max(initial=0.0)
     parts = {
         **rules,
-        "progress": gained / best if best > MIN_PROGRESS_M else (kept > 0).astype(np.float64),
-        "time_to_collision": found.time_to_collision,
+        "progress": progress / best if best > MIN_PROGRESS_M else (compliance > 0).astype(np.float64),
+        "time_to_collision": shared.time_to_collision,
         "comfort": is_comfortable(trajectories.comfort(WHOLE_DRIVE)),
     }
     return PDM(
         weighted_score(parts, WEIGHTS),
         **parts,
-        progress_m=found.progress_m,
-        collision_step=found.collision_step,
-        ttc_step=found.ttc_step,
+        progress_m=shared.progress_m,
+        collision_step=shared.collision_step,
+        ttc_step=shared.ttc_step,
     )
 
 

@@ -145,8 +145,8 @@ class ScoredProposals:
     def overspeed(self) -> Floats:
         """Mean excess over the target speed of the path, (N,), in m/s."""
         s = self.projection.s
-        wanted = self.context.view.path.target_speeds(s.ravel(), np.zeros(s.size)).reshape(s.shape)
-        return np.asarray(np.maximum(self.trajectories.speed - wanted, 0.0).mean(axis=1))
+        target = self.context.view.path.target_speeds(s.ravel(), np.zeros(s.size)).reshape(s.shape)
+        return np.asarray(np.maximum(self.trajectories.speed - target, 0.0).mean(axis=1))
 
     @cached_property
     def plan_changes(self) -> list[list[Floats]]:
@@ -164,9 +164,9 @@ class ScoredProposals:
         """The score that proposals are selected by, (N,), higher is better."""
         c, pdm, steps = self.context.config, self.pdm, self.trajectories.steps
         rules = (pdm.no_at_fault_collisions, pdm.drivable_area, pdm.driving_direction)
-        kept, weight, extra = np.prod(rules, axis=0), sum(WEIGHTS.values()), c.consistency_weight
-        score = (weight * pdm.score + extra * self.plan_consistency * kept) / (weight + extra)
-        if not kept.any():
+        compliance, weight, extra = np.prod(rules, axis=0), sum(WEIGHTS.values()), c.consistency_weight
+        score = (weight * pdm.score + extra * self.plan_consistency * compliance) / (weight + extra)
+        if not compliance.any():
             score = self._rule_breaking_score
         score /= 1 + self.goal_shortfall_m / c.goal_shortfall_scale_m
         score *= 1 - c.overspeed_penalty * np.minimum(self.overspeed / MAX_OVERSPEED, 1.0)

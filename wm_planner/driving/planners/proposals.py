@@ -119,10 +119,10 @@ def arrivals(view: View, goal_tracker: GoalTracker | None, horizon: int) -> Floa
     s, v = float(view.path.line.project(centre[:2]).s), max(float(view.ego[SPEED]), 0.0)
     now = np.array([s, v, float(view.ego[ACCELERATION])])
     regions = goal_tracker.regions if goal_tracker else ()
-    found = [end for region in regions for end in _ends(view, region, s, v)]
-    if not found:
+    candidates = [end for region in regions for end in _ends(view, region, s, v)]
+    if not candidates:
         return np.empty((0, horizon + 1))
-    ends = np.array(found)
+    ends = np.array(candidates)
     profiles = quintic(now, np.stack([ends[:, 0], ends[:, 1], 0 * ends[:, 1]], axis=-1), ends[:, 2])
     speed = evaluate(profiles, times, ends[:, 2], 1)
     acceleration = evaluate(profiles, times, ends[:, 2], 2)
