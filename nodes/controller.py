@@ -4,7 +4,6 @@ It answers every tick from the newest plan. Where the plan for a tick does not c
 fell back, it holds the arm or brakes the car.
 """
 
-import dataclasses
 from typing import Any
 
 from wm_planner.bridges.controllers import CONTROLLERS, Controller
@@ -39,7 +38,9 @@ class ControllerNode(Node):
 
     @classmethod
     def check(cls, params: Params) -> None:
-        CONTROLLERS.configure(params.control, "controller: params.control")
+        control, config = CONTROLLERS.configure(params.control, "controller: params.control")
+        if hasattr(control, "check"):
+            control.check(config)
 
     def configure(self) -> None:
         self.control: Controller = CONTROLLERS.build(self.params.control, "controller: params.control")
@@ -50,9 +51,9 @@ class ControllerNode(Node):
         self.subscribe("/episode", self.on_episode)
         self.plan: m.Message = None
         self.measured: m.Message = None
-        self.last: m.Message = None
         self.envelope: Envelope | None = None
         self.answered_ns, self.episode, self.refused, self.holding = -1, 0, 0, False
+        self.fault = ""
         self.watch_over(self.params.control_dt_s)
         if self.mode == "realtime":
             self.timer(WATCH_S, self.watch)
@@ -72,16 +73,17 @@ class ControllerNode(Node):
             self.watchdog.feed()  # from now on plans are due
         self.measured, self.envelope = state, envelope
         if fault := self.control.fault(state):
-            return self.repeat(fault)
+            return self.stop_blindly(fault)
+        self.fault = ""
         self.control.observe(state)
         return self.answer()
 
     def on_plan(self, plan: m.Message, envelope: Envelope) -> None:
-        if plan.dt_s != self.period_s:
-            self.watch_over(plan.dt_s)
         if self.mode == "realtime" and (reason := self.why_stale(plan)):
             self.refused += 1
             return self.log.warning("refused plan %d: %s", plan.id, reason)
+        if plan.dt_s != self.period_s:
+            self.watch_over(plan.dt_s)
         self.watchdog.feed()
         self.plan = plan
         return self.answer()
@@ -125,17 +127,19 @@ class ControllerNode(Node):
         self.holding = True
         self.send(self.control.stop(self.period_s))
 
-    def repeat(self, fault: str) -> None:
-        """The measured state cannot be used: send the last command again, if there is one."""
-        self.log.error("%s: %s", self.control.state_topic, fault)
-        if self.last is not None:
-            stamp = m.header(m.stamp_ns(self.measured), self.last.header.frame_id)
-            self.send(dataclasses.replace(self.last, header=stamp))
+    def stop_blindly(self, fault: str) -> None:
+        """Bring the robot to rest without the measured state, which cannot be used."""
+        if fault != self.fault:
+            self.log.error("%s: %s", self.control.state_topic, fault)
+        self.fault, self.holding = fault, True
+        command = self.control.blind_stop(m.stamp_ns(self.measured))
+        if command is not None:
+            self.send(command)
 
     def send(self, command: m.Message) -> None:
         figures = {"holding": str(self.holding), "refused": str(self.refused)}
         self.diagnostics = figures | self.control.figures
-        self.last, self.answered_ns = command, m.stamp_ns(self.measured)
+        self.answered_ns = m.stamp_ns(self.measured)
         self.out.publish(command, self.envelope.origin_ns if self.envelope else None)
 
 

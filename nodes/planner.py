@@ -61,7 +61,7 @@ class Planner(Node):
     def publish_decision(self, decision: Decision, tick: Tick, age_s: float) -> None:
         fallback = decision.fallback is not None
         self.publish_plan(decision.actions, tick.stamp_ns, fallback, tick.origin_ns, decision.latency)
-        how = {"goal_id": tick.goal_id, "input_age_s": age_s, "seed": self.params.seed}
+        how = {"goal_id": tick.goal_id, "input_age_s": age_s, "seed": self.adapter.seed}
         self.info.publish(plan_info_message(self.plans, decision, tick.stamp_ns, **how), tick.origin_ns)
         if self.path is not None:
             self.path.publish(self.adapter.path(decision, tick), tick.origin_ns)

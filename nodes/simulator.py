@@ -31,7 +31,7 @@ class Simulator(Node):
             scene: path of the scene file, or of a traffic scenario: short for `simulator`.
             simulator: `{type: mujoco, scene: FILE, disturbance: {...}}`, `{type: traffic, scenario: FILE,
                 vehicle: bmw_320i, agents: {type: idm}}`, `{type: path/file.py:Class}`.
-            steps: control periods an episode.
+            steps: control periods per episode.
             seed: of the first episode; the others count up.
             stall_s: wall time after which an unanswered tick is repeated, in lockstep.
             camera_delay_s: time until sensor messages go out, in realtime.
@@ -149,7 +149,7 @@ class Simulator(Node):
                 self.sim.command(stop)
 
     def end_step(self) -> None:
-        """Show the next tick, or end the episode."""
+        """Publish the next tick, or end the episode."""
         self.step, self.lost = self.step + 1, 0
         if self.step < self.params.steps:
             return self.publish_tick()
@@ -157,17 +157,19 @@ class Simulator(Node):
         return self.begin()
 
     def repeat(self) -> None:
-        """No command came in time: show the tick again, and give the episode up in the end."""
+        """No command came in time: publish the tick again, and in the end give the episode up."""
         self.lost += 1
         if self.lost < LOST:
             self.log.warning("no command for step %d of episode %d: repeated", self.step, self.episode + 1)
             return self.send(self.sensors, self.clock.now_ns())
-        self.publish_episode("ended", reason=f"step {self.step} was shown {LOST} times and no command came")
+        self.publish_episode(
+            "ended", reason=f"step {self.step} was published {LOST} times and no command came"
+        )
         self.stamp_ns += self.dt_ns
         return self.begin()
 
     def publish_episode(self, phase: str, reason: str = "") -> None:
-        """Say on /episode where the run stands; what is true of the goal is said nowhere else."""
+        """Publish the state of the run on /episode, the only topic that carries the true goal."""
         episode = min(self.episode, self.params.episodes - 1)
         message = m.Episode(
             header=m.header(self.stamp_ns),

@@ -51,6 +51,7 @@ def test_build_fills_the_config_and_passes_the_rest():
     ("name", "message"),
     [
         ("desc", "unknown lamp 'desc', did you mean 'desk'"),
+        (":", "unknown lamp ':'"),
         ("broken", f"{__name__} has no 'Lamb', did you mean 'Lamp'"),
         ("no_such_package:Lamp", "cannot import 'no_such_package'"),
         ("no/such/file.py:Lamp", "no/such/file.py: no such file or folder"),

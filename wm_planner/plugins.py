@@ -53,7 +53,7 @@ class Registry:
         """
         target = self.entries.get(name, name)
         module_name, colon, attribute = target.rpartition(":")
-        if not colon:
+        if not (colon and module_name and attribute):
             raise PluginError(f"unknown {self.kind} '{name}', {did_you_mean(name, self.entries)}")
         try:
             is_file = module_name.endswith(".py")

@@ -254,6 +254,32 @@ def test_a_plan_that_is_not_finite_becomes_a_full_stop(bench, scenario_file, mon
     assert command.drive.speed < road.simulator.node.sim.now.ego[3]
 
 
+def test_a_car_whose_pose_is_not_finite_brakes_to_a_standstill(bench, scenario_file):
+    road = Road(bench, scenario_file, steps=9, picture=None)
+    before = road.step()
+    lost = next(message for topic, message in road.simulator.sent if topic == "/odom")
+    lost.twist.twist.linear.x = np.nan
+    road.controller.hear("/odom", lost)
+    (command,) = road.controller.take("/drive")
+    assert command.drive.speed == 0.0 and command.drive.acceleration > 4.0
+    assert command.drive.steering_angle == before.drive.steering_angle
+    assert m.stamp_ns(command) == TICK
+    obeyed = command_of(command, np.array([0.0, 0.0, 0.0, 8.0, 0.0, 0.0]), DT)
+    assert obeyed[0] == pytest.approx(-command.drive.acceleration)
+
+
+def test_the_seed_that_is_told_is_that_of_the_search(bench, scenario_file):
+    seeds = {
+        "node": {"planner": {"type": "cem"}, "seed": 3},
+        "driver": {"planner": {"type": "cem", "seed": 5}},
+    }
+    told = {}
+    for which, params in seeds.items():
+        node = bench("planner", adapter={"type": "driving"}, **params).node
+        told[which] = (node.adapter.seed, node.adapter.driver.config.seed)
+    assert told == {"node": (3, 3), "driver": (5, 5)}
+
+
 def test_what_the_planner_tells_of_its_search_is_measured(bench, scenario_file):
     told = {}
     for planner in ("idm", "pdm_closed", "cem"):
@@ -289,6 +315,8 @@ def test_an_unknown_driver_is_refused_before_anything_starts():
     kind = node_class(share.find("nodes/planner.py"))
     with pytest.raises(PluginError, match="did you mean 'idm'"):
         kind.check(kind.Params(adapter={"type": "driving"}, planner={"type": "idmm"}))
+    with pytest.raises(ConfigError, match="'type' is missing"):
+        kind.check(kind.Params(adapter={"type": "driving"}, planner={}))
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from node_bench import envelope
 
+from wm_planner import share
 from wm_planner.bridges.messages import camera_topic, goal_message, latent_message, plan_message
 from wm_planner.clock import nanoseconds
 from wm_planner.contracts.observation import Observation
-from wm_planner.errors import NodeError
+from wm_planner.errors import ConfigError, NodeError, PluginError
+from wm_planner.launching.file import node_class
 from wm_planner.messaging import messages as m
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
@@ -202,6 +204,23 @@ def test_a_measurement_that_is_not_finite_is_never_commanded(bench, number):
     [(stamp, again)] = commanded(made.take("/command"))
     assert stamp == TICK
     np.testing.assert_array_equal(again, good)
+
+
+def test_what_cannot_work_is_refused_before_anything_starts():
+    kinds = {name: node_class(share.find(f"nodes/{name}.py")) for name in ("planner", "controller")}
+    with pytest.raises(PluginError, match=r"sim/panda.xml: no such file"):
+        params = kinds["controller"].Params(control={"type": "ee_delta", "robot": "sim/panda.xml"})
+        kinds["controller"].check(params)
+    for costs, reason in (
+        ([], "costs is empty"),
+        (
+            [{"type": "state_goal", "state": "tcp_position"}],
+            "requires 'state:tcp_position', which panda_reach_small",
+        ),
+    ):
+        params = kinds["planner"].Params(world_model=BUNDLE, planner={"type": "icem"}, costs=costs)
+        with pytest.raises(ConfigError, match=reason):
+            kinds["planner"].check(params)
 
 
 @pytest.mark.parametrize("age_s", [5.0, -60.0])

@@ -41,6 +41,10 @@ class Controller(Protocol):
         """Hold or brake for one period, from the state observed last."""
         ...
 
+    def blind_stop(self, stamp_ns: int) -> m.Message | None:
+        """The command for a tick whose measured state has a `fault`; None before the first command."""
+        ...
+
     @property
     def figures(self) -> dict[str, str]:
         """For /diagnostics, such as how many commands were clipped to the limits."""

@@ -18,7 +18,10 @@ from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node
 from wm_planner.planners import PLANNERS
+from wm_planner.planners.checks import check_costs
 from wm_planner.planners.mpc import Decision, RecedingHorizon
+from wm_planner.share import find
+from wm_planner.world_models.onnx.card_file import read_card
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 _POSITION = "tcp_position"
@@ -45,7 +48,8 @@ class LatentAdapter:
                 "planner: params.world_model is missing: planning from latents needs the path of a bundle"
             )
         PLANNERS.build(planning.planner, "planner: params.planner")
-        build_costs(planning.costs, "planner: params.costs")
+        card = read_card(find(planning.world_model))
+        check_costs(card, build_costs(planning.costs, "planner: params.costs"))
 
     def __init__(self, config: Config, planning: PlanningConfig) -> None:
         device, threads = planning.device or "auto", planning.threads or 1
@@ -63,6 +67,7 @@ class LatentAdapter:
             costs,
             seed=planning.seed,
         )
+        self.seed = planning.seed
         self._goal: Latent | None = None
         self._goal_id = self._planned_id = self._started_ns = 0
         self._decision: Decision | None = None

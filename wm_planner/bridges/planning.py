@@ -68,6 +68,7 @@ class PlanningAdapter(Protocol):
         control_dt_s: duration of a step of the plans to come, in s.
         execute_steps: steps of a plan that are executed before the next one is due.
         has_path: whether it offers a path for viewers.
+        seed: of the searches.
     """
 
     @property
@@ -80,6 +81,8 @@ class PlanningAdapter(Protocol):
     def execute_steps(self) -> int: ...
     @property
     def has_path(self) -> bool: ...
+    @property
+    def seed(self) -> int: ...
 
     def warm_up(self) -> float:
         """Plan once for practice, so that no later plan compiles or loads anything; the seconds it took."""

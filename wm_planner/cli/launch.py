@@ -80,8 +80,9 @@ def launch(
     folder = prepare(Path("runs") / name, spec)
     episodes = simulated.get("episodes")
     console.print(f"{path.stem} in {spec.clock}, {len(spec.nodes)} nodes, into {folder}")
-    for note in notes:
-        console.print(f"note: {note}", soft_wrap=True, markup=False)
+    if not any(node.ends_run for node in spec.nodes):
+        notes = (*notes, "no node ends this run (on_exit: shutdown), stop it with Ctrl-C")
+    console.print("".join(f"note: {note}\n" for note in notes), end="", soft_wrap=True, markup=False)
     failure: NodeError | None = None
     status: str
     with Live(name, episodes, console, lossless=spec.clock == "lockstep") as live:

@@ -12,12 +12,11 @@ from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.card import Card
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.cost import WeightedCost
-from wm_planner.contracts.world_model import WorldModel
 from wm_planner.errors import ConfigError, ShapeError, did_you_mean
 from wm_planner.planners.action_space import ActionSpace
 
 
-def check_costs(model: WorldModel, costs: Sequence[WeightedCost]) -> None:
+def check_costs(card: Card, costs: Sequence[WeightedCost]) -> None:
     """Check that the card or the context provides everything that the costs require.
 
     Raises:
@@ -26,13 +25,13 @@ def check_costs(model: WorldModel, costs: Sequence[WeightedCost]) -> None:
     if not costs:
         raise ConfigError("costs is empty, wanted at least one cost")
     context = {f"context:{field.name}" for field in dataclasses.fields(Context)}
-    offers = model.card.offers | context
+    offers = card.offers | context
     for weighted in costs:
         _check_cost(weighted)
         for need in sorted(weighted.cost.requires):
             if need not in offers and need.partition(".")[0] not in context:
                 raise ConfigError(
-                    f"cost '{weighted.name}' requires '{need}', which {model.card.name} does not offer, "
+                    f"cost '{weighted.name}' requires '{need}', which {card.name} does not offer, "
                     f"{did_you_mean(need, offers)}"
                 )
 

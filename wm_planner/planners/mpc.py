@@ -102,7 +102,7 @@ class RecedingHorizon:
         seed: int,
         clock: Clock | None = None,
     ) -> None:
-        check_costs(model, costs)
+        check_costs(model.card, costs)
         card = model.card
         check_action_kind(planner.discrete, card.action.choices, type(planner).__name__, card.name)
         steps, limit = config.latency_steps + planner.horizon, card.max_horizon or MAX_HORIZON

@@ -65,7 +65,7 @@ class Problem:
     def __init__(
         self, model: WorldModel, latent: Latent, costs: Sequence[WeightedCost], context: Context
     ) -> None:
-        check_costs(model, costs)
+        check_costs(model.card, costs)
         check_context(context, costs)
         self.model = model
         self.latent = as_arrays(latent)

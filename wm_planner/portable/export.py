@@ -94,7 +94,7 @@ def check_portable(planner: Any, costs: Sequence[WeightedCost], model: OnnxWorld
     """
     name, card = type(planner).__name__, model.card
     check_action_kind(planner.discrete, card.action.choices, name, card.name)
-    check_costs(model, costs)
+    check_costs(model.card, costs)
     if not isinstance(planner, SamplingPlanner) or planner.discrete or isinstance(planner, Gradient):
         raise ConfigError(
             f"{name} cannot be exported: a graph has a fixed number of iterations and no gradients or trees; "

@@ -25,7 +25,8 @@ from wm_planner.world_models.onnx.model import Device, Graph, OnnxWorldModel, pr
 class GraphPlanner:
     """Plans over one bundle with fixed costs; see `planners.base.Planner`.
 
-    A deadline cannot interrupt a graph call; plans that take longer have `deadline_hit` set.
+    A deadline cannot interrupt a graph call; plans that take longer have `deadline_hit` set. Where no action
+    has been executed yet, the graph takes zeros for the last action; the Python planner leaves it out.
 
     Args:
         bundle: path of the model's folder, see `share.find`.

@@ -76,7 +76,7 @@ class MujocoSimulator:
 
     @staticmethod
     def check(config: Config) -> tuple[str, ...]:
-        """Check that the file of the scene exists; there are no notes. See `Checked`."""
+        """Check that the file of the scene exists; there are no notes. See `bridges.simulators.check`."""
         share.find(config.scene)
         return ()
 

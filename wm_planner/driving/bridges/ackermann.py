@@ -8,14 +8,12 @@ from numpy.typing import NDArray
 from wm_planner import config
 from wm_planner.bridges.messages import actions_of
 from wm_planner.driving.bridges.ego_estimate import EgoEstimate
-from wm_planner.driving.bridges.messages import drive_message, from_ego_frame
+from wm_planner.driving.bridges.messages import drive_message, from_ego_frame, standstill_message
 from wm_planner.driving.geometry.state_columns import SPEED
+from wm_planner.driving.vehicle.braking import standstill_command
 from wm_planner.driving.vehicle.tracker import Reference, Tracker
 from wm_planner.driving.vehicle.vehicle import VEHICLES, VehicleName
 from wm_planner.messaging import messages as m
-
-BRAKING = 4.05
-"""Deceleration towards a standstill where no plan is to be followed, in m/s^2: nuPlan's bound of comfort."""
 
 _POSES_KEPT = 50  # of the ego, for plans that arrive late
 
@@ -46,6 +44,7 @@ class AckermannControl:
         self._estimate.reset()
         self._poses: OrderedDict[int, NDArray[np.float64]] = OrderedDict()
         self._tracked: tuple[tuple[int, int], Reference, Tracker] | None = None
+        self._steering_angle: float | None = None
 
     def fault(self, state: m.Message) -> str:
         pose, twist = state.pose.pose, state.twist.twist
@@ -67,8 +66,13 @@ class AckermannControl:
 
     def stop(self, period_s: float) -> m.Message:
         """Brake to a standstill, with the front wheels as they are."""
-        speed = float(self._estimate.state[SPEED])
-        return self._drive(np.array([np.clip(-speed / period_s, -BRAKING, BRAKING), 0.0]), period_s)
+        return self._drive(standstill_command(float(self._estimate.state[SPEED]), period_s), period_s)
+
+    def blind_stop(self, stamp_ns: int) -> m.Message | None:
+        """Brake to a standstill whatever the speed is, with the front wheels as they were last commanded."""
+        if self._steering_angle is None:
+            return None
+        return standstill_message(self._steering_angle, stamp_ns)
 
     @property
     def figures(self) -> dict[str, str]:
@@ -87,4 +91,5 @@ class AckermannControl:
         stamp_ns = self._estimate.stamp_ns or 0
         message = drive_message(self._estimate.state, command, period_s, stamp_ns)
         self._estimate.follow(message, period_s)
+        self._steering_angle = float(message.drive.steering_angle)
         return message

@@ -15,6 +15,7 @@ from wm_planner.driving.scenarios.readers.commonroad import parse_commonroad
 from wm_planner.driving.scenarios.scenario import Scenario
 from wm_planner.driving.scenarios.tracks import empty_tracks
 from wm_planner.driving.scenarios.writers.commonroad import commonroad_text
+from wm_planner.driving.vehicle.braking import EMERGENCY_BRAKE
 from wm_planner.driving.vehicle.vehicle import STEERING
 from wm_planner.errors import MessagingError
 from wm_planner.messaging import messages as m
@@ -138,6 +139,18 @@ def drive_message(
         steering_angle_velocity=abs(rate),
         speed=float(state[SPEED]) + acceleration * dt,
         acceleration=abs(acceleration),
+        jerk=0.0,
+    )
+    return m.AckermannDriveStamped(header=m.header(stamp_ns, EGO_FRAME), drive=drive)
+
+
+def standstill_message(steering_angle: float, stamp_ns: int) -> m.Message:
+    """The command to brake to a standstill from any speed, with the front wheels at an angle in rad."""
+    drive = m.AckermannDrive(
+        steering_angle=steering_angle,
+        steering_angle_velocity=0.0,
+        speed=0.0,
+        acceleration=EMERGENCY_BRAKE,
         jerk=0.0,
     )
     return m.AckermannDriveStamped(header=m.header(stamp_ns, EGO_FRAME), drive=drive)

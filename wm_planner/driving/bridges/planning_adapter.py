@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wm_planner import config
 from wm_planner.bridges.planning import PlanningConfig, Tick
-from wm_planner.clock import Clock, Deadline, WallClock, nanoseconds, seconds
+from wm_planner.clock import Deadline, WallClock, nanoseconds, seconds
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.driving.bridges.ego_estimate import EgoEstimate
 from wm_planner.driving.bridges.messages import (
@@ -24,11 +24,12 @@ from wm_planner.driving.bridges.messages import (
 from wm_planner.driving.drive import Drive
 from wm_planner.driving.generation.highway import cruise
 from wm_planner.driving.planners.base import DRIVERS, Searching, View, build_driver, checked_plan
-from wm_planner.driving.planners.pdm_closed import EMERGENCY_BRAKE, braking_poses
+from wm_planner.driving.planners.pdm_closed import braking_poses
 from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
 from wm_planner.driving.scenarios.scenario import PlanningProblem, Start
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.driving.simulation.view import view_of
+from wm_planner.driving.vehicle.braking import EMERGENCY_BRAKE
 from wm_planner.driving.vehicle.vehicle import VEHICLES, VehicleName
 from wm_planner.errors import ConfigError, NodeError, ShapeError
 from wm_planner.messaging import messages as m
@@ -66,22 +67,18 @@ class DrivingAdapter:
 
     @classmethod
     def check(cls, config: Config, planning: PlanningConfig) -> None:
-        for name in ("world_model", "mpc", "device", "threads"):
-            if getattr(planning, name):
-                raise ConfigError(
-                    f"planner: params.{name}: planning a drive takes none, its model is the vehicle's own: "
-                    "leave it out, and set up the driver (planner: params.planner)"
-                )
+        _refuse_unused(planning)
         build_driver(_driver_spec(planning), "planner: params.planner")
 
-    def __init__(self, config: Config, planning: PlanningConfig, clock: Clock | None = None) -> None:
-        self.check(config, planning)
+    def __init__(self, config: Config, planning: PlanningConfig) -> None:
+        _refuse_unused(planning)
         self.config = config
         self._spec = _driver_spec(planning)
         self.driver = build_driver(self._spec, "planner: params.planner")
+        self.seed = int(self._spec.get("seed", planning.seed))
         self.vehicle = VEHICLES[config.vehicle]
         self.control_dt_s, self.execute_steps = 0.1, 1  # until a map tells the scenario's
-        self._clock = clock or WallClock()
+        self._clock = WallClock()
         self._estimate = EgoEstimate(self.vehicle)
         self._drive: Drive | None = None
         self._waiting: tuple[int, Callable[[], None]] | None = None
@@ -189,14 +186,29 @@ class DrivingAdapter:
         return route_message(positions, tick.stamp_ns)
 
 
+def _refuse_unused(planning: PlanningConfig) -> None:
+    """Refuse what planning a drive cannot use.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    for name in ("world_model", "mpc", "device", "threads"):
+        if getattr(planning, name):
+            raise ConfigError(
+                f"planner: params.{name}: planning a drive takes none, its model is the vehicle's own: "
+                "leave it out, and set up the driver (planner: params.planner)"
+            )
+
+
 def _driver_spec(planning: PlanningConfig) -> dict[str, Any]:
     """The driver, with the node's seed and costs where it takes them."""
     spec = dict(planning.planner)
     if planning.costs:
         spec.setdefault("costs", planning.costs)
-    takes = getattr(getattr(DRIVERS.load(spec["type"]), "Config", None), "__struct_fields__", ())
-    if "seed" in takes:
-        spec.setdefault("seed", planning.seed)
+    if isinstance(name := spec.get("type"), str):
+        takes = getattr(getattr(DRIVERS.load(name), "Config", None), "__struct_fields__", ())
+        if "seed" in takes:
+            spec.setdefault("seed", planning.seed)
     return spec
 
 

@@ -17,10 +17,8 @@ from wm_planner.driving.bridges.messages import (
 )
 from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.simulation.simulator import DrivingSimulator
+from wm_planner.driving.vehicle.braking import standstill_command
 from wm_planner.messaging import messages as m
-
-BRAKING = 4.05
-"""Deceleration of a car that receives no commands, in m/s^2: nuPlan's bound of comfort."""
 
 
 class TrafficAdapter:
@@ -58,8 +56,7 @@ class TrafficAdapter:
 
     def stop_command(self) -> NDArray[np.float64]:
         """Brake to a standstill, with the front wheels as they are."""
-        speed = float(self.simulator.now.ego[SPEED])
-        return np.array([np.clip(-speed / self.simulator.scenario.dt, -BRAKING, BRAKING), 0.0])
+        return standstill_command(float(self.simulator.now.ego[SPEED]), self.simulator.scenario.dt)
 
     def _objects(self) -> Objects:
         """The agents that are present now."""

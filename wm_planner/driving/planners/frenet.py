@@ -17,8 +17,9 @@ from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.metrics.nuplan import OFF_ROAD_M
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.following import poses_along_path
-from wm_planner.driving.planners.pdm_closed import EMERGENCY_BRAKE, braking_poses
+from wm_planner.driving.planners.pdm_closed import braking_poses
 from wm_planner.driving.planners.proposals import lane_change_length, lateral_shift
+from wm_planner.driving.vehicle.braking import EMERGENCY_BRAKE
 from wm_planner.driving.vehicle.vehicle import ACCELERATION
 
 Floats = NDArray[np.float64]

@@ -14,13 +14,11 @@ from wm_planner.driving.metrics.pdm import PDM, TTC_STEPS, WEIGHTS, pdm_score
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.following import IDMPolicies, follow_path, poses_along_path
 from wm_planner.driving.traffic.car_following import IDM
+from wm_planner.driving.vehicle.braking import EMERGENCY_BRAKE
 from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.planners.base import Plan
 
 Floats = NDArray[np.float64]
-
-EMERGENCY_BRAKE = 4.05
-"""Deceleration of an emergency brake, in m/s^2: nuPlan's comfort limit."""
 
 EMERGENCY_HORIZON_S, EMERGENCY_MAX_SPEED = 2.0, 5.0
 """An emergency is an expected collision at fault within this time [s], below this speed [m/s]."""

@@ -22,7 +22,6 @@ from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.planners.base import View
 from wm_planner.driving.planners.driver_memory import DriverMemory
 from wm_planner.driving.planners.pdm_closed import (
-    EMERGENCY_BRAKE,
     EMERGENCY_HORIZON_S,
     EMERGENCY_MAX_SPEED,
     PDMClosed,
@@ -32,6 +31,7 @@ from wm_planner.driving.planners.pdm_closed import (
 from wm_planner.driving.planners.proposal_scoring import ScoringContext
 from wm_planner.driving.planners.proposals import generate_proposals
 from wm_planner.driving.vehicle.bicycle_model import BicycleModel
+from wm_planner.driving.vehicle.braking import EMERGENCY_BRAKE
 from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.driving.vehicle.vehicle import STEERING
 from wm_planner.planners import PLANNERS

@@ -139,7 +139,7 @@ class DrivingSimulator:
 
     @staticmethod
     def check(config: Config) -> tuple[str, ...]:
-        """Read a scenario file and return the reader's notes on it; see `Checked`."""
+        """Read a scenario file and return the reader's notes on it; see `bridges.simulators.check`."""
         scenario = read_scenario(share.find(config.scenario))
         planning_problems(scenario)
         return scenario.repairs

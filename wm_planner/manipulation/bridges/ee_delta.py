@@ -1,5 +1,7 @@
 """The controller of an arm: /plan and /joint_states in, joint targets within limits on /command out."""
 
+import dataclasses
+
 import numpy as np
 
 from wm_planner import config, share
@@ -29,11 +31,21 @@ class EndEffectorControl:
 
         robot: str
 
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """Check that the file of the robot exists.
+
+        Raises:
+            PluginError: with the closest known name.
+        """
+        share.find(config.robot)
+
     def __init__(self, config: Config) -> None:
         self.control = EndEffectorDelta.load(share.find(config.robot))
         self.limits = Limits(*self.control.bounds)
         self._hold = Hold()
         self._clipped = 0
+        self._last: m.Message = None
 
     def reset(self) -> None:
         """Nothing to reset between episodes."""
@@ -56,6 +68,10 @@ class EndEffectorControl:
         """Hold the posture that was measured when holding began."""
         return self._limited(self._hold.at(self._q), period_s)
 
+    def blind_stop(self, stamp_ns: int) -> m.Message | None:
+        """The last joint targets again, which the servos hold."""
+        return None if self._last is None else dataclasses.replace(self._last, header=m.header(stamp_ns))
+
     @property
     def figures(self) -> dict[str, str]:
         return {"clipped": str(self._clipped)}
@@ -63,4 +79,7 @@ class EndEffectorControl:
     def _limited(self, command: Floats, period_s: float) -> m.Message:
         limited = self.limits.apply(command, self._q, period_s)
         self._clipped += bool(limited.clipped.any())
-        return m.joint_trajectory(self.control.joints, limited.command[None], RAMP * period_s, self._stamp_ns)
+        self._last = m.joint_trajectory(
+            self.control.joints, limited.command[None], RAMP * period_s, self._stamp_ns
+        )
+        return self._last
