@@ -1,5 +1,6 @@
 """The recorder node: every topic of the domain into one MCAP file."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from wm_planner import share
@@ -42,7 +43,13 @@ class RecorderNode(Node):
     def cleanup(self) -> None:
         if self.recorder is not None:
             self.recorder.close({"mode": self.mode})
-            self.log.info("recorded %s, gaps %s", self.recorder.messages, sum(self.recorder.gaps.values()))
+            self.log.info("%s", summary(self.recorder.messages, self.recorder.gaps))
+
+
+def summary(messages: Mapping[str, int], gaps: Mapping[str, int]) -> str:
+    """What a recording holds, in words; `messages` and `gaps` are numbers by topic."""
+    counts = ", ".join(f"{topic} {count}" for topic, count in sorted(messages.items()))
+    return f"recorded {sum(messages.values())} messages ({counts or 'none'}), {sum(gaps.values())} missing"
 
 
 if __name__ == "__main__":

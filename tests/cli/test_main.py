@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,6 +33,22 @@ def wm(monkeypatch, capsys, tmp_path):
 
 def test_the_version_is_that_of_the_package(wm):
     assert wm("--version") == (0, f"wm {metadata.version('wm-planner')}")
+
+
+@pytest.mark.parametrize("command", [[], ["launch"], ["export"], ["eval", "driving"], ["bench", "success"]])
+def test_the_help_shows_no_type_next_to_a_flag(wm, command):
+    code, printed = wm(*command, "--help")
+    assert code == 0
+    assert "--help" in printed and "bool" not in printed.lower()
+
+
+def test_collect_prints_what_was_rejected_in_words(wm, monkeypatch):
+    meta = SimpleNamespace(episodes=4, steps=6, rejected={"left the workspace": 2})
+    monkeypatch.setattr("wm_planner.collection.collect", lambda *arguments: meta)
+    wanted = "data: 4 episodes of 6 steps, rejected: 2 (left the workspace)"
+    assert wm("collect", "sim/panda_reach.py", "--out", "data") == (0, wanted)
+    meta.rejected = {"left the workspace": 0}
+    assert wm("collect", "sim/panda_reach.py", "--out", "data")[1].endswith("rejected: none")
 
 
 def test_launch_files_are_listed_with_the_first_line_of_each(wm):
@@ -120,7 +137,7 @@ def test_a_missing_package_is_reported_with_its_extra(wm, monkeypatch):
     def train() -> None:
         raise ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
 
-    monkeypatch.setattr(main, "app", train)
+    monkeypatch.setattr(main, "wm", train)
     code, said = wm("train")
     assert code == 2
     assert "needs the package 'torch', which is not installed: pip install 'wm-planner[train]'" in said
@@ -266,7 +283,7 @@ def test_lack_of_memory_and_interrupts_end_in_one_line(wm, monkeypatch, raised, 
     def fail():
         raise raised
 
-    monkeypatch.setattr(main, "app", fail)
+    monkeypatch.setattr(main, "wm", fail)
     code, said = wm("bench")
     assert code == ends
     assert says in said and "Traceback" not in said

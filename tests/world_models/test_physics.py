@@ -260,6 +260,8 @@ def test_without_changes_the_model_is_the_scene_plus_a_sensor(robot):
     assert contacts(model) == contacts(plain) == 1
     assert model.nsensor == plain.nsensor + 1
     assert PlanningModel().summary == "as it is"
+    assert PlanningModel(ik_iterations=1).summary == "1 iteration of IK"
+    assert PlanningModel(ik_iterations=2).summary == "2 iterations of IK"
 
 
 def test_dropping_self_collision_keeps_contacts_with_the_floor(robot):

@@ -22,4 +22,9 @@ def collect(
     config = collection.CollectConfig(scene=scene, episodes=episodes, steps=steps, seed=seed, workers=workers)
     with Bar("episodes") as bar:
         meta = collection.collect(config, out, lambda kept: bar.update(kept, episodes))
-    console.print(f"{out}: {meta.episodes} episodes of {meta.steps} steps, rejected: {meta.rejected}")
+    rejected = ", ".join(f"{count} ({reason})" for reason, count in meta.rejected.items() if count)
+    console.print(
+        f"{out}: {meta.episodes} episodes of {meta.steps} steps, rejected: {rejected or 'none'}",
+        soft_wrap=True,
+        markup=False,
+    )

@@ -3,7 +3,7 @@
 import os
 import sys
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -49,12 +49,26 @@ def _options(
     """Options without a command."""
 
 
+def _without_flag_types(command: Any) -> Any:
+    """`command` and its subcommands with help that shows no `<bool>` next to flags, which take no value."""
+    context = typer.Context(command)
+    for option in command.get_params(context):
+        if getattr(option, "is_flag", False):
+            vars(option)["display_type_rich"] = lambda ctx: None
+    for subcommand in getattr(command, "commands", {}).values():
+        _without_flag_types(subcommand)
+    return command
+
+
+wm = _without_flag_types(typer.main.get_command(app))
+
+
 def main() -> None:
     """Run `wm`; an error that the user can fix ends in one line and exit code 2."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores cost more than they gain
     keep_freed_memory()
     try:
-        app()
+        wm()
     except WmError as error:
         problem = str(error)
     except ModuleNotFoundError as error:

@@ -41,7 +41,8 @@ class PlanningModel(Config, frozen=True, kw_only=True):
         step = [] if self.timestep_s is None else [f"steps of {1000 * self.timestep_s:g} ms"]
         without = [f"without {part.replace('_', ' ')}" for part in self.drop]
         no_contact = [f"no contact of {name}" for name in self.no_contact]
-        ik = [] if self.ik_iterations is None else [f"{self.ik_iterations} iterations of IK"]
+        plural = "" if self.ik_iterations == 1 else "s"
+        ik = [] if self.ik_iterations is None else [f"{self.ik_iterations} iteration{plural} of IK"]
         return ", ".join([*step, *without, *no_contact, *ik]) or "as it is"
 
     def cumulative(self) -> Iterator["PlanningModel"]:
