@@ -97,6 +97,17 @@ def test_unknown_names_are_reported_with_their_place(launch, tmp_path, old, new,
         launch(**{old.replace("FOLDER", str(tmp_path)): new})
 
 
+def test_a_missing_program_is_reported_with_its_node_and_place(launch, monkeypatch, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    words = (
+        r"toy\.yaml: nodes\[1\]\.exec: node 'second': my_node\.py: no such file or folder.*; create the file "
+        rf"or correct the path, which is relative to the folder in which wm is started, {tmp_path}/elsewhere"
+    )
+    with pytest.raises(ConfigError, match=words):
+        launch(**{f"{tmp_path}/answerer.py": "my_node.py"})
+
+
 def test_invalid_yaml_is_reported_with_its_line(tmp_path):
     (tmp_path / "bad.yaml").write_text("nodes:\n  - exec: a\n bad")
     with pytest.raises(ConfigError, match=r"bad\.yaml, line \d+: not valid YAML"):

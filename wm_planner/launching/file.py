@@ -167,7 +167,7 @@ def node_class(program: Path) -> type[Node]:
 
 
 def _node(entry: _Entry, where: str) -> NodeSpec:
-    program = _program(entry.exec, where)
+    program = _program(entry, where)
     node = node_class(program)
     _check(
         node, convert(entry.params, node.Params, f"{where} ({entry.exec}).params"), f"{where} ({entry.exec})"
@@ -197,12 +197,23 @@ def _check(node: type[Node], params: Config, where: str) -> None:
         raise PluginError(f"{where}: {describe(error)}") from error
 
 
-def _program(exec_name: str, where: str) -> Path:
+def _program(entry: _Entry, where: str) -> Path:
+    """The program of a node.
+
+    Raises:
+        ConfigError: if there is none; names the closest one on the shelf, or the path that was looked for.
+    """
+    name = entry.exec
     try:
-        return share.find(exec_name if exec_name.endswith(".py") else f"nodes/{exec_name}.py")
-    except PluginError:
-        known = (Path(entry).stem for entry in share.listing("nodes", ".py"))
-        raise ConfigError(f"{where}.exec: no node '{exec_name}', {did_you_mean(exec_name, known)}") from None
+        return share.find(name if name.endswith(".py") else f"nodes/{name}.py")
+    except PluginError as error:
+        if not name.endswith(".py"):
+            known = (Path(each).stem for each in share.listing("nodes", ".py"))
+            raise ConfigError(f"{where}.exec: no node '{name}', {did_you_mean(name, known)}") from None
+        raise ConfigError(
+            f"{where}.exec: node '{entry.name or Path(name).stem}': {error}; create the file or correct the "
+            f"path, which is relative to the folder in which wm is started, {Path.cwd()}"
+        ) from None
 
 
 def _with_overrides(args: Mapping[str, Any], overrides: Iterable[str], path: Path) -> dict[str, Any]:
