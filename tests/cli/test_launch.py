@@ -339,6 +339,8 @@ def test_a_broken_planner_is_reported_in_the_last_line_with_its_place(tmp_path):
     assert re.match(
         r"error: node 'planner': exit code 1: AttributeError: .*'no_such_thing' \(broken.py, line 14\)", last
     )
+    assert output.count("no_such_thing") == 1
+    assert "median" not in output and "plans" not in output
 
 
 @pytest.mark.parametrize(

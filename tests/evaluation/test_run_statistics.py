@@ -5,7 +5,7 @@ import numpy as np
 from rich.console import Console
 
 from wm_planner.evaluation.runs.report import coverage, tables
-from wm_planner.evaluation.runs.run_statistics import RunStatistics
+from wm_planner.evaluation.runs.run_statistics import EpisodeFigures, RunStatistics
 from wm_planner.messaging import messages as m
 
 
@@ -68,6 +68,22 @@ def test_goal_without_a_position_has_no_distance():
     assert " cm" not in text and "distance" not in text
 
 
+def test_a_quantity_without_values_has_no_row():
+    text = render(episode_statistics(0.4, 0.2))
+    assert "final distance, cm" in text
+    assert "plan time" not in text and "surprise" not in text and " - " not in text
+    assert "median" not in render(RunStatistics())
+
+
+def test_outcome_of_an_episode_says_why_it_missed():
+    def outcome(success, reason=""):
+        return EpisodeFigures(1, 0, [0.1], ended=True, success=success, reason=reason).outcome
+
+    assert outcome(True) == "reached"
+    assert outcome(False) == "missed: out of steps"
+    assert outcome(False, "collided at 3.1 s") == "missed: collided at 3.1 s"
+
+
 def test_scene_with_its_own_success_criterion_reports_it_with_the_radii():
     assert "goal reached" not in render(episode_statistics(0.4, 0.01))
     assert "goal reached" in render(episode_statistics(0.4, 0.04, success=False))
@@ -98,4 +114,4 @@ def test_truncated_recording_is_reported_as_incomplete():
 
 def test_run_without_episodes_is_reported():
     assert "no episodes: nothing was published on /episode" in render(RunStatistics())
-    assert "0 plans, 0 deadline misses" in render(RunStatistics())
+    assert "plans" not in render(RunStatistics())  # nothing to tabulate

@@ -16,6 +16,7 @@ from wm_planner.clock import nanoseconds
 from wm_planner.errors import ConfigError, MessagingError, NodeError
 from wm_planner.launching.file import LaunchSpec, NodeSpec
 from wm_planner.launching.respawn import MAX_RESPAWNS, WINDOW_S, Respawns
+from wm_planner.launching.startup import START_S, StartupWatch
 from wm_planner.launching.supervisor import Event, RunResult, Supervisor, readers_of
 from wm_planner.messaging.domain import Domain, Endpoint
 from wm_planner.recording.player import Player
@@ -190,7 +191,7 @@ def test_a_node_that_ignores_the_request_to_stop_is_killed(run):
             clock.shift_ns = nanoseconds(60.0)
 
     assert supervisor.run(pass_the_time_to_stop).status == "finished"
-    assert run.events[-2][1:] == ("answerer", "killed", "did not end within 60 s")
+    assert run.events[-2][1:4] == ("answerer", "killed", "did not end within 60 s")
     assert run.kinds("recorder")[-1] == "stopped" and Player(run.recording).is_complete
 
 
@@ -234,7 +235,38 @@ def test_a_node_that_cannot_start_ends_the_run_with_reason_and_place(run):
     with pytest.raises(NodeError, match=reason):
         run.go()
     assert run.kinds("answerer") == ["started", "died"]
+    assert [event.node for event in run.events if event.is_fatal] == ["answerer"]
     assert run.kinds("talker") == ["started", "stopped"]  # never activated
+
+
+def test_a_slow_start_names_the_nodes_that_are_awaited_and_ends_in_an_error(run):
+    run.change_answerer("self.goal = 0", "self.goal = 0; import time; time.sleep(1e6)")
+    clock, lines, domain = ShiftedClock(), [], Domain.named(run.domain)
+    supervisor = run.supervisor(on_wait=lines.append, clock=clock)
+
+    def pass_the_time_to_start() -> None:
+        states = {endpoint.name: endpoint.state for endpoint in domain.endpoints()}
+        if states == {"talker": "inactive", "recorder": "inactive", "answerer": "unconfigured"}:
+            clock.shift_ns = nanoseconds(START_S if any("configuring" in line for line in lines) else 60.0)
+
+    with pytest.raises(
+        NodeError,
+        match=r"^not active within 120 s: answerer \(configuring\); see where they are in .*answerer\.log;",
+    ):
+        supervisor.run(pass_the_time_to_start)
+    assert any(line.startswith("waiting for answerer (configuring) for ") for line in lines)
+    assert "configuring" in run.log("answerer")
+    assert run.kinds("talker") == ["started", "stopped"]
+
+
+def test_a_wait_is_reported_ever_more_rarely():
+    watch = StartupWatch()
+    nodes = {"planner": "importing its program", "recorder": "configuring"}
+    told = {now_s: watch.line(now_s, nodes) for now_s in range(100)}
+    assert [now_s for now_s, line in told.items() if line] == [10, 20, 40, 80]
+    assert told[10] == "waiting for planner (importing its program), recorder (configuring) for 10 s"
+    assert watch.line(101, {}) == watch.line(105, nodes) == ""  # another wait
+    assert watch.line(115, nodes)
 
 
 def test_no_node_outlives_a_killed_supervisor(run):

@@ -86,7 +86,7 @@ def launch(
     failure: NodeError | None = None
     status: str
     with Live(name, episodes, console, lossless=spec.clock == "lockstep") as live:
-        supervisor = Supervisor(spec, folder, domain=name, on_event=live.event)
+        supervisor = Supervisor(spec, folder, domain=name, on_event=live.event, on_wait=live.note)
         try:
             status, reason = supervisor.run(lambda: live.step(supervisor.is_stopping))
         except NodeError as error:
@@ -130,7 +130,8 @@ def _report(folder: Path, figures: "RunFigures", planned: int | None, run: dict[
     from wm_planner.evaluation.runs import report
     from wm_planner.launching.run import RECORDING
 
-    console.print(report.tables(figures, planned))
+    if figures.episodes or run["status"] != "failed":
+        console.print(report.tables(figures, planned))
     report.write_summary(folder, figures, run)
     made = [folder / report.SUMMARY_FILE, *_pictures(folder, figures)]
     recording = folder / RECORDING

@@ -16,6 +16,7 @@ from wm_planner.errors import ConfigError, NodeError
 from wm_planner.launching.file import LaunchSpec, NodeSpec
 from wm_planner.launching.process import NodeProcess, describe_exit
 from wm_planner.launching.respawn import MAX_RESPAWNS, WINDOW_S, Respawns
+from wm_planner.launching.startup import START_S, StartupWatch, startup_error
 from wm_planner.messaging.control import Activate, ControlClient
 from wm_planner.messaging.domain import Domain, Endpoint
 from wm_planner.messaging.wire import ANY
@@ -24,7 +25,6 @@ from wm_planner.node.program import Arguments
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STEP_S = 0.02
-_START_S = 120.0  # includes the loading and warm-up of models
 _STOP_S = 10.0  # an exit takes 1 s on a quiet machine, 2 s at a load of 15 on two cores
 
 Kind: TypeAlias = Literal["started", "active", "finished", "died", "respawned", "stopped", "killed"]
@@ -32,12 +32,17 @@ Phase: TypeAlias = Literal["waiting", "starting", "inactive", "activating", "act
 
 
 class Event(NamedTuple):
-    """Something that happened to a node, `time_s` seconds after the run began."""
+    """Something that happened to a node, `time_s` seconds after the run began.
+
+    Attributes:
+        is_fatal: whether the run failed by it, so that the error of the run tells the same.
+    """
 
     time_s: float
     node: str
     kind: Kind
     detail: str
+    is_fatal: bool = False
 
 
 class RunResult(NamedTuple):
@@ -69,6 +74,7 @@ class Supervisor:
         folder: where `logs/<node>.log` are written.
         domain: name of the nodes' domain; claimed for the run and removed after it.
         on_event: called with every event as it happens.
+        on_wait: called with a line about the nodes that a slow start waits for, ever more rarely.
         stop_s: time that nodes have to end, twice: first those that publish, then those that only read.
         clock: what `stop_s` and the time to start and to respawn are measured by.
 
@@ -83,13 +89,15 @@ class Supervisor:
         folder: Path,
         domain: str,
         on_event: Callable[[Event], None] = lambda event: None,
+        on_wait: Callable[[str], None] = lambda line: None,
         stop_s: float = _STOP_S,
         clock: Clock | None = None,
     ) -> None:
         self._mode = spec.clock
         self._logs = folder / "logs"
         self._domain = Domain.named(domain)
-        self._on_event = on_event
+        self._on_event, self._on_wait = on_event, on_wait
+        self._startup = StartupWatch()
         self._members = {node.name: _Member(node) for node in spec.nodes}
         self._stop_s = stop_s
         self.events: list[Event] = []
@@ -151,10 +159,10 @@ class Supervisor:
                 self._exited(member, member.process, code)
             elif member.phase == "waiting" and self._now_s() >= member.due_s:
                 self._start(member)
-            elif member.phase in ("starting", "inactive", "activating") and self._now_s() > member.due_s:
-                self._fail(member, f"was not active within {_START_S:g} s")
         if self._outcome is None:
-            self._activate_ready()
+            endpoints = {endpoint.name: endpoint for endpoint in self._domain.endpoints()}
+            self._activate_ready(endpoints)
+            self._watch_startup(endpoints)
         if all(member.phase == "gone" for member in self._members.values()):
             self._outcome = self._outcome or RunResult("finished", "all nodes have finished")
 
@@ -168,12 +176,11 @@ class Supervisor:
         )
         member.process = NodeProcess(member.spec.program, arguments, self._logs / f"{member.spec.name}.log")
         self._record(member, "respawned" if member.starts else "started", f"process {member.process.pid}")
-        member.phase, member.due_s = "starting", self._now_s() + _START_S
+        member.phase, member.due_s = "starting", self._now_s() + START_S
         member.starts += 1
 
-    def _activate_ready(self) -> None:
+    def _activate_ready(self, endpoints: Mapping[str, Endpoint]) -> None:
         """Activate nodes as they become inactive; at first only when all of them are."""
-        endpoints = {endpoint.name: endpoint for endpoint in self._domain.endpoints()}
         for name, member in self._members.items():
             found = endpoints.get(name)
             if member.phase == "starting" and found is not None and found.state == "inactive":
@@ -185,32 +192,50 @@ class Supervisor:
             if member.phase == "inactive" and self._all_were_inactive and name in endpoints:
                 request = Activate(readers=readers_of(endpoints[name], endpoints))
                 self._client.ask(name, endpoints[name].control, request)
-                member.phase = "activating"
+                member.phase, member.due_s = "activating", self._now_s() + START_S
         for name, answer in self._client.answers().items():
             if not answer.error:  # after an error the node exits by itself
                 self._members[name].phase, self._members[name].has_been_active = "active", True
                 self._record(self._members[name], "active", "")
 
+    def _watch_startup(self, endpoints: Mapping[str, Endpoint]) -> None:
+        """Tell which nodes are not active yet, and fail if one is overdue."""
+        awaited = {}
+        for name, member in self._members.items():
+            if member.phase == "starting":
+                awaited[name] = "configuring" if name in endpoints else "importing its program"
+            elif member.phase == "activating":
+                awaited[name] = "waiting for the readers of its topics"
+        if line := self._startup.line(self._now_s(), awaited):
+            self._on_wait(f"{line}; logs: {self._logs}")
+        late = {name: what for name, what in awaited.items() if self._now_s() > self._members[name].due_s}
+        if late:
+            self._outcome = NodeError(startup_error(late, self._logs))
+
     def _exited(self, member: _Member, process: NodeProcess, code: int) -> None:
         was_active = member.phase == "active"
         self._clean_up(member, process)
         failure = describe_exit(code) if code == 0 else process.failure(code)
-        self._record(member, "finished" if code == 0 else "died", failure)
+        fatal = ""
         if code == 0 and member.spec.ends_run:
             self._outcome = self._outcome or RunResult("finished", f"node '{member.spec.name}' has finished")
         elif code == 2 and not was_active:  # its parameters are wrong, and would be again
-            self._fail(member, process.error_line() or failure)
+            fatal = process.error_line() or failure
         elif code > 0 and not member.has_been_active:  # it cannot start, e.g. for a broken plug-in
-            self._fail(member, failure)
+            fatal = failure
         elif member.spec.respawn == "always" or (code != 0 and member.spec.respawn == "on-failure"):
             delay_s = member.respawns.next_delay_s(self._now_s())
             if delay_s is None:
                 often = f"failed more than {MAX_RESPAWNS} times in {WINDOW_S:g} s"
-                self._fail(member, often if code == 0 else f"{often}, at last with {failure}")
+                fatal = often if code == 0 else f"{often}, at last with {failure}"
             else:
                 member.phase, member.due_s = "waiting", self._now_s() + delay_s
         elif code != 0:
-            self._fail(member, failure)
+            fatal = failure
+        is_first = bool(fatal) and self._outcome is None
+        self._record(member, "finished" if code == 0 else "died", failure, is_first)
+        if is_first:
+            self._fail(member, fatal)
 
     def _clean_up(self, member: _Member, process: NodeProcess) -> None:
         process.kill()  # also processes that it started
@@ -220,7 +245,7 @@ class Supervisor:
 
     def _fail(self, member: _Member, why: str) -> None:
         log = self._logs / f"{member.spec.name}.log"
-        self._outcome = self._outcome or NodeError(f"node '{member.spec.name}': {why} (log: {log})")
+        self._outcome = NodeError(f"node '{member.spec.name}': {why} (log: {log})")
 
     def _stop(self, each_step: Callable[[], None]) -> None:
         """Stop the nodes; those that only read come last, so that they receive everything."""
@@ -252,13 +277,13 @@ class Supervisor:
             self._record(member, "stopped", describe_exit(code))
         else:
             failure = f"while stopping: {process.failure(code)}"
-            self._record(member, "died", failure)
-            if not isinstance(self._outcome, NodeError):
-                self._outcome = None
-            self._fail(member, failure)
+            is_first = not isinstance(self._outcome, NodeError)
+            self._record(member, "died", failure, is_first)
+            if is_first:
+                self._fail(member, failure)
 
-    def _record(self, member: _Member, kind: Kind, detail: str) -> None:
-        event = Event(self._now_s(), member.spec.name, kind, detail)
+    def _record(self, member: _Member, kind: Kind, detail: str, is_fatal: bool = False) -> None:
+        event = Event(self._now_s(), member.spec.name, kind, detail, is_fatal)
         self.events.append(event)
         self._on_event(event)
 

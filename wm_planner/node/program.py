@@ -107,6 +107,7 @@ class Program:
 
     def _spin(self, node: Node, control: ControlServer, is_alone: bool) -> None:
         node.enter("unconfigured")
+        node.log.info("configuring")
         node.configure()
         node.enter("inactive")
         node.log.info("inactive")

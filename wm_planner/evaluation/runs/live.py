@@ -70,16 +70,20 @@ class Live:
         self._receive()
         if not is_stopping:
             for line in self._liveness.news(time.monotonic(), self._activities):
-                self._console.print(line)
+                self.note(line)
 
     def event(self, event: Event) -> None:
-        """Track a node's state, and print if it died or was respawned."""
+        """Track a node's state, and print if it died or was respawned, unless the run's error says it."""
         if event.kind == "active":
             self._liveness.activate(event.node, time.monotonic())
         elif event.kind in ENDINGS:
             self._liveness.remove(event.node)
-        if event.kind in NEWS:
-            self._console.print(f"{event.time_s:6.1f} s  {event.node} {event.kind}  {event.detail}")
+        if event.kind in NEWS and not event.is_fatal:
+            self.note(f"{event.time_s:6.1f} s  {event.node} {event.kind}  {event.detail}")
+
+    def note(self, line: str) -> None:
+        """Print a line above the progress bar."""
+        self._console.print(line, soft_wrap=True, markup=False)
 
     def _receive(self) -> None:
         while self._bus and (delivery := self._bus.receive()) is not None:
@@ -90,11 +94,12 @@ class Live:
                     self._liveness.report(status.name, time.monotonic())
         ended = self.statistics.ended
         for episode in ended[self._printed :]:
-            outcome = "reached" if episode.success else episode.reason or "missed"
             unit = unit_of(self.statistics.is_drive)
             distances = f"{unit.format(episode.distances_m[0], 5)} to {unit.format(episode.end_m, 4)}  "
             self._console.print(
-                f"episode {episode.episode:3d}  {distances if episode.has_distance else ''}{outcome}"
+                f"episode {episode.episode:3d}  {distances if episode.has_distance else ''}{episode.outcome}",
+                soft_wrap=True,
+                markup=False,
             )
         self._printed = len(ended)
         self._progress.update(self._task, completed=len(ended), description=self._headline())

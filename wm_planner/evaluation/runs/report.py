@@ -42,7 +42,7 @@ def coverage(figures: RunFigures, planned: int | None = None) -> list[str]:
 
 
 def tables(figures: RunFigures, planned: int | None = None) -> Group:
-    """Warnings, the success table if an episode has ended, and the timing table.
+    """Warnings, the success table if an episode has ended, and the timing table without its empty rows.
 
     Args:
         planned: number of episodes of the launch; None if unknown.
@@ -71,10 +71,12 @@ def tables(figures: RunFigures, planned: int | None = None) -> Group:
         ("plan cost", figures.plan_cost, 1.0),
         ("surprise", figures.surprise, 1.0),
     ):
-        spreads.add_row(name, *_cells(spread, factor))
+        if spread.count:
+            spreads.add_row(name, *_cells(spread, factor))
     none = "no episode has ended" if figures.started else "no episodes: nothing was published on /episode"
     notes = (Text(line, style="yellow") for line in coverage(figures, planned))
-    return Group(*notes, success if figures.episodes else none, spreads)
+    timing = [spreads] if spreads.row_count else []
+    return Group(*notes, success if figures.episodes else none, *timing)
 
 
 def plot(folder: Path, figures: RunFigures, title: str) -> Path:
@@ -102,6 +104,5 @@ def plot(folder: Path, figures: RunFigures, title: str) -> Path:
 
 
 def _cells(spread: Spread, factor: float) -> list[str]:
-    return [
-        "-" if value is None else f"{value * factor:.3g}" for value in (spread.median, spread.p99, spread.max)
-    ]
+    values = (spread.median, spread.p99, spread.max)
+    return [f"{value * factor:.3g}" for value in values if value is not None]

@@ -26,7 +26,7 @@ class EpisodeFigures(msgspec.Struct):
         distances_m: distance to the goal before the first step and after each.
         ended: whether the episode has ended.
         success: whether it ended in success.
-        reason: why it ended early; empty if it did not.
+        reason: why it missed its goal; empty if it did not, or only ran out of steps.
     """
 
     episode: int
@@ -35,6 +35,11 @@ class EpisodeFigures(msgspec.Struct):
     ended: bool = False
     success: bool = False
     reason: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """The outcome of an episode that has ended, in words."""
+        return "reached" if self.success else f"missed: {self.reason or 'out of steps'}"
 
     @property
     def end_m(self) -> float:
