@@ -171,6 +171,8 @@ class Simulator(Node):
     def publish_episode(self, phase: str, reason: str = "") -> None:
         """Publish the state of the run on /episode, the only topic that carries the true goal."""
         episode = min(self.episode, self.params.episodes - 1)
+        if phase == "ended" and not reason and hasattr(self.adapter, "why_missed"):
+            reason = self.adapter.why_missed()
         message = m.Episode(
             header=m.header(self.stamp_ns),
             id=episode + 1,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from node_bench import envelope
 
-from wm_planner import share
+from wm_planner import plugins, share
 from wm_planner.bridges.messages import camera_topic, goal_message, latent_message, plan_message
 from wm_planner.clock import nanoseconds
 from wm_planner.contracts.observation import Observation
@@ -78,6 +78,14 @@ def test_a_run_ends_after_its_episodes_with_stamps_that_never_repeat(bench):
     assert len(set(stamps)) == 6
     phases = [(message.id, message.phase) for message in made.take("/episode") if message.phase != "running"]
     assert phases == [(1, "started"), (1, "ended"), (2, "started"), (2, "ended"), (2, "finished")]
+
+
+def test_a_drive_that_misses_its_goal_ends_with_the_reason(bench):
+    made = bench("simulator", "lockstep", scene="sim/drive_merge.xml", episodes=1, steps=1)
+    made.node.end_step()
+    ended = next(message for message in made.take("/episode") if message.phase == "ended")
+    assert not ended.success
+    assert ended.reason == f"out of steps {made.node.sim.distance:.1f} m before the goal"
 
 
 def test_a_command_of_an_episode_that_is_over_moves_nothing_in_realtime(bench):
@@ -301,3 +309,11 @@ def test_perception_refuses_a_goal_without_a_picture_of_every_camera(bench):
     picture = np.zeros((64, 64, 3), np.uint8)
     with pytest.raises(NodeError, match="the model needs also \\['side'\\]"):
         made.node.on_goal(goal_message(1, Observation(images={"front": picture}), 0), envelope())
+
+
+def test_the_recorder_says_in_words_what_it_recorded():
+    summary = plugins.load_file(share.find("nodes/recorder.py")).summary
+    assert summary({"/plan": 3, "/goal": 1}, {"/plan": 2}) == (
+        "recorded 4 messages (/goal 1, /plan 3), 2 missing"
+    )
+    assert summary({}, {}) == "recorded 0 messages (none), 0 missing"

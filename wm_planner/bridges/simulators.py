@@ -19,6 +19,9 @@ SIMULATOR_ADAPTERS = Registry("simulator adapter")
 class SimulatorAdapter(Protocol):
     """A simulator and its messages; made from the simulator.
 
+    It may also have a method `why_missed()`, which says in words why the episode that ends now has not
+    reached its goal; without one, a missed episode has run out of steps.
+
     Attributes:
         simulator: what is hosted.
         topics: everything that it publishes.

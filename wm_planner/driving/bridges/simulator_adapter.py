@@ -58,6 +58,9 @@ class TrafficAdapter:
         """Brake to a standstill, with the front wheels as they are."""
         return standstill_command(float(self.simulator.now.ego[SPEED]), self.simulator.scenario.dt)
 
+    def why_missed(self) -> str:
+        return self.simulator.why_missed()
+
     def _objects(self) -> Objects:
         """The agents that are present now."""
         tracks, states = self.simulator.scenario.tracks, self.simulator.now.agents.states

@@ -25,6 +25,7 @@ from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.scenarios.scenario import Scenario
 from wm_planner.driving.simulation.history import History
+from wm_planner.driving.simulation.missed_goal import why_missed
 from wm_planner.driving.traffic.agents import AGENTS, TrafficAgents, TrafficState
 from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.driving.vehicle.vehicle import (
@@ -235,6 +236,18 @@ class DrivingSimulator:
     def reached(self) -> bool:
         """Whether the goal has been reached without a collision or leaving the road before."""
         return self.now.reached
+
+    def why_missed(self) -> str:
+        """Why the goal has not been reached, in words; empty if it has."""
+        if self.reached:
+            return ""
+        for world in self._trace:
+            if world.failed:
+                at_s = self.scenario.dt * world.agents.step
+                return f"{'collided' if world.collided else 'left the road'} at {at_s:.1f} s"
+        centres = self.vehicle.at_centre(np.stack([world.ego for world in self._trace]))[:, :4]
+        goals, first_step = self.drive.problem.goals, self.drive.first_step
+        return why_missed(self.scenario, goals, centres, first_step, self.distance)
 
     @property
     def history(self) -> History:
