@@ -40,6 +40,24 @@ def test_an_unknown_name_is_answered_with_the_closest(shelves):
         share.find("models/weel")
 
 
+def test_only_xml_files_with_the_wanted_root_element_are_suggested(shelves):
+    first, second = shelves
+    for place, name, text in (
+        (first, "road_a.xml", "<?xml version='1.0'?>\n<!-- a road -->\n<commonRoad/>"),
+        (second, "road_b.xml", "<commonRoad a='1'>"),
+        (second, "robot.xml", "<mujoco/>"),
+        (first, "broken.xml", "no XML"),
+    ):
+        (place / "sim").mkdir(exist_ok=True)
+        (place / "sim" / name).write_text(text)
+    for given in ("sim/road_c.xml", "sim/road_c"):
+        with pytest.raises(PluginError, match=r"\(known: sim/road_a\.xml, sim/road_b\.xml\)$"):
+            share.find(given, "commonRoad")
+    with pytest.raises(PluginError, match=r"\(known: sim/robot\.xml\)$"):
+        share.find("sim/road_c.xml", "mujoco")
+    assert share.listing("sim", ".xml") == ["broken.xml", "road_a.xml", "road_b.xml", "robot.xml"]
+
+
 def test_without_known_names_none_are_offered(tmp_path):
     with pytest.raises(PluginError) as caught:
         share.find(str(tmp_path / "gone.xml"))

@@ -3,6 +3,7 @@
 import subprocess
 from importlib import metadata
 from pathlib import Path
+from xml.etree import ElementTree
 
 from wm_planner.errors import PluginError, did_you_mean
 
@@ -18,8 +19,12 @@ def roots() -> tuple[Path, ...]:
     return (checkout, _PACKAGE / "share") if is_ours else (_PACKAGE / "share",)
 
 
-def find(path: str | Path) -> Path:
+def find(path: str | Path, root: str = "") -> Path:
     """The file or folder at `path`: as given, or below one of the roots.
+
+    Args:
+        path: of a file or folder.
+        root: root element of the wanted XML file, such as `mujoco`; an error suggests only such files.
 
     Raises:
         PluginError: if it does not exist; names the closest one on the same shelf.
@@ -30,16 +35,17 @@ def find(path: str | Path) -> Path:
             return given.resolve()
         if not given.is_absolute():
             for candidate in (given, _in_bundles(given)):
-                for root in roots():
-                    if (root / candidate).exists():
-                        return (root / candidate).resolve()
+                for shelves in roots():
+                    if (shelves / candidate).exists():
+                        return (shelves / candidate).resolve()
     except (OSError, RuntimeError) as error:  # too long for a file name, or ~ of an unknown user
         reason = getattr(error, "strerror", None) or error
         raise PluginError(f"{_shortened(path)}: cannot be a file or folder ({reason})") from None
+    suffix = given.suffix or (".xml" if root else "")
     known = [
         str(folder / name)
         for folder in dict.fromkeys((given.parent, _in_bundles(given).parent))
-        for name in listing(str(folder), given.suffix)
+        for name in listing(str(folder), suffix, root)
     ]
     hint = f", {did_you_mean(str(given), known)}" if known else ""
     raise PluginError(f"{path}: no such file or folder{hint}")
@@ -67,13 +73,27 @@ def revision() -> str:
         return "unknown"
 
 
-def listing(shelf: str, suffix: str = "") -> list[str]:
-    """The files on a shelf that end with `suffix`, or its folders if that is empty."""
-    folders = [root / shelf for root in roots() if (root / shelf).is_dir()]
+def listing(shelf: str, suffix: str = "", root: str = "") -> list[str]:
+    """The files on a shelf that end with `suffix`, or its folders if that is empty.
+
+    Args:
+        root: for `.xml` files, list only those with this root element; empty for all.
+    """
+    folders = [place / shelf for place in roots() if (place / shelf).is_dir()]
     names = {
         entry.name
         for folder in folders
         for entry in folder.iterdir()
         if (entry.suffix == suffix if suffix else entry.is_dir()) and not entry.name.startswith((".", "_"))
+        if suffix != ".xml" or root in ("", _root_element(entry))
     }
     return sorted(names)
+
+
+def _root_element(file: Path) -> str:
+    """The root element of an XML file; empty if it cannot be parsed."""
+    try:
+        with file.open("rb") as stream:
+            return next(str(element.tag) for _, element in ElementTree.iterparse(stream, ("start",)))
+    except (ElementTree.ParseError, OSError):
+        return ""

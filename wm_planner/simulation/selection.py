@@ -11,6 +11,9 @@ from wm_planner.simulation import SIMULATORS
 
 SCENE_SUFFIX = ".py"
 
+SCENARIO_ROOT = "commonRoad"
+"""Root element of the traffic scenarios that are suggested for a path that does not exist."""
+
 
 def simulator_spec(given: str | Mapping[str, Any], where: str) -> dict[str, Any]:
     """The `{type: ..., ...}` of a simulator.
@@ -33,7 +36,7 @@ def simulator_spec(given: str | Mapping[str, Any], where: str) -> dict[str, Any]
         return spec
     if len(spec) > 1:
         SIMULATORS.load(spec["type"])  # raises, with the closest known name
-    return file_spec(find(given), given)
+    return file_spec(find(given, "" if given.endswith(SCENE_SUFFIX) else SCENARIO_ROOT), given)
 
 
 def file_spec(path: Path, given: str = "") -> dict[str, Any]:

@@ -8,6 +8,7 @@ from wm_planner import share
 from wm_planner.driving.drive import planning_problems
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.errors import ConfigError, ScenarioError, ShapeError, SimulationError
+from wm_planner.simulation.selection import SCENARIO_ROOT
 
 SUFFIXES = (".xml", ".parquet", ".pkl", ".mcap")
 """Suffixes of scenario files; other files in a folder are ignored."""
@@ -70,7 +71,7 @@ def _files(places: Iterable[Path]) -> list[Path]:
 
 def _in(place: Path) -> Iterator[Path]:
     if not place.exists():
-        place = share.find(place)
+        place = share.find(place, SCENARIO_ROOT)
     if place.is_file():
         yield place
     else:

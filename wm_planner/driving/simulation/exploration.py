@@ -25,6 +25,7 @@ from wm_planner.driving.simulation.simulator import CAMERA, DrivingScene, Drivin
 from wm_planner.driving.traffic.car_following import IDM
 from wm_planner.driving.vehicle.vehicle import STEERING
 from wm_planner.errors import SimulationError
+from wm_planner.simulation.selection import SCENARIO_ROOT
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +68,7 @@ class TrafficExplorer:
         scenario: str
 
     def __init__(self, config: Config) -> None:
-        path = share.find(config.scenario)
+        path = share.find(config.scenario, SCENARIO_ROOT)
         self._files = sorted(path.iterdir()) if path.is_dir() else [path]
         if not self._files:
             raise SimulationError(f"{path} is empty, wanted traffic scenarios: `wm scenarios` makes some")

@@ -36,6 +36,7 @@ from wm_planner.driving.vehicle.vehicle import (
     VehicleName,
 )
 from wm_planner.errors import ShapeError
+from wm_planner.simulation.selection import SCENARIO_ROOT
 
 Floats = NDArray[np.float64]
 
@@ -136,12 +137,13 @@ class DrivingSimulator:
             ScenarioError: if the file cannot be read, or no route leads to its goal.
             SimulationError: if it has no planning problem and no recorded ego.
         """
-        return cls(read_scenario(share.find(config.scenario)), config)
+        return cls(read_scenario(share.find(config.scenario, SCENARIO_ROOT)), config)
 
     @staticmethod
     def check(config: Config) -> tuple[str, ...]:
         """Read a scenario file and return the reader's notes on it; see `bridges.simulators.check`."""
-        scenario = read_scenario(share.find(config.scenario))
+        AGENTS.configure(config.agents, "agents")
+        scenario = read_scenario(share.find(config.scenario, SCENARIO_ROOT))
         planning_problems(scenario)
         return scenario.repairs
 

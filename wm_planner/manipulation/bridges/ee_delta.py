@@ -38,10 +38,10 @@ class EndEffectorControl:
         Raises:
             PluginError: with the closest known name.
         """
-        share.find(config.robot)
+        share.find(config.robot, root="mujoco")
 
     def __init__(self, config: Config) -> None:
-        self.control = EndEffectorDelta.load(share.find(config.robot))
+        self.control = EndEffectorDelta.load(share.find(config.robot, root="mujoco"))
         self.limits = Limits(*self.control.bounds)
         self._hold = Hold()
         self._clipped = 0
