@@ -29,7 +29,7 @@ FLOORS = (
     {"node", "recording", "control", "world_models", "costs", "networks"},
     {"contracts", "messaging", "data", "plugins"},
     {"config", "clock", "share"},
-    {"yaml_text"},
+    {"yaml_text", "conversion_errors"},
     {"errors", "terminal", "allocator", "checksum"},
 )
 ALLOWED = {

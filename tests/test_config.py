@@ -1,3 +1,6 @@
+from typing import Annotated, Literal
+
+import msgspec
 import pytest
 
 from wm_planner.config import Config, Positive, convert, read_yaml, setting, to_builtins
@@ -33,15 +36,49 @@ def test_values_become_a_frozen_struct():
             "car.yaml.spare: unknown key 'radius', did you mean 'radius_m'?",
         ),
         ({"name": "x", "wheels": [{}, {"r": 1}]}, "car.yaml.wheels[1]: unknown key 'r', known: radius_m"),
-        ({"name": "x", "wheels": [{"radius_m": "big"}]}, "car.yaml.wheels[0].radius_m: Expected `float`"),
+        (
+            {"name": "x", "wheels": [{"radius_m": "big"}]},
+            "wheels[0].radius_m: got 'big', wanted a number",
+        ),
         ({"name": "x", "by_side": {"left": {"r": 1}}}, "unknown key 'r', known: radius_m"),
-        ({"name": "x", "seats": 0}, "car.yaml.seats: Expected `int` >= 1, got 0"),
-        ({}, "car.yaml: Object missing required field `name`"),
+        ({"name": "x", "seats": 0}, "car.yaml.seats: got 0, wanted an integer >= 1"),
+        ({}, "car.yaml: the key 'name' is missing"),
     ],
 )
 def test_an_error_names_the_path_and_the_closest_key(values, message):
     with pytest.raises(ConfigError) as error:
         convert(values, Car, "car.yaml")
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"gains": "big"}, "got 'big', wanted a list of numbers"),
+        ({"gains": ["big"]}, "gains[0]: got 'big', wanted a number"),
+        ({"gains": []}, "got [], wanted a list of numbers of length >= 1"),
+        ({"size": [3]}, "got [3], wanted a list of 2 integers"),
+        ({"size": [3, 0.5]}, "size[1]: got 0.5, wanted an integer"),
+        ({"shapes": {"a": 3}}, "shapes[...]: got an integer, wanted a list of integers"),
+        ({"shapes": 3}, "got 3, wanted a mapping of names to lists of integers"),
+        ({"seed": "x" * 80}, f"got '{'x' * 59}..., wanted an integer or null"),
+        ({"cars": {"name": "x"}}, "got {'name': 'x'}, wanted a list of mappings (keys: name, seats, "),
+        ({"side": 3}, "got 3, wanted one of left, right"),
+        ({"side": "lef"}, "got 'lef', did you mean 'left'? (known: left, right)"),
+    ],
+)
+def test_an_error_says_in_words_what_was_got_and_wanted(values, message):
+    class Garage(Config, frozen=True, kw_only=True):
+        gains: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)] = (1.0,)
+        size: tuple[int, int] = (1, 1)
+        shapes: dict[str, list[int]] | None = None
+        seed: int | None = None
+        cars: tuple[Car, ...] = ()
+        side: Literal["left", "right"] = "left"
+
+    with pytest.raises(ConfigError) as error:
+        convert(values, Garage, "garage.yaml: ")
+    assert str(error.value).startswith(f"garage.yaml: {next(iter(values))}")
     assert message in str(error.value)
 
 

@@ -1,7 +1,6 @@
 """Configuration: frozen structs, converted from plain mappings, with errors that name the path."""
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -9,7 +8,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from wm_planner import yaml_text
-from wm_planner.errors import ConfigError, did_you_mean
+from wm_planner.conversion_errors import problem_of
+from wm_planner.errors import ConfigError
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,8 +24,6 @@ Delay = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 """Ranges that `convert` checks. Both times are in seconds, at most a day; a period is at least 1 us."""
 
 ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
-
-_UNKNOWN = re.compile(r"unknown field `([^`]+)`")
 
 
 def convert(values: Mapping[str, Any], to: type[ConfigT], where: str, also: Iterable[str] = ()) -> ConfigT:
@@ -45,15 +43,8 @@ def convert(values: Mapping[str, Any], to: type[ConfigT], where: str, also: Iter
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at `")
         path = place.rstrip("`").lstrip("$")
-        known = _known_at(to, path, values)
-        if unknown := _UNKNOWN.search(reason):
-            known = known if path else (*known, *also)
-            reason = f"unknown key '{unknown[1]}', {did_you_mean(unknown[1], known)}"
-        elif reason.startswith("Invalid enum value"):
-            reason = f"got {_value_at(values, path)!r}, {did_you_mean(str(_value_at(values, path)), known)}"
-        elif (">" in reason or "<" in reason) and "..." not in path:
-            reason += f", got {_value_at(values, path)!r}"
-        raise ConfigError(f"{_place(where, path)}: {reason}") from None
+        problem = problem_of(reason, path, to, values, also)
+        raise ConfigError(f"{_place(where, path)}: {problem}") from None
 
 
 def _place(where: str, path: str) -> str:
@@ -133,50 +124,3 @@ def to_builtins(config: msgspec.Struct) -> dict[str, Any]:
     """The struct as a plain mapping for YAML or JSON."""
     builtins: dict[str, Any] = msgspec.to_builtins(config)
     return builtins
-
-
-def _known_at(struct: type[msgspec.Struct], path: str, values: Any) -> tuple[str, ...]:
-    """What may stand at `path` (".a.b[0]"): the fields of a struct, or the values of a choice.
-
-    Args:
-        values: to be converted; their tags select the members of unions.
-    """
-    info = msgspec.inspect.type_info(struct)
-    for part in re.findall(r"\.([A-Za-z_]\w*)|\[(\d*)", path):
-        name, index = part
-        if name and isinstance(info, msgspec.inspect.StructType):
-            info = next((f.type for f in info.fields if f.encode_name == name), info)
-            values = values.get(name) if isinstance(values, Mapping) else None
-        elif isinstance(info, (msgspec.inspect.ListType, msgspec.inspect.VarTupleType)):
-            info = info.item_type
-            values = values[int(index)] if index and isinstance(values, (list, tuple)) else None
-        elif isinstance(info, msgspec.inspect.DictType):
-            info, values = info.value_type, None
-        if isinstance(info, msgspec.inspect.UnionType):
-            info = _member(info, values)
-    if isinstance(info, msgspec.inspect.StructType):
-        return tuple(field.encode_name for field in info.fields)
-    if isinstance(info, msgspec.inspect.LiteralType):
-        return tuple(str(value) for value in info.values)
-    return ()
-
-
-def _value_at(values: Any, path: str) -> Any:
-    """The value at `path` (".a.b[0]")."""
-    for name, index in re.findall(r"\.([A-Za-z_]\w*)|\[(\d+)", path):
-        values = values[name] if name else values[int(index)]
-    return values
-
-
-def _member(union: msgspec.inspect.UnionType, values: Any) -> msgspec.inspect.Type:
-    """The member of `union` that the tag of `values` selects; without a tag, the first that is not None."""
-    members = [t for t in union.types if not isinstance(t, msgspec.inspect.NoneType)]
-    tagged = (
-        t
-        for t in members
-        if isinstance(t, msgspec.inspect.StructType)
-        and isinstance(values, Mapping)
-        and t.tag_field is not None
-        and values.get(t.tag_field) == t.tag
-    )
-    return next(tagged, members[0])

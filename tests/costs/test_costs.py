@@ -348,7 +348,7 @@ def test_build_costs_reads_weights_and_names():
         ([{"type": "latent_gaol"}], "unknown cost 'latent_gaol', did you mean 'latent_goal'"),
         ([{"weight": 1.0}], r"costs\[0\]: 'type' is missing, wanted the name of a cost"),
         ([{"type": "effort"}, {"type": "effort"}], r"costs\[1\]: a second cost named 'effort'"),
-        ([{"type": "effort", "weight": "big"}], r"costs\[0\].weight: Expected `float`, got `str`"),
+        ([{"type": "effort", "weight": "big"}], r"costs\[0\].weight: got 'big', wanted a number"),
         (
             [{"type": "latent_goal", "metrik": "l1"}],
             r"costs\[0\]: unknown key 'metrik', did you mean 'metric'",

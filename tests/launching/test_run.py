@@ -31,5 +31,5 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"holds no episodes\.mcap"):
         recording_of(tmp_path)
     (tmp_path / LAUNCHED).write_text("clock: lockstep\nnodes: 3\n")
-    with pytest.raises(ConfigError, match=r"launch\.yaml: nodes: Expected `array`, got `int`"):
+    with pytest.raises(ConfigError, match=r"launch\.yaml: nodes: got 3, wanted a list of mappings"):
         Launched.read(tmp_path)

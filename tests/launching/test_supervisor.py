@@ -284,7 +284,7 @@ def test_no_node_outlives_a_killed_supervisor(run):
 def test_invalid_parameters_end_the_run_with_the_error_of_the_node(run):
     run.params("answerer", gain="big")
     with pytest.raises(
-        NodeError, match=r"node 'answerer': answerer: params\.gain: Expected `float`, got `str`"
+        NodeError, match=r"node 'answerer': answerer: params\.gain: got 'big', wanted a number"
     ):
         run.go()
     assert run.kinds("answerer") == ["started", "died"]

@@ -277,7 +277,7 @@ def test_a_program_ends_on_sigterm(tmp_path):
     ("arguments", "words"),
     [
         ('{"params": {"gian": 1}}', "answerer: params: unknown key 'gian', did you mean 'gain'"),
-        ('{"params": {"gain": "big"}}', "answerer: params.gain: Expected `float`, got `str`"),
+        ('{"params": {"gain": "big"}}', "answerer: params.gain: got 'big', wanted a number"),
         ('{"mode": "fast"}', "answerer.mode: got 'fast', known: lockstep, realtime"),
         ("gain=1", "answerer: the argument is not a JSON object"),
         ('{"domain": "a/b"}', "domain 'a/b': wanted a name"),

@@ -56,13 +56,13 @@ def test_a_misspelt_key_is_reported_with_its_path_and_the_closest_key(bundle):
 @pytest.mark.parametrize("period_s", ["0", "-0.1", "1.0e-300", "100000"])
 def test_a_control_period_that_no_clock_can_keep_is_refused(bundle, period_s):
     edit(bundle, "control_dt_s: 0.1", f"control_dt_s: {period_s}")
-    with pytest.raises(BundleError, match=r"card\.yaml\.control_dt_s: Expected `float` (>=|<=) "):
+    with pytest.raises(BundleError, match=r"card\.yaml\.control_dt_s: got .*, wanted a number (>=|<=) "):
         read_card(bundle)
 
 
 def test_an_invalid_value_is_reported_with_its_path(bundle):
     edit(bundle, "height: 4", "height: tall")
-    with pytest.raises(BundleError, match=r"card\.yaml\.observation\.height: Expected `int`, got `str`"):
+    with pytest.raises(BundleError, match=r"card\.yaml\.observation\.height: got '.*', wanted an integer"):
         read_card(bundle)
 
 
