@@ -63,12 +63,24 @@ def _without_flag_types(command: Any) -> Any:
 wm = _without_flag_types(typer.main.get_command(app))
 
 
+def _usage_problem(error: Any) -> str:
+    """One line on a wrong command line; empty if `wm` without arguments has printed its help."""
+    text = " ".join(error.format_message().split()).removesuffix(".")
+    command = error.ctx.command_path if error.ctx else "wm"
+    return text and f"{text} (see `{command} --help`)"
+
+
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # Typer does not export it
+
+
 def main() -> None:
     """Run `wm`; an error that the user can fix ends in one line and exit code 2."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores cost more than they gain
     keep_freed_memory()
     try:
-        wm()
+        sys.exit(wm(prog_name="wm", standalone_mode=False))
+    except _UsageError as error:
+        problem = _usage_problem(error)
     except WmError as error:
         problem = str(error)
     except ModuleNotFoundError as error:
@@ -80,7 +92,6 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    else:
-        return
-    print(f"error: {problem}", file=sys.stderr)
+    if problem:
+        print(f"error: {problem}", file=sys.stderr)
     sys.exit(2)
