@@ -92,4 +92,36 @@ def test_a_plug_in_that_needs_a_missing_package_names_its_extra(tmp_path, monkey
     with pytest.raises(PluginError) as error:
         LAMPS.load(name)
     wanted = "needs the package 'pyarrow', which is not installed: pip install 'wm-planner[argoverse]'"
-    assert str(error.value) == f"lamp '{name}' {wanted}"
+    assert str(error.value) == f"lamp '{name}' {wanted} (needs_pyarrow.py, line 1)"
+
+
+@pytest.mark.parametrize(("name", "verb"), [("half_done", "imported"), ("{folder}/half_done.py", "loaded")])
+def test_a_failing_statement_of_a_plug_in_is_reported_with_its_file_and_line(
+    tmp_path, monkeypatch, name, verb
+):
+    (tmp_path / "half_done.py").write_text("import math\n\nfrom math import cosine\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PluginError) as error:
+        LAMPS.load(f"{name.format(folder=tmp_path)}:Lamp")
+    assert f"half_done{'.py' * (verb == 'loaded')}: cannot be {verb}: ImportError" in str(error.value)
+    assert str(error.value).endswith("(half_done.py, line 3)")
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("from collections import OrderedDict\nimport math\ndef f(): pass\nclass Own: pass\n", "Own"),
+        ("from math import cos\nLIMIT = 3\ndef read(): pass\n", "read"),
+        ("class _Hidden: pass\n", "none"),
+    ],
+)
+def test_only_what_a_file_defines_is_suggested(tmp_path, text, known):
+    (tmp_path / "lamps.py").write_text(text)
+    with pytest.raises(PluginError) as error:
+        LAMPS.load(f"{tmp_path}/lamps.py:OrderedDicd")
+    assert str(error.value).endswith(f"has no 'OrderedDicd', known: {known}")
+
+
+def test_what_a_package_offers_from_its_modules_is_suggested():
+    with pytest.raises(PluginError, match="has no 'CollectConfigs', did you mean 'CollectConfig'"):
+        LAMPS.load("wm_planner.collection:CollectConfigs")

@@ -20,7 +20,8 @@ with code 2.
 import difflib
 import sysconfig
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -100,10 +101,25 @@ def describe(error: BaseException) -> str:
         `TypeError: wanted a float (my_planner.py, line 12)`; without a place if no line of the traceback lies
         outside of this package, its dependencies and Python.
     """
-    text = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return f"{type(error).__name__}: {error}".removesuffix(": ") + place_of(error)
+
+
+def place_of(error: BaseException) -> str:
+    """` (my_planner.py, line 12)`, the user's line that an error comes from; empty as in `describe`."""
     lines = traceback.extract_tb(error.__traceback__)
     own = [line for line in lines if not line.filename.startswith(_NOT_THE_USERS)]
-    return f"{text} ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else text
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+
+
+@contextmanager
+def placed(where: str) -> Iterator[None]:
+    """Put the place before the text of a `WmError`, e.g. the key of a launch file that it comes from."""
+    try:
+        yield
+    except WmError as error:
+        if str(error).startswith(where):
+            raise
+        raise type(error)(f"{where}: {error}") from error
 
 
 MOST_NAMES = 24

@@ -11,12 +11,21 @@ import sys
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from wm_planner import share
 from wm_planner.config import Config, convert, put, setting
-from wm_planner.errors import ConfigError, PluginError, WmError, did_you_mean, missing_package
+from wm_planner.errors import (
+    ConfigError,
+    PluginError,
+    WmError,
+    describe,
+    did_you_mean,
+    missing_package,
+    place_of,
+    placed,
+)
 
 DOMAINS = ("driving", "manipulation")
 """Packages of wm_planner whose module `registry` adds plug-ins to the registries of the core by name.
@@ -56,17 +65,14 @@ class Registry:
         if not (colon and module_name and attribute):
             raise PluginError(f"unknown {self.kind} '{name}', {did_you_mean(name, self.entries)}")
         try:
-            is_file = module_name.endswith(".py")
-            module = load_file(share.find(module_name)) if is_file else importlib.import_module(module_name)
+            module = _module(module_name)
         except ModuleNotFoundError as error:
-            if f"{module_name}.".startswith(f"{error.name}."):
-                raise PluginError(
-                    f"cannot import '{module_name}' ({error}); is its package installed?"
-                ) from None
-            raise PluginError(missing_package(error, f"{self.kind} '{name}'")) from None
+            reason = missing_package(error, f"{self.kind} '{name}'")
+            place = "" if name in self.entries else place_of(error)
+            raise PluginError(f"{reason}{place}") from None
         if not hasattr(module, attribute):
-            public = [n for n in vars(module) if not n.startswith("_")]
-            raise PluginError(f"{module_name} has no '{attribute}', {did_you_mean(attribute, public)}")
+            hint = did_you_mean(attribute, _defined_in(module))
+            raise PluginError(f"{module_name} has no '{attribute}', {hint}")
         return getattr(module, attribute)
 
     def build(self, spec: Mapping[str, Any], where: str, also: Iterable[str] = (), **context: Any) -> Any:
@@ -96,16 +102,44 @@ class Registry:
                 f"{where}: 'type' is missing, wanted the name of a {self.kind}, "
                 f"{did_you_mean('', self.entries)}"
             )
-        try:
+        with placed(where):
             cls = self.load(name)
-        except PluginError as error:
-            raise PluginError(f"{where}: {error}") from error
         if not isinstance(getattr(cls, "Config", None), type):
             raise PluginError(
                 f"{where}: {name} has no Config, wanted a class whose settings are a class inside of it: "
                 "class Config(wm_planner.config.Config, frozen=True, kw_only=True)"
             )
         return cls, convert(values, cls.Config, where, also)
+
+
+def _module(name: str) -> ModuleType:
+    """The module of a file `x.py`, or with a dotted name.
+
+    Raises:
+        PluginError: if it does not exist, or its import fails.
+        ModuleNotFoundError: if it imports a module that does not exist.
+    """
+    if name.endswith(".py"):
+        return load_file(share.find(name))
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise PluginError(f"cannot import '{name}' ({error}); is its package installed?") from None
+    except WmError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{name}: cannot be imported: {describe(error)}") from error
+
+
+def _defined_in(module: ModuleType) -> list[str]:
+    """The public classes that a module or package defines; its functions if it defines no class."""
+    home = f"{module.__name__}."
+    public = [value for name, value in vars(module).items() if not name.startswith("_")]
+    own = [value for value in public if f"{getattr(value, '__module__', '')}.".startswith(home)]
+    classes = [value.__name__ for value in own if isinstance(value, type)]
+    return classes or [value.__name__ for value in own if isinstance(value, FunctionType)]
 
 
 def spec_of(text: str, option: str) -> dict[str, Any]:
@@ -149,5 +183,5 @@ def load_file(path: Path) -> ModuleType:
         del sys.modules[name]
         if not isinstance(error, Exception) or isinstance(error, WmError | ModuleNotFoundError):
             raise
-        raise PluginError(f"{path}: cannot be loaded: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{path}: cannot be loaded: {describe(error)}") from error
     return module

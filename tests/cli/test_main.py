@@ -51,6 +51,32 @@ def test_collect_prints_what_was_rejected_in_words(wm, monkeypatch):
     assert wm("collect", "sim/panda_reach.py", "--out", "data")[1].endswith("rejected: none")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (("lunch",), "No such command 'lunch'. Did you mean 'launch', 'bench'? (see `wm --help`)"),
+        (("launch",), "Missing argument 'file' (see `wm launch --help`)"),
+        (("launch", "--name"), "Option '--name' requires an argument (see `wm --help`)"),
+        (("collect", "x", "--episodes", "some"), "Invalid value for '--episodes': "),
+        (("eval", "driving", "x", "--nope"), "No such option: --nope (see `wm eval driving --help`)"),
+    ],
+)
+def test_a_wrong_command_line_is_answered_in_one_line(monkeypatch, capsys, arguments, answer):
+    monkeypatch.setattr(sys, "argv", ["wm", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"error: {answer}") and err.endswith("--help`)\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("bench",)])
+def test_without_a_command_the_help_is_printed(wm, arguments):
+    code, said = wm(*arguments)
+    assert code == 2
+    assert "Commands" in said and "error:" not in said
+
+
 def test_launch_files_are_listed_with_the_first_line_of_each(wm):
     code, printed = wm("launch", "--list")
     assert code == 0
@@ -116,8 +142,12 @@ def test_a_mistake_in_a_launch_file_is_reported_with_its_place(wm, tmp_path, lin
         (("--name", "../up"), "--name '../up': wanted a name of at most 64 letters"),
         (("--name", "a b"), "--name 'a b': wanted a name of at most 64 letters"),
         (("model=models/panda_reech",), "did you mean 'models/bundles/panda_reach'?"),
-        (("episodes=0",), "params.episodes: Expected `int` >= 1, got 0"),
+        (("episodes=0",), "params.episodes: got 0, wanted an integer >= 1"),
         (("clock=real",), "clock: got 'real', did you mean 'realtime'?"),
+        (
+            ("model=models/panda_reech",),
+            "panda_reach.yaml: nodes[1] (perception): models/panda_reech",
+        ),
         (("deadline_s=soon",), "deadline_s=soon: wanted float, as in deadline_s=0.1"),
     ],
 )
@@ -128,13 +158,33 @@ def test_an_invalid_launch_is_refused_before_anything_is_created(wm, tmp_path, a
     assert [*tmp_path.iterdir()] == [] and not (tmp_path.parent / "up").exists()
 
 
+def test_a_missing_file_is_reported_with_its_place_and_files_of_its_kind(wm, tmp_path):
+    code, said = wm("launch", "drive_merge", "scenario=sim/drive_merg.xml")
+    assert code == 2
+    assert "drive_merge.yaml: nodes[0] (simulator).params.simulator: sim/drive_merg.xml: no such file" in said
+    assert "did you mean 'sim/drive_merge.xml'?" in said and "panda" not in said
+    text = share.find("launch/panda_reach.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(text.replace("sim/panda_reach.xml", "sim/panda_rech.xml"))
+    code, said = wm("launch", "mine.yaml")
+    assert code == 2
+    assert "mine.yaml: nodes[3] (controller)" in said
+    assert "did you mean 'sim/panda_reach.xml'?" in said and "drive" not in said
+
+
+def test_unknown_traffic_agents_are_refused_before_the_start(wm, tmp_path):
+    code, said = wm("launch", "drive_merge", "agents=imd")
+    assert code == 2
+    assert "(simulator).params.simulator: agents: unknown traffic agents 'imd', did you mean 'idm'?" in said
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_numbers_may_be_written_with_an_exponent():
     path = launch_file.find("panda_reach")
     assert launch_file.load(path, "x", ["deadline_s=1e-2"]).nodes[2].params["deadline_s"] == 0.01
 
 
 def test_a_missing_package_is_reported_with_its_extra(wm, monkeypatch):
-    def train() -> None:
+    def train(**options: object) -> None:
         raise ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
 
     monkeypatch.setattr(main, "wm", train)
@@ -280,7 +330,7 @@ def test_a_planner_is_not_exported_over_a_folder(wm, tmp_path):
     [(MemoryError("8 PiB"), 2, "8 PiB"), (KeyboardInterrupt(), 130, "interrupted")],
 )
 def test_lack_of_memory_and_interrupts_end_in_one_line(wm, monkeypatch, raised, ends, says):
-    def fail():
+    def fail(**options):
         raise raised
 
     monkeypatch.setattr(main, "wm", fail)

@@ -82,7 +82,7 @@ def test_references_within_text_become_text(launch):
             "params: {tick:",
             r"nodes\[0\] \(.*talker\.py\)\.params: unknown key 'tick', did you mean 'ticks'",
         ),
-        ("$(ticks)", "soon", r"nodes\[0\] \(.*talker\.py\)\.params\.ticks: Expected `int`, got `str`"),
+        ("$(ticks)", "soon", r"nodes\[0\] \(.*talker\.py\)\.params\.ticks: got 'soon', wanted an integer"),
         ("on_exit", "on_exti", r": nodes\[0\]: unknown key 'on_exti', did you mean 'on_exit'"),
         ("on_exit: shutdown", "on_exit: restart", r": nodes\[0\]\.on_exit: got 'restart', known: shutdown"),
         ("clock", "clocks", "unknown key 'clocks', did you mean 'clock'"),

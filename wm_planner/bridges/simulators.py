@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import Simulator
+from wm_planner.errors import placed
 from wm_planner.messaging import messages as m
 from wm_planner.plugins import Registry
 from wm_planner.simulation import SIMULATORS
@@ -68,7 +69,8 @@ def check(spec: Mapping[str, Any], where: str) -> tuple[str, ...]:
         ScenarioError, SimulationError: if what it hosts cannot be read or simulated.
     """
     cls, config = SIMULATORS.configure(spec, where)
-    notes: tuple[str, ...] = cls.check(config) if hasattr(cls, "check") else ()
+    with placed(where):
+        notes: tuple[str, ...] = cls.check(config) if hasattr(cls, "check") else ()
     return notes
 
 

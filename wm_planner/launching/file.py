@@ -169,9 +169,8 @@ def node_class(program: Path) -> type[Node]:
 def _node(entry: _Entry, where: str) -> NodeSpec:
     program = _program(entry, where)
     node = node_class(program)
-    _check(
-        node, convert(entry.params, node.Params, f"{where} ({entry.exec}).params"), f"{where} ({entry.exec})"
-    )
+    place = f"{where} ({entry.exec})"
+    _check(node, convert(entry.params, node.Params, f"{place}.params"), program.stem, place)
     return NodeSpec(
         name=entry.name or program.stem,
         program=program,
@@ -181,16 +180,20 @@ def _node(entry: _Entry, where: str) -> NodeSpec:
     )
 
 
-def _check(node: type[Node], params: Config, where: str) -> None:
+def _check(node: type[Node], params: Config, node_name: str, where: str) -> None:
     """Let a node check its parameters; whatever its plug-ins raise becomes an error with its place.
+
+    A node begins the place in an error with its own name, `planner: params.costs`; `where` replaces it.
 
     Raises:
         WmError: if the parameters cannot work.
     """
     try:
         node.check(params)
-    except WmError:
-        raise
+    except WmError as error:
+        detail = str(error).removeprefix(f"{node_name}: ")
+        joint = "." if detail.startswith("params") else ": "
+        raise type(error)(f"{where}{joint}{detail}") from error
     except ModuleNotFoundError as error:
         raise PluginError(f"{where}: {missing_package(error)}") from error
     except (Exception, SystemExit) as error:  # a plug-in may raise anything
