@@ -134,7 +134,7 @@ def test_a_large_network_is_called_step_by_step(tmp_path, monkeypatch):
     whole = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
     monkeypatch.setattr(onnx_module, "LARGEST_ROLLOUT", 10)
     large = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
-    monkeypatch.setattr(large, "step_by_step", lambda latent, actions: "step by step")
+    monkeypatch.setattr(large, "step_by_step", lambda *given: "step by step")
     assert large.rollout({"z": np.zeros((1, 2))}, ACTIONS) == "step by step"
     assert whole.rollout({"z": np.zeros((1, 2))}, ACTIONS).latents["z"].shape == (5, 3, 2)
 
@@ -249,10 +249,10 @@ def test_a_corrupt_graph_file_is_refused(tmp_path):
     assert set(card.graphs) == {"encode", "step"}
 
 
-def test_noise_inputs_and_missing_graphs_are_refused(tmp_path):
+def test_noise_that_no_graph_takes_and_missing_graphs_are_refused(tmp_path):
     noise = (NoiseSpec(name="eps", shape=(2,), kind="normal"),)
     write_bundle(tmp_path / "noisy", make_card(noise=noise))
-    with pytest.raises(BundleError, match="noise: bundles with noise inputs are not supported yet"):
+    with pytest.raises(BundleError, match=r"step.onnx has no input .noise.eps., which noise.eps implies"):
         OnnxWorldModel.load(tmp_path / "noisy", device="cpu")
     with pytest.raises(PluginError, match="no such file or folder"):
         OnnxWorldModel.load(tmp_path / "absent", device="cpu")

@@ -5,6 +5,11 @@ take raw sensor data. `encode.onnx` has one uint8 input `image.<camera>`, (B, H,
 float32 input `state`, (B, S), if the card lists states; it resizes, normalises and joins the camera images
 itself. `step.onnx` takes the latent arrays by name and `action`, (N, A), in physical units; it returns the
 next latent arrays as `next.<name>` and its other outputs as `output.<name>`, (N,).
+
+`encode.onnx` of a card that `remembers` also takes `memory.<latent>`, (1, ...), for every array that it
+returns, `last_action`, (1, A), and `fresh`, (1,) float32: 1 after a reset, when memory and action are zeros.
+Each graph takes its noise as `noise.<name>`. `decode.onnx`, with the capability `decode`, takes arrays of the
+latent by name, (N, ...), and returns one uint8 `image.<camera>`, (N, H, W, 3), per camera.
 """
 
 import math
@@ -13,6 +18,9 @@ from typing import Any, Literal
 import msgspec
 
 from wm_planner.config import Config, Count, Positive, Seconds
+
+NOT_OF_STEP = frozenset({"decode", "surprise"})
+"""Capabilities that are not outputs of `step`."""
 
 
 class Quantity(Config, frozen=True, kw_only=True):
@@ -93,8 +101,9 @@ class LatentSpec(Config, frozen=True, kw_only=True):
         role: how the array is used in a rollout.
             `candidate`: `encode` returns it, every candidate has its own, rollouts keep it.
             `shared`: batch 1, the same for all candidates; `step` reads it and never returns it.
-            `cache`: every candidate has its own, it starts as zeros (`encode` does not return it) and is
-            never kept in a rollout, e.g. the keys and values of earlier frames.
+            `hidden`: as `candidate`, but never kept in a rollout, e.g. the frames of a diffusion model.
+            `cache`: as `hidden`, but it starts as zeros (`encode` does not return it), e.g. the keys and
+            values of earlier frames.
         unit: of an array that is a physical quantity, which makes it a state of the rollout; None for a
             learned array.
     """
@@ -102,21 +111,29 @@ class LatentSpec(Config, frozen=True, kw_only=True):
     name: str
     shape: tuple[Positive, ...]
     dtype: Literal["float32", "float64", "int64"] = "float32"
-    role: Literal["candidate", "shared", "cache"] = "candidate"
+    role: Literal["candidate", "shared", "hidden", "cache"] = "candidate"
     unit: str | None = None
 
 
 class NoiseSpec(Config, frozen=True, kw_only=True):
-    """One noise array that a graph takes.
+    """One noise array that a graph takes as its input `noise.<name>`.
 
     Attributes:
         shape: without the batch axis.
-        kind: the distribution that the caller samples it from.
+        kind: the distribution that the caller samples it from: standard normal, uniform in [0, 1) or
+            standard Gumbel.
+        graph: the graph that takes it.
     """
 
     name: str
     shape: tuple[Positive, ...]
     kind: Literal["normal", "uniform", "gumbel"]
+    graph: Literal["encode", "step"] = "step"
+
+    @property
+    def calm(self) -> float:
+        """The value that all components take if the caller gives no noise."""
+        return 0.5 if self.kind == "uniform" else 0.0
 
 
 class GraphSpec(Config, frozen=True, kw_only=True):
@@ -166,8 +183,11 @@ class Card(Config, frozen=True, kw_only=True):
         control_dt_s: duration of one step, in seconds.
         latents: the arrays of the latent, in order.
         noise: the noise arrays that the graphs take.
-        capabilities: outputs of `step` besides the latent: reward, value, continue, uncertainty, policy; and
-            decode, which is a graph of its own.
+        remembers: whether `encode` takes the previous latent and the action executed since.
+        futures: number of noise draws per candidate that planners imagine by default; 1 is a single rollout
+            with calm noise.
+        capabilities: outputs of `step` besides the latent: reward, value, continue, uncertainty, policy;
+            surprise, an output of `encode`; and decode, which is a graph of its own.
         max_candidates: largest N of one model call; planners split larger populations. An export measures
             the N with the least CPU time per candidate.
         max_horizon: longest rollout that the model's memory allows, in steps; 0 for no limit.
@@ -183,6 +203,8 @@ class Card(Config, frozen=True, kw_only=True):
     control_dt_s: Seconds
     latents: tuple[LatentSpec, ...]
     noise: tuple[NoiseSpec, ...] = ()
+    remembers: bool = False
+    futures: Positive = 1
     capabilities: tuple[str, ...] = ()
     max_candidates: Positive = 512
     max_horizon: Count = 0
@@ -197,8 +219,19 @@ class Card(Config, frozen=True, kw_only=True):
         return max(learned, key=lambda spec: math.prod(spec.shape)).name
 
     @property
+    def step_outputs(self) -> tuple[str, ...]:
+        """The capabilities that are outputs of `step`."""
+        return tuple(name for name in self.capabilities if name not in NOT_OF_STEP)
+
+    @property
+    def encoded(self) -> tuple[LatentSpec, ...]:
+        """The arrays that `encode` returns, and takes back as memory."""
+        return tuple(spec for spec in self.latents if spec.role != "cache")
+
+    @property
     def offers(self) -> frozenset[str]:
         """What costs may require of this model's rollouts: "latent:z", "state:tcp_position", ..."""
-        latents = {f"latent:{spec.name}" for spec in self.latents if spec.role == "candidate"}
-        states = {f"state:{spec.name}" for spec in self.latents if spec.unit is not None}
-        return frozenset(latents | states | {f"output:{name}" for name in self.capabilities})
+        kept = [spec for spec in self.latents if spec.role == "candidate"]
+        latents = {f"latent:{spec.name}" for spec in kept}
+        states = {f"state:{spec.name}" for spec in kept if spec.unit is not None}
+        return frozenset(latents | states | {f"output:{name}" for name in self.step_outputs})

@@ -38,14 +38,22 @@ class WorldModel(Protocol):
                 none).
             last_action: the action executed since the previous observation, (A,), card's units.
             memory: the latent of the previous tick; None after a reset.
-            noise: noise arrays by the card's names.
+            noise: arrays (1, ...) by the card's names; calm by default.
+
+        Raises:
+            ShapeError: for anything that the model does not take; it is never ignored.
         """
         ...
 
     def step(
         self, latent: Latent, action: Array, noise: Mapping[str, Array] | None = None
     ) -> tuple[Latent, Mapping[str, Array]]:
-        """The latents (N, ...), except shared ones, and outputs (N,) after `action` (N, A), card's units."""
+        """The latents (N, ...), except shared ones, and outputs (N,) after `action` (N, A), card's units.
+
+        Args:
+            noise: arrays (N, ...), or (1, ...) for all candidates, by the card's names; calm by
+                default.
+        """
         ...
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
@@ -54,6 +62,8 @@ class WorldModel(Protocol):
         Args:
             latent: where they start: arrays (1, ...) for all candidates, or (N, ...) for one per candidate.
             actions: must not be modified.
+            noise: arrays (N, H, ...), or (1, H, ...) for all candidates, by the card's names; calm by
+                default.
         """
         ...
 

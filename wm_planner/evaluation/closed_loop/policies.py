@@ -12,6 +12,7 @@ from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.world_model import WorldModel
 from wm_planner.planners.mpc import RecedingHorizon
 from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.world_models.episode_encoder import EpisodeEncoder
 
 Action = NDArray[np.float64]
 
@@ -39,15 +40,17 @@ class ImageGoalPolicy:
 
     def __init__(self, model: WorldModel, horizon: RecedingHorizon) -> None:
         self._model, self._horizon = model, horizon
+        self._encoder = EpisodeEncoder(model)
 
     def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
         self._horizon.reset(goal_id)
+        self._encoder.reset()
         self._goal = self._model.encode(simulator.goal)
         self._last_action: NDArray[np.float32] | None = None
 
     def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> TimedAction:
         started = time.process_time()
-        latent = self._model.encode(observation, self._last_action)
+        latent = self._encoder.encode(observation, self._last_action)
         context = Context(goal_latent=self._goal, last_action=self._last_action)
         decision = self._horizon.tick(latent, context, tick)
         action = decision.action_at(tick)

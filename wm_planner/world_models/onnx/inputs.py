@@ -1,7 +1,7 @@
 """Inputs of the graphs of a bundle: observations, latents and actions, checked against the card."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from wm_planner.contracts.card import Card
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent
 from wm_planner.errors import ShapeError
+from wm_planner.world_models.onnx.signature import FRESH, LAST_ACTION, MEMORY, NOISE
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -29,6 +30,95 @@ def observation_feed(card: Card, observation: Observation) -> Arrays:
     feed: Arrays = {f"image.{name}": _image(card, observation, name) for name in card.observation.cameras}
     if card.observation.state:
         feed["state"] = _state(card, observation)
+    return feed
+
+
+def memory_feed(card: Card, last_action: Array | None, memory: Latent | None) -> Arrays:
+    """The inputs of `encode.onnx` that carry over from the previous tick; none if the card has no memory.
+
+    Args:
+        card: of the model.
+        last_action: (A,); None, which counts as zeros, only after a reset.
+        memory: the latent of the previous tick; None after a reset.
+
+    Raises:
+        ShapeError: for memory or an action that the model does not take, or that disagrees with the card.
+    """
+    given = [name for name, value in (("memory", memory), (LAST_ACTION, last_action)) if value is not None]
+    if not card.remembers:
+        if given:
+            raise ShapeError(
+                f"encode was given {' and '.join(given)}, which {card.name} does not take (card: remembers): "
+                "pass the observation alone"
+            )
+        return {}
+    if memory is not None and last_action is None:
+        raise ShapeError(
+            f"encode was given memory without last_action, which {card.name} needs to carry it on: pass the "
+            "action executed since, or neither of them after a reset"
+        )
+    size = len(card.action.names)
+    action = np.asarray(np.zeros(size) if last_action is None else last_action, np.float32)
+    if action.shape != (size,) or not np.isfinite(action).all():
+        raise ShapeError(
+            f"last_action is {action.tolist()}, the card of {card.name} says {size} finite values: "
+            f"{', '.join(card.action.names)}"
+        )
+    feed: Arrays = {LAST_ACTION: action[None], FRESH: np.full(1, memory is None, np.float32)}
+    for spec in card.encoded:
+        shape = (1, *spec.shape)
+        array = np.zeros(shape) if memory is None else memory.get(spec.name)
+        if array is None or tuple(array.shape) != shape:
+            got = "is missing" if array is None else f"has shape {tuple(array.shape)}"
+            raise ShapeError(
+                f"memory {spec.name} {got}, the card of {card.name} says {shape}: is it the latent of "
+                "another model?"
+            )
+        feed[MEMORY + spec.name] = np.asarray(array, spec.dtype)
+    return feed
+
+
+def noise_feed(
+    card: Card,
+    graph: Literal["encode", "step"],
+    noise: Mapping[str, Array] | None,
+    count: int,
+    horizon: int | None = None,
+) -> Arrays:
+    """The noise inputs of a graph, calm where the caller gives none.
+
+    Args:
+        card: of the model.
+        graph: the graph that takes them.
+        noise: arrays (1, ...) for all candidates or (N, ...), of a rollout (1, H, ...) or (N, H, ...).
+        count: N.
+        horizon: H of a rollout; None for a single step.
+
+    Raises:
+        ShapeError: for noise that the graph does not take, or of a shape that disagrees with the card.
+    """
+    specs = {spec.name: spec for spec in card.noise if spec.graph == graph}
+    steps = () if horizon is None else (horizon,)
+    given = noise or {}
+    if unknown := sorted(given.keys() - specs.keys()):
+        raise ShapeError(
+            f"the {graph} graph of {card.name} takes no noise {', '.join(unknown)} (card: noise: "
+            f"{', '.join(specs) or 'none'})"
+        )
+    feed: Arrays = {}
+    for spec in specs.values():
+        shape = (*steps, *spec.shape)
+        array = given.get(spec.name)
+        values = (
+            np.full((1, *shape), spec.calm, np.float32) if array is None else np.asarray(array, np.float32)
+        )
+        if values.shape[1:] != shape or len(values) not in (1, count):
+            wanted = ", ".join(map(str, shape))
+            raise ShapeError(
+                f"noise {spec.name} has shape {values.shape}, the card of {card.name} says ({count}, "
+                f"{wanted}) or (1, {wanted})"
+            )
+        feed[NOISE + spec.name] = values
     return feed
 
 

@@ -25,6 +25,8 @@ from wm_planner.world_models.onnx.inputs import (
     checked_actions,
     initial_latent,
     latent_feed,
+    memory_feed,
+    noise_feed,
     observation_feed,
     repeated_latent,
 )
@@ -56,7 +58,7 @@ the saved calls are negligible for a larger model.
 
 
 class OnnxWorldModel:
-    """A `WorldModel` that runs a bundle's `encode.onnx` and `step.onnx`; without noise inputs.
+    """A `WorldModel` that runs a bundle's `encode.onnx` and `step.onnx`.
 
     Args:
         card: of the bundle.
@@ -89,10 +91,6 @@ class OnnxWorldModel:
         for name in ("encode", "step"):
             if name not in card.graphs:
                 raise BundleError(f"{path}: graphs.{name} is missing; export the bundle again")
-        if card.noise:
-            raise BundleError(
-                f"{path}: noise: bundles with noise inputs are not supported yet, only `noise: []`"
-            )
         chosen = providers(device)
         encode, step = (Graph(folder / f"{name}.onnx", chosen, threads) for name in ("encode", "step"))
         signature.check(f"{path}: encode.onnx", "input", signature.encode_inputs(card), encode.inputs)
@@ -116,12 +114,31 @@ class OnnxWorldModel:
         memory: Latent | None = None,
         noise: Mapping[str, Array] | None = None,
     ) -> Latent:
-        """The latent of one observation, arrays (1, ...); bundles have no memory yet.
+        """The latent of one observation, arrays (1, ...).
 
         Raises:
-            ShapeError: for a missing camera, or an image or state whose shape disagrees with the card.
+            ShapeError: for a missing camera, an array whose shape disagrees with the card, or memory, a last
+                action or noise that the graph does not take.
         """
-        return self._encode.run(observation_feed(self._card, observation))
+        return self.encode_with_outputs(observation, last_action, memory, noise)[0]
+
+    def encode_with_outputs(
+        self,
+        observation: Observation,
+        last_action: Array | None = None,
+        memory: Latent | None = None,
+        noise: Mapping[str, Array] | None = None,
+    ) -> tuple[Latent, Mapping[str, Array]]:
+        """The latent, and the encoder's other outputs (1,) by name: `surprise`, by the capabilities."""
+        arrays = self._encode.run(
+            {
+                **observation_feed(self._card, observation),
+                **memory_feed(self._card, last_action, memory),
+                **noise_feed(self._card, "encode", noise, count=1),
+            }
+        )
+        outputs = _with_prefix(arrays, OUTPUT)
+        return {name: a for name, a in arrays.items() if not name.startswith(OUTPUT)}, outputs
 
     def step(
         self, latent: Latent, action: Array, noise: Mapping[str, Array] | None = None
@@ -129,32 +146,40 @@ class OnnxWorldModel:
         """The latents (N, ...), except shared ones, and outputs (N,) after `action` (N, A).
 
         Raises:
-            ShapeError: for arrays whose shape disagrees with the card.
+            ShapeError: for arrays whose shape disagrees with the card, or noise that the graph does not take.
         """
-        return self._advance(latent_feed(self._card, latent), checked_actions(self._card, action, "N"))
+        actions = checked_actions(self._card, action, "N")
+        return self._advance(
+            latent_feed(self._card, latent), actions, noise_feed(self._card, "step", noise, len(actions))
+        )
 
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
         """Imagine `actions` (N, H, A) from one `latent` (1, ...), or from N of them.
 
         Raises:
-            ShapeError: for arrays whose shape disagrees with the card.
+            ShapeError: for arrays whose shape disagrees with the card, or noise that the graph does not take.
         """
-        actions = checked_actions(self._card, actions, "NH")
         if self._rollout_graph is None:
-            return self.step_by_step(latent, actions)
+            return self.step_by_step(latent, actions, noise)
+        actions = checked_actions(self._card, actions, "NH")
         start = initial_latent(self._card, latent, len(actions))
-        arrays = self._rollout_graph.run({**start, ACTIONS: actions})
+        drawn = noise_feed(self._card, "step", noise, *actions.shape[:2]) if self._card.noise or noise else {}
+        arrays = self._rollout_graph.run({**start, ACTIONS: actions, **drawn})
         return self._rollout(_with_prefix(arrays, LATENT), _with_prefix(arrays, OUTPUT))
 
-    def step_by_step(self, latent: Latent, actions: Array) -> Rollout:
+    def step_by_step(
+        self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None
+    ) -> Rollout:
         """The same as `rollout`, with one call of `step.onnx` per step."""
         actions = checked_actions(self._card, actions, "NH")
+        drawn = noise_feed(self._card, "step", noise, *actions.shape[:2])
         now = repeated_latent(self._card, latent, len(actions))
         kept = [spec for spec in self._card.latents if spec.role == "candidate"]
         latents: list[Arrays] = []
         outputs: list[Arrays] = []
         for step in range(actions.shape[1]):
-            after, output = self._advance(now, actions[:, step])
+            own = {name: array[:, step] for name, array in drawn.items()}
+            after, output = self._advance(now, actions[:, step], own)
             now.update(after)
             latents.append({spec.name: after[spec.name] for spec in kept})
             outputs.append(output)
@@ -171,8 +196,12 @@ class OnnxWorldModel:
             outputs,
         )
 
-    def _advance(self, latent: Arrays, action: NDArray[np.float32]) -> tuple[Arrays, Arrays]:
-        arrays = self._step.run({**latent, "action": np.ascontiguousarray(action)})
+    def _advance(self, latent: Arrays, action: NDArray[np.float32], noise: Arrays) -> tuple[Arrays, Arrays]:
+        """One call of `step.onnx`, with noise (N, ...) or (1, ...)."""
+        count = len(action)
+        drawn = {name: np.broadcast_to(a, (count, *a.shape[1:])) for name, a in noise.items()}
+        feed = {**latent, "action": action, **drawn}
+        arrays = self._step.run({name: np.ascontiguousarray(array) for name, array in feed.items()})
         return _with_prefix(arrays, NEXT), _with_prefix(arrays, OUTPUT)
 
 

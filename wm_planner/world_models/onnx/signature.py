@@ -6,8 +6,11 @@ from typing import NamedTuple
 from wm_planner.contracts.card import Card, LatentSpec
 from wm_planner.errors import BundleError
 
-OTHER_GRAPHS = frozenset({"decode"})
-"""Capabilities that have a graph of their own."""
+MEMORY, NOISE, LAST_ACTION, FRESH = "memory.", "noise.", "last_action", "fresh"
+"""Names of inputs, or their prefixes."""
+
+SURPRISE = "output.surprise"
+"""The output of `encode.onnx` with the capability `surprise`."""
 
 
 class Port(NamedTuple):
@@ -26,26 +29,37 @@ class Port(NamedTuple):
 
 
 def encode_inputs(card: Card) -> list[Port]:
-    """One image per camera, and the states if there are any."""
+    """One image per camera, the states if there are any, then memory and noise."""
     seen = card.observation
     shape = (1, seen.height, seen.width, 3)
     ports = [Port(f"image.{camera}", "uint8", shape, "observation") for camera in seen.cameras]
     if seen.state:
         size = sum(quantity.size for quantity in seen.state)
         ports.append(Port("state", "float32", (1, size), "observation.state"))
-    return ports
+    if card.remembers:
+        ports += [
+            port._replace(line="remembers")
+            for port in (
+                *(_of_latent(spec, batch=1, prefix=MEMORY) for spec in card.encoded),
+                Port(LAST_ACTION, "float32", (1, len(card.action.names)), ""),
+                Port(FRESH, "float32", (1,), ""),
+            )
+        ]
+    return [*ports, *_noise(card, "encode", batch=1)]
 
 
 def encode_outputs(card: Card) -> list[Port]:
-    """The arrays of the latent, except caches, which start as zeros."""
-    return [_of_latent(spec, batch=1) for spec in card.latents if spec.role != "cache"]
+    """The arrays of the latent, except caches, which start as zeros; and the surprise."""
+    surprise = [Port(SURPRISE, "float32", (1,), "capabilities")] * ("surprise" in card.capabilities)
+    return [*(_of_latent(spec, batch=1) for spec in card.encoded), *surprise]
 
 
 def step_inputs(card: Card) -> list[Port]:
-    """The arrays of the latent, and the action."""
+    """The arrays of the latent, the action, and noise."""
     return [
         *(_of_latent(spec, batch=1 if spec.role == "shared" else None) for spec in card.latents),
         Port("action", "float32", (None, len(card.action.names)), "action"),
+        *_noise(card, "step", batch=None),
     ]
 
 
@@ -57,8 +71,7 @@ def step_outputs(card: Card) -> list[Port]:
         *(_of_latent(spec, batch=None, prefix="next.") for spec in card.latents if spec.role != "shared"),
         *(
             Port(f"output.{name}", "float32", _output_shape(card, name), "capabilities")
-            for name in card.capabilities
-            if name not in OTHER_GRAPHS
+            for name in card.step_outputs
         ),
     ]
 
@@ -99,6 +112,11 @@ def check(where: str, kind: str, wanted: Sequence[Port], found: Sequence[Port]) 
             raise BundleError(
                 f"{where}: {port.line} says {_text(port.shape)}, {kind} {port.name} is {_text(graph.shape)}"
             )
+
+
+def _noise(card: Card, graph: str, batch: int | None) -> list[Port]:
+    noise = [spec for spec in card.noise if spec.graph == graph]
+    return [Port(NOISE + s.name, "float32", (batch, *s.shape), f"noise.{s.name}") for s in noise]
 
 
 def _of_latent(spec: LatentSpec, batch: int | None, prefix: str = "") -> Port:
