@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from wm_planner.errors import MessagingError, NodeError
 from wm_planner.messaging import codec, wire
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.bus import Bus
+from wm_planner.messaging.control import Activate, ControlClient
 from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.wire import Delivery, Envelope
 from wm_planner.node import Node
@@ -271,6 +273,48 @@ def test_a_program_ends_on_sigterm(tmp_path):
     _, log = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0 and "finished: stopped by a signal" in log
     assert not domain.path.exists()
+
+
+def test_a_node_that_is_stopped_does_not_wait_for_readers_that_never_come(tmp_path):
+    name = new_domain_name()
+    process = program(tmp_path, "answerer", json.dumps({"domain": name, "supervisor": os.getpid()}))
+    domain, client = Domain.named(name), ControlClient()
+    until(lambda: [endpoint.state for endpoint in domain.endpoints()] == ["inactive"])
+    client.ask("answerer", domain.endpoints()[0].control, Activate(readers={"/command": 1}))
+    log = iter(process.stderr.readline, "")
+    assert any("waiting for readers of /command" in line for line in log)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE_S)
+    client.close()
+    assert process.returncode == 0
+
+
+def test_a_slow_cleanup_is_not_taken_for_a_callback_that_hangs(tmp_path):
+    write_toys(tmp_path)
+    toy = tmp_path / "answerer.py"
+    toy.write_text(toy.read_text().replace("    def on_goal", CLEANUP + "    def on_goal"))
+    name = new_domain_name()
+    command = [sys.executable, str(toy), json.dumps({"domain": name})]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    until(lambda: [endpoint.state for endpoint in Domain.named(name).endpoints()] == ["active"])
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=PATIENCE_S)
+    assert "deactivate: alarm True" in log and "cleanup: alarm False" in log
+
+
+CLEANUP = """
+    def deactivate(self):
+        self.log.info("deactivate: alarm %s", self.is_alarm_set())
+
+    def cleanup(self):
+        self.log.info("cleanup: alarm %s", self.is_alarm_set())
+
+    def is_alarm_set(self):
+        import signal
+
+        return signal.getitimer(signal.ITIMER_REAL)[0] > 0
+
+"""
 
 
 @pytest.mark.parametrize(

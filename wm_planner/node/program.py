@@ -78,7 +78,7 @@ class Program:
 
     def __init__(self) -> None:
         self._is_stopping = False
-        self._is_spinning = False
+        self._may_exit_at_once = True  # on a signal: there is no callback to let return
 
     def run(self, node_class: type[Node], arguments: Arguments) -> None:
         """Configure, activate, spin and clean up a node.
@@ -98,6 +98,7 @@ class Program:
         try:
             self._spin(node, control, is_alone=not arguments.supervisor)
         finally:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)  # it was for a callback; a slow exit is none
             try:
                 node.cleanup()
             finally:
@@ -111,7 +112,7 @@ class Program:
         node.configure()
         node.enter("inactive")
         node.log.info("inactive")
-        self._is_spinning = True
+        self._may_exit_at_once = False
         try:
             if is_alone:
                 self._activate(node, Activate(readers={}))
@@ -136,16 +137,21 @@ class Program:
         control.answer()
 
     def _activate(self, node: Node, request: Activate) -> None:
+        node.log.info("waiting for readers of %s", ", ".join(request.readers) or "no topic")
+        self._may_exit_at_once = True  # readers that have been told to stop as well would never come
+        if self._is_stopping:
+            raise SystemExit(0)
         node.bus.wait_for_readers(request.readers, _READERS_S)
+        self._may_exit_at_once = False
         node.log.info("active")
         node.start()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal: leave `configure` at once, but let a running callback return."""
+        """Handle a signal: leave `configure` and the wait for readers, but let a running callback return."""
         self._is_stopping = True
         faulthandler.dump_traceback_later(_HARD_STOP_S - 0.5)  # the log shows where a callback hangs
         signal.setitimer(signal.ITIMER_REAL, _HARD_STOP_S)  # SIGALRM ends a callback that never returns
-        if not self._is_spinning:
+        if self._may_exit_at_once:
             raise SystemExit(0)
 
 
