@@ -10,9 +10,11 @@ from wm_planner.bridges.planning import PlanningConfig, Tick, build_adapter, che
 from wm_planner.clock import Deadline, seconds
 from wm_planner.config import Seconds
 from wm_planner.node import Node, run
+from wm_planner.node.health import STALE_PERIODS
 from wm_planner.planners.mpc import Decision
 
 SILENCE = 2  # control periods without inputs after which the plan is to do nothing
+WARN_S = 10.0  # between two warnings of stale inputs
 
 
 class Planner(Node):
@@ -42,7 +44,8 @@ class Planner(Node):
         if self.mode == "realtime":
             self.silence = self.timer(SILENCE * self.adapter.control_dt_s, self.on_silence)
         self.decision: Decision | None = None
-        self.planned_ns = self.plans = 0
+        self.planned_ns = self.plans = self.stale = 0
+        self.next_warning = Deadline.after(self.clock, 0.0)
 
     def on_tick(self, tick: Tick) -> None:
         age_s = seconds(self.clock.now_ns() - tick.origin_ns)
@@ -50,6 +53,7 @@ class Planner(Node):
         if self.mode == "realtime":
             self.silence.period_s = SILENCE * self.adapter.control_dt_s
             self.silence.restart()
+            self.note_age(age_s)
             deadline = Deadline.after(self.clock, self.params.deadline_s)
             delay_s = age_s + self.took_s  # until the plan can be acted on, as far as the last one tells
         decision = self.adapter.decide(tick, deadline, delay_s)
@@ -57,6 +61,19 @@ class Planner(Node):
             self.decision, self.planned_ns = decision, tick.stamp_ns
             self.took_s = decision.plan.elapsed_s
             self.publish_decision(decision, tick, age_s)
+
+    def note_age(self, age_s: float) -> None:
+        """Count stale inputs, and warn of them now and then."""
+        dt_s = self.adapter.control_dt_s
+        if age_s <= STALE_PERIODS * dt_s:
+            return
+        self.stale += 1
+        self.diagnostics["stale inputs"] = str(self.stale)
+        if self.next_warning.left_s() <= 0:
+            self.next_warning = Deadline.after(self.clock, WARN_S)
+            self.log.warning(
+                "inputs are %.2f s old, more than %d control periods of %g s", age_s, STALE_PERIODS, dt_s
+            )
 
     def publish_decision(self, decision: Decision, tick: Tick, age_s: float) -> None:
         fallback = decision.fallback is not None

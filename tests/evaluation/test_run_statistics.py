@@ -1,11 +1,15 @@
 """Statistics of a run, collected from its messages."""
 
+from types import SimpleNamespace
+
 import msgspec
 import numpy as np
 from rich.console import Console
 
+from wm_planner.evaluation.runs.live import Live
 from wm_planner.evaluation.runs.report import coverage, tables
 from wm_planner.evaluation.runs.run_statistics import EpisodeFigures, RunStatistics
+from wm_planner.launching.supervisor import Event
 from wm_planner.messaging import messages as m
 
 
@@ -82,6 +86,45 @@ def test_outcome_of_an_episode_says_why_it_missed():
     assert outcome(True) == "reached"
     assert outcome(False) == "missed: out of steps"
     assert outcome(False, "collided at 3.1 s") == "missed: collided at 3.1 s"
+
+
+def plans_with_inputs_of(*ages_s, is_realtime):
+    """Statistics of plans every 0.2 s, from inputs of these ages."""
+    statistics = RunStatistics(is_realtime=is_realtime)
+    for age_s in ages_s:
+        statistics.add("/plan", SimpleNamespace(dt_s=0.2))
+        how = {"elapsed_s": 0.01, "input_age_s": age_s, "cost": 1.0, "deadline_hit": False, "fallback": False}
+        statistics.add("/plan_info", SimpleNamespace(**how))
+    return statistics
+
+
+def test_plans_from_stale_inputs_are_counted_in_realtime():
+    statistics = plans_with_inputs_of(0.1, 0.39, 0.41, 4.3, is_realtime=True)
+    assert statistics.figures().stale_inputs == 2
+    assert "4 plans, 0 deadline misses, 2 from stale inputs, 0 fallbacks" in render(statistics)
+
+
+def test_the_first_plan_from_stale_inputs_is_warned_of():
+    console = Console(width=200)
+    with console.capture() as captured, Live("none", None, console, lossless=False) as live:
+        live.statistics = plans_with_inputs_of(0.1, 4.3, is_realtime=True)
+    wanted = "warning: inputs are 4.3 s old when a plan is made, more than 2 control periods of 0.2 s"
+    assert captured.get().count(wanted) == 1
+
+
+def test_a_death_that_ends_the_run_is_left_to_the_error_of_the_run():
+    console = Console(width=200)
+    with console.capture() as captured, Live("none", None, console, lossless=True) as live:
+        live.event(Event(1.0, "planner", "died", "signal SIGKILL"))
+        live.event(Event(2.0, "controller", "died", "exit code 1: no arm", is_fatal=True))
+    assert "planner died  signal SIGKILL" in captured.get()
+    assert "controller" not in captured.get()
+
+
+def test_inputs_are_never_stale_in_lockstep():
+    statistics = plans_with_inputs_of(4.3, is_realtime=False)
+    assert statistics.figures().stale_inputs is None
+    assert "stale" not in render(statistics)
 
 
 def test_scene_with_its_own_success_criterion_reports_it_with_the_radii():

@@ -290,6 +290,22 @@ def test_in_realtime_plans_begin_where_their_delay_ends(bench):
     assert (early.latency_steps, early.horizon) == (0, 2)
 
 
+def test_stale_inputs_are_counted_and_warned_of_now_and_then(bench, caplog):
+    settings = {"world_model": BUNDLE, "planner": {"type": "cem"}, "costs": [{"type": "latent_goal"}]}
+    z = {"z": np.ones((1, 64), np.float32)}
+    made = bench("planner", "realtime", **settings)
+    made.hear("/goal_latent", latent_message(z, 1, 0, 0.0))
+    for tick, age_s in enumerate([0.39, 0.41, 4.3, 4.3]):  # the model's step is 0.2 s
+        made.clock.set_ns(nanoseconds(200.0 + tick))
+        origin_ns = made.clock.now_ns() - nanoseconds(age_s)
+        made.hear("/latent", latent_message(z, 1, tick * TICK, 0.0), envelope(origin_ns))
+    assert made.node.diagnostics["stale inputs"] == "3"
+    assert caplog.text.count("inputs are ") == caplog.text.count("inputs are 0.41 s old, more than 2") == 1
+    made.clock.set_ns(nanoseconds(215.0))
+    made.hear("/latent", latent_message(z, 1, 9 * TICK, 0.0), envelope(nanoseconds(214.0)))
+    assert "inputs are 1.00 s old, more than 2 control periods of 0.2 s" in caplog.text
+
+
 def test_a_planner_without_latents_publishes_the_plan_of_doing_nothing(bench):
     made = bench(
         "planner", "realtime", world_model=BUNDLE, planner={"type": "cem"}, costs=[{"type": "latent_goal"}]

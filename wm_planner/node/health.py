@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from wm_planner.clock import NANOSECONDS, Clock, nanoseconds, seconds
 
+STALE_PERIODS = 2
+"""In realtime, inputs older than this number of control periods are stale."""
+
 _SILENT_PERIODS = 10  # as in openpilot: dead after ten periods, rate within a fifth of the expected one
 _RATE_TOLERANCE = 0.2
 _WINDOW = 20

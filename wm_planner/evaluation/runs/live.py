@@ -12,6 +12,7 @@ from wm_planner.launching.liveness import Activity, Liveness, activity_of
 from wm_planner.launching.supervisor import Event
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
+from wm_planner.node.health import STALE_PERIODS
 from wm_planner.node.node import DIAGNOSTICS
 
 NEWS = ("died", "respawned", "killed")
@@ -35,7 +36,8 @@ class Live:
     """
 
     def __init__(self, domain: str, episodes: int | None, console: Console, *, lossless: bool) -> None:
-        self.statistics = RunStatistics()
+        self.statistics = RunStatistics(is_realtime=not lossless)
+        self._warned_of_stale = False
         self._domain, self._lossless, self._console = domain, lossless, console
         self._bus: Bus | None = None
         self._printed = 0
@@ -92,6 +94,7 @@ class Live:
             if delivery.topic == DIAGNOSTICS:
                 for status in message.status:
                     self._liveness.report(status.name, time.monotonic())
+        self._warn_of_stale_inputs()
         ended = self.statistics.ended
         for episode in ended[self._printed :]:
             unit = unit_of(self.statistics.is_drive)
@@ -103,6 +106,17 @@ class Live:
             )
         self._printed = len(ended)
         self._progress.update(self._task, completed=len(ended), description=self._headline())
+
+    def _warn_of_stale_inputs(self) -> None:
+        """Print a warning at the first plan from stale inputs; the report counts all of them."""
+        known = self.statistics
+        if known.stale_inputs and not self._warned_of_stale:
+            self._warned_of_stale = True
+            self.note(
+                f"warning: inputs are {max(known.input_age_s):.2g} s old when a plan is made, more than "
+                f"{STALE_PERIODS} control periods of {known.control_dt_s:g} s: a node is too slow for "
+                "clock: realtime, or the machine is too busy"
+            )
 
     def _activities(self) -> dict[str, Activity]:
         """CPU activity of the processes of all nodes."""

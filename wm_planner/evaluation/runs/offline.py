@@ -23,8 +23,8 @@ def replayed_figures(recording: Path) -> RunFigures:
     Raises:
         RecordingError: if the recording cannot be read.
     """
-    statistics = RunStatistics()
     player = Player(recording)
+    statistics = RunStatistics(is_realtime=player.metadata.get("mode") == "realtime")
     for recorded in player.messages([topic for topic in TOPICS if topic in player.topics]):
         statistics.add(recorded.topic, recorded.message)
     return msgspec.structs.replace(statistics.figures(), is_complete=player.is_complete)

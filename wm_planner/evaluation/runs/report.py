@@ -58,8 +58,9 @@ def tables(figures: RunFigures, planned: int | None = None) -> Group:
         cells = (f"{row.successes} of {row.trials}", f"{row.share:.1%}", f"{row.low:.1%} to {row.high:.1%}")
         success.add_row(name, *cells)
     per_steps = f" for {figures.steps} steps" if figures.started else ""
+    stale = "" if figures.stale_inputs is None else f"{figures.stale_inputs} from stale inputs, "
     spreads = table(
-        f"{figures.plans} plans{per_steps}, {figures.deadline_misses} deadline misses, "
+        f"{figures.plans} plans{per_steps}, {figures.deadline_misses} deadline misses, {stale}"
         f"{figures.fallbacks} fallbacks",
         *("", "median", "p99", "max"),
     )

@@ -9,11 +9,12 @@ import numpy as np
 from wm_planner.evaluation.runs.length_unit import Unit, unit_of
 from wm_planner.evaluation.statistics import rate
 from wm_planner.messaging.messages import Message
+from wm_planner.node.health import STALE_PERIODS
 
 MAP = "/map"
 """Only driving simulators publish this topic."""
 
-TOPICS = ("/episode", "/plan_info", "/latent", MAP)
+TOPICS = ("/episode", "/plan", "/plan_info", "/latent", MAP)
 RADII_M = (0.05, 0.025)
 
 
@@ -88,6 +89,8 @@ class RunFigures(msgspec.Struct, frozen=True):
         plan_s, input_age_s, plan_cost, surprise: of all plans.
         steps: control steps of the episodes that have ended, each of which needs a plan.
         plans, deadline_misses, fallbacks: numbers of plans.
+        stale_inputs: number of plans from inputs older than STALE_PERIODS control periods; None in lockstep,
+            where the simulator waits, and for a recording that was cut off before its mode was written.
         episodes: the episodes that have ended.
         started: number of episodes that have started.
         is_drive: whether a car is driven, not an arm.
@@ -104,6 +107,7 @@ class RunFigures(msgspec.Struct, frozen=True):
     plans: int
     deadline_misses: int
     fallbacks: int
+    stale_inputs: int | None
     episodes: list[EpisodeFigures]
     started: int
     is_drive: bool = False
@@ -123,13 +127,21 @@ class RunFigures(msgspec.Struct, frozen=True):
 class RunStatistics:
     """Collects statistics from messages, in the order of each topic.
 
+    Args:
+        is_realtime: whether the run is in realtime, so that old inputs count as stale.
+
     Attributes:
         is_drive: whether a car is driven, not an arm.
         episodes: episodes by number.
         plan_s, input_age_s: times of all plans, in s.
+        control_dt_s: control period, from the plans; None before the first.
+        stale_inputs: number of plans from stale inputs; 0 in lockstep.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_realtime: bool = False) -> None:
+        self._is_realtime = is_realtime
+        self.control_dt_s: float | None = None
+        self.stale_inputs = 0
         self.is_drive = False
         self.episodes: dict[int, EpisodeFigures] = {}
         self.plan_s: list[float] = []
@@ -143,7 +155,11 @@ class RunStatistics:
         """Add a message of one of `TOPICS`."""
         if topic == "/episode":
             self._add_episode(message)
+        elif topic == "/plan":
+            self.control_dt_s = message.dt_s
         elif topic == "/plan_info":
+            stale_s = STALE_PERIODS * (self.control_dt_s or math.inf)
+            self.stale_inputs += self._is_realtime and message.input_age_s > stale_s
             self.plan_s.append(message.elapsed_s)
             self.input_age_s.append(message.input_age_s)
             self._plan_cost.append(message.cost)
@@ -178,6 +194,7 @@ class RunStatistics:
             plans=len(self.plan_s),
             deadline_misses=self._deadline_misses,
             fallbacks=self._fallbacks,
+            stale_inputs=self.stale_inputs if self._is_realtime else None,
             episodes=ended,
             started=len(self.episodes),
             is_drive=self.is_drive,
