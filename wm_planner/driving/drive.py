@@ -159,7 +159,13 @@ def _first_true(happens: NDArray[np.bool_]) -> Steps:
 
 
 def _goal_s(line: Centreline, outlines: Sequence[Floats]) -> float:
-    """The arc length at which a line enters any of the outlines; its length if it never does."""
+    """The arc length at which a line enters any of the outlines, or else comes abreast of them; without
+    outlines its length.
+    """
+    if not outlines:
+        return line.length
     s = np.append(np.arange(0.0, line.length, 1.0), line.length)
-    inside = Polygons(outlines).contains(line.poses(s)[:, :2]) if outlines else np.zeros(len(s), np.bool_)
-    return float(s[inside.argmax()]) if inside.any() else line.length
+    inside = Polygons(outlines).contains(line.poses(s)[:, :2])
+    if inside.any():
+        return float(s[inside.argmax()])
+    return float(np.clip(line.project(np.concatenate(outlines)).s.min(), 0.0, line.length))

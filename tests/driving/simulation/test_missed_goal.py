@@ -39,24 +39,24 @@ def straight(steps, v=10.0):
 def test_the_condition_that_a_drive_did_not_meet_is_named(goal, reason):
     scenario = with_goal(street(rows=2), **{"steps": (0, 200)} | goal)
     goals = scenario.problems[0].goals
-    assert why_missed(scenario, goals, straight(140), first_step=0, ahead_m=0.0) == reason
+    assert why_missed(scenario, goals, straight(140), first_step=0) == reason
 
 
 def test_a_drive_that_is_still_on_its_way_has_run_out_of_steps():
     scenario = street()
-    reason = why_missed(scenario, scenario.problems[0].goals, straight(51), first_step=0, ahead_m=50.0)
-    assert reason == "out of steps 50.0 m before the goal"
+    reason = why_missed(scenario, scenario.problems[0].goals, straight(51), first_step=0)
+    assert reason == "out of steps 50.0 m from the goal area"
 
 
-def test_a_goal_in_the_next_lane_is_missed_by_a_driver_that_keeps_its_lane():
-    simulator = DrivingSimulator(
-        with_goal(street(rows=2, length=140.0), y=WIDTH), DrivingSimulator.Options(picture=None)
-    )
+@pytest.mark.parametrize("at_x", [110.0, 125.0])  # next to the goal area, and past it
+def test_a_goal_in_the_next_lane_is_missed_by_a_driver_that_keeps_its_lane(at_x):
+    simulator = DrivingSimulator(with_goal(street(rows=2), y=WIDTH), DrivingSimulator.Options(picture=None))
     simulator.reset(0)
-    assert simulator.why_missed() == f"out of steps {simulator.distance:.1f} m before the goal"
-    while simulator.now.ego[0] < 125.0:
+    assert simulator.distance == pytest.approx(100.0, abs=0.1)  # the route changes lanes only after the goal
+    assert simulator.why_missed().startswith("out of steps ")
+    while simulator.vehicle.at_centre(simulator.now.ego)[0] < at_x:
         simulator.step(np.zeros(2))
-    assert not simulator.reached
+    assert not simulator.reached and simulator.distance == 0
     assert simulator.why_missed() == "wrong lane: the goal area is 2.0 m to the left of where the car drove"
 
 

@@ -11,19 +11,15 @@ from wm_planner.driving.scenarios.scenario import Goal, Scenario
 
 Floats = NDArray[np.float64]
 
-_AHEAD_M = 0.05  # a goal that is nearer along the route is printed as 0.0 m ahead
 _PASSED_M = 1.0  # how much farther from a goal area than before a drive that has passed it is
 
 
-def why_missed(
-    scenario: Scenario, goals: tuple[Goal, ...], centres: Floats, first_step: int, ahead_m: float
-) -> str:
+def why_missed(scenario: Scenario, goals: tuple[Goal, ...], centres: Floats, first_step: int) -> str:
     """The first condition of the goal that a drive did not meet; of several goals, of the first.
 
     Args:
         centres: states of the box centre, x, y, yaw, v, (T, 4).
         first_step: step of the first state.
-        ahead_m: distance from the last state to the goal along the route, in m.
     """
     if not goals:
         return "the scenario has no goal"
@@ -33,8 +29,9 @@ def why_missed(
     distances = _distances(outlines, centres[:, :2]) if outlines else np.zeros(len(centres))
     inside = distances == 0
     if not inside.any():
-        if ahead_m > _AHEAD_M and distances[-1] < distances.min() + _PASSED_M:
-            return f"out of steps {ahead_m:.1f} m before the goal"
+        has_passed = distances[-1] > distances.min() + _PASSED_M
+        if not has_passed and not _is_abreast(outlines, centres[-1]):
+            return f"out of steps {distances[-1]:.1f} m from the goal area"
         return _passed_beside(scenario, outlines, centres[distances.argmin()], float(distances.min()))
     first, last = goal.steps
     in_time = inside & (first <= times) & (times <= last)
@@ -52,6 +49,12 @@ def _distances(outlines: tuple[Floats, ...], points: Floats) -> Floats:
     edges = np.concatenate([np.hstack([outline, np.roll(outline, -1, axis=0)]) for outline in outlines])
     squared = squared_edge_distance(*points.T[..., None], *edges.T).min(axis=1)
     return np.where(Polygons(outlines).contains(points), 0.0, np.sqrt(squared))
+
+
+def _is_abreast(outlines: tuple[Floats, ...], state: Floats) -> bool:
+    """Whether a car is next to one of the polygons, so that driving straight on does not lead there."""
+    ahead = np.array([np.cos(state[YAW]), np.sin(state[YAW])])
+    return any(np.ptp(np.sign((outline - state[:2]) @ ahead)) == 2 for outline in outlines)
 
 
 def _passed_beside(

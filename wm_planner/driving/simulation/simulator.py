@@ -248,8 +248,7 @@ class DrivingSimulator:
                 at_s = self.scenario.dt * world.agents.step
                 return f"{'collided' if world.collided else 'left the road'} at {at_s:.1f} s"
         centres = self.vehicle.at_centre(np.stack([world.ego for world in self._trace]))[:, :4]
-        goals, first_step = self.drive.problem.goals, self.drive.first_step
-        return why_missed(self.scenario, goals, centres, first_step, self.distance)
+        return why_missed(self.scenario, self.drive.problem.goals, centres, self.drive.first_step)
 
     @property
     def history(self) -> History:
