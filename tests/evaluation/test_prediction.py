@@ -4,7 +4,6 @@ from moving_dot import BOX_M, write
 
 from wm_planner.contracts.card import ActionSpec, Card, LatentSpec, ObservationSpec, Quantity
 from wm_planner.evaluation.model_quality.prediction import (
-    effective_rank,
     embed,
     measure,
     probe,
@@ -83,13 +82,6 @@ def test_relative_error_is_relative_to_the_change_of_the_latent():
     predicted = np.array([[[1.5], [1.0]]])
     assert relative_error(real, predicted, 1) == 0.25
     assert relative_error(real, predicted, 2) == 0.25
-
-
-def test_effective_rank_counts_directions_of_equal_variance():
-    rng = np.random.default_rng(0)
-    three = rng.standard_normal((4000, 3)) @ np.linalg.qr(rng.standard_normal((9, 9)))[0][:3]
-    assert effective_rank(three) == pytest.approx(3.0, abs=0.01)
-    assert effective_rank(np.outer(rng.standard_normal(50), np.ones(4))) == pytest.approx(1.0, abs=1e-6)
 
 
 def test_static_share_is_the_variance_that_is_constant_over_frames():

@@ -1,20 +1,23 @@
 """A tiny data set with the arrays of a real one: a dot seen by two cameras from two sides."""
 
+import dataclasses
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from wm_planner.contracts.card import Quantity
-from wm_planner.contracts.dataset import Episode, Meta
-from wm_planner.data.episodes import EpisodeData, EpisodeWriter
+from wm_planner.contracts.dataset import REWARD, TERMINATED, Episode, Meta, Signal
+from wm_planner.data.episode_writer import EpisodeWriter
+from wm_planner.data.episodes import EpisodeData
 
 SIDE = 16
 BOX_M = 0.4
 
 
-def write(path: Path, seed: int, episodes: int = 24, steps: int = 8) -> EpisodeData:
-    """Write episodes of a dot that moves at random within the walls of a cube."""
-    meta = Meta(
+def meta_of(seed: int, episodes: int, steps: int) -> Meta:
+    """The meta data of the dot."""
+    return Meta(
         scene="dot",
         revision="none",
         first_seed=seed,
@@ -34,11 +37,35 @@ def write(path: Path, seed: int, episodes: int = 24, steps: int = 8) -> EpisodeD
         action_high=(0.05, 0.05, 0.05),
         control_dt_s=0.2,
     )
+
+
+def write(path: Path, seed: int, episodes: int = 24, steps: int = 8) -> EpisodeData:
+    """Write episodes of a dot that moves at random within the walls of a cube."""
+    meta = meta_of(seed, episodes, steps)
     rng = np.random.default_rng(seed)
     with EpisodeWriter(path, meta) as writer:
         for _ in range(episodes):
             writer.add(_episode(rng, steps))
         writer.finish(episodes, {})
+    return EpisodeData.open(path)
+
+
+def write_uneven(path: Path, lengths: tuple[int, ...] = (3, 9, 5), seed: int = 0) -> EpisodeData:
+    """Write episodes of `lengths` transitions with rewards and ends, and a text of 4 tokens per frame."""
+    signals = (REWARD, TERMINATED, Signal(name="text", shape=(4,), dtype="int64"))
+    meta = msgspec.structs.replace(meta_of(seed, len(lengths), max(lengths)), signals=signals)
+    rng = np.random.default_rng(seed)
+    with EpisodeWriter(path, meta) as writer:
+        for steps in lengths:
+            episode = _episode(rng, steps)
+            ends = np.arange(steps + 1) == steps - 1
+            named = {
+                "reward": np.where(np.arange(steps + 1) < steps, rng.random(steps + 1), 0).astype(np.float32),
+                "terminated": ends,
+                "text": rng.integers(100, size=(steps + 1, 4)),
+            }
+            writer.add(dataclasses.replace(episode, signals=named))
+        writer.finish(len(lengths), {})
     return EpisodeData.open(path)
 
 

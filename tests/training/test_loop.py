@@ -1,9 +1,10 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
-from moving_dot import write
+from moving_dot import write, write_uneven
 from torch import nn
 
 from wm_planner.data.episodes import EpisodeData
@@ -128,6 +129,34 @@ def test_clips_stay_within_one_episode_and_have_the_requested_state(folder, tmp_
     assert (displacement <= batch["action"][:, :-1].abs() + 1e-6).all()
 
 
+def test_clips_have_the_signals_and_states_that_a_model_reads(tmp_path):
+    clips = Clips([write_uneven(tmp_path / "dots")], frames=4)
+    clips.check(["reward", "mass"])
+    batch = clips.draw(8, [], np.random.default_rng(0), reads=["reward", "terminated", "text", "mass"])
+    shapes = {name: (tuple(array.shape), array.dtype) for name, array in batch.items()}
+    assert shapes["reward"] == ((8, 4), torch.float32)
+    assert shapes["terminated"] == ((8, 4), torch.bool)
+    assert shapes["text"] == ((8, 4, 4), torch.int64)
+    assert shapes["mass"] == ((8, 4, 1), torch.float32)
+    with pytest.raises(DatasetError, match="has no 'rewards', which this model learns from"):
+        clips.check(["rewards"])
+
+
+def test_a_stride_joins_actions_to_blocks_and_sums_rewards(tmp_path):
+    data = write_uneven(tmp_path / "dots", lengths=(6,))
+    clips = Clips([data], frames=3, stride=3)
+    assert len(clips) == 1
+    assert clips.spec.control_dt_s == pytest.approx(0.6)
+    assert clips.spec.action.names == ("dx.0", "dy.0", "dz.0", "dx.1", "dy.1", "dz.1", "dx.2", "dy.2", "dz.2")
+    batch = clips.draw(1, ["tcp_position"], np.random.default_rng(0), reads=["reward", "terminated"])
+    np.testing.assert_array_equal(batch["images"][0], data.images[::3])
+    np.testing.assert_array_equal(batch["state"][0], data.quantity("tcp_position")[::3])
+    np.testing.assert_array_equal(batch["action"][0, 1], data.action[3:6].ravel())
+    np.testing.assert_array_equal(batch["action"][0, 2], 0)
+    np.testing.assert_allclose(batch["reward"][0, :2], data.signals["reward"][:6].reshape(2, 3).sum(axis=1))
+    assert batch["terminated"][0].tolist() == [False, True, False]
+
+
 def test_the_statistics_are_those_of_the_named_quantity(folder):
     mean, std = Clips([EpisodeData.open(folder)], frames=2).spec.statistics("tcp_position")
     np.testing.assert_allclose(
@@ -146,6 +175,40 @@ def test_data_sets_that_disagree_are_refused(folder, tmp_path):
         Clips([other], frames=99)
     with pytest.raises(DatasetError, match="no data set"):
         Clips([], frames=2)
+
+
+def test_a_value_that_is_not_finite_is_named_before_the_training(folder, tmp_path):
+    write(tmp_path / "dots", seed=0, episodes=2)
+    action = np.load(tmp_path / "dots" / "action.npy", mmap_mode="r+")
+    action[9 + 3, 1] = np.nan
+    action.flush()
+    with pytest.raises(DatasetError, match="action of episode 1, frame 3 is not finite"):
+        train(MODEL, [folder, tmp_path / "dots"], tmp_path / "run", "small", TINY)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_resumes_with_its_data_at_another_path(folder, tmp_path):
+    part = {**TINY, "cpu_seconds": 1e-6}
+    train(MODEL, [folder], tmp_path / "run", "small", part, report=lambda progress: None)
+    moved = tmp_path / "moved"
+    shutil.copytree(folder, moved)
+    train(MODEL, [moved], tmp_path / "run", "small", TINY, report=lambda progress: None)
+    assert list(RunFolder(tmp_path / "run").spec().datasets) == [str(moved)]
+    with pytest.raises(BundleError, match="holds another training run"):
+        write(tmp_path / "other", seed=1)
+        train(MODEL, [tmp_path / "other"], tmp_path / "run", "small", TINY)
+
+
+def test_the_effective_rank_is_logged_saved_and_warned_of_when_it_collapses(folder, tmp_path, often):
+    warnings = []
+    collapsed = {**TINY, "encoder.latent": 1, "sigreg": [0.0, 0.0]}
+    run = tmp_path / "run"
+    train(MODEL, [folder], run, "small", collapsed, lambda progress: None, warn=warnings.append)
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["effective_rank"] for line in lines] == [pytest.approx(1.0)] * 3
+    assert torch.load(run / "checkpoint.pt", weights_only=True)["effective_rank"] == pytest.approx(1.0)
+    assert len(warnings) == 3
+    assert warnings[0].startswith("iteration 2: the representation has collapsed: its effective rank is 1.0")
 
 
 def test_the_learning_rate_warms_up_and_falls_to_zero():

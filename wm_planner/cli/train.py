@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from wm_planner.config import setting
 from wm_planner.terminal import Bar, console
@@ -27,4 +28,7 @@ def train(
             if progress.reached_cpu_limit:
                 console.print("stopped at its CPU limit; resume with a higher --set cpu_seconds")
 
-        loop.train(model_file, data, out, recipe, overrides, report, bar.update)
+        def warn(text: str) -> None:
+            console.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
+
+        loop.train(model_file, data, out, recipe, overrides, report, bar.update, warn)

@@ -10,7 +10,7 @@ from wm_planner import share
 from wm_planner.collection.base import explorer_of
 from wm_planner.config import Config, Positive, Seed
 from wm_planner.contracts.dataset import COLLECTION_SEEDS, Episode, Meta
-from wm_planner.data.episodes import EpisodeWriter
+from wm_planner.data.episode_writer import EpisodeWriter
 
 BATCH = 8  # episodes per worker task
 

@@ -160,6 +160,8 @@ class TrainingRecord(Config, frozen=True, kw_only=True):
         pretrained: weights file or run folder that training started from, to its sha256.
         revision: git revision of the source that trained it.
         cpu_seconds: CPU time of the training, summed over its processes.
+        effective_rank: of the representation on the training data, see `data.effective_rank`; None if it was
+            not measured.
         recipe: the complete training recipe.
     """
 
@@ -170,6 +172,7 @@ class TrainingRecord(Config, frozen=True, kw_only=True):
     seed: int = 0
     iterations: int = 0
     cpu_seconds: float = 0.0
+    effective_rank: float | None = None
     recipe: dict[str, Any]
 
 

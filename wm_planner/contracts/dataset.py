@@ -1,15 +1,53 @@
-"""The contents of a data set of episodes."""
+"""The contract of a data set of episodes, and what describes its contents."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.config import Config
-from wm_planner.contracts.card import Quantity
+from wm_planner.config import Config, Count, Positive
+from wm_planner.contracts.card import ActionSpec, Quantity
 
 COLLECTION_SEEDS = 1_000_000
 """First seed of training episodes; evaluation episodes count from 0, so the two never overlap."""
+
+ARRAYS = ("images", "state", "action", "episode")
+"""The arrays that every data set has, besides its signals."""
+
+Array = NDArray[np.generic]
+
+
+class Signal(Config, frozen=True, kw_only=True):
+    """A named array with one value per frame, besides images, state and action.
+
+    Attributes:
+        name: of the array. `reward`, `terminated` and `truncated` describe the transition from a frame to the
+            next one, as `action` does; in the last frame of an episode they are 0 and False.
+        shape: of one value.
+        unit: of its components.
+    """
+
+    name: str
+    shape: tuple[Positive, ...] = ()
+    dtype: Literal["float32", "float64", "int64", "uint8", "bool"] = "float32"
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        if self.name in ARRAYS or not self.name.isidentifier():
+            raise ValueError(
+                f"a signal is called '{self.name}', wanted letters, digits and underscores, and none of "
+                f"{', '.join(ARRAYS)}"
+            )
+
+
+REWARD = Signal(name="reward")
+TERMINATED = Signal(name="terminated", dtype="bool")
+TRUNCATED = Signal(name="truncated", dtype="bool")
+"""What an environment returns next to its observation."""
 
 
 class Meta(Config, frozen=True, kw_only=True):
@@ -22,12 +60,16 @@ class Meta(Config, frozen=True, kw_only=True):
         seeds_tried: number of seeds tried to obtain `episodes` episodes.
         rejected: reason to the number of episodes discarded for it.
         episodes: number of episodes.
-        steps: transitions per episode; an episode has `steps` + 1 frames.
+        steps: transitions per episode, or the limit of it if their lengths differ; an episode of n
+            transitions has n + 1 frames.
         cameras: names, in the order of the images' camera axis.
         image_size: (height, width) in pixels.
         state: the quantities in a row of the state array, in order.
         action_names, action_units, action_low, action_high: one entry per action component.
         control_dt_s: time between frames, in seconds.
+        action_choices: n for a discrete action, as in `ActionSpec`; 0 for a continuous action.
+        frames: number of frames of all episodes; None if every episode has `steps` + 1.
+        signals: further arrays, see `Signal`.
     """
 
     scene: str
@@ -45,6 +87,9 @@ class Meta(Config, frozen=True, kw_only=True):
     action_low: tuple[float, ...]
     action_high: tuple[float, ...]
     control_dt_s: float
+    action_choices: Count = 0
+    frames: Count | None = None
+    signals: tuple[Signal, ...] = ()
 
     def command(self, out: str) -> str:
         """The command line that collects this data set into folder `out`."""
@@ -53,15 +98,34 @@ class Meta(Config, frozen=True, kw_only=True):
         return f"wm collect {self.scene} --out {out} --episodes {self.episodes} --steps {self.steps}{start}"
 
     @property
+    def action(self) -> ActionSpec:
+        """Names, units and bounds of one action."""
+        return ActionSpec(
+            names=self.action_names,
+            units=self.action_units,
+            low=self.action_low,
+            high=self.action_high,
+            choices=self.action_choices,
+        )
+
+    @property
     def shapes(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Array name to its shape and dtype; see `data/episodes.py` for the meaning of the axes."""
-        n = self.episodes * (self.steps + 1)
-        return {
-            "images": ((n, len(self.cameras), *self.image_size, 3), "uint8"),
-            "state": ((n, sum(quantity.size for quantity in self.state)), "float32"),
-            "action": ((n, len(self.action_names)), "float32"),
-            "episode": ((n,), "int64"),
+        n = self.episodes * (self.steps + 1) if self.frames is None else self.frames
+        rows = {
+            "images": ((len(self.cameras), *self.image_size, 3), "uint8"),
+            "state": ((sum(quantity.size for quantity in self.state),), "float32"),
+            "action": ((len(self.action_names),), "float32"),
+            "episode": ((), "int64"),
+            **{signal.name: (signal.shape, signal.dtype) for signal in self.signals},
         }
+        return {name: ((n, *shape), dtype) for name, (shape, dtype) in rows.items()}
+
+    def builtins(self) -> dict[str, object]:
+        """The values for meta.yaml, without later fields that have their default."""
+        values: dict[str, object] = msgspec.to_builtins(self)
+        later = {"action_choices": 0, "frames": None, "signals": ()}
+        return {name: value for name, value in values.items() if name not in later or value != later[name]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +136,43 @@ class Episode:
         images: (T, cameras, H, W, 3) uint8, RGB.
         state: (T, S), in the units of `Meta.state`.
         action: (T, A), the action executed at each frame, physical units; zeros in the last frame.
+        signals: the arrays of `Meta.signals` by name, (T, ...).
     """
 
     images: NDArray[np.uint8]
     state: NDArray[np.float32]
     action: NDArray[np.float32]
+    signals: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """All arrays by name."""
+        return {"images": self.images, "state": self.state, "action": self.action, **self.signals}
+
+
+class Dataset(Protocol):
+    """Episodes in a form that can be read in parts.
+
+    Attributes:
+        path: of the folder.
+        meta: what it holds.
+        checksum: sha256 of the file that describes it, by which a training recognises its data.
+        episode: (n,) int64, index of the episode of each frame; the frames of an episode are consecutive.
+    """
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def meta(self) -> Meta: ...
+    @property
+    def checksum(self) -> str: ...
+    @property
+    def episode(self) -> NDArray[np.int64]: ...
+
+    def read(self, name: str, rows: slice) -> Array:
+        """Consecutive frames of an array: `images`, `state`, `action` or a signal.
+
+        Raises:
+            DatasetError: if there is no such array, or its file is damaged.
+        """
+        ...

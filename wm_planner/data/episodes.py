@@ -5,24 +5,21 @@ state.npy    (n, S) float32, the quantities of meta.state concatenated
 action.npy   (n, A) float32, the action executed at the frame, in physical units; zeros in the last frame of
              an episode, after which no action was executed
 episode.npy  (n,) int64, index of the episode; the frames of an episode are consecutive
+NAME.npy     (n, ...) for each signal of meta.signals, e.g. reward.npy
 """
 
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-import msgspec
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from wm_planner.config import convert, read_yaml, to_builtins
+from wm_planner.checksum import sha256
+from wm_planner.config import convert, read_yaml
 from wm_planner.contracts.card import Quantity
-from wm_planner.contracts.dataset import Episode, Meta
-from wm_planner.data.folders import fresh_folder
+from wm_planner.contracts.dataset import Array, Meta
 from wm_planner.errors import ConfigError, DatasetError, did_you_mean
 
 META_FILE = "meta.yaml"
@@ -36,6 +33,7 @@ class EpisodeData:
         path: of the folder.
         meta: contents of meta.yaml.
         images, state, action, episode: the arrays of the module's docstring.
+        signals: the arrays of the signals by name.
     """
 
     path: Path
@@ -44,6 +42,7 @@ class EpisodeData:
     state: NDArray[np.float32]
     action: NDArray[np.float32]
     episode: NDArray[np.int64]
+    signals: Mapping[str, Array]
 
     @classmethod
     def open(cls, path: Path | str) -> "EpisodeData":
@@ -53,12 +52,7 @@ class EpisodeData:
             DatasetError: naming the file that is missing or disagrees with meta.yaml.
         """
         folder = Path(path)
-        if not (folder / META_FILE).is_file():
-            raise DatasetError(f"{folder} is not a data set (no {META_FILE}); make one with `wm collect`")
-        try:
-            meta = convert(read_yaml(folder / META_FILE), Meta, str(folder / META_FILE))
-        except ConfigError as error:
-            raise DatasetError(str(error)) from None
+        meta = read_meta(folder)
         arrays = {}
         for name, (shape, dtype) in meta.shapes.items():
             file = folder / f"{name}.npy"
@@ -72,14 +66,25 @@ class EpisodeData:
                     f"{file}: got {found.dtype} {found.shape}, {META_FILE} says {dtype} {shape}; "
                     "the data set is corrupt, collect it again"
                 )
-        return cls(path=folder, meta=meta, **arrays)
+        signals = {signal.name: arrays.pop(signal.name) for signal in meta.signals}
+        return cls(path=folder, meta=meta, signals=signals, **arrays)
+
+    @property
+    def checksum(self) -> str:
+        """sha256 of meta.yaml."""
+        return sha256(self.path / META_FILE)
+
+    def read(self, name: str, rows: slice) -> Array:
+        """Consecutive frames of an array; see `contracts.dataset.Dataset`."""
+        arrays: dict[str, Array] = {"images": self.images, "state": self.state, "action": self.action}
+        arrays |= self.signals
+        if name not in arrays:
+            raise DatasetError(f"{self.path} has no '{name}', {did_you_mean(name, arrays)}")
+        return arrays[name][rows]
 
     def clip_starts(self, length: int) -> NDArray[np.int64]:
         """Indices of the frames at which a clip of `length` frames within one episode starts."""
-        last = len(self.episode) - length
-        starts = np.arange(max(last + 1, 0))
-        within: NDArray[np.int64] = starts[self.episode[starts] == self.episode[starts + length - 1]]
-        return within
+        return clip_starts(self.episode, length)
 
     def quantity(self, name: str) -> NDArray[np.float32]:
         """The values (n, k) of one state quantity.
@@ -96,54 +101,44 @@ class EpisodeData:
         raise DatasetError(f"{self.path} has no state '{name}', {did_you_mean(name, known)}")
 
 
-class EpisodeWriter:
-    """Context manager that writes a data set; the folder appears only on success.
+def read_meta(folder: Path) -> Meta:
+    """The contents of a data set's meta.yaml.
+
+    Raises:
+        DatasetError: if the file is missing or invalid.
+    """
+    file = folder / META_FILE
+    if not file.is_file():
+        part = folder if folder.suffix == ".part" else folder.with_name(folder.name + ".part")
+        if part.is_dir():
+            raise DatasetError(
+                f"{folder} is incomplete: its writing was interrupted (see {part}); repeat the command that "
+                f"wrote it. `wm collect` continues where it stopped"
+            )
+        raise DatasetError(f"{folder} is not a data set (no {META_FILE}); make one with `wm collect`")
+    try:
+        return convert(read_yaml(file), Meta, str(file))
+    except ConfigError as error:
+        raise DatasetError(str(error)) from None
+
+
+def clip_starts(episode: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Indices of the frames at which a clip of `length` frames within one episode starts.
 
     Args:
-        path: of the folder, which must not exist.
-        meta: `finish` sets its `seeds_tried` and `rejected`.
+        episode: (n,), index of the episode of each frame.
+        length: of a clip.
     """
+    last = len(episode) - length
+    starts = np.arange(max(last + 1, 0))
+    within: NDArray[np.int64] = starts[episode[starts] == episode[starts + length - 1]]
+    return within
 
-    def __init__(self, path: Path, meta: Meta) -> None:
-        self._path, self._meta, self._rows = path, meta, 0
 
-    def __enter__(self) -> "EpisodeWriter":
-        """Create the arrays in a temporary folder.
-
-        Raises:
-            DatasetError: if the folder exists, or cannot be written.
-        """
-        with ExitStack() as stack:
-            self._folder = stack.enter_context(fresh_folder(self._path))
-            self._arrays = {
-                name: np.lib.format.open_memmap(self._folder / f"{name}.npy", "w+", dtype, shape)
-                for name, (shape, dtype) in self._meta.shapes.items()
-            }
-            self._stack = stack.pop_all()
-        return self
-
-    def add(self, episode: Episode) -> None:
-        """Append an episode of `meta.steps` + 1 frames."""
-        rows = slice(self._rows, self._rows + self._meta.steps + 1)
-        self._arrays["images"][rows] = episode.images
-        self._arrays["state"][rows] = episode.state
-        self._arrays["action"][rows] = episode.action
-        self._arrays["episode"][rows] = self._rows // (self._meta.steps + 1)
-        self._rows = rows.stop
-
-    def finish(self, seeds_tried: int, rejected: dict[str, int]) -> Meta:
-        """Complete the data set: record how many seeds were tried and rejected, and flush the arrays."""
-        meta = msgspec.structs.replace(self._meta, seeds_tried=seeds_tried, rejected=rejected)
-        for array in self._arrays.values():
-            array.flush()
-        text = yaml.safe_dump(to_builtins(meta), sort_keys=False)
-        (self._folder / META_FILE).write_text(text, encoding="utf-8")
-        return meta
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+def episode_rows(episode: NDArray[np.int64], index: int) -> slice:
+    """The frames of episode `index`, of data whose frames belong to the episodes `episode` (n,)."""
+    first, last = np.searchsorted(episode, [index, index + 1])
+    return slice(int(first), int(last))
 
 
 def state_row(state: Mapping[str, NDArray[Any]], quantities: Iterable[Quantity]) -> NDArray[np.float32]:

@@ -38,7 +38,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def fresh_folder(
-    path: Path, replaces: str | None = None, error: type[WmError] = DatasetError
+    path: Path,
+    replaces: str | None = None,
+    error: type[WmError] = DatasetError,
+    kept: str | None = None,
 ) -> Iterator[Path]:
     """A temporary folder that is renamed to `path` on success and removed after an exception.
 
@@ -46,12 +49,15 @@ def fresh_folder(
         path: of the folder.
         replaces: as in `check_fresh`; an existing folder is replaced on success.
         error: class of the error that is raised if `path` exists, or cannot be written.
+        kept: name of a file; a temporary folder that contains it stays after an exception, and is the one
+            that the next call continues with.
     """
     check_fresh(path, replaces, error)
     temporary, former = (path.with_name(path.name + suffix) for suffix in (".part", ".former"))
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+        if kept is None or not (temporary / kept).is_file():
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
         yield temporary
         if path.exists():
             shutil.rmtree(former, ignore_errors=True)
@@ -61,4 +67,5 @@ def fresh_folder(
     except OSError as problem:
         raise error(f"{path}: cannot be written ({problem.strerror})") from None
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if kept is None or not (temporary / kept).is_file():
+            shutil.rmtree(temporary, ignore_errors=True)

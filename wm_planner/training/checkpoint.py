@@ -31,7 +31,8 @@ class RunSpec(Config, frozen=True, kw_only=True):
         model_file: path as the user gave it, e.g. models/ac_jepa.py.
         recipe_name: of the recipe in the model file that `recipe` is derived from.
         recipe: the complete recipe, with overrides.
-        datasets: folder to the sha256 of its meta.yaml.
+        datasets: folder to its checksum, the sha256 of its meta.yaml; a run may be resumed with the same
+            data at another path.
         data: what the network knows about the data.
         revision: git revision of the source.
         pretrained: path of pretrained weights to their sha256; empty without.
@@ -50,10 +51,16 @@ class Position(Config, frozen=True, kw_only=True):
     """The progress of a run.
 
     The clips and noise of iteration `i` are seeded with (seed, i), so no random state needs to be saved.
+
+    Attributes:
+        iteration: completed iterations.
+        cpu_seconds: CPU time, summed over all processes.
+        effective_rank: of the representation, when it was last measured.
     """
 
     iteration: int = 0
     cpu_seconds: float = 0.0
+    effective_rank: float | None = None
 
 
 class RunFolder:
@@ -82,8 +89,8 @@ class RunFolder:
         if file.is_file():
             existing = self.spec()
             complete = to_builtins(convert(existing.recipe, recipe, f"{file}: recipe"))
-            found = flat(to_builtins(msgspec.structs.replace(existing, recipe=complete)))
-            wanted = flat(to_builtins(spec))
+            found = _comparable(msgspec.structs.replace(existing, recipe=complete))
+            wanted = _comparable(spec)
             for key in sorted((found.keys() | wanted.keys()) - MAY_CHANGE):
                 if found.get(key) != wanted.get(key):
                     raise BundleError(
@@ -145,13 +152,23 @@ class RunFolder:
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
             into(state)
-            return Position(iteration=state["iteration"], cpu_seconds=state["cpu_seconds"])
+            return Position(
+                iteration=state["iteration"],
+                cpu_seconds=state["cpu_seconds"],
+                effective_rank=state.get("effective_rank"),
+            )
         except (RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
             raise BundleError(f"{file}: not a checkpoint of this model ({error}); train again") from None
 
     def log(self, iteration: int) -> AbstractContextManager[Callable[[log.Line], None]]:
         """A function that appends a line to the log, which is cut back to the checkpoint of `iteration`."""
         return log.open_log(self.path, iteration) if self.writes else nullcontext(lambda line: None)
+
+
+def _comparable(spec: RunSpec) -> dict[str, str]:
+    """The settings by dotted path, with data sets by their checksums instead of their paths."""
+    checksums = {str(index): checksum for index, checksum in enumerate(spec.datasets.values())}
+    return flat({**to_builtins(spec), "datasets": checksums})
 
 
 def flat(values: Any, path: str = "") -> dict[str, str]:

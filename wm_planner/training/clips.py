@@ -1,15 +1,16 @@
 """Clips of consecutive frames, sampled from several data sets as if they were one."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from wm_planner.config import Config
-from wm_planner.contracts.card import ActionSpec, Quantity
-from wm_planner.data.episodes import EpisodeData
+from wm_planner.contracts.card import ActionSpec, ObservationSpec, Quantity
+from wm_planner.contracts.dataset import REWARD, TERMINATED, TRUNCATED, Array, Dataset, Signal
+from wm_planner.data.episodes import clip_starts
 from wm_planner.errors import ConfigError, DatasetError, did_you_mean
 
 SHARED_FIELDS = (
@@ -20,8 +21,10 @@ SHARED_FIELDS = (
     "action_units",
     "action_low",
     "action_high",
+    "action_choices",
     "control_dt_s",
 )
+"""Fields of `Meta` in which the data sets of one training must agree."""
 
 
 class DataSpec(Config, frozen=True, kw_only=True):
@@ -32,8 +35,9 @@ class DataSpec(Config, frozen=True, kw_only=True):
         height, width: of a camera image, in pixels.
         state: the quantities in a row of states, in order.
         state_mean, state_std: of every component of a row, over all frames.
-        action: names, units and bounds of one action.
-        control_dt_s: time between frames, in seconds.
+        action: names, units and bounds of one action, which leads from a frame of a clip to the next one.
+        control_dt_s: time between the frames of a clip, in seconds.
+        signals: the signals that all data sets have.
     """
 
     cameras: tuple[str, ...]
@@ -44,6 +48,7 @@ class DataSpec(Config, frozen=True, kw_only=True):
     state_std: tuple[float, ...]
     action: ActionSpec
     control_dt_s: float
+    signals: tuple[Signal, ...] = ()
 
     def quantity(self, name: str) -> Quantity:
         """The state quantity called `name`.
@@ -69,58 +74,124 @@ class DataSpec(Config, frozen=True, kw_only=True):
         return [self.state_mean[i] for i in columns], [self.state_std[i] for i in columns]
 
 
+class Reader(Protocol):
+    """What a network takes of the data; see `training.module.Trainable`."""
+
+    observation: ObservationSpec
+    reads: tuple[str, ...]
+
+
 class Clips:
     """All clips of `frames` frames within one episode, from all `datasets`.
 
+    Args:
+        datasets: with the same cameras, state, action and rate.
+        frames: per clip.
+        stride: time steps between two frames of a clip. The action between them is the block of all `stride`
+            actions, (stride * A,); rewards are summed.
+
     Raises:
-        DatasetError: if the data sets differ in cameras, state, action or rate, or their episodes are too
-            short.
+        DatasetError: if the data sets differ, their episodes are too short, or discrete actions would be
+            joined to blocks.
     """
 
-    def __init__(self, datasets: Sequence[EpisodeData], frames: int) -> None:
+    def __init__(self, datasets: Sequence[Dataset], frames: int, stride: int = 1) -> None:
         self.datasets = tuple(datasets)
-        self.frames = frames
-        self.spec = _common_spec(self.datasets)
-        starts = [data.clip_starts(frames) for data in self.datasets]
+        self.frames, self.stride = frames, stride
+        self.spec = _common_spec(self.datasets, stride)
+        self._rows = (frames - 1) * stride + 1
+        starts = [clip_starts(data.episode, self._rows) for data in self.datasets]
         self.sources = np.repeat(np.arange(len(starts)), [len(s) for s in starts])
         self.starts = np.concatenate(starts)
         if not len(self.starts):
             raise DatasetError(
-                f"no episode has {frames} frames; collect longer episodes or train on shorter clips"
+                f"no episode has {self._rows} frames; collect longer episodes or train on shorter clips"
             )
 
     def __len__(self) -> int:
         return len(self.starts)
 
+    def check(self, reads: Sequence[str]) -> None:
+        """Check that the data have what a network reads.
+
+        Args:
+            reads: names of signals and state quantities.
+
+        Raises:
+            DatasetError: naming what they have.
+        """
+        known = [signal.name for signal in self.spec.signals] + [each.name for each in self.spec.state]
+        for name in reads:
+            if name not in known:
+                raise DatasetError(
+                    f"{self.datasets[0].path} has no '{name}', which this model learns from, "
+                    f"{did_you_mean(name, known)}"
+                )
+
     def draw(
-        self, count: int, state: Sequence[str], rng: np.random.Generator, share: slice = slice(None)
+        self,
+        count: int,
+        state: Sequence[str],
+        rng: np.random.Generator,
+        share: slice = slice(None),
+        reads: Sequence[str] = (),
     ) -> dict[str, Tensor]:
         """Random clips as a batch for `Trainable.loss`.
 
         Args:
             count: number of clips to sample.
-            state: names of the state quantities to include.
+            state: names of the state quantities in `state`.
             rng: source of randomness.
             share: the part of the sampled clips that is read, in a distributed training.
+            reads: names of signals and state quantities that become arrays of their own.
         """
         chosen = rng.integers(len(self), size=count)[share]
-        rows = [
-            (self.datasets[source], slice(start, start + self.frames))
+        clips = [
+            (self.datasets[source], slice(start, start + self._rows))
             for source, start in zip(self.sources[chosen], self.starts[chosen], strict=True)
         ]
         columns = self.spec.columns(state)
-        return {
-            "images": _stack([data.images[row] for data, row in rows]),
-            "state": _stack([data.state[row, columns] for data, row in rows]),
-            "action": _stack([data.action[row] for data, row in rows]),
+        batch = {
+            "images": _stack([data.read("images", rows)[:: self.stride] for data, rows in clips]),
+            "state": _stack([data.read("state", rows)[:: self.stride, columns] for data, rows in clips]),
+            "action": _stack([self._blocks(data.read("action", rows)) for data, rows in clips]),
         }
+        return batch | {name: _stack([self._values(name, *clip) for clip in clips]) for name in reads}
+
+    def draw_for(
+        self, model: Reader, count: int, rng: np.random.Generator, share: slice = slice(None)
+    ) -> dict[str, Tensor]:
+        """Random clips as in `draw`, with what `model` reads."""
+        state = [quantity.name for quantity in model.observation.state]
+        return self.draw(count, state, rng, share, model.reads)
+
+    def _values(self, name: str, data: Dataset, rows: slice) -> Array:
+        """The values (T, ...) of a signal or state quantity in a clip."""
+        if any(quantity.name == name for quantity in self.spec.state):
+            return data.read("state", rows)[:: self.stride, self.spec.columns([name])]
+        values = data.read(name, rows)
+        if name == REWARD.name and self.stride > 1:
+            return np.asarray(self._blocks(values[:, None]).sum(axis=1))
+        if name in (TERMINATED.name, TRUNCATED.name) and self.stride > 1:
+            return np.asarray(self._blocks(values[:, None]).any(axis=1))
+        return values[:: self.stride]
+
+    def _blocks(self, values: Array) -> Array:
+        """One row per frame of a clip: the values (A,) of its `stride` time steps joined.
+
+        The block of the last frame, which leads out of the clip, is zero for a stride above 1.
+        """
+        if self.stride == 1:
+            return values
+        blocks = values[:-1].reshape(self.frames - 1, -1)
+        return np.concatenate([blocks, np.zeros_like(blocks[:1])])
 
 
-def _stack(arrays: list[NDArray[np.generic]]) -> Tensor:
+def _stack(arrays: list[Array]) -> Tensor:
     return torch.from_numpy(np.stack(arrays))
 
 
-def _common_spec(datasets: Sequence[EpisodeData]) -> DataSpec:
+def _common_spec(datasets: Sequence[Dataset], stride: int) -> DataSpec:
     """The common specification of the data sets, with the statistics of all their frames."""
     if not datasets:
         raise DatasetError("no data sets, wanted at least one folder that `wm collect` wrote")
@@ -133,7 +204,9 @@ def _common_spec(datasets: Sequence[EpisodeData]) -> DataSpec:
                     f"{other.path}: {field} is {got}, but {wanted} in {datasets[0].path}; "
                     "data sets of the same training must agree"
                 )
-    state = np.concatenate([data.state for data in datasets]).astype(np.float64)
+    if stride > 1 and first.action_choices:
+        raise DatasetError(f"{datasets[0].path} has discrete actions, which allow only a stride of 1")
+    state = np.concatenate([data.read("state", slice(None)) for data in datasets]).astype(np.float64)
     return DataSpec(
         cameras=first.cameras,
         height=first.image_size[0],
@@ -141,11 +214,19 @@ def _common_spec(datasets: Sequence[EpisodeData]) -> DataSpec:
         state=first.state,
         state_mean=tuple(state.mean(axis=0).tolist()),
         state_std=tuple(np.maximum(state.std(axis=0), 1e-6).tolist()),
-        action=ActionSpec(
-            names=first.action_names,
-            units=first.action_units,
-            low=first.action_low,
-            high=first.action_high,
-        ),
-        control_dt_s=first.control_dt_s,
+        action=_block(first.action, stride),
+        control_dt_s=first.control_dt_s * stride,
+        signals=tuple(each for each in first.signals if all(each in d.meta.signals for d in datasets)),
+    )
+
+
+def _block(action: ActionSpec, stride: int) -> ActionSpec:
+    """The action of `stride` time steps, with components `dx.0`, ..., `dx.1`, ..."""
+    if stride == 1:
+        return action
+    return ActionSpec(
+        names=tuple(f"{name}.{step}" for step in range(stride) for name in action.names),
+        units=action.units * stride,
+        low=action.low * stride,
+        high=action.high * stride,
     )

@@ -16,7 +16,7 @@ from wm_planner.data.folders import atomic_file
 
 LOG_FILE = "log.jsonl"
 CURVES_FOLDER = "tensorboard"
-CURVES = ("learning_rate", "gradient_norm", "cpu_seconds")
+CURVES = ("learning_rate", "gradient_norm", "cpu_seconds", "effective_rank")
 
 Line = Mapping[str, Any]
 
@@ -48,7 +48,7 @@ def open_log(folder: Path, iteration: int) -> Iterator[Callable[[Line], None]]:
 
 
 def _write_curves(writer: EventsWriter, line: Line) -> None:
-    scalars = {name: line[name] for name in CURVES if name in line}  # logs of older versions have fewer
+    scalars = {name: line[name] for name in CURVES if line.get(name) is not None}  # old logs lack some
     terms = {name if name == "loss" else f"terms/{name}": term for name, term in line["terms"].items()}
     points = [Summary.Value(tag=name, simple_value=value) for name, value in {**terms, **scalars}.items()]
     summary = Summary(value=points)

@@ -4,8 +4,9 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -14,10 +15,12 @@ from wm_planner import share
 from wm_planner.checksum import sha256
 from wm_planner.config import Config, to_builtins
 from wm_planner.data.episodes import EpisodeData
+from wm_planner.data.validation import validated
 from wm_planner.errors import TrainingError
 from wm_planner.training.checkpoint import Position, RunFolder, RunSpec
 from wm_planner.training.clips import Clips
-from wm_planner.training.module import Trainable, load_model_file
+from wm_planner.training.collapse import RankProbe
+from wm_planner.training.module import ModelFile, Trainable, load_model_file
 from wm_planner.training.pretrained import weights_file
 from wm_planner.training.processes import Processes, unsharded
 from wm_planner.training.recipe import TrainingRecipe, changed
@@ -39,6 +42,7 @@ class Progress(Config, frozen=True, kw_only=True):
         learning_rate: of the last iteration.
         gradient_norm: before clipping, averaged since the last report.
         terms: the loss and its terms, averaged over the processes and since the last report.
+        effective_rank: of the representation, when it was last measured; see `collapse.RankProbe`.
     """
 
     iteration: int
@@ -49,6 +53,7 @@ class Progress(Config, frozen=True, kw_only=True):
     learning_rate: float
     gradient_norm: float
     terms: dict[str, float]
+    effective_rank: float | None = None
 
     def __str__(self) -> str:
         processes = f" of {self.processes} processes" if self.processes > 1 else ""
@@ -60,13 +65,22 @@ class Progress(Config, frozen=True, kw_only=True):
 
     @property
     def terms_text(self) -> str:
-        """The terms in one line."""
-        return "  ".join(f"{name} {value:.4f}" for name, value in self.terms.items())
+        """The terms and the effective rank in one line."""
+        rank = [] if self.effective_rank is None else [f"rank {self.effective_rank:.1f}"]
+        return "  ".join([*(f"{name} {value:.4f}" for name, value in self.terms.items()), *rank])
 
     @property
     def reached_cpu_limit(self) -> bool:
         """Whether the training stopped before its end, at its limit of CPU time."""
         return self.iteration < self.iterations and self.cpu_seconds >= self.cpu_limit
+
+
+class Listeners(NamedTuple):
+    """Functions that are told about a training in the main process; see `train`."""
+
+    report: Callable[[Progress], None]
+    on_iteration: Callable[[int, int], None]
+    warn: Callable[[str], None]
 
 
 def train(
@@ -77,6 +91,7 @@ def train(
     overrides: Mapping[str, Any] | None = None,
     report: Callable[[Progress], None] = print,
     on_iteration: Callable[[int, int], None] = lambda done, total: None,
+    warn: Callable[[str], None] = print,
 ) -> Progress:
     """Train a model, or resume the run in `out`.
 
@@ -91,12 +106,14 @@ def train(
         overrides: changes to the recipe by dotted paths.
         report: called every 50 iterations and at the end.
         on_iteration: called in every iteration with the completed and the total number of iterations.
+        warn: called with warnings: actions outside of their bounds, a representation that has collapsed.
 
     Returns:
         The final progress; `reached_cpu_limit` if the training stopped early.
 
     Raises:
-        DatasetError: if the data sets cannot be read, or do not agree.
+        DatasetError: if the data sets cannot be read, do not agree, lack what the model learns from, or hold
+            values that are not finite.
         BundleError: if `out` holds another run, or the recipe's pretrained weights do not fit.
         TrainingError: if the loss diverges; the last checkpoint is kept.
     """
@@ -104,16 +121,21 @@ def train(
     file = load_model_file(model_file)
     chosen = changed(file.recipe(recipe), overrides or {}, f"recipe {recipe}")
     data = [EpisodeData.open(Path(folder)) for folder in datasets]
-    clips = Clips(data, chosen.clip)
+    clips = Clips(data, chosen.clip, chosen.stride)
     processes = Processes()
     processes.local_slice(chosen.batch)  # fails before anything is written
+    model = _seeded(file, chosen, clips)
+    listeners = Listeners(report, on_iteration, warn)
+    for warning in [text for each in data for text in validated(each)]:
+        if processes.is_main:
+            warn(warning)
     folder = RunFolder(Path(out), writes=processes.is_main)
     folder.open(
         RunSpec(
             model_file=str(model_file),
             recipe_name=recipe,
             recipe=to_builtins(chosen),
-            datasets={str(path): sha256(Path(path) / "meta.yaml") for path in datasets},
+            datasets={str(each.path): each.checksum for each in data},
             data=clips.spec,
             revision=share.revision(),
             pretrained=_checksum(chosen.pretrained),
@@ -121,8 +143,19 @@ def train(
         type(chosen),
     )
     processes.wait()  # until the main process has checked the folder
-    torch.manual_seed(chosen.seed)
-    return _fit(file.build(chosen, clips.spec), chosen, clips, folder, processes, report, on_iteration)
+    return _fit(model, chosen, clips, folder, processes, listeners)
+
+
+def _seeded(file: ModelFile, recipe: TrainingRecipe, clips: Clips) -> Trainable:
+    """The untrained model.
+
+    Raises:
+        DatasetError: if the data lack what it learns from.
+    """
+    torch.manual_seed(recipe.seed)
+    model = file.build(recipe, clips.spec)
+    clips.check(model.reads)
+    return model
 
 
 def _fit(
@@ -131,8 +164,7 @@ def _fit(
     clips: Clips,
     folder: RunFolder,
     processes: Processes,
-    report: Callable[[Progress], None],
-    on_iteration: Callable[[int, int], None],
+    listeners: Listeners,
 ) -> Progress:
     position = folder.restore(model)
     spent_s, started_s = position.cpu_seconds, time.process_time()
@@ -142,38 +174,53 @@ def _fit(
         model.prepare(_batches(model, recipe, clips))
     optimisation = _Optimisation(model, recipe, clips, processes)
     folder.restore_optimizer(optimisation.optimizer)
+    probe = RankProbe(model, recipe, clips, processes)
     recent: list[dict[str, float]] = []  # terms of the iterations since the last report
     model.train()
     with folder.log(position.iteration) as log:
         while True:
             i, cpu_s = position.iteration, position.cpu_seconds
             finished = i >= recipe.iterations or cpu_s >= recipe.cpu_seconds
-            means = _means(recent)
-            progress = Progress(
-                iteration=i,
-                iterations=recipe.iterations,
-                processes=processes.count,
-                cpu_seconds=cpu_s,
-                cpu_limit=recipe.cpu_seconds,
-                learning_rate=recipe.learning_rate_at(max(i - 1, 0)),
-                gradient_norm=means.pop(NORM, 0.0),
-                terms=means,
-            )
+            saving = finished or i % CHECKPOINT_EVERY == 0
+            if recent and saving:
+                position = msgspec.structs.replace(position, effective_rank=probe.measure())
+                if warning := probe.warning(position.effective_rank):
+                    listeners.warn(f"iteration {i}: {warning}")
             if processes.is_main:
-                on_iteration(i, recipe.iterations)
+                listeners.on_iteration(i, recipe.iterations)
+            progress = _progress(position, recipe, processes, recent)
             if recent and (finished or i % LOG_EVERY == 0):
                 log(to_builtins(progress))
                 if processes.is_main:
-                    report(progress)
+                    listeners.report(progress)
                 recent.clear()
-            if finished or i % CHECKPOINT_EVERY == 0:
+            if saving:
                 folder.save(position, model, optimisation.optimizer)
             if finished:
                 return progress
             terms = optimisation.iterate(i)
             mean = processes.mean({**terms, "cpu": time.process_time() - started_s})
-            position = Position(iteration=i + 1, cpu_seconds=spent_s + mean.pop("cpu") * processes.count)
+            cpu_s = spent_s + mean.pop("cpu") * processes.count
+            position = msgspec.structs.replace(position, iteration=i + 1, cpu_seconds=cpu_s)
             recent.append(mean)
+
+
+def _progress(
+    position: Position, recipe: TrainingRecipe, processes: Processes, recent: list[dict[str, float]]
+) -> Progress:
+    """The progress at `position`, with the means of the terms of `recent` iterations."""
+    means = _means(recent)
+    return Progress(
+        iteration=position.iteration,
+        iterations=recipe.iterations,
+        processes=processes.count,
+        cpu_seconds=position.cpu_seconds,
+        cpu_limit=recipe.cpu_seconds,
+        learning_rate=recipe.learning_rate_at(max(position.iteration - 1, 0)),
+        gradient_norm=means.pop(NORM, 0.0),
+        terms=means,
+        effective_rank=position.effective_rank,
+    )
 
 
 class _Optimisation:
@@ -197,7 +244,7 @@ class _Optimisation:
         recipe, optimizer = self.recipe, self.optimizer
         rng = np.random.default_rng((recipe.seed, iteration))
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        batch = self.processes.to_device(self.clips.draw(recipe.batch, _states(self.model), rng, self.share))
+        batch = self.processes.to_device(self.clips.draw_for(self.model, recipe.batch, rng, self.share))
         loss, terms = self.loss(batch, iteration / recipe.iterations, generator)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -221,11 +268,7 @@ def _batches(model: Trainable, recipe: TrainingRecipe, clips: Clips) -> Iterator
     """An endless iterator of random batches, independent of those of the iterations."""
     rng = np.random.default_rng((recipe.seed, 0, 1))
     while True:
-        yield clips.draw(recipe.batch, _states(model), rng)
-
-
-def _states(model: Trainable) -> list[str]:
-    return [quantity.name for quantity in model.observation.state]
+        yield clips.draw_for(model, recipe.batch, rng)
 
 
 def _optimizer(model: Trainable, recipe: TrainingRecipe) -> torch.optim.AdamW:

@@ -1,5 +1,6 @@
 """The contract of a model file: a network that can be trained and, if it is a world model, exported."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,10 +22,12 @@ class Trainable(nn.Module, ABC):
     Attributes:
         about: one sentence for the card.
         observation: the cameras and states of its input.
+        reads: signals (`reward`, ...) and state quantities of the data that the loss takes next to it.
     """
 
     about: str
     observation: ObservationSpec
+    reads: tuple[str, ...] = ()
 
     @abstractmethod
     def loss(
@@ -34,7 +37,8 @@ class Trainable(nn.Module, ABC):
 
         Args:
             batch: `images` (B, T, cameras, H, W, 3) uint8, `state` (B, T, S), `action` (B, T, A), where
-                `action[:, t]` leads from frame t to t + 1; state and action in physical units.
+                `action[:, t]` leads from frame t to t + 1; state and action in physical units. One more
+                array (B, T, ...) for each name in `reads`.
             progress: completed fraction of the schedule, 0 to 1.
             generator: the only source of randomness.
 
@@ -66,6 +70,17 @@ class Trainable(nn.Module, ABC):
     def after_step(self) -> None:
         """Called after every optimiser step, e.g. to update a target network."""
 
+    def represent(self, batch: Mapping[str, Tensor]) -> Tensor | None:
+        """What this network makes of one frame per clip, (B, ...), whose effective rank shows a collapse.
+
+        Args:
+            batch: of clips, as in `loss`.
+
+        Returns:
+            None if nothing is to be measured.
+        """
+        return None
+
 
 class TrainableModel(Trainable):
     """A world model under training. Its `encode` and `step` become the graphs of a bundle.
@@ -78,6 +93,14 @@ class TrainableModel(Trainable):
 
     latents: tuple[LatentSpec, ...]
     max_horizon: int = 0
+
+    def represent(self, batch: Mapping[str, Tensor]) -> Tensor | None:
+        """The largest learned array that `encode` returns for the first frame of each clip."""
+        learned = [spec for spec in self.latents if spec.unit is None and spec.role == "candidate"]
+        if not learned:
+            return None
+        name = max(learned, key=lambda spec: math.prod(spec.shape)).name
+        return self.encode(batch["images"][:, 0], batch["state"][:, 0])[name]
 
     def to_half(self) -> None:
         """Convert weights and arithmetic to fp16; the inputs and outputs of `encode` and `step` stay fp32.

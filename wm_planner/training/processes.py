@@ -25,6 +25,7 @@ class Processes:
     Attributes:
         count: number of processes.
         is_main: whether this is the process that writes and reports.
+        is_sharded: whether the weights are distributed over the processes.
 
     Raises:
         ConfigError: for settings of accelerate that would change the result of the training.
@@ -36,13 +37,14 @@ class Processes:
         self._accelerator = Accelerator(cpu=not launched or not torch.accelerator.is_available())
         self.count: int = self._accelerator.num_processes
         self.is_main: bool = self._accelerator.is_main_process
+        self.is_sharded: bool = self._accelerator.distributed_type == DistributedType.FSDP
         self._device: torch.device = self._accelerator.device
         if self._accelerator.mixed_precision not in ("no", "bf16"):
             raise ConfigError(
                 f"accelerate is set to mixed precision {self._accelerator.mixed_precision}, wanted no or "
                 "bf16, which need no loss scaling"
             )
-        if self._accelerator.distributed_type == DistributedType.FSDP and not self._accelerator.is_fsdp2:
+        if self.is_sharded and not self._accelerator.is_fsdp2:
             raise ConfigError("accelerate is set to FSDP 1, wanted fsdp_version: 2 (accelerate config)")
         if self.count > 1:
             atexit.register(self._accelerator.end_training)

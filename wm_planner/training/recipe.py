@@ -20,6 +20,8 @@ class TrainingRecipe(Config, frozen=True, kw_only=True):
         pretrained: weights file, or folder of a run, that the model starts from.
         batch: clips per iteration, of all processes together.
         clip: frames per clip.
+        stride: time steps between two frames of a clip; the action between them is the block of all their
+            actions.
         learning_rate: after the warm-up.
         warmup_from: initial learning rate, as a fraction of `learning_rate`.
         anneal: number of last iterations in which the learning rate falls linearly to zero, after being
@@ -37,6 +39,7 @@ class TrainingRecipe(Config, frozen=True, kw_only=True):
     pretrained: str | None = None
     batch: Positive = 16
     clip: Annotated[int, msgspec.Meta(ge=2)] = 6
+    stride: Positive = 1
     learning_rate: PositiveReal = 1e-3
     warmup_from: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     anneal: Count | None = None

@@ -51,7 +51,7 @@ class TrainedRun(NamedTuple):
 
     def card(self, name: str, graphs: Mapping[str, GraphSpec], command: tuple[str, ...] = ()) -> Card:
         """The card of a bundle called `name` of this network, which `command` reproduces from scratch."""
-        spec = self.spec
+        spec, rank = self.spec, self.position.effective_rank
         training = TrainingRecord(
             command=command,
             data=spec.datasets,
@@ -60,6 +60,7 @@ class TrainedRun(NamedTuple):
             seed=spec.recipe["seed"],
             iterations=self.position.iteration,
             cpu_seconds=round(self.position.cpu_seconds, 1),
+            effective_rank=None if rank is None else round(rank, 2),
             recipe=spec.recipe,
         )
         return model_card(self.network, name, spec.model_file, spec.data, graphs, training)

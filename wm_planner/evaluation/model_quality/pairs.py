@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wm_planner.contracts.card import Card
 from wm_planner.contracts.observation import Observation
 from wm_planner.control.pose import action_between
-from wm_planner.data.episodes import EpisodeData
+from wm_planner.data.episodes import EpisodeData, episode_rows
 from wm_planner.errors import DatasetError
 
 POSE_SIZE = 7
@@ -48,8 +48,9 @@ def recorded_pair(path: Path, card: Card, episode: int = 0, step: int = 0) -> Pa
         return _pair_of_arrays(path, card, episode, step)
     data = EpisodeData.open(path)
     _check_index(path, "episode", episode, data.meta.episodes)
-    _check_index(path, "step", step, data.meta.steps)
-    return _pair_of_data(data, card, episode * (data.meta.steps + 1) + step)
+    rows = episode_rows(data.episode, episode)
+    _check_index(path, "step", step, rows.stop - rows.start - 1)
+    return _pair_of_data(data, card, rows.start + step)
 
 
 def spread_pairs(data: EpisodeData, card: Card, count: int) -> Iterator[Pair]:
@@ -88,7 +89,8 @@ def _pair_of_data(data: EpisodeData, card: Card, row: int) -> Pair:
             f"{data.path} has actions {', '.join(meta.action_names)}, {card.name} takes "
             f"{', '.join(card.action.names)}: is it another robot's data?"
         )
-    source = f"{data.path}, episode {data.episode[row]}, step {row % (meta.steps + 1)}"
+    episode = int(data.episode[row])
+    source = f"{data.path}, episode {episode}, step {row - episode_rows(data.episode, episode).start}"
     after = Observation(observation_at(data, card, row + 1).images)
     return Pair(source, observation_at(data, card, row), after, data.action[row])
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from wm_planner.contracts.rollout import Latent
 from wm_planner.contracts.world_model import WorldModel
+from wm_planner.data.effective_rank import effective_rank
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.evaluation.model_quality.pairs import observation_at
 
@@ -108,17 +109,6 @@ def relative_error(real: Floats, predicted: Floats, steps: int) -> float:
     """
     error = np.square(predicted[:, steps - 1] - real[:, steps]).sum(axis=-1).mean()
     return float(error / np.square(real[:, steps] - real[:, 0]).sum(axis=-1).mean())
-
-
-def effective_rank(z: Floats) -> float:
-    """exp of the entropy of the normalised eigenvalues of the covariance of `z` (n, D).
-
-    Source: Roy & Vetterli 2007; differs in that it normalises variances, not standard deviations.
-    """
-    centred = z - z.mean(axis=0)
-    share = np.linalg.eigvalsh(centred.T @ centred).clip(min=0)
-    share = share[share > 0] / share.sum()
-    return float(np.exp(-(share * np.log(share)).sum()))
 
 
 def static_share(tokens: Floats) -> float:

@@ -1,0 +1,76 @@
+"""Validation of a data set before it is used: values that are not finite, actions outside of their bounds."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.contracts.dataset import Array, Dataset
+from wm_planner.errors import DatasetError
+
+ROWS = 16_384  # read at a time
+TOLERANCE = 1e-5  # of the width of the bounds: actions are stored in single precision
+
+
+def validated(data: Dataset) -> tuple[str, ...]:
+    """Check the values of state, action and signals.
+
+    Returns:
+        Warnings, e.g. about actions outside of their bounds.
+
+    Raises:
+        DatasetError: naming array, episode and frame of the first value that is not finite, or of a discrete
+            action that does not exist.
+    """
+    names = ["state", "action", *(each.name for each in data.meta.signals if each.dtype.startswith("float"))]
+    outside, farthest = 0, np.zeros(len(data.meta.action_names))
+    for start in range(0, len(data.episode), ROWS):
+        rows = slice(start, min(start + ROWS, len(data.episode)))
+        for name in names:
+            values = data.read(name, rows).reshape(rows.stop - start, -1).astype(np.float64)
+            _refuse(data, name, start, np.any(~np.isfinite(values), axis=1), "is not finite")
+        excess = _excess(data, rows)
+        outside += int((excess > TOLERANCE).any(axis=1).sum())
+        farthest = np.maximum(farthest, excess.max(axis=0))
+    return (_warning(data, outside, farthest),) if outside else ()
+
+
+def _excess(data: Dataset, rows: slice) -> NDArray[np.float64]:
+    """How far actions (n, A) lie outside of their bounds, as a fraction of the bounds' width.
+
+    Raises:
+        DatasetError: for a discrete action that does not exist.
+    """
+    low, high = (np.asarray(each) for each in (data.meta.action_low, data.meta.action_high))
+    action = data.read("action", rows).astype(np.float64)
+    beyond = np.maximum(low - action, action - high).clip(min=0)
+    if choices := data.meta.action_choices:
+        wrong = (beyond > 0) | (action != np.round(action))
+        _refuse(data, "action", rows.start, wrong.any(axis=1), f"is not one of the {choices} choices")
+    following = data.episode[rows.start + 1 : rows.stop + 1]
+    last = data.episode[rows] != np.append(following, -1)[: len(action)]
+    beyond[last] = 0  # no action was executed there
+    width = np.where(np.isfinite(high - low), high - low, 1.0)
+    return np.asarray(beyond / width)
+
+
+def _refuse(data: Dataset, name: str, start: int, wrong: NDArray[np.bool_], problem: str) -> None:
+    """Raise for the first of the frames from `start` on that is `wrong`."""
+    if not wrong.any():
+        return
+    row = start + int(wrong.argmax())
+    episode = data.episode[row]
+    frame = row - int(np.searchsorted(data.episode, episode))
+    value: Array = data.read(name, slice(row, row + 1))[0]
+    raise DatasetError(
+        f"{data.path}: {name} of episode {episode}, frame {frame} {problem}: {value.tolist()}; "
+        "correct or remove that episode"
+    )
+
+
+def _warning(data: Dataset, outside: int, farthest: NDArray[np.float64]) -> str:
+    meta, worst = data.meta, int(farthest.argmax())
+    name, unit = meta.action_names[worst], meta.action_units[worst]
+    return (
+        f"{data.path}: {outside / len(data.episode):.1%} of the actions lie outside of their bounds, "
+        f"{name} by up to {farthest[worst]:.0%} of the width of {meta.action_low[worst]:g} to "
+        f"{meta.action_high[worst]:g} {unit}; planners propose no such actions: are the bounds right?"
+    )
