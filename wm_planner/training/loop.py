@@ -125,10 +125,7 @@ def train(
     processes = Processes()
     processes.local_slice(chosen.batch)  # fails before anything is written
     model = _seeded(file, chosen, clips)
-    listeners = Listeners(report, on_iteration, warn)
-    for warning in [text for each in data for text in validated(each)]:
-        if processes.is_main:
-            warn(warning)
+    warnings = [text for each in data for text in validated(each)]
     folder = RunFolder(Path(out), writes=processes.is_main)
     folder.open(
         RunSpec(
@@ -143,6 +140,8 @@ def train(
         type(chosen),
     )
     processes.wait()  # until the main process has checked the folder
+    listeners = Listeners(report, on_iteration, warn if processes.is_main else lambda text: None)
+    list(map(listeners.warn, warnings))
     return _fit(model, chosen, clips, folder, processes, listeners)
 
 
