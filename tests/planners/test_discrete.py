@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ from point_mass import CostOf, PointMass, action_spec, problem, reach
 
 from wm_planner.bench.problems.decision_process import DISCOUNT, DecisionProcess
 from wm_planner.clock import Deadline, ManualClock
-from wm_planner.contracts.card import ActionSpec, LatentSpec
+from wm_planner.contracts.card import ActionSpec, LatentSpec, PolicySpec
 from wm_planner.contracts.context import Context
 from wm_planner.costs import build_costs
 from wm_planner.errors import ConfigError
@@ -83,12 +85,60 @@ def test_several_trees_at_once_equal_the_trees_one_by_one():
         )
 
 
-def test_the_policy_of_the_model_guides_the_root():
-    process = DecisionProcess(1)
-    problem = process.problem(costs=("reward",))
-    logits = np.array([[0.0, 0.0, 50.0, 0.0]])
-    guided = Problem(process, {**problem.latent, "policy": logits}, problem.costs, Context())
-    assert mcts(simulations=4).plan(guided, rng=rng()).actions[0, 0] == 2
+class Guided(DecisionProcess):
+    """A decision process whose policy prefers choice 2 at state 0, and choice 1 elsewhere."""
+
+    def __init__(self, seed, goal=False):
+        super().__init__(seed)
+        self.card = msgspec.structs.replace(self.card, policy=PolicySpec(goal=goal))
+        self.asked = []
+
+    def act(self, latent, goal_latent=None):
+        state = latent["state"][:, 0]
+        self.asked.append((len(state), goal_latent))
+        return 50.0 * np.eye(4)[np.where(state == 0, 2, 1)]
+
+
+def test_the_policy_guides_the_root_and_every_node():
+    process = Guided(1)
+    process.next[:] = 5  # so that every other node is a state that prefers choice 1
+    plan = mcts(simulations=12).plan(process.problem(costs=("reward",)), rng=rng())
+    assert plan.actions[:, 0].tolist() == [2, 1, 1]
+    assert len(process.asked) == 13  # the root, and one node per simulation
+
+
+@pytest.mark.parametrize("goal", [False, True])
+def test_several_trees_ask_the_policy_for_their_own_goals(goal):
+    process = Guided(1, goal)
+    problems = [process.problem(state, costs=("reward",)) for state in (0, 3)]
+    for each, name in zip(problems, ("a", "b"), strict=True):
+        each.context = replace(each.context, goal_latent={"state": name})
+    alone = [mcts(simulations=20).plan(each, rng=rng()) for each in problems]
+    process.asked.clear()
+    together = mcts(simulations=20).plan_many(problems, [rng(), rng()])
+    for ours, theirs in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(ours.actions, theirs.actions)
+    batches = [(1, {"state": "a"}), (1, {"state": "b"})] * 21 if goal else [(2, None)] * 20
+    assert process.asked[0 if goal else 2 :] == batches
+
+
+def test_several_trees_of_a_model_with_caches_equal_the_trees_one_by_one():
+    process = DecisionProcess(3)
+    cache = LatentSpec(name="calls", shape=(2,), role="cache")
+    process.card = msgspec.structs.replace(process.card, latents=(*process.card.latents, cache))
+    step = process.step
+
+    def counted(latent, action, noise=None):
+        stepped, outputs = step(latent, action)
+        calls = latent.get("calls", np.zeros((1, 2))) + 1  # rollouts start without the cache
+        return {**stepped, "calls": calls}, {**outputs, "reward": outputs["reward"] - 0.1 * calls[:, 0]}
+
+    process.step = counted
+    problems = [process.problem(state, costs=("reward",)) for state in range(3)]
+    alone = [mcts(simulations=30).plan(each, rng=rng()) for each in problems]
+    together = mcts(simulations=30).plan_many(problems, [rng() for _ in problems])
+    for ours, theirs in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(ours.actions, theirs.actions)
 
 
 def test_a_deadline_cuts_the_tree_and_a_past_one_returns_the_warm_start():

@@ -30,7 +30,7 @@ from wm_planner.planners.noise import mirrored, normal
 
 DISCRETE = ["categorical_cem", "mcts"]  # tests/planners/test_discrete.py
 WITH_GRADIENT = ["gradient"]  # tests/planners/test_gradient.py
-EVERY_PLANNER = sorted(set(PLANNERS.entries) - {*DISCRETE, *WITH_GRADIENT})
+EVERY_PLANNER = sorted(set(PLANNERS.entries) - {*DISCRETE, *WITH_GRADIENT, "policy"})
 
 
 def build(name, **config):

@@ -110,10 +110,12 @@ def plan_fingerprint(planner_type, model=None):
     return hashlib.sha256(plan.actions.tobytes() + np.float64(plan.cost).tobytes()).hexdigest()
 
 
-def write_bundle(folder: Path, card: Card, encode=None, step=None) -> Card:
+def write_bundle(folder: Path, card: Card, encode=None, step=None, act=None) -> Card:
     """Write `card` and its graphs, and return the card with their checksums."""
     folder.mkdir(exist_ok=True)
     graphs = {"encode": encode or encode_graph(card), "step": step or step_graph(card)}
+    if act:
+        graphs["act"] = act
     specs = {}
     for name, model in graphs.items():
         onnx.save(model, folder / f"{name}.onnx")
@@ -157,6 +159,17 @@ def step_graph(card, latent=None, batch="N", action="action"):
         outputs.append(_value("output.reward", [batch]))
         constants.append(helper.make_tensor("axes", TensorProto.INT64, [1], [1]))
     return _model("step", nodes, inputs, outputs, constants)
+
+
+def act_graph(card, goal="goal.z", action="action", copies=1):
+    """The action is the offset to the goal; without a goal, to the origin. `copies` of it are joined."""
+    size, actions = card.latents[0].shape[0], len(card.action.names)
+    inputs = [_value("z", ["N", size])] + ([_value(goal, [1, size])] if goal else [])
+    nodes = [helper.make_node("Sub", [goal, "z"], ["a"]) if goal else helper.make_node("Neg", ["z"], ["a"])]
+    nodes.append(helper.make_node("Concat", ["a"] * copies, [action], axis=1))
+    return _model(
+        "act", nodes, inputs, [_value(action, ["N", copies * (card.action.choices or actions)])], []
+    )
 
 
 def _value(name, shape, kind=TensorProto.FLOAT):

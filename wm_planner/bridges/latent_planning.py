@@ -18,7 +18,6 @@ from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node
 from wm_planner.planners import PLANNERS
-from wm_planner.planners.checks import check_costs
 from wm_planner.planners.mpc import Decision, RecedingHorizon
 from wm_planner.share import find
 from wm_planner.world_models.onnx.card_file import read_card
@@ -47,9 +46,12 @@ class LatentAdapter:
             raise ConfigError(
                 "planner: params.world_model is missing: planning from latents needs the path of a bundle"
             )
-        PLANNERS.build(planning.planner, "planner: params.planner")
-        card = read_card(find(planning.world_model))
-        check_costs(card, build_costs(planning.costs, "planner: params.costs"))
+        RecedingHorizon.check(
+            convert(planning.mpc, RecedingHorizon.Config, "planner: params.mpc"),
+            PLANNERS.build(planning.planner, "planner: params.planner"),
+            read_card(find(planning.world_model)),
+            build_costs(planning.costs, "planner: params.costs"),
+        )
 
     def __init__(self, config: Config, planning: PlanningConfig) -> None:
         device, threads = planning.device or "auto", planning.threads or 1

@@ -160,6 +160,7 @@ class TrainingRecord(Config, frozen=True, kw_only=True):
         pretrained: weights file or run folder that training started from, to its sha256.
         revision: git revision of the source that trained it.
         cpu_seconds: CPU time of the training, summed over its processes.
+        wall_seconds: duration of the training; 0 if it was not recorded.
         effective_rank: of the representation on the training data, see `data.effective_rank`; None if it was
             not measured.
         recipe: the complete training recipe.
@@ -172,8 +173,24 @@ class TrainingRecord(Config, frozen=True, kw_only=True):
     seed: int = 0
     iterations: int = 0
     cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
     effective_rank: float | None = None
     recipe: dict[str, Any]
+
+
+class PolicySpec(Config, frozen=True, kw_only=True):
+    """The policy of a bundle, `act.onnx`, which maps latents to actions without a search.
+
+    It takes arrays of the latent by name, (N, ...), all of them or those that it needs. It returns `action`,
+    (N, A), in the card's units, or `logits`, (N, n), of the n choices of a discrete action.
+
+    Attributes:
+        goal: whether it also takes arrays of the goal's latent, `goal.<name>`, (1, ...).
+        training: how it was trained; None if it was trained together with the model.
+    """
+
+    goal: bool
+    training: TrainingRecord | None = None
 
 
 class Card(Config, frozen=True, kw_only=True):
@@ -189,8 +206,9 @@ class Card(Config, frozen=True, kw_only=True):
         remembers: whether `encode` takes the previous latent and the action executed since.
         futures: number of noise draws per candidate that planners imagine by default; 1 is a single rollout
             with calm noise.
-        capabilities: outputs of `step` besides the latent: reward, value, continue, uncertainty, policy;
+        capabilities: outputs of `step` besides the latent: reward, value, continue, uncertainty;
             surprise, an output of `encode`; and decode, which is a graph of its own.
+        policy: of `act.onnx`; None if the bundle has no policy.
         max_candidates: largest N of one model call; planners split larger populations. An export measures
             the N with the least CPU time per candidate.
         max_horizon: longest rollout that the model's memory allows, in steps; 0 for no limit.
@@ -209,11 +227,19 @@ class Card(Config, frozen=True, kw_only=True):
     remembers: bool = False
     futures: Positive = 1
     capabilities: tuple[str, ...] = ()
+    policy: PolicySpec | None = None
     max_candidates: Positive = 512
     max_horizon: Count = 0
     graphs: dict[str, GraphSpec] = msgspec.field(default_factory=dict)
     training: TrainingRecord | None = None
     results: tuple[dict[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        if "policy" in self.capabilities:
+            raise ValueError(
+                "capabilities lists policy, which is not an output of step: export it as act.onnx with the "
+                "latent as its inputs, and write `policy: {goal: false}`"
+            )
 
     @property
     def representation(self) -> str:

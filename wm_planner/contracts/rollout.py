@@ -20,8 +20,8 @@ class Rollout:
     Attributes:
         latents: arrays of role `candidate` by name, (N, H, ...), in the card's order.
         states: physical quantities by name, (N, H, k), in the card's units.
-        outputs: reward, value, continue and uncertainty, (N, H) each, and policy, (N, H, n), the logits of
-            the n choices after each step; those that the card lists as capabilities.
+        outputs: reward, value, continue and uncertainty, (N, H) each; those that the card lists as
+            capabilities.
     """
 
     latents: Mapping[str, Array]

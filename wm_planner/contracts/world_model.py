@@ -82,3 +82,29 @@ class Differentiable(Protocol):
             objective: maps a rollout and its actions to values (N,); written in the array API.
         """
         ...
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """A world model that also proposes actions; only if its card has a `policy`, see `policy_of`."""
+
+    @property
+    def card(self) -> Card: ...
+
+    def act(self, latent: Latent, goal_latent: Latent | None = None) -> Array:
+        """The mean actions (N, A), card's units, at latents (N, ...), or the logits (N, n) of n choices.
+
+        Args:
+            latent: where to act.
+            goal_latent: the encoded goal, arrays (1, ...); needed if the card's policy has a `goal`.
+
+        Raises:
+            ConfigError: if there is no policy, or it needs a goal.
+            ShapeError: for arrays whose shape disagrees with the card.
+        """
+        ...
+
+
+def policy_of(model: WorldModel) -> Policy | None:
+    """The policy of a world model; None if its card has none."""
+    return model if model.card.policy is not None and isinstance(model, Policy) else None

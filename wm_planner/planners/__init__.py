@@ -15,5 +15,6 @@ PLANNERS = Registry(
         "gradient": "wm_planner.planners.gradient:Gradient",
         "categorical_cem": "wm_planner.planners.categorical_cem:CategoricalCEM",
         "mcts": "wm_planner.planners.mcts:MCTS",
+        "policy": "wm_planner.planners.policy:PolicyPlanner",
     },
 )

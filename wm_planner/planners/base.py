@@ -59,8 +59,8 @@ class Planner(Protocol):
         ...
 
     @property
-    def discrete(self) -> bool:
-        """Whether it plans discrete actions; otherwise it plans continuous ones."""
+    def discrete(self) -> bool | None:
+        """Whether it plans discrete actions; otherwise it plans continuous ones. None if it plans both."""
         ...
 
     def plan(

@@ -153,11 +153,11 @@ def check_rngs(rngs: Sequence[np.random.Generator]) -> None:
             raise ConfigError(f"rng is {rng!r}, wanted a generator: numpy.random.default_rng(seed)")
 
 
-def check_action_kind(discrete: bool, choices: int, planner: str, model: str) -> None:
+def check_action_kind(discrete: bool | None, choices: int, planner: str, model: str) -> None:
     """Check that a planner of discrete actions has a model with discrete actions, and vice versa.
 
     Args:
-        discrete: whether the planner plans discrete actions.
+        discrete: whether the planner plans discrete actions; None if it plans both kinds.
         choices: of the model's actions, 0 if they are continuous.
         planner, model: names, for the error.
 
@@ -169,7 +169,7 @@ def check_action_kind(discrete: bool, choices: int, planner: str, model: str) ->
             f"{planner} plans discrete actions, those of {model} are continuous: use icem, cem or mppi, or "
             "write `choices: n` into the action of the card"
         )
-    if choices and not discrete:
+    if choices and discrete is False:
         raise ConfigError(
             f"{planner} plans continuous actions, those of {model} are {choices} discrete choices: use "
             "categorical_cem, or mcts if the model predicts rewards"

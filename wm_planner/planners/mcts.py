@@ -9,6 +9,7 @@ import numpy as np
 
 from wm_planner.clock import Deadline
 from wm_planner.contracts.rollout import Latent
+from wm_planner.contracts.world_model import policy_of
 from wm_planner.costs.model import Reward, Value
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions
@@ -28,10 +29,9 @@ class MCTS:
     """Tree search with the model's `step`; every simulation adds one node.
 
     It maximises the negated costs `reward` and `value`; without `value`, leaves count 0. Policy logits come
-    from the output `policy` of `step`, and for the root from the latent's array `policy`; without them all
-    choices have the same prior. Beyond the depth of the tree, the plan continues with the warm start. It is
-    returned if it costs less than the warm start and the proposals. Steps with non-finite predictions are
-    pruned.
+    from the model's policy, at the root and at every node; without one all choices have the same prior.
+    Beyond the depth of the tree, the plan continues with the warm start. It is returned if it costs less than
+    the warm start and the proposals. Steps with non-finite predictions are pruned.
 
     Source: MuZero (Schrittwieser et al. 2020), appendix B; the Gumbel root of Danihelka et al. 2022, sec. 3.
     Differs in that no noise is added at a pUCT root, and in the value of unvisited choices (see `Tree.q`).
@@ -118,9 +118,14 @@ class MCTS:
             latents = [root.latents[path[-1][0]] for root, path in zip(roots, paths, strict=True)]
             choices = np.array([[path[-1][1]] for path in paths], np.float32)  # (B, 1)
             stepped, outputs = model.step(_stack(latents), choices)
+            after = [
+                {**latent, **{name: array[index : index + 1] for name, array in stepped.items()}}
+                for index, latent in enumerate(latents)
+            ]
+            logits = _logits(problems, after)
             for index, (root, path) in enumerate(zip(roots, paths, strict=True)):
-                own = {name: array[index : index + 1] for name, array in stepped.items()}
-                root.grow(path, own, {name: array[index] for name, array in outputs.items()})
+                own = {name: array[index] for name, array in outputs.items()}
+                root.grow(path, after[index], own, logits[index])
         if not roots[0].tree.visits.any():  # the deadline had passed before the first simulation
             return [search.plan(spread=_NO_SPREAD) for search in searches]
         plans = [root.candidates(start is not None) for root, start in zip(roots, starts, strict=True)]
@@ -138,11 +143,9 @@ class _Root:
         self.with_value = any(isinstance(cost.cost, Value) for cost in problem.costs)
         self.search = search
         self.simulations = config.simulations
-        self.latents: list[Latent] = [problem.latent]
-        logits = np.zeros(choices)
-        if "policy" in problem.latent:
-            logits = np.asarray(problem.latent["policy"], float).reshape(choices)
+        self.latents: list[Latent] = [_with_caches(problem)]
         depth = problem.model.card.max_horizon
+        logits = _logits([problem], self.latents)[0]
         self.tree = Tree(choices, config.simulations + 1, logits, self.with_value, depth)
         self._pruned = 0
         self._gumbel = np.zeros(choices)
@@ -159,17 +162,23 @@ class _Root:
         due = self._visit_schedule[int(visits.sum())]
         return self.tree.descend(int(np.argmax(np.where(visits == due, self._scores(), -np.inf))))
 
-    def grow(self, path: Path, latent: Latent, outputs: Mapping[str, Floats]) -> None:
-        """Expand the end of `path` with the result of a model step: latent (1, ...) and outputs by name."""
+    def grow(self, path: Path, latent: Latent, outputs: Mapping[str, Floats], logits: Floats) -> None:
+        """Expand the end of `path` with the result of a model step.
+
+        Args:
+            path: edges to the new node.
+            latent: of the node, arrays (1, ...).
+            outputs: of the step, by name.
+            logits: of the policy at the node, (n,).
+        """
         reward = float(outputs["reward"])
         discount = self.discount * float(outputs.get("continue", np.float64(1)))
         value = float(outputs["value"]) if self.with_value else 0.0
-        logits = np.asarray(outputs.get("policy", np.zeros(self.tree.child.shape[1])), float)
         if not np.isfinite([reward, discount, value, logits.max()]).all():
             self._pruned += 1
             self.tree.prune(path)
         elif self.tree.grow(path, reward, discount, value, logits) == len(self.latents):
-            self.latents.append({**self.latents[path[-1][0]], **latent})
+            self.latents.append(latent)
 
     def candidates(self, with_start: bool) -> Actions:
         """The plan of the tree, continued with the warm start, then the alternatives to it, (N, H, 1).
@@ -230,6 +239,25 @@ def _discount(problem: Problem) -> float:
             "optionally `value`, with the same weight and discount: the tree sums the model's own rewards"
         )
     return float(discounts.pop())
+
+
+def _logits(problems: Sequence[Problem], latents: Sequence[Latent]) -> Floats:
+    """Logits (B, n) of the policy at one latent (1, ...) per problem; zeros if the model has no policy."""
+    policy = policy_of(problems[0].model)
+    if policy is None:
+        return np.zeros((len(problems), problems[0].space.choices))
+    if policy.card.policy is not None and policy.card.policy.goal:  # of which every problem has its own
+        pairs = zip(problems, latents, strict=True)
+        given = [policy.act(latent, problem.context.goal_latent) for problem, latent in pairs]
+        return np.concatenate(given).astype(float)
+    return np.asarray(policy.act(_stack(latents)), float)
+
+
+def _with_caches(problem: Problem) -> Latent:
+    """The latent of the root with its caches, which start as zeros, so that all nodes have equal arrays."""
+    caches = [spec for spec in problem.model.card.latents if spec.role == "cache"]
+    empty = {spec.name: np.zeros((1, *spec.shape), spec.dtype) for spec in caches}
+    return {**empty, **problem.latent}
 
 
 def _stack(latents: Sequence[Latent]) -> Latent:

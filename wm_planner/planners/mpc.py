@@ -3,12 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from wm_planner import config
 from wm_planner.clock import Clock, Deadline, WallClock, seconds
 from wm_planner.contracts.arrays import namespace
+from wm_planner.contracts.card import Card
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.cost import WeightedCost
 from wm_planner.contracts.rollout import Latent
@@ -17,6 +19,7 @@ from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions, ActionSpace
 from wm_planner.planners.base import MAX_HORIZON, Plan, Planner
 from wm_planner.planners.checks import check_action_kind, check_costs
+from wm_planner.planners.policy import PolicyPlanner, missing_policy, policy_plan
 from wm_planner.planners.problem import Problem
 
 
@@ -57,22 +60,23 @@ class RecedingHorizon:
         clock: measures the duration of a search; never changes a plan.
 
     Raises:
-        ConfigError: if a cost requires something that the model does not provide, if the planner and the
-            model disagree on discrete actions, if horizon and latency exceed the model's memory, or if plans
-            are shorter than the replanning interval.
+        ConfigError: see `check`.
     """
 
     class Config(config.Config, frozen=True, kw_only=True):
-        """Replanning interval and latency.
+        """Replanning interval, latency, and what a search starts from.
 
         Attributes:
             replan_every: steps of a plan that are executed before the next plan.
             latency_steps: steps that pass before a plan's first action can be executed, used if the delay is
                 not measured. The latent is first predicted forward through the committed actions.
+            proposals: further candidates for every search: `elites` of the previous plan, or with `policy`
+                these and the plan of the model's policy.
         """
 
         replan_every: int = 1
         latency_steps: int = 0
+        proposals: Literal["elites", "policy"] = "elites"
 
         def __post_init__(self) -> None:
             if self.replan_every < 1 or self.latency_steps < 0:
@@ -102,17 +106,7 @@ class RecedingHorizon:
         seed: int,
         clock: Clock | None = None,
     ) -> None:
-        check_costs(model.card, costs)
-        card = model.card
-        check_action_kind(planner.discrete, card.action.choices, type(planner).__name__, card.name)
-        steps, limit = config.latency_steps + planner.horizon, card.max_horizon or MAX_HORIZON
-        if steps > limit:
-            raise ConfigError(
-                f"latency_steps {config.latency_steps} and the planner's horizon {planner.horizon} are "
-                f"{steps} steps, {card.name} remembers {limit} (card: max_horizon): lower the "
-                f"horizon to {limit - config.latency_steps}, or train with a longer memory"
-            )
-        config.check(planner.horizon)
+        self.check(config, planner, model.card, costs)
         if not isinstance(seed, int | np.integer) or seed < 0:
             raise ConfigError(f"seed is {seed!r}, wanted a whole number, 0 or more")
         self.config = config
@@ -123,6 +117,30 @@ class RecedingHorizon:
         self._clock = clock or WallClock()
         self._space = ActionSpace.of(model.card.action)
         self.reset(episode_id=0)
+
+    @staticmethod
+    def check(config: Config, planner: Planner, card: Card, costs: Sequence[WeightedCost]) -> None:
+        """Check that everything fits together, which needs the model's card only.
+
+        Raises:
+            ConfigError: if a cost requires something that the model does not provide, if the planner and the
+                model disagree on discrete actions, if horizon and latency exceed the model's memory, if plans
+                are shorter than the replanning interval, or if the model lacks a policy that is to be used.
+        """
+        check_costs(card, costs)
+        check_action_kind(planner.discrete, card.action.choices, type(planner).__name__, card.name)
+        steps, limit = config.latency_steps + planner.horizon, card.max_horizon or MAX_HORIZON
+        if steps > limit:
+            raise ConfigError(
+                f"latency_steps {config.latency_steps} and the planner's horizon {planner.horizon} are "
+                f"{steps} steps, {card.name} remembers {limit} (card: max_horizon): lower the "
+                f"horizon to {limit - config.latency_steps}, or train with a longer memory"
+            )
+        config.check(planner.horizon)
+        if card.policy is None and isinstance(planner, PolicyPlanner):
+            raise missing_policy(card, "planner: policy")
+        if card.policy is None and config.proposals == "policy":
+            raise missing_policy(card, "proposals: policy")
 
     def reset(self, episode_id: int) -> None:
         """Start a new episode: drop the previous plan."""
@@ -167,22 +185,23 @@ class RecedingHorizon:
         started_ns = self._clock.now_ns()
         latency, horizon = self._latency(delay_s), self.planner.horizon
         committed = self._committed(tick_index, latency + horizon)
-        warm_start = proposals = None
+        warm_start = elites = None
         if previous:
             passed = tick_index + latency - previous.first_tick - previous.latency
             warm_start = shifted(previous.actions[previous.latency :], passed)
-            proposals = None if previous.plan.elites is None else shifted(previous.plan.elites, passed)
+            elites = None if previous.plan.elites is None else shifted(previous.plan.elites, passed)
         last_action = committed[latency - 1] if latency else context.last_action
+        problem = Problem(
+            self.model,
+            self._predict(latent, committed[:latency]),
+            self.costs,
+            replace(context, previous_plan=warm_start, last_action=last_action),
+        )
         plan = self.planner.plan(
-            Problem(
-                self.model,
-                self._predict(latent, committed[:latency]),
-                self.costs,
-                replace(context, previous_plan=warm_start, last_action=last_action),
-            ),
+            problem,
             rng=np.random.default_rng([self.seed, self._episode_id, tick_index]),
             warm_start=warm_start,
-            proposals=proposals,
+            proposals=self._proposals(problem, elites, deadline),
             deadline=deadline,
         )
         plan = replace(plan, elapsed_s=seconds(self._clock.now_ns() - started_ns))
@@ -190,6 +209,17 @@ class RecedingHorizon:
         actions = committed if fallback else np.concatenate([committed[:latency], plan.actions])
         self._decision = Decision(actions, tick_index, plan, fallback, latency)
         return self._decision
+
+    def _proposals(
+        self, problem: Problem, elites: Actions | None, deadline: Deadline | None
+    ) -> Actions | None:
+        """Elites of the previous plan and the plan of the policy, (M, H, A), as far as there are any."""
+        if self.config.proposals == "elites" or (deadline is not None and deadline.left_s() <= 0):
+            return elites
+        plan = policy_plan(problem, self.planner.horizon)[None]
+        if not np.isfinite(plan).all():  # of an observation far from its training
+            return elites
+        return plan if elites is None else np.concatenate([elites, plan])
 
     def _committed(self, tick_index: int, steps: int) -> Actions:
         """The actions that the current decision holds for `steps` ticks, padded with zeros, (steps, A)."""

@@ -10,8 +10,8 @@ from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.card import Card
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent
-from wm_planner.errors import ShapeError
-from wm_planner.world_models.onnx.signature import FRESH, LAST_ACTION, MEMORY, NOISE
+from wm_planner.errors import ConfigError, ShapeError
+from wm_planner.world_models.onnx.signature import FRESH, GOAL, LAST_ACTION, MEMORY, NOISE
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -153,6 +153,25 @@ def latent_feed(card: Card, latent: Latent, batch: int | None = None) -> Arrays:
                 "does the encoder belong to another model? (perception: params.world_model)"
             )
     return {spec.name: np.asarray(latent[spec.name], spec.dtype) for spec in card.latents}
+
+
+def policy_feed(card: Card, latent: Latent, goal_latent: Latent | None) -> Arrays:
+    """The inputs that `act.onnx` may have: the latent (N, ...), and the goal's (1, ...) if it takes one.
+
+    Raises:
+        ConfigError: if the goal is missing.
+        ShapeError: if an array is missing, or a shape disagrees with the card.
+    """
+    feed = latent_feed(card, latent)
+    if card.policy is None or not card.policy.goal:
+        return feed
+    if goal_latent is None:
+        raise ConfigError(
+            f"the policy of {card.name} acts towards a goal (card: policy.goal), and there is no goal "
+            "latent: give a goal image"
+        )
+    goal = latent_feed(card, goal_latent, batch=1)
+    return feed | {GOAL + name: array for name, array in goal.items()}
 
 
 def initial_latent(card: Card, latent: Latent, count: int) -> Arrays:

@@ -28,6 +28,7 @@ from wm_planner.world_models.onnx.inputs import (
     memory_feed,
     noise_feed,
     observation_feed,
+    policy_feed,
     repeated_latent,
 )
 from wm_planner.world_models.onnx.rollout_graph import (
@@ -64,13 +65,22 @@ class OnnxWorldModel:
         card: of the bundle.
         encode, step: its graphs.
         rollout: the graph made by `rollout_graph`; None to call `step` once per step of a rollout.
+        act: `act.onnx`; None without a policy.
     """
 
-    def __init__(self, card: Card, encode: "Graph", step: "Graph", rollout: "Graph | None" = None) -> None:
+    def __init__(
+        self,
+        card: Card,
+        encode: "Graph",
+        step: "Graph",
+        rollout: "Graph | None" = None,
+        act: "Graph | None" = None,
+    ) -> None:
         self._card = card
         self._encode = encode
         self._step = step
         self._rollout_graph = rollout
+        self._act = act
 
     @classmethod
     def load(cls, folder: str | Path, device: Device = "auto", threads: int = 1) -> "OnnxWorldModel":
@@ -97,11 +107,12 @@ class OnnxWorldModel:
         signature.check(f"{path}: encode.onnx", "output", signature.encode_outputs(card), encode.outputs)
         signature.check(f"{path}: step.onnx", "input", signature.step_inputs(card), step.inputs)
         signature.check(f"{path}: step.onnx", "output", signature.step_outputs(card), step.outputs)
+        act = _load_policy(card, folder, chosen, threads)
         file = folder / "step.onnx"
         if file.stat().st_size > LARGEST_ROLLOUT or card.graphs["step"].data_sha256 is not None:
-            return cls(card, encode, step)
+            return cls(card, encode, step, act=act)
         serialized = rollout_graph(onnx.load(file), card).SerializeToString()
-        return cls(card, encode, step, Graph(file, chosen, threads, serialized))
+        return cls(card, encode, step, Graph(file, chosen, threads, serialized), act)
 
     @property
     def card(self) -> Card:
@@ -188,6 +199,19 @@ class OnnxWorldModel:
             {name: _stack_steps(outputs, name) for name in outputs[0]},
         )
 
+    def act(self, latent: Latent, goal_latent: Latent | None = None) -> Array:
+        """The actions (N, A), or the logits (N, n), of the bundle's policy; see `Policy.act`.
+
+        Raises:
+            ConfigError: if the bundle has no policy, or the policy needs a goal.
+            ShapeError: for arrays whose shape disagrees with the card.
+        """
+        if self._act is None:
+            raise ConfigError(f"{self._card.name} has no policy (card: policy)")
+        feed = policy_feed(self._card, latent, goal_latent)
+        arrays = self._act.run({port.name: feed[port.name] for port in self._act.inputs})
+        return next(iter(arrays.values()))
+
     def _rollout(self, latents: Mapping[str, Array], outputs: Mapping[str, Array]) -> Rollout:
         kept = [spec for spec in self._card.latents if spec.role == "candidate"]
         return Rollout(
@@ -239,6 +263,24 @@ class Graph:
         """The outputs by name."""
         arrays = self._session.run(None, feed)
         return {port.name: array for port, array in zip(self.outputs, arrays, strict=True)}
+
+
+def _load_policy(card: Card, folder: Path, providers: list[str], threads: int) -> Graph | None:
+    """`act.onnx`; None if the card has no policy.
+
+    Raises:
+        BundleError: naming the line of the card that disagrees with the graph.
+    """
+    path = folder / CARD_FILE
+    if (card.policy is None) != ("act" not in card.graphs):
+        missing = "graphs.act" if card.policy else "policy"
+        raise BundleError(f"{path}: {missing} is missing, a policy needs both; export the bundle again")
+    if card.policy is None:
+        return None
+    act = Graph(folder / "act.onnx", providers, threads)
+    signature.check(f"{path}: act.onnx", "input", signature.act_inputs(card, act.inputs), act.inputs)
+    signature.check(f"{path}: act.onnx", "output", signature.act_outputs(card), act.outputs)
+    return act
 
 
 def providers(device: Device) -> list[str]:

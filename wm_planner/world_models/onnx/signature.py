@@ -6,8 +6,8 @@ from typing import NamedTuple
 from wm_planner.contracts.card import Card, LatentSpec
 from wm_planner.errors import BundleError
 
-MEMORY, NOISE, LAST_ACTION, FRESH = "memory.", "noise.", "last_action", "fresh"
-"""Names of inputs, or their prefixes."""
+MEMORY, GOAL, NOISE, LAST_ACTION, FRESH = "memory.", "goal.", "noise.", "last_action", "fresh"
+"""Names of inputs, or their prefixes; those that begin with `goal.` are of `act.onnx`."""
 
 SURPRISE = "output.surprise"
 """The output of `encode.onnx` with the capability `surprise`."""
@@ -64,20 +64,32 @@ def step_inputs(card: Card) -> list[Port]:
 
 
 def step_outputs(card: Card) -> list[Port]:
-    """The latent's arrays after the step, except shared ones, and one value per candidate for each output (n
-    values for a policy).
-    """
+    """The latent's arrays after the step, except shared ones, and one value per candidate for each output."""
     return [
         *(_of_latent(spec, batch=None, prefix="next.") for spec in card.latents if spec.role != "shared"),
-        *(
-            Port(f"output.{name}", "float32", _output_shape(card, name), "capabilities")
-            for name in card.step_outputs
-        ),
+        *(Port(f"output.{name}", "float32", (None,), "capabilities") for name in card.step_outputs),
     ]
 
 
-def _output_shape(card: Card, name: str) -> tuple[int | None, ...]:
-    return (None, card.action.choices) if name == "policy" else (None,)
+def act_inputs(card: Card, found: Sequence[Port]) -> list[Port]:
+    """Those arrays of the latent, and of the goal's latent if the policy takes a goal, that a graph has.
+
+    Args:
+        card: of the bundle.
+        found: the inputs of `act.onnx`, which may leave out arrays that it does not need.
+    """
+    ports = [_of_latent(spec, batch=1 if spec.role == "shared" else None) for spec in card.latents]
+    if card.policy is not None and card.policy.goal:
+        ports += [_of_latent(spec, batch=1, prefix=GOAL) for spec in card.latents if spec.role != "cache"]
+    names = {port.name for port in found}
+    return [port for port in ports if port.name in names] or ports
+
+
+def act_outputs(card: Card) -> list[Port]:
+    """`action`, or `logits` of a discrete action."""
+    if card.action.choices:
+        return [Port("logits", "float32", (None, card.action.choices), "action.choices")]
+    return [Port("action", "float32", (None, len(card.action.names)), "action")]
 
 
 def check(where: str, kind: str, wanted: Sequence[Port], found: Sequence[Port]) -> None:
