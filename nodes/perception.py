@@ -20,7 +20,8 @@ from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
 from wm_planner.world_models.onnx.card_file import read_card
-from wm_planner.world_models.onnx.model import Device, OnnxWorldModel
+from wm_planner.world_models.onnx.execution import Device
+from wm_planner.world_models.onnx.model import OnnxWorldModel
 from wm_planner.world_models.surprise import Surprise
 
 

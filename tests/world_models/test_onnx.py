@@ -10,8 +10,10 @@ from point_mass import PointMass, encode_graph, make_card, step_graph, write_bun
 from wm_planner.contracts.card import LatentSpec, NoiseSpec, ObservationSpec, Quantity
 from wm_planner.contracts.observation import Observation
 from wm_planner.errors import BundleError, ConfigError, PluginError, ShapeError
+from wm_planner.world_models.onnx import execution
 from wm_planner.world_models.onnx import model as onnx_module
-from wm_planner.world_models.onnx.model import OnnxWorldModel, providers
+from wm_planner.world_models.onnx.execution import providers, why_no_cuda
+from wm_planner.world_models.onnx.model import OnnxWorldModel
 from wm_planner.world_models.onnx.rollout_graph import rollout_graph
 
 TWO_CAMERAS = ObservationSpec(
@@ -262,14 +264,14 @@ def test_noise_that_no_graph_takes_and_missing_graphs_are_refused(tmp_path):
 
 
 def test_auto_uses_the_cpu_without_cuda(monkeypatch):
-    monkeypatch.setattr(onnx_module, "why_no_cuda", lambda: "it is missing")
+    monkeypatch.setattr(execution, "why_no_cuda", lambda: "it is missing")
     assert providers("auto") == ["CPUExecutionProvider"]
     with pytest.raises(ConfigError, match="device is cuda, but it is missing; use `device: auto`"):
         providers("cuda")
 
 
 def test_auto_uses_cuda_if_it_can_be_loaded(monkeypatch):
-    monkeypatch.setattr(onnx_module, "why_no_cuda", lambda: None)
+    monkeypatch.setattr(execution, "why_no_cuda", lambda: None)
     assert providers("auto") == providers("cuda") == ["CUDAExecutionProvider", "CPUExecutionProvider"]
     assert providers("cpu") == ["CPUExecutionProvider"]
 
@@ -277,7 +279,7 @@ def test_auto_uses_cuda_if_it_can_be_loaded(monkeypatch):
 def test_a_runtime_built_without_cuda_is_recognised(monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     reason = "this ONNX Runtime was built without CUDA (pip install onnxruntime-gpu)"
-    assert onnx_module.why_no_cuda() == reason
+    assert why_no_cuda() == reason
 
 
 def test_a_normal_run_prints_nothing(tmp_path):

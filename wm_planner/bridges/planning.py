@@ -13,7 +13,7 @@ from wm_planner.messaging import messages as m
 from wm_planner.node import Node
 from wm_planner.planners.mpc import Decision
 from wm_planner.plugins import Registry
-from wm_planner.world_models.onnx.model import Device
+from wm_planner.world_models.onnx.execution import Device
 
 PLANNING_ADAPTERS = Registry(
     "planning adapter", {"latent": "wm_planner.bridges.latent_planning:LatentAdapter"}

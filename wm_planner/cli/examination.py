@@ -12,7 +12,8 @@ from wm_planner.cli import extras
 from wm_planner.errors import EXTRAS, WmError, missing_package
 from wm_planner.messaging.domain import Domain
 from wm_planner.world_models.onnx.card_file import read_card
-from wm_planner.world_models.onnx.model import OnnxWorldModel, providers
+from wm_planner.world_models.onnx.execution import providers
+from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 FREE_GB = 1.0  # ten times what the recordings of a demonstration take
 

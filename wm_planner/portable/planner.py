@@ -19,7 +19,8 @@ from wm_planner.portable import graph as names
 from wm_planner.portable.comparison import planner_feed
 from wm_planner.portable.export import check_portable
 from wm_planner.portable.graph import planner_graph
-from wm_planner.world_models.onnx.model import Device, Graph, OnnxWorldModel, providers
+from wm_planner.world_models.onnx.execution import Device, providers
+from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
 
 
 class GraphPlanner:

@@ -1,11 +1,8 @@
 """A world model that runs the graphs of a bundle in ONNX Runtime, checked against its card."""
 
-import contextlib
-import ctypes
-import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,6 +17,7 @@ from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.world_models.onnx import signature
 from wm_planner.world_models.onnx.card_file import CARD_FILE, read_card
+from wm_planner.world_models.onnx.execution import Device, providers
 from wm_planner.world_models.onnx.inputs import (
     Arrays,
     checked_actions,
@@ -40,8 +38,6 @@ from wm_planner.world_models.onnx.rollout_graph import (
 )
 from wm_planner.world_models.onnx.signature import Port
 
-Device = Literal["auto", "cpu", "cuda"]
-
 _DTYPES = {
     "tensor(float)": "float32",
     "tensor(uint8)": "uint8",
@@ -49,7 +45,6 @@ _DTYPES = {
     "tensor(double)": "float64",
 }
 _ERRORS_ONLY = 3
-_CUDA = "CUDAExecutionProvider"
 
 
 LARGEST_ROLLOUT = 200_000_000
@@ -281,41 +276,6 @@ def _load_policy(card: Card, folder: Path, providers: list[str], threads: int) -
     signature.check(f"{path}: act.onnx", "input", signature.act_inputs(card, act.inputs), act.inputs)
     signature.check(f"{path}: act.onnx", "output", signature.act_outputs(card), act.outputs)
     return act
-
-
-def providers(device: Device) -> list[str]:
-    """The execution providers for a device.
-
-    CUDA is requested only if it is known to load, because a failed attempt prints error messages.
-
-    Raises:
-        ConfigError: if `device` is cuda but CUDA cannot be used.
-    """
-    if device != "cpu":
-        reason = why_no_cuda()
-        if reason is None:
-            return [_CUDA, "CPUExecutionProvider"]
-        if device == "cuda":
-            raise ConfigError(f"device is cuda, but {reason}; use `device: auto` or `device: cpu`")
-    return ["CPUExecutionProvider"]
-
-
-def why_no_cuda() -> str | None:
-    """The reason why ONNX Runtime cannot use an NVIDIA GPU here; None if it can."""
-    if _CUDA not in onnxruntime.get_available_providers():
-        return "this ONNX Runtime was built without CUDA (pip install onnxruntime-gpu)"
-    if not [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("dxg")]:
-        return "this machine has no NVIDIA device (/dev/nvidia0)"
-    libraries = Path(onnxruntime.__file__).parent / "capi"
-    with contextlib.redirect_stdout(io.StringIO()):
-        onnxruntime.preload_dlls()  # from pip's nvidia packages, if installed
-    try:
-        ctypes.CDLL("libcuda.so.1")
-        for name in ("shared", "cuda"):
-            ctypes.CDLL(str(libraries / f"libonnxruntime_providers_{name}.so"), mode=ctypes.RTLD_GLOBAL)
-    except OSError as error:
-        return f"a CUDA library cannot be loaded ({error})"
-    return None
 
 
 def _port(argument: Any) -> Port:
