@@ -166,6 +166,8 @@ def test_the_card_documents_the_training_data_and_the_file(imported, file):
     assert card.observation.mean == (0.485, 0.456, 0.406)
     assert [quantity.size for quantity in card.observation.state] == [7]
     assert card.max_candidates in SIZES
+    assert card.observation.state[0].unit == "m, rad, share closed"
+    assert card.action.units == ("m",) * 3 + ("rad",) * 3 + ("share closed",)
     assert card.action.high == (0.05, 0.05, 0.05, 0.001, 0.001, 0.001, 0.75)
     assert card.training.pretrained == {str(file): sha256(file)}
     assert not card.training.data

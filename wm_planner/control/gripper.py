@@ -14,7 +14,8 @@ from wm_planner.errors import SimulationError, did_you_mean
 class GripperDelta:
     """End-effector deltas with a fourth component, the opening of the gripper: 0 closed, 1 open.
 
-    The opening is absolute, so that an action of zeros stands still and keeps the gripper closed.
+    The opening is absolute, so that an action of zeros stands still and keeps the gripper closed. It is
+    one minus the gripper position of the poses in `control.pose`.
 
     Attributes:
         arm: moves the tool point.

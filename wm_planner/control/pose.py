@@ -1,8 +1,9 @@
 """Tool poses as vectors: applying an action to a pose, and the action between two poses.
 
-A pose is x, y, z in m, three Euler angles in rad, and the gripper's opening from 0 to 1. An action is a
-difference of poses, with its rotation in the base frame. The Euler angles are extrinsic, about the fixed axes
-x, y, z in this order (SciPy's "xyz"). The functions are written in the array API, for NumPy, torch and
+A pose is x, y, z in m, three Euler angles in rad, and the gripper position: 0 open, 1 closed, as in DROID.
+(`control.gripper`, which drives simulated fingers, takes an opening instead: 0 closed, 1 open.) An action is
+a difference of poses, with its rotation in the base frame. The Euler angles are extrinsic, about the fixed
+axes x, y, z in this order (SciPy's "xyz"). The functions are written in the array API, for NumPy, torch and
 graphs, and keep the dtype of their arrays. Axes: ... any batch axes.
 
 Source: the conventions of DROID (Khazatsky et al. 2024) and of Assran et al. 2025 (V-JEPA 2-AC), sec. 3;

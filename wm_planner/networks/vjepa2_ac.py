@@ -70,8 +70,8 @@ class AcPredictor(nn.Module):
 
         Args:
             tokens: layer-normed, shape (B, T, P, dim).
-            action: from frame t to t + 1, (B, T, 7): m, rad, and the change of the gripper's opening (0..1).
-            state: pose at frame t, (B, T, 7), in the same units.
+            action: from frame t to t + 1, (B, T, 7), a difference of poses as `control.pose` defines it.
+            state: pose at frame t, (B, T, 7): m, rad, gripper position.
             extrinsics: camera pose at frame t, (B, T, 6).
 
         Raises:

@@ -40,18 +40,18 @@ DROID = DataSpec(
     cameras=("front",),
     height=IMAGE_SIZE,
     width=IMAGE_SIZE,
-    state=(Quantity(name="tcp_pose", size=7, unit="m, rad, share"),),
+    state=(Quantity(name="tcp_pose", size=7, unit="m, rad, share closed"),),
     state_mean=(0.0,) * 7,
     state_std=(1.0,) * 7,
     action=ActionSpec(
         names=("dx", "dy", "dz", "droll", "dpitch", "dyaw", "dgripper"),
-        units=("m", "m", "m", "rad", "rad", "rad", "share"),
+        units=("m", "m", "m", "rad", "rad", "rad", "share closed"),
         low=tuple(-bound for bound in HIGH),
         high=HIGH,
     ),
     control_dt_s=0.25,
 )
-"""The training data of the published weights; the gripper ("share") ranges from 0 open to 1 closed."""
+"""The training data of the published weights, with poses and actions as in `control.pose`."""
 
 
 class Heads(NamedTuple):
