@@ -5,7 +5,7 @@ from wm_planner.collection import CollectConfig, collect
 from wm_planner.collection.base import explorer_of
 from wm_planner.contracts.dataset import COLLECTION_SEEDS
 from wm_planner.data.episodes import META_FILE, EpisodeData
-from wm_planner.errors import DatasetError, SimulationError
+from wm_planner.errors import DatasetError, PluginError, SimulationError
 from wm_planner.manipulation.simulation.exploration import explore
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import load_scene
@@ -105,6 +105,86 @@ def test_an_unknown_quantity_is_named(folder):
         EpisodeData.open(folder).quantity("speed")
 
 
-def test_a_simulator_without_an_explorer_is_refused_by_name():
-    with pytest.raises(SimulationError, match=r"no explorer for the simulator '.*World', known: mujoco"):
-        explorer_of("mine.py:World")
+OWN = """
+from types import SimpleNamespace
+
+import numpy as np
+
+from wm_planner.collection import RandomExplorer
+from wm_planner.config import Config
+from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.observation import Observation
+
+
+class Point:
+    scene = SimpleNamespace(
+        name="point", cameras=("top",), image_size=(4, 5), control_dt_s=0.1,
+        action=ActionSpec(names=("dx", "dy"), units=("m", "m"), low=(-0.1, 0.0), high=(0.1, 0.3)),
+    )
+
+    class Config(Config, frozen=True, kw_only=True):
+        gain: float = 1.0
+
+    def __init__(self, config):
+        self.gain = config.gain
+
+    def reset(self, seed):
+        self.x = np.random.default_rng(seed).uniform(size=2)
+        return self.observe()
+
+    def step(self, command):
+        self.x = self.x + self.gain * command
+        return SimpleNamespace(observation=self.observe())
+
+    def observe(self):
+        return Observation({"top": np.full((4, 5, 3), 7, np.uint8)}, {"position": self.x})
+
+
+class PointExplorer(RandomExplorer):
+    state = (Quantity(name="position", size=2, unit="m"),)
+
+
+class ExploredPoint(Point):
+    Explorer = PointExplorer
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A file with simulators of a user's own, which is also a module; without its suffix."""
+    (tmp_path / "own_points.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path / "own_points"
+
+
+@pytest.mark.parametrize("name", ["own_points:ExploredPoint", "{file}.py:ExploredPoint"])
+def test_a_simulator_of_ones_own_is_explored_by_its_explorer(own, tmp_path, name):
+    scene = f"{name.format(file=own)},gain=2.0"
+    meta = collect(CollectConfig(scene=scene, episodes=3, steps=9, workers=1), tmp_path / "out")
+    data = EpisodeData.open(tmp_path / "out")
+    assert data.images.shape == (30, 1, 4, 5, 3)
+    assert (meta.scene, meta.rejected, meta.action_names) == (scene, {"rejected": 0}, ("dx", "dy"))
+    assert np.all((data.action > [-0.1001, -0.0001]) & (data.action < [0.1001, 0.3001]))
+    assert np.all(data.action.reshape(3, 10, 2)[:, :-1].std(axis=1) > 0.001)
+    position, inside = data.quantity("position"), data.clip_starts(2)
+    moved = position[inside + 1] - position[inside]
+    np.testing.assert_allclose(moved, 2.0 * data.action[inside], atol=1e-6)
+
+
+def test_a_simulator_without_an_explorer_is_refused_with_how_to_give_it_one(own):
+    with pytest.raises(SimulationError, match=r"Point: the simulator has no explorer; give its class"):
+        explorer_of(f"{own}.py:Point")
+    with pytest.raises(PluginError, match="has no 'Poind', did you mean 'Point'"):
+        explorer_of(f"{own}.py:Poind")
+
+
+def test_a_class_derived_from_the_mujoco_simulator_is_explored_like_it(tmp_path):
+    (tmp_path / "noisy.py").write_text(
+        "from wm_planner.manipulation.simulation.exploration import ArmExplorer\n"
+        "from wm_planner.simulation.mujoco import MujocoSimulator\n"
+        "class Noisy(MujocoSimulator):\n    Explorer = ArmExplorer\n"
+    )
+    own = explorer_of(f"{tmp_path}/noisy.py:Noisy,scene=sim/panda_reach.py").episode(2, 2)
+    shipped = explorer_of("sim/panda_reach.py").episode(2, 2)
+    np.testing.assert_array_equal(own.action, shipped.action)
+    np.testing.assert_array_equal(own.images, shipped.images)

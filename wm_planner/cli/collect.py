@@ -9,7 +9,10 @@ from wm_planner.terminal import Bar, console
 
 
 def collect(
-    scene: Annotated[str, typer.Argument(help="scene file, traffic scenario, or folder of scenarios")],
+    scene: Annotated[
+        str,
+        typer.Argument(help="scene file, traffic scenario, folder of scenarios, or simulator NAME,key=value"),
+    ],
     out: Annotated[Path, typer.Option(help="folder of the data set; must not exist")],
     episodes: Annotated[int, typer.Option(min=1)] = 400,
     steps: Annotated[int, typer.Option(min=1, help="transitions per episode")] = 40,

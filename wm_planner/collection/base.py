@@ -6,12 +6,13 @@ from typing import Protocol
 from wm_planner.contracts.card import Quantity
 from wm_planner.contracts.dataset import Episode
 from wm_planner.contracts.simulator import EnvironmentSpec
-from wm_planner.errors import SimulationError, did_you_mean
+from wm_planner.errors import SimulationError
 from wm_planner.plugins import Registry
+from wm_planner.simulation import SIMULATORS
 from wm_planner.simulation.selection import simulator_spec
 
 EXPLORERS = Registry("explorer")
-"""Explorers by the names of their simulators; both take the same settings."""
+"""By the names of SIMULATORS; an explorer takes the settings of its simulator."""
 
 
 class Explorer(Protocol):
@@ -37,17 +38,25 @@ class Explorer(Protocol):
 
 @functools.cache  # per process, because compiling a scene takes longer than an episode
 def explorer_of(scene: str) -> Explorer:
-    """The explorer of a simulator.
+    """The explorer of a simulator: the registered one, or the class's `Explorer`, made from the simulator.
 
     Args:
-        scene: the simulator as `name,key=value`, or the path of its scene or scenario.
+        scene: the simulator as `name,key=value`, where the name may be `path/file.py:Class` or
+            `package.module:Class`; or the path of its scene or scenario.
 
     Raises:
-        SimulationError: if the scene cannot be explored.
+        ConfigError, PluginError: if the simulator is unknown or its settings do not fit.
+        SimulationError: if it cannot be explored.
     """
-    spec = simulator_spec(scene, "scene")
-    if spec["type"] not in EXPLORERS.entries:
-        hint = did_you_mean(spec["type"], EXPLORERS.entries)
-        raise SimulationError(f"{scene}: there is no explorer for the simulator '{spec['type']}', {hint}")
-    explorer: Explorer = EXPLORERS.build(spec, "scene")
-    return explorer
+    spec, explorer = simulator_spec(scene, "scene"), None
+    if spec["type"] in EXPLORERS.entries:
+        explorer = EXPLORERS.build(spec, "scene")
+    elif make := getattr(SIMULATORS.load(spec["type"]), "Explorer", None):
+        explorer = make(SIMULATORS.build(spec, "scene"))
+    if explorer is None:
+        raise SimulationError(
+            f"{scene}: the simulator has no explorer; give its class an attribute `Explorer`, e.g. a class "
+            "derived from wm_planner.collection.RandomExplorer"
+        )
+    found: Explorer = explorer
+    return found

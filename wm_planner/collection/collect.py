@@ -19,7 +19,8 @@ class CollectConfig(Config, frozen=True, kw_only=True):
     """What to collect.
 
     Attributes:
-        scene: path of a scene file, of a traffic scenario, or of a folder of scenarios.
+        scene: path of a scene file, of a traffic scenario, or of a folder of scenarios; or a simulator as
+            `name,key=value`.
         episodes: number of episodes to keep.
         steps: transitions per episode.
         seed: first seed, counted from `COLLECTION_SEEDS`.

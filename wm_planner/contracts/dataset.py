@@ -1,5 +1,6 @@
 """The contract of a data set of episodes, and what describes its contents."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +55,7 @@ class Meta(Config, frozen=True, kw_only=True):
     """What a data set holds and where it came from.
 
     Attributes:
-        scene: path of the scene file.
+        scene: what was explored, as `wm collect` takes it: a path, or a simulator `name,key=value`.
         revision: git revision of the source that collected it.
         first_seed: of the consecutive seeds that were tried.
         seeds_tried: number of seeds tried to obtain `episodes` episodes.
@@ -95,7 +96,8 @@ class Meta(Config, frozen=True, kw_only=True):
         """The command line that collects this data set into folder `out`."""
         seed = self.first_seed - COLLECTION_SEEDS
         start = f" --seed {seed}" if seed else ""
-        return f"wm collect {self.scene} --out {out} --episodes {self.episodes} --steps {self.steps}{start}"
+        scene = shlex.quote(self.scene)
+        return f"wm collect {scene} --out {out} --episodes {self.episodes} --steps {self.steps}{start}"
 
     @property
     def action(self) -> ActionSpec:

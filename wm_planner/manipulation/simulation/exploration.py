@@ -1,5 +1,7 @@
 """Exploration with an arm: motion that covers the workspace and makes contact with obstacles."""
 
+from typing import Self
+
 import numpy as np
 
 from wm_planner.contracts.card import Quantity
@@ -24,8 +26,13 @@ class ArmExplorer:
 
     Config = MujocoSimulator.Config
 
-    def __init__(self, config: MujocoSimulator.Config) -> None:
-        self._simulator = MujocoSimulator.from_config(config)
+    def __init__(self, simulator: MujocoSimulator) -> None:
+        self._simulator = simulator
+
+    @classmethod
+    def from_config(cls, config: MujocoSimulator.Config) -> Self:
+        """The explorer of a scene file."""
+        return cls(MujocoSimulator.from_config(config))
 
     @property
     def environment(self) -> Scene:
