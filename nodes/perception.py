@@ -6,16 +6,15 @@ import numpy as np
 
 from wm_planner import share
 from wm_planner.bridges.messages import (
-    POSE_STATE,
     actions_of,
     camera_topic,
     goal_of,
     latent_message,
     observation_of,
+    state_topic,
 )
 from wm_planner.config import Config, Positive
 from wm_planner.contracts.observation import Observation
-from wm_planner.errors import NodeError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
@@ -47,21 +46,20 @@ class Perception(Node):
     def configure(self) -> None:
         self.model = OnnxWorldModel.load(self.params.world_model, self.params.device, self.params.threads)
         card, spec = self.model.card, self.model.card.observation
-        unknown = [quantity.name for quantity in spec.state if quantity.name != POSE_STATE]
-        if unknown:
-            raise NodeError(f"{card.name} needs the state {unknown}, sensors publish only {POSE_STATE}")
+        self.states = [quantity.name for quantity in spec.state]
         blank = np.zeros((spec.height, spec.width, 3), np.uint8)
         self.model.encode(Observation(images=dict.fromkeys(spec.cameras, blank)))  # the first call is slow
         self.surprise, self.goal_id = Surprise(self.model), 0
         self.latent, self.goal_latent = self.publisher("/latent"), self.publisher("/goal_latent")
         self.subscribe("/goal", self.on_goal)
         self.subscribe("/plan", self.on_plan)
-        sensors = [camera_topic(name) for name in spec.cameras] + ["/tcp_pose"] * bool(spec.state)
-        self.join(sensors, self.on_sensors, rate_hz=1 / card.control_dt_s)
+        sensors = [*map(camera_topic, spec.cameras), *map(state_topic, self.states)]
+        self.join(list(dict.fromkeys(sensors)), self.on_sensors, rate_hz=1 / card.control_dt_s)
 
     def on_goal(self, goal: m.Message, envelope: Envelope) -> None:
-        """Encode the goal's pictures; a goal shows no state."""
-        latent = self.model.encode(goal_of(goal, self.model.card.observation.cameras))
+        """Encode what the goal shows; a goal that shows nothing asks for reward, and its latent is empty."""
+        shown = goal_of(goal, self.model.card.observation.cameras, self.states)
+        latent = {} if shown is None else self.model.encode(shown)
         self.goal_id = goal.id
         self.surprise.reset()
         message = latent_message(latent, goal.id, m.stamp_ns(goal), math.nan)
@@ -73,7 +71,7 @@ class Perception(Node):
     def on_sensors(self, sensors: dict[str, m.Message], envelope: Envelope) -> None:
         if not self.goal_id:
             return  # nothing to plan for yet
-        observation = observation_of(sensors, self.model.card.observation.cameras)
+        observation = observation_of(sensors, self.model.card.observation.cameras, self.states)
         latent = self.model.encode(observation)
         surprise = self.surprise.of(latent, observation.stamp_ns)
         message = latent_message(latent, self.goal_id, observation.stamp_ns, surprise)

@@ -5,6 +5,7 @@ repeated, for nodes that rejoined. In realtime the world runs on by the wall clo
 rest by itself brakes after two control periods without a command.
 """
 
+import math
 from collections import deque
 from typing import Any
 
@@ -12,6 +13,8 @@ from wm_planner.bridges.messages import goal_message
 from wm_planner.bridges.simulators import adapter_of, check
 from wm_planner.clock import nanoseconds
 from wm_planner.config import Config, Delay, Positive, Seconds, Seed
+from wm_planner.contracts.simulator import StepResult
+from wm_planner.contracts.task import objective_of
 from wm_planner.errors import ConfigError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
@@ -31,7 +34,7 @@ class Simulator(Node):
             scene: path of the scene file, or of a traffic scenario: short for `simulator`.
             simulator: `{type: mujoco, scene: FILE, disturbance: {...}}`, `{type: traffic, scenario: FILE,
                 vehicle: bmw_320i, agents: {type: idm}}`, `{type: path/file.py:Class}`.
-            steps: control periods per episode.
+            steps: control periods per episode, unless the environment ends it before.
             seed: of the first episode; the others count up.
             stall_s: wall time after which an unanswered tick is repeated, in lockstep.
             camera_delay_s: time until sensor messages go out, in realtime.
@@ -62,6 +65,7 @@ class Simulator(Node):
     def configure(self) -> None:
         self.adapter = adapter_of(self.params.spec(), "simulator: params.simulator")
         self.sim = self.adapter.simulator
+        self.has_reward = objective_of(self.sim).has_reward
         self.dt_ns = nanoseconds(self.sim.scene.control_dt_s)
         topics = ("/goal", "/episode", *self.adapter.topics)
         self.out = {topic: self.publisher(topic) for topic in topics}
@@ -84,6 +88,7 @@ class Simulator(Node):
             self.publish_episode("finished", reason="all episodes done")
             return self.finish(f"{self.episode} episodes done")
         self.observation = self.sim.reset(self.params.seed + self.episode)
+        self.total_reward = 0.0 if self.has_reward else math.nan
         if self.mode == "realtime":
             self.stamp_ns = self.clock.now_ns()
         self.started_ns = self.commanded_ns = self.stamp_ns
@@ -123,9 +128,10 @@ class Simulator(Node):
                 self.sim.command(command)
                 self.commanded_ns = self.clock.now_ns()
         elif m.stamp_ns(message) == self.stamp_ns:  # a repeated tick may be answered twice
-            self.observation = self.sim.step(command).observation
+            result = self.sim.step(command)
+            self.observation = result.observation
             self.stamp_ns += self.dt_ns
-            self.end_step()
+            self.end_step(result)
 
     def catch_up(self) -> None:
         """Catch up with the wall clock in slices, and take pictures when they are due."""
@@ -133,12 +139,12 @@ class Simulator(Node):
         self.stop_if_silent()
         slice_ns = nanoseconds(SLICE_S)
         while self.started_ns + (self.slices + 1) * slice_ns <= self.clock.now_ns():
-            self.sim.advance(SLICE_S)
+            advanced = self.sim.advance(SLICE_S)
             self.slices += 1
-            if self.slices % (self.dt_ns // slice_ns) == 0:
+            if self.slices * slice_ns // self.dt_ns > self.step:
                 self.observation = self.sim.observe()
                 self.stamp_ns = self.started_ns + self.slices * slice_ns
-                return self.end_step()
+                return self.end_step(advanced if isinstance(advanced, StepResult) else None)
         return None
 
     def stop_if_silent(self) -> None:
@@ -148,10 +154,11 @@ class Simulator(Node):
             if stop is not None:
                 self.sim.command(stop)
 
-    def end_step(self) -> None:
+    def end_step(self, result: StepResult | None) -> None:
         """Publish the next tick, or end the episode."""
         self.step, self.lost = self.step + 1, 0
-        if self.step < self.params.steps:
+        self.total_reward += result.reward if result else 0.0
+        if self.step < self.params.steps and not (result and result.is_over):
             return self.publish_tick()
         self.publish_episode("ended")
         return self.begin()
@@ -183,6 +190,7 @@ class Simulator(Node):
             success=phase == "ended" and self.sim.reached and not reason,
             reason=reason,
             goal_position=self.sim.goal_position,
+            total_reward=self.total_reward,
         )
         self.out["/episode"].publish(message)
 

@@ -9,9 +9,12 @@ from wm_planner.bridges.messages import (
     observation_of,
     plan_message,
     sensor_messages,
+    signal_messages,
+    state_topic,
 )
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.task import Goal
 from wm_planner.errors import NodeError
 from wm_planner.messaging import codec, topics
 from wm_planner.messaging import messages as m
@@ -52,6 +55,39 @@ def test_a_goal_is_its_pictures_and_nothing_else():
     assert message.id == 7
     assert len(message.pose) == 0
     np.testing.assert_array_equal(goal_of(message, ("front",)).images["front"], PICTURE)
+
+
+def test_a_goal_is_told_in_states_pose_and_text():
+    pose = np.array([0.1, 0.2, 0.3, 0.0, 0.0, 0.0, 1.0])
+    goal = Goal({}, {"block": np.array([0.4, 0.5])}, pose=pose, text="push it there")
+    message = over_the_wire("/goal", goal_message(7, goal, 5))
+    assert message.pose[0].position.y == 0.2 and message.text == "push it there"
+    told = goal_of(message, (), ("block", "tcp_position"))
+    assert list(told.state) == ["block"]
+    np.testing.assert_array_equal(told.state["block"], [0.4, 0.5])
+
+
+def test_a_goal_that_shows_nothing_is_no_goal_to_encode():
+    message = over_the_wire("/goal", goal_message(7, Observation(images={}), 5))
+    assert goal_of(message, ("front",)) is None
+    assert goal_of(message, (), ("block",)) is None
+
+
+def test_a_state_has_one_topic_and_survives_the_wire():
+    seen = Observation({"render": PICTURE}, {"observation": np.array([0.5, -1.0, 8.0], np.float32)}, 40)
+    sent = signal_messages(seen, 40)
+    assert set(sent) == {"/clock", state_topic("observation"), "/camera/render/image_raw"}
+    del sent["/clock"]
+    got = observation_of({t: over_the_wire(t, msg) for t, msg in sent.items()}, ("render",), ("observation",))
+    assert got.stamp_ns == 40
+    np.testing.assert_array_equal(got.state["observation"], seen.state["observation"])
+    np.testing.assert_array_equal(got.images["render"], PICTURE)
+
+
+def test_joint_states_carry_positions_and_velocities():
+    message = over_the_wire("/joint_states", m.joint_state(JOINTS, [0.1, 0.2], 5, [1.0, 2.0]))
+    got = observation_of({"/joint_states": message}, (), ("joint_positions", "joint_velocities"))
+    np.testing.assert_array_equal(got.state["joint_velocities"], [1.0, 2.0])
 
 
 def test_a_goal_without_a_camera_the_model_needs_is_refused():

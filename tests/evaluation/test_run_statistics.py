@@ -1,5 +1,6 @@
 """Statistics of a run, collected from its messages."""
 
+import math
 from types import SimpleNamespace
 
 import msgspec
@@ -13,7 +14,7 @@ from wm_planner.launching.supervisor import Event
 from wm_planner.messaging import messages as m
 
 
-def episode_statistics(*distances_m, success=True, is_drive=False):
+def episode_statistics(*distances_m, success=True, is_drive=False, total_reward=math.nan):
     """The statistics of one episode with these distances to the goal."""
     statistics = RunStatistics()
     if is_drive:
@@ -30,6 +31,7 @@ def episode_statistics(*distances_m, success=True, is_drive=False):
             success=success and phase == "ended",
             reason="",
             goal_position=np.zeros(3),
+            total_reward=total_reward,
         )
         statistics.add("/episode", message)
     return statistics
@@ -136,7 +138,9 @@ def figures_of_phases(*phases):
     """The figures of one episode per phase, which is the last that it reached."""
     statistics = RunStatistics()
     for number, phase in enumerate(phases, start=1):
-        statistics.add("/episode", m.Episode(m.header(0), number, 0, phase, 0, 0.1, True, "", np.zeros(3)))
+        statistics.add(
+            "/episode", m.Episode(m.header(0), number, 0, phase, 0, 0.1, True, "", np.zeros(3), math.nan)
+        )
     return statistics.figures()
 
 
@@ -158,3 +162,14 @@ def test_truncated_recording_is_reported_as_incomplete():
 def test_run_without_episodes_is_reported():
     assert "no episodes: nothing was published on /episode" in render(RunStatistics())
     assert "plans" not in render(RunStatistics())  # nothing to tabulate
+
+
+def test_a_task_with_reward_reports_its_return_and_no_distance():
+    statistics = episode_statistics(math.nan, math.nan, success=False, total_reward=-123.5)
+    figures = statistics.figures()
+    assert figures.success == []
+    assert not figures.has_distance
+    assert figures.total_reward.median == -123.5
+    printed = render(statistics)
+    assert "return" in printed and "-124" in printed
+    assert "final distance" not in printed

@@ -1,5 +1,7 @@
 """Videos of recordings: of a simulator's episodes, and of a robot that publishes no episodes."""
 
+import math
+
 import numpy as np
 import pytest
 from toys import picture
@@ -43,7 +45,7 @@ class Recording:
             self.write(f"/camera/{camera}/image_raw", message)
 
     def episode(self, phase, step):
-        message = m.Episode(m.header(0), 1, 0, phase, step, 0.5, False, "", np.zeros(3))
+        message = m.Episode(m.header(0), 1, 0, phase, step, 0.5, False, "", np.zeros(3), math.nan)
         self.write("/episode", message)
 
     def video_shape(self):

@@ -87,7 +87,7 @@ def test_a_latched_message_reaches_a_late_reader_once_and_others_only_once(peers
     early = peers.join("early", subscribes="/episode")
     matched(writer, early, "/episode")
     for identity in (1, 2):
-        episode = m.Episode(m.header(0), identity, 0, "running", 0, 0.1, False, "", np.empty(0))
+        episode = m.Episode(m.header(0), identity, 0, "running", 0, 0.1, False, "", np.empty(0), 0.0)
         writer.publish("/episode", episode)
     assert [receive(early).message().id for _ in range(2)] == [1, 2]
     late = peers.join("late", subscribes="/episode")

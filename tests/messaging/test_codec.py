@@ -42,10 +42,20 @@ def samples() -> dict[str, m.Message]:
         False,
         9,
     )
-    episode = m.Episode(m.header(6), 3, 11, "ended", 30, 0.01, True, "", np.array([0.1, 0.2, 0.3]))
+    episode = m.Episode(m.header(6), 3, 11, "ended", 30, 0.01, True, "", np.array([0.1, 0.2, 0.3]), -2.5)
     messages = [
         *(m.Clock(m.time(7)), image, joint_state(3), pose, path, latent, plan, info, episode),
-        m.Goal(m.header(1), 1, ["front"], [image], [pose.pose], path),
+        m.Goal(
+            m.header(1),
+            1,
+            ["front"],
+            [image],
+            [pose.pose],
+            path,
+            m.named_arrays({"goal": np.ones(2)}),
+            "lift it",
+        ),
+        m.signal("observation", rng.normal(size=3), 4),
         m.joint_trajectory(["a", "b"], rng.normal(size=(3, 2)), 0.1, 4),
         m.DiagnosticArray(m.header(2), [status]),
         m.Objects(m.header(3, "map"), np.array([7]), ["car"], np.ones(2), np.arange(4.0), 1, np.arange(4.0)),

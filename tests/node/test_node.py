@@ -181,7 +181,7 @@ def started(peers: Peers, mode) -> tuple[Follower, Bus]:
 
 
 def episode(identity: int) -> m.Message:
-    return m.Episode(m.header(0), identity, 0, "running", 0, 0.1, False, "", np.empty(0))
+    return m.Episode(m.header(0), identity, 0, "running", 0, 0.1, False, "", np.empty(0), 0.0)
 
 
 def send_all(sender: Bus, node: Node) -> None:

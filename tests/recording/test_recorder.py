@@ -186,7 +186,7 @@ def test_a_file_that_is_not_a_recording_is_reported(tmp_path, recording):
 
 
 def test_a_type_that_is_defined_differently_is_refused(recording, monkeypatch):
-    monkeypatch.setattr("wm_planner.recording.player.definition", lambda name: "float64 other")
+    monkeypatch.setattr("wm_planner.messaging.older.definition", lambda name: "float64 other")
     with pytest.raises(RecordingError, match="is defined differently here"):
         list(Player(recording).messages())
 

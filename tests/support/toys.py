@@ -38,7 +38,7 @@ class Talker(Node):
         self.stall = self.timer(self.params.stall_s, self.send)
 
     def activate(self):
-        self.goal.publish(m.Goal(m.header(0), 7, [], [], [], m.Path(m.header(0), [])))
+        self.goal.publish(m.Goal(m.header(0), 7, [], [], [], m.Path(m.header(0), []), [], ""))
         self.send()
 
     def send(self):

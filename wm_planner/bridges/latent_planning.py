@@ -106,7 +106,7 @@ class LatentAdapter:
         node.subscribe("/latent", on_latent, rate_hz=1 / self.control_dt_s)
 
     def _on_goal(self, message: m.Message, envelope: Envelope) -> None:
-        self._goal, self._goal_id = m.named_arrays_of(message.arrays), message.goal_id
+        self._goal, self._goal_id = m.named_arrays_of(message.arrays) or None, message.goal_id
 
     def decide(self, tick: Tick, deadline: Deadline | None, delay_s: float | None) -> Decision:
         if tick.goal_id != self._planned_id:  # a new goal: forget the plan for the last one

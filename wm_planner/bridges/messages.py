@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent
+from wm_planner.contracts.task import Goal
 from wm_planner.errors import NodeError
 from wm_planner.messaging import messages as m
 from wm_planner.planners.mpc import Decision
@@ -16,12 +17,22 @@ from wm_planner.planners.mpc import Decision
 POSE_STATE = "tcp_position"
 """The state that /tcp_pose carries."""
 
+_JOINTS = {"joint_positions": "position", "joint_velocities": "velocity"}
+"""States that /joint_states carries, to its field."""
+
 _TOOL_DOWN = (1.0, 0.0, 0.0, 0.0)  # x y z w
 
 
 def camera_topic(name: str) -> str:
     """The topic of a camera's pictures."""
     return f"/camera/{name}/image_raw"
+
+
+def state_topic(name: str) -> str:
+    """The topic that carries a state."""
+    if name in _JOINTS:
+        return "/joint_states"
+    return "/tcp_pose" if name == POSE_STATE else f"/signal/{name}"
 
 
 def sensor_messages(observation: Observation, joints: Sequence[str], stamp_ns: int) -> dict[str, m.Message]:
@@ -44,34 +55,70 @@ def sensor_messages(observation: Observation, joints: Sequence[str], stamp_ns: i
     }
 
 
-def observation_of(sensors: Mapping[str, m.Message], cameras: Sequence[str]) -> Observation:
-    """The observation in the sensor messages of one tick, by topic."""
+def signal_messages(observation: Observation, stamp_ns: int) -> dict[str, m.Message]:
+    """The tick of a simulator whose states are signals without a topic of their own, by topic."""
+    images, states = observation.images.items(), observation.state.items()
+    return (
+        {"/clock": m.Clock(clock=m.time(stamp_ns))}
+        | {f"/signal/{name}": m.signal(name, values, stamp_ns) for name, values in states}
+        | {camera_topic(name): m.image(picture, stamp_ns, name) for name, picture in images}
+    )
+
+
+def observation_of(
+    sensors: Mapping[str, m.Message], cameras: Sequence[str], states: Sequence[str] = (POSE_STATE,)
+) -> Observation:
+    """The observation in the sensor messages of one tick, by topic.
+
+    Args:
+        sensors: a message per topic of the cameras and of the states.
+        cameras: names of the images.
+        states: names of the states; those without a message are left out.
+    """
     images = {name: m.image_array(sensors[camera_topic(name)]) for name in cameras}
-    state = {}
-    if "/tcp_pose" in sensors:
-        position = sensors["/tcp_pose"].pose.position
-        state[POSE_STATE] = np.array([position.x, position.y, position.z])
+    present = [name for name in states if state_topic(name) in sensors]
+    state = {name: _state_in(sensors[state_topic(name)], name) for name in present}
     return Observation(images, state, m.stamp_ns(next(iter(sensors.values()))))
 
 
+def _state_in(message: m.Message, name: str) -> NDArray[Any]:
+    """The state `name` that a message of its topic carries."""
+    if name in _JOINTS:
+        joints: NDArray[Any] = getattr(message, _JOINTS[name])
+        return joints
+    if name == POSE_STATE:
+        position = message.pose.position
+        return np.array([position.x, position.y, position.z])
+    return next(iter(m.named_arrays_of([message.array]).values()))
+
+
 def goal_message(goal_id: int, goal: Observation, stamp_ns: int) -> m.Message:
-    """A goal given as one picture per camera."""
+    """What a simulator shows of a goal, in any of the forms of `contracts.task.Goal`."""
+    pose = goal.pose if isinstance(goal, Goal) else None
     return m.Goal(
         header=m.header(stamp_ns),
         id=goal_id,
         cameras=list(goal.images),
         pictures=[m.image(picture, stamp_ns, name) for name, picture in goal.images.items()],
-        pose=[],
+        pose=[] if pose is None else [m.pose_stamped(pose[:3], pose[3:], stamp_ns).pose],
         route=m.Path(header=m.header(stamp_ns), poses=[]),
+        states=m.named_arrays(dict(goal.state)),
+        text=goal.text if isinstance(goal, Goal) else "",
     )
 
 
-def goal_of(message: m.Message, cameras: Sequence[str]) -> Observation:
-    """The pictures of a goal.
+def goal_of(message: m.Message, cameras: Sequence[str], states: Sequence[str] = ()) -> Observation | None:
+    """What a model can encode of a goal: its pictures, and of `states` those that it tells.
+
+    Returns:
+        None for a goal without pictures and without any of the states, such as that of a task with reward.
 
     Raises:
-        NodeError: if one of `cameras` has none.
+        NodeError: if one of `cameras` has no picture, but others have.
     """
+    told = {name: values for name, values in m.named_arrays_of(message.states).items() if name in states}
+    if not message.cameras and (cameras or not told):
+        return None
     missing = sorted(set(cameras) - set(message.cameras))
     if missing:
         raise NodeError(
@@ -79,7 +126,7 @@ def goal_of(message: m.Message, cameras: Sequence[str]) -> Observation:
             "publish a /goal with one picture per camera"
         )
     pictures = zip(message.cameras, message.pictures, strict=True)
-    return Observation(images={name: m.image_array(picture) for name, picture in pictures})
+    return Observation({name: m.image_array(picture) for name, picture in pictures}, told)
 
 
 def latent_message(latent: Latent, goal_id: int, stamp_ns: int, surprise: float) -> m.Message:

@@ -1,5 +1,6 @@
 """The contract of a simulator, and the specification of the environment that it simulates."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -41,14 +42,25 @@ class StepResult:
     Attributes:
         observation: after the step.
         success: whether the task is solved now.
-        distance: to the goal, in m.
+        distance: to the goal, in m; NaN where the task has none.
+        reward: of this step, in the environment's unit; 0 where the task has none.
+        terminated: whether the episode is over, because the task is solved or has failed.
+        truncated: whether it was cut off, for example by a limit of time.
         info: further measurements by name, e.g. for data collection.
     """
 
     observation: Observation
     success: bool
-    distance: float
+    distance: float = math.nan
     info: Mapping[str, float] = field(default_factory=dict)
+    reward: float = 0.0
+    terminated: bool = False
+    truncated: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further step belongs to the episode."""
+        return self.terminated or self.truncated
 
 
 class Simulator(Protocol):
@@ -63,17 +75,17 @@ class Simulator(Protocol):
 
     @property
     def goal(self) -> Observation:
-        """The goal as the cameras would see it: images only, no state."""
+        """What a planner may know of the goal: its images, or a `contracts.task.Goal`; empty for none."""
         ...
 
     @property
     def goal_position(self) -> NDArray[np.float64]:
-        """True position of the goal, (3,) in m; for scoring, never for planning."""
+        """True position of the goal, (3,) in m, or (0,); for scoring, never for planning."""
         ...
 
     @property
     def distance(self) -> float:
-        """Current distance to the goal, in m."""
+        """Current distance to the goal, in m; NaN where the task has none."""
         ...
 
     @property
@@ -90,7 +102,12 @@ class Simulator(Protocol):
         ...
 
     def advance(self, seconds: float) -> object:
-        """Advance the simulation under the last command."""
+        """Advance the simulation under the last command.
+
+        Returns:
+            A `StepResult` with the summed reward if at least one step was rewarded or ended the episode;
+            anything else is ignored.
+        """
         ...
 
     def observe(self) -> Observation:

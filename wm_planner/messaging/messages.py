@@ -62,6 +62,12 @@ string[] cameras        # one name per picture
 sensor_msgs/Image[] pictures
 geometry_msgs/Pose[] pose   # none or one
 nav_msgs/Path route
+NamedArray[] states     # goal values of physical quantities, by name
+string text             # an instruction; empty for none
+""",
+    "Signal": """
+std_msgs/Header header
+NamedArray array        # its name is that of the measured quantity
 """,
     "Plan": """
 std_msgs/Header header  # stamp of the observation that was planned from
@@ -102,6 +108,7 @@ float64 distance        # to the goal, in metres; NaN when unknown
 bool success
 string reason
 float64[] goal_position # metres
+float64 total_reward    # since the start of the episode; NaN where the task has no reward
 """,
     "Objects": """
 std_msgs/Header header
@@ -141,6 +148,7 @@ for _package, _texts in (("wm_planner_msgs", _OWN), ("ackermann_msgs", _ACKERMAN
 
 NamedArray: Any = STORE.types["wm_planner_msgs/msg/NamedArray"]
 Latent: Any = STORE.types["wm_planner_msgs/msg/Latent"]
+Signal: Any = STORE.types["wm_planner_msgs/msg/Signal"]
 Goal: Any = STORE.types["wm_planner_msgs/msg/Goal"]
 Plan: Any = STORE.types["wm_planner_msgs/msg/Plan"]
 PlanInfo: Any = STORE.types["wm_planner_msgs/msg/PlanInfo"]
@@ -245,6 +253,15 @@ def named_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Message]:
         )
         for name, array in arrays.items()
     ]
+
+
+def signal(name: str, values: NDArray[Any], stamp_ns: int) -> Message:
+    """The message of one measured quantity.
+
+    Raises:
+        ShapeError: if its dtype cannot be sent.
+    """
+    return Signal(header=header(stamp_ns), array=named_arrays({name: values})[0])
 
 
 def named_arrays_of(messages: Sequence[Message]) -> dict[str, NDArray[Any]]:

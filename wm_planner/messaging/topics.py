@@ -48,6 +48,13 @@ TOPICS = (
         True,
         "simulator to perception and controller, every tick: the tool centre point",
     ),
+    Topic(
+        "/signal/<name>",
+        "wm_planner_msgs/msg/Signal",
+        False,
+        True,
+        "simulator or sensor to perception, every tick: any other measured quantity",
+    ),
     Topic("/goal", "wm_planner_msgs/msg/Goal", True, False, "user or task to perception, once per goal"),
     Topic("/latent", "wm_planner_msgs/msg/Latent", False, True, "perception to planner, every tick"),
     Topic("/goal_latent", "wm_planner_msgs/msg/Latent", True, False, "perception to planner, once per goal"),

@@ -14,7 +14,8 @@ from mcap.stream_reader import StreamReader
 
 from wm_planner.errors import RecordingError, did_you_mean
 from wm_planner.messaging import codec
-from wm_planner.messaging.messages import STORE, Message, definition
+from wm_planner.messaging.messages import STORE, Message
+from wm_planner.messaging.older import OlderType, is_current, is_older
 
 _TORN = (McapError, struct.error, ValueError, RuntimeError)  # the last is lz4's
 
@@ -29,11 +30,14 @@ class Recorded:
         data: its CDR bytes.
     """
 
-    def __init__(self, topic: str, type_name: str, log_time_ns: int, data: bytes) -> None:
+    def __init__(
+        self, topic: str, type_name: str, log_time_ns: int, data: bytes, older: OlderType | None = None
+    ) -> None:
         self.topic = topic
         self.type_name = type_name
         self.log_time_ns = log_time_ns
         self.data = data
+        self._older = older
 
     @property
     def stamp_ns(self) -> int:
@@ -43,6 +47,8 @@ class Recorded:
     @cached_property
     def message(self) -> Message:
         """The message, decoded."""
+        if self._older is not None:
+            return self._older.decode(self.data)
         return codec.decode(self.type_name, self.data)
 
 
@@ -81,14 +87,15 @@ class Player:
             topics: to read; None for all.
 
         Raises:
-            RecordingError: if a topic was not recorded, or a type was defined differently.
+            RecordingError: if a topic was not recorded, or a type was defined differently, other than
+                without the fields that were appended since.
         """
         for topic in topics or ():
             if topic not in self.counts:
                 raise RecordingError(
                     f"{self.path}: no messages on '{topic}', {did_you_mean(topic, self.topics)}"
                 )
-        schemas: dict[int, str] = {}
+        schemas: dict[int, tuple[str, OlderType | None]] = {}
         channels: dict[int, Any] = {}
         for record in self._records():
             if isinstance(record, Schema):
@@ -98,7 +105,8 @@ class Player:
             elif isinstance(record, Record):
                 channel = channels[record.channel_id]
                 if topics is None or channel.topic in topics:
-                    yield Recorded(channel.topic, schemas[channel.schema_id], record.log_time, record.data)
+                    name, older = schemas[channel.schema_id]
+                    yield Recorded(channel.topic, name, record.log_time, record.data, older)
 
     def _survey(self) -> None:
         channels: dict[int, str] = {}
@@ -134,16 +142,14 @@ class Player:
             except _TORN:
                 return
 
-    def _known(self, schema: Any) -> str:
-        name = str(schema.name)
-        if name not in STORE.types or _fields(schema.data.decode()) != _fields(definition(name)):
-            raise RecordingError(
-                f"{self.path}: {name} is defined differently here; read it with the version that recorded it"
-            )
-        return name
-
-
-def _fields(text: str) -> list[str]:
-    """The lines of a `.msg` text without comments and blanks."""
-    lines = (" ".join(line.partition("#")[0].split()) for line in text.splitlines())
-    return [line for line in lines if line]
+    def _known(self, schema: Any) -> tuple[str, OlderType | None]:
+        """Name of a type, and its definition if that is older than today's."""
+        name, text = str(schema.name), schema.data.decode()
+        if name in STORE.types:
+            if is_current(name, text):
+                return name, None
+            if is_older(name, text):
+                return name, OlderType(name, text)
+        raise RecordingError(
+            f"{self.path}: {name} is defined differently here; read it with the version that recorded it"
+        )

@@ -65,8 +65,10 @@ def tables(figures: RunFigures, planned: int | None = None) -> Group:
         *("", "median", "p99", "max"),
     )
     distance = (f"final distance, {figures.unit.name}", figures.end_distance_m, figures.unit.per_m)
+    has_reward = figures.total_reward.count > 0
     for name, spread, factor in (
-        *([distance] if figures.has_distance or not figures.is_drive else []),
+        *([("return", figures.total_reward, 1.0)] if has_reward else []),
+        *([distance] if figures.has_distance or not (figures.is_drive or has_reward) else []),
         ("plan time, ms", figures.plan_s, 1000.0),
         ("input age, ms", figures.input_age_s, 1000.0),
         ("plan cost", figures.plan_cost, 1.0),

@@ -28,6 +28,7 @@ class EpisodeFigures(msgspec.Struct):
         ended: whether the episode has ended.
         success: whether it ended in success.
         reason: why it missed its goal; empty if it did not, or only ran out of steps.
+        total_reward: sum of the rewards so far; NaN where the task has none.
     """
 
     episode: int
@@ -36,11 +37,15 @@ class EpisodeFigures(msgspec.Struct):
     ended: bool = False
     success: bool = False
     reason: str = ""
+    total_reward: float = math.nan
 
     @property
     def outcome(self) -> str:
         """The outcome of an episode that has ended, in words."""
-        return "reached" if self.success else f"missed: {self.reason or 'out of steps'}"
+        if self.has_reward and not self.success:
+            return f"return {self.total_reward:.1f}{self.reason and f': {self.reason}'}"
+        outcome = "reached" if self.success else f"missed: {self.reason or 'out of steps'}"
+        return f"{outcome}, return {self.total_reward:.1f}" if self.has_reward else outcome
 
     @property
     def end_m(self) -> float:
@@ -49,8 +54,17 @@ class EpisodeFigures(msgspec.Struct):
 
     @property
     def has_distance(self) -> bool:
-        """Whether the goal has a position; "keep this lane until step 30" has none, and its distance is 0."""
-        return any(self.distances_m)
+        """Whether the goal has a position.
+
+        A goal such as "keep this lane until step 30" has none, and its distance is 0; a task with reward may
+        have none either, and its distance is NaN.
+        """
+        return any(distance > 0 for distance in self.distances_m)
+
+    @property
+    def has_reward(self) -> bool:
+        """Whether the task rewards steps."""
+        return math.isfinite(self.total_reward)
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -84,7 +98,8 @@ class RunFigures(msgspec.Struct, frozen=True):
     """Statistics of a whole run; times are in seconds.
 
     Attributes:
-        success: success within the radii of an arm's goals; empty for drives, whose goals are regions.
+        success: success within the radii of an arm's goals; empty for drives, whose goals are regions, and
+            for tasks with reward.
         end_distance_m: final distances.
         plan_s, input_age_s, plan_cost, surprise: of all plans.
         steps: control steps of the episodes that have ended, each of which needs a plan.
@@ -93,6 +108,7 @@ class RunFigures(msgspec.Struct, frozen=True):
             where the simulator waits, and for a recording that was cut off before its mode was written.
         episodes: the episodes that have ended.
         started: number of episodes that have started.
+        total_reward: returns of the episodes that have ended; empty where the task has no reward.
         is_drive: whether a car is driven, not an arm.
         is_complete: False if the recording was cut off.
     """
@@ -110,6 +126,7 @@ class RunFigures(msgspec.Struct, frozen=True):
     stale_inputs: int | None
     episodes: list[EpisodeFigures]
     started: int
+    total_reward: Spread = Spread(0, None, None, None)
     is_drive: bool = False
     is_complete: bool = True
 
@@ -184,7 +201,7 @@ class RunStatistics:
         """All statistics so far."""
         ended = self.ended
         return RunFigures(
-            success=[self._success(radius) for radius in RADII_M] if not self.is_drive else [],
+            success=[self._success(radius) for radius in RADII_M] if self._has_radii else [],
             end_distance_m=Spread.of([episode.end_m for episode in ended if episode.has_distance]),
             plan_s=Spread.of(self.plan_s),
             input_age_s=Spread.of(self.input_age_s),
@@ -197,8 +214,14 @@ class RunStatistics:
             stale_inputs=self.stale_inputs if self._is_realtime else None,
             episodes=ended,
             started=len(self.episodes),
+            total_reward=Spread.of([episode.total_reward for episode in ended]),
             is_drive=self.is_drive,
         )
+
+    @property
+    def _has_radii(self) -> bool:
+        """Whether success is a distance from a point, as for an arm's goals."""
+        return not self.is_drive and not any(episode.has_reward for episode in self.ended)
 
     def _success(self, radius_m: float) -> Success:
         ended = self.ended
@@ -210,6 +233,7 @@ class RunStatistics:
         if message.phase == "finished":
             return
         episode = self.episodes.setdefault(message.id, EpisodeFigures(message.id, message.seed, []))
+        episode.total_reward = message.total_reward
         if message.phase == "running" and message.step == len(episode.distances_m):
             episode.distances_m.append(message.distance)
         elif message.phase == "ended":
