@@ -154,7 +154,7 @@ class Simulator(Node):
             if stop is not None:
                 self.sim.command(stop)
 
-    def end_step(self, result: StepResult | None) -> None:
+    def end_step(self, result: StepResult | None = None) -> None:
         """Publish the next tick, or end the episode."""
         self.step, self.lost = self.step + 1, 0
         self.total_reward += result.reward if result else 0.0
