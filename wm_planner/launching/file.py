@@ -204,7 +204,7 @@ def _program(entry: _Entry, where: str) -> Path:
     """The program of a node.
 
     Raises:
-        ConfigError: if there is none; names the closest one on the shelf, or the path that was looked for.
+        ConfigError: if it does not exist; names the closest one, or the folder that was searched.
     """
     name = entry.exec
     try:

@@ -98,7 +98,7 @@ class Program:
         try:
             self._spin(node, control, is_alone=not arguments.supervisor)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0.0)  # it was for a callback; a slow exit is none
+            signal.setitimer(signal.ITIMER_REAL, 0.0)  # it guards callbacks; an exit may be slow
             try:
                 node.cleanup()
             finally:

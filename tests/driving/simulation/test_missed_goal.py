@@ -27,7 +27,7 @@ def straight(steps, v=10.0):
     ("goal", "reason"),
     [
         ({"y": WIDTH}, "wrong lane: the goal area is 2.0 m to the left of where the car drove"),
-        ({"y": -4.0}, "the goal area is 2.5 m to the right of where the car drove"),  # beside the road
+        ({"y": -4.0}, "the goal area is 2.5 m to the right of where the car drove"),  # off the road
         (
             {"steps": (0, 90)},
             "outside the time window: in the goal area from 10.0 to 12.0 s, wanted between 0.0 and 9.0 s",
