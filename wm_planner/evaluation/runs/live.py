@@ -114,8 +114,8 @@ class Live:
             self._warned_of_stale = True
             self.note(
                 f"warning: inputs are {max(known.input_age_s):.2g} s old when a plan is made, more than "
-                f"{STALE_PERIODS} control periods of {known.control_dt_s:g} s: a node is too slow for "
-                "clock: realtime, or the machine is too busy"
+                f"{STALE_PERIODS} control periods of {known.control_dt_s:g} s: the sensors or a node "
+                "are too slow for clock: realtime, or the machine is too busy"
             )
 
     def _activities(self) -> dict[str, Activity]:
