@@ -178,8 +178,8 @@ class Simulator(Node):
     def publish_episode(self, phase: str, reason: str = "") -> None:
         """Publish the state of the run on /episode, the only topic that carries the true goal."""
         episode = min(self.episode, self.params.episodes - 1)
-        if phase == "ended" and not reason and hasattr(self.adapter, "why_missed"):
-            reason = self.adapter.why_missed()
+        if phase == "ended" and not self.sim.reached:
+            reason = reason or self.why_missed()
         message = m.Episode(
             header=m.header(self.stamp_ns),
             id=episode + 1,
@@ -193,6 +193,15 @@ class Simulator(Node):
             total_reward=self.total_reward,
         )
         self.out["/episode"].publish(message)
+
+    def why_missed(self) -> str:
+        """Why the episode that ends now has not reached its goal; empty if it ran out of steps."""
+        if hasattr(self.adapter, "why_missed"):
+            return str(self.adapter.why_missed())
+        is_early = self.step < self.params.steps and not self.has_reward
+        return (
+            f"the simulator ended the episode at step {self.step} of {self.params.steps}" if is_early else ""
+        )
 
     def cleanup(self) -> None:
         if hasattr(self, "sim"):

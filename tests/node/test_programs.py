@@ -10,6 +10,7 @@ from wm_planner import plugins, share
 from wm_planner.bridges.messages import camera_topic, goal_message, latent_message, plan_message
 from wm_planner.clock import nanoseconds
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.simulator import StepResult
 from wm_planner.errors import ConfigError, NodeError, PluginError
 from wm_planner.launching.file import node_class
 from wm_planner.messaging import messages as m
@@ -88,6 +89,15 @@ def test_a_drive_that_misses_its_goal_ends_with_the_reason(bench):
     ended = next(message for message in made.take("/episode") if message.phase == "ended")
     assert not ended.success
     assert re.fullmatch(r"out of steps \d+\.\d m from the goal area", ended.reason)
+
+
+def test_an_episode_that_the_simulator_ends_early_has_not_run_out_of_steps(bench):
+    made = bench("simulator", "lockstep", scene="sim/panda_reach.py", episodes=2, steps=3)
+    made.node.end_step(StepResult(made.node.observation, False, 0.3, {}, terminated=True))
+    for _ in range(3):
+        made.node.end_step()
+    reasons = [message.reason for message in made.take("/episode") if message.phase == "ended"]
+    assert reasons == ["the simulator ended the episode at step 1 of 3", ""]
 
 
 def test_a_command_of_an_episode_that_is_over_moves_nothing_in_realtime(bench):
