@@ -72,7 +72,7 @@ HOMES = {
         "wm_planner/world_models/physics/",
     ),
     "zmq": ("wm_planner/messaging/", "wm_planner/bench/measurements/bus.py"),
-    "onnxruntime": ("wm_planner/world_models/onnx/model.py", "wm_planner/world_models/onnx/execution.py"),
+    "onnxruntime": ("wm_planner/world_models/onnx/session.py", "wm_planner/world_models/onnx/execution.py"),
     "onnx": ("wm_planner/world_models/", "wm_planner/portable/", "wm_planner/bench/"),
     "ndonnx": ("wm_planner/portable/",),
     "spox": ("wm_planner/portable/",),

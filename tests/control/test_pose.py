@@ -13,7 +13,7 @@ from wm_planner.control.pose import (
     matrix_from_rotation_6d,
     rotation_6d_from_matrix,
 )
-from wm_planner.world_models.onnx.model import Graph
+from wm_planner.world_models.onnx.session import Graph
 
 SAMPLES = 800
 TOLERANCE = 1e-6

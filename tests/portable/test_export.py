@@ -23,7 +23,8 @@ from wm_planner.planners.problem import Problem
 from wm_planner.portable import export as portable
 from wm_planner.portable.comparison import Difference, planner_feed
 from wm_planner.portable.export import export_planner
-from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
+from wm_planner.world_models.onnx.model import OnnxWorldModel
+from wm_planner.world_models.onnx.session import Graph
 
 NODE_EXAMPLE = Path(__file__).parents[2] / "examples" / "node_planner"
 TO_THE_GOAL = [{"type": "latent_goal", "mean_weight": 2.0}]
@@ -243,7 +244,7 @@ def test_weights_are_stored_only_once(tmp_path):
 RUN_IN_A_NEW_PROCESS = """
 import hashlib, sys, numpy as np
 from pathlib import Path
-from wm_planner.world_models.onnx.model import Graph
+from wm_planner.world_models.onnx.session import Graph
 graph = Graph(Path(sys.argv[1]), ["CPUExecutionProvider"], threads=1)
 rng = np.random.default_rng(0)
 feed = {port.name: rng.random([size or 0 for size in port.shape], np.float32) for port in graph.inputs}

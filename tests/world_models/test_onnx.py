@@ -15,6 +15,7 @@ from wm_planner.world_models.onnx import model as onnx_module
 from wm_planner.world_models.onnx.execution import providers, why_no_cuda
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 from wm_planner.world_models.onnx.rollout_graph import rollout_graph
+from wm_planner.world_models.onnx.session import Graph
 
 TWO_CAMERAS = ObservationSpec(
     cameras=("front", "side"),
@@ -118,7 +119,7 @@ def test_shared_arrays_and_caches_go_through_a_rollout(tmp_path):
     step = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
     def load(model):
-        return onnx_module.Graph(tmp_path, providers("cpu"), 1, model.SerializeToString())
+        return Graph(tmp_path, providers("cpu"), 1, model.SerializeToString())
 
     model = OnnxWorldModel(card, load(step), load(step), load(rollout_graph(step, card)))
     latent = {"z": np.zeros((1, 2), np.float32), "wind": np.array([[0.5, -0.5]], np.float32)}
@@ -247,7 +248,7 @@ def test_a_corrupt_graph_file_is_refused(tmp_path):
     with pytest.raises(BundleError, match=r"graphs.step.sha256 .* was changed"):
         OnnxWorldModel.load(tmp_path / "toy", device="cpu")
     with pytest.raises(BundleError, match=r"step.onnx: ONNX Runtime cannot load it"):
-        onnx_module.Graph(tmp_path / "toy" / "step.onnx", providers("cpu"), threads=1)
+        Graph(tmp_path / "toy" / "step.onnx", providers("cpu"), threads=1)
     assert set(card.graphs) == {"encode", "step"}
 
 

@@ -16,7 +16,7 @@ from wm_planner.planners.sampling import SamplingPlanner
 from wm_planner.portable import graph as names
 from wm_planner.portable.tracing import Noise
 from wm_planner.world_models.onnx.inputs import Arrays
-from wm_planner.world_models.onnx.model import Graph
+from wm_planner.world_models.onnx.session import Graph
 
 EPISODES, TICKS = 2, 3
 

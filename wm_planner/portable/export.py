@@ -22,7 +22,8 @@ from wm_planner.planners.sampling import SamplingPlanner
 from wm_planner.portable.comparison import Difference, compare
 from wm_planner.portable.graph import NOISE, PROPOSALS, WARM_START, planner_graph, port_description
 from wm_planner.portable.tracing import Noise
-from wm_planner.world_models.onnx.model import LARGEST_ROLLOUT, Graph, OnnxWorldModel
+from wm_planner.world_models.onnx.model import LARGEST_ROLLOUT, OnnxWorldModel
+from wm_planner.world_models.onnx.session import Graph
 
 MAX_ABS_ERROR = 1e-4
 """Largest difference of actions from the Python planner's, in half ranges of the actions."""

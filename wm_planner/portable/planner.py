@@ -20,7 +20,8 @@ from wm_planner.portable.comparison import planner_feed
 from wm_planner.portable.export import check_portable
 from wm_planner.portable.graph import planner_graph
 from wm_planner.world_models.onnx.execution import Device, providers
-from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
+from wm_planner.world_models.onnx.model import OnnxWorldModel
+from wm_planner.world_models.onnx.session import Graph
 
 
 class GraphPlanner:

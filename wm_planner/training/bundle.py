@@ -15,11 +15,13 @@ from wm_planner.checksum import sha256
 from wm_planner.contracts.card import ActionSpec, Card, GraphSpec
 from wm_planner.data.folders import check_fresh, fresh_folder
 from wm_planner.errors import BundleError
-from wm_planner.training.graphs import EncodeGraph, StepGraph
+from wm_planner.training.graphs import BundleGraph, DecodeGraph, EncodeGraph, StepGraph
 from wm_planner.training.module import TrainableModel
+from wm_planner.training.parity import relative_error
 from wm_planner.world_models.onnx.call_size import best_size, call_times_us
 from wm_planner.world_models.onnx.card_file import CARD_FILE, DATA_SUFFIX, write_card
-from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
+from wm_planner.world_models.onnx.model import OnnxWorldModel
+from wm_planner.world_models.onnx.session import Graph
 
 Precision = Literal["fp32", "fp16"]
 
@@ -28,7 +30,9 @@ LARGEST_FILE = 2_000_000_000
 """Bytes of weights above which they are stored in an external file; protobuf files are limited to 2 GiB."""
 
 MAX_ABS_ERROR = {"fp32": 1e-4, "fp16": 0.1}
-"""Largest error of the graphs compared with torch in fp32; layer-normed tokens have unit variance."""
+"""Largest error of the graphs compared with torch in fp32, relative to arrays whose size is above 1;
+layer-normed tokens have unit variance.
+"""
 
 BATCHES = (1, 2, 7, 64)  # tested batch sizes; the export itself uses 2
 FEW_BATCHES = (1, 3)
@@ -85,10 +89,12 @@ def check_bundle_folder(out: Path, replace: bool) -> None:
 def _write_graphs(
     network: TrainableModel, action: ActionSpec, folder: Path, precision: Precision
 ) -> dict[str, GraphSpec]:
-    modules: dict[str, EncodeGraph | StepGraph] = {
-        "encode": EncodeGraph(network).eval(),
+    modules: dict[str, BundleGraph] = {
+        "encode": EncodeGraph(network, action).eval(),
         "step": StepGraph(network, action).eval(),
     }
+    if "decode" in network.capabilities:
+        modules["decode"] = DecodeGraph(network, action).eval()
     examples = {name: _examples(module) for name, module in modules.items()}
     if precision == "fp16":
         network.to_half()
@@ -99,7 +105,7 @@ def _write_graphs(
 
 
 @torch.no_grad()
-def _examples(module: EncodeGraph | StepGraph) -> list[Example]:
+def _examples(module: BundleGraph) -> list[Example]:
     """Random inputs of several batch sizes, with torch's outputs."""
     rng = np.random.default_rng(0)
     weights = sum(weight.numel() for weight in module.parameters())
@@ -108,9 +114,7 @@ def _examples(module: EncodeGraph | StepGraph) -> list[Example]:
     return [(each, module(*each)) for each in inputs]
 
 
-def _write_graph(
-    module: EncodeGraph | StepGraph, path: Path, examples: list[Example], allowed: float
-) -> GraphSpec:
+def _write_graph(module: BundleGraph, path: Path, examples: list[Example], allowed: float) -> GraphSpec:
     """Export one graph with a dynamic batch size, and measure its error compared with torch."""
     program = _export(module)
     _strip_metadata(program)
@@ -118,7 +122,7 @@ def _write_graph(
     program.save(path, external_data=_weight_bytes(program) > LARGEST_FILE)
     del program
     graph = Graph(path, ["CPUExecutionProvider"], threads=1)
-    error = float(np.max([_error(module, graph, example) for example in examples]))
+    error = _error(path.name, module, graph, examples)
     if not error <= allowed:  # true for NaN too
         raise BundleError(
             f"{path.name}: ONNX Runtime differs from torch by {error:.1e}, at most {allowed:.0e} is "
@@ -131,7 +135,7 @@ def _write_graph(
     )
 
 
-def _export(module: EncodeGraph | StepGraph) -> Any:
+def _export(module: BundleGraph) -> Any:
     """The graph in memory, as returned by torch's exporter."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns about optional packages
     batch = torch.export.Dim("batch")
@@ -142,7 +146,7 @@ def _export(module: EncodeGraph | StepGraph) -> Any:
             module.example(2, np.random.default_rng(0)),
             input_names=module.inputs,
             output_names=module.outputs,
-            dynamic_shapes={"inputs": tuple({0: batch} for _ in module.inputs)},
+            dynamic_shapes={"inputs": tuple({} if n in module.single else {0: batch} for n in module.inputs)},
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -160,9 +164,21 @@ def _weight_bytes(program: Any) -> int:
     return sum(weight.const_value.nbytes for weight in program.model.graph.initializers.values())
 
 
-def _error(module: EncodeGraph | StepGraph, graph: Graph, example: Example) -> float:
-    """Largest absolute difference between the outputs of ONNX Runtime and torch."""
-    inputs, wanted = example
-    got = graph.run({name: array.numpy() for name, array in zip(module.inputs, inputs, strict=True)})
-    pairs = zip(module.outputs, wanted, strict=True)
-    return float(np.max([np.abs(got[name] - array.numpy()).max() for name, array in pairs]))
+def _error(name: str, module: BundleGraph, graph: Graph, examples: list[Example]) -> float:
+    """Largest error of ONNX Runtime's outputs compared with torch's.
+
+    Raises:
+        BundleError: if pixels or whole numbers differ by more than is allowed.
+    """
+    runs = [
+        graph.run({n: a.numpy() for n, a in zip(module.inputs, each, strict=True)}) for each, _ in examples
+    ]
+    errors = [
+        relative_error(
+            f"{name}: {output}",
+            [wanted[index].numpy() for _, wanted in examples],
+            [run[output] for run in runs],
+        )
+        for index, output in enumerate(module.outputs)
+    ]
+    return float(np.max(errors))

@@ -9,19 +9,31 @@ from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.card import Card
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent, Rollout
+from wm_planner.errors import ConfigError
 from wm_planner.training.module import TrainableModel
-from wm_planner.world_models.onnx.inputs import checked_actions, observation_feed
+from wm_planner.world_models.onnx.inputs import checked_actions, memory_feed, noise_feed, observation_feed
 
 
 class DeviceModel:
     """A `WorldModel` whose latents, and thus costs, are torch tensors on the network's device.
 
     Args:
-        network: in evaluation mode, on any device; without latents of role `cache` or `shared`.
-        card: of the network.
+        network: in evaluation mode, on any device.
+        card: of the network; only latents of the role `candidate`, no memory, noise or outputs.
+
+    Raises:
+        ConfigError: for another card.
     """
 
     def __init__(self, network: TrainableModel, card: Card) -> None:
+        unsupported = {
+            "latents": any(spec.role != "candidate" for spec in card.latents),
+            "noise": bool(card.noise),
+            "remembers": card.remembers,
+            "capabilities": bool(card.step_outputs),
+        }
+        if lines := [line for line, found in unsupported.items() if found]:
+            raise ConfigError(f"{card.name} cannot run as a DeviceModel (card: {', '.join(lines)})")
         self.network = network
         self.card = card
         self.device = next(network.parameters()).device
@@ -35,6 +47,8 @@ class DeviceModel:
         noise: Mapping[str, Array] | None = None,
     ) -> dict[str, Tensor]:
         """The latent of one observation, arrays (1, ...)."""
+        memory_feed(self.card, last_action, memory)  # refuses what the network does not take
+        noise_feed(self.card, "encode", noise, 1)
         feed = {n: self._to_device(array) for n, array in observation_feed(self.card, observation).items()}
         images = torch.stack([feed[f"image.{camera}"] for camera in self.card.observation.cameras], dim=1)
         return self.network.encode(images, feed.get("state", torch.empty(1, 0, device=self.device)))
@@ -44,11 +58,13 @@ class DeviceModel:
         self, latent: Latent, action: Array, noise: Mapping[str, Array] | None = None
     ) -> tuple[Latent, Mapping[str, Array]]:
         """The latents (N, ...) after `action` (N, A)."""
+        noise_feed(self.card, "step", noise, 1)
         return self.network.step(latent, self._to_device(checked_actions(self.card, action, "N"))), {}
 
     @torch.inference_mode()
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
         """Imagine `actions` (N, H, A) from one `latent` (1, ...), which is not copied."""
+        noise_feed(self.card, "step", noise, 1)
         checked = self._to_device(checked_actions(self.card, actions, "NH"))
         now = {name: array.expand(len(checked), *array.shape[1:]) for name, array in latent.items()}
         steps = []

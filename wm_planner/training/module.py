@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wm_planner import plugins, share
-from wm_planner.contracts.card import LatentSpec, ObservationSpec
+from wm_planner.contracts.card import LatentSpec, NoiseSpec, ObservationSpec
 from wm_planner.errors import ConfigError, PluginError, did_you_mean
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.recipe import TrainingRecipe
@@ -82,17 +82,40 @@ class Trainable(nn.Module, ABC):
         return None
 
 
+class Past(NamedTuple):
+    """What a model that remembers is told of the previous tick.
+
+    Attributes:
+        memory: the arrays that `encode` returned then, (B, ...); zeros after a reset.
+        last_action: executed since, (B, A), in physical units; zeros after a reset.
+        fresh: 1 after a reset, else 0, (B,) float32.
+    """
+
+    memory: Mapping[str, Tensor]
+    last_action: Tensor
+    fresh: Tensor
+
+
 class TrainableModel(Trainable):
-    """A world model under training. Its `encode` and `step` become the graphs of a bundle.
+    """A world model under training. Its `encode`, `step` and `decode` become the graphs of a bundle.
 
     Attributes:
         latents: the arrays that `encode` returns and `step` takes and returns, in this order; `encode` does
-            not return those of role `cache`, which start as zeros.
+            not return those of role `cache`, which start as zeros, nor `step` those of role `shared`.
         max_horizon: longest rollout in steps; 0 for no limit.
+        capabilities: of the card: outputs that `step` returns by name next to the latent, (N,) each; with
+            `surprise` that `encode` returns it, (B,); with `decode` that there is a decoder.
+        noise: what `encode` and `step` take as `noise`.
+        remembers: whether `encode` takes `past`.
+        futures: noise draws per candidate that planners imagine by default.
     """
 
     latents: tuple[LatentSpec, ...]
     max_horizon: int = 0
+    capabilities: tuple[str, ...] = ()
+    noise: tuple[NoiseSpec, ...] = ()
+    remembers: bool = False
+    futures: int = 1
 
     def represent(self, batch: Mapping[str, Tensor]) -> Tensor | None:
         """The largest learned array that `encode` returns for the first frame of each clip."""
@@ -112,11 +135,26 @@ class TrainableModel(Trainable):
 
     @abstractmethod
     def encode(self, images: Tensor, state: Tensor) -> dict[str, Tensor]:
-        """Latents (B, ...) of images (B, cameras, H, W, 3) uint8 and states (B, S) in physical units."""
+        """Latents (B, ...) of images (B, cameras, H, W, 3) uint8 and states (B, S) in physical units.
+
+        A model that `remembers` also takes `past: Past`, one with noise for its encoder
+        `noise: Mapping[str, Tensor]`, (B, ...) by name.
+        """
 
     @abstractmethod
     def step(self, latent: Mapping[str, Tensor], action: Tensor) -> dict[str, Tensor]:
-        """Latents (N, ...) after `action` (N, A), in physical units."""
+        """Latents (N, ...) after `action` (N, A), in physical units, and the outputs by name.
+
+        A model with noise for its steps also takes `noise: Mapping[str, Tensor]`, (N, ...) by name.
+        """
+
+    def decode(self, latent: Mapping[str, Tensor]) -> Tensor:
+        """Images (N, cameras, H, W, 3) uint8 of latents (N, ...); only with the capability `decode`.
+
+        Raises:
+            ConfigError: if there is no decoder.
+        """
+        raise ConfigError(f"{type(self).__name__} has no decoder: remove `decode` from its capabilities")
 
 
 class ModelFile(NamedTuple):

@@ -1,6 +1,6 @@
 """A trained network as a world model on NumPy arrays, without an export."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +9,18 @@ from numpy.typing import NDArray
 
 from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.rollout import Latent, Rollout
-from wm_planner.training.graphs import EncodeGraph, StepGraph
+from wm_planner.training.graphs import BundleGraph, EncodeGraph, StepGraph
 from wm_planner.training.trained import TrainedRun
-from wm_planner.world_models.onnx.inputs import Arrays, checked_actions, repeated_latent
-from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
+from wm_planner.world_models.onnx.inputs import Arrays, checked_actions, noise_feed, repeated_latent
+from wm_planner.world_models.onnx.model import OnnxWorldModel
+from wm_planner.world_models.onnx.rollout_graph import NEXT, OUTPUT
+from wm_planner.world_models.onnx.session import Graph
 
 
 class TorchGraph(Graph):
     """A graph of a bundle, run by torch."""
 
-    def __init__(self, module: EncodeGraph | StepGraph) -> None:
+    def __init__(self, module: BundleGraph) -> None:
         self.module = module
 
     @torch.no_grad()
@@ -41,7 +43,7 @@ class TorchWorldModel(OnnxWorldModel):
         trained = TrainedRun.load(run)
         card = trained.card(run.name, graphs={})
         step = StepGraph(trained.network, card.action)
-        return cls(card, TorchGraph(EncodeGraph(trained.network)), TorchGraph(step))
+        return cls(card, TorchGraph(EncodeGraph(trained.network, card.action)), TorchGraph(step))
 
     def gradient(
         self, latent: Latent, actions: Array, objective: Callable[[Rollout, Array], Array]
@@ -54,16 +56,22 @@ class TorchWorldModel(OnnxWorldModel):
         variables = torch.tensor(checked_actions(self.card, actions, "NH"), requires_grad=True)
         now = {name: torch.tensor(z) for name, z in repeated_latent(self.card, latent, len(actions)).items()}
         step = self._step.module  # type: ignore[attr-defined]  # _step is a TorchGraph
-        imagined: dict[str, list[torch.Tensor]] = {name: [] for name in now}
+        calm = noise_feed(self.card, "step", None, len(actions))
+        drawn = [torch.tensor(np.repeat(array, len(actions), axis=0)) for array in calm.values()]
+        imagined: dict[str, list[torch.Tensor]] = {name: [] for name in step.outputs}
         for h in range(variables.shape[1]):
-            after = step(*(now[name] for name in step.names), variables[:, h])
+            after = step(*(now[name] for name in step.names), variables[:, h], *drawn)
             for output, array in zip(step.outputs, after, strict=True):
-                name = output.removeprefix("next.")
-                now[name] = array
-                imagined[name].append(array)
-        rollout = self._rollout(
-            {name: torch.stack(steps, dim=1) for name, steps in imagined.items() if steps}, {}
-        )
+                imagined[output].append(array)
+                if output.startswith(NEXT):
+                    now[output.removeprefix(NEXT)] = array
+        stacked = {name: torch.stack(steps, dim=1) for name, steps in imagined.items()}
+        rollout = self._rollout_of(stacked)
         (gradient,) = torch.autograd.grad(objective(rollout, variables).sum(), variables)
-        latents = {name: array.detach().numpy() for name, array in rollout.latents.items()}
-        return self._rollout(latents, {}), gradient.numpy()
+        return self._rollout_of({n: array.detach().numpy() for n, array in stacked.items()}), gradient.numpy()
+
+    def _rollout_of(self, arrays: Mapping[str, Array]) -> Rollout:
+        """The rollout in the outputs of all steps, (N, H, ...) by the names of `step.onnx`."""
+        latents = {name.removeprefix(NEXT): a for name, a in arrays.items() if name.startswith(NEXT)}
+        outputs = {name.removeprefix(OUTPUT): a for name, a in arrays.items() if name.startswith(OUTPUT)}
+        return self._rollout(latents, outputs)

@@ -20,7 +20,8 @@ from wm_planner.planners.problem import Problem
 from wm_planner.planners.sampling import SamplingPlanner
 from wm_planner.portable.comparison import planner_feed
 from wm_planner.portable.graph import ACTIONS, planner_graph
-from wm_planner.world_models.onnx.model import Graph, OnnxWorldModel
+from wm_planner.world_models.onnx.model import OnnxWorldModel
+from wm_planner.world_models.onnx.session import Graph
 
 
 class StepByStep(OnnxWorldModel):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, ValueInfoProto, helper, numpy_helper, shape_inference
 
 from wm_planner.errors import BundleError
-from wm_planner.world_models.onnx.model import Graph
+from wm_planner.world_models.onnx.session import Graph
 
 
 def product_flops(path: Path, batch: int) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 
 from wm_planner.contracts.card import Card
 from wm_planner.contracts.rollout import Latent
+from wm_planner.world_models.example_inputs import example_actions
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 SIZES = (16, 32, 48, 64, 96, 128, 256, 512)
@@ -49,8 +50,7 @@ def call_times_us(model: OnnxWorldModel) -> dict[int, float]:
         if spec.role != "cache"
     }
     most, horizon = most_candidates(card), min(HORIZON, card.max_horizon or HORIZON)
-    shape = (most, horizon, len(card.action.names))
-    actions = rng.uniform(card.action.low, card.action.high, shape).astype(np.float32)
+    actions = example_actions(card.action, (most, horizon), rng)
     sizes = [*(size for size in SIZES if size < most), most]
     least_us: dict[int, float] = {}
     spent_s = 0.0

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 
 from wm_planner import share
@@ -17,6 +16,7 @@ from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.world_models.onnx import signature
 from wm_planner.world_models.onnx.card_file import CARD_FILE, read_card
+from wm_planner.world_models.onnx.decoder import Decoder, decoder_of
 from wm_planner.world_models.onnx.execution import Device, providers
 from wm_planner.world_models.onnx.inputs import (
     Arrays,
@@ -29,6 +29,8 @@ from wm_planner.world_models.onnx.inputs import (
     policy_feed,
     repeated_latent,
 )
+from wm_planner.world_models.onnx.policy_graph import load_policy
+from wm_planner.world_models.onnx.repeatability import check_repeatable, same_rollouts
 from wm_planner.world_models.onnx.rollout_graph import (
     ACTIONS,
     LATENT,
@@ -36,16 +38,10 @@ from wm_planner.world_models.onnx.rollout_graph import (
     OUTPUT,
     rollout_graph,
 )
-from wm_planner.world_models.onnx.signature import Port
+from wm_planner.world_models.onnx.session import Graph
 
-_DTYPES = {
-    "tensor(float)": "float32",
-    "tensor(uint8)": "uint8",
-    "tensor(int64)": "int64",
-    "tensor(double)": "float64",
-}
-_ERRORS_ONLY = 3
-
+ROLLOUT_OPSET = 15
+"""Oldest operator set of a step.onnx that can be the body of a rollout graph."""
 
 LARGEST_ROLLOUT = 200_000_000
 """Largest step.onnx, in bytes, of which a rollout graph is made: that doubles the memory for its weights, and
@@ -61,21 +57,28 @@ class OnnxWorldModel:
         encode, step: its graphs.
         rollout: the graph made by `rollout_graph`; None to call `step` once per step of a rollout.
         act: `act.onnx`; None without a policy.
+        decoder: None if the bundle has none.
+
+    Attributes:
+        note: why rollouts call `step.onnx` once per step although it is small; empty if they do not.
     """
 
     def __init__(
         self,
         card: Card,
-        encode: "Graph",
-        step: "Graph",
-        rollout: "Graph | None" = None,
-        act: "Graph | None" = None,
+        encode: Graph,
+        step: Graph,
+        rollout: Graph | None = None,
+        act: Graph | None = None,
+        decoder: Decoder | None = None,
     ) -> None:
         self._card = card
         self._encode = encode
         self._step = step
         self._rollout_graph = rollout
         self._act = act
+        self._decoder = decoder
+        self.note = ""
 
     @classmethod
     def load(cls, folder: str | Path, device: Device = "auto", threads: int = 1) -> "OnnxWorldModel":
@@ -87,7 +90,8 @@ class OnnxWorldModel:
             threads: per call; several concurrent calls are faster than several threads in one call.
 
         Raises:
-            BundleError: naming the line of the card that disagrees with a graph.
+            BundleError: naming the line of the card that disagrees with a graph, or the output of a graph
+                that depends on chance or on the other candidates; not looked for in a large model.
             ConfigError: if `device` is cuda but CUDA cannot be used.
         """
         folder = share.find(folder)
@@ -102,12 +106,28 @@ class OnnxWorldModel:
         signature.check(f"{path}: encode.onnx", "output", signature.encode_outputs(card), encode.outputs)
         signature.check(f"{path}: step.onnx", "input", signature.step_inputs(card), step.inputs)
         signature.check(f"{path}: step.onnx", "output", signature.step_outputs(card), step.outputs)
-        act = _load_policy(card, folder, chosen, threads)
+        further = (card, folder, chosen, threads)
+        model = cls(card, encode, step, act=load_policy(*further), decoder=decoder_of(*further))
         file = folder / "step.onnx"
-        if file.stat().st_size > LARGEST_ROLLOUT or card.graphs["step"].data_sha256 is not None:
-            return cls(card, encode, step, act=act)
-        serialized = rollout_graph(onnx.load(file), card).SerializeToString()
-        return cls(card, encode, step, Graph(file, chosen, threads, serialized), act)
+        if file.stat().st_size <= LARGEST_ROLLOUT and card.graphs["step"].data_sha256 is None:
+            check_repeatable(str(path), model)
+            model._fuse(file, chosen, threads)
+        return model
+
+    def _fuse(self, file: Path, providers: list[str], threads: int) -> None:
+        """Imagine whole rollouts in one call, or take down in `note` why that is not possible."""
+        try:
+            serialized = rollout_graph(onnx.load(file), self._card).SerializeToString()
+            self._rollout_graph = Graph(file, providers, threads, serialized)
+            reason = "" if same_rollouts(self) else "it computes other values there"
+        except (BundleError, KeyError, ValueError) as error:
+            reason = str(error)
+        if reason:
+            self._rollout_graph = None
+            self.note = (
+                f"{file}: rollouts take one call per step, because this graph cannot be the body of a loop "
+                f"({reason}): export it with operator set {ROLLOUT_OPSET} or newer and without control flow"
+            )
 
     @property
     def card(self) -> Card:
@@ -207,6 +227,18 @@ class OnnxWorldModel:
         arrays = self._act.run({port.name: feed[port.name] for port in self._act.inputs})
         return next(iter(arrays.values()))
 
+    def decode(self, latent: Latent) -> Mapping[str, Array]:
+        """Images (N, H, W, 3) uint8, RGB, by camera, of a latent (N, ...), e.g. one that was imagined.
+
+        Raises:
+            BundleError: naming the line of the card that disagrees with `decode.onnx`, at the first call.
+            ConfigError: if the bundle has no decoder.
+            ShapeError: for arrays whose shape disagrees with the card.
+        """
+        if self._decoder is None:
+            raise ConfigError(f"{self._card.name} has no decoder (card: capabilities)")
+        return self._decoder.images(latent)
+
     def _rollout(self, latents: Mapping[str, Array], outputs: Mapping[str, Array]) -> Rollout:
         kept = [spec for spec in self._card.latents if spec.role == "candidate"]
         return Rollout(
@@ -222,65 +254,6 @@ class OnnxWorldModel:
         feed = {**latent, "action": action, **drawn}
         arrays = self._step.run({name: np.ascontiguousarray(array) for name, array in feed.items()})
         return _with_prefix(arrays, NEXT), _with_prefix(arrays, OUTPUT)
-
-
-class Graph:
-    """One loaded ONNX graph: named arrays in, named arrays out.
-
-    Args:
-        path: of the file.
-        providers: execution providers, in order of preference.
-        threads: per run.
-        serialized: a graph that was derived from the file and is loaded instead of it.
-
-    Raises:
-        BundleError: if ONNX Runtime cannot load it.
-    """
-
-    def __init__(
-        self, path: Path, providers: list[str], threads: int, serialized: bytes | None = None
-    ) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = onnxruntime.InferenceSession(serialized or path, options, providers=providers)
-        except Exception as error:  # ONNX Runtime's exceptions have no common base class
-            raise BundleError(
-                f"{path}: ONNX Runtime cannot load it ({error}); export the bundle again"
-            ) from None
-        self.inputs = [_port(argument) for argument in self._session.get_inputs()]
-        self.outputs = [_port(argument) for argument in self._session.get_outputs()]
-
-    def run(self, feed: Arrays) -> Arrays:
-        """The outputs by name."""
-        arrays = self._session.run(None, feed)
-        return {port.name: array for port, array in zip(self.outputs, arrays, strict=True)}
-
-
-def _load_policy(card: Card, folder: Path, providers: list[str], threads: int) -> Graph | None:
-    """`act.onnx`; None if the card has no policy.
-
-    Raises:
-        BundleError: naming the line of the card that disagrees with the graph.
-    """
-    path = folder / CARD_FILE
-    if (card.policy is None) != ("act" not in card.graphs):
-        missing = "graphs.act" if card.policy else "policy"
-        raise BundleError(f"{path}: {missing} is missing, a policy needs both; export the bundle again")
-    if card.policy is None:
-        return None
-    act = Graph(folder / "act.onnx", providers, threads)
-    signature.check(f"{path}: act.onnx", "input", signature.act_inputs(card, act.inputs), act.inputs)
-    signature.check(f"{path}: act.onnx", "output", signature.act_outputs(card), act.outputs)
-    return act
-
-
-def _port(argument: Any) -> Port:
-    shape = tuple(size if isinstance(size, int) else None for size in argument.shape)
-    return Port(argument.name, _DTYPES.get(argument.type, argument.type), shape, "")
 
 
 def _with_prefix(arrays: Arrays, prefix: str) -> Arrays:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from wm_planner.contracts.card import Card, LatentSpec
 from wm_planner.errors import BundleError
 
+IMAGE, STATE = "image.", "state"
 MEMORY, GOAL, NOISE, LAST_ACTION, FRESH = "memory.", "goal.", "noise.", "last_action", "fresh"
 """Names of inputs, or their prefixes; those that begin with `goal.` are of `act.onnx`."""
 
@@ -32,10 +33,10 @@ def encode_inputs(card: Card) -> list[Port]:
     """One image per camera, the states if there are any, then memory and noise."""
     seen = card.observation
     shape = (1, seen.height, seen.width, 3)
-    ports = [Port(f"image.{camera}", "uint8", shape, "observation") for camera in seen.cameras]
+    ports = [Port(IMAGE + camera, "uint8", shape, "observation") for camera in seen.cameras]
     if seen.state:
         size = sum(quantity.size for quantity in seen.state)
-        ports.append(Port("state", "float32", (1, size), "observation.state"))
+        ports.append(Port(STATE, "float32", (1, size), "observation.state"))
     if card.remembers:
         ports += [
             port._replace(line="remembers")
@@ -90,6 +91,24 @@ def act_outputs(card: Card) -> list[Port]:
     if card.action.choices:
         return [Port("logits", "float32", (None, card.action.choices), "action.choices")]
     return [Port("action", "float32", (None, len(card.action.names)), "action")]
+
+
+def decode_inputs(card: Card, found: Sequence[Port]) -> list[Port]:
+    """Those arrays of the latent that a graph has; at least one.
+
+    Args:
+        card: of the bundle.
+        found: the inputs of `decode.onnx`, which leaves out arrays that it does not need.
+    """
+    names = {port.name for port in found}
+    ports = [_of_latent(spec, batch=1 if spec.role == "shared" else None) for spec in card.encoded]
+    return [port for port in ports if port.name in names] or ports
+
+
+def decode_outputs(card: Card) -> list[Port]:
+    """One image per camera."""
+    shape = (None, card.observation.height, card.observation.width, 3)
+    return [Port(IMAGE + camera, "uint8", shape, "observation") for camera in card.observation.cameras]
 
 
 def check(where: str, kind: str, wanted: Sequence[Port], found: Sequence[Port]) -> None:

@@ -1,0 +1,131 @@
+"""Whether the graphs of a bundle are functions: the same answer twice, and alone as among other candidates.
+
+A graph that was quantised dynamically scales its activations by the largest of the whole batch, and one may
+take means over the batch or draw random numbers. The cost of a candidate would then depend on its neighbours.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.contracts.card import Card, LatentSpec
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.rollout import Latent, Rollout
+from wm_planner.contracts.world_model import WorldModel
+from wm_planner.errors import BundleError
+from wm_planner.world_models.example_inputs import example_actions
+
+TOLERANCE = 0.01
+"""Largest difference between a candidate alone and among others, relative to arrays whose size is above 1:
+rounding explains 1e-6 in float32 and 1e-3 in float16.
+"""
+
+LOUD = 100.0
+"""Factor of the last candidate's latent, on which a scale that is common to the batch depends."""
+
+_COUNT = 3
+
+
+class StepByStep(WorldModel, Protocol):
+    """A world model with two ways to imagine."""
+
+    def step_by_step(self, latent: Latent, actions: NDArray[np.float32]) -> Rollout:
+        """The same as `rollout`, with one call per step."""
+        ...
+
+
+def check_repeatable(where: str, model: WorldModel) -> None:
+    """Check both graphs on a noise picture.
+
+    Args:
+        where: the card, for errors.
+        model: of the bundle.
+
+    Raises:
+        BundleError: naming the graph and the output that differs.
+    """
+    rng = np.random.default_rng(0)
+    observation = _noise_picture(model.card, rng)
+    latent = model.encode(observation)
+    _check_equal(f"{where}: encode.onnx", latent, model.encode(observation))
+    start = _different_latents(model.card, latent, rng)
+    actions = example_actions(model.card.action, (_COUNT,), rng)
+    together, again = (_all_of(model, start, actions) for _ in range(2))
+    _check_equal(f"{where}: step.onnx", together, again)
+    for index in range(_COUNT - 1):
+        own = {
+            spec.name: start[spec.name] if spec.role == "shared" else start[spec.name][index : index + 1]
+            for spec in model.card.latents
+        }
+        alone = _all_of(model, own, actions[index : index + 1])
+        for name, array in alone.items():
+            difference = _difference(array[0], together[name][index])
+            if not difference <= TOLERANCE:
+                raise BundleError(
+                    f"{where}: step.onnx: {name} of a candidate differs by {difference:.1%} between "
+                    f"alone and among {_COUNT}, so its cost would depend on its neighbours: export "
+                    "without dynamic quantisation and without means or norms over the batch axis"
+                )
+
+
+def same_rollouts(model: StepByStep) -> bool:
+    """Whether the rollout in one call equals the one step by step, on a noise picture."""
+    rng = np.random.default_rng(0)
+    latent = model.encode(_noise_picture(model.card, rng))
+    horizon = min(2, model.card.max_horizon or 2)
+    actions = example_actions(model.card.action, (2, horizon), rng)
+    once, stepped = model.rollout(latent, actions), model.step_by_step(latent, actions)
+    pairs = [
+        (array, getattr(stepped, kind)[name])
+        for kind in ("latents", "outputs")
+        for name, array in getattr(once, kind).items()
+    ]
+    return all(_difference(array, other) <= TOLERANCE for array, other in pairs)
+
+
+def _all_of(model: WorldModel, latent: Latent, actions: NDArray[np.float32]) -> dict[str, Any]:
+    stepped, outputs = model.step(latent, actions)
+    return {**stepped, **{f"output.{name}": array for name, array in outputs.items()}}
+
+
+def _check_equal(where: str, first: Latent, second: Latent) -> None:
+    for name, array in first.items():
+        if not np.array_equal(array, second[name], equal_nan=array.dtype.kind == "f"):
+            raise BundleError(
+                f"{where} returns another {name} for the same inputs: pass its random numbers in as noise "
+                "(card: noise), and export it in evaluation mode"
+            )
+
+
+def _difference(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Largest difference relative to arrays of sizes above 1, or the share of whole numbers that differ."""
+    if one.dtype.kind != "f":
+        return float(np.mean(one != other))
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    if same.all():
+        return 0.0
+    size = max(1.0, float(np.abs(one).max()))
+    return float(np.abs(np.where(same, 0.0, one - other)).max() / size)
+
+
+def _noise_picture(card: Card, rng: np.random.Generator) -> Observation:
+    spec = card.observation
+    shape = (spec.height, spec.width, 3)
+    images = {camera: rng.integers(256, size=shape, dtype=np.uint8) for camera in spec.cameras}
+    return Observation(images, {each.name: rng.standard_normal(each.size) for each in spec.state})
+
+
+def _different_latents(card: Card, latent: Latent, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    """Three latents: that of a picture, one near it, and a loud one."""
+
+    def rows(spec: LatentSpec) -> NDArray[Any]:
+        if spec.role == "cache":
+            return np.zeros((_COUNT, *spec.shape), spec.dtype)
+        array = np.asarray(latent[spec.name])
+        if spec.role == "shared" or array.dtype.kind != "f":
+            return array if spec.role == "shared" else np.repeat(array, _COUNT, axis=0)
+        near = array + rng.standard_normal(array.shape).astype(array.dtype)
+        return np.concatenate([array, near, LOUD * near], dtype=array.dtype)
+
+    return {spec.name: rows(spec) for spec in card.latents}

@@ -1,0 +1,59 @@
+"""One graph in ONNX Runtime."""
+
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from wm_planner.errors import BundleError
+from wm_planner.world_models.onnx.inputs import Arrays
+from wm_planner.world_models.onnx.signature import Port
+
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(uint8)": "uint8",
+    "tensor(int64)": "int64",
+    "tensor(double)": "float64",
+}
+_ERRORS_ONLY = 3
+
+
+class Graph:
+    """One loaded ONNX graph: named arrays in, named arrays out.
+
+    Args:
+        path: of the file.
+        providers: execution providers, in order of preference.
+        threads: per run.
+        serialized: a graph that was derived from the file and is loaded instead of it.
+
+    Raises:
+        BundleError: if ONNX Runtime cannot load it.
+    """
+
+    def __init__(
+        self, path: Path, providers: list[str], threads: int, serialized: bytes | None = None
+    ) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _ERRORS_ONLY
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(serialized or path, options, providers=providers)
+        except Exception as error:  # ONNX Runtime's exceptions have no common base class
+            raise BundleError(
+                f"{path}: ONNX Runtime cannot load it ({error}); export the bundle again"
+            ) from None
+        self.inputs = [_port(argument) for argument in self._session.get_inputs()]
+        self.outputs = [_port(argument) for argument in self._session.get_outputs()]
+
+    def run(self, feed: Arrays) -> Arrays:
+        """The outputs by name."""
+        arrays = self._session.run(None, feed)
+        return {port.name: array for port, array in zip(self.outputs, arrays, strict=True)}
+
+
+def _port(argument: Any) -> Port:
+    shape = tuple(size if isinstance(size, int) else None for size in argument.shape)
+    return Port(argument.name, _DTYPES.get(argument.type, argument.type), shape, "")
