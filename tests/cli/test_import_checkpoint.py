@@ -33,7 +33,7 @@ def test_an_import_states_what_can_run_the_bundle_and_does_not_overwrite_it(wm_i
     code, printed = wm_import("--context", "1")
     assert code == 0
     assert "It runs in Python" in printed and "`wm launch` cannot run it yet:" in printed
-    assert "no topic carries the state tcp_pose" in printed
+    assert "an arm does not publish the state tcp_pose" in printed
     assert "none executes actions of 7 components (dx in m" in printed
     code, printed = wm_import()
     assert code == 2

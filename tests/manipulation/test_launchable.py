@@ -16,11 +16,18 @@ def test_shipped_arm_bundles_can_be_launched(name):
     assert unsupported_parts(card(name)) == []
 
 
+def test_the_joints_are_published():
+    joints = Quantity(name="joint_positions", size=7, unit="rad")
+    observation = msgspec.structs.replace(card().observation, state=(joints,))
+    assert unsupported_parts(msgspec.structs.replace(card(), observation=observation)) == []
+
+
 def test_a_state_without_a_topic_is_reported():
     pose = Quantity(name="tcp_pose", size=7, unit="m, rad")
     observation = msgspec.structs.replace(card().observation, state=(pose,))
     assert unsupported_parts(msgspec.structs.replace(card(), observation=observation)) == [
-        "perception: no topic carries the state tcp_pose (7 values in m, rad), only tcp_position is published"
+        "perception: an arm does not publish the state tcp_pose (7 values in m, rad), only tcp_position, "
+        "joint_positions, joint_velocities"
     ]
 
 

@@ -17,7 +17,7 @@ from wm_planner.planners.mpc import Decision
 POSE_STATE = "tcp_position"
 """The state that /tcp_pose carries."""
 
-_JOINTS = {"joint_positions": "position", "joint_velocities": "velocity"}
+JOINT_STATES = {"joint_positions": "position", "joint_velocities": "velocity"}
 """States that /joint_states carries, to its field."""
 
 _TOOL_DOWN = (1.0, 0.0, 0.0, 0.0)  # x y z w
@@ -30,7 +30,7 @@ def camera_topic(name: str) -> str:
 
 def state_topic(name: str) -> str:
     """The topic that carries a state."""
-    if name in _JOINTS:
+    if name in JOINT_STATES:
         return "/joint_states"
     return "/tcp_pose" if name == POSE_STATE else f"/signal/{name}"
 
@@ -83,8 +83,8 @@ def observation_of(
 
 def _state_in(message: m.Message, name: str) -> NDArray[Any]:
     """The state `name` that a message of its topic carries."""
-    if name in _JOINTS:
-        joints: NDArray[Any] = getattr(message, _JOINTS[name])
+    if name in JOINT_STATES:
+        joints: NDArray[Any] = getattr(message, JOINT_STATES[name])
         return joints
     if name == POSE_STATE:
         position = message.pose.position

@@ -1,7 +1,10 @@
 """Whether the nodes for arms can run a bundle, as far as its card says."""
 
-from wm_planner.bridges.messages import POSE_STATE
+from wm_planner.bridges.messages import JOINT_STATES, POSE_STATE
 from wm_planner.contracts.card import Card
+
+STATES = (POSE_STATE, *JOINT_STATES)
+"""The states that the simulator of an arm publishes."""
 
 ACTION = (("dx", "dy", "dz"), ("m", "m", "m"))
 """Names and units of the actions that the controller `ee_delta` executes."""
@@ -10,10 +13,10 @@ ACTION = (("dx", "dy", "dz"), ("m", "m", "m"))
 def unsupported_parts(card: Card) -> list[str]:
     """One line per state that no node provides and per action that none executes; empty if launchable."""
     lines = [
-        f"perception: no topic carries the state {state.name} ({state.size} values in {state.unit}), "
-        f"only {POSE_STATE} is published"
+        f"perception: an arm does not publish the state {state.name} ({state.size} values in {state.unit}), "
+        f"only {', '.join(STATES)}"
         for state in card.observation.state
-        if state.name != POSE_STATE
+        if state.name not in STATES
     ]
     action = card.action
     if (action.names, action.units) != ACTION:
