@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.card import ActionSpec, Quantity
 from wm_planner.contracts.task import Placement, Task
 from wm_planner.control.actuators import ActuatorTargets
 from wm_planner.world_models.physics.plant import Model
@@ -37,6 +37,16 @@ class SwingUp:
     @property
     def name(self) -> str:
         return self.model_file.stem
+
+    @property
+    def state(self) -> tuple[Quantity, ...]:
+        return (
+            Quantity(name="slider_position", size=1, unit="m"),
+            Quantity(name="slider_velocity", size=1, unit="m/s"),
+            Quantity(name="hinge_position", size=1, unit="rad"),
+            Quantity(name="hinge_velocity", size=1, unit="rad/s"),
+            Quantity(name="tip_position", size=3, unit="m"),
+        )
 
     @property
     def action(self) -> ActionSpec:

@@ -30,7 +30,7 @@ FLOORS = (
     {"contracts", "messaging", "data", "plugins"},
     {"config", "clock", "share"},
     {"yaml_text", "conversion_errors"},
-    {"errors", "terminal", "allocator", "checksum"},
+    {"errors", "terminal", "allocator", "checksum", "parallel"},
 )
 ALLOWED = {
     ("evaluation", "portable"),
@@ -84,6 +84,7 @@ HOMES = {
         "wm_planner/bench/measurements/device.py",
     ),
     "numba": ("wm_planner/driving/geometry/compiled.py",),
+    "joblib": ("wm_planner/parallel.py",),
     "shapely": ("wm_planner/bench/measurements/driving.py",),
     "lxml": ("wm_planner/driving/scenarios/readers/", "wm_planner/driving/scenarios/writers/"),
     "pyarrow": ("wm_planner/driving/scenarios/readers/argoverse.py",),

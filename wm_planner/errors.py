@@ -77,6 +77,7 @@ EXTRAS = {
     **dict.fromkeys(("mujoco", "imageio", "joblib", "matplotlib", "PIL"), "sim"),
     **dict.fromkeys(("gymnasium", "lxml", "numba"), "drive"),
     "pyarrow": "argoverse",
+    "ray": "cluster",
     **dict.fromkeys(("ndonnx", "spox"), "portable"),
     **dict.fromkeys(("torch", "onnxscript", "accelerate", "safetensors", "tensorboardX"), "train"),
 }

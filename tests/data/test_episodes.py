@@ -1,10 +1,15 @@
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from wm_planner.collection import CollectConfig, collect
 from wm_planner.collection.base import explorer_of
-from wm_planner.contracts.dataset import COLLECTION_SEEDS
+from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.dataset import COLLECTION_SEEDS, REWARD, Episode
 from wm_planner.data.episodes import META_FILE, EpisodeData
+from wm_planner.data.validation import validated
 from wm_planner.errors import DatasetError, PluginError, SimulationError
 from wm_planner.manipulation.simulation.exploration import explore
 from wm_planner.simulation.mujoco import MujocoSimulator
@@ -14,7 +19,7 @@ from wm_planner.simulation.scene import load_scene
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "reach"
-    collect(CollectConfig(scene="sim/panda_reach.py", episodes=3, steps=6, workers=1), folder)
+    collect(CollectConfig(scene="sim/panda_reach.py", episodes=3, steps=6, jobs=1), folder)
     return folder
 
 
@@ -51,10 +56,38 @@ def test_an_arm_explores_next_to_a_block(seed):
     assert episode.action.shape == (4, 3)
 
 
-def test_a_scene_with_other_actions_cannot_be_explored():
+@pytest.mark.parametrize(
+    ("scene", "names"),
+    [
+        ("panda_push", ["tcp_position", "joint_positions", "block_position"]),
+        ("panda_pick", ["tcp_position", "joint_positions", "block_position"]),
+        (
+            "cartpole",
+            ["slider_position", "slider_velocity", "hinge_position", "hinge_velocity", "tip_position"],
+        ),
+    ],
+)
+def test_every_scene_records_the_state_that_it_names(tmp_path, scene, names):
+    collect(CollectConfig(scene=f"sim/{scene}.py", episodes=2, steps=3, jobs=1), tmp_path / "x")
+    data = EpisodeData.open(tmp_path / "x")
+    assert [quantity.name for quantity in data.meta.state] == names
+    assert data.state.shape == (8, sum(quantity.size for quantity in data.meta.state))
+    assert validated(data) == ()  # actions lie within their bounds
+    assert len(np.unique(data.state, axis=0)) > 4
+
+
+def test_a_gripper_grasps_and_lifts_the_block_in_some_episodes():
     simulator = MujocoSimulator(load_scene("sim/panda_pick.py"))
-    with pytest.raises(SimulationError, match="actions of panda_pick are dx, dy, dz, opening"):
-        explore(simulator, seed=5, steps=3)
+    heights = [explore(simulator, seed, steps=40).state[:, -1].max() for seed in (1, 3, 7)]
+    simulator.close()
+    assert max(heights) > 0.08 > min(heights)  # m, of the block's centre; some attempts miss
+
+
+def test_a_state_that_a_scene_does_not_have_is_named():
+    scene = load_scene("sim/panda_push.py")
+    simulator = MujocoSimulator(scene)
+    with pytest.raises(SimulationError, match="panda_push has no state 'blok_position', did you mean"):
+        simulator.measured("blok_position")
     simulator.close()
 
 
@@ -71,15 +104,79 @@ def test_an_existing_folder_is_not_overwritten(folder):
         collect(CollectConfig(scene="sim/panda_reach.py", episodes=1), folder)
 
 
-def test_a_collection_that_fails_leaves_nothing_behind(tmp_path):
+class Counter:
+    """An explorer without a simulator: its frames are the seed, odd seeds end early, every third fails."""
+
+    environment = SimpleNamespace(
+        cameras=("front",),
+        image_size=(2, 2),
+        control_dt_s=0.1,
+        action=ActionSpec(names=("key",), units=("",), low=(0.0,), high=(2.0,), choices=3),
+    )
+    state = (Quantity(name="seed", size=1, unit=""),)
+    signals = (REWARD,)
+    reason = "multiple_of_3"
+
+    def episode(self, seed, steps):
+        if not seed % 3:
+            return None
+        count = 1 + (steps // 2 if seed % 2 else steps)
+        return Episode(
+            images=np.full((count, 1, 2, 2, 3), seed % 256, np.uint8),
+            state=np.full((count, 1), seed - COLLECTION_SEEDS, np.float32),
+            action=np.ones((count, 1), np.float32),
+            signals={"reward": np.arange(count, dtype=np.float32)},
+        )
+
+
+class Hopeless(Counter):
+    def episode(self, seed, steps):
+        return None
+
+
+@pytest.fixture
+def counter(monkeypatch):
+    monkeypatch.setattr(sys.modules["wm_planner.collection.collect"], "explorer_of", lambda scene: Counter())
+
+
+def contents(folder):
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def test_an_interrupted_collection_continues_with_the_same_bytes(tmp_path, counter):
+    config = CollectConfig(scene="counter", episodes=20, steps=4, jobs=1)
+    meta = collect(config, tmp_path / "whole")
+    assert meta.seeds_tried == 20 + meta.rejected["multiple_of_3"]
+    assert (meta.frames, meta.action_choices) == (sum(3 if s % 2 else 5 for s in kept_seeds(20)), 3)
+
     def stop(kept):
-        raise KeyboardInterrupt
+        if kept >= 8:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        collect(
-            CollectConfig(scene="sim/panda_reach.py", episodes=1, steps=2, workers=1), tmp_path / "x", stop
-        )
-    assert not list(tmp_path.iterdir())
+        collect(config, tmp_path / "parts", stop)
+    assert (tmp_path / "parts.part").is_dir()
+    collect(config, tmp_path / "parts")
+    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "whole"]
+
+
+def kept_seeds(count):
+    return [s for s in range(COLLECTION_SEEDS, COLLECTION_SEEDS + 2 * count) if s % 3][:count]
+
+
+def test_a_collection_stops_when_all_episodes_are_rejected(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["wm_planner.collection.collect"], "explorer_of", lambda scene: Hopeless())
+    with pytest.raises(DatasetError, match=r"counter: 64 of 64 episodes were rejected \(multiple_of_3\)"):
+        collect(CollectConfig(scene="counter", jobs=1), tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_number_of_processes_does_not_change_the_data(tmp_path):
+    for jobs in (1, 2):
+        config = CollectConfig(scene="sim/cartpole.py", episodes=10, steps=2, jobs=jobs)
+        collect(config, tmp_path / str(jobs))
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
 
 
 def test_a_corrupt_data_set_names_the_file_that_disagrees(folder, tmp_path):

@@ -1,5 +1,6 @@
 """`wm collect`: record a data set."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -17,13 +18,14 @@ def collect(
     episodes: Annotated[int, typer.Option(min=1)] = 400,
     steps: Annotated[int, typer.Option(min=1, help="transitions per episode")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="seed of the first episode")] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="number of processes")] = 2,
+    jobs: Annotated[int, typer.Option(min=1, help="number of processes; the data are the same")] = 2,
+    ray: Annotated[bool, typer.Option("--ray", help="run the processes on a Ray cluster")] = False,
 ) -> None:
-    """Record exploring motion in a scene, or drives in traffic, as a data set."""
-    from wm_planner import collection
+    """Record exploring motion in a scene, or drives in traffic, as a data set; continues if interrupted."""
+    from wm_planner import collection, parallel
 
-    config = collection.CollectConfig(scene=scene, episodes=episodes, steps=steps, seed=seed, workers=workers)
-    with Bar("episodes") as bar:
+    config = collection.CollectConfig(scene=scene, episodes=episodes, steps=steps, seed=seed, jobs=jobs)
+    with Bar("episodes") as bar, parallel.on_ray() if ray else nullcontext():
         meta = collection.collect(config, out, lambda kept: bar.update(kept, episodes))
     rejected = ", ".join(f"{count} ({reason})" for reason, count in meta.rejected.items() if count)
     console.print(

@@ -4,7 +4,7 @@ import functools
 from typing import Protocol
 
 from wm_planner.contracts.card import Quantity
-from wm_planner.contracts.dataset import Episode
+from wm_planner.contracts.dataset import Episode, Signal
 from wm_planner.contracts.simulator import EnvironmentSpec
 from wm_planner.errors import SimulationError
 from wm_planner.plugins import Registry
@@ -21,6 +21,7 @@ class Explorer(Protocol):
     Attributes:
         environment: cameras, actions and rate of the recorded data.
         state: the quantities recorded with the images.
+        signals: further arrays of its episodes, e.g. `contracts.dataset.REWARD`.
         reason: why episodes are rejected, as a key of `Meta.rejected`.
     """
 
@@ -29,10 +30,12 @@ class Explorer(Protocol):
     @property
     def state(self) -> tuple[Quantity, ...]: ...
     @property
+    def signals(self) -> tuple[Signal, ...]: ...
+    @property
     def reason(self) -> str: ...
 
     def episode(self, seed: int, steps: int) -> Episode | None:
-        """The episode of `seed` with `steps` transitions; None if it is rejected."""
+        """The episode of `seed` with at most `steps` transitions; None if it is rejected."""
         ...
 
 

@@ -1,18 +1,22 @@
-"""Collection of a data set: episodes of consecutive seeds, in several processes."""
+"""Collection of a data set: episodes of consecutive seeds, in several processes, continued if interrupted."""
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from joblib import Parallel, cpu_count, delayed
-
 from wm_planner import share
-from wm_planner.collection.base import explorer_of
+from wm_planner.collection.base import Explorer, explorer_of
 from wm_planner.config import Config, Positive, Seed
 from wm_planner.contracts.dataset import COLLECTION_SEEDS, Episode, Meta
 from wm_planner.data.episode_writer import EpisodeWriter
+from wm_planner.errors import DatasetError
+from wm_planner.parallel import parallel
 
-BATCH = 8  # episodes per worker task
+BATCH = 8  # episodes per task of a process
+PATIENCE = 64
+LEAST_KEPT = 0.01
+"""A collection stops if it has kept less than this share of at least `PATIENCE` episodes."""
 
 
 class CollectConfig(Config, frozen=True, kw_only=True):
@@ -24,18 +28,18 @@ class CollectConfig(Config, frozen=True, kw_only=True):
         episodes: number of episodes to keep.
         steps: transitions per episode.
         seed: first seed, counted from `COLLECTION_SEEDS`.
-        workers: processes, at most one per core.
+        jobs: processes, at most one per core; the data do not depend on it.
     """
 
     scene: str
     episodes: Positive = 400
     steps: Positive = 40
     seed: Seed = 0
-    workers: Positive = 2
+    jobs: Positive = 2
 
 
 def collect(config: CollectConfig, out: Path, progress: Callable[[int], None] = lambda kept: None) -> Meta:
-    """Collect a data set into folder `out`.
+    """Collect a data set into folder `out`, or continue a collection that was interrupted.
 
     Args:
         config: what to collect.
@@ -46,16 +50,37 @@ def collect(config: CollectConfig, out: Path, progress: Callable[[int], None] = 
         The meta data, with the number of rejected episodes.
 
     Raises:
-        DatasetError: if `out` exists or cannot be written.
+        DatasetError: if `out` exists or cannot be written, an interrupted collection had other settings, or
+            nearly all episodes are rejected.
         SimulationError: if the scene cannot run here.
         ScenarioError: if a traffic scenario cannot be read.
     """
     explorer = explorer_of(config.scene)
-    environment, first = explorer.environment, COLLECTION_SEEDS + config.seed
-    meta = Meta(
+    meta = _meta(config, explorer)
+    run = partial(_run, config.scene, config.steps)
+    with EpisodeWriter(out, meta, resumable=True) as writer:
+        tried = writer.seeds_tried
+        starts = itertools.count(meta.first_seed + tried, BATCH)
+        with parallel(run, starts, config.jobs) as batches:
+            while writer.episodes < config.episodes:
+                for episode in next(batches):
+                    if writer.episodes == config.episodes:
+                        break
+                    tried += 1
+                    if episode is not None:
+                        writer.add(episode)
+                    _check_share(config.scene, explorer.reason, writer.episodes, tried)
+                writer.save(tried, {explorer.reason: tried - writer.episodes})
+                progress(writer.episodes)
+        return writer.finish(tried, {explorer.reason: tried - writer.episodes})
+
+
+def _meta(config: CollectConfig, explorer: Explorer) -> Meta:
+    environment = explorer.environment
+    return Meta(
         scene=config.scene,
         revision=share.revision(),
-        first_seed=first,
+        first_seed=COLLECTION_SEEDS + config.seed,
         seeds_tried=0,
         rejected={},
         episodes=config.episodes,
@@ -68,26 +93,20 @@ def collect(config: CollectConfig, out: Path, progress: Callable[[int], None] = 
         action_low=environment.action.low,
         action_high=environment.action.high,
         control_dt_s=environment.control_dt_s,
+        action_choices=environment.action.choices,
+        signals=explorer.signals,
     )
-    workers = min(config.workers, cpu_count(), config.episodes)
-    tried = kept = 0
-    with EpisodeWriter(out, meta) as writer, Parallel(n_jobs=workers) as parallel:
-        while kept < config.episodes:
-            start = first + tried
-            batches = [range(s, s + BATCH) for s in range(start, start + BATCH * workers, BATCH)]
-            for episode in itertools.chain.from_iterable(
-                parallel(delayed(_run)(config.scene, seeds, config.steps) for seeds in batches)
-            ):
-                if kept == config.episodes:
-                    break
-                tried += 1
-                if episode is not None:
-                    writer.add(episode)
-                    kept += 1
-            progress(kept)
-        return writer.finish(seeds_tried=tried, rejected={explorer.reason: tried - kept})
 
 
-def _run(scene: str, seeds: range, steps: int) -> list[Episode | None]:
+def _check_share(scene: str, reason: str, kept: int, tried: int) -> None:
+    if tried >= PATIENCE and kept < LEAST_KEPT * tried:
+        raise DatasetError(
+            f"{scene}: {tried - kept} of {tried} episodes were rejected ({reason}), so the collection was "
+            "stopped; look at what the explorer does in this scene, or collect shorter episodes (--steps)"
+        )
+
+
+def _run(scene: str, steps: int, first: int) -> list[Episode | None]:
+    """The episodes of `BATCH` seeds from `first` on."""
     explorer = explorer_of(scene)
-    return [explorer.episode(seed, steps) for seed in seeds]
+    return [explorer.episode(seed, steps) for seed in range(first, first + BATCH)]

@@ -209,6 +209,32 @@ class MujocoSimulator:
         position: NDArray[np.float64] = self.data.site_xpos[self._tool].copy()
         return position
 
+    @property
+    def point(self) -> NDArray[np.float64]:
+        """Position of the scene's point, (3,) in m, world frame."""
+        return self._point.copy()
+
+    def measured(self, name: str) -> NDArray[np.float64]:
+        """A quantity of the true state: `<name>_position` of a site, body or joint, or `<joint>_velocity`.
+
+        Positions of sites and bodies are (3,) in m, world frame; those of joints are generalised positions.
+
+        Raises:
+            SimulationError: if there is no such element.
+        """
+        element, _, kind = name.rpartition("_")
+        joints = {self.model.joint(i).name for i in range(self.model.njnt)}
+        if kind == "velocity" and element in joints:
+            return np.array(self.data.joint(element).qvel)
+        placed = {self.model.body(i).name for i in range(self.model.nbody)}
+        placed |= {self.model.site(i).name for i in range(self.model.nsite)}
+        if kind == "position" and element in joints - placed:
+            return np.array(self.data.joint(element).qpos)
+        if kind == "position" and element in placed:
+            return _position_of(self.model, self.data, element).copy()
+        known = [f"{each}_position" for each in joints | placed if each]
+        raise SimulationError(f"{self.scene.name} has no state '{name}', {did_you_mean(name, known)}")
+
     def observe(self) -> Observation:
         """The current sensor readings."""
         state = {

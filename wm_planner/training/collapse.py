@@ -12,9 +12,10 @@ from wm_planner.training.recipe import TrainingRecipe
 CLIPS = 256
 ROWS = 4096
 COLLAPSED = 0.5
-"""Effective rank of the representation, relative to that of the recorded states, below which it is warned of.
+"""A representation counts as collapsed below this share of the effective rank of the recorded states.
 
-Healthy models of the shipped scenes reach 0.8 or more; the model of PushT that never learned to push had 0.4.
+The recipe `small` of models/ac_jepa.py has 0.7 on `panda_reach` (2.9 of 3.9). On PushT, where it did not
+learn to push, it had 2.2 for a state of 5 to 7 numbers.
 """
 
 

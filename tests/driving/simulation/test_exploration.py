@@ -29,7 +29,7 @@ def scenarios(tmp_path_factory):
 @pytest.fixture(scope="module")
 def data(scenarios, tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "drives"
-    meta = collect(CollectConfig(scene=str(scenarios), episodes=8, steps=STEPS, workers=1), folder)
+    meta = collect(CollectConfig(scene=str(scenarios), episodes=8, steps=STEPS, jobs=1), folder)
     data = EpisodeData.open(folder)
     assert meta == data.meta
     return data

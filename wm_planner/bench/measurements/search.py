@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-from joblib import Parallel, delayed
 from rich.table import Table
 
 from wm_planner.bench.problems.cost_curve import CostCurve
@@ -27,6 +27,7 @@ from wm_planner.evaluation.closed_loop.success import (
     success_table,
 )
 from wm_planner.launching import file as launch_file
+from wm_planner.parallel import parallel
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan, Planner
@@ -193,8 +194,8 @@ def compare(
 ) -> list[Comparison]:
     """`compare_serially` in parallel processes."""
     chunks = [problems[worker::workers] for worker in range(workers)]
-    results = Parallel(n_jobs=workers)(delayed(compare_serially)(chunk, icem, plain) for chunk in chunks)
-    return [row for rows in results for row in rows]
+    with parallel(partial(compare_serially, icem=icem, plain=plain), chunks, workers) as results:
+        return [row for rows in results for row in rows]
 
 
 def success_rows(

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
-from joblib import Parallel, delayed
 
 from wm_planner.driving.drive import planning_problems
 from wm_planner.driving.evaluation.closed_loop import MAX_DURATION_S, DriveResult, run_drive
@@ -21,6 +21,7 @@ from wm_planner.driving.scenarios.scenario import Scenario
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.driving.vehicle.vehicle import VehicleName
 from wm_planner.errors import ConfigError, PluginError, ScenarioError, ShapeError, SimulationError
+from wm_planner.parallel import parallel
 from wm_planner.plugins import spec_of
 
 AgentsName: TypeAlias = Literal["replay", "idm"]
@@ -95,10 +96,8 @@ def resolve_planners(names: Sequence[str] | None) -> tuple[dict[str, dict[str, A
 
 def run_scenarios(files: Sequence[Path], settings: RunSettings, workers: int) -> Iterator[ScenarioResult]:
     """Run scenarios in parallel processes; yield each result when it is done."""
-    results: Iterator[ScenarioResult] = Parallel(n_jobs=workers, return_as="generator_unordered")(
-        delayed(run_scenario)(file, settings) for file in files
-    )
-    yield from results
+    with parallel(partial(run_scenario, settings=settings), files, workers, ordered=False) as results:
+        yield from results
 
 
 def run_scenario(file: Path, settings: RunSettings) -> ScenarioResult:

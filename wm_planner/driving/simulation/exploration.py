@@ -56,6 +56,7 @@ class TrafficExplorer:
     """Explores the scenario in a file, or those in a folder in turn; see `collection/base.py`."""
 
     state = STATE
+    signals = ()
     reason = "lost"
 
     class Config(config.Config, frozen=True, kw_only=True):

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from wm_planner.control.safety import Limits
 from wm_planner.evaluation.closed_loop.policies import Policy
 from wm_planner.evaluation.statistics import Rate, rate
+from wm_planner.parallel import parallel
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import Disturbance, load_scene
 
@@ -94,19 +95,19 @@ def run_episodes(
         near: see `run_episode`.
     """
     chunks = [list(seeds[worker::workers]) for worker in range(workers)]
-    results = Parallel(n_jobs=workers)(
-        delayed(_run)(scene, policy, chunk, steps, disturbance, near) for chunk in chunks if chunk
-    )
-    return sorted((result for chunk in results for result in chunk), key=lambda each: seeds.index(each.seed))
+    run = partial(_run, scene, policy, steps, disturbance, near)
+    with parallel(run, [chunk for chunk in chunks if chunk], workers) as batches:
+        results = [result for batch in batches for result in batch]
+    return sorted(results, key=lambda each: seeds.index(each.seed))
 
 
 def _run(
     scene: str,
     policy: Callable[[MujocoSimulator], Policy],
-    seeds: Sequence[int],
     steps: int,
     disturbance: Disturbance | None,
     near: int | None,
+    seeds: Sequence[int],
 ) -> list[EpisodeResult]:
     simulator = MujocoSimulator(load_scene(scene), disturbance)
     built = policy(simulator)

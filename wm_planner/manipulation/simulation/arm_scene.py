@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.card import ActionSpec, Quantity
 from wm_planner.contracts.task import Placement
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.world_models.physics.plant import Control, Model
@@ -25,6 +25,7 @@ class ArmScene:
         max_delta: largest displacement of the tool point along each axis per action.
         tool: the site that is the tool point.
         point: the site or body that the task brings to a goal.
+        joints: number of the robot's actuated joints.
     """
 
     model_file: Path
@@ -37,6 +38,7 @@ class ArmScene:
     max_delta: float = 0.05
     tool: str = "tcp"
     point: str = "tcp"
+    joints: int = 7
 
     @property
     def name(self) -> str:
@@ -45,6 +47,15 @@ class ArmScene:
     @property
     def points(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((self.tool, self.point)))
+
+    @property
+    def state(self) -> tuple[Quantity, ...]:
+        """The quantities that a data set records: `<name>_position` of a site or body, or of its robot."""
+        tool = Quantity(name=f"{self.tool}_position", size=3, unit="m")
+        joints = Quantity(name="joint_positions", size=self.joints, unit="rad")
+        if self.point == self.tool:
+            return tool, joints
+        return tool, joints, Quantity(name=f"{self.point}_position", size=3, unit="m")
 
     @property
     def action(self) -> ActionSpec:

@@ -1,27 +1,37 @@
-"""Exploration with an arm: motion that covers the workspace and makes contact with obstacles."""
+"""Exploration of MuJoCo scenes: motion that covers the workspace and makes contact with obstacles."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wm_planner.contracts.card import Quantity
 from wm_planner.contracts.dataset import Episode
-from wm_planner.control.kinematics import Floats
+from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.control.gripper import GripperDelta
 from wm_planner.data.episodes import state_row
+from wm_planner.errors import SimulationError
+from wm_planner.manipulation.simulation.motions import (
+    Grasp,
+    Motion,
+    RandomOpening,
+    RandomTargets,
+    Seek,
+    Wander,
+)
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import Scene
 
-STATE = (
-    Quantity(name="tcp_position", size=3, unit="m"),
-    Quantity(name="joint_positions", size=7, unit="rad"),
-)
 EXCURSION_M = 0.03  # tracking error without contact from which an IK solution counts as an excursion
 
 
 class ArmExplorer:
     """Explores a MuJoCo scene; see `collection.base.Explorer`."""
 
-    state = STATE
+    signals = ()
     reason = "ik_excursion"
 
     Config = MujocoSimulator.Config
@@ -38,35 +48,51 @@ class ArmExplorer:
     def environment(self) -> Scene:
         return self._simulator.scene
 
+    @property
+    def state(self) -> tuple[Quantity, ...]:
+        return state_of(self._simulator)
+
     def episode(self, seed: int, steps: int) -> Episode | None:
         return explore(self._simulator, seed, steps)
+
+
+def state_of(simulator: MujocoSimulator) -> tuple[Quantity, ...]:
+    """The quantities that are recorded: those that the scene names, or those of its robot."""
+    declared: tuple[Quantity, ...] | None = getattr(simulator.scene, "state", None)
+    if declared is not None:
+        return declared
+    arm = _arm(simulator)
+    joints = Quantity(name="joint_positions", size=len(simulator.joints), unit="rad")
+    return (Quantity(name="tcp_position", size=3, unit="m"), joints) if arm else (joints,)
 
 
 def explore(simulator: MujocoSimulator, seed: int, steps: int) -> Episode | None:
     """The episode of `seed`, or None if the inverse kinematics made an excursion.
 
-    Even seeds wander, odd seeds seek.
+    Even seeds wander, odd seeds seek or grasp.
 
     Raises:
-        SimulationError: if the scene's actions are not displacements of a tool point.
+        SimulationError: if the scene names a quantity that does not exist.
     """
-    arm, rng = simulator.arm, np.random.default_rng(seed)
+    arm, rng, quantities = _arm(simulator), np.random.default_rng(seed), state_of(simulator)
     observation = simulator.arrange(simulator.scene.explore(rng))
-    motion = (Wander, Seek)[seed % 2](simulator, rng)
+    motion = _motion(simulator, seed, rng)
     frames, states, actions = [], [], []
     for step in range(steps + 1):
         frames.append(np.stack([observation.images[name] for name in simulator.scene.cameras]))
-        states.append(state_row(observation.state, STATE))
+        state = {each.name: _measured(simulator, observation.state, each) for each in quantities}
+        states.append(state_row(state, quantities))
         if step == steps:
             break
-        action = motion.action(observation.state["tcp_position"])
+        action = motion.action(observation.state.get("tcp_position", np.full(3, np.nan)))
         command = simulator.control.command(observation.state["joint_positions"], action)
         result = simulator.step(command)
-        error_m = np.linalg.norm(arm.position(command) - result.observation.state["tcp_position"])
-        if error_m > EXCURSION_M and not result.info["touched"]:
-            return None
-        actions.append(action)
         observation = result.observation
+        if arm is not None and not result.info["touched"]:
+            reached = arm.position(command[: len(arm.joints)])
+            if np.linalg.norm(reached - observation.state["tcp_position"]) > EXCURSION_M:
+                return None
+        actions.append(action)
     return Episode(
         images=np.stack(frames),
         state=np.stack(states),
@@ -74,47 +100,37 @@ def explore(simulator: MujocoSimulator, seed: int, steps: int) -> Episode | None
     )
 
 
-class Wander:
-    """Smooth random motion: a first-order autoregressive process with a random speed per episode.
+def _arm(simulator: MujocoSimulator) -> EndEffectorDelta | None:
+    """The part of the control that displaces a tool point; None without one."""
+    control = simulator.control
+    arm = control.arm if isinstance(control, GripperDelta) else control
+    return arm if isinstance(arm, EndEffectorDelta) else None
 
-    At the border of the workspace it is reflected most of the time.
+
+def _motion(simulator: MujocoSimulator, seed: int, rng: np.random.Generator) -> Motion:
+    control, arm = simulator.control, _arm(simulator)
+    if arm is None:
+        return RandomTargets(simulator, rng)
+    if isinstance(control, GripperDelta):
+        return Grasp(simulator, rng) if seed % 2 else RandomOpening(Wander(simulator, arm, rng), rng)
+    return (Wander, Seek)[seed % 2](simulator, arm, rng)
+
+
+def _measured(
+    simulator: MujocoSimulator, observed: Mapping[str, NDArray[Any]], quantity: Quantity
+) -> NDArray[Any]:
+    """A quantity by its name: observed, or `<name>_position` of a site, body or joint, `<joint>_velocity`.
+
+    Raises:
+        SimulationError: if there is no such quantity, or it has another size.
     """
-
-    def __init__(self, simulator: MujocoSimulator, rng: np.random.Generator) -> None:
-        self._control, self._rng = simulator.arm, rng
-        self._limit = np.asarray(simulator.scene.action.high)
-        self._memory, self._scale = rng.uniform(0.6, 0.95), rng.uniform(0.4, 1.0)
-        self._noise = rng.standard_normal(len(self._limit))
-
-    def action(self, tcp: Floats) -> Floats:
-        """The next displacement (3,) in m of a tool point at `tcp` (3,)."""
-        fresh = self._rng.standard_normal(len(self._limit))
-        self._noise = self._memory * self._noise + np.sqrt(1 - self._memory**2) * fresh
-        action = np.clip(self._scale * self._noise, -1, 1) * self._limit
-        leaves = (tcp + action < self._control.low) | (tcp + action > self._control.high)
-        reflected = leaves & (self._rng.random(len(leaves)) < 0.7)
-        self._noise = np.where(reflected, -self._noise, self._noise)
-        return np.asarray(np.where(reflected, -action, action))
-
-
-class Seek:
-    """Noisy straight motion to a series of random positions.
-
-    It runs into obstacles and keeps pushing, so that a model can learn what blocks the arm.
-    """
-
-    def __init__(self, simulator: MujocoSimulator, rng: np.random.Generator) -> None:
-        self._scene, self._rng = simulator.scene, rng
-        self._limit = np.asarray(simulator.scene.action.high)
-        self._left = 0
-
-    def action(self, tcp: Floats) -> Floats:
-        """The next displacement (3,) in m of a tool point at `tcp` (3,)."""
-        if not self._left:
-            target, self._left = self._scene.explore(self._rng).tcp, int(self._rng.integers(4, 13))
-            assert target is not None  # the scene has an arm
-            self._target = target
-            self._pace = self._rng.uniform(0.4, 1.0)
-        self._left -= 1
-        noise = 0.3 * self._rng.standard_normal(len(self._limit)) * self._limit
-        return np.asarray(np.clip(self._pace * (self._target - tcp) + noise, -self._limit, self._limit))
+    if quantity.name in observed:
+        value = np.asarray(observed[quantity.name])
+    else:
+        value = simulator.measured(quantity.name)
+    if value.shape != (quantity.size,):
+        raise SimulationError(
+            f"{simulator.scene.name}: the state '{quantity.name}' has {value.size} components, the scene "
+            f"says {quantity.size}"
+        )
+    return value

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.card import ActionSpec, Quantity
 from wm_planner.contracts.task import Placement, Task
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.gripper import GripperDelta
@@ -39,6 +39,12 @@ class Pick(ArmScene):
     success_radius: float = 0.03
     control_dt_s: float = 0.1
     max_delta: float = 0.02
+
+    @property
+    def state(self) -> tuple[Quantity, ...]:
+        tool, joints, block = super().state
+        fingers = Quantity(name=joints.name, size=joints.size + len(self.fingers), unit="rad, m")
+        return tool, fingers, block
 
     @property
     def action(self) -> ActionSpec:
