@@ -210,7 +210,9 @@ import numpy as np
 from wm_planner.collection import RandomExplorer
 from wm_planner.config import Config
 from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.dataset import REWARD, TERMINATED
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.simulator import StepResult
 
 
 class Point:
@@ -231,7 +233,8 @@ class Point:
 
     def step(self, command):
         self.x = self.x + self.gain * command
-        return SimpleNamespace(observation=self.observe())
+        over = bool(self.x[0] > 1.0)
+        return StepResult(self.observe(), success=over, reward=float(self.x[0]), terminated=over)
 
     def observe(self):
         return Observation({"top": np.full((4, 5, 3), 7, np.uint8)}, {"position": self.x})
@@ -239,6 +242,7 @@ class Point:
 
 class PointExplorer(RandomExplorer):
     state = (Quantity(name="position", size=2, unit="m"),)
+    signals = (REWARD, TERMINATED)
 
 
 class ExploredPoint(Point):
@@ -257,15 +261,19 @@ def own(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["own_points:ExploredPoint", "{file}.py:ExploredPoint"])
 def test_a_simulator_of_ones_own_is_explored_by_its_explorer(own, tmp_path, name):
     scene = f"{name.format(file=own)},gain=2.0"
-    meta = collect(CollectConfig(scene=scene, episodes=3, steps=9, workers=1), tmp_path / "out")
+    meta = collect(CollectConfig(scene=scene, episodes=3, steps=9, jobs=1), tmp_path / "out")
     data = EpisodeData.open(tmp_path / "out")
-    assert data.images.shape == (30, 1, 4, 5, 3)
+    assert data.images.shape == (len(data.episode), 1, 4, 5, 3)
     assert (meta.scene, meta.rejected, meta.action_names) == (scene, {"rejected": 0}, ("dx", "dy"))
     assert np.all((data.action > [-0.1001, -0.0001]) & (data.action < [0.1001, 0.3001]))
-    assert np.all(data.action.reshape(3, 10, 2)[:, :-1].std(axis=1) > 0.001)
+    assert len(np.unique(data.action, axis=0)) > 9
     position, inside = data.quantity("position"), data.clip_starts(2)
     moved = position[inside + 1] - position[inside]
     np.testing.assert_allclose(moved, 2.0 * data.action[inside], atol=1e-6)
+    over = data.signals["terminated"]  # of the transition that leads to the last frame of an episode
+    np.testing.assert_array_equal(over[inside], position[inside + 1, 0] > 1)
+    np.testing.assert_allclose(data.signals["reward"][inside], position[inside + 1, 0], rtol=1e-6)
+    assert over.sum() == 3 - (np.bincount(data.episode) == 10)[-3:].sum() > 0
 
 
 def test_a_simulator_without_an_explorer_is_refused_with_how_to_give_it_one(own):

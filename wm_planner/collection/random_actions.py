@@ -1,12 +1,12 @@
-"""Exploration of any simulator by smooth random actions."""
+"""Exploration of any simulator by smooth random actions, or random choices."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.contracts.card import Quantity
-from wm_planner.contracts.dataset import Episode
+from wm_planner.contracts.dataset import REWARD, TERMINATED, TRUNCATED, Array, Episode, Signal
 from wm_planner.contracts.observation import Observation
-from wm_planner.contracts.simulator import EnvironmentSpec, Simulator
+from wm_planner.contracts.simulator import EnvironmentSpec, Simulator, StepResult
 from wm_planner.data.episodes import state_row
 
 MEMORY = 0.9
@@ -20,12 +20,15 @@ class RandomExplorer:
     """Explores a simulator with random actions within their bounds; see `collection.base.Explorer`.
 
     A simulator class sets `Explorer` to a class derived from this one, which names the recorded quantities.
+    An episode ends early where the simulator says that it is terminated or truncated.
 
     Attributes:
         state: the quantities of the observations that are recorded.
+        signals: what of reward, terminated and truncated is recorded.
     """
 
     state: tuple[Quantity, ...]
+    signals: tuple[Signal, ...] = ()
     reason = "rejected"
 
     def __init__(self, simulator: Simulator) -> None:
@@ -40,19 +43,37 @@ class RandomExplorer:
         return action
 
     def episode(self, seed: int, steps: int) -> Episode | None:
-        """The episode of `seed` with `steps` transitions."""
+        """The episode of `seed` with at most `steps` transitions."""
         scene, rng = self.environment, np.random.default_rng(seed)
         low, high = np.array(scene.action.low), np.array(scene.action.high)
         observation, noise = self.simulator.reset(seed), rng.standard_normal(len(low))
-        images, states, actions = [], [], []
-        for step in range(steps + 1):
-            images.append(np.stack([observation.images[name] for name in scene.cameras]))
-            states.append(state_row(observation.state, self.state))
-            if step == steps:
-                break
+        observations, actions, results = [observation], [], []
+        for _ in range(steps):
             action = low + (np.clip(SPREAD * noise, -1, 1) + 1) / 2 * (high - low)
-            observation = self.simulator.step(self.command(action, observation)).observation
+            if scene.action.choices:
+                action = rng.integers(scene.action.choices, size=1).astype(np.float64)
+            result = self.simulator.step(self.command(action, observation))
+            observation = result.observation
+            observations.append(observation)
             actions.append(action)
+            results.append(result)
+            if result.is_over:
+                break
             noise = MEMORY * noise + np.sqrt(1 - MEMORY**2) * rng.standard_normal(len(low))
-        action_rows = np.stack([*actions, np.zeros_like(low)]).astype(np.float32)
-        return Episode(np.stack(images), np.stack(states), action_rows)
+        return Episode(
+            images=np.stack([np.stack([o.images[name] for name in scene.cameras]) for o in observations]),
+            state=np.stack([state_row(o.state, self.state) for o in observations]),
+            action=np.stack([*actions, np.zeros_like(low)]).astype(np.float32),
+            signals={signal.name: _column(signal, results) for signal in self.signals},
+        )
+
+
+def _column(signal: Signal, results: list[StepResult]) -> Array:
+    """The values of a signal, (T,): one per step, and 0 in the last frame.
+
+    Raises:
+        ValueError: if it is not one that a simulator returns.
+    """
+    if signal not in (REWARD, TERMINATED, TRUNCATED):
+        raise ValueError(f"a simulator returns no '{signal.name}', only reward, terminated and truncated")
+    return np.array([*(getattr(result, signal.name) for result in results), 0], signal.dtype)

@@ -1,9 +1,7 @@
 """Exploration of MuJoCo scenes: motion that covers the workspace and makes contact with obstacles."""
 
 from collections.abc import Mapping
-from typing import Any
-
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
