@@ -122,7 +122,7 @@ def test_a_launch_reaches_its_goals_and_reports(finished):
 def test_the_recording_gives_the_same_figures_as_the_live_run(finished):
     launched, _ = finished
     summary = json.loads((launched.folder / "summary.json").read_text())
-    replayed = msgspec.to_builtins(replayed_figures(launched.folder / "episodes.mcap"))
+    replayed = json.loads(msgspec.json.encode(replayed_figures(launched.folder / "episodes.mcap")))
     assert replayed == {key: summary[key] for key in replayed}
 
 
