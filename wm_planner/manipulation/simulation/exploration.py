@@ -70,7 +70,7 @@ def explore(simulator: MujocoSimulator, seed: int, steps: int) -> Episode | None
     Even seeds wander, odd seeds seek or grasp.
 
     Raises:
-        SimulationError: if the scene names a quantity that does not exist.
+        SimulationError: if the scene names an unknown quantity.
     """
     arm, rng, quantities = _arm(simulator), np.random.default_rng(seed), state_of(simulator)
     observation = simulator.arrange(simulator.scene.explore(rng))
