@@ -20,7 +20,7 @@ def main() -> None:
     action = None
     print(f"start: {100 * simulator.distance:.1f} cm from the goal")
     for tick in range(STEPS):
-        latent = model.encode(observation, action)
+        latent = model.encode(observation)
         decision = mpc.tick(latent, wm.Context(goal_latent=goal, last_action=action), tick)
         action = decision.actions[0]  # (3,), a displacement of the tool point in m
         joints = observation.state["joint_positions"]

@@ -200,4 +200,5 @@ def test_the_recorder_node_refuses_a_path_it_cannot_write(tmp_path):
         [sys.executable, program, arguments], capture_output=True, text=True, check=False
     )
     assert process.returncode == 2
-    assert process.stderr == f"error: {path}: exists already; remove it or record to another path\n"
+    message = f"error: {path}: exists already; remove it or record to another path"
+    assert process.stderr.splitlines()[-1] == message

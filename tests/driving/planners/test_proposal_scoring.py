@@ -124,8 +124,8 @@ def test_a_driver_takes_its_scoring_from_its_config():
 @pytest.mark.parametrize(
     ("scoring", "reason"),
     [
-        ({"contact_factor": 1.5}, r"here\.scoring\.contact_factor: .* <= 1\.0, got 1\.5"),
-        ({"swerve_gap_m": 0.0}, r"here\.scoring\.swerve_gap_m: .* > 0\.0, got 0\.0"),
+        ({"contact_factor": 1.5}, r"here\.scoring\.contact_factor: got 1\.5, wanted .* <= 1\.0"),
+        ({"swerve_gap_m": 0.0}, r"here\.scoring\.swerve_gap_m: got 0\.0, wanted .* > 0\.0"),
         ({"oncoming_steps": [4, 2]}, r"here\.scoring: oncoming_steps is \[4, 2\], wanted .* ascending"),
         ({"extended_ttc_steps": []}, r"here\.scoring: extended_ttc_steps is \[\], wanted .* ascending"),
         ({"red_light": 0.5}, r"here\.scoring: unknown key 'red_light', did you mean 'red_light_factor'"),
