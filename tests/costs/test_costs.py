@@ -371,3 +371,14 @@ def test_a_misspelt_common_key_is_answered_with_the_right_one():
         build_costs([{"type": "effort", "weigth": 3}], "costs")
     with pytest.raises(ConfigError, match="costs: got None, wanted a list"):
         build_costs(None, "costs")
+
+
+def test_uncertainty_counts_until_the_imagined_episode_ends_and_less_by_its_discount():
+    uncertainty = np.array([[1.0, 2.0, 4.0, 8.0]])
+    lasting = Rollout({}, {}, {"uncertainty": uncertainty})
+    ending = Rollout({}, {}, {"uncertainty": uncertainty, "continue": np.array([[1.0, 0.0, 1.0, 1.0]])})
+    actions = np.zeros((1, 4, 2))
+    plain, halved = (Uncertainty(Uncertainty.Config(discount=factor)) for factor in (1.0, 0.5))
+    assert plain(lasting, actions, Context()) == [15 / 4]
+    assert plain(ending, actions, Context()) == [3 / 4]
+    assert halved(lasting, actions, Context()) == [(1 + 1 + 1 + 1) / 4]

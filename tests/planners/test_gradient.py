@@ -4,11 +4,13 @@ import torch
 from point_mass import PointMass, make_card, problem, quadratic, reach
 
 from wm_planner.clock import Deadline, ManualClock
+from wm_planner.contracts.card import NoiseSpec
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.cost import Limit, WeightedCost
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.costs.motion import Effort
 from wm_planner.errors import ConfigError
+from wm_planner.planners.futures import FuturesConfig
 from wm_planner.planners.gradient import Gradient
 from wm_planner.planners.knots import Knots
 from wm_planner.planners.problem import Problem
@@ -107,3 +109,12 @@ def test_the_same_seed_gives_the_same_bytes_and_a_deadline_cuts():
 def test_a_model_without_gradients_is_refused():
     with pytest.raises(ConfigError, match="toy has no gradients: use a torch model"):
         planner().plan(problem(quadratic(0), PointMass()), rng=rng())
+
+
+def test_gradients_over_several_futures_are_refused():
+    card = make_card(noise=(NoiseSpec(name="gust", shape=(2,), kind="normal"),))
+    futures = FuturesConfig(count=3).of(card, rng())
+    task = reach([0.5, 0.5], nonlinear())
+    task.futures = futures
+    with pytest.raises(ConfigError, match="one rollout with calm noise, and 3 futures are to be imagined"):
+        task.gradient(np.zeros((1, 3, 2), np.float32))

@@ -2,7 +2,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from point_mass import CostOf, PointMass, quadratic
+from msgspec.structs import replace as with_fields
+from point_mass import CostOf, PointMass, action_spec, problem, quadratic
 
 from wm_planner.clock import Deadline, ManualClock
 from wm_planner.contracts.context import Context
@@ -46,6 +47,52 @@ def controller(planner, model=None, cost=None, seed=0, **config):
 
 def first_components(actions):
     return [] if actions is None else actions[..., 0].tolist()
+
+
+# --- doing nothing
+
+
+def absolute(**changes):
+    return PointMass(with_fields(action_spec(low=-9.0, high=9.0), absolute=True), **changes)
+
+
+def test_set_points_are_held_where_there_is_nothing_else_to_do():
+    last = np.array([0.5, -0.25], np.float32)
+    planner = Scripted(ramp(0, cost=np.inf), ramp(0), ramp(1, cost=np.inf))
+    mpc = controller(planner, absolute())
+    held = mpc.tick(ORIGIN, Context(last_action=last), 0)
+    assert held.fallback
+    np.testing.assert_array_equal(held.actions, [last] * 4)
+    mpc.tick(ORIGIN, Context(last_action=last), 1)
+    rest = mpc.tick(ORIGIN, Context(last_action=last), 3)
+    assert first_components(rest.actions) == [2, 3, 3, 3]  # the rest of the plan before, then its last point
+    relative = controller(Scripted(ramp(0, cost=np.inf))).tick(ORIGIN, Context(last_action=last), 0)
+    assert not relative.actions.any()
+
+
+def test_a_search_over_set_points_starts_from_the_last_one():
+    last = np.array([0.5, -0.25], np.float32)
+    mpc = controller(
+        CEM(CEM.Config(horizon=4, samples=3, elites=1, iterations=1)), absolute(), quadratic(last)
+    )
+    np.testing.assert_array_equal(mpc.tick(ORIGIN, Context(last_action=last), 0).actions, [last] * 4)
+
+
+def test_a_tick_before_the_current_decision_begins_a_new_episode():
+    planner = Scripted(ramp(0), ramp(7))
+    mpc = controller(planner, replan_every=4)
+    mpc.tick(ORIGIN, Context(), 49)
+    again = mpc.tick(ORIGIN, Context(), 0)
+    assert (again.first_tick, first_components(again.actions)) == (0, [7, 8, 9, 10])
+    assert planner.asked[1]["warm_start"] is None
+
+
+def test_a_search_over_an_action_without_bounds_is_refused():
+    free = with_fields(action_spec(), low=(-np.inf, -1.0), high=(np.inf, 1.0))
+    with pytest.raises(ConfigError, match=r"CEM searches between bounds, and a0 of toy has none"):
+        controller(CEM(CEM.Config(horizon=4)), PointMass(free))
+    with pytest.raises(ConfigError, match="a0 of toy has none"):
+        CEM(CEM.Config(horizon=4)).plan(problem(quadratic(0), PointMass(free)), rng=np.random.default_rng(0))
 
 
 # --- warm start

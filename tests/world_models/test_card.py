@@ -1,4 +1,5 @@
 import msgspec
+import numpy as np
 import pytest
 from point_mass import action_spec, make_card, write_bundle
 
@@ -76,12 +77,20 @@ def test_a_folder_without_a_card_is_refused(tmp_path):
     [
         ({"units": ["m"]}, "the same length"),
         ({"low": [1, 0], "high": [-1, 1]}, "every low must be below its high"),
+        ({"rate": [1.0, 0.0]}, "wanted one value above 0 per component"),
     ],
 )
 def test_an_invalid_action_box_is_refused(values, reason):
     spec = msgspec.to_builtins(action_spec()) | values
     with pytest.raises(ConfigError, match=f"card.action: .*{reason}"):
         convert(spec, ActionSpec, "card.action")
+
+
+@pytest.mark.parametrize("field", ["low", "high", "rate"])
+def test_a_bound_that_is_not_a_number_is_refused(field):
+    values = msgspec.structs.asdict(action_spec()) | {field: (np.nan, 1.0)}
+    with pytest.raises(ValueError, match=r"every low must be below|wanted one value above 0"):
+        ActionSpec(**values)
 
 
 def test_costs_may_require_what_the_card_offers():

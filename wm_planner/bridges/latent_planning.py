@@ -46,12 +46,21 @@ class LatentAdapter:
             raise ConfigError(
                 "planner: params.world_model is missing: planning from latents needs the path of a bundle"
             )
-        RecedingHorizon.check(
-            convert(planning.mpc, RecedingHorizon.Config, "planner: params.mpc"),
-            PLANNERS.build(planning.planner, "planner: params.planner"),
+        card, mpc = (
             read_card(find(planning.world_model)),
+            convert(planning.mpc, RecedingHorizon.Config, "planner: params.mpc"),
+        )
+        RecedingHorizon.check(
+            mpc,
+            PLANNERS.build(planning.planner, "planner: params.planner"),
+            card,
             build_costs(planning.costs, "planner: params.costs"),
         )
+        if config.one_graph and (count := mpc.futures.draws(card)) > 1:
+            raise ConfigError(
+                f"planner: params.adapter: one_graph imagines one future, and {count} are to be imagined: "
+                "leave it out, or set `mpc: {futures: {count: 1}}`"
+            )
 
     def __init__(self, config: Config, planning: PlanningConfig) -> None:
         device, threads = planning.device or "auto", planning.threads or 1

@@ -27,7 +27,8 @@ class PlanningConfig(Config, frozen=True, kw_only=True):
         planner: `{type: icem, ...}`, or a driver such as `{type: pdm_closed}`.
         world_model: path of the bundle that imagines; empty where the domain has a model of its own.
         costs: `[{type: latent_goal, weight: 1.0}, ...]`.
-        mpc: `{replan_every: 1, latency_steps: 0, proposals: elites}`; in realtime the latency is measured.
+        mpc: `{replan_every: 1, latency_steps: 0, proposals: elites, futures: {count: 4}}`; in realtime the
+            latency is measured.
         seed: of all searches.
         device: of the world model; None leaves it to the adapter.
         threads: of one call of the world model; None leaves it to the adapter.

@@ -67,10 +67,12 @@ class ActionSpec(Config, frozen=True, kw_only=True):
     Attributes:
         names: of the A components.
         units: one per component.
-        low, high: bounds of each component.
+        low, high: bounds of each component; infinite where it has none, which only a policy can act on.
         rate: largest change of each component between two consecutive steps; None for no limit.
         choices: n for a discrete action, which is one integer component in 0 .. n - 1; 0 for a continuous
             action.
+        absolute: whether an action is a set point, e.g. joint positions: to do nothing is to repeat it. For
+            other actions, such as displacements, velocities and torques, to do nothing is 0.
     """
 
     names: tuple[str, ...]
@@ -79,13 +81,14 @@ class ActionSpec(Config, frozen=True, kw_only=True):
     high: tuple[float, ...]
     rate: tuple[float, ...] | None = None
     choices: Count = 0
+    absolute: bool = False
 
     def __post_init__(self) -> None:
         if not len(self.names) == len(self.units) == len(self.low) == len(self.high) > 0:
             raise ValueError("names, units, low and high must have the same length, at least 1")
-        if any(low >= high for low, high in zip(self.low, self.high, strict=True)):
+        if not all(low < high for low, high in zip(self.low, self.high, strict=True)):
             raise ValueError("every low must be below its high")
-        if self.rate is not None and (len(self.rate) != len(self.names) or min(self.rate) <= 0):
+        if self.rate is not None and (len(self.rate) != len(self.names) or not all(r > 0 for r in self.rate)):
             raise ValueError(f"rate is {list(self.rate)}, wanted one value above 0 per component")
         if self.choices and (self.low, self.high, self.rate) != ((0.0,), (self.choices - 1.0,), None):
             raise ValueError(

@@ -33,10 +33,8 @@ class Reward:
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         rewards = rollout.outputs["reward"]  # (N, H)
-        xp = namespace(rewards)
-        after = _discounts(rollout, rewards, self.config.discount)
-        now = xp.concat([xp.ones_like(rewards[:, :1]), after[:, :-1]], axis=1)
-        return -xp.sum(now * rewards, axis=1)
+        now = _weights(rollout, rewards, self.config.discount)
+        return -namespace(rewards).sum(now * rewards, axis=1)
 
 
 class Value:
@@ -59,10 +57,15 @@ class Value:
 
 
 class Uncertainty:
-    """The uncertainty that the model predicts, averaged over the steps, in the model's unit."""
+    """The uncertainty that the model predicts, averaged over the steps, in the model's unit.
 
-    class Config(config.Config, frozen=True, kw_only=True):
-        """No options beyond the weight."""
+    Steps after the end of an episode, by the model's output `continue`, count less, or nothing.
+    """
+
+    class Config(DiscountConfig, frozen=True, kw_only=True):
+        """No options beyond the discount, which is 1 by default: later steps count as much as early ones."""
+
+        discount: float = 1.0
 
     requires: frozenset[str] = frozenset({"output:uncertainty"})
 
@@ -71,7 +74,10 @@ class Uncertainty:
 
     def __call__(self, rollout: Rollout, actions: Array, context: Context) -> Array:
         uncertainty = rollout.outputs["uncertainty"]  # (N, H)
-        return namespace(uncertainty).mean(uncertainty, axis=1)
+        xp = namespace(uncertainty)
+        if self.config.discount < 1 or "continue" in rollout.outputs:
+            uncertainty = _weights(rollout, uncertainty, self.config.discount) * uncertainty
+        return xp.mean(uncertainty, axis=1)
 
 
 class Surprise:
@@ -99,6 +105,13 @@ class Surprise:
         xp = namespace(latent)
         square = xp.mean(latent * latent, axis=tuple(range(2, latent.ndim)))  # (N, H)
         return xp.mean(xp.maximum(square - 1, xp.zeros_like(square)), axis=1)
+
+
+def _weights(rollout: Rollout, like: Array, discount: float) -> Array:
+    """Discount factor of a quantity of step h, 1 for the first, (N, H)."""
+    xp = namespace(like)
+    after = _discounts(rollout, like, discount)
+    return xp.concat([xp.ones_like(like[:, :1]), after[:, :-1]], axis=1)
 
 
 def _discounts(rollout: Rollout, like: Array, discount: float) -> Array:

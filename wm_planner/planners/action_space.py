@@ -21,18 +21,21 @@ class ActionSpace:
         low, high: bounds of the box, (A,).
         rate: largest change between two consecutive steps, (A,); None for no limit.
         choices: n for a discrete action in 0 .. n - 1; 0 for a continuous action.
+        absolute: whether an action is a set point, which is held by repeating it.
     """
 
     low: Actions
     high: Actions
     rate: Actions | None = None
     choices: int = 0
+    absolute: bool = False
 
     @classmethod
     def of(cls, spec: ActionSpec) -> "ActionSpace":
         """The action space that a card declares."""
         rate = None if spec.rate is None else np.asarray(spec.rate, np.float32)
-        return cls(np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32), rate, spec.choices)
+        low, high = np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32)
+        return cls(low, high, rate, spec.choices, spec.absolute)
 
     @property
     def size(self) -> int:
@@ -68,6 +71,14 @@ class ActionSpace:
             before = plans[..., step, :]
         return plans
 
-    def hold(self, steps: int) -> Actions:
-        """The plan of zero actions, clipped to the box, (steps, A)."""
-        return self.clip(np.zeros((steps, self.size), np.float32))
+    def hold(self, steps: int, last_action: Actions | None = None) -> Actions:
+        """The plan of doing nothing, clipped to the box, (steps, A): zeros, or a set point that is held.
+
+        Args:
+            steps: of the plan.
+            last_action: executed last, (A,), which absolute actions repeat; None if it is not known.
+        """
+        plan = np.zeros((steps, self.size), np.float32)
+        if self.absolute and isinstance(last_action, np.ndarray):
+            plan[:] = last_action
+        return self.clip(plan)

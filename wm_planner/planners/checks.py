@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wm_planner.clock import Deadline
 from wm_planner.contracts.arrays import Array
-from wm_planner.contracts.card import Card
+from wm_planner.contracts.card import ActionSpec, Card
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.cost import WeightedCost
 from wm_planner.errors import ConfigError, ShapeError, did_you_mean
@@ -151,6 +151,24 @@ def check_rngs(rngs: Sequence[np.random.Generator]) -> None:
     for rng in rngs:
         if not isinstance(rng, np.random.Generator):
             raise ConfigError(f"rng is {rng!r}, wanted a generator: numpy.random.default_rng(seed)")
+
+
+def check_bounds(action: ActionSpec, planner: str, model: str) -> None:
+    """Check that every component of an action has bounds, between which a planner samples.
+
+    Args:
+        action: of the model.
+        planner, model: names, for the error.
+
+    Raises:
+        ConfigError: naming the components without bounds.
+    """
+    bounds = zip(action.names, action.low, action.high, strict=True)
+    if free := [name for name, low, high in bounds if not np.isfinite([low, high]).all()]:
+        raise ConfigError(
+            f"{planner} searches between bounds, and {', '.join(free)} of {model} has none (card: action): "
+            "write finite ones, or use `planner: {type: policy}`"
+        )
 
 
 def check_action_kind(discrete: bool | None, choices: int, planner: str, model: str) -> None:

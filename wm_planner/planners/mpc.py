@@ -18,7 +18,8 @@ from wm_planner.contracts.world_model import WorldModel
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions, ActionSpace
 from wm_planner.planners.base import MAX_HORIZON, Plan, Planner
-from wm_planner.planners.checks import check_action_kind, check_costs
+from wm_planner.planners.checks import check_action_kind, check_bounds, check_costs
+from wm_planner.planners.futures import FuturesConfig
 from wm_planner.planners.policy import PolicyPlanner, missing_policy, policy_plan
 from wm_planner.planners.problem import Problem
 
@@ -32,7 +33,7 @@ class Decision:
         first_tick: the tick of the first action, at which the decision was made.
         plan: the result of the search, with its cost, terms and timing.
         fallback: None if the last H actions are those of `plan`; otherwise the reason why they are the rest
-            of the previous plan instead, padded with zeros.
+            of the previous plan instead, then those of doing nothing.
         latency: L, the latency in steps.
     """
 
@@ -72,11 +73,13 @@ class RecedingHorizon:
                 not measured. The latent is first predicted forward through the committed actions.
             proposals: further candidates for every search: `elites` of the previous plan, or with `policy`
                 these and the plan of the model's policy.
+            futures: how many futures are imagined per candidate, `{count: 4, over: cvar, tail: 0.25}`.
         """
 
         replan_every: int = 1
         latency_steps: int = 0
         proposals: Literal["elites", "policy"] = "elites"
+        futures: FuturesConfig = FuturesConfig()
 
         def __post_init__(self) -> None:
             if self.replan_every < 1 or self.latency_steps < 0:
@@ -124,10 +127,14 @@ class RecedingHorizon:
 
         Raises:
             ConfigError: if a cost requires something that the model does not provide, if the planner and the
-                model disagree on discrete actions, if horizon and latency exceed the model's memory, if plans
-                are shorter than the replanning interval, or if the model lacks a policy that is to be used.
+                model disagree on discrete actions, if an action to be searched has no bounds, if horizon and
+                latency exceed the model's memory, if plans are shorter than the replanning interval, or if
+                the model lacks a policy or noise that is to be used.
         """
         check_costs(card, costs)
+        config.futures.draws(card)
+        if planner.discrete is not None:
+            check_bounds(card.action, type(planner).__name__, card.name)
         check_action_kind(planner.discrete, card.action.choices, type(planner).__name__, card.name)
         steps, limit = config.latency_steps + planner.horizon, card.max_horizon or MAX_HORIZON
         if steps > limit:
@@ -168,7 +175,8 @@ class RecedingHorizon:
         Args:
             latent: encoding of the current observation, arrays (1, ...).
             context: without the previous plan, which is filled in here.
-            tick_index: tick of the episode, in steps of the card's `control_dt_s`; must not decrease.
+            tick_index: tick of the episode, in steps of the card's `control_dt_s`. A lower one than that of
+                the current decision is taken as a new episode: the previous plan is dropped.
             deadline: when to return the best plan so far; None in lockstep.
             delay_s: measured time from the observation behind `latent` until the plan's first action can be
                 executed. Rounded to whole steps, at least 0, it replaces `latency_steps`, up to the number of
@@ -178,28 +186,28 @@ class RecedingHorizon:
             ConfigError: if a cost needs a goal that the context lacks.
         """
         _check_tick(tick_index, delay_s)
+        if self._decision and tick_index < self._decision.first_tick:
+            self._decision = None
         previous = self._decision
         if previous and not self._due and tick_index < previous.first_tick + self.config.replan_every:
             return previous
         self._due = False
         started_ns = self._clock.now_ns()
         latency, horizon = self._latency(delay_s), self.planner.horizon
-        committed = self._committed(tick_index, latency + horizon)
-        warm_start = elites = None
-        if previous:
-            passed = tick_index + latency - previous.first_tick - previous.latency
-            warm_start = shifted(previous.actions[previous.latency :], passed)
-            elites = None if previous.plan.elites is None else shifted(previous.plan.elites, passed)
+        committed = self._committed(tick_index, latency + horizon, context.last_action)
+        warm_start, elites = self._moved_on(tick_index + latency)
         last_action = committed[latency - 1] if latency else context.last_action
+        rng = np.random.default_rng([self.seed, self._episode_id, tick_index])
         problem = Problem(
             self.model,
             self._predict(latent, committed[:latency]),
             self.costs,
             replace(context, previous_plan=warm_start, last_action=last_action),
+            self.config.futures.of(self.model.card, rng),
         )
         plan = self.planner.plan(
             problem,
-            rng=np.random.default_rng([self.seed, self._episode_id, tick_index]),
+            rng=rng,
             warm_start=warm_start,
             proposals=self._proposals(problem, elites, deadline),
             deadline=deadline,
@@ -209,6 +217,16 @@ class RecedingHorizon:
         actions = committed if fallback else np.concatenate([committed[:latency], plan.actions])
         self._decision = Decision(actions, tick_index, plan, fallback, latency)
         return self._decision
+
+    def _moved_on(self, first_tick: int) -> tuple[Actions | None, Actions | None]:
+        """The plan of the current decision (H, A) and its elites (K, H, A), shifted to begin at a tick."""
+        previous = self._decision
+        if previous is None:
+            return None, None
+        passed = first_tick - previous.first_tick - previous.latency
+        elites = previous.plan.elites
+        plan = shifted(previous.actions[previous.latency :], passed)
+        return plan, None if elites is None else shifted(elites, passed)
 
     def _proposals(
         self, problem: Problem, elites: Actions | None, deadline: Deadline | None
@@ -221,13 +239,17 @@ class RecedingHorizon:
             return elites
         return plan if elites is None else np.concatenate([elites, plan])
 
-    def _committed(self, tick_index: int, steps: int) -> Actions:
-        """The actions that the current decision holds for `steps` ticks, padded with zeros, (steps, A)."""
-        actions = self._space.hold(steps)
+    def _committed(self, tick_index: int, steps: int, last_action: Actions | None) -> Actions:
+        """The actions of the current decision for `steps` ticks, then those of doing nothing, (steps, A).
+
+        Args:
+            last_action: executed before them, (A,).
+        """
+        actions = np.empty((steps, self._space.size), np.float32)
         for step in range(steps):
             action = self._decision.action_at(tick_index + step) if self._decision else None
-            if action is not None:
-                actions[step] = action
+            actions[step] = self._space.hold(1, last_action)[0] if action is None else action
+            last_action = actions[step]
         return actions
 
     def _latency(self, delay_s: float | None) -> int:

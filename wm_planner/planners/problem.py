@@ -23,6 +23,7 @@ from wm_planner.planners.checks import (
     checked_action,
 )
 from wm_planner.planners.constraints import violations
+from wm_planner.planners.futures import Futures
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Problem:
         latent: where they start, arrays (1, ...).
         costs: the terms to minimise, and the constraints.
         context: what the costs may read next to the rollout.
+        futures: draws of the model's noise under which every candidate is imagined; None for calm noise.
 
     Attributes:
         space: the model's admissible actions.
@@ -63,13 +65,19 @@ class Problem:
     """
 
     def __init__(
-        self, model: WorldModel, latent: Latent, costs: Sequence[WeightedCost], context: Context
+        self,
+        model: WorldModel,
+        latent: Latent,
+        costs: Sequence[WeightedCost],
+        context: Context,
+        futures: Futures | None = None,
     ) -> None:
         check_costs(model.card, costs)
         check_context(context, costs)
         self.model = model
         self.latent = as_arrays(latent)
         self.costs = tuple(costs)
+        self.futures = futures
         self.space = ActionSpace.of(model.card.action)
         self.context = dataclasses.replace(
             context,
@@ -89,8 +97,13 @@ class Problem:
         The gradient includes the penalties of constrained terms that exceed their limits.
 
         Raises:
-            ConfigError: if the model has no gradients.
+            ConfigError: if the model has no gradients, or several futures are to be imagined.
         """
+        if self.futures is not None:
+            raise ConfigError(
+                f"gradients are of one rollout with calm noise, and {self.futures.count} futures are to be "
+                "imagined: set futures to 1, or choose a sampling planner"
+            )
         if not isinstance(self.model, Differentiable):
             raise ConfigError(
                 f"{self.model.card.name} has no gradients: use a torch model "
@@ -107,7 +120,7 @@ class Problem:
         candidates = [spec for spec in self.model.card.latents if spec.role == "candidate"]
         here = {spec.name: np.asarray(self.latent[spec.name])[:, None] for spec in candidates}  # (1, 1, ...)
         states = {spec.name: here[spec.name] for spec in candidates if spec.unit is not None}
-        stay = self.space.hold(1)[None]
+        stay = self.space.hold(1, self.context.last_action)[None]
         return {
             cost.name: float(cost.cost(Rollout(here, states), stay, self.context)[0])
             for cost in self.costs
@@ -166,6 +179,8 @@ def evaluate_many(problems: Sequence[Problem], candidates: Sequence[Array]) -> l
     Problems with the same model share its calls, unless the model has `shared` latent arrays.
     """
     model = problems[0].model
+    if any(problem.futures is not None for problem in problems):
+        return [_evaluate(problem, some) for problem, some in zip(problems, candidates, strict=True)]
     if len(problems) == 1 and len(candidates[0]) <= model.card.max_candidates:
         return [problems[0].score(*_checked_rollout(model, problems[0].latent, candidates[0]))]
     one_call = all(problem.model is model for problem in problems)
@@ -182,6 +197,23 @@ def evaluate_many(problems: Sequence[Problem], candidates: Sequence[Array]) -> l
             parts[index].append(problems[index].terms(rollout.part(done, done + len(own)), own))
             done += len(own)
     return [problem._scores(_concat_terms(own)) for problem, own in zip(problems, parts, strict=True)]
+
+
+def _evaluate(problem: Problem, candidates: Array) -> Scores:
+    """The scores of `candidates` (N, H, A), each imagined in all futures of the problem."""
+    futures = problem.futures
+    if futures is None:
+        return problem.evaluate(candidates)
+    noise, count = futures.noise(candidates.shape[1]), futures.count
+    rows, chunk = len(candidates) * count, problem.model.card.max_candidates
+    parts: list[dict[str, Array]] = []
+    for start in range(0, rows, chunk):
+        row = np.arange(start, min(rows, start + chunk))
+        drawn = {name: array[row % count] for name, array in noise.items()}  # (rows, H, ...)
+        imagined = _checked_rollout(problem.model, problem.latent, candidates[row // count], drawn)
+        parts.append(problem.terms(*imagined))
+    terms = {name: term.reshape(-1, count) for name, term in _concat_terms(parts).items()}  # (N, K)
+    return problem._scores(futures.reduce(terms, problem.costs))
 
 
 def _batches(counts: Sequence[int], max_candidates: int) -> Iterator[list[tuple[int, slice]]]:
@@ -220,7 +252,9 @@ def _fold(latents: Sequence[Latent], counts: Sequence[int]) -> Latent:
     }
 
 
-def _checked_rollout(model: WorldModel, latent: Latent, actions: Array) -> tuple[Rollout, Array]:
+def _checked_rollout(
+    model: WorldModel, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None
+) -> tuple[Rollout, Array]:
     """The rollout of `actions` (N, H, A), and the actions as a read-only view.
 
     Raises:
@@ -229,7 +263,7 @@ def _checked_rollout(model: WorldModel, latent: Latent, actions: Array) -> tuple
     if isinstance(actions, np.ndarray):
         actions = actions.view()
         actions.flags.writeable = False  # otherwise a model or a cost could modify the plan
-    rollout = model.rollout(latent, actions)
+    rollout = model.rollout(latent, actions, noise) if noise else model.rollout(latent, actions)
     for kind in (rollout.latents, rollout.states, rollout.outputs):
         for name, array in kind.items():
             if array.shape[:2] != actions.shape[:2]:

@@ -10,7 +10,7 @@ from wm_planner.clock import Deadline
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan, PlannerConfig
 from wm_planner.planners.call_durations import CallDurations
-from wm_planner.planners.checks import check_action_kind, check_rngs
+from wm_planner.planners.checks import check_action_kind, check_bounds, check_rngs
 from wm_planner.planners.knots import Curve, Knots
 from wm_planner.planners.problem import Problem, Scores, evaluate_many
 from wm_planner.planners.search import Search
@@ -92,6 +92,7 @@ class SamplingPlanner(ABC):
         ):
             name, card = type(self).__name__, problem.model.card
             check_action_kind(self.discrete, problem.space.choices, name, card.name)
+            check_bounds(card.action, name, card.name)
             search = Search(problem, self.horizon, self.curve, start, proposed, deadline, self._durations)
             runs.append(self.search(search, rng))
         return lockstep(problems, runs)

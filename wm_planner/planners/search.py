@@ -88,7 +88,7 @@ class Search:
         self._deadline = deadline
         plan_shape = (horizon, self.space.size)
         if warm_start is None:
-            warm_start = self.space.hold(horizon)
+            warm_start = self.space.hold(horizon, problem.context.last_action)
         if proposals is None:
             proposals = np.zeros((0, *plan_shape), np.float32)
         warm_start = self._checked("the warm start", warm_start, plan_shape)

@@ -71,6 +71,11 @@ def export_planner(
     built = PLANNERS.build(planner, f"{where}planner")
     weighted = build_costs(costs, f"{where}costs")
     check_portable(built, weighted, model, folder)
+    if model.card.futures > 1:
+        raise ConfigError(
+            f"{model.card.name} is to be planned over {model.card.futures} futures (card: futures), and a "
+            "portable planner imagines one, with calm noise: plan with wm_planner itself"
+        )
     graph, noise = planner_graph(built, weighted, model.card, onnx.load(folder / "step.onnx"))
     _add_metadata(graph, model.card, planner, costs, built, noise)
     serialized = graph.SerializeToString(deterministic=True)
@@ -95,6 +100,8 @@ def check_portable(planner: Any, costs: Sequence[WeightedCost], model: OnnxWorld
     """
     name, card = type(planner).__name__, model.card
     check_action_kind(planner.discrete, card.action.choices, name, card.name)
+    if model.note:
+        raise ConfigError(f"{card.name} cannot be part of a graph: {model.note}")
     check_costs(model.card, costs)
     if not isinstance(planner, SamplingPlanner) or planner.discrete or isinstance(planner, Gradient):
         raise ConfigError(

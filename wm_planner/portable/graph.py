@@ -51,7 +51,7 @@ def planner_graph(
         WARM_START: _argument(plan_shape),
         PROPOSALS: _argument(("M", *plan_shape)),
     }
-    start = _finite_or_zeros(inputs[WARM_START])
+    start = _finite_or_hold(inputs[WARM_START], inputs[LAST_ACTION] if card.action.absolute else None)
     context = Context(
         goal=_with_prefix(inputs, GOAL),
         goal_latent=_with_prefix(inputs, GOAL_LATENT),
@@ -85,8 +85,8 @@ def port_description(name: str, card: Card) -> str:
     kind, _, of = name.rpartition(".")
     meanings = {
         NOISE: "drawn anew for every plan",
-        WARM_START: f"the plan to start from, {units}; zeros, which is also what one counts as that is not "
-        "finite, or `next.warm_start` of the tick before",
+        WARM_START: f"the plan to start from, {units}; one that is not finite counts as doing nothing "
+        "(zeros, or the last action where actions are set points), or `next.warm_start` of the tick before",
         PROPOSALS: "further plans to try as they are, M may be 0; `next.proposals` where there are any",
         LAST_ACTION: f"the action executed last, {units}; zeros at rest",
         ACTIONS: f"the plan, {units}",
@@ -124,9 +124,10 @@ def _argument(shape: tuple[int | str, ...], dtype: str = "float32") -> Array:
     return ndonnx.argument(shape=shape, dtype=getattr(ndonnx, dtype))
 
 
-def _finite_or_zeros(plan: Array) -> Array:
-    """The plan if all of it is finite, else zeros."""
-    return ndonnx.where(ndonnx.all(ndonnx.isfinite(plan)), plan, ndonnx.zeros_like(plan))
+def _finite_or_hold(plan: Array, held: Array | None) -> Array:
+    """The plan (H, A) if all of it is finite, else the action `held` (A,) throughout, or zeros."""
+    nothing = ndonnx.zeros_like(plan)
+    return ndonnx.where(ndonnx.all(ndonnx.isfinite(plan)), plan, nothing if held is None else nothing + held)
 
 
 def _with_prefix(inputs: dict[str, Array], prefix: str) -> dict[str, Array]:

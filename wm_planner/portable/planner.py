@@ -12,6 +12,7 @@ from wm_planner import share
 from wm_planner.clock import Deadline
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.cost import WeightedCost
+from wm_planner.errors import ConfigError
 from wm_planner.planners.base import Plan
 from wm_planner.planners.problem import Problem
 from wm_planner.planners.sampling import SamplingPlanner
@@ -73,10 +74,19 @@ class GraphPlanner:
         proposals: NDArray[np.float32] | None = None,
         deadline: Deadline | None = None,
     ) -> Plan:
-        """Plan with one call of the graph; the arguments are those of `Planner.plan`."""
+        """Plan with one call of the graph; the arguments are those of `Planner.plan`.
+
+        Raises:
+            ConfigError: if several futures are to be imagined.
+        """
+        if problem.futures is not None:
+            raise ConfigError(
+                f"a planner that is one graph imagines one future, not {problem.futures.count}: set "
+                "`mpc: {futures: {count: 1}}` or `one_graph: false`"
+            )
         context, shape = problem.context, (self.horizon, self._action_size)
         if warm_start is None:
-            warm_start = np.zeros(shape, np.float32)
+            warm_start = problem.space.hold(self.horizon, context.last_action)
         if proposals is None:
             proposals = np.zeros((0, *shape), np.float32)
         last_action = np.zeros(shape[1], np.float32) if context.last_action is None else context.last_action

@@ -32,6 +32,7 @@ from wm_planner.world_models.onnx.rollout_graph import (
     OUTPUT,
     rollout_graph,
 )
+from wm_planner.world_models.onnx.signature import NOISE
 
 Draw: TypeAlias = Callable[[np.random.Generator], Actions]
 
@@ -123,7 +124,7 @@ class TracedSearch(Search):
 
 
 class TracedModel:
-    """A world model whose rollouts are inlined into the graph."""
+    """A world model whose rollouts, with calm noise, are inlined into the graph."""
 
     def __init__(self, card: Card, step: ModelProto) -> None:
         self.card = card
@@ -132,7 +133,15 @@ class TracedModel:
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
         """Imagine `actions` (N, H, A) from `latent` (1, ...)."""
         graph = spox.inline(self._graph)
-        variables = {name: array.unwrap_spox() for name, array in {**latent, ACTIONS: actions}.items()}
+        steps = [spec for spec in self.card.noise if spec.graph == "step"]
+        calm = {
+            NOISE + spec.name: ndonnx.asarray(
+                np.full((1, actions.shape[1], *spec.shape), spec.calm, np.float32)
+            )
+            for spec in steps
+        }
+        feed = {**latent, **calm, ACTIONS: actions}
+        variables = {name: array.unwrap_spox() for name, array in feed.items()}
         arrays = {name: ndonnx.asarray(variable) for name, variable in graph(**variables).items()}
         latents = {name.removeprefix(LATENT): a for name, a in arrays.items() if name.startswith(LATENT)}
         outputs = {name.removeprefix(OUTPUT): a for name, a in arrays.items() if name.startswith(OUTPUT)}
