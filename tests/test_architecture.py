@@ -87,7 +87,8 @@ HOMES = {
     "joblib": ("wm_planner/parallel.py",),
     "shapely": ("wm_planner/bench/measurements/driving.py",),
     "lxml": ("wm_planner/driving/scenarios/readers/", "wm_planner/driving/scenarios/writers/"),
-    "pyarrow": ("wm_planner/driving/scenarios/readers/argoverse.py",),
+    "av": ("wm_planner/data/lerobot/",),
+    "pyarrow": ("wm_planner/data/lerobot/", "wm_planner/driving/scenarios/readers/argoverse.py"),
 }
 
 

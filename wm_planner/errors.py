@@ -76,6 +76,7 @@ class NodeError(WmError):
 EXTRAS = {
     **dict.fromkeys(("mujoco", "imageio", "joblib", "matplotlib", "PIL"), "sim"),
     **dict.fromkeys(("gymnasium", "lxml", "numba"), "drive"),
+    "av": "data",
     "pyarrow": "argoverse",
     "ray": "cluster",
     **dict.fromkeys(("ndonnx", "spox"), "portable"),

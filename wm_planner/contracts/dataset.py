@@ -1,7 +1,7 @@
 """The contract of a data set of episodes, and what describes its contents."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from wm_planner.config import Config, Count, Positive
 from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.errors import DatasetError
 
 COLLECTION_SEEDS = 1_000_000
 """First seed of training episodes; evaluation episodes count from 0, so the two never overlap."""
@@ -122,6 +123,28 @@ class Meta(Config, frozen=True, kw_only=True):
             **{signal.name: (signal.shape, signal.dtype) for signal in self.signals},
         }
         return {name: ((n, *shape), dtype) for name, (shape, dtype) in rows.items()}
+
+    def counted(self, lengths: Sequence[int], seeds_tried: int, rejected: dict[str, int]) -> "Meta":
+        """The meta data of a complete data set.
+
+        Args:
+            lengths: number of frames of each episode.
+            seeds_tried, rejected: as in the attributes.
+
+        Raises:
+            DatasetError: without any episode.
+        """
+        if not lengths:
+            raise DatasetError("there is no episode to write")
+        steps = max(self.steps, max(lengths) - 1)
+        return msgspec.structs.replace(
+            self,
+            seeds_tried=seeds_tried,
+            rejected=rejected,
+            episodes=len(lengths),
+            steps=steps,
+            frames=None if min(lengths) == steps + 1 else sum(lengths),
+        )
 
     def builtins(self) -> dict[str, object]:
         """The values for meta.yaml, without later fields that have their default."""

@@ -18,6 +18,30 @@ from wm_planner.errors import DatasetError
 PROGRESS_FILE = "progress.json"
 
 
+def checked_arrays(episode: Episode, meta: Meta, path: Path, index: int) -> dict[str, Array]:
+    """The arrays of an episode as `meta` describes them.
+
+    Args:
+        episode: to be written.
+        meta: of the data set.
+        path: of the data set, for errors.
+        index: of the episode, for errors.
+
+    Raises:
+        DatasetError: if an array is missing, or has another shape or kind.
+    """
+    arrays, count = {}, len(episode.action)
+    for name, (shape, dtype) in meta.shapes.items():
+        if name == "episode":
+            continue
+        wanted, got = (count, *shape[1:]), episode.arrays.get(name)
+        if got is None or got.shape != wanted or not np.can_cast(got.dtype, dtype, "same_kind"):
+            found = "nothing" if got is None else f"{got.dtype} {got.shape}"
+            raise DatasetError(f"{path}: {name} of episode {index} is {found}, wanted {dtype} {wanted}")
+        arrays[name] = np.ascontiguousarray(got, dtype)
+    return arrays
+
+
 class EpisodeWriter:
     """Context manager that writes a data set; the folder appears only on success.
 
@@ -29,14 +53,19 @@ class EpisodeWriter:
             and is continued by the next writer with the same `meta`.
 
     Attributes:
-        episodes: number of episodes written.
         seeds_tried, rejected: of the last `save`.
     """
 
     def __init__(self, path: Path, meta: Meta, resumable: bool = False) -> None:
         self._path, self._meta, self._resumable = path, meta, resumable
-        self._rows = self._longest = self._shortest = self.episodes = self.seeds_tried = 0
+        self._lengths: list[int] = []
+        self.seeds_tried = 0
         self.rejected: dict[str, int] = {}
+
+    @property
+    def episodes(self) -> int:
+        """Number of episodes written."""
+        return len(self._lengths)
 
     def __enter__(self) -> Self:
         """Open the arrays in a temporary folder.
@@ -51,8 +80,9 @@ class EpisodeWriter:
             progress = self._folder / PROGRESS_FILE
             if progress.is_file():
                 self._continue(json.loads(progress.read_text(encoding="utf-8")))
+            rows = sum(self._lengths)
             self._arrays = {
-                name: stack.enter_context(_Column(self._folder / f"{name}.npy", shape[1:], dtype, self._rows))
+                name: stack.enter_context(_Column(self._folder / f"{name}.npy", shape[1:], dtype, rows))
                 for name, (shape, dtype) in self._meta.shapes.items()
             }
             self._stack = stack.pop_all()
@@ -62,24 +92,13 @@ class EpisodeWriter:
         """Append an episode.
 
         Raises:
-            DatasetError: if one of its arrays is missing, or has another shape or dtype than `meta` says.
+            DatasetError: as `checked_arrays`.
         """
+        arrays = checked_arrays(episode, self._meta, self._path, self.episodes)
         count = len(episode.action)
-        arrays = {**episode.arrays, "episode": np.full(count, self.episodes)}
-        for name, (shape, dtype) in self._meta.shapes.items():
-            wanted = (count, *shape[1:])
-            got = arrays.get(name)
-            if got is None or got.shape != wanted or not np.can_cast(got.dtype, dtype, "same_kind"):
-                found = "nothing" if got is None else f"{got.dtype} {got.shape}"
-                raise DatasetError(
-                    f"{self._path}: {name} of episode {self.episodes} is {found}, wanted {dtype} {wanted}"
-                )
-        for name, column in self._arrays.items():
-            column.append(arrays[name])
-        self._rows += count
-        self._longest = max(self._longest, count)
-        self._shortest = min(self._shortest or count, count)
-        self.episodes += 1
+        for name, array in {**arrays, "episode": np.full(count, self.episodes)}.items():
+            self._arrays[name].append(array)
+        self._lengths.append(count)
 
     def save(self, seeds_tried: int, rejected: dict[str, int]) -> None:
         """Save the episodes written so far, for a writer that continues after an interruption."""
@@ -88,9 +107,7 @@ class EpisodeWriter:
             column.flush()
         values = {
             "meta": self._meta.builtins(),
-            "rows": self._rows,
-            "episodes": self.episodes,
-            "lengths": [self._shortest, self._longest],
+            "lengths": self._lengths,
             "seeds_tried": seeds_tried,
             "rejected": rejected,
         }
@@ -103,17 +120,7 @@ class EpisodeWriter:
         Raises:
             DatasetError: if it has no episode.
         """
-        if not self.episodes:
-            raise DatasetError(f"{self._path}: there is no episode to write")
-        steps = max(self._meta.steps, self._longest - 1)
-        meta = msgspec.structs.replace(
-            self._meta,
-            seeds_tried=seeds_tried,
-            rejected=rejected,
-            episodes=self.episodes,
-            steps=steps,
-            frames=None if self._shortest == steps + 1 else self._rows,
-        )
+        meta = self._meta.counted(self._lengths, seeds_tried, rejected)
         for column in self._arrays.values():
             column.flush()
         text = yaml.safe_dump(msgspec.to_builtins(meta.builtins()), sort_keys=False)
@@ -136,8 +143,7 @@ class EpisodeWriter:
                     f"{self._folder} was begun with other settings: {key} is {saved.meta.get(key)} there, "
                     f"{wanted.get(key)} now; remove it, or repeat the command that began it"
                 )
-        self._rows, self.episodes = saved.rows, saved.episodes
-        self._shortest, self._longest = saved.lengths
+        self._lengths = saved.lengths
         self.seeds_tried, self.rejected = saved.seeds_tried, saved.rejected
 
 
@@ -145,9 +151,7 @@ class _Progress(msgspec.Struct):
     """The contents of progress.json."""
 
     meta: dict[str, object]
-    rows: int
-    episodes: int
-    lengths: tuple[int, int]
+    lengths: list[int]
     seeds_tried: int
     rejected: dict[str, int]
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from wm_planner import share
 from wm_planner.checksum import sha256
 from wm_planner.config import Config, to_builtins
-from wm_planner.data.episodes import EpisodeData
+from wm_planner.data.forms import open_dataset
 from wm_planner.data.validation import validated
 from wm_planner.errors import TrainingError
 from wm_planner.training.checkpoint import Position, RunFolder, RunSpec
@@ -100,7 +100,7 @@ def train(
 
     Args:
         model_file: path of a model file, e.g. models/ac_jepa.py.
-        datasets: folders that `wm collect` wrote; all of them are used.
+        datasets: folders with data sets of any form (see `data.forms`); all of them are used.
         out: folder of the run: run.yaml, checkpoint.pt, log.jsonl, tensorboard/.
         recipe: name of one of the model file's recipes.
         overrides: changes to the recipe by dotted paths.
@@ -120,7 +120,7 @@ def train(
     torch.set_num_threads(1)  # small networks are slower with more, and results would depend on the machine
     file = load_model_file(model_file)
     chosen = changed(file.recipe(recipe), overrides or {}, f"recipe {recipe}")
-    data = [EpisodeData.open(Path(folder)) for folder in datasets]
+    data = [open_dataset(folder) for folder in datasets]
     clips = Clips(data, chosen.clip, chosen.stride)
     processes = Processes()
     processes.local_slice(chosen.batch)  # fails before anything is written

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from wm_planner.config import convert, to_builtins
 from wm_planner.contracts.card import Card, GraphSpec, TrainingRecord
-from wm_planner.data.episodes import EpisodeData
+from wm_planner.data.episodes import read_meta
+from wm_planner.data.forms import form_of
 from wm_planner.errors import BundleError
 from wm_planner.training.checkpoint import RUN_FILE, Position, RunFolder, RunSpec, flat
 from wm_planner.training.clips import DataSpec
@@ -96,11 +97,13 @@ def model_card(
 def training_commands(run: Path) -> tuple[str, ...]:
     """The command lines that reproduce the run in folder `run` from scratch, in order.
 
-    They include the collection of its data sets, if these still exist, and the run that it starts from.
+    They include the collection of its data sets, if these still exist and were not converted from another
+    form, and the run that it starts from.
     """
     spec = RunFolder(run).spec()
-    folders = [folder for folder in spec.datasets if Path(folder).is_dir()]
-    collection = [EpisodeData.open(Path(folder)).meta.command(folder) for folder in folders]
+    folders = {folder: Path(folder) for folder in spec.datasets if form_of(Path(folder)) == "folder"}
+    collected = {folder: read_meta(path) for folder, path in folders.items() if path.is_dir()}
+    collection = [meta.command(folder) for folder, meta in collected.items() if meta.revision]
     earlier_runs = [Path(path) for path in spec.pretrained if (Path(path) / RUN_FILE).is_file()]
     earlier = [command for path in earlier_runs for command in training_commands(path)]
     default = load_model_file(spec.model_file).recipe(spec.recipe_name)
