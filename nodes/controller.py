@@ -22,7 +22,8 @@ class ControllerNode(Node):
         """Which robot is driven.
 
         Attributes:
-            control: `{type: ee_delta, robot: sim/panda_reach.xml}`, `{type: ackermann, vehicle: bmw_320i}`.
+            control: `{type: ee_delta, robot: sim/panda_reach.xml}`, `{type: ackermann, vehicle: bmw_320i}`,
+                `{type: passthrough, world_model: BUNDLE}` to send actions as they are.
             control_dt_s: time between two ticks, until a plan tells its own.
             patience_s: how much later than one period after the last plan the next may come before the robot
                 is held, in realtime: the planner's deadline and a little for the transport.

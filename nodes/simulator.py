@@ -33,7 +33,8 @@ class Simulator(Node):
         Attributes:
             scene: path of the scene file, or of a traffic scenario: short for `simulator`.
             simulator: `{type: mujoco, scene: FILE, disturbance: {...}}`, `{type: traffic, scenario: FILE,
-                vehicle: bmw_320i, agents: {type: idm}}`, `{type: path/file.py:Class}`.
+                vehicle: bmw_320i, agents: {type: idm}}`, `{type: gym, id: Pendulum-v1}`,
+                `{type: path/file.py:Class}`.
             steps: control periods per episode, unless the environment ends it before.
             seed: of the first episode; the others count up.
             stall_s: wall time after which an unanswered tick is repeated, in lockstep.

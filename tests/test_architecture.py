@@ -71,6 +71,13 @@ HOMES = {
         "wm_planner/control/",
         "wm_planner/world_models/physics/",
     ),
+    "gymnasium": (
+        "wm_planner/simulation/",
+        "wm_planner/driving/simulation/",
+        "wm_planner/manipulation/simulation/",
+        "wm_planner/sprites/simulation/",
+        "wm_planner/bench/measurements/gym.py",
+    ),
     "zmq": ("wm_planner/messaging/", "wm_planner/bench/measurements/bus.py"),
     "onnxruntime": ("wm_planner/world_models/onnx/session.py", "wm_planner/world_models/onnx/execution.py"),
     "onnx": ("wm_planner/world_models/", "wm_planner/portable/", "wm_planner/bench/"),

@@ -17,6 +17,7 @@ SHOWS = {
     "export_a_planner": r"tick 2: cost \d",
     "plan_over_physics": r"the tip of the pole is \d\d?\.\d cm from upright",
     "plan_with_a_bundle": r"step 12: .* [0-4]\.\d cm from the goal",
+    "write_a_bundle": r"gives 0\.30 rad/s in one step",
     "write_a_cost": r"lowest height: 0\.12 m without the cost, 0\.1[5-9] m with it",
     "write_a_planner": r"Shrinking\s+1201 evaluations, cost  12\.",  # random shooting 27, CEM 11
 }

@@ -13,7 +13,7 @@ from wm_planner.share import SHELVES
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-FOR_DEVELOPERS = {"test", "dev", "docs"}
+FOR_DEVELOPERS = {"test", "dev", "docs", "envs"}  # envs: what the contract test of environments runs
 
 IMPORTED_AS = {"pillow": "PIL", "pyyaml": "yaml", "pyzmq": "zmq", "onnxruntime-gpu": "onnxruntime"}
 NEEDED_BY = {

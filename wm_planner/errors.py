@@ -75,8 +75,9 @@ class NodeError(WmError):
 
 EXTRAS = {
     **dict.fromkeys(("mujoco", "imageio", "joblib", "matplotlib", "PIL"), "sim"),
-    **dict.fromkeys(("gymnasium", "lxml", "numba"), "drive"),
+    **dict.fromkeys(("lxml", "numba"), "drive"),
     "av": "data",
+    "gymnasium": "gym",
     "pyarrow": "argoverse",
     "ray": "cluster",
     **dict.fromkeys(("ndonnx", "spox"), "portable"),

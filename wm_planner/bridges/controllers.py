@@ -5,7 +5,7 @@ from typing import Protocol
 from wm_planner.messaging import messages as m
 from wm_planner.plugins import Registry
 
-CONTROLLERS = Registry("controller")
+CONTROLLERS = Registry("controller", {"passthrough": "wm_planner.bridges.passthrough:Passthrough"})
 
 
 class Controller(Protocol):

@@ -13,7 +13,7 @@ from wm_planner.messaging import messages as m
 from wm_planner.plugins import Registry
 from wm_planner.simulation import SIMULATORS
 
-SIMULATOR_ADAPTERS = Registry("simulator adapter")
+SIMULATOR_ADAPTERS = Registry("simulator adapter", {"gym": "wm_planner.bridges.signals:SignalAdapter"})
 """By the names of SIMULATORS."""
 
 

@@ -2,4 +2,10 @@
 
 from wm_planner.plugins import Registry
 
-SIMULATORS = Registry("simulator", {"mujoco": "wm_planner.simulation.mujoco:MujocoSimulator"})
+SIMULATORS = Registry(
+    "simulator",
+    {
+        "mujoco": "wm_planner.simulation.mujoco:MujocoSimulator",
+        "gym": "wm_planner.simulation.gym:GymSimulator",
+    },
+)

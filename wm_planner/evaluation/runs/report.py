@@ -79,7 +79,8 @@ def tables(figures: RunFigures, planned: int | None = None) -> Group:
     none = "no episode has ended" if figures.started else "no episodes: nothing was published on /episode"
     notes = (Text(line, style="yellow") for line in coverage(figures, planned))
     timing = [spreads] if spreads.row_count else []
-    return Group(*notes, success if figures.episodes else none, *timing)
+    unscored = has_reward and not reached.successes  # most tasks with reward define no success
+    return Group(*notes, *([] if unscored else [success if figures.episodes else none]), *timing)
 
 
 def plot(folder: Path, figures: RunFigures, title: str) -> Path:

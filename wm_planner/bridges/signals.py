@@ -1,0 +1,50 @@
+"""Simulators on the bus whose commands are actions: signals and pictures every tick, moved by /command."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.bridges.messages import camera_topic, signal_messages, state_topic
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.simulator import Simulator
+from wm_planner.errors import NodeError
+from wm_planner.messaging import messages as m
+
+
+class SignalAdapter:
+    """Publishes each state on its own topic and obeys /command; see `bridges.simulators.SimulatorAdapter`."""
+
+    command_topic = "/command"
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self._states = tuple(simulator.observe().state)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        cameras = map(camera_topic, self.simulator.scene.cameras)
+        return ("/clock", *map(state_topic, self._states), *cameras)
+
+    def latched_messages(self, stamp_ns: int) -> dict[str, m.Message]:
+        return {}
+
+    def sensors(self, observation: Observation, stamp_ns: int) -> dict[str, m.Message]:
+        return signal_messages(observation, stamp_ns)
+
+    def command_of(self, message: m.Message) -> NDArray[np.float64]:
+        """The action that /command carries.
+
+        Raises:
+            NodeError: if it is that of another environment.
+        """
+        names = self.simulator.scene.action.names
+        if tuple(message.joint_names) != names:
+            raise NodeError(
+                f"/command moves {', '.join(message.joint_names)}, actions of {self.simulator.scene.name} "
+                f"are {', '.join(names)}: is the controller set up for another environment?"
+            )
+        return np.asarray(message.points[0].positions)
+
+    def stop_command(self) -> NDArray[np.float64] | None:
+        """The action nearest to zero; None for a discrete one, of which the last is repeated."""
+        action = self.simulator.scene.action
+        return None if action.choices else np.clip(0.0, action.low, action.high)

@@ -1,0 +1,382 @@
+"""Any Gymnasium environment as a simulator."""
+
+import math
+import os
+import sys
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium
+import msgspec
+import numpy as np
+from gymnasium.error import Error
+from numpy.typing import NDArray
+
+from wm_planner import config
+from wm_planner.clock import nanoseconds
+from wm_planner.config import Positive, Seconds
+from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.simulator import StepResult
+from wm_planner.contracts.task import Goal, Objective, ReachState, Scored
+from wm_planner.errors import SimulationError, did_you_mean
+from wm_planner.simulation.gym_spaces import Actions, Observations, actions_of, as_rgb, scalars
+from wm_planner.simulation.gym_state import Env, Snapshot, check_snapshots, observe, set_state
+
+CAMERA = "render"
+"""Camera of the pictures that `render()` returns."""
+
+GOAL_SEEDS = 2**31
+"""Seed of the goal of episode 0, which is apart from those of all starts."""
+
+
+@dataclass(frozen=True)
+class GymScene:
+    """Description of an environment; see `EnvironmentSpec`."""
+
+    name: str
+    cameras: tuple[str, ...]
+    image_size: tuple[int, int]
+    control_dt_s: float
+    action: ActionSpec
+
+
+@dataclass(frozen=True)
+class State:
+    """An episode so far; see `GymSimulator.save`."""
+
+    environment: Snapshot
+    episode: Mapping[str, Any]
+
+
+class GymGoal(config.Config, frozen=True, kw_only=True):
+    """A goal to reach, made by the environment itself and shown as a picture, or as a state without cameras.
+
+    Attributes:
+        steps: random actions from the start of another episode to the goal.
+        state: the state to set instead; empty to take random actions.
+        quantity: signal whose value is to be reached.
+        radius: Euclidean distance that counts as reached, in its unit.
+        is_position: whether that distance is in m.
+    """
+
+    steps: Positive = 20
+    state: tuple[float, ...] = ()
+    quantity: str = "observation"
+    radius: float = 0.1
+    is_position: bool = False
+
+
+class GymSimulator:
+    """Simulates a Gymnasium environment; see `contracts.simulator.Simulator`.
+
+    Dict and Tuple observations become signals and pictures, named by their keys; an observation without keys
+    is the signal `observation`, or, if it is a uint8 image, the camera `observation`. Texts become the text
+    of the goal, `desired_goal` its state. An episode succeeds where the environment's info has a true
+    `is_success` or `success`, or, with `goal`, where the goal's quantity is reached.
+
+    Raises:
+        SimulationError: if the environment cannot be made, or its spaces cannot be used.
+    """
+
+    class Config(config.Config, frozen=True, kw_only=True):
+        """Which environment is simulated.
+
+        Attributes:
+            id: as for `gymnasium.make`: `Pendulum-v1`, or `package.module:Name-v0` to import a module first.
+            options: further arguments of `gymnasium.make`, such as `max_episode_steps`.
+            render: whether to add the camera `render`, with the picture of `render()`.
+            size_px: height and width to which all pictures are scaled; None to leave them as they are.
+            control_dt_s: time of one step; None for the environment's own `dt`, or 1 over its frame rate.
+            names, units: of the components of a Box action; empty for a0, a1, ... without a unit.
+            low, high: bounds of a Box action; empty for its own.
+            goal: a state to reach; None where the task is to collect reward.
+        """
+
+        id: str
+        options: dict[str, Any] = msgspec.field(default_factory=dict)
+        render: bool = False
+        size_px: Positive | None = None
+        control_dt_s: Seconds | None = None
+        names: tuple[str, ...] = ()
+        units: tuple[str, ...] = ()
+        low: tuple[float, ...] = ()
+        high: tuple[float, ...] = ()
+        goal: GymGoal | None = None
+
+    @classmethod
+    def check(cls, config: Config) -> tuple[str, ...]:
+        """Make the environment and close it again; see `bridges.simulators.check`."""
+        cls(config).close()
+        return ()
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._env = make(config)
+        self._observations, self._actions = self._spaces()
+        self._snapshots_work = False
+        self._told = self._truth = Goal({})
+        self._episode = _Episode()
+        self.objective: Objective = self._objective()
+        first = self._shown(self._reset(0))
+        self.scene = GymScene(
+            name=config.id,
+            cameras=tuple(first.images),
+            image_size=_image_size(first.images, config.id),
+            control_dt_s=config.control_dt_s or _period_s(self._env),
+            action=self._actions.spec,
+        )
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """The signals of an observation."""
+        sizes = self._observations.sizes
+        return tuple(
+            Quantity(name=leaf.name, size=sizes[leaf.name], unit="") for leaf in self._observations.signals
+        )
+
+    def reset(self, seed: int) -> Observation:
+        """Start the episode of `seed`; with `goal`, after its goal has been visited."""
+        if self.config.goal is not None:
+            self._truth = self._visit(self.config.goal, seed)
+        observed = self._reset(seed)
+        self._told = self._tell(observed)
+        return self._shown(observed)
+
+    def step(self, command: NDArray[np.float64]) -> StepResult:
+        """Apply a command for one step of the environment.
+
+        Raises:
+            ShapeError: if the command has another shape, or is not finite.
+            SimulationError: if the episode is over.
+        """
+        self.command(command)
+        return self._step()
+
+    def command(self, command: NDArray[np.float64]) -> None:
+        """Apply a command from now on."""
+        self._episode.command = self._actions.check(command)
+
+    def advance(self, seconds: float) -> StepResult | None:
+        """Step under the last command; the environment moves in whole steps, up to the end of the episode.
+
+        Returns:
+            The last step with the sum of the rewards; None if there was no step.
+        """
+        episode, period_ns = self._episode, nanoseconds(self.scene.control_dt_s)
+        episode.elapsed_ns += nanoseconds(seconds)
+        result, reward = None, 0.0
+        while episode.elapsed_ns >= period_ns and not episode.is_over:
+            episode.elapsed_ns -= period_ns
+            result = self._step()
+            reward += result.reward
+        if result is None:
+            return None
+        return StepResult(
+            result.observation,
+            result.success,
+            result.distance,
+            result.info,
+            reward,
+            result.terminated,
+            result.truncated,
+        )
+
+    def observe(self) -> Observation:
+        """The latest observation."""
+        return self._shown(self._episode.observed)
+
+    @property
+    def goal(self) -> Observation:
+        return self._told
+
+    @property
+    def goal_position(self) -> NDArray[np.float64]:
+        """Empty: goals of environments are no positions in space."""
+        return np.empty(0)
+
+    @property
+    def distance(self) -> float:
+        return self.objective.distance(self._score(), self._truth)
+
+    @property
+    def reached(self) -> bool:
+        return self.objective.success(self._score(), self._truth)
+
+    def save(self) -> State:
+        """The complete state.
+
+        Raises:
+            SimulationError: if copies of this environment do not continue as the original does.
+        """
+        if not self._snapshots_work:
+            check_snapshots(lambda: make(self.config), self.config.id)
+            self._snapshots_work = True
+        episode = vars(self._episode) | {"told": self._told, "truth": self._truth}
+        return State(Snapshot(self._env), dict(episode))
+
+    def load(self, state: State) -> None:
+        state.environment.restore(self._env)
+        episode = dict(state.episode)
+        self._told, self._truth = episode.pop("told"), episode.pop("truth")
+        self._episode = _Episode(**episode)
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()
+
+    def _reset(self, seed: int) -> Any:
+        observed, info = self._env.reset(seed=seed)
+        self._episode = _Episode(observed, _success(info), np.zeros(len(self._actions.spec.names)))
+        return observed
+
+    def _step(self) -> StepResult:
+        episode = self._episode
+        if episode.is_over:
+            raise SimulationError(f"{self.config.id}: the episode is over: call reset before the next step")
+        action = self._actions.decode(episode.command)
+        observed, reward, terminated, truncated, info = self._env.step(action)
+        episode.observed, episode.success, episode.is_over = observed, _success(info), terminated or truncated
+        episode.steps += 1
+        state = self._score()
+        return StepResult(
+            self._shown(observed),
+            self.objective.success(state, self._truth),
+            self.objective.distance(state, self._truth),
+            scalars(info),
+            float(reward),
+            bool(terminated),
+            bool(truncated),
+        )
+
+    def _shown(self, observed: Any) -> Observation:
+        images = self._observations.images(observed)
+        if self.config.render:
+            images[CAMERA] = as_rgb(self._env.render(), CAMERA)
+        if self.config.size_px is not None:
+            images = {name: _scaled(picture, self.config.size_px) for name, picture in images.items()}
+        stamp_ns = self._episode.steps * nanoseconds(self.scene.control_dt_s) if self._episode.steps else 0
+        return Observation(images, self._observations.states(observed), stamp_ns)
+
+    def _score(self) -> dict[str, NDArray[Any]]:
+        """What the objective reads."""
+        if self.config.goal is None:
+            return {"success": np.array(self._episode.success)}
+        return self._observations.states(self._episode.observed)
+
+    def _tell(self, observed: Any) -> Goal:
+        """What a planner may know of the goal of this episode."""
+        if self.config.goal is None:
+            return Goal({}, self._observations.told_goals(observed), text=self._observations.text(observed))
+        return Goal(self._truth.images) if self._truth.images else self._truth
+
+    def _visit(self, goal: GymGoal, seed: int) -> Goal:
+        """Go to the goal of an episode, and look at it there."""
+        rng, bounds = (
+            np.random.default_rng([GOAL_SEEDS, seed]),
+            (self._actions.spec.low, self._actions.spec.high),
+        )
+        observed, is_over = self._reset(GOAL_SEEDS + seed), False
+        if goal.state:
+            set_state(self._env, np.array(goal.state), self.config.id)
+            observed = observe(self._env)
+        for _ in range(0 if goal.state else goal.steps):
+            if not is_over:
+                action = self._actions.decode(rng.uniform(*bounds))
+                observed, _, terminated, truncated, _ = self._env.step(action)
+                is_over = terminated or truncated
+        shown = self._shown(observed)
+        return Goal(shown.images, {goal.quantity: shown.state[goal.quantity]})
+
+    def _spaces(self) -> tuple[Observations, Actions]:
+        given = self.config
+        try:
+            observations = Observations.of(self._env.observation_space)
+            settings = given.names, given.units, given.low, given.high
+            actions = actions_of(self._env.action_space, *settings)
+            if given.goal and given.goal.quantity not in observations.sizes:
+                hint = did_you_mean(given.goal.quantity, observations.sizes)
+                raise SimulationError(f"goal: there is no signal '{given.goal.quantity}', {hint}")
+        except SimulationError as error:
+            self._env.close()
+            raise SimulationError(f"{given.id}: {error}") from None
+        return observations, actions
+
+    def _objective(self) -> Objective:
+        spec, goal = self._env.spec, self.config.goal
+        steps = (spec.max_episode_steps if spec else None) or 0
+        if goal is None:
+            return Scored(steps=steps, has_reward=True)
+        return ReachState(goal.quantity, goal.radius, goal.is_position, steps, has_reward=True)
+
+
+@dataclass
+class _Episode:
+    """The episode so far; `observed` is what the environment returned last."""
+
+    observed: Any = None
+    success: bool = False
+    command: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    steps: int = 0
+    elapsed_ns: int = 0
+    is_over: bool = False
+
+
+def make(config: GymSimulator.Config) -> Env:
+    """The environment.
+
+    Raises:
+        SimulationError: if it is unknown, lacks a package, cannot render, or fails when it is made.
+    """
+    options: dict[str, Any] = {"disable_env_checker": True, **config.options}
+    if config.render:
+        options["render_mode"] = "rgb_array"
+    if config.render and sys.platform == "linux" and "DISPLAY" not in os.environ:
+        os.environ.setdefault("MUJOCO_GL", "egl")  # read by environments that render with MuJoCo
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*possible render_modes")  # refused below
+            env = gymnasium.make(config.id, **options)
+    except ModuleNotFoundError as error:
+        package = error.name or config.id.partition(":")[0]
+        raise SimulationError(
+            f"{config.id}: the package '{package}' is not installed: pip install it"
+        ) from None
+    except Error as error:
+        raise SimulationError(f"{config.id}: {error}") from None
+    except Exception as error:  # an environment may raise anything when it is made
+        raise SimulationError(f"{config.id}: cannot be made: {type(error).__name__}: {error}") from error
+    modes = env.metadata.get("render_modes")
+    if config.render and modes and "rgb_array" not in modes:
+        env.close()
+        raise SimulationError(f"{config.id}: it has no pictures: it cannot render in the mode rgb_array")
+    return env
+
+
+def _success(info: Mapping[str, Any]) -> bool:
+    return bool(info.get("is_success", info.get("success", False)))
+
+
+def _period_s(env: Env) -> float:
+    """Time of one step, in s."""
+    dt = getattr(env.unwrapped, "dt", None)
+    if isinstance(dt, int | float) and math.isfinite(dt) and dt > 0:
+        return float(dt)
+    return 1 / float(env.metadata.get("render_fps") or 10)
+
+
+def _image_size(images: Mapping[str, NDArray[np.uint8]], name: str) -> tuple[int, int]:
+    sizes = {camera: picture.shape[:2] for camera, picture in images.items()}
+    if len(set(sizes.values())) > 1:
+        raise SimulationError(f"{name}: its pictures have different sizes, {sizes}: give `size_px`")
+    height, width = next(iter(sizes.values()), (0, 0))
+    return height, width
+
+
+def _scaled(picture: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    from PIL import Image  # only scaling needs it
+
+    scaled = Image.fromarray(picture).resize((size_px, size_px), Image.Resampling.BOX)
+    return np.asarray(scaled)
