@@ -131,7 +131,8 @@ def _combined(space: spaces.Space[Any], sizes: NDArray[Any], start: NDArray[Any]
 
     def decode(choice: int) -> NDArray[Any]:
         action: NDArray[Any] = np.array(np.unravel_index(choice, shape), start.dtype).reshape(start.shape)
-        return action + start
+        action += start
+        return action
 
     return _discrete(total, decode)
 
