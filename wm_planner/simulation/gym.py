@@ -1,29 +1,28 @@
 """Any Gymnasium environment as a simulator."""
 
-import math
-import os
-import sys
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import gymnasium
-import msgspec
 import numpy as np
-from gymnasium.error import Error
 from numpy.typing import NDArray
 
-from wm_planner import config
 from wm_planner.clock import nanoseconds
-from wm_planner.config import Positive, Seconds
 from wm_planner.contracts.card import ActionSpec, Quantity
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.contracts.task import Goal, Objective, ReachState, Scored
 from wm_planner.errors import SimulationError, did_you_mean
+from wm_planner.simulation.gym_environment import (
+    GymConfig,
+    GymGoal,
+    image_size,
+    make,
+    period_s,
+    scaled,
+)
 from wm_planner.simulation.gym_spaces import Actions, Observations, actions_of, as_rgb, scalars
-from wm_planner.simulation.gym_state import Env, Snapshot, check_snapshots, observe, set_state
+from wm_planner.simulation.gym_state import Snapshot, check_snapshots, observe, set_state
 
 CAMERA = "render"
 """Camera of the pictures that `render()` returns."""
@@ -51,24 +50,6 @@ class State:
     episode: Mapping[str, Any]
 
 
-class GymGoal(config.Config, frozen=True, kw_only=True):
-    """A goal to reach, made by the environment itself and shown as a picture, or as a state without cameras.
-
-    Attributes:
-        steps: random actions from the start of another episode to the goal.
-        state: the state to set instead; empty to take random actions.
-        quantity: signal whose value is to be reached.
-        radius: Euclidean distance that counts as reached, in its unit.
-        is_position: whether that distance is in m.
-    """
-
-    steps: Positive = 20
-    state: tuple[float, ...] = ()
-    quantity: str = "observation"
-    radius: float = 0.1
-    is_position: bool = False
-
-
 class GymSimulator:
     """Simulates a Gymnasium environment; see `contracts.simulator.Simulator`.
 
@@ -81,38 +62,15 @@ class GymSimulator:
         SimulationError: if the environment cannot be made, or its spaces cannot be used.
     """
 
-    class Config(config.Config, frozen=True, kw_only=True):
-        """Which environment is simulated.
-
-        Attributes:
-            id: as for `gymnasium.make`: `Pendulum-v1`, or `package.module:Name-v0` to import a module first.
-            options: further arguments of `gymnasium.make`, such as `max_episode_steps`.
-            render: whether to add the camera `render`, with the picture of `render()`.
-            size_px: height and width to which all pictures are scaled; None to leave them as they are.
-            control_dt_s: time of one step; None for the environment's own `dt`, or 1 over its frame rate.
-            names, units: of the components of a Box action; empty for a0, a1, ... without a unit.
-            low, high: bounds of a Box action; empty for its own.
-            goal: a state to reach; None where the task is to collect reward.
-        """
-
-        id: str
-        options: dict[str, Any] = msgspec.field(default_factory=dict)
-        render: bool = False
-        size_px: Positive | None = None
-        control_dt_s: Seconds | None = None
-        names: tuple[str, ...] = ()
-        units: tuple[str, ...] = ()
-        low: tuple[float, ...] = ()
-        high: tuple[float, ...] = ()
-        goal: GymGoal | None = None
+    Config = GymConfig
 
     @classmethod
-    def check(cls, config: Config) -> tuple[str, ...]:
+    def check(cls, config: GymConfig) -> tuple[str, ...]:
         """Make the environment and close it again; see `bridges.simulators.check`."""
         cls(config).close()
         return ()
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: GymConfig) -> None:
         self.config = config
         self._env = make(config)
         self._observations, self._actions = self._spaces()
@@ -124,8 +82,8 @@ class GymSimulator:
         self.scene = GymScene(
             name=config.id,
             cameras=tuple(first.images),
-            image_size=_image_size(first.images, config.id),
-            control_dt_s=config.control_dt_s or _period_s(self._env),
+            image_size=image_size(first.images, config.id),
+            control_dt_s=config.control_dt_s or period_s(self._env),
             action=self._actions.spec,
         )
 
@@ -256,7 +214,7 @@ class GymSimulator:
         if self.config.render:
             images[CAMERA] = as_rgb(self._env.render(), CAMERA)
         if self.config.size_px is not None:
-            images = {name: _scaled(picture, self.config.size_px) for name, picture in images.items()}
+            images = {name: scaled(picture, self.config.size_px) for name, picture in images.items()}
         stamp_ns = self._episode.steps * nanoseconds(self.scene.control_dt_s) if self._episode.steps else 0
         return Observation(images, self._observations.states(observed), stamp_ns)
 
@@ -324,59 +282,5 @@ class _Episode:
     is_over: bool = False
 
 
-def make(config: GymSimulator.Config) -> Env:
-    """The environment.
-
-    Raises:
-        SimulationError: if it is unknown, lacks a package, cannot render, or fails when it is made.
-    """
-    options: dict[str, Any] = {"disable_env_checker": True, **config.options}
-    if config.render:
-        options["render_mode"] = "rgb_array"
-    if config.render and sys.platform == "linux" and "DISPLAY" not in os.environ:
-        os.environ.setdefault("MUJOCO_GL", "egl")  # read by environments that render with MuJoCo
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*possible render_modes")  # refused below
-            env = gymnasium.make(config.id, **options)
-    except ModuleNotFoundError as error:
-        package = error.name or config.id.partition(":")[0]
-        raise SimulationError(
-            f"{config.id}: the package '{package}' is not installed: pip install it"
-        ) from None
-    except Error as error:
-        raise SimulationError(f"{config.id}: {error}") from None
-    except Exception as error:  # an environment may raise anything when it is made
-        raise SimulationError(f"{config.id}: cannot be made: {type(error).__name__}: {error}") from error
-    modes = env.metadata.get("render_modes")
-    if config.render and modes and "rgb_array" not in modes:
-        env.close()
-        raise SimulationError(f"{config.id}: it has no pictures: it cannot render in the mode rgb_array")
-    return env
-
-
 def _success(info: Mapping[str, Any]) -> bool:
     return bool(info.get("is_success", info.get("success", False)))
-
-
-def _period_s(env: Env) -> float:
-    """Time of one step, in s."""
-    dt = getattr(env.unwrapped, "dt", None)
-    if isinstance(dt, int | float) and math.isfinite(dt) and dt > 0:
-        return float(dt)
-    return 1 / float(env.metadata.get("render_fps") or 10)
-
-
-def _image_size(images: Mapping[str, NDArray[np.uint8]], name: str) -> tuple[int, int]:
-    sizes = {camera: picture.shape[:2] for camera, picture in images.items()}
-    if len(set(sizes.values())) > 1:
-        raise SimulationError(f"{name}: its pictures have different sizes, {sizes}: give `size_px`")
-    height, width = next(iter(sizes.values()), (0, 0))
-    return height, width
-
-
-def _scaled(picture: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    from PIL import Image  # only scaling needs it
-
-    scaled = Image.fromarray(picture).resize((size_px, size_px), Image.Resampling.BOX)
-    return np.asarray(scaled)
