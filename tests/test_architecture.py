@@ -19,7 +19,7 @@ ENGINE = ROOT / "wm_planner"
 SHELVES = ("sim", "nodes", "models", "launch")
 
 # Imports only go down; rooms of one row know nothing of each other except where ALLOWED says so.
-DOMAINS = ("driving", "manipulation")
+DOMAINS = ("driving", "manipulation", "sprites")
 FLOORS = (
     {"cli"},
     {"bench"},

@@ -27,7 +27,7 @@ from wm_planner.errors import (
     placed,
 )
 
-DOMAINS = ("driving", "manipulation")
+DOMAINS = ("driving", "manipulation", "sprites")
 """Packages of wm_planner whose module `registry` adds plug-ins to the registries of the core by name.
 
 The module holds `ENTRIES`, kind of plug-in to {bare name: "package.module:Class"}, and imports nothing.

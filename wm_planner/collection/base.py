@@ -11,7 +11,7 @@ from wm_planner.plugins import Registry
 from wm_planner.simulation import SIMULATORS
 from wm_planner.simulation.selection import simulator_spec
 
-EXPLORERS = Registry("explorer")
+EXPLORERS = Registry("explorer", {"gym": "wm_planner.collection.gym:GymExplorer"})
 """By the names of SIMULATORS; an explorer takes the settings of its simulator."""
 
 

@@ -61,11 +61,17 @@ class RandomExplorer:
                 break
             noise = MEMORY * noise + np.sqrt(1 - MEMORY**2) * rng.standard_normal(len(low))
         return Episode(
-            images=np.stack([np.stack([o.images[name] for name in scene.cameras]) for o in observations]),
+            images=np.stack([_pictures(scene, each) for each in observations]),
             state=np.stack([state_row(o.state, self.state) for o in observations]),
             action=np.stack([*actions, np.zeros_like(low)]).astype(np.float32),
             signals={signal.name: _column(signal, results) for signal in self.signals},
         )
+
+
+def _pictures(scene: EnvironmentSpec, observation: Observation) -> NDArray[np.uint8]:
+    """The pictures of all cameras, (cameras, H, W, 3); without cameras, (0, H, W, 3)."""
+    pictures = [observation.images[name] for name in scene.cameras]
+    return np.stack(pictures) if pictures else np.empty((0, *scene.image_size, 3), np.uint8)
 
 
 def _column(signal: Signal, results: list[StepResult]) -> Array:

@@ -40,6 +40,15 @@ def render(scene: str = "sim/panda_reach_wall.py", frames: Positive = 2000) -> N
 
 
 @app.command()
+def sprites(size: Annotated[int, typer.Option(min=8, help="pixels per side")] = 32) -> None:
+    """Pictures, collected frames and simulator steps of SpriteYard per CPU second."""
+    from wm_planner.bench.measurements.sprites import sprite_row, sprite_table
+
+    rows = [sprite_row(level, size) for level in ("point", "glide")]
+    console.print(sprite_table(rows, size))
+
+
+@app.command()
 def bus() -> None:
     """CPU time of a 196 KB picture between two processes, next to bare ZeroMQ in the same run."""
     from wm_planner.bench.measurements.bus import bus_benchmark, bus_table

@@ -1,0 +1,35 @@
+"""Data sets of Gymnasium environments."""
+
+import grid_env
+import gymnasium
+import numpy as np
+import pytest
+
+from wm_planner.collection import CollectConfig, collect
+from wm_planner.data.episodes import EpisodeData
+
+assert grid_env.SIDE  # registers tests/Grid-v0
+
+
+def test_an_environment_without_pictures_is_recorded_with_rewards_and_ends(tmp_path):
+    scene = "gym,id=Pendulum-v1,options={max_episode_steps: 6}"
+    collect(CollectConfig(scene=scene, episodes=3, steps=20, jobs=1), tmp_path / "data")
+    data = EpisodeData.open(tmp_path / "data")
+    assert data.images.shape[1:] == (0, 0, 0, 3)
+    assert [quantity.name for quantity in data.meta.state] == ["observation"]
+    assert np.bincount(data.episode).tolist() == [7, 7, 7]
+    reward, truncated = data.read("reward", slice(0, 7)), data.read("truncated", slice(0, 7))
+    assert (reward[:6] < 0).all() and reward[6] == 0.0
+    assert truncated.tolist() == [False] * 5 + [True, False]
+    first = gymnasium.make("Pendulum-v1").reset(seed=1_000_000)[0]
+    np.testing.assert_array_equal(data.state[0], first)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_environment_with_pictures_and_choices_is_recorded(tmp_path):
+    scene = "gym,id=grid_env:tests/Grid-v0"
+    collect(CollectConfig(scene=scene, episodes=2, steps=4, jobs=1), tmp_path / "data")
+    data = EpisodeData.open(tmp_path / "data")
+    assert data.meta.action_choices == 9 and data.meta.cameras == ("view",)
+    assert data.images.shape[1:] == (1, 20, 20, 3) and data.images.max() == 255
+    assert set(np.unique(data.action)) <= set(range(9))
