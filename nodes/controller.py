@@ -7,6 +7,7 @@ fell back, it holds the arm or brakes the car.
 from typing import Any
 
 from wm_planner.bridges.controllers import CONTROLLERS, Controller
+from wm_planner.bridges.messages import action_message
 from wm_planner.clock import nanoseconds, seconds
 from wm_planner.config import Config, Delay, Seconds
 from wm_planner.control.safety import Watchdog
@@ -46,6 +47,8 @@ class ControllerNode(Node):
     def configure(self) -> None:
         self.control: Controller = CONTROLLERS.build(self.params.control, "controller: params.control")
         self.out = self.publisher(self.control.command_topic)
+        reports = getattr(self.control, "reports_action", False)
+        self.action = self.publisher("/action") if reports else None
         rate_hz = 1 / self.params.control_dt_s
         self.subscribe("/plan", self.on_plan, rate_hz=rate_hz)
         self.subscribe(self.control.state_topic, self.on_state, rate_hz=rate_hz)
@@ -141,7 +144,11 @@ class ControllerNode(Node):
         figures = {"holding": str(self.holding), "refused": str(self.refused)}
         self.diagnostics = figures | self.control.figures
         self.answered_ns = m.stamp_ns(self.measured)
-        self.out.publish(command, self.envelope.origin_ns if self.envelope else None)
+        origin_ns = self.envelope.origin_ns if self.envelope else None
+        if self.action is not None and self.plan is not None and self.control.executed is not None:
+            message = action_message(self.control.executed, self.plan, self.answered_ns, self.holding)
+            self.action.publish(message, origin_ns)  # first, so that it is on its way when the world goes on
+        self.out.publish(command, origin_ns)
 
 
 if __name__ == "__main__":

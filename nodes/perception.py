@@ -1,12 +1,13 @@
 """The perception node: pictures and states to latents, through the encoder of a bundle."""
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 
 from wm_planner import share
+from wm_planner.bridges.executed_actions import ActionJoin
 from wm_planner.bridges.messages import (
-    actions_of,
     camera_topic,
     goal_of,
     latent_message,
@@ -18,10 +19,13 @@ from wm_planner.contracts.observation import Observation
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
+from wm_planner.world_models.episode_encoder import EpisodeEncoder
 from wm_planner.world_models.onnx.card_file import read_card
 from wm_planner.world_models.onnx.execution import Device
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 from wm_planner.world_models.surprise import Surprise
+
+Tick: TypeAlias = tuple[Observation, Envelope]
 
 
 class Perception(Node):
@@ -49,10 +53,16 @@ class Perception(Node):
         self.states = [quantity.name for quantity in spec.state]
         blank = np.zeros((spec.height, spec.width, 3), np.uint8)
         self.model.encode(Observation(images=dict.fromkeys(spec.cameras, blank)))  # the first call is slow
-        self.surprise, self.goal_id = Surprise(self.model), 0
+        if self.model.note:
+            self.log.info("%s", self.model.note)
+        self.surprise, self.encoder, self.goal_id = Surprise(self.model), EpisodeEncoder(self.model), 0
+        self.episode = 0
+        self.said: m.Message = None
         self.latent, self.goal_latent = self.publisher("/latent"), self.publisher("/goal_latent")
         self.subscribe("/goal", self.on_goal)
-        self.subscribe("/plan", self.on_plan)
+        if card.remembers:
+            self.subscribe("/episode", self.on_episode)
+        self.ticks: ActionJoin[Tick] = ActionJoin(self, card.action, self.perceive)
         sensors = [*map(camera_topic, spec.cameras), *map(state_topic, self.states)]
         self.join(list(dict.fromkeys(sensors)), self.on_sensors, rate_hz=1 / card.control_dt_s)
 
@@ -61,21 +71,37 @@ class Perception(Node):
         shown = goal_of(goal, self.model.card.observation.cameras, self.states)
         latent = {} if shown is None else self.model.encode(shown)
         self.goal_id = goal.id
-        self.surprise.reset()
+        self.forget()
         message = latent_message(latent, goal.id, m.stamp_ns(goal), math.nan)
         self.goal_latent.publish(message, envelope.origin_ns)
 
-    def on_plan(self, plan: m.Message, envelope: Envelope) -> None:
-        self.surprise.expect(m.stamp_ns(plan), actions_of(plan), plan.dt_s)
+    def on_episode(self, message: m.Message, envelope: Envelope) -> None:
+        """Memory ends with its episode; nothing else of the message is read, least of all the true goal."""
+        if message.id != self.episode:
+            self.episode = message.id
+            self.forget()
+
+    def forget(self) -> None:
+        """What comes next has nothing to do with what was seen before."""
+        self.ticks.reset()
+        self.surprise.reset()
+        self.encoder.reset()
+        self.said = None
 
     def on_sensors(self, sensors: dict[str, m.Message], envelope: Envelope) -> None:
         if not self.goal_id:
             return  # nothing to plan for yet
         observation = observation_of(sensors, self.model.card.observation.cameras, self.states)
-        latent = self.model.encode(observation)
-        surprise = self.surprise.of(latent, observation.stamp_ns)
-        message = latent_message(latent, self.goal_id, observation.stamp_ns, surprise)
-        self.latent.publish(message, envelope.origin_ns)
+        self.ticks.offer(observation.stamp_ns, (observation, envelope))
+
+    def perceive(self, tick: Tick, last_action: np.ndarray | None) -> None:
+        """Publish the latent of a tick; that of a repeated tick again, so that memory counts it once."""
+        observation, envelope = tick
+        if self.said is None or m.stamp_ns(self.said) != observation.stamp_ns:
+            latent = self.encoder.encode(observation, last_action)
+            surprise = self.surprise.of(latent, last_action, self.encoder.outputs)
+            self.said = latent_message(latent, self.goal_id, observation.stamp_ns, surprise)
+        self.latent.publish(self.said, envelope.origin_ns)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from wm_planner.clock import Deadline, seconds
 from wm_planner.config import Seconds
 from wm_planner.node import Node, run
 from wm_planner.node.health import STALE_PERIODS
+from wm_planner.planners.action_space import ActionSpace
 from wm_planner.planners.mpc import Decision
 
 SILENCE = 2  # control periods without inputs after which the plan is to do nothing
@@ -110,7 +111,9 @@ class Planner(Node):
     def on_silence(self) -> None:
         """The inputs have stopped: publish the plan of doing nothing."""
         if self.decision is not None:
-            self.publish_plan(np.zeros_like(self.decision.actions), self.clock.now_ns(), fallback=True)
+            actions = self.decision.actions
+            nothing = ActionSpace.of(self.adapter.action).hold(len(actions), actions[0])
+            self.publish_plan(nothing, self.clock.now_ns(), fallback=True)
             self.log.warning("no inputs for %d control periods: holding", SILENCE)
 
 

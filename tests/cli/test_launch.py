@@ -176,7 +176,7 @@ def test_the_same_seed_gives_the_same_bytes(finished, tmp_path):
     first, _ = finished
     second = Launched(tmp_path, "panda_reach", SMALL, "episodes=3")
     assert second.finish()[0] == 0
-    for topic in ("/plan", "/command"):
+    for topic in ("/latent", "/plan", "/action", "/command"):
         assert payloads(first.folder / "episodes.mcap", topic) == payloads(
             second.folder / "episodes.mcap", topic
         )

@@ -55,6 +55,7 @@ def samples() -> dict[str, m.Message]:
             m.named_arrays({"goal": np.ones(2)}),
             "lift it",
         ),
+        m.Action(m.header(4), ["dx", "dy"], ["m", "m"], rng.normal(size=2).astype(np.float32), True),
         m.signal("observation", rng.normal(size=3), 4),
         m.joint_trajectory(["a", "b"], rng.normal(size=(3, 2)), 0.1, 4),
         m.DiagnosticArray(m.header(2), [status]),

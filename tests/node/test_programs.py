@@ -4,20 +4,18 @@ import re
 
 import numpy as np
 import pytest
+from arm_messages import BUNDLE, HOME, TICK, controller, joint_states, plan
 from node_bench import envelope
 
 from wm_planner import plugins, share
-from wm_planner.bridges.messages import camera_topic, goal_message, latent_message, plan_message
+from wm_planner.bridges.messages import camera_topic, goal_message, latent_message
 from wm_planner.clock import nanoseconds
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.errors import ConfigError, NodeError, PluginError
 from wm_planner.launching.file import node_class
 from wm_planner.messaging import messages as m
-from wm_planner.world_models.onnx.model import OnnxWorldModel
 
-BUNDLE = "models/bundles/panda_reach_small"
-TICK = nanoseconds(0.2)
 NOW = nanoseconds(100.0)
 """What a bench's clock shows at first; in realtime stamps are its."""
 
@@ -30,11 +28,6 @@ def simulator(bench, **params):
     return bench("simulator", scene="sim/panda_reach.py", episodes=2, steps=3, **params)
 
 
-def controller(bench, mode="lockstep", **params):
-    control = {"type": "ee_delta", "robot": "sim/panda_reach.xml"}
-    return bench("controller", mode, control=control, **params)
-
-
 def joints_of(made):
     return made.node.observation.state["joint_positions"]
 
@@ -42,9 +35,9 @@ def joints_of(made):
 def test_perception_and_planner_read_nothing_that_tells_the_goal_but_its_picture(bench):
     seeing = bench("perception", world_model=BUNDLE)
     cameras = [camera_topic(name) for name in ("front", "side")]
-    assert set(seeing.node.inputs) == {"/goal", "/plan", *cameras}
+    assert set(seeing.node.inputs) == {"/goal", "/action", *cameras}
     planning = bench("planner", world_model=BUNDLE, planner={"type": "cem"}, costs=[{"type": "latent_goal"}])
-    assert set(planning.node.inputs) == {"/goal_latent", "/latent"}
+    assert set(planning.node.inputs) == {"/goal_latent", "/latent", "/action"}
 
 
 def test_the_simulated_world_stands_still_until_its_tick_is_commanded(bench):
@@ -115,19 +108,6 @@ def test_delayed_sensors_keep_the_stamp_of_the_moment_they_show(bench):
     made.clock.set_ns(began_ns + nanoseconds(0.11))
     made.node.catch_up()
     assert [m.stamp_ns(message) for message in made.take("/joint_states")] == [began_ns]
-
-
-HOME = [0.0, -0.5, 0.0, -2.3, 0.0, 1.8, -0.785]
-
-
-def joint_states(stamp_ns, q=HOME):
-    return m.joint_state([f"joint{i}" for i in range(1, 8)], q, stamp_ns)
-
-
-def plan(stamp_ns, action=(0.0, 0.03, -0.03), fallback=False, dt_s=0.2, **how):
-    spec = OnnxWorldModel.load(BUNDLE, device="cpu").card.action
-    actions = np.array([action, (0.0, 0.0, 0.0)], np.float32)
-    return plan_message(1, actions, spec, dt_s, stamp_ns, execute_steps=1, fallback=fallback, **how)
 
 
 def commanded(messages):

@@ -2,6 +2,9 @@
 
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wm_planner.messaging import messages as m
 from wm_planner.plugins import Registry
 
@@ -14,12 +17,15 @@ class Controller(Protocol):
     Attributes:
         state_topic: the measured state that commands are computed from, one per tick.
         command_topic: the commands.
+        reports_action: whether `executed` is told on /action; a controller without it does not report.
     """
 
     @property
     def state_topic(self) -> str: ...
     @property
     def command_topic(self) -> str: ...
+    @property
+    def reports_action(self) -> bool: ...
 
     def reset(self) -> None:
         """A new episode begins."""
@@ -43,6 +49,13 @@ class Controller(Protocol):
 
     def blind_stop(self, stamp_ns: int) -> m.Message | None:
         """The command for a tick whose measured state has a `fault`; None before the first command."""
+        ...
+
+    @property
+    def executed(self) -> NDArray[np.float32] | None:
+        """The action (A,) of the last command, after limits, in the names and units of the plan; None if it
+        is not known. Only with `reports_action`.
+        """
         ...
 
     @property

@@ -1,10 +1,12 @@
 """Planning from latents: a perception node encodes pictures, a search runs over what the model imagines."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from wm_planner import config
+from wm_planner.bridges.executed_actions import ActionJoin
 from wm_planner.bridges.messages import path_message
 from wm_planner.bridges.planning import PlanningConfig, Tick
 from wm_planner.clock import Deadline, nanoseconds
@@ -81,7 +83,6 @@ class LatentAdapter:
         self.seed = planning.seed
         self._goal: Latent | None = None
         self._goal_id = self._planned_id = self._started_ns = 0
-        self._decision: Decision | None = None
 
     @property
     def action(self) -> ActionSpec:
@@ -106,10 +107,20 @@ class LatentAdapter:
         return plan.elapsed_s
 
     def listen(self, node: Node, on_tick: Callable[[Tick], None]) -> None:
+        ticks: ActionJoin[Tick] = ActionJoin(
+            node, self.action, lambda tick, action: on_tick(replace(tick, last_action=action))
+        )
+        episode = 0
+
         def on_latent(message: m.Message, envelope: Envelope) -> None:
-            if message.goal_id == self._goal_id:  # else its goal's latent is still on the way
-                inputs = m.named_arrays_of(message.arrays)
-                on_tick(Tick(m.stamp_ns(message), envelope.origin_ns, message.goal_id, inputs))
+            nonlocal episode
+            if message.goal_id != self._goal_id:
+                return  # its goal's latent is still on the way
+            if message.goal_id != episode:
+                episode = message.goal_id
+                ticks.reset()
+            stamp_ns, inputs = m.stamp_ns(message), m.named_arrays_of(message.arrays)
+            ticks.offer(stamp_ns, Tick(stamp_ns, envelope.origin_ns, message.goal_id, inputs))
 
         node.subscribe("/goal_latent", self._on_goal)
         node.subscribe("/latent", on_latent, rate_hz=1 / self.control_dt_s)
@@ -118,14 +129,12 @@ class LatentAdapter:
         self._goal, self._goal_id = m.named_arrays_of(message.arrays) or None, message.goal_id
 
     def decide(self, tick: Tick, deadline: Deadline | None, delay_s: float | None) -> Decision:
-        if tick.goal_id != self._planned_id:  # a new goal: forget the plan for the last one
-            self._planned_id, self._started_ns, self._decision = tick.goal_id, tick.stamp_ns, None
-            self.mpc.reset(episode_id=tick.goal_id)
+        if tick.goal_id != self._planned_id or tick.stamp_ns < self._started_ns:
+            self._planned_id, self._started_ns = tick.goal_id, tick.stamp_ns
+            self.mpc.reset(episode_id=tick.goal_id)  # a new goal, or a clock that went back
         index = round((tick.stamp_ns - self._started_ns) / nanoseconds(self.control_dt_s))
-        last_action = self._decision.action_at(index - 1) if self._decision else None
-        context = Context(goal_latent=self._goal, last_action=last_action)
-        self._decision = self.mpc.tick(tick.inputs, context, index, deadline, delay_s)
-        return self._decision
+        context = Context(goal_latent=self._goal, last_action=tick.last_action)
+        return self.mpc.tick(tick.inputs, context, index, deadline, delay_s)
 
     def path(self, decision: Decision, tick: Tick) -> m.Message:
         """Imagined positions of the tool point."""

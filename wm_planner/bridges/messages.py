@@ -169,6 +169,17 @@ def actions_of(plan: m.Message) -> NDArray[np.float32]:
     return actions
 
 
+def action_message(executed: NDArray[np.float32], plan: m.Message, stamp_ns: int, holding: bool) -> m.Message:
+    """The action (A,) that was carried out from the state of `stamp_ns`, named as those of the plan."""
+    return m.Action(
+        header=m.header(stamp_ns, plan.header.frame_id),
+        names=list(plan.action_names),
+        units=list(plan.action_units),
+        values=np.ascontiguousarray(executed, np.float32),
+        holding=holding,
+    )
+
+
 def plan_info_message(plan_id: int, decision: Decision, stamp_ns: int, **how: Any) -> m.Message:
     """How a decision was found; `how` holds `goal_id`, `input_age_s` and `seed`."""
     plan = decision.plan

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from wm_planner.clock import Deadline
 from wm_planner.config import Config, Positive, Seed
@@ -52,12 +54,14 @@ class Tick:
         origin_ns: when the oldest of the inputs was measured, by the node's clock.
         goal_id: of the goal that is planned for; a new one begins a new episode.
         inputs: the domain's own.
+        last_action: carried out since the tick before, (A,); None if it is not known.
     """
 
     stamp_ns: int
     origin_ns: int
     goal_id: int
     inputs: Any
+    last_action: NDArray[np.float32] | None = None
 
 
 class PlanningAdapter(Protocol):

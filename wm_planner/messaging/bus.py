@@ -112,6 +112,11 @@ class Bus:
         """The next message that has arrived, or None."""
         return self._reader.receive()
 
+    def has_publisher(self, topic: str) -> bool:
+        """Whether another node of the domain has declared that it publishes a topic."""
+        others = (each for each in self.domain.endpoints() if each.publisher_id != self.publisher_id)
+        return any(topic in endpoint.publishes for endpoint in others)
+
     @property
     def gaps(self) -> Mapping[str, int]:
         """The number of messages of each topic that were lost on the way to this node."""

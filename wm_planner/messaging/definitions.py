@@ -39,6 +39,13 @@ uint32 latency_steps    # how many of them will have passed when the plan arrive
 uint32 execute_steps    # how many to execute before the next plan
 bool fallback
 """,
+    "Action": """
+std_msgs/Header header  # stamp of the state that it was computed from
+string[] names          # of the components of an action, as in the plan
+string[] units
+float32[] values        # what was carried out, after limits and holds
+bool holding            # nothing of the plan was carried out: the robot holds or brakes
+""",
     "PlanInfo": """
 std_msgs/Header header
 uint64 plan_id

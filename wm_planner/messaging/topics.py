@@ -66,7 +66,14 @@ TOPICS = (
         "trajectory_msgs/msg/JointTrajectory",
         False,
         True,
-        "controller to simulator and robot, every tick; perception and planner read the last action",
+        "controller to simulator and robot, every tick",
+    ),
+    Topic(
+        "/action",
+        "wm_planner_msgs/msg/Action",
+        False,
+        False,
+        "controller to perception and planner, every tick, before its command: what was carried out",
     ),
     Topic(
         "/drive",

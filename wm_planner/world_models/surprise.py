@@ -1,20 +1,23 @@
 """Surprise: the prediction error of the latest observation."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from wm_planner.clock import nanoseconds
+from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.rollout import Latent
 from wm_planner.contracts.world_model import WorldModel
 
+CAPABILITY = "surprise"
+
 
 class Surprise:
-    """Compares each latent with its prediction from the previous latent and the action executed in between.
+    """How unexpected each latent is, given the previous one and the action executed in between.
 
-    The surprise is the mean squared difference of the card's representation, which is whitened: 0 for a
-    perfect prediction, 2 for two unrelated observations.
+    A model with the capability `surprise` says so itself, in its own unit. For other models, the surprise is
+    the mean squared difference of the card's representation, which is whitened: 0 for a perfect prediction, 2
+    for two unrelated observations.
 
     Args:
         model: predicts the next latent.
@@ -22,27 +25,30 @@ class Surprise:
 
     def __init__(self, model: WorldModel) -> None:
         self._model = model
-        self._array = model.card.representation
+        card = model.card
+        self._is_own = CAPABILITY in card.capabilities
+        learned = [spec for spec in card.latents if spec.unit is None and spec.role == "candidate"]
+        self._array = card.representation if learned else None
         self.reset()
 
     def reset(self) -> None:
-        """Start a new episode: drop the previous latent and plan."""
+        """Start a new episode: drop the previous latent."""
         self._latent: Latent | None = None
-        self._stamp_ns = 0
-        self._actions: NDArray[np.float32] = np.empty((0, 0), np.float32)
-        self._planned_ns = 0
-        self._dt_ns = 1
 
-    def expect(self, stamp_ns: int, actions: NDArray[np.float32], dt_s: float) -> None:
-        """Record a plan: actions (H, A) every `dt_s` seconds, the first executed at `stamp_ns`."""
-        self._planned_ns, self._actions, self._dt_ns = stamp_ns, actions, nanoseconds(dt_s)
+    def of(self, latent: Latent, last_action: Array | None, outputs: Mapping[str, Array]) -> float:
+        """The surprise of a latent (1, ...); NaN if there is no prediction of it.
 
-    def of(self, latent: Latent, stamp_ns: int) -> float:
-        """The surprise of `latent` (1, ...), observed at `stamp_ns`; NaN if there is no prediction of it."""
-        previous, previous_ns = self._latent, self._stamp_ns
-        self._latent, self._stamp_ns = latent, stamp_ns
-        step = round((previous_ns - self._planned_ns) / self._dt_ns)
-        if previous is None or stamp_ns <= previous_ns or not 0 <= step < len(self._actions):
+        Args:
+            latent: of the next observation.
+            last_action: executed since the previous observation, (A,); None if it is not known.
+            outputs: of the encoder, (1,) by name.
+        """
+        previous, self._latent = self._latent, latent
+        if previous is None or last_action is None:
             return math.nan
-        predicted, _ = self._model.step(previous, self._actions[step : step + 1])
+        if self._is_own:
+            return float(outputs[CAPABILITY][0])
+        if self._array is None:
+            return math.nan
+        predicted, _ = self._model.step(previous, np.asarray(last_action, np.float32)[None])
         return float(np.mean((predicted[self._array] - latent[self._array]) ** 2))

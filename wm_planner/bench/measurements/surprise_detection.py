@@ -12,13 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.clock import nanoseconds
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.world_model import WorldModel
 from wm_planner.driving.birdseye.scenario_camera import ScenarioCamera
 from wm_planner.driving.birdseye.traffic_model_io import (
     IMAGE,
-    STEP_S,
     actions_from_states,
     steps_per_action,
 )
@@ -110,9 +108,8 @@ def _surprise(
     model: WorldModel, before: Observation, after: Observation, action: NDArray[np.float32]
 ) -> float:
     surprise = Surprise(model)
-    surprise.expect(0, action, STEP_S)
-    surprise.of(model.encode(before), 0)
-    return surprise.of(model.encode(after), nanoseconds(STEP_S))
+    surprise.of(model.encode(before), None, {})
+    return surprise.of(model.encode(after), action[0], {})
 
 
 def _observe(simulator: DrivingSimulator, scenario: Scenario) -> Observation:

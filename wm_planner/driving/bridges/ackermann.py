@@ -22,6 +22,7 @@ class AckermannControl:
     """Tracks the poses of a plan with a car; see `bridges.controllers.Controller`."""
 
     state_topic, command_topic = "/odom", "/drive"
+    reports_action, executed = False, None
 
     class Config(config.Config, frozen=True, kw_only=True):
         """Which car is driven.

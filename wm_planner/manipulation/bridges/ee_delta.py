@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wm_planner import config, share
 from wm_planner.bridges.messages import actions_of, joints_of
@@ -20,6 +21,7 @@ class EndEffectorControl:
     """
 
     state_topic, command_topic = "/joint_states", "/command"
+    reports_action = True
 
     class Config(config.Config, frozen=True, kw_only=True):
         """The controlled robot.
@@ -46,6 +48,7 @@ class EndEffectorControl:
         self._hold = Hold()
         self._clipped = 0
         self._last: m.Message = None
+        self.executed: NDArray[np.float32] | None = None
 
     def reset(self) -> None:
         """Nothing to reset between episodes."""
@@ -61,8 +64,12 @@ class EndEffectorControl:
 
     def command(self, plan: m.Message, step: int) -> m.Message:
         self._hold.release()
-        action = actions_of(plan)[step].astype(np.float64)
-        return self._limited(self.control.command(self._q, action), plan.dt_s)
+        planned = actions_of(plan)[step]
+        action = planned.astype(np.float64)
+        message = self._limited(self.control.command(self._q, action), plan.dt_s)
+        if self._is_free and self._is_within(action):
+            self.executed = planned
+        return message
 
     def stop(self, period_s: float) -> m.Message:
         """Hold the posture that was measured when holding began."""
@@ -70,7 +77,13 @@ class EndEffectorControl:
 
     def blind_stop(self, stamp_ns: int) -> m.Message | None:
         """The last joint targets again, which the servos hold."""
+        self.executed = np.zeros_like(self.executed)
         return None if self._last is None else dataclasses.replace(self._last, header=m.header(stamp_ns))
+
+    def _is_within(self, action: Floats) -> bool:
+        """Whether the target of an action (3,) needs no clipping to the workspace."""
+        tcp = self.control.position(self._q)
+        return bool(np.array_equal(self.control.target(tcp, action), tcp + action))
 
     @property
     def figures(self) -> dict[str, str]:
@@ -79,6 +92,10 @@ class EndEffectorControl:
     def _limited(self, command: Floats, period_s: float) -> m.Message:
         limited = self.limits.apply(command, self._q, period_s)
         self._clipped += bool(limited.clipped.any())
+        at_limit = (limited.command <= self.limits.low) | (limited.command >= self.limits.high)
+        self._is_free = not (limited.clipped | at_limit).any()
+        moved = self.control.position(limited.command) - self.control.position(self._q)
+        self.executed = moved.astype(np.float32)
         self._last = m.joint_trajectory(
             self.control.joints, limited.command[None], RAMP * period_s, self._stamp_ns
         )
