@@ -35,6 +35,7 @@ FLOORS = (
 ALLOWED = {
     ("evaluation", "portable"),
     ("evaluation", "bridges"),
+    ("collection", "bridges"),
     ("bridges", "portable"),
     ("control", "world_models"),
     ("data", "contracts"),

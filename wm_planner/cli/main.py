@@ -10,6 +10,7 @@ import typer
 from wm_planner.allocator import keep_freed_memory
 from wm_planner.cli import bench, evaluate
 from wm_planner.cli.collect import collect
+from wm_planner.cli.convert import convert
 from wm_planner.cli.demo import demo
 from wm_planner.cli.doctor import doctor
 from wm_planner.cli.energy import energy
@@ -28,7 +29,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 app.add_typer(bench.app, name="bench")
 app.add_typer(evaluate.app, name="eval")
 app.command(cls=LaunchCommand)(launch)
-for command in (demo, energy, collect, scenarios, train, export, doctor):
+for command in (demo, energy, collect, scenarios, convert, train, export, doctor):
     app.command()(command)
 app.command("export-planner")(export_planner)
 app.command("import")(import_checkpoint)

@@ -1,6 +1,7 @@
 """`wm bench`: the commands behind every figure of the documentation."""
 
 from wm_planner.cli.bench import (
+    datasets,
     machine,
     models,
     planning,
@@ -8,4 +9,4 @@ from wm_planner.cli.bench import (
 )
 from wm_planner.cli.bench.base import app
 
-__all__ = ["app", "machine", "models", "planning", "traffic"]
+__all__ = ["app", "datasets", "machine", "models", "planning", "traffic"]

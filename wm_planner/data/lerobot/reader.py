@@ -1,14 +1,12 @@
 """Reading of LeRobot data sets, version 3: Parquet tables and videos, without lerobot and torch."""
 
 import hashlib
-import io
 import itertools
 from collections import OrderedDict
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import av
 import msgspec
 import numpy as np
 import pyarrow as pa
@@ -30,7 +28,7 @@ from wm_planner.data.lerobot.info import (
     signal_features,
     state_features,
 )
-from wm_planner.data.lerobot.video import VideoReader
+from wm_planner.data.lerobot.video import VideoReader, decoded
 from wm_planner.errors import ConfigError, DatasetError, did_you_mean
 
 OPEN_VIDEOS = 16
@@ -172,7 +170,7 @@ class LeRobotData:
         for camera, key in enumerate(self._cameras):
             if key not in self._places:
                 for i, cell in enumerate(self._rows[key].slice(start, stop - start)):
-                    images[i, camera] = _decoded(cell.as_py()["bytes"], self.path)
+                    images[i, camera] = decoded(cell.as_py()["bytes"], str(self.path))
                 continue
             for episode in np.unique(self.episode[start:stop]):
                 rows = episode_rows(self.episode, int(episode))
@@ -234,13 +232,3 @@ def _array(column: pa.ChunkedArray, shape: tuple[int, ...], folder: Path) -> NDA
             f"{INFO_FILE} says {shape}"
         )
     return array.reshape(len(column), *shape)
-
-
-def _decoded(encoded: bytes, folder: Path) -> NDArray[np.uint8]:
-    """A PNG or JPEG file as (H, W, 3), RGB."""
-    try:
-        with av.open(io.BytesIO(encoded)) as container:
-            picture: NDArray[np.uint8] = next(container.decode(video=0)).to_ndarray(format="rgb24")
-            return picture
-    except (av.FFmpegError, StopIteration) as error:
-        raise DatasetError(f"{folder}: a picture cannot be decoded ({error})") from None

@@ -1,5 +1,6 @@
 """Frames of one camera in video files: written without loss, read in order or at random."""
 
+import io
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -119,3 +120,21 @@ class VideoReader:
         for frame in self._container.decode(self._stream):
             if frame.pts is not None:
                 yield round((frame.pts - start) * base * self._fps), frame
+
+
+def decoded(encoded: bytes, where: str) -> Image:
+    """The picture of a PNG or JPEG file, (H, W, 3), RGB.
+
+    Args:
+        encoded: contents of the file.
+        where: it comes from, for errors.
+
+    Raises:
+        DatasetError: if it is damaged.
+    """
+    try:
+        with av.open(io.BytesIO(encoded)) as container:
+            picture: Image = next(container.decode(video=0)).to_ndarray(format="rgb24")
+            return picture
+    except (av.FFmpegError, StopIteration) as error:
+        raise DatasetError(f"{where}: a picture cannot be decoded ({error})") from None

@@ -1,0 +1,66 @@
+"""Conversion of data sets and recordings into a data set of any form."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from wm_planner.collection.recordings import RecordedEpisodes
+from wm_planner.collection.topic_map import TopicMap
+from wm_planner.contracts.dataset import Dataset, Episode, Meta
+from wm_planner.data.folders import check_fresh
+from wm_planner.data.forms import Form, episode_at, open_dataset, writer
+from wm_planner.errors import ConfigError
+from wm_planner.recording.bag import is_recording
+
+
+def convert(
+    source: Path,
+    out: Path,
+    form: Form,
+    topics: TopicMap | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    warn: Callable[[str], None] = print,
+) -> Meta:
+    """Convert a data set or a recording.
+
+    Args:
+        source: folder of a data set of any form, MCAP file, or rosbag2 folder.
+        out: folder of the new data set, which must not exist; it appears only when it is complete.
+        form: of the new data set.
+        topics: what to read of a recording.
+        progress: called with the number of episodes written, and of all episodes.
+        warn: called with what was left out.
+
+    Returns:
+        The meta data of the new data set.
+
+    Raises:
+        DatasetError: if the source is damaged, or `out` exists or cannot hold it.
+        RecordingError: if the recording cannot be read, or lacks what `topics` names.
+        ConfigError: if a recording comes without `topics`.
+    """
+    check_fresh(out)
+    if is_recording(source):
+        if topics is None:
+            raise ConfigError(
+                f"{source} is a recording: say which topics to read, with --topics FILE, or with --card "
+                "BUNDLE for a recording of this package's nodes"
+            )
+        recorded = RecordedEpisodes(source, topics)
+        if not recorded.is_complete:
+            warn(f"{source} was cut off: only its whole part is converted")
+        if recorded.skipped:
+            warn(f"{source}: {recorded.skipped} frames are left out, next to which a message is missing")
+        meta, episodes = recorded.meta, iter(recorded)
+    else:
+        data = open_dataset(source)
+        meta, episodes = data.meta, _episodes(data)
+    with writer(out, meta, form) as target:
+        for done, episode in enumerate(episodes, 1):
+            target.add(episode)
+            progress(done, meta.episodes)
+        return target.finish(meta.seeds_tried, meta.rejected)
+
+
+def _episodes(data: Dataset) -> Iterator[Episode]:
+    for index in range(data.meta.episodes):
+        yield episode_at(data, index)
