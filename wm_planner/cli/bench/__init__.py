@@ -5,8 +5,9 @@ from wm_planner.cli.bench import (
     machine,
     models,
     planning,
+    returns,
     traffic,
 )
 from wm_planner.cli.bench.base import app
 
-__all__ = ["app", "datasets", "machine", "models", "planning", "traffic"]
+__all__ = ["app", "datasets", "machine", "models", "planning", "returns", "traffic"]
