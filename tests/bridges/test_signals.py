@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from node_bench import envelope
+from point_mass import make_card, write_bundle
 
 from wm_planner.bridges.controllers import CONTROLLERS
 from wm_planner.bridges.messages import plan_message
@@ -156,3 +157,26 @@ def test_in_realtime_the_environment_moves_by_the_clock_and_rewards_add_up(bench
         made.node.catch_up()
     totals = [message.total_reward for message in made.take("/episode") if message.phase == "running"]
     assert len(totals) == 3 and totals[0] == 0.0 and totals[0] > totals[1] > totals[2]
+
+
+def test_what_was_sent_is_what_passthrough_tells():
+    control = passthrough()
+    assert control.reports_action and control.executed is None
+    control.command(plan(1.5, 7.0), 1)
+    np.testing.assert_array_equal(control.executed, np.array([2.0], np.float32))
+    control.stop(0.05)
+    np.testing.assert_array_equal(control.executed, [0.0])
+    control.reset()
+    assert control.executed is None
+
+
+def test_a_set_point_is_held_where_no_plan_is(tmp_path):
+    spec = ActionSpec(names=("torque",), units=("N m",), low=(-2.0,), high=(2.0,), absolute=True)
+    write_bundle(tmp_path / "held", make_card(spec))
+    control = passthrough(world_model=str(tmp_path / "held"))
+    assert list(control.stop(0.05).points[0].positions) == [0.0]  # nothing was sent yet
+    control.command(plan(1.5), 0)
+    assert list(control.stop(0.05).points[0].positions) == [1.5]
+    told = passthrough(world_model=str(tmp_path / "held"), idle=[0.5])
+    told.command(plan(1.5), 0)
+    assert list(told.stop(0.05).points[0].positions) == [0.5]

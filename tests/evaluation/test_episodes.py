@@ -4,6 +4,7 @@ import pytest
 from wm_planner.evaluation.closed_loop import success
 from wm_planner.evaluation.closed_loop.episodes import EpisodeResult, run_episodes, within
 from wm_planner.evaluation.closed_loop.physics_task import PhysicsTask
+from wm_planner.evaluation.closed_loop.policies import TimedAction
 from wm_planner.evaluation.statistics import rate
 
 REACH = "sim/panda_reach.py"
@@ -33,6 +34,29 @@ def test_results_do_not_depend_on_the_number_of_workers():
     assert [result.seed for result in parallel] == [0, 1, 2, 3]
     for one, other in zip(serial, parallel, strict=True):
         np.testing.assert_array_equal(one.distances, other.distances)
+
+
+class Upwards:
+    """Asks for 1 m up in every tick, and takes down what was carried out."""
+
+    def __init__(self):
+        self.told = []
+
+    def reset(self, simulator, goal_id):
+        pass
+
+    def act(self, simulator, observation, tick, last_action=None):
+        self.told.append((observation.state["tcp_position"].copy(), last_action))
+        return TimedAction(np.array([0.0, 0.0, 1.0 if tick else 0.01]))
+
+
+def test_a_policy_is_told_what_was_carried_out_not_what_it_asked_for():
+    policy = Upwards()
+    run_episodes(REACH, lambda simulator: policy, [0], steps=6, workers=1)
+    (_, first), (_, free), *clipped = policy.told
+    assert first is None
+    np.testing.assert_array_equal(free, np.array([0.0, 0.0, 0.01], np.float32))
+    assert all(abs(action[2]) < 0.5 for _, action in clipped)
 
 
 def test_near_starts_are_the_requested_number_of_steps_from_the_goal():

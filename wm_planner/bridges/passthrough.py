@@ -19,14 +19,15 @@ class Passthrough:
     """
 
     command_topic = "/command"
+    reports_action = True
 
     class Config(config.Config, frozen=True, kw_only=True):
         """Which actions are sent.
 
         Attributes:
             world_model: path of the bundle whose card names and bounds the actions.
-            idle: the action where no plan is to be carried out; empty for the one nearest to zero. Give it
-                for actions that are absolute, or whose choice 0 is not to do nothing.
+            idle: the action where no plan is to be carried out; empty for the one nearest to zero, or for
+                set points (`absolute` on the card) the last one. Give it if choice 0 is not to do nothing.
             state_topic: any topic with one message per tick, whose stamps the commands get.
         """
 
@@ -56,12 +57,14 @@ class Passthrough:
                 f"({', '.join(self._names)}) from {self._low.tolist()} to {self._high.tolist()}"
             )
         self._idle = idle
+        self._repeats = action.absolute and not config.idle
+        self.executed: NDArray[np.float32] | None = None
         self._clipped = 0
         self._stamp_ns = 0
         self.state_topic = config.state_topic
 
     def reset(self) -> None:
-        """Nothing to reset between episodes."""
+        self.executed = None
 
     def fault(self, state: m.Message) -> str:
         return ""
@@ -86,8 +89,9 @@ class Passthrough:
         return self._message(admissible, plan.dt_s)
 
     def stop(self, period_s: float) -> m.Message:
-        """The idle action."""
-        return self._message(self._idle, period_s)
+        """The idle action, or the set point that was sent last."""
+        last = self.executed if self._repeats else None
+        return self._message(self._idle if last is None else last.astype(np.float64), period_s)
 
     def blind_stop(self, stamp_ns: int) -> m.Message | None:
         """Never needed, because no measured state has a fault."""
@@ -98,4 +102,5 @@ class Passthrough:
         return {"clipped": str(self._clipped)}
 
     def _message(self, action: NDArray[np.float64], period_s: float) -> m.Message:
+        self.executed = action.astype(np.float32)
         return m.joint_trajectory(self._names, action[None], period_s, self._stamp_ns)

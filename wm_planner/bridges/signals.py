@@ -45,6 +45,6 @@ class SignalAdapter:
         return np.asarray(message.points[0].positions)
 
     def stop_command(self) -> NDArray[np.float64] | None:
-        """The action nearest to zero; None for a discrete one, of which the last is repeated."""
+        """The action nearest to zero; None where the last one is repeated: choices and set points."""
         action = self.simulator.scene.action
-        return None if action.choices else np.clip(0.0, action.low, action.high)
+        return None if action.choices or action.absolute else np.clip(0.0, action.low, action.high)

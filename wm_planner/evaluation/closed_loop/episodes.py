@@ -7,6 +7,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.control.executed import executed_displacement
 from wm_planner.control.safety import Limits
 from wm_planner.evaluation.closed_loop.policies import Policy
 from wm_planner.evaluation.statistics import Rate, rate
@@ -53,10 +55,15 @@ def run_episode(
     limits = Limits(*control.bounds)
     distances = [simulator.distance]
     cpu = []
+    last_action = None
     for tick in range(steps):
-        chosen = policy.act(simulator, observation, tick)
+        chosen = policy.act(simulator, observation, tick, last_action)
         q = observation.state["joint_positions"]
-        result = simulator.step(limits.apply(control.command(q, chosen.action), q, dt_s).command)
+        limited = limits.apply(control.command(q, chosen.action), q, dt_s)
+        last_action = chosen.action.astype(np.float32)
+        if isinstance(control, EndEffectorDelta):
+            last_action = executed_displacement(control, limits, q, limited, last_action)
+        result = simulator.step(limited.command)
         observation = result.observation
         distances.append(result.distance)
         cpu.append(chosen.cpu_s)

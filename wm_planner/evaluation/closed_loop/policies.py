@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.world_models.episode_encoder import EpisodeEncoder
 
 Action = NDArray[np.float64]
+LastAction: TypeAlias = NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,19 @@ class Policy(Protocol):
         """Start a new episode, whose goal is that of the simulator."""
         ...
 
-    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> TimedAction: ...
+    def act(
+        self,
+        simulator: MujocoSimulator,
+        observation: Observation,
+        tick: int,
+        last_action: LastAction = None,
+    ) -> TimedAction:
+        """Choose the action of a tick.
+
+        Args:
+            last_action: what was carried out since the tick before, (A,); None at the first tick.
+        """
+        ...
 
 
 class ImageGoalPolicy:
@@ -46,16 +59,20 @@ class ImageGoalPolicy:
         self._horizon.reset(goal_id)
         self._encoder.reset()
         self._goal = self._model.encode(simulator.goal)
-        self._last_action: NDArray[np.float32] | None = None
 
-    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> TimedAction:
+    def act(
+        self,
+        simulator: MujocoSimulator,
+        observation: Observation,
+        tick: int,
+        last_action: LastAction = None,
+    ) -> TimedAction:
         started = time.process_time()
-        latent = self._encoder.encode(observation, self._last_action)
-        context = Context(goal_latent=self._goal, last_action=self._last_action)
+        latent = self._encoder.encode(observation, last_action)
+        context = Context(goal_latent=self._goal, last_action=last_action)
         decision = self._horizon.tick(latent, context, tick)
         action = decision.action_at(tick)
         assert action is not None  # replans within every horizon
-        self._last_action = action
         return TimedAction(action.astype(np.float64), time.process_time() - started)
 
 
@@ -67,16 +84,20 @@ class PhysicsPolicy:
 
     def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
         self._horizon.reset(goal_id)
-        self._last_action: NDArray[np.float32] | None = None
 
-    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> TimedAction:
+    def act(
+        self,
+        simulator: MujocoSimulator,
+        observation: Observation,
+        tick: int,
+        last_action: LastAction = None,
+    ) -> TimedAction:
         started = time.process_time()
         latent = self._model.encode(simulator.truth())
         goal = {f"{simulator.scene.point}_position": simulator.goal_position}
-        decision = self._horizon.tick(latent, Context(goal=goal, last_action=self._last_action), tick)
+        decision = self._horizon.tick(latent, Context(goal=goal, last_action=last_action), tick)
         action = decision.action_at(tick)
         assert action is not None
-        self._last_action = action
         return TimedAction(action.astype(np.float64), time.process_time() - started)
 
 
@@ -86,7 +107,13 @@ class StraightLine:
     def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
         self._limit = np.asarray(simulator.scene.action.high)
 
-    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> TimedAction:
+    def act(
+        self,
+        simulator: MujocoSimulator,
+        observation: Observation,
+        tick: int,
+        last_action: LastAction = None,
+    ) -> TimedAction:
         offset = simulator.goal_position - observation.state["tcp_position"]
         return TimedAction(offset / max(1.0, float(np.max(np.abs(offset) / self._limit))))
 
@@ -97,6 +124,12 @@ class RandomActions:
     def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
         self._rng = np.random.default_rng([goal_id, 1])
 
-    def act(self, simulator: MujocoSimulator, observation: Observation, tick: int) -> TimedAction:
+    def act(
+        self,
+        simulator: MujocoSimulator,
+        observation: Observation,
+        tick: int,
+        last_action: LastAction = None,
+    ) -> TimedAction:
         action = simulator.scene.action
         return TimedAction(self._rng.uniform(action.low, action.high))

@@ -1,7 +1,7 @@
 """Prediction error of a world model and information in its latent, measured on held-out episodes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from wm_planner.contracts.world_model import WorldModel
 from wm_planner.data.effective_rank import effective_rank
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.evaluation.model_quality.pairs import observation_at
+from wm_planner.world_models.episode_encoder import EpisodeEncoder
 
 Floats = NDArray[np.floating]
 
@@ -78,8 +79,14 @@ def measure(
 
 
 def embed(model: WorldModel, data: EpisodeData) -> Latent:
-    """The latents of all frames by name, (n, ...)."""
-    rows = [model.encode(observation_at(data, model.card, row)) for row in range(len(data.episode))]
+    """The latents of all frames by name, (n, ...); memory begins with each episode."""
+    encoder, rows = EpisodeEncoder(model), []
+    for row, episode in enumerate(data.episode):
+        is_first = row == 0 or episode != data.episode[row - 1]
+        if is_first:
+            encoder.reset()
+        observation = replace(observation_at(data, model.card, row), stamp_ns=row)  # each row once
+        rows.append(encoder.encode(observation, None if is_first else data.action[row - 1]))
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 

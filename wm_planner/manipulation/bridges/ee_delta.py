@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from wm_planner import config, share
 from wm_planner.bridges.messages import actions_of, joints_of
 from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
+from wm_planner.control.executed import executed_displacement
 from wm_planner.control.kinematics import Floats
 from wm_planner.control.safety import Hold, Limits
 from wm_planner.messaging import messages as m
@@ -65,11 +66,8 @@ class EndEffectorControl:
     def command(self, plan: m.Message, step: int) -> m.Message:
         self._hold.release()
         planned = actions_of(plan)[step]
-        action = planned.astype(np.float64)
-        message = self._limited(self.control.command(self._q, action), plan.dt_s)
-        if self._is_free and self._is_within(action):
-            self.executed = planned
-        return message
+        command = self.control.command(self._q, planned.astype(np.float64))
+        return self._limited(command, plan.dt_s, planned)
 
     def stop(self, period_s: float) -> m.Message:
         """Hold the posture that was measured when holding began."""
@@ -77,25 +75,19 @@ class EndEffectorControl:
 
     def blind_stop(self, stamp_ns: int) -> m.Message | None:
         """The last joint targets again, which the servos hold."""
-        self.executed = np.zeros_like(self.executed)
+        self.executed = None if self.executed is None else np.zeros_like(self.executed)
         return None if self._last is None else dataclasses.replace(self._last, header=m.header(stamp_ns))
-
-    def _is_within(self, action: Floats) -> bool:
-        """Whether the target of an action (3,) needs no clipping to the workspace."""
-        tcp = self.control.position(self._q)
-        return bool(np.array_equal(self.control.target(tcp, action), tcp + action))
 
     @property
     def figures(self) -> dict[str, str]:
         return {"clipped": str(self._clipped)}
 
-    def _limited(self, command: Floats, period_s: float) -> m.Message:
+    def _limited(
+        self, command: Floats, period_s: float, planned: NDArray[np.float32] | None = None
+    ) -> m.Message:
         limited = self.limits.apply(command, self._q, period_s)
         self._clipped += bool(limited.clipped.any())
-        at_limit = (limited.command <= self.limits.low) | (limited.command >= self.limits.high)
-        self._is_free = not (limited.clipped | at_limit).any()
-        moved = self.control.position(limited.command) - self.control.position(self._q)
-        self.executed = moved.astype(np.float32)
+        self.executed = executed_displacement(self.control, self.limits, self._q, limited, planned)
         self._last = m.joint_trajectory(
             self.control.joints, limited.command[None], RAMP * period_s, self._stamp_ns
         )
