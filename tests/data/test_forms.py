@@ -24,6 +24,11 @@ def copied(data, path, form):
     return open_dataset(path)
 
 
+def test_the_extra_data_is_there_to_test_lerobot_data_sets(skip_loudly):
+    if not HAS_AV:
+        skip_loudly("no PyAV: LeRobot data sets are not tested; pip install -e '.[data]'")
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("make", [write, write_uneven])
 def test_a_data_set_is_the_same_in_every_form(tmp_path, form, make):

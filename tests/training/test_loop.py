@@ -7,13 +7,14 @@ import torch
 from moving_dot import write, write_uneven
 from torch import nn
 
+from wm_planner.contracts.card import LatentSpec, NoiseSpec
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.errors import BundleError, ConfigError, DatasetError, PluginError, TrainingError
 from wm_planner.training import loop
 from wm_planner.training.checkpoint import RunFolder
 from wm_planner.training.clips import Clips
 from wm_planner.training.loop import train
-from wm_planner.training.module import load_model_file
+from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.training.recipe import TrainingRecipe, changed
 
 MODEL = "models/ac_jepa.py"
@@ -277,6 +278,30 @@ def test_an_unknown_recipe_and_a_file_without_recipes_are_refused(tmp_path):
     (tmp_path / "empty.py").write_text("")
     with pytest.raises(PluginError, match="lacks RECIPES and build"):
         load_model_file(tmp_path / "empty.py")
+
+
+def test_a_model_that_remembers_is_represented_by_what_it_knows_after_a_clip():
+    class Sum(TrainableModel):
+        """Adds up all actions; its noise is ignored where it is calm."""
+
+        latents = (LatentSpec(name="sum", shape=(2,)), LatentSpec(name="token", shape=(9,), dtype="int64"))
+        remembers = True
+        noise = (NoiseSpec(name="e", shape=(2,), kind="uniform", graph="encode"),)
+
+        def loss(self, batch, progress, generator):
+            raise AssertionError
+
+        def encode(self, images, state, past, noise):
+            assert past.fresh.unique().item() == float(not past.last_action.any())
+            total = past.memory["sum"] + past.last_action + noise["e"] - 0.5
+            return {"sum": total, "token": torch.zeros(len(state), 9, dtype=torch.int64)}
+
+        def step(self, latent, action):
+            raise AssertionError
+
+    action = torch.rand(3, 4, 2)
+    batch = {"images": torch.zeros(3, 4, 0, 2, 2, 3), "state": torch.zeros(3, 4, 0), "action": action}
+    torch.testing.assert_close(Sum().represent(batch), action[:, :3].sum(dim=1))
 
 
 MINE = """

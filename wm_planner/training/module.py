@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -118,12 +118,31 @@ class TrainableModel(Trainable):
     futures: int = 1
 
     def represent(self, batch: Mapping[str, Tensor]) -> Tensor | None:
-        """The largest learned array that `encode` returns for the first frame of each clip."""
-        learned = [spec for spec in self.latents if spec.unit is None and spec.role == "candidate"]
+        """The largest learned array of reals that `encode` returns: for the first frame of each clip, or for
+        the last one with the memory of those before it.
+        """
+        learned = [s for s in self.latents if s.unit is None and s.role == "candidate" and s.dtype != "int64"]
         if not learned:
             return None
         name = max(learned, key=lambda spec: math.prod(spec.shape)).name
-        return self.encode(batch["images"][:, 0], batch["state"][:, 0])[name]
+        images, state, action = (batch[key] for key in ("images", "state", "action"))
+        encode: Callable[..., dict[str, Tensor]] = self.encode
+        calm = {
+            spec.name: action.new_full((len(action), *spec.shape), spec.calm)
+            for spec in self.noise
+            if spec.graph == "encode"
+        }
+        options: dict[str, Any] = {"noise": calm} if calm else {}
+        if not self.remembers:
+            return encode(images[:, 0], state[:, 0], **options)[name]
+        kept = [spec for spec in self.latents if spec.role != "cache"]
+        memory = {spec.name: action.new_zeros(len(action), *spec.shape) for spec in kept}
+        executed, fresh = torch.zeros_like(action[:, 0]), action.new_ones(len(action))
+        for t in range(images.shape[1]):
+            latent = encode(images[:, t], state[:, t], past=Past(memory, executed, fresh), **options)
+            memory = {spec.name: latent[spec.name] for spec in kept}
+            executed, fresh = action[:, t], torch.zeros_like(fresh)
+        return memory[name]
 
     def to_half(self) -> None:
         """Convert weights and arithmetic to fp16; the inputs and outputs of `encode` and `step` stay fp32.
