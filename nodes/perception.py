@@ -20,6 +20,7 @@ from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node, run
 from wm_planner.world_models.episode_encoder import EpisodeEncoder
+from wm_planner.world_models.onnx.camera_images import image_dtype, image_shape
 from wm_planner.world_models.onnx.card_file import read_card
 from wm_planner.world_models.onnx.execution import Device
 from wm_planner.world_models.onnx.model import OnnxWorldModel
@@ -51,7 +52,7 @@ class Perception(Node):
         self.model = OnnxWorldModel.load(self.params.world_model, self.params.device, self.params.threads)
         card, spec = self.model.card, self.model.card.observation
         self.states = [quantity.name for quantity in spec.state]
-        blank = np.zeros((spec.height, spec.width, 3), np.uint8)
+        blank = np.zeros(image_shape(spec), image_dtype(spec))
         self.model.encode(Observation(images=dict.fromkeys(spec.cameras, blank)))  # the first call is slow
         if self.model.note:
             self.log.info("%s", self.model.note)

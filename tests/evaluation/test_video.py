@@ -11,7 +11,7 @@ from wm_planner.clock import WallClock, nanoseconds
 from wm_planner.contracts.observation import Observation
 from wm_planner.errors import RecordingError
 from wm_planner.evaluation.runs import video
-from wm_planner.evaluation.runs.video import BAR, PANEL, write_video
+from wm_planner.evaluation.runs.video import BAR, PANEL, _visible, write_video
 from wm_planner.messaging import codec
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Delivery, Envelope
@@ -118,8 +118,19 @@ def test_goal_camera_that_was_not_recorded_is_an_error(recording):
         recording.video_shape()
 
 
-def test_depth_camera_is_an_error(recording):
+def test_an_encoding_that_nobody_reads_is_an_error(recording):
     recording.goal("front")
-    recording.images(0.0, "front", encoding="16UC1")
-    with pytest.raises(RecordingError, match="image of 'front' is '16UC1', wanted 'rgb8'"):
+    recording.images(0.0, "front", encoding="yuv422")
+    with pytest.raises(RecordingError, match="image of 'front' is 'yuv422', wanted one of rgb8, bgr8"):
         recording.video_shape()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "shown"),
+    [
+        (np.full((2, 2, 1), 7, np.uint8), 7),
+        (np.array([[[2.0], [4.0]], [[0.0], [4.0]]], np.float32), [[127, 255], [0, 255]]),
+    ],
+)
+def test_grey_and_depth_are_shown_in_grey(pixels, shown):
+    assert (_visible(pixels) == np.broadcast_to(np.array(shown)[..., None], (2, 2, 3))).all()

@@ -4,6 +4,7 @@ from mcap_ros2._dynamic import generate_dynamic
 
 from wm_planner.errors import MessagingError, ShapeError
 from wm_planner.messaging import messages as m
+from wm_planner.messaging.images import image, image_array
 
 
 def test_stamps_survive_a_header():
@@ -17,9 +18,9 @@ def test_a_clock_has_a_stamp_without_a_header():
 
 def test_the_pixels_of_an_image_are_a_view():
     pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
-    message = m.image(pixels, 5, "side")
+    message = image(pixels, 5, "side")
     assert (message.height, message.width, message.step) == (4, 6, 18)
-    back = m.image_array(message)
+    back = image_array(message)
     assert np.array_equal(back, pixels) and np.shares_memory(back, message.data)
 
 
@@ -28,17 +29,61 @@ def test_the_pixels_of_an_image_are_a_view():
 )
 def test_an_image_of_the_wrong_shape_or_type_is_refused(pixels):
     with pytest.raises(ShapeError, match=r"wanted \(H, W, 3\) uint8"):
-        m.image(pixels, 0)
+        image(pixels, 0)
 
 
 def test_an_image_message_whose_sizes_disagree_is_refused():
-    message = m.image(np.zeros((2, 2, 3), np.uint8), 0, "front")
+    message = image(np.zeros((2, 2, 3), np.uint8), 0, "front")
     message.height = 3
     with pytest.raises(ShapeError, match="'front' declares"):
-        m.image_array(message)
-    message.encoding = "mono8"
-    with pytest.raises(ShapeError, match="wanted 'rgb8'"):
-        m.image_array(message)
+        image_array(message)
+    message.encoding = "yuv422"
+    with pytest.raises(ShapeError, match="is 'yuv422', wanted one of rgb8, bgr8"):
+        image_array(message)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.arange(24, dtype=np.uint8).reshape(2, 4, 3),
+        np.arange(8, dtype=np.uint8).reshape(2, 4, 1),
+        np.linspace(0, 9, 8, dtype=np.float32).reshape(2, 4, 1),
+    ],
+)
+def test_colours_grey_and_depth_survive_a_message(pixels):
+    back = image_array(image(pixels, 0))
+    assert back.dtype == pixels.dtype and np.array_equal(back, pixels)
+
+
+def raw(encoding, rows, step, is_bigendian=0):
+    """A message of 2 x 2 pixels whose rows of bytes are padded to `step`."""
+    padded = b"".join(bytes(row).ljust(step, b"?") for row in rows)
+    return m.Image(m.header(0, "front"), 2, 2, encoding, is_bigendian, step, np.frombuffer(padded, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("message", "wanted"),
+    [
+        (raw("rgb8", [range(6), range(6, 12)], 8), np.arange(12).reshape(2, 2, 3)),
+        (raw("bgr8", [range(6), range(6, 12)], 6), np.arange(12).reshape(2, 2, 3)[:, :, ::-1]),
+        (raw("rgba8", [range(8), range(8, 16)], 8), np.arange(16).reshape(2, 2, 4)[:, :, :3]),
+        (raw("bgra8", [range(8), range(8, 16)], 9), np.arange(16).reshape(2, 2, 4)[:, :, 2::-1]),
+        (raw("8UC1", [range(2), range(2, 4)], 2), np.arange(4).reshape(2, 2, 1)),
+    ],
+)
+def test_other_orders_of_colours_and_padded_rows_are_read(message, wanted):
+    assert np.array_equal(image_array(message), wanted)
+
+
+@pytest.mark.parametrize("is_bigendian", [0, 1])
+def test_depth_is_in_metres_and_zero_where_nothing_was_measured(is_bigendian):
+    order = ">" if is_bigendian else "<"
+    millimetres = np.array([[0, 1500], [250, 65535]], f"{order}u2")
+    message = raw("16UC1", [row.tobytes() for row in millimetres], 6, is_bigendian)
+    assert np.allclose(image_array(message)[:, :, 0], [[0, 1.5], [0.25, 65.535]])
+    metres = np.array([[np.nan, 1.5], [np.inf, 2]], f"{order}f4")
+    message = raw("32FC1", [row.tobytes() for row in metres], 8, is_bigendian)
+    assert np.array_equal(image_array(message)[:, :, 0], [[0, 1.5], [0, 2]])
 
 
 def test_named_arrays_come_back_with_their_names_types_and_shapes():

@@ -16,6 +16,7 @@ from wm_planner.clock import ManualClock, WallClock, nanoseconds
 from wm_planner.errors import RecordingError
 from wm_planner.messaging import codec
 from wm_planner.messaging import messages as m
+from wm_planner.messaging.images import image, image_array
 from wm_planner.messaging.wire import Delivery, Envelope
 from wm_planner.recording.player import Player
 from wm_planner.recording.recorder import Recorder
@@ -52,7 +53,7 @@ def test_a_recording_is_read_as_it_was_written(recording):
     assert stamps == [(topic, tick) for tick in range(1, 11) for topic in ("/joint_states", IMAGE)]
     (first, *_) = player.messages([IMAGE])
     assert first.data == codec.encode(picture(1))
-    assert np.array_equal(m.image_array(first.message), m.image_array(picture(1)))
+    assert np.array_equal(image_array(first.message), image_array(picture(1)))
 
 
 def test_only_the_topics_asked_for_are_read(recording):
@@ -98,7 +99,7 @@ def test_a_recording_without_its_end_is_read_up_to_the_last_whole_chunk(recordin
 def noise(stamp_ns: int) -> m.Message:
     """A picture that does not compress."""
     rng = np.random.default_rng(stamp_ns)
-    return m.image(rng.integers(0, 256, (256, 256, 3), np.uint8), stamp_ns)
+    return image(rng.integers(0, 256, (256, 256, 3), np.uint8), stamp_ns)
 
 
 def test_a_message_is_on_the_disk_after_a_second(tmp_path):

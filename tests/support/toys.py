@@ -10,6 +10,7 @@ import numpy as np
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
+from wm_planner.messaging.images import image
 from wm_planner.messaging.wire import Delivery
 
 PATIENCE_S = 120.0  # until a test fails; no test waits for it to pass
@@ -17,6 +18,7 @@ PATIENCE_S = 120.0  # until a test fails; no test waits for it to pass
 TALKER = '''
 import numpy as np
 from wm_planner.messaging import messages as m
+from wm_planner.messaging.images import image
 from wm_planner.config import Config
 from wm_planner.node import Node, run
 
@@ -44,7 +46,7 @@ class Talker(Node):
     def send(self):
         size = self.params.pixels
         self.joints.publish(m.joint_state(["a"], [0.5], self.tick))
-        self.image.publish(m.image(np.full((size, size, 3), self.tick % 256, np.uint8), self.tick, "front"))
+        self.image.publish(image(np.full((size, size, 3), self.tick % 256, np.uint8), self.tick, "front"))
 
     def on_command(self, command, envelope):
         if m.stamp_ns(command) == self.tick:
@@ -63,6 +65,7 @@ if __name__ == "__main__":
 ANSWERER = '''
 import numpy as np
 from wm_planner.messaging import messages as m
+from wm_planner.messaging.images import image
 from wm_planner.config import Config
 from wm_planner.node import Node, run
 
@@ -172,4 +175,4 @@ def joint_state(stamp_ns: int) -> m.Message:
 def picture(stamp_ns: int, size: int = 8, frame_id: str = "front") -> m.Message:
     """A picture whose pixels differ."""
     pixels = np.arange(size * size * 3, dtype=np.uint8).reshape(size, size, 3)
-    return m.image(pixels, stamp_ns, frame_id)
+    return image(pixels, stamp_ns, frame_id)

@@ -12,6 +12,7 @@ from wm_planner.contracts.rollout import Latent
 from wm_planner.contracts.task import Goal
 from wm_planner.errors import NodeError
 from wm_planner.messaging import messages as m
+from wm_planner.messaging.images import image, image_array
 from wm_planner.planners.mpc import Decision
 
 POSE_STATE = "tcp_position"
@@ -51,7 +52,7 @@ def sensor_messages(observation: Observation, joints: Sequence[str], stamp_ns: i
     if POSE_STATE in state:
         sensors["/tcp_pose"] = m.pose_stamped(state[POSE_STATE], _TOOL_DOWN, stamp_ns)
     return sensors | {
-        camera_topic(name): m.image(picture, stamp_ns, name) for name, picture in observation.images.items()
+        camera_topic(name): image(picture, stamp_ns, name) for name, picture in observation.images.items()
     }
 
 
@@ -61,7 +62,7 @@ def signal_messages(observation: Observation, stamp_ns: int) -> dict[str, m.Mess
     return (
         {"/clock": m.Clock(clock=m.time(stamp_ns))}
         | {f"/signal/{name}": m.signal(name, values, stamp_ns) for name, values in states}
-        | {camera_topic(name): m.image(picture, stamp_ns, name) for name, picture in images}
+        | {camera_topic(name): image(picture, stamp_ns, name) for name, picture in images}
     )
 
 
@@ -75,7 +76,7 @@ def observation_of(
         cameras: names of the images.
         states: names of the states; those without a message are left out.
     """
-    images = {name: m.image_array(sensors[camera_topic(name)]) for name in cameras}
+    images = {name: image_array(sensors[camera_topic(name)]) for name in cameras}
     present = [name for name in states if state_topic(name) in sensors]
     state = {name: _state_in(sensors[state_topic(name)], name) for name in present}
     return Observation(images, state, m.stamp_ns(next(iter(sensors.values()))))
@@ -99,7 +100,7 @@ def goal_message(goal_id: int, goal: Observation, stamp_ns: int) -> m.Message:
         header=m.header(stamp_ns),
         id=goal_id,
         cameras=list(goal.images),
-        pictures=[m.image(picture, stamp_ns, name) for name, picture in goal.images.items()],
+        pictures=[image(picture, stamp_ns, name) for name, picture in goal.images.items()],
         pose=[] if pose is None else [m.pose_stamped(pose[:3], pose[3:], stamp_ns).pose],
         route=m.Path(header=m.header(stamp_ns), poses=[]),
         states=m.named_arrays(dict(goal.state)),
@@ -126,7 +127,7 @@ def goal_of(message: m.Message, cameras: Sequence[str], states: Sequence[str] = 
             "publish a /goal with one picture per camera"
         )
     pictures = zip(message.cameras, message.pictures, strict=True)
-    return Observation({name: m.image_array(picture) for name, picture in pictures}, told)
+    return Observation({name: image_array(picture) for name, picture in pictures}, told)
 
 
 def latent_message(latent: Latent, goal_id: int, stamp_ns: int, surprise: float) -> m.Message:

@@ -1,10 +1,10 @@
 """The card of a bundle: what a model expects, what it returns, and where it came from.
 
 A bundle is a folder `models/bundles/<name>/` that holds `card.yaml` and the model's ONNX graphs. The graphs
-take raw sensor data. `encode.onnx` has one uint8 input `image.<camera>`, (B, H, W, 3), per camera, and one
-float32 input `state`, (B, S), if the card lists states; it resizes, normalises and joins the camera images
-itself. `step.onnx` takes the latent arrays by name and `action`, (N, A), in physical units; it returns the
-next latent arrays as `next.<name>` and its other outputs as `output.<name>`, (N,).
+take raw sensor data. `encode.onnx` has one input `image.<camera>` per camera, (B, H, W, 3) uint8 if it is
+RGB, and one float32 input `state`, (B, S), if the card lists states; it resizes, normalises and joins the
+camera images itself. `step.onnx` takes the latent arrays by name and `action`, (N, A), in physical units; it
+returns the next latent arrays as `next.<name>` and its other outputs as `output.<name>`, (N,).
 
 `encode.onnx` of a card that `remembers` also takes `memory.<latent>`, (1, ...), for every array that it
 returns, `last_action`, (1, A), and `fresh`, (1,) float32: 1 after a reset, when memory and action are zeros.
@@ -42,7 +42,11 @@ class ObservationSpec(Config, frozen=True, kw_only=True):
     Attributes:
         cameras: camera names, in the order in which their images are joined.
         height, width: of each camera image, in pixels.
-        encoding: colour order of the images.
+        encoding: pixels of the images: RGB (H, W, 3) uint8, grey (H, W, 1) uint8 (mono8), or depth (H, W, 1)
+            float32 in m, 0 where nothing was measured (32FC1). Colours become grey and grey becomes RGB where
+            the camera sends the other; depth and colours do not mix.
+        fit: what happens to a camera image of another size before the graph: it is refused (exact), cut to
+            the aspect ratio of height and width around its centre and scaled (crop), or scaled (stretch).
         joined: how the graph joins the camera images: stacked along the channels, or side by side.
         input_shape: (channels, height, width) of the network's input, after joining and resizing.
         mean, std: normalisation inside the graph, for pixel values scaled to 0..1: one value for all colour
@@ -53,7 +57,8 @@ class ObservationSpec(Config, frozen=True, kw_only=True):
     cameras: tuple[str, ...] = ()
     height: Count = 0
     width: Count = 0
-    encoding: Literal["rgb8"] = "rgb8"
+    encoding: Literal["rgb8", "mono8", "32FC1"] = "rgb8"
+    fit: Literal["exact", "crop", "stretch"] = "exact"
     joined: Literal["channels", "side_by_side"] | None = None
     input_shape: tuple[int, int, int] | None = None
     mean: float | tuple[float, float, float] = 0.0

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 
@@ -13,11 +12,12 @@ class Observation:
     """Sensor readings at one instant.
 
     Attributes:
-        images: camera name to image, (H, W, 3) uint8, RGB.
+        images: camera name to image: RGB (H, W, 3) uint8, grey (H, W, 1) uint8, or depth (H, W, 1) float32
+            in m, 0 where nothing was measured.
         state: quantity name to vector, (k,), in the units of the card or scene.
         stamp_ns: time of the readings, in nanoseconds of the run's clock.
     """
 
-    images: Mapping[str, NDArray[np.uint8]]
+    images: Mapping[str, NDArray[Any]]
     state: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     stamp_ns: int = 0

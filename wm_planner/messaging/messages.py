@@ -98,46 +98,6 @@ def stamp_ns(message: Message) -> int:
     return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
 
 
-def image(pixels: NDArray[np.uint8], stamp_ns: int, frame_id: str = "") -> Image:
-    """The message of an RGB image.
-
-    Args:
-        pixels: shape (H, W, 3), uint8.
-
-    Raises:
-        ShapeError: if shape or type differ.
-    """
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
-        raise ShapeError(f"image has shape {pixels.shape} and type {pixels.dtype}, wanted (H, W, 3) uint8")
-    height, width, _ = pixels.shape
-    return Image(
-        header=header(stamp_ns, frame_id),
-        height=height,
-        width=width,
-        encoding="rgb8",
-        is_bigendian=0,
-        step=width * 3,
-        data=np.ascontiguousarray(pixels).reshape(-1),
-    )
-
-
-def image_array(message: Image) -> NDArray[np.uint8]:
-    """The pixels of an RGB image, shape (H, W, 3), uint8, as a view.
-
-    Raises:
-        ShapeError: if the encoding is not rgb8 or the sizes disagree.
-    """
-    shape = (message.height, message.width, 3)
-    if message.encoding != "rgb8":
-        raise ShapeError(f"image of '{message.header.frame_id}' is '{message.encoding}', wanted 'rgb8'")
-    if message.step != message.width * 3 or message.data.size != math.prod(shape):
-        raise ShapeError(
-            f"image of '{message.header.frame_id}' declares {shape} but holds {message.data.size} bytes "
-            f"in rows of {message.step}; its sender is broken"
-        )
-    return message.data.reshape(shape)
-
-
 def named_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Message]:
     """Messages of arrays by name, in the mapping's order.
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from wm_planner.contracts.card import NOT_OF_STEP, ActionSpec, LatentSpec, NoiseSpec
 from wm_planner.training.module import Past, TrainableModel
 from wm_planner.world_models.example_inputs import draw_noise, example_actions
+from wm_planner.world_models.onnx.camera_images import noise_image
 from wm_planner.world_models.onnx.rollout_graph import NEXT, OUTPUT
 from wm_planner.world_models.onnx.signature import FRESH, IMAGE, LAST_ACTION, MEMORY, NOISE, STATE
 
@@ -90,8 +91,7 @@ class EncodeGraph(BundleGraph):
     def example(self, batch: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
         """Uniform noise images, standard normal states, and the memory of others in every second row."""
         spec = self.model.observation
-        shape = (batch, spec.height, spec.width, 3)
-        arrays = [torch.from_numpy(rng.integers(256, size=shape, dtype=np.uint8)) for _ in spec.cameras]
+        arrays = [torch.from_numpy(noise_image(spec, rng, (batch,))) for _ in spec.cameras]
         if spec.state:
             arrays.append(_normal(rng, (batch, sum(quantity.size for quantity in spec.state))))
         noise = [torch.from_numpy(draw_noise(each, (batch,), rng)) for each in self._noise("encode")]

@@ -26,7 +26,8 @@ from wm_planner.errors import MessagingError
 from wm_planner.messaging import codec
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
-from wm_planner.messaging.messages import Message, image
+from wm_planner.messaging.images import image
+from wm_planner.messaging.messages import Message
 from wm_planner.messaging.wire import Envelope, frames_of
 from wm_planner.terminal import table
 

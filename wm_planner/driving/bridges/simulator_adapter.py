@@ -19,6 +19,7 @@ from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.driving.vehicle.braking import standstill_command
 from wm_planner.messaging import messages as m
+from wm_planner.messaging.images import image
 
 
 class TrafficAdapter:
@@ -49,7 +50,7 @@ class TrafficAdapter:
             "/clock": m.Clock(clock=m.time(stamp_ns)),
             "/odom": odometry_message(vehicle.at_centre(ego)[:4], float(vehicle.yaw_rate(ego)), stamp_ns),
             "/objects": objects_message(self._objects(), stamp_ns),
-        } | {camera_topic(name): m.image(picture, stamp_ns, name) for name, picture in pictures}
+        } | {camera_topic(name): image(picture, stamp_ns, name) for name, picture in pictures}
 
     def command_of(self, message: m.Message) -> NDArray[np.float64]:
         return command_of(message, self.simulator.now.ego, self.simulator.scenario.dt)

@@ -14,7 +14,8 @@ from wm_planner.clock import nanoseconds, seconds
 from wm_planner.errors import RecordingError, ShapeError
 from wm_planner.evaluation.runs.length_unit import unit_of
 from wm_planner.evaluation.runs.run_statistics import MAP
-from wm_planner.messaging.messages import Message, image_array
+from wm_planner.messaging.images import image_array
+from wm_planner.messaging.messages import Message
 from wm_planner.recording.player import Player, Recorded
 
 VIDEO_FILE = "episodes.mp4"
@@ -131,9 +132,9 @@ class _Renderer:
         return is_goal_known and rows <= set(self._now) and recorded.topic == list(self._now)[-1]
 
     def _pixels(self, image: Message) -> Frame | None:
-        """Pixels of an image; None if it has no colours, with the reason in `_problem`."""
+        """RGB pixels of an image; None if it cannot be read, with the reason in `_problem`."""
         try:
-            return image_array(image).copy()
+            return _visible(image_array(image))
         except ShapeError as error:
             self._problem = str(error)
             return None
@@ -162,6 +163,13 @@ class _Renderer:
 
 def _topic(camera: str) -> str:
     return f"/camera/{camera}/image_raw"
+
+
+def _visible(pixels: NDArray[Any]) -> Frame:
+    """An RGB copy of an image; depth goes from black, near or not measured, to white, the farthest."""
+    if pixels.dtype == np.float32:
+        pixels = (255 * pixels / max(float(pixels.max()), 1e-9)).astype(np.uint8)
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels.copy()
 
 
 def _compose(columns: list[tuple[dict[str, Frame], str]], rows: list[str]) -> Frame:

@@ -11,6 +11,7 @@ from wm_planner.contracts.card import Card
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent
 from wm_planner.errors import ConfigError, ShapeError
+from wm_planner.world_models.onnx.camera_images import fitted
 from wm_planner.world_models.onnx.signature import FRESH, GOAL, LAST_ACTION, MEMORY, NOISE
 
 Arrays = dict[str, NDArray[Any]]
@@ -225,7 +226,7 @@ def checked_actions(card: Card, actions: Array, axes: str) -> NDArray[np.float32
     return checked
 
 
-def _image(card: Card, observation: Observation, camera: str) -> NDArray[np.uint8]:
+def _image(card: Card, observation: Observation, camera: str) -> NDArray[Any]:
     wanted = card.observation
     if camera not in observation.images:
         raise ShapeError(
@@ -233,14 +234,8 @@ def _image(card: Card, observation: Observation, camera: str) -> NDArray[np.uint
             f"the card of {card.name} says cameras {', '.join(wanted.cameras)}: pass all of them "
             "(perception: params.cameras)"
         )
-    image = np.asarray(observation.images[camera])
-    shape = (wanted.height, wanted.width, 3)
-    if image.shape != shape or image.dtype != np.uint8:
-        raise ShapeError(
-            f"the image of camera '{camera}' is {image.dtype} {image.shape}, the card of {card.name} says "
-            f"uint8 {shape}: render or scale it to that size"
-        )
-    return image[None]
+    where = f"{card.name}: the image of camera '{camera}' is"
+    return fitted(wanted, np.asarray(observation.images[camera]), where)[None]
 
 
 def _state(card: Card, observation: Observation) -> NDArray[np.float32]:

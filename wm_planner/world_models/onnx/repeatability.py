@@ -15,6 +15,7 @@ from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.contracts.world_model import WorldModel
 from wm_planner.errors import BundleError
 from wm_planner.world_models.example_inputs import example_actions
+from wm_planner.world_models.onnx.camera_images import noise_image
 
 TOLERANCE = 0.01
 """Largest difference between a candidate alone and among others, relative to arrays whose size is above 1:
@@ -111,8 +112,7 @@ def _difference(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 def _noise_picture(card: Card, rng: np.random.Generator) -> Observation:
     spec = card.observation
-    shape = (spec.height, spec.width, 3)
-    images = {camera: rng.integers(256, size=shape, dtype=np.uint8) for camera in spec.cameras}
+    images = {camera: noise_image(spec, rng) for camera in spec.cameras}
     return Observation(images, {each.name: rng.standard_normal(each.size) for each in spec.state})
 
 

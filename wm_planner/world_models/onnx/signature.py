@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from wm_planner.contracts.card import Card, LatentSpec
 from wm_planner.errors import BundleError
+from wm_planner.world_models.onnx.camera_images import image_dtype, image_shape
 
 IMAGE, STATE = "image.", "state"
 MEMORY, GOAL, NOISE, LAST_ACTION, FRESH = "memory.", "goal.", "noise.", "last_action", "fresh"
@@ -32,8 +33,8 @@ class Port(NamedTuple):
 def encode_inputs(card: Card) -> list[Port]:
     """One image per camera, the states if there are any, then memory and noise."""
     seen = card.observation
-    shape = (1, seen.height, seen.width, 3)
-    ports = [Port(IMAGE + camera, "uint8", shape, "observation") for camera in seen.cameras]
+    shape = (1, *image_shape(seen))
+    ports = [Port(IMAGE + camera, image_dtype(seen), shape, "observation") for camera in seen.cameras]
     if seen.state:
         size = sum(quantity.size for quantity in seen.state)
         ports.append(Port(STATE, "float32", (1, size), "observation.state"))
@@ -107,8 +108,9 @@ def decode_inputs(card: Card, found: Sequence[Port]) -> list[Port]:
 
 def decode_outputs(card: Card) -> list[Port]:
     """One image per camera."""
-    shape = (None, card.observation.height, card.observation.width, 3)
-    return [Port(IMAGE + camera, "uint8", shape, "observation") for camera in card.observation.cameras]
+    seen = card.observation
+    shape = (None, *image_shape(seen))
+    return [Port(IMAGE + camera, image_dtype(seen), shape, "observation") for camera in seen.cameras]
 
 
 def check(where: str, kind: str, wanted: Sequence[Port], found: Sequence[Port]) -> None:
