@@ -10,7 +10,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow lint docs dist models tables gl clean
+.PHONY: demo test test-slow test-envs lint docs dist models tables gl clean
 
 demo: .venv/sim.stamp gl
 	$(BIN)/wm demo
@@ -20,6 +20,10 @@ test: lint
 
 test-slow: .venv/dev.stamp gl
 	$(BIN)/python -m pytest -m "slow or soak"
+
+test-envs: .venv/dev.stamp gl
+	$(BIN)/pip install -q -c constraints.txt -e '.[envs]'
+	MUJOCO_GL=egl $(BIN)/python -m pytest -rs tests/simulation/test_gym_environments.py
 
 lint: .venv/dev.stamp gl
 	$(BIN)/ruff check

@@ -52,11 +52,11 @@ class Objective(Protocol):
     @property
     def has_reward(self) -> bool: ...
 
-    def success(self, state: Mapping[str, NDArray[Any]], goal: Observation) -> bool:
+    def success(self, state: Mapping[str, Any], goal: Observation) -> bool:
         """Whether a state of the environment solves the task."""
         ...
 
-    def distance(self, state: Mapping[str, NDArray[Any]], goal: Observation) -> float:
+    def distance(self, state: Mapping[str, Any], goal: Observation) -> float:
         """Distance to the goal, in m; NaN for a task without one."""
         ...
 
@@ -73,10 +73,10 @@ class Scored:
     steps: int = 0
     has_reward: bool = False
 
-    def success(self, state: Mapping[str, NDArray[Any]], goal: Observation) -> bool:
+    def success(self, state: Mapping[str, Any], goal: Observation) -> bool:
         return bool(state.get("success", False))
 
-    def distance(self, state: Mapping[str, NDArray[Any]], goal: Observation) -> float:
+    def distance(self, state: Mapping[str, Any], goal: Observation) -> float:
         return float(state.get("distance", math.nan))
 
 
@@ -97,13 +97,13 @@ class ReachState:
     steps: int = 0
     has_reward: bool = False
 
-    def success(self, state: Mapping[str, NDArray[Any]], goal: Observation) -> bool:
+    def success(self, state: Mapping[str, Any], goal: Observation) -> bool:
         return self._off(state, goal) <= self.radius
 
-    def distance(self, state: Mapping[str, NDArray[Any]], goal: Observation) -> float:
+    def distance(self, state: Mapping[str, Any], goal: Observation) -> float:
         return self._off(state, goal) if self.is_position else math.nan
 
-    def _off(self, state: Mapping[str, NDArray[Any]], goal: Observation) -> float:
+    def _off(self, state: Mapping[str, Any], goal: Observation) -> float:
         return float(np.linalg.norm(state[self.quantity] - goal.state[self.quantity]))
 
 

@@ -19,7 +19,9 @@ from wm_planner.simulation.gym_environment import (
     image_size,
     make,
     period_s,
+    reset_camera,
     scaled,
+    seed_global_generators,
 )
 from wm_planner.simulation.gym_spaces import Actions, Observations, actions_of, as_rgb, scalars
 from wm_planner.simulation.gym_state import Snapshot, check_snapshots, observe, set_state
@@ -78,14 +80,20 @@ class GymSimulator:
         self._told = self._truth = Goal({})
         self._episode = _Episode()
         self.objective: Objective = self._objective()
+        control_dt_s = config.control_dt_s or period_s(self._env)
+        self._period_ns = nanoseconds(control_dt_s)
         first = self._shown(self._reset(0))
         self.scene = GymScene(
             name=config.id,
             cameras=tuple(first.images),
             image_size=image_size(first.images, config.id),
-            control_dt_s=config.control_dt_s or period_s(self._env),
+            control_dt_s=control_dt_s,
             action=self._actions.spec,
         )
+
+    def decode(self, command: NDArray[np.float64]) -> Any:
+        """The environment's own action for a command (A,)."""
+        return self._actions.decode(command)
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -123,7 +131,7 @@ class GymSimulator:
         Returns:
             The last step with the sum of the rewards; None if there was no step.
         """
-        episode, period_ns = self._episode, nanoseconds(self.scene.control_dt_s)
+        episode, period_ns = self._episode, self._period_ns
         episode.elapsed_ns += nanoseconds(seconds)
         result, reward = None, 0.0
         while episode.elapsed_ns >= period_ns and not episode.is_over:
@@ -186,7 +194,10 @@ class GymSimulator:
         self._env.close()
 
     def _reset(self, seed: int) -> Any:
+        seed_global_generators(seed)
         observed, info = self._env.reset(seed=seed)
+        if self.config.render:
+            reset_camera(self._env)
         self._episode = _Episode(observed, _success(info), np.zeros(len(self._actions.spec.names)))
         return observed
 
@@ -215,13 +226,12 @@ class GymSimulator:
             images[CAMERA] = as_rgb(self._env.render(), CAMERA)
         if self.config.size_px is not None:
             images = {name: scaled(picture, self.config.size_px) for name, picture in images.items()}
-        stamp_ns = self._episode.steps * nanoseconds(self.scene.control_dt_s) if self._episode.steps else 0
-        return Observation(images, self._observations.states(observed), stamp_ns)
+        return Observation(images, self._observations.states(observed), self._episode.steps * self._period_ns)
 
-    def _score(self) -> dict[str, NDArray[Any]]:
+    def _score(self) -> dict[str, Any]:
         """What the objective reads."""
         if self.config.goal is None:
-            return {"success": np.array(self._episode.success)}
+            return {"success": self._episode.success}
         return self._observations.states(self._episode.observed)
 
     def _tell(self, observed: Any) -> Goal:

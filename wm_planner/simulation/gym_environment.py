@@ -2,6 +2,7 @@
 
 import math
 import os
+import random
 import sys
 import warnings
 from collections.abc import Mapping
@@ -71,7 +72,7 @@ def make(config: GymConfig) -> Env:
     options: dict[str, Any] = {"disable_env_checker": True, **config.options}
     if config.render:
         options["render_mode"] = "rgb_array"
-    if config.render and sys.platform == "linux" and "DISPLAY" not in os.environ:
+    if sys.platform == "linux" and "DISPLAY" not in os.environ:
         os.environ.setdefault("MUJOCO_GL", "egl")  # read by environments that render with MuJoCo
     try:
         with warnings.catch_warnings():
@@ -91,6 +92,26 @@ def make(config: GymConfig) -> Env:
         env.close()
         raise SimulationError(f"{config.id}: it has no pictures: it cannot render in the mode rgb_array")
     return env
+
+
+def seed_global_generators(seed: int) -> None:
+    """Seed the generators of `numpy.random` and `random`, from which some environments draw."""
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+
+
+def reset_camera(env: Env) -> None:
+    """Point the camera of Gymnasium's MuJoCo renderer as it is for a new environment.
+
+    It points at the bodies as they were when the first picture was taken, so that pictures would depend on
+    the episodes before.
+    """
+    renderer = getattr(env.unwrapped, "mujoco_renderer", None)
+    for viewer in getattr(renderer, "_viewers", {}).values():
+        if hasattr(viewer, "_init_camera"):
+            viewer._init_camera()
+    if renderer is not None and getattr(renderer, "viewer", None) is not None:
+        renderer._set_cam_config()
 
 
 def period_s(env: Env) -> float:

@@ -40,6 +40,23 @@ def render(scene: str = "sim/panda_reach_wall.py", frames: Positive = 2000) -> N
 
 
 @app.command()
+def gym(
+    environment: Annotated[
+        list[str] | None, typer.Option("--env", help="id of an environment; repeatable")
+    ] = None,
+    steps: Positive = 2000,
+) -> None:
+    """CPU time that the simulator of Gymnasium environments adds to their own, per step."""
+    from wm_planner.bench.measurements.environments import (
+        ENVIRONMENTS,
+        environment_row,
+        environment_table,
+    )
+
+    console.print(environment_table([environment_row(name, steps) for name in environment or ENVIRONMENTS]))
+
+
+@app.command()
 def sprites(size: Annotated[int, typer.Option(min=8, help="pixels per side")] = 32) -> None:
     """Pictures, collected frames and simulator steps of SpriteYard per CPU second."""
     from wm_planner.bench.measurements.sprites import sprite_row, sprite_table
