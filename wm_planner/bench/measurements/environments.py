@@ -50,7 +50,7 @@ class EnvironmentRow(msgspec.Struct, frozen=True):
 
 
 def environment_row(name: str, steps: int) -> EnvironmentRow:
-    """Measure an environment: the least of some repeats of so many steps.
+    """Measure an environment; each time is that of the fastest of REPEATS runs of `steps` steps.
 
     Raises:
         SimulationError: if it cannot be made.
