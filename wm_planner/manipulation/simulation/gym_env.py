@@ -24,7 +24,7 @@ GOAL = "goal_"
 
 STEPS = 40  # of an episode of a shipped scene
 
-GymObservation = dict[str, NDArray[Any]]
+GymObservation = dict[str, Any]
 
 
 class SceneEnv(gymnasium.Env[GymObservation, NDArray[np.float64]]):
