@@ -98,6 +98,17 @@ def test_a_data_set_of_others_has_bounds_and_names_from_its_files(source, folder
     np.testing.assert_array_equal(data.read("images", slice(3, 9)), source.images[3:9])
 
 
+def test_the_shape_of_pictures_may_start_with_the_channels(folder):
+    def channels_first(info):
+        for name in ("front", "side"):
+            feature = info["features"][f"observation.images.{name}"]
+            feature.update(shape=[3, 16, 16], names=["channels", "height", "width"])
+
+    (folder / "meta/wm_planner.yaml").unlink()
+    change_info(folder, channels_first)
+    assert open_dataset(folder).meta.image_size == (16, 16)
+
+
 def test_pictures_may_be_encoded_in_the_table(source, folder):
     def png(image):
         buffer = io.BytesIO()

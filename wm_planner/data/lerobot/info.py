@@ -131,12 +131,12 @@ def foreign_meta(folder: Path, info: Info, action_range: tuple[list[float], list
         DatasetError: if it has no action, or cameras of different sizes.
     """
     cameras = cameras_of(info)
-    sizes = {name: feature.shape for name, feature in cameras.items()}
+    sizes = {name: _picture_size(feature) for name, feature in cameras.items()}
     if len(set(sizes.values())) > 1:
         raise DatasetError(f"{folder}: the cameras have different sizes, wanted the same: {sizes}")
     if "action" not in info.features:
         raise DatasetError(f"{folder}: there is no feature 'action' (known: {', '.join(info.features)})")
-    height, width = next(iter(sizes.values()))[:2] if sizes else (0, 0)
+    height, width = next(iter(sizes.values())) if sizes else (0, 0)
     names = _names(info.features["action"])
     return Meta(
         scene=folder.name,
@@ -182,6 +182,13 @@ def signal_features(info: Info) -> list[tuple[Signal, str]]:
             values = {"name": NAMES.get(name, _identifier(name)), "shape": shape, "dtype": each.dtype}
             found.append((msgspec.convert(values, Signal), name))
     return found
+
+
+def _picture_size(feature: Feature) -> tuple[int, int]:
+    """Height and width of a camera's pictures, whose shape starts or ends with the channels."""
+    first, second, last = feature.shape
+    channels_first = isinstance(feature.names, list) and str(feature.names[0]).startswith("channel")
+    return (second, last) if channels_first else (first, second)
 
 
 def _names(feature: Feature) -> tuple[str, ...]:
