@@ -13,7 +13,7 @@ from wm_planner.config import Config, Delay, Seconds
 from wm_planner.control.safety import Watchdog
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
-from wm_planner.node import Node, run
+from wm_planner.node import Facts, Node, run
 
 WATCH_S = 0.02  # period of the checks for missing plans
 
@@ -43,6 +43,11 @@ class ControllerNode(Node):
         control, config = CONTROLLERS.configure(params.control, "controller: params.control")
         if hasattr(control, "check"):
             control.check(config)
+
+    @classmethod
+    def facts(cls, params: Params) -> Facts:
+        control, config = CONTROLLERS.configure(params.control, "controller: params.control")
+        return control.facts(config) if hasattr(control, "facts") else Facts()
 
     def configure(self) -> None:
         self.control: Controller = CONTROLLERS.build(self.params.control, "controller: params.control")

@@ -14,11 +14,12 @@ from wm_planner.bridges.messages import (
     observation_of,
     state_topic,
 )
+from wm_planner.bridges.statements import CAMERA, PERIOD, pixels
 from wm_planner.config import Config, Positive
 from wm_planner.contracts.observation import Observation
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
-from wm_planner.node import Node, run
+from wm_planner.node import Facts, Node, run
 from wm_planner.world_models.episode_encoder import EpisodeEncoder
 from wm_planner.world_models.onnx.camera_images import image_dtype, image_shape
 from wm_planner.world_models.onnx.card_file import read_card
@@ -47,6 +48,13 @@ class Perception(Node):
     @classmethod
     def check(cls, params: Params) -> None:
         read_card(share.find(params.world_model))
+
+    @classmethod
+    def facts(cls, params: Params) -> Facts:
+        card = read_card(share.find(params.world_model))
+        seen = card.observation
+        size = pixels(seen.height, seen.width) if seen.fit == "exact" else None
+        return Facts(agrees={PERIOD: card.control_dt_s}, needs={CAMERA: dict.fromkeys(seen.cameras, size)})
 
     def configure(self) -> None:
         self.model = OnnxWorldModel.load(self.params.world_model, self.params.device, self.params.threads)

@@ -6,10 +6,10 @@ import msgspec
 import numpy as np
 
 from wm_planner.bridges.messages import plan_info_message, plan_message
-from wm_planner.bridges.planning import PlanningConfig, Tick, build_adapter, check_adapter
+from wm_planner.bridges.planning import PlanningConfig, Tick, adapter_facts, build_adapter, check_adapter
 from wm_planner.clock import Deadline, seconds
 from wm_planner.config import Seconds
-from wm_planner.node import Node, run
+from wm_planner.node import Facts, Node, run
 from wm_planner.node.health import STALE_PERIODS
 from wm_planner.planners.action_space import ActionSpace
 from wm_planner.planners.mpc import Decision
@@ -35,6 +35,10 @@ class Planner(Node):
     @classmethod
     def check(cls, params: Params) -> None:
         check_adapter(params.adapter, params, "planner: params.adapter")
+
+    @classmethod
+    def facts(cls, params: Params) -> Facts:
+        return adapter_facts(params.adapter, params, "planner: params.adapter")
 
     def configure(self) -> None:
         self.adapter = build_adapter(self.params.adapter, self.params, "planner: params.adapter")

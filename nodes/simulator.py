@@ -10,7 +10,7 @@ from collections import deque
 from typing import Any
 
 from wm_planner.bridges.messages import goal_message
-from wm_planner.bridges.simulators import adapter_of, check
+from wm_planner.bridges.simulators import adapter_of, check, facts
 from wm_planner.clock import nanoseconds
 from wm_planner.config import Config, Delay, Positive, Seconds, Seed
 from wm_planner.contracts.simulator import StepResult
@@ -18,7 +18,7 @@ from wm_planner.contracts.task import objective_of
 from wm_planner.errors import ConfigError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
-from wm_planner.node import Node, run
+from wm_planner.node import Facts, Node, run
 from wm_planner.simulation.selection import simulator_spec
 
 SLICE_S = 0.02  # of simulated time between two looks at the clock, in realtime
@@ -62,6 +62,10 @@ class Simulator(Node):
     @classmethod
     def check(cls, params: Params) -> None:
         check(params.spec(), "simulator: params.simulator")
+
+    @classmethod
+    def facts(cls, params: Params) -> Facts:
+        return facts(params.spec(), "simulator: params.simulator")
 
     def configure(self) -> None:
         self.adapter = adapter_of(self.params.spec(), "simulator: params.simulator")

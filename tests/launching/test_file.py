@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,24 @@ def test_an_argument_is_read_as_the_type_of_its_default(launch):
 def test_an_argument_that_does_not_fit_is_reported(launch, override, words):
     with pytest.raises(ConfigError, match=words.replace("[", r"\[")):
         launch(override)
+
+
+def test_an_argument_given_twice_is_refused(launch):
+    with pytest.raises(ConfigError, match="argument ticks is given twice, ticks=1 and ticks=2"):
+        launch("ticks=1", "ticks=2")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        (["model=models/bundles/drive_bev"], "control period in s is 0.4 in nodes.1. .perception., but 0.2"),
+        (["model=models/bundles/panda_reach"], None),
+    ],
+)
+def test_a_bundle_that_does_not_fit_the_scene_is_refused_before_the_start(overrides, reason):
+    fits = nullcontext() if reason is None else pytest.raises(ConfigError, match=reason)
+    with fits:
+        file.load(file.find("panda_reach"), "monday", overrides)
 
 
 def test_references_within_text_become_text(launch):

@@ -81,7 +81,7 @@ def test_a_drive_that_misses_its_goal_ends_with_the_reason(bench):
     made.node.end_step()
     ended = next(message for message in made.take("/episode") if message.phase == "ended")
     assert not ended.success
-    assert re.fullmatch(r"out of steps \d+\.\d m from the goal area", ended.reason)
+    assert re.fullmatch(r"out of steps, \d+\.\d m from the goal area", ended.reason)
 
 
 def test_an_episode_that_the_simulator_ends_early_has_not_run_out_of_steps(bench):

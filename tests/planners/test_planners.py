@@ -20,7 +20,7 @@ from point_mass import (
 
 from wm_planner.clock import Deadline, ManualClock, nanoseconds
 from wm_planner.contracts.context import Context
-from wm_planner.errors import ConfigError, ShapeError
+from wm_planner.errors import ConfigError, ShapeError, WmError
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.base import PlannerConfig
 from wm_planner.planners.cem import CEM, best, equal_weights, refit, sample
@@ -46,6 +46,31 @@ def small(name, **config):
 
 def rng(seed=0):
     return np.random.default_rng(seed)
+
+
+# --- searches that are no searches
+
+
+class WithoutEnd(MPPI):
+    def search(self, search, rng):
+        yield from search.evaluate(search.start[None])
+
+
+class WithoutCandidates(MPPI):
+    def search(self, search, rng):
+        return search.plan(spread=search.start)
+
+
+@pytest.mark.parametrize(
+    ("planner", "reason"),
+    [
+        (WithoutEnd, "WithoutEnd.search returned NoneType, wanted a Plan: end it with `return search.plan"),
+        (WithoutCandidates, "WithoutCandidates.search returned .* without evaluating candidates"),
+    ],
+)
+def test_a_search_that_breaks_its_contract_is_named(planner, reason):
+    with pytest.raises(WmError, match=reason):
+        planner(planner.Config(horizon=3, samples=8)).plan(reach([0.1, 0.2]), rng=rng())
 
 
 # --- finding the best plan

@@ -9,6 +9,7 @@ from wm_planner import config
 from wm_planner.bridges.executed_actions import ActionJoin
 from wm_planner.bridges.messages import path_message
 from wm_planner.bridges.planning import PlanningConfig, Tick
+from wm_planner.bridges.statements import ACTION, PERIOD, components
 from wm_planner.clock import Deadline, nanoseconds
 from wm_planner.config import convert
 from wm_planner.contracts.card import ActionSpec
@@ -18,7 +19,7 @@ from wm_planner.costs import build_costs
 from wm_planner.errors import ConfigError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
-from wm_planner.node import Node
+from wm_planner.node import Facts, Node
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import Decision, RecedingHorizon
 from wm_planner.share import find
@@ -63,6 +64,13 @@ class LatentAdapter:
                 f"planner: params.adapter: one_graph imagines one future, and {count} are to be imagined: "
                 "leave it out, or set `mpc: {futures: {count: 1}}`"
             )
+
+    @classmethod
+    def facts(cls, config: Config, planning: PlanningConfig) -> Facts:
+        card = read_card(find(planning.world_model))
+        return Facts(
+            agrees={PERIOD: card.control_dt_s, ACTION: components(card.action.names, card.action.units)}
+        )
 
     def __init__(self, config: Config, planning: PlanningConfig) -> None:
         device, threads = planning.device or "auto", planning.threads or 1

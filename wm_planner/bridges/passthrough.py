@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from wm_planner import config, share
 from wm_planner.bridges.messages import actions_of
+from wm_planner.bridges.statements import ACTION, components
 from wm_planner.errors import ConfigError, NodeError
 from wm_planner.messaging import messages as m
+from wm_planner.node.facts import Facts
 from wm_planner.world_models.onnx.card_file import read_card
 
 
@@ -44,6 +46,11 @@ class Passthrough:
             BundleError, PluginError: if the card cannot be read.
         """
         cls(config)
+
+    @classmethod
+    def facts(cls, config: Config) -> Facts:
+        action = read_card(share.find(config.world_model)).action
+        return Facts(agrees={ACTION: components(action.names, action.units)})
 
     def __init__(self, config: Config) -> None:
         action = read_card(share.find(config.world_model)).action

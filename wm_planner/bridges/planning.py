@@ -12,7 +12,7 @@ from wm_planner.clock import Deadline
 from wm_planner.config import Config, Positive, Seed
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.messaging import messages as m
-from wm_planner.node import Node
+from wm_planner.node import Facts, Node
 from wm_planner.planners.mpc import Decision
 from wm_planner.plugins import Registry
 from wm_planner.world_models.onnx.execution import Device
@@ -120,6 +120,17 @@ def build_adapter(spec: Mapping[str, Any], planning: PlanningConfig, where: str)
     """
     adapter: PlanningAdapter = PLANNING_ADAPTERS.build(spec, where, planning=planning)
     return adapter
+
+
+def adapter_facts(spec: Mapping[str, Any], planning: PlanningConfig, where: str) -> Facts:
+    """What the adapter states of a run before it starts: its class method `facts`, if it has one.
+
+    Raises:
+        ConfigError, PluginError: if it is unknown, or cannot use what `planning` says.
+    """
+    cls, config = PLANNING_ADAPTERS.configure(spec, where)
+    facts: Facts = cls.facts(config, planning) if hasattr(cls, "facts") else Facts()
+    return facts
 
 
 def check_adapter(spec: Mapping[str, Any], planning: PlanningConfig, where: str) -> None:

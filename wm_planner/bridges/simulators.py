@@ -6,10 +6,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.bridges.statements import CAMERA, PERIOD, pixels
 from wm_planner.contracts.observation import Observation
-from wm_planner.contracts.simulator import Simulator
+from wm_planner.contracts.simulator import EnvironmentSpec, Simulator
 from wm_planner.errors import placed
 from wm_planner.messaging import messages as m
+from wm_planner.node.facts import Facts
 from wm_planner.plugins import Registry
 from wm_planner.simulation import SIMULATORS
 
@@ -72,6 +74,26 @@ def check(spec: Mapping[str, Any], where: str) -> tuple[str, ...]:
     with placed(where):
         notes: tuple[str, ...] = cls.check(config) if hasattr(cls, "check") else ()
     return notes
+
+
+def facts(spec: Mapping[str, Any], where: str) -> Facts:
+    """What a run with this simulator can be told of before it is made: its cameras and its control period.
+
+    They come from the class method `environment(config)` that a simulator may have.
+
+    Raises:
+        ConfigError, PluginError: if the simulator is unknown or its settings do not fit.
+        SimulationError: if what it hosts cannot be read.
+    """
+    cls, config = SIMULATORS.configure(spec, where)
+    if not hasattr(cls, "environment"):
+        return Facts()
+    with placed(where):
+        environment: EnvironmentSpec = cls.environment(config)
+    return Facts(
+        agrees={PERIOD: environment.control_dt_s},
+        offers={CAMERA: dict.fromkeys(environment.cameras, pixels(*environment.image_size))},
+    )
 
 
 def adapter_of(spec: Mapping[str, Any], where: str) -> SimulatorAdapter:

@@ -56,7 +56,7 @@ def _installation() -> Iterator[Finding]:
             extras.DISTRIBUTION, "bad", f"imported from {folder} but not installed: pip install -e ."
         )
         return
-    if python.startswith(tuple(f"{version}." for version in supported)):
+    if not supported or python.startswith(tuple(f"{version}." for version in supported)):
         yield Finding("python", "ok", python)
     else:
         yield Finding("python", "--", f"{python}; tested with {_any_of(supported)} only")

@@ -12,6 +12,7 @@ import msgspec
 from wm_planner import plugins, share, yaml_text
 from wm_planner.config import Config, convert, read_yaml
 from wm_planner.errors import ConfigError, PluginError, WmError, describe, did_you_mean, missing_package
+from wm_planner.node.facts import Facts, check_fit
 from wm_planner.node.node import Mode, Node
 
 Respawn: TypeAlias = Literal["never", "on-failure", "always"]
@@ -90,7 +91,10 @@ def load(path: Path, name: str, overrides: Iterable[str] = ()) -> LaunchSpec:
         PluginError: if a program or plug-in cannot be imported, or raises while it checks its parameters.
     """
     document = _document(path, name, overrides)
-    nodes = tuple(_node(entry, f"{path}: nodes[{index}]") for index, entry in enumerate(document.nodes))
+    checked = [_node(entry, f"{path}: nodes[{index}]") for index, entry in enumerate(document.nodes)]
+    places = [f"nodes[{index}] ({entry.exec})" for index, entry in enumerate(document.nodes)]
+    check_fit([(place, facts) for place, (_, facts) in zip(places, checked, strict=True)], str(path))
+    nodes = tuple(node for node, _ in checked)
     names = [node.name for node in nodes]
     for node in nodes:
         if names.count(node.name) > 1:
@@ -166,22 +170,26 @@ def node_class(program: Path) -> type[Node]:
     return classes[0]
 
 
-def _node(entry: _Entry, where: str) -> NodeSpec:
+def _node(entry: _Entry, where: str) -> tuple[NodeSpec, Facts]:
+    """A checked node, and what it states about the run."""
     program = _program(entry, where)
     node = node_class(program)
     place = f"{where} ({entry.exec})"
-    _check(node, convert(entry.params, node.Params, f"{place}.params"), program.stem, place)
-    return NodeSpec(
+    facts = _checked(node, convert(entry.params, node.Params, f"{place}.params"), program.stem, place)
+    spec = NodeSpec(
         name=entry.name or program.stem,
         program=program,
         params=entry.params,
         respawn=entry.respawn,
         ends_run=entry.on_exit == "shutdown",
     )
+    return spec, facts
 
 
-def _check(node: type[Node], params: Config, node_name: str, where: str) -> None:
-    """Let a node check its parameters; whatever its plug-ins raise becomes an error with its place.
+def _checked(node: type[Node], params: Config, node_name: str, where: str) -> Facts:
+    """What a node states, once it has checked its parameters.
+
+    Whatever its plug-ins raise becomes an error with its place.
 
     A node begins the place in an error with its own name, `planner: params.costs`; `where` replaces it.
 
@@ -190,6 +198,7 @@ def _check(node: type[Node], params: Config, node_name: str, where: str) -> None
     """
     try:
         node.check(params)
+        return node.facts(params)
     except WmError as error:
         detail = str(error).removeprefix(f"{node_name}: ")
         joint = "." if detail.startswith("params") else ": "
@@ -220,13 +229,16 @@ def _program(entry: _Entry, where: str) -> Path:
 
 
 def _with_overrides(args: Mapping[str, Any], overrides: Iterable[str], path: Path) -> dict[str, Any]:
-    values = dict(args)
+    values, given = dict(args), dict[str, str]()
     for override in overrides:
         name, equals, text = override.partition("=")
         if not equals:
             raise ConfigError(f"got '{override}', wanted argument=value, as in {_example(args)}")
         if name not in args:
             raise ConfigError(f"{path}: no argument '{name}', {did_you_mean(name, args)}")
+        if name in given:
+            raise ConfigError(f"argument {name} is given twice, {name}={given[name]} and {override}")
+        given[name] = text
         values[name] = _typed(text, args[name], name)
     return values
 

@@ -23,6 +23,7 @@ from wm_planner.messaging.messages import (
     header,
 )
 from wm_planner.messaging.wire import Delivery
+from wm_planner.node.facts import Facts
 from wm_planner.node.health import Input
 from wm_planner.node.subscriptions import (
     Callback,
@@ -135,6 +136,11 @@ class Node:
         Raises:
             WmError: naming the parameter and the problem.
         """
+
+    @classmethod
+    def facts(cls, params: Any) -> Facts:
+        """What this node states about a run with checked parameters, to be compared with the other nodes."""
+        return Facts()
 
     def configure(self) -> None:
         """Declare topics, load models, warm up."""

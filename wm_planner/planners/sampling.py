@@ -7,6 +7,7 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 
 from wm_planner.clock import Deadline
+from wm_planner.errors import PluginError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan, PlannerConfig
 from wm_planner.planners.call_durations import CallDurations
@@ -94,8 +95,28 @@ class SamplingPlanner(ABC):
             check_action_kind(self.discrete, problem.space.choices, name, card.name)
             check_bounds(card.action, name, card.name)
             search = Search(problem, self.horizon, self.curve, start, proposed, deadline, self._durations)
-            runs.append(self.search(search, rng))
+            runs.append(self._generator(search, rng))
         return lockstep(problems, runs)
+
+    def _generator(self, search: Search, rng: np.random.Generator) -> Run:
+        """The run of `search`.
+
+        Raises:
+            PluginError: if the method does not yield candidates, or does not return a plan.
+        """
+        name, run = f"{type(self).__name__}.search", self.search(search, rng)
+        if not isinstance(run, Generator):
+            raise PluginError(
+                f"{name} returned {type(run).__name__} without evaluating candidates, wanted a generator: "
+                "evaluate them with `yield from search.evaluate(candidates)`"
+            )
+        plan = yield from run
+        if not isinstance(plan, Plan):
+            raise PluginError(
+                f"{name} returned {type(plan).__name__}, wanted a Plan: end it with "
+                "`return search.plan(spread)`"
+            )
+        return plan
 
 
 def lockstep(problems: Sequence[Problem], runs: Sequence[Run]) -> list[Plan]:

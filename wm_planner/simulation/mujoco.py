@@ -80,6 +80,11 @@ class MujocoSimulator:
         share.find(config.scene)
         return ()
 
+    @staticmethod
+    def environment(config: Config) -> Scene:
+        """What the scene file declares; see `bridges.simulators.facts`."""
+        return load_scene(config.scene)
+
     def __init__(self, scene: Scene, disturbance: Disturbance | None = None) -> None:
         self.scene = scene
         self.model = disturbed_model(scene.model_file, disturbance or Disturbance())

@@ -45,7 +45,7 @@ def test_the_condition_that_a_drive_did_not_meet_is_named(goal, reason):
 def test_a_drive_that_is_still_on_its_way_has_run_out_of_steps():
     scenario = street()
     reason = why_missed(scenario, scenario.problems[0].goals, straight(51), first_step=0)
-    assert reason == "out of steps 50.0 m from the goal area"
+    assert reason == "out of steps, 50.0 m from the goal area"
 
 
 @pytest.mark.parametrize("at_x", [110.0, 125.0])  # next to the goal area, and past it
@@ -53,7 +53,7 @@ def test_a_goal_in_the_next_lane_is_missed_by_a_driver_that_keeps_its_lane(at_x)
     simulator = DrivingSimulator(with_goal(street(rows=2), y=WIDTH), DrivingSimulator.Options(picture=None))
     simulator.reset(0)
     assert simulator.distance == pytest.approx(100.0, abs=0.1)  # the route changes lanes only after the goal
-    assert simulator.why_missed().startswith("out of steps ")
+    assert simulator.why_missed().startswith("out of steps, ")
     while simulator.vehicle.at_centre(simulator.now.ego)[0] < at_x:
         simulator.step(np.zeros(2))
     assert not simulator.reached and simulator.distance == 0

@@ -55,6 +55,7 @@ def success(
     from wm_planner.simulation.scene import Disturbance
 
     scene, planner = _scene_and_planner(launch, overrides or ())
+    _check_bundles([*(model if models else ()), *([untrained] if untrained else [])])
     rows: list[s.SuccessRow] = []
 
     def run(
@@ -101,6 +102,15 @@ def _baselines(scene: str, physics_episodes: int) -> Iterator[tuple[str, Any, in
     if physics_episodes:
         over_physics = PhysicsTask.load(Path(scene).stem, [NEARLY_TRUE])
         yield "planner over true physics, known goal", over_physics, physics_episodes
+
+
+def _check_bundles(names: list[str]) -> None:
+    """Refuse a bundle that does not exist, before the first episode."""
+    from wm_planner.share import find
+    from wm_planner.world_models.onnx.card_file import read_card
+
+    for name in names:
+        read_card(find(name))
 
 
 def _scene_and_planner(launch: str, overrides: Sequence[str]) -> tuple[str, dict[str, Any]]:

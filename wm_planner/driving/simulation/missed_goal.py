@@ -31,7 +31,7 @@ def why_missed(scenario: Scenario, goals: tuple[Goal, ...], centres: Floats, fir
     if not inside.any():
         has_passed = distances[-1] > distances.min() + _PASSED_M
         if not has_passed and not _is_abreast(outlines, centres[-1]):
-            return f"out of steps {distances[-1]:.1f} m from the goal area"
+            return f"out of steps, {distances[-1]:.1f} m from the goal area"
         return _passed_beside(scenario, outlines, centres[distances.argmin()], float(distances.min()))
     first, last = goal.steps
     in_time = inside & (first <= times) & (times <= last)

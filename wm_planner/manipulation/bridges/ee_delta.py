@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 
 from wm_planner import config, share
 from wm_planner.bridges.messages import actions_of, joints_of
+from wm_planner.bridges.statements import ACTION, components
 from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
 from wm_planner.control.executed import executed_displacement
 from wm_planner.control.kinematics import Floats
 from wm_planner.control.safety import Hold, Limits
+from wm_planner.manipulation.bridges.launchable import ACTION as ARM_ACTION
 from wm_planner.messaging import messages as m
+from wm_planner.node.facts import Facts
 
 
 class EndEffectorControl:
@@ -42,6 +45,10 @@ class EndEffectorControl:
             PluginError: with the closest known name.
         """
         share.find(config.robot, root="mujoco")
+
+    @classmethod
+    def facts(cls, config: Config) -> Facts:
+        return Facts(agrees={ACTION: components(*ARM_ACTION)})
 
     def __init__(self, config: Config) -> None:
         self.control = EndEffectorDelta.load(share.find(config.robot, root="mujoco"))

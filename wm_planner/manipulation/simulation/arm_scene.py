@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 from wm_planner.contracts.card import ActionSpec, Quantity
 from wm_planner.contracts.task import Placement
 from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.errors import SimulationError
 from wm_planner.world_models.physics.plant import Control, Model
 
 Point = tuple[float, float, float]
+
+TRIES = 10_000
+"""Random draws after which a scene's conditions count as impossible."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,12 @@ class ArmScene:
     tool: str = "tcp"
     point: str = "tcp"
     joints: int = 7
+
+    def __post_init__(self) -> None:
+        if any(low >= high for low, high in zip(self.low, self.high, strict=True)):
+            raise SimulationError(
+                f"{self.name}: low is {self.low} and high {self.high}, wanted every low below its high"
+            )
 
     @property
     def name(self) -> str:
@@ -74,10 +84,13 @@ class ArmScene:
 
     def position(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """A random free tool position in the box, (3,)."""
-        while True:
+        for _ in range(TRIES):
             position = rng.uniform(self.low, self.high)
             if self.free(position):
                 return position
+        raise SimulationError(
+            f"{self.name}: none of {TRIES} positions in the box from {self.low} to {self.high} is free"
+        )
 
     def free(self, position: NDArray[np.float64]) -> bool:
         """Whether the hand can be at `position`, (3,); scenes with obstacles override this."""
