@@ -1,18 +1,22 @@
+import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from moving_dot import write, write_uneven
+from PIL import Image
 from ros_bags import TOPICS, write_bag
 from rosbags.rosbag2 import StoragePlugin
 
 from wm_planner.clock import WallClock
 from wm_planner.collection.convert import convert
+from wm_planner.collection.pictures import picture_of
 from wm_planner.collection.recordings import RecordedEpisodes
 from wm_planner.collection.topic_map import TopicMap
 from wm_planner.data.forms import episode_at, open_dataset
 from wm_planner.errors import ConfigError, DatasetError, RecordingError
-from wm_planner.messaging import codec
+from wm_planner.messaging import codec, images
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Delivery, Envelope
 from wm_planner.recording.recorder import Recorder
@@ -124,7 +128,7 @@ def own(tmp_path, monkeypatch):
 
     for row, episode in enumerate(data.episode):
         stamp_ns = row * 200_000_000
-        record("/camera/front/image_raw", m.image(data.images[row, 0], stamp_ns), row)
+        record("/camera/front/image_raw", images.image(data.images[row, 0], stamp_ns), row)
         record("/signal/action", m.signal("action", data.action[row], stamp_ns), row)
         earned = data.signals["reward"][row - 1 : row] if row else np.zeros(1, np.float32)
         record("/signal/reward", m.signal("reward", earned, stamp_ns), row)
@@ -162,3 +166,17 @@ def test_the_map_of_a_card_reads_what_its_nodes_publish():
     assert [(each.topic, each.fields[0]) for each in topics.state] == [("/tcp_pose", "pose.position.x")]
     assert (topics.action.topic, topics.action.names) == ("/action", ("dx", "dy", "dz"))
     assert topics.episode == "/episode"
+
+
+def test_grey_and_compressed_pictures_become_rgb_and_depth_is_refused():
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
+    np.testing.assert_array_equal(picture_of(images.image(grey, 0), "x"), np.repeat(grey, 3, axis=-1))
+    with pytest.raises(RecordingError, match=r"x: depth pictures \('32FC1'\)"):
+        picture_of(images.image(grey.astype(np.float32), 0), "x")
+    pytest.importorskip("av", reason="needs the extra `data`")
+    buffer = io.BytesIO()
+    Image.fromarray(np.repeat(grey, 3, axis=-1)).save(buffer, "PNG")
+    compressed = SimpleNamespace(format="png", data=np.frombuffer(buffer.getvalue(), np.uint8))
+    np.testing.assert_array_equal(picture_of(compressed, "x"), np.repeat(grey, 3, axis=-1))
+    with pytest.raises(DatasetError, match="x: a picture cannot be decoded"):
+        picture_of(SimpleNamespace(format="jpeg", data=np.zeros(9, np.uint8)), "x")
