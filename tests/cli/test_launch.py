@@ -356,3 +356,23 @@ def test_a_planner_that_cannot_be_imported_is_reported_in_the_last_line(tmp_path
     code, output = Launched(tmp_path, "x.yaml").finish()
     assert code == 2
     assert words in output.strip().splitlines()[-1]
+
+
+def test_an_environment_is_planned_in_for_reward(tmp_path):
+    launched = Launched(tmp_path, "pendulum", "episodes=1", "steps=20")
+    code, output = launched.finish()
+    assert code == 0, output
+    summary = json.loads((launched.folder / "summary.json").read_text())
+    assert summary["plans"] == 20 and summary["success"] == []
+    assert summary["total_reward"]["median"] < 0 and summary["end_distance_m"]["count"] == 0
+    assert f"return {summary['total_reward']['median']:.1f}" in output
+    topics = Player(launched.folder / "episodes.mcap").topics
+    assert {"/signal/observation", "/goal_latent", "/action", "/command"} <= set(topics)
+
+
+def test_a_bundle_that_does_not_fit_its_environment_is_refused_before_anything_starts(tmp_path):
+    launched = Launched(tmp_path, "pendulum", "environment=MountainCarContinuous-v0")
+    code, output = launched.finish()
+    assert code == 2
+    assert "does not fit MountainCarContinuous-v0: its step is 0.05 s" in output
+    assert not launched.folder.exists()

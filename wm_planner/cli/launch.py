@@ -77,6 +77,7 @@ def launch(
     spec = launch_file.load(path, name, overrides or ())
     simulated = next((n.params for n in spec.nodes if n.program.stem == "simulator"), {})
     notes = _notes(simulated)
+    _check_fit(simulated, [node.params for node in spec.nodes])
     folder = prepare(Path("runs") / name, spec)
     episodes = simulated.get("episodes")
     console.print(f"{path.stem} in {spec.clock}, {len(spec.nodes)} nodes, into {folder}")
@@ -123,6 +124,17 @@ def _notes(simulated: Mapping[str, Any]) -> tuple[str, ...]:
     if hosted is None:
         return ()
     return simulators.check(simulator_spec(hosted, "simulator"), "simulator")
+
+
+def _check_fit(simulated: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse bundles that do not fit the environment that a simulator node hosts."""
+    from wm_planner.bridges.fit import check_fit
+
+    hosted = simulated.get("simulator")
+    if not isinstance(hosted, Mapping):
+        return
+    for bundle in dict.fromkeys(node["world_model"] for node in nodes if node.get("world_model")):
+        check_fit(hosted, bundle)
 
 
 def _report(folder: Path, figures: "RunFigures", planned: int | None, run: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ ENTRIES = {
     },
     "controller": {
         "ee_delta": "wm_planner.manipulation.bridges.ee_delta:EndEffectorControl",
+        "joint": "wm_planner.manipulation.bridges.joint:JointControl",
     },
     "explorer": {
         "mujoco": "wm_planner.manipulation.simulation.exploration:ArmExplorer",

@@ -1,0 +1,74 @@
+"""The controller of an arm whose actions are joint positions or velocities."""
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.bridges.messages import actions_of
+from wm_planner.control.ee_delta import RAMP
+from wm_planner.control.kinematics import Floats
+from wm_planner.errors import NodeError
+from wm_planner.manipulation.bridges.ee_delta import EndEffectorControl
+from wm_planner.messaging import messages as m
+
+
+class JointControl(EndEffectorControl):
+    """Executes actions named like the robot's joints; see `bridges.controllers.Controller`.
+
+    Raises:
+        SimulationError: if the robot's MJCF cannot be compiled, or an element is missing.
+    """
+
+    class Config(EndEffectorControl.Config, frozen=True, kw_only=True):
+        """The controlled robot, and what its actions are.
+
+        Attributes:
+            mode: `position` for targets in rad; `velocity` for velocities in rad/s, which are kept for one
+                step from the measured positions.
+        """
+
+        mode: Literal["position", "velocity"] = "position"
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._mode = config.mode
+
+    def command(self, plan: m.Message, step: int) -> m.Message:
+        """Joint targets for one action of a plan, within the robot's limits.
+
+        Raises:
+            NodeError: if the plan's actions are not those of the robot's joints.
+        """
+        if tuple(plan.action_names) != self.control.joints:
+            raise NodeError(
+                f"/plan holds {', '.join(plan.action_names)}, the joints are {', '.join(self.control.joints)}"
+                ": is the bundle of another robot?"
+            )
+        self._hold.release()
+        planned = actions_of(plan)[step]
+        action = planned.astype(np.float64)
+        target = action if self._mode == "position" else self._q + action * plan.dt_s
+        return self._limited(target, plan.dt_s, planned)
+
+    def blind_stop(self, stamp_ns: int) -> m.Message | None:
+        """The last joint targets again, which the servos hold."""
+        if self._last is None:
+            return None
+        if self.executed is not None and self._mode == "velocity":
+            self.executed = np.zeros_like(self.executed)
+        return dataclasses.replace(self._last, header=m.header(stamp_ns))
+
+    def _limited(
+        self, command: Floats, period_s: float, planned: NDArray[np.float32] | None = None
+    ) -> m.Message:
+        limited = self.limits.apply(command, self._q, period_s)
+        self._clipped += bool(limited.clipped.any())
+        done = limited.command if self._mode == "position" else (limited.command - self._q) / period_s
+        as_planned = planned is not None and not limited.clipped.any()
+        self.executed = planned if as_planned else done.astype(np.float32)  # to the last bit, unless clipped
+        self._last = m.joint_trajectory(
+            self.control.joints, limited.command[None], RAMP * period_s, self._stamp_ns
+        )
+        return self._last
