@@ -243,7 +243,7 @@ def as_rgb(picture: Any, name: str) -> NDArray[np.uint8]:
         )
     if pixels.shape[2] == 1:
         return np.repeat(pixels, 3, axis=2)
-    return np.ascontiguousarray(pixels[..., :3])
+    return pixels[..., :3]  # a view: the copy that a message needs is the only one
 
 
 def _is_picture(space: spaces.Box) -> bool:
