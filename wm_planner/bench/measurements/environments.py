@@ -92,14 +92,19 @@ def _times(config: GymConfig, steps: int) -> tuple[float, float]:
     commands = np.random.default_rng(0).uniform(low, high, (steps, len(low)))
     actions = [simulator.decode(command) for command in commands]
 
+    def look() -> None:
+        if config.render:
+            env.render()
+
     def alone() -> None:
         env.reset(seed=0)
+        look()
         for action in actions:
             *_, terminated, truncated, _ = env.step(action)
-            if config.render:
-                env.render()
+            look()
             if terminated or truncated:
                 env.reset(seed=0)
+                look()
 
     def simulated() -> None:
         simulator.reset(0)
