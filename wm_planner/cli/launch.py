@@ -76,8 +76,7 @@ def launch(
     name = name or new_name(path.stem)
     spec = launch_file.load(path, name, overrides or ())
     simulated = next((n.params for n in spec.nodes if n.program.stem == "simulator"), {})
-    notes = _notes(simulated)
-    _check_fit(simulated, [node.params for node in spec.nodes])
+    notes = _checked(simulated, [node.params for node in spec.nodes])
     folder = prepare(Path("runs") / name, spec)
     episodes = simulated.get("episodes")
     console.print(f"{path.stem} in {spec.clock}, {len(spec.nodes)} nodes, into {folder}")
@@ -115,26 +114,24 @@ def launch(
         sys.exit(INTERRUPTED)
 
 
-def _notes(simulated: Mapping[str, Any]) -> tuple[str, ...]:
-    """The notes on what a simulator node hosts, such as what the reader of a scenario had to repair."""
+def _checked(simulated: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Check what a simulator node hosts, and that the bundles of the other nodes fit it.
+
+    Returns:
+        Notes, such as what the reader of a scenario had to repair.
+    """
     from wm_planner.bridges import simulators
+    from wm_planner.bridges.fit import check_fit
     from wm_planner.simulation.selection import simulator_spec
 
     hosted = simulated.get("simulator", simulated.get("scene"))
     if hosted is None:
         return ()
-    return simulators.check(simulator_spec(hosted, "simulator"), "simulator")
-
-
-def _check_fit(simulated: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse bundles that do not fit the environment that a simulator node hosts."""
-    from wm_planner.bridges.fit import check_fit
-
-    hosted = simulated.get("simulator")
-    if not isinstance(hosted, Mapping):
-        return
+    given = simulator_spec(hosted, "simulator")
+    notes = simulators.check(given, "simulator")
     for bundle in dict.fromkeys(node["world_model"] for node in nodes if node.get("world_model")):
-        check_fit(hosted, bundle)
+        check_fit(given, bundle)
+    return notes
 
 
 def _report(folder: Path, figures: "RunFigures", planned: int | None, run: dict[str, Any]) -> None:
