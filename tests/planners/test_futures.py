@@ -161,6 +161,15 @@ def test_the_planner_in_one_graph_imagines_with_memory_and_calm_noise(model, tmp
     assert ours.cost == pytest.approx(theirs.cost, rel=1e-4)
 
 
+def test_a_recurrent_model_is_exported_as_a_portable_planner(tmp_path):
+    write_glider(tmp_path / "glider")
+    planner = {"type": "cem", "horizon": 3, "samples": 16, "iterations": 2}
+    costs = [{"type": "reward"}]
+    exported = export_planner(tmp_path / "glider", planner, costs, tmp_path / "p.onnx", "test: ")
+    assert {"latent.z", "latent.v"} <= exported.inputs.keys()
+    assert exported.difference.actions < 1e-4
+
+
 def test_a_portable_planner_of_a_step_that_cannot_be_looped_is_refused(tmp_path):
     write_glider(tmp_path / "old", opset=12)
     with pytest.raises(ConfigError, match=r"glider cannot be part of a graph: .*operator set 15"):

@@ -17,6 +17,7 @@ from wm_planner.contracts.observation import Observation
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.training.bundle import write_bundle
 from wm_planner.training.clips import DataSpec
+from wm_planner.training.device_model import DeviceModel
 from wm_planner.training.graphs import EncodeGraph, StepGraph
 from wm_planner.training.module import TrainableModel
 from wm_planner.training.parity import relative_error
@@ -165,6 +166,12 @@ def test_imagined_latents_are_decoded_to_pictures(bundle):
     assert pictures.shape == (6, 4, 4, 3) and pictures.dtype == np.uint8
     shade = 255 / (1 + np.exp(-imagined[2, 1, 0]))
     assert abs(int(pictures[5, 0, 0, 0]) - shade) <= 1
+
+
+def test_a_device_model_refuses_by_name_what_it_does_not_carry():
+    network = Everything().eval()
+    with pytest.raises(ConfigError, match="latents, noise, remembers, capabilities"):
+        DeviceModel(network, card_of(network, {}))
 
 
 class StatesOnly(TrainableModel):
