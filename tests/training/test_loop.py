@@ -240,15 +240,6 @@ def test_the_weight_decay_is_constant_or_follows_a_cosine():
     assert TrainingRecipe(iterations=100, cpu_seconds=1).weight_decay_at(99) == 1e-4
 
 
-def test_weight_decay_can_be_limited_to_matrices():
-    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
-    recipe = TrainingRecipe(iterations=1, cpu_seconds=1, weight_decay=0.5, decayed="matrices")
-    decayed, exempt = loop._optimizer(model, recipe).param_groups
-    assert [weight.ndim for weight in decayed["params"]] == [2]
-    assert [weight.ndim for weight in exempt["params"]] == [1, 1, 1]
-    assert (decayed["weight_decay"], exempt["weight_decay"]) == (0.5, 0.0)
-
-
 def test_a_run_of_an_older_version_without_some_recipe_fields_can_be_resumed(folder, tmp_path):
     part = {**TINY, "cpu_seconds": 1e-6}
     train(MODEL, [folder], tmp_path / "run", "small", part, report=lambda progress: None)

@@ -148,3 +148,12 @@ def test_a_batch_that_does_not_divide_is_refused(monkeypatch):
     monkeypatch.setattr(processes, "count", 3)
     with pytest.raises(ConfigError, match=r"16 clips does not divide by 3 processes; .*\[1, 2, 4, 8, 16\]"):
         processes.local_slice(16)
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="this machine has a GPU")
+def test_mixed_precision_is_refused_without_a_gpu():
+    code = "from wm_planner.training.processes import Processes; Processes()"
+    environment = {**os.environ, "ACCELERATE_MIXED_PRECISION": "bf16"}
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "ConfigError: accelerate is set to mixed precision bf16, wanted no" in run.stderr

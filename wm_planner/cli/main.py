@@ -18,6 +18,7 @@ from wm_planner.cli.export import export
 from wm_planner.cli.export_planner import export_planner
 from wm_planner.cli.import_checkpoint import import_checkpoint
 from wm_planner.cli.launch import LaunchCommand, launch
+from wm_planner.cli.practise import practise
 from wm_planner.cli.scenarios import scenarios
 from wm_planner.cli.train import train
 from wm_planner.errors import WmError, missing_package
@@ -29,7 +30,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 app.add_typer(bench.app, name="bench")
 app.add_typer(evaluate.app, name="eval")
 app.command(cls=LaunchCommand)(launch)
-for command in (demo, energy, collect, scenarios, convert, train, export, doctor):
+for command in (demo, energy, collect, scenarios, convert, train, practise, export, doctor):
     app.command()(command)
 app.command("export-planner")(export_planner)
 app.command("import")(import_checkpoint)

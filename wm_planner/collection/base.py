@@ -1,15 +1,22 @@
 """The contract of an explorer, and the explorer of a simulator."""
 
 import functools
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from wm_planner.contracts.card import Quantity
 from wm_planner.contracts.dataset import Episode, Signal
+from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import EnvironmentSpec
 from wm_planner.errors import SimulationError
 from wm_planner.plugins import Registry
 from wm_planner.simulation import SIMULATORS
 from wm_planner.simulation.selection import simulator_spec
+
+Action = NDArray[np.float64]
 
 EXPLORERS = Registry("explorer", {"gym": "wm_planner.collection.gym:GymExplorer"})
 """By the names of SIMULATORS; an explorer takes the settings of its simulator."""
@@ -36,6 +43,22 @@ class Explorer(Protocol):
 
     def episode(self, seed: int, steps: int) -> Episode | None:
         """The episode of `seed` with at most `steps` transitions; None if it is rejected."""
+        ...
+
+
+@runtime_checkable
+class ActionsPlayer(Protocol):
+    """An explorer that can also play given actions, as `wm practise` needs it."""
+
+    def play(self, seed: int, steps: int, act: Callable[[Observation], Action | None]) -> Episode | None:
+        """The episode of `seed` with at most `steps` transitions.
+
+        Args:
+            act: returns the action (A,) after an observation; None to end the episode.
+
+        Returns:
+            None if there was no transition, or the episode is rejected.
+        """
         ...
 
 

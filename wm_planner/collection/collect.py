@@ -56,7 +56,8 @@ def collect(config: CollectConfig, out: Path, progress: Callable[[int], None] = 
         ScenarioError: if a traffic scenario cannot be read.
     """
     explorer = explorer_of(config.scene)
-    meta = _meta(config, explorer)
+    seed = COLLECTION_SEEDS + config.seed
+    meta = meta_of(config.scene, explorer, config.episodes, config.steps, seed)
     run = partial(_run, config.scene, config.steps)
     with EpisodeWriter(out, meta, resumable=True) as writer:
         tried = writer.seeds_tried
@@ -69,22 +70,31 @@ def collect(config: CollectConfig, out: Path, progress: Callable[[int], None] = 
                     tried += 1
                     if episode is not None:
                         writer.add(episode)
-                    _check_share(config.scene, explorer.reason, writer.episodes, tried)
+                    check_share(config.scene, explorer.reason, writer.episodes, tried)
                 writer.save(tried, {explorer.reason: tried - writer.episodes})
                 progress(writer.episodes)
         return writer.finish(tried, {explorer.reason: tried - writer.episodes})
 
 
-def _meta(config: CollectConfig, explorer: Explorer) -> Meta:
+def meta_of(scene: str, explorer: Explorer, episodes: int, steps: int, seed: int) -> Meta:
+    """What a data set of an explorer holds, before it is recorded.
+
+    Args:
+        scene: as in `CollectConfig`.
+        explorer: its explorer.
+        episodes: number of episodes to keep.
+        steps: transitions per episode.
+        seed: of the first episode.
+    """
     environment = explorer.environment
     return Meta(
-        scene=config.scene,
+        scene=scene,
         revision=share.revision(),
-        first_seed=COLLECTION_SEEDS + config.seed,
+        first_seed=seed,
         seeds_tried=0,
         rejected={},
-        episodes=config.episodes,
-        steps=config.steps,
+        episodes=episodes,
+        steps=steps,
         cameras=environment.cameras,
         image_size=environment.image_size,
         state=explorer.state,
@@ -98,7 +108,12 @@ def _meta(config: CollectConfig, explorer: Explorer) -> Meta:
     )
 
 
-def _check_share(scene: str, reason: str, kept: int, tried: int) -> None:
+def check_share(scene: str, reason: str, kept: int, tried: int) -> None:
+    """Stop a collection that rejects nearly all episodes.
+
+    Raises:
+        DatasetError: with the reason of the rejections.
+    """
     if tried >= PATIENCE and kept < LEAST_KEPT * tried:
         raise DatasetError(
             f"{scene}: {tried - kept} of {tried} episodes were rejected ({reason}), so the collection was "

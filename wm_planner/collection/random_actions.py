@@ -1,13 +1,17 @@
 """Exploration of any simulator by smooth random actions, or random choices."""
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.contracts.card import Quantity
+from wm_planner.contracts.card import ActionSpec, Quantity
 from wm_planner.contracts.dataset import REWARD, TERMINATED, TRUNCATED, Array, Episode, Signal
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import EnvironmentSpec, Simulator, StepResult
 from wm_planner.data.episodes import state_row
+
+Action = NDArray[np.float64]
 
 MEMORY = 0.9
 """Correlation of the random process from step to step; with 0.9 it turns round after about ten steps."""
@@ -44,14 +48,18 @@ class RandomExplorer:
 
     def episode(self, seed: int, steps: int) -> Episode | None:
         """The episode of `seed` with at most `steps` transitions."""
-        scene, rng = self.environment, np.random.default_rng(seed)
-        low, high = np.array(scene.action.low), np.array(scene.action.high)
-        observation, noise = self.simulator.reset(seed), rng.standard_normal(len(low))
+        actions = random_actions(self.environment.action, np.random.default_rng(seed))
+        return self.play(seed, steps, lambda observation: next(actions))
+
+    def play(self, seed: int, steps: int, act: Callable[[Observation], Action | None]) -> Episode | None:
+        """The episode of `seed` with the actions (A,) of `act`; see `collection.base.ActionsPlayer`."""
+        scene = self.environment
+        observation = self.simulator.reset(seed)
         observations, actions, results = [observation], [], []
         for _ in range(steps):
-            action = low + (np.clip(SPREAD * noise, -1, 1) + 1) / 2 * (high - low)
-            if scene.action.choices:
-                action = rng.integers(scene.action.choices, size=1).astype(np.float64)
+            action = act(observation)
+            if action is None:
+                break
             result = self.simulator.step(self.command(action, observation))
             observation = result.observation
             observations.append(observation)
@@ -59,13 +67,26 @@ class RandomExplorer:
             results.append(result)
             if result.is_over:
                 break
-            noise = MEMORY * noise + np.sqrt(1 - MEMORY**2) * rng.standard_normal(len(low))
+        if not actions:
+            return None
         return Episode(
             images=np.stack([_pictures(scene, each) for each in observations]),
             state=np.stack([state_row(o.state, self.state) for o in observations]),
-            action=np.stack([*actions, np.zeros_like(low)]).astype(np.float32),
+            action=np.stack([*actions, np.zeros_like(actions[0])]).astype(np.float32),
             signals={signal.name: _column(signal, results) for signal in self.signals},
         )
+
+
+def random_actions(action: ActionSpec, rng: np.random.Generator) -> Iterator[Action]:
+    """Endless actions (A,) of a smooth random process, or independent random choices."""
+    low, high = np.array(action.low), np.array(action.high)
+    noise = rng.standard_normal(len(low))
+    while True:
+        if action.choices:
+            yield rng.integers(action.choices, size=1).astype(np.float64)
+        else:
+            yield low + (np.clip(SPREAD * noise, -1, 1) + 1) / 2 * (high - low)
+        noise = MEMORY * noise + np.sqrt(1 - MEMORY**2) * rng.standard_normal(len(low))
 
 
 def _pictures(scene: EnvironmentSpec, observation: Observation) -> NDArray[np.uint8]:

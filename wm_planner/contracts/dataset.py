@@ -72,6 +72,8 @@ class Meta(Config, frozen=True, kw_only=True):
         action_choices: n for a discrete action, as in `ActionSpec`; 0 for a continuous action.
         frames: number of frames of all episodes; None if every episode has `steps` + 1.
         signals: further arrays, see `Signal`.
+        practice: the command `wm practise ...`, without its folder, if one of its rounds recorded the data
+            set; empty for `wm collect`.
     """
 
     scene: str
@@ -92,9 +94,12 @@ class Meta(Config, frozen=True, kw_only=True):
     action_choices: Count = 0
     frames: Count | None = None
     signals: tuple[Signal, ...] = ()
+    practice: str = ""
 
     def command(self, out: str) -> str:
         """The command line that collects this data set into folder `out`."""
+        if self.practice:
+            return f"{self.practice} --out {Path(out).parent}"
         seed = self.first_seed - COLLECTION_SEEDS
         start = f" --seed {seed}" if seed else ""
         scene = shlex.quote(self.scene)
@@ -149,7 +154,7 @@ class Meta(Config, frozen=True, kw_only=True):
     def builtins(self) -> dict[str, object]:
         """The values for meta.yaml, without later fields that have their default."""
         values: dict[str, object] = msgspec.to_builtins(self)
-        later = {"action_choices": 0, "frames": None, "signals": ()}
+        later = {"action_choices": 0, "frames": None, "signals": (), "practice": ""}
         return {name: value for name, value in values.items() if name not in later or value != later[name]}
 
 

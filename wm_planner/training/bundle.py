@@ -15,7 +15,7 @@ from wm_planner.checksum import sha256
 from wm_planner.contracts.card import ActionSpec, Card, GraphSpec
 from wm_planner.data.folders import check_fresh, fresh_folder
 from wm_planner.errors import BundleError
-from wm_planner.training.graphs import BundleGraph, DecodeGraph, EncodeGraph, StepGraph
+from wm_planner.training.graphs import ActGraph, BundleGraph, DecodeGraph, EncodeGraph, StepGraph
 from wm_planner.training.module import TrainableModel
 from wm_planner.training.parity import relative_error
 from wm_planner.world_models.onnx.call_size import best_size, call_times_us
@@ -95,6 +95,8 @@ def _write_graphs(
     }
     if "decode" in network.capabilities:
         modules["decode"] = DecodeGraph(network, action).eval()
+    if network.has_policy:
+        modules["act"] = ActGraph(network, action).eval()
     examples = {name: _examples(module) for name, module in modules.items()}
     if precision == "fp16":
         network.to_half()

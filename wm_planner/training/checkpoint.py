@@ -36,6 +36,8 @@ class RunSpec(Config, frozen=True, kw_only=True):
         data: what the network knows about the data.
         revision: git revision of the source.
         pretrained: path of pretrained weights to their sha256; empty without.
+        practice: the command that collects and trains by turns in this folder; empty for a training on fixed
+            data. Data sets may be added to such a run.
     """
 
     model_file: str
@@ -45,6 +47,7 @@ class RunSpec(Config, frozen=True, kw_only=True):
     data: DataSpec
     revision: str
     pretrained: dict[str, str] = msgspec.field(default_factory=dict)
+    practice: str = ""
 
 
 class Position(Config, frozen=True, kw_only=True):
@@ -86,8 +89,10 @@ class RunFolder:
             BundleError: if the folder holds a run with other settings.
         """
         file = self.path / RUN_FILE
-        if file.is_file():
+        if self.exists:
             existing = self.spec()
+            if spec.practice and _begins_with(spec, existing):
+                existing = msgspec.structs.replace(existing, datasets=spec.datasets)
             complete = to_builtins(convert(existing.recipe, recipe, f"{file}: recipe"))
             found = _comparable(msgspec.structs.replace(existing, recipe=complete))
             wanted = _comparable(spec)
@@ -102,6 +107,11 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         with atomic_file(file) as temporary:
             temporary.write_text(yaml.safe_dump(to_builtins(spec), sort_keys=False), encoding="utf-8")
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run was started here."""
+        return (self.path / RUN_FILE).is_file()
 
     def spec(self) -> RunSpec:
         """The settings of the run.
@@ -160,6 +170,15 @@ class RunFolder:
         except (RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
             raise BundleError(f"{file}: not a checkpoint of this model ({error}); train again") from None
 
+    @property
+    def position(self) -> Position:
+        """The progress of the last checkpoint; that of iteration 0 without one.
+
+        Raises:
+            BundleError: if the checkpoint is corrupt.
+        """
+        return self._load(lambda state: None)
+
     def log(self, iteration: int) -> AbstractContextManager[Callable[[log.Line], None]]:
         """A function that appends a line to the log, which is cut back to the checkpoint of `iteration`."""
         return log.open_log(self.path, iteration) if self.writes else nullcontext(lambda line: None)
@@ -169,6 +188,12 @@ def _comparable(spec: RunSpec) -> dict[str, str]:
     """The settings by dotted path, with data sets by their checksums instead of their paths."""
     checksums = {str(index): checksum for index, checksum in enumerate(spec.datasets.values())}
     return flat({**to_builtins(spec), "datasets": checksums})
+
+
+def _begins_with(spec: RunSpec, existing: RunSpec) -> bool:
+    """Whether the data sets of `spec` are those of the existing run, and perhaps more."""
+    before, now = tuple(existing.datasets.values()), tuple(spec.datasets.values())
+    return now[: len(before)] == before
 
 
 def flat(values: Any, path: str = "") -> dict[str, str]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wm_planner.config import Config
 from wm_planner.contracts.card import ActionSpec, ObservationSpec, Quantity
-from wm_planner.contracts.dataset import REWARD, TERMINATED, TRUNCATED, Array, Dataset, Signal
+from wm_planner.contracts.dataset import REWARD, TERMINATED, TRUNCATED, Array, Dataset, Meta, Signal
 from wm_planner.data.episodes import clip_starts
 from wm_planner.errors import ConfigError, DatasetError, did_you_mean
 
@@ -120,13 +120,7 @@ class Clips:
         Raises:
             DatasetError: naming what they have.
         """
-        known = [signal.name for signal in self.spec.signals] + [each.name for each in self.spec.state]
-        for name in reads:
-            if name not in known:
-                raise DatasetError(
-                    f"{self.datasets[0].path} has no '{name}', which this model learns from, "
-                    f"{did_you_mean(name, known)}"
-                )
+        check_reads(self.spec, reads, str(self.datasets[0].path))
 
     def draw(
         self,
@@ -185,6 +179,41 @@ class Clips:
             return values
         blocks = values[:-1].reshape(self.frames - 1, -1)
         return np.concatenate([blocks, np.zeros_like(blocks[:1])])
+
+
+def check_reads(spec: DataSpec, reads: Sequence[str], where: str) -> None:
+    """Check that data have what a network reads.
+
+    Args:
+        spec: of the data.
+        reads: names of signals and state quantities.
+        where: the data come from.
+
+    Raises:
+        DatasetError: naming what they have.
+    """
+    known = [signal.name for signal in spec.signals] + [each.name for each in spec.state]
+    for name in reads:
+        if name not in known:
+            raise DatasetError(
+                f"{where} has no '{name}', which this model learns from, {did_you_mean(name, known)}"
+            )
+
+
+def spec_of_meta(meta: Meta) -> DataSpec:
+    """What a network knows of data that are still to be collected: states of mean 0 and deviation 1."""
+    size = sum(quantity.size for quantity in meta.state)
+    return DataSpec(
+        cameras=meta.cameras,
+        height=meta.image_size[0],
+        width=meta.image_size[1],
+        state=meta.state,
+        state_mean=(0.0,) * size,
+        state_std=(1.0,) * size,
+        action=meta.action,
+        control_dt_s=meta.control_dt_s,
+        signals=meta.signals,
+    )
 
 
 def _stack(arrays: list[Array]) -> Tensor:

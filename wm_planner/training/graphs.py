@@ -159,6 +159,29 @@ class DecodeGraph(BundleGraph):
         return tuple(latent[name] for name in self.inputs)
 
 
+class ActGraph(BundleGraph):
+    """`act`, the policy, with one input per array of the latent that it reads."""
+
+    def __init__(self, model: TrainableModel, action: ActionSpec) -> None:
+        super().__init__(model)
+        self.action = action
+        self.outputs = ["logits" if action.choices else "action"]
+        reads = _Reads(self._encoded(1, action, np.random.default_rng(0)))
+        with torch.no_grad():
+            model.act(reads)
+        self.inputs = [latent.name for latent in model.latents if latent.name in reads.names]
+        shared = {latent.name for latent in model.latents if latent.role == "shared"}
+        self.single = frozenset(shared & set(self.inputs))
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return (self.model.act(dict(zip(self.inputs, inputs, strict=True))),)
+
+    def example(self, batch: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        """Latents of noise pictures."""
+        latent = self._encoded(batch, self.action, rng)
+        return tuple(latent[name] for name in self.inputs)
+
+
 class _Reads(Mapping[str, Tensor]):
     """A latent that takes down which of its arrays are read."""
 

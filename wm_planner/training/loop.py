@@ -1,6 +1,5 @@
 """The training loop for any model file and data sets, resumable with bitwise equal results."""
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,25 +8,24 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wm_planner import share
 from wm_planner.checksum import sha256
 from wm_planner.config import Config, to_builtins
 from wm_planner.data.forms import open_dataset
 from wm_planner.data.validation import validated
-from wm_planner.errors import TrainingError
 from wm_planner.training.checkpoint import Position, RunFolder, RunSpec
-from wm_planner.training.clips import Clips
+from wm_planner.training.clips import Clips, DataSpec
 from wm_planner.training.collapse import RankProbe
 from wm_planner.training.module import ModelFile, Trainable, load_model_file
+from wm_planner.training.optimisation import NORM, Optimisation
 from wm_planner.training.pretrained import weights_file
-from wm_planner.training.processes import Processes, unsharded
+from wm_planner.training.processes import Processes
 from wm_planner.training.recipe import TrainingRecipe, changed
 
 LOG_EVERY = 50
 CHECKPOINT_EVERY = 500
-NORM = "gradient_norm"
 
 
 class Progress(Config, frozen=True, kw_only=True):
@@ -83,6 +81,20 @@ class Listeners(NamedTuple):
     warn: Callable[[str], None]
 
 
+class Stage(NamedTuple):
+    """A stage of a practice: the training is continued with more data sets than before, if there are more.
+
+    The network is told the statistics of the first stage's data in all stages.
+
+    Attributes:
+        practice: the command, see `RunSpec.practice`.
+        until: number of iterations after which the training stops, at most those of the recipe.
+    """
+
+    practice: str
+    until: int
+
+
 def train(
     model_file: str | Path,
     datasets: Sequence[str | Path],
@@ -92,28 +104,28 @@ def train(
     report: Callable[[Progress], None] = print,
     on_iteration: Callable[[int, int], None] = lambda done, total: None,
     warn: Callable[[str], None] = print,
+    stage: Stage | None = None,
 ) -> Progress:
     """Train a model, or resume the run in `out`.
 
-    Processes started by torchrun or `accelerate launch` share each batch. The main process writes and
-    reports, to a folder that all of them can read.
+    Processes started by torchrun or `accelerate launch` share each batch; the main one writes and reports.
 
     Args:
         model_file: path of a model file, e.g. models/ac_jepa.py.
         datasets: folders with data sets of any form (see `data.forms`); all of them are used.
-        out: folder of the run: run.yaml, checkpoint.pt, log.jsonl, tensorboard/.
+        out: folder of the run, which all processes can read: run.yaml, checkpoint.pt, log.jsonl, tensorboard/.
         recipe: name of one of the model file's recipes.
         overrides: changes to the recipe by dotted paths.
         report: called every 50 iterations and at the end.
         on_iteration: called in every iteration with the completed and the total number of iterations.
         warn: called with warnings: actions outside of their bounds, a representation that has collapsed.
+        stage: of a practice; None for a training on fixed data.
 
     Returns:
         The final progress; `reached_cpu_limit` if the training stopped early.
 
     Raises:
-        DatasetError: if the data sets cannot be read, do not agree, lack what the model learns from, or hold
-            values that are not finite.
+        DatasetError: if the data sets cannot be read or do not fit, or hold values that are not finite.
         BundleError: if `out` holds another run, or the recipe's pretrained weights do not fit.
         TrainingError: if the loss diverges; the last checkpoint is kept.
     """
@@ -124,35 +136,35 @@ def train(
     clips = Clips(data, chosen.clip, chosen.stride)
     processes = Processes()
     processes.local_slice(chosen.batch)  # fails before anything is written
-    model = _seeded(file, chosen, clips)
-    warnings = [text for each in data for text in validated(each)]
     folder = RunFolder(Path(out), writes=processes.is_main)
-    folder.open(
-        RunSpec(
-            model_file=str(model_file),
-            recipe_name=recipe,
-            recipe=to_builtins(chosen),
-            datasets={str(each.path): each.checksum for each in data},
-            data=clips.spec,
-            revision=share.revision(),
-            pretrained=_checksum(chosen.pretrained),
-        ),
-        type(chosen),
+    known = folder.spec().data if stage and folder.exists else clips.spec
+    model = _seeded(file, chosen, clips, known)
+    warnings = [text for each in data for text in validated(each)]
+    spec = RunSpec(
+        model_file=str(model_file),
+        recipe_name=recipe,
+        recipe=to_builtins(chosen),
+        datasets={str(each.path): each.checksum for each in data},
+        data=known,
+        revision=share.revision(),
+        pretrained=_checksum(chosen.pretrained),
+        practice=stage.practice if stage else "",
     )
+    folder.open(spec, type(chosen))
     processes.wait()  # until the main process has checked the folder
     listeners = Listeners(report, on_iteration, warn if processes.is_main else lambda text: None)
     list(map(listeners.warn, warnings))
-    return _fit(model, chosen, clips, folder, processes, listeners)
+    return _fit(model, chosen, clips, folder, processes, listeners, stage)
 
 
-def _seeded(file: ModelFile, recipe: TrainingRecipe, clips: Clips) -> Trainable:
-    """The untrained model.
+def _seeded(file: ModelFile, recipe: TrainingRecipe, clips: Clips, known: DataSpec) -> Trainable:
+    """The untrained model, which is told `known` of its data.
 
     Raises:
         DatasetError: if the data lack what it learns from.
     """
     torch.manual_seed(recipe.seed)
-    model = file.build(recipe, clips.spec)
+    model = file.build(recipe, known)
     clips.check(model.reads)
     return model
 
@@ -164,14 +176,16 @@ def _fit(
     folder: RunFolder,
     processes: Processes,
     listeners: Listeners,
+    stage: Stage | None,
 ) -> Progress:
+    end = stage.until if stage else recipe.iterations
     position = folder.restore(model)
     spent_s, started_s = position.cpu_seconds, time.process_time()
     if position.iteration == 0:
         if recipe.pretrained is not None:
             model.load_pretrained(Path(recipe.pretrained))
         model.prepare(_batches(model, recipe, clips))
-    optimisation = _Optimisation(model, recipe, clips, processes)
+    optimisation = Optimisation(model, recipe, clips, processes)
     folder.restore_optimizer(optimisation.optimizer)
     probe = RankProbe(model, recipe, clips, processes)
     recent: list[dict[str, float]] = []  # terms of the iterations since the last report
@@ -179,12 +193,14 @@ def _fit(
     with folder.log(position.iteration) as log:
         while True:
             i, cpu_s = position.iteration, position.cpu_seconds
-            finished = i >= recipe.iterations or cpu_s >= recipe.cpu_seconds
+            finished = i >= end or cpu_s >= recipe.cpu_seconds
             saving = finished or i % CHECKPOINT_EVERY == 0
             if recent and saving:
                 position = msgspec.structs.replace(position, effective_rank=probe.measure())
                 if warning := probe.warning(position.effective_rank):
                     listeners.warn(f"iteration {i}: {warning}")
+            if recent and i >= recipe.iterations:
+                model.conclude(_batches(model, recipe, clips))
             if processes.is_main:
                 listeners.on_iteration(i, recipe.iterations)
             progress = _progress(position, recipe, processes, recent)
@@ -222,63 +238,11 @@ def _progress(
     )
 
 
-class _Optimisation:
-    """A model, its optimiser and its data, distributed over processes."""
-
-    def __init__(self, model: Trainable, recipe: TrainingRecipe, clips: Clips, processes: Processes) -> None:
-        self.model, self.recipe, self.clips, self.processes = model, recipe, clips, processes
-        self.share = processes.local_slice(recipe.batch)
-        self.optimizer = _optimizer(model, recipe)
-        self.loss = processes.prepare(model, self.optimizer)
-
-    def iterate(self, iteration: int) -> dict[str, float]:
-        """One optimiser step; its randomness depends only on the seed and the iteration.
-
-        Returns:
-            The loss and its terms, of this process's part of the batch, and the norm of the full gradient.
-
-        Raises:
-            TrainingError: if the loss diverges.
-        """
-        recipe, optimizer = self.recipe, self.optimizer
-        rng = np.random.default_rng((recipe.seed, iteration))
-        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        batch = self.processes.to_device(self.clips.draw_for(self.model, recipe.batch, rng, self.share))
-        loss, terms = self.loss(batch, iteration / recipe.iterations, generator)
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        norm = unsharded(nn.utils.clip_grad_norm_(weights, recipe.max_gradient_norm)).item()
-        if not math.isfinite(norm):
-            raise TrainingError(
-                f"the loss diverged: {loss.item():g} at iteration {iteration}, gradient norm {norm:g}; "
-                f"train in another folder with a lower learning_rate (now {recipe.learning_rate:g}) "
-                "or a longer warmup"
-            )
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate_at(iteration)
-        optimizer.param_groups[0]["weight_decay"] = recipe.weight_decay_at(iteration)
-        optimizer.step()
-        self.model.after_step()
-        return {NORM: norm, "loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
-
-
 def _batches(model: Trainable, recipe: TrainingRecipe, clips: Clips) -> Iterator[dict[str, Tensor]]:
     """An endless iterator of random batches, independent of those of the iterations."""
     rng = np.random.default_rng((recipe.seed, 0, 1))
     while True:
         yield clips.draw_for(model, recipe.batch, rng)
-
-
-def _optimizer(model: Trainable, recipe: TrainingRecipe) -> torch.optim.AdamW:
-    """AdamW over the trained weights, in two groups if some are exempt from weight decay."""
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    exempt = [weight for weight in weights if weight.ndim < 2] if recipe.decayed == "matrices" else []
-    others = [weight for weight in weights if not any(weight is one for one in exempt)]
-    groups: list[dict[str, Any]] = [{"params": others}]
-    if exempt:
-        groups.append({"params": exempt, "weight_decay": 0.0})
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
 
 def _checksum(pretrained: str | None) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,21 @@ from wm_planner.contracts.card import LatentSpec, NoiseSpec, ObservationSpec
 from wm_planner.errors import ConfigError, PluginError, did_you_mean
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.recipe import TrainingRecipe
+
+
+class ParameterGroup(NamedTuple):
+    """Weights that are trained with settings of their own.
+
+    Attributes:
+        weights: of the group.
+        learning_rate: factor of the recipe's learning rate.
+        max_gradient_norm: to which the gradients of this group are clipped; None for the recipe's, to which
+            the gradients of all groups without their own are clipped together.
+    """
+
+    weights: Sequence[nn.Parameter]
+    learning_rate: float = 1.0
+    max_gradient_norm: float | None = None
 
 
 class Trainable(nn.Module, ABC):
@@ -67,8 +82,21 @@ class Trainable(nn.Module, ABC):
             clips: an endless iterator of random batches as in `loss`, the same in all processes.
         """
 
+    def parameter_groups(self) -> Sequence[ParameterGroup]:
+        """All weights that are trained, each in one group; a single group by default."""
+        return [ParameterGroup([weight for weight in self.parameters() if weight.requires_grad])]
+
     def after_step(self) -> None:
         """Called after every optimiser step, e.g. to update a target network."""
+
+    def conclude(self, clips: Iterator[Mapping[str, Tensor]]) -> None:
+        """Called once, after the last iteration of the schedule and before its checkpoint is written.
+
+        E.g. to fit a part that is not trained by gradients.
+
+        Args:
+            clips: as in `prepare`.
+        """
 
     def represent(self, batch: Mapping[str, Tensor]) -> Tensor | None:
         """What this network makes of one frame per clip, (B, ...), whose effective rank shows a collapse.
@@ -97,7 +125,7 @@ class Past(NamedTuple):
 
 
 class TrainableModel(Trainable):
-    """A world model under training. Its `encode`, `step` and `decode` become the graphs of a bundle.
+    """A world model under training. `encode`, `step`, `decode` and `act` become the graphs of a bundle.
 
     Attributes:
         latents: the arrays that `encode` returns and `step` takes and returns, in this order; `encode` does
@@ -108,6 +136,7 @@ class TrainableModel(Trainable):
         noise: what `encode` and `step` take as `noise`.
         remembers: whether `encode` takes `past`.
         futures: noise draws per candidate that planners imagine by default.
+        has_policy: whether there is a policy, `act`, which becomes `act.onnx`.
     """
 
     latents: tuple[LatentSpec, ...]
@@ -116,6 +145,7 @@ class TrainableModel(Trainable):
     noise: tuple[NoiseSpec, ...] = ()
     remembers: bool = False
     futures: int = 1
+    has_policy: bool = False
 
     def represent(self, batch: Mapping[str, Tensor]) -> Tensor | None:
         """The largest learned array of reals that `encode` returns: for the first frame of each clip, or for
@@ -174,6 +204,14 @@ class TrainableModel(Trainable):
             ConfigError: if there is no decoder.
         """
         raise ConfigError(f"{type(self).__name__} has no decoder: remove `decode` from its capabilities")
+
+    def act(self, latent: Mapping[str, Tensor]) -> Tensor:
+        """The policy's mean actions (N, A), in physical units, or logits (N, n) of discrete actions.
+
+        Raises:
+            ConfigError: if there is no policy.
+        """
+        raise ConfigError(f"{type(self).__name__} has no policy: set has_policy to False")
 
 
 class ModelFile(NamedTuple):

@@ -44,6 +44,8 @@ class Processes:
                 f"accelerate is set to mixed precision {self._accelerator.mixed_precision}, wanted no or "
                 "bf16, which need no loss scaling"
             )
+        if self._accelerator.mixed_precision != "no" and self._device.type == "cpu":
+            raise ConfigError("accelerate is set to mixed precision bf16, wanted no: this machine has no GPU")
         if self.is_sharded and not self._accelerator.is_fsdp2:
             raise ConfigError("accelerate is set to FSDP 1, wanted fsdp_version: 2 (accelerate config)")
         if self.count > 1:

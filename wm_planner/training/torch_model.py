@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.rollout import Latent, Rollout
-from wm_planner.training.graphs import BundleGraph, EncodeGraph, StepGraph
+from wm_planner.training.graphs import ActGraph, BundleGraph, EncodeGraph, StepGraph
 from wm_planner.training.trained import TrainedRun
 from wm_planner.world_models.onnx.inputs import Arrays, checked_actions, noise_feed, repeated_latent
 from wm_planner.world_models.onnx.model import OnnxWorldModel
@@ -22,6 +22,7 @@ class TorchGraph(Graph):
 
     def __init__(self, module: BundleGraph) -> None:
         self.module = module
+        self.names = tuple(module.inputs)
 
     @torch.no_grad()
     def run(self, feed: Arrays) -> Arrays:
@@ -41,9 +42,10 @@ class TorchWorldModel(OnnxWorldModel):
             BundleError: if there is no checkpoint.
         """
         trained = TrainedRun.load(run)
-        card = trained.card(run.name, graphs={})
-        step = StepGraph(trained.network, card.action)
-        return cls(card, TorchGraph(EncodeGraph(trained.network, card.action)), TorchGraph(step))
+        network, card = trained.network, trained.card(run.name, graphs={})
+        encode, step = EncodeGraph(network, card.action), StepGraph(network, card.action)
+        act = TorchGraph(ActGraph(network, card.action)) if network.has_policy else None
+        return cls(card, TorchGraph(encode), TorchGraph(step), act=act)
 
     def gradient(
         self, latent: Latent, actions: Array, objective: Callable[[Rollout, Array], Array]

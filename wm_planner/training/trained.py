@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wm_planner.config import convert, to_builtins
-from wm_planner.contracts.card import Card, GraphSpec, TrainingRecord
+from wm_planner.contracts.card import Card, GraphSpec, PolicySpec, TrainingRecord
 from wm_planner.data.episodes import read_meta
 from wm_planner.data.forms import form_of
 from wm_planner.errors import BundleError
@@ -88,6 +88,7 @@ def model_card(
         remembers=network.remembers,
         futures=network.futures,
         capabilities=network.capabilities,
+        policy=PolicySpec(goal=False) if network.has_policy else None,
         max_horizon=network.max_horizon,
         graphs=dict(graphs),
         training=training,
@@ -102,10 +103,14 @@ def training_commands(run: Path) -> tuple[str, ...]:
     """
     spec = RunFolder(run).spec()
     folders = {folder: Path(folder) for folder in spec.datasets if form_of(Path(folder)) == "folder"}
+    if spec.practice:  # which collects its own data
+        folders = {name: path for name, path in folders.items() if path.resolve().parent != run.resolve()}
     collected = {folder: read_meta(path) for folder, path in folders.items() if path.is_dir()}
     collection = [meta.command(folder) for folder, meta in collected.items() if meta.revision]
     earlier_runs = [Path(path) for path in spec.pretrained if (Path(path) / RUN_FILE).is_file()]
     earlier = [command for path in earlier_runs for command in training_commands(path)]
+    if spec.practice:
+        return tuple(dict.fromkeys((*collection, f"{spec.practice} --out {run}")))
     default = load_model_file(spec.model_file).recipe(spec.recipe_name)
     recipe = convert(spec.recipe, type(default), f"{run}: recipe")
     defaults = flat(to_builtins(default))

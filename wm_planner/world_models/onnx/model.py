@@ -224,7 +224,7 @@ class OnnxWorldModel:
         if self._act is None:
             raise ConfigError(f"{self._card.name} has no policy (card: policy)")
         feed = policy_feed(self._card, latent, goal_latent)
-        arrays = self._act.run({port.name: feed[port.name] for port in self._act.inputs})
+        arrays = self._act.run({name: feed[name] for name in self._act.names})
         return next(iter(arrays.values()))
 
     def decode(self, latent: Latent) -> Mapping[str, Array]:

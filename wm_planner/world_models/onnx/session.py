@@ -27,6 +27,10 @@ class Graph:
         threads: per run.
         serialized: a graph that was derived from the file and is loaded instead of it.
 
+    Attributes:
+        inputs, outputs: their names, dtypes and shapes.
+        names: of the inputs.
+
     Raises:
         BundleError: if ONNX Runtime cannot load it.
     """
@@ -47,6 +51,7 @@ class Graph:
             ) from None
         self.inputs = [_port(argument) for argument in self._session.get_inputs()]
         self.outputs = [_port(argument) for argument in self._session.get_outputs()]
+        self.names = tuple(port.name for port in self.inputs)
 
     def run(self, feed: Arrays) -> Arrays:
         """The outputs by name."""
