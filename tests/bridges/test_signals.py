@@ -81,11 +81,12 @@ def test_a_plan_of_another_model_is_refused_by_name():
 class Loop:
     """Simulator, perception, planner and controller whose messages are handed over by hand, in lockstep."""
 
-    def __init__(self, bench, steps, costs=COSTS):
+    def __init__(self, bench, steps, costs=COSTS, bundle=BUNDLE, planner=PLANNER, mpc=None):
         self.simulator = bench("simulator", simulator=ENVIRONMENT, episodes=1, steps=steps, seed=3)
-        self.perception = bench("perception", world_model=BUNDLE)
-        self.planner = bench("planner", world_model=BUNDLE, planner=PLANNER, costs=costs, seed=8)
-        control = {"type": "passthrough", "world_model": BUNDLE}
+        self.perception = bench("perception", world_model=bundle)
+        search = {"planner": planner, "costs": costs, "mpc": mpc or {}}
+        self.planner = bench("planner", world_model=bundle, **search, seed=8)
+        control = {"type": "passthrough", "world_model": bundle}
         self.controller = bench("controller", control=control, control_dt_s=0.05)
         self.episodes, self.actions = [], []
 
@@ -117,12 +118,28 @@ def test_a_launch_without_a_goal_plans_for_reward_and_reports_the_return(bench):
     assert ended.total_reward == expected and not ended.success and np.isnan(ended.distance)
 
 
-def in_process(steps):
+TDMPC2 = {
+    "bundle": "models/bundles/pendulum_tdmpc2",
+    "planner": {"type": "mppi", "horizon": 3, "samples": 16, "elites": 4, "iterations": 2},
+    "costs": [{"type": "reward", "discount": 0.98}, {"type": "value", "discount": 0.98}],
+}
+
+
+@pytest.mark.parametrize("proposals", ["elites", "policy"])
+def test_a_trained_model_with_a_policy_decides_the_same_in_nodes_and_in_process(bench, proposals):
+    loop = Loop(bench, steps=4, **TDMPC2, mpc={"proposals": proposals})
+    for _ in range(4):
+        loop.tick()
+    _, actions = in_process(4, **TDMPC2, proposals=proposals)
+    np.testing.assert_array_equal(loop.actions, actions)
+
+
+def in_process(steps, bundle=BUNDLE, planner=PLANNER, costs=COSTS, proposals="elites"):
     """Return and actions of the same episode without nodes."""
     simulator = GymSimulator(GymSimulator.Config(id="Pendulum-v1"))
-    model = OnnxWorldModel.load(BUNDLE, "cpu")
-    planner, costs = PLANNERS.build(PLANNER, "here"), build_costs(COSTS, "here")
-    mpc = RecedingHorizon(RecedingHorizon.Config(), planner, model, costs, seed=8)
+    model = OnnxWorldModel.load(bundle, "cpu")
+    search, terms = PLANNERS.build(planner, "here"), build_costs(costs, "here")
+    mpc = RecedingHorizon(RecedingHorizon.Config(proposals=proposals), search, model, terms, seed=8)
     mpc.reset(episode_id=4)
     observation, total, actions, last = simulator.reset(3), 0.0, [], None
     for tick in range(steps):
