@@ -113,7 +113,7 @@ def train(
     Args:
         model_file: path of a model file, e.g. models/ac_jepa.py.
         datasets: folders with data sets of any form (see `data.forms`); all of them are used.
-        out: folder of the run, which all processes can read: run.yaml, checkpoint.pt, log.jsonl, tensorboard/.
+        out: folder of the run, for all processes: run.yaml, checkpoint.pt, log.jsonl, tensorboard/.
         recipe: name of one of the model file's recipes.
         overrides: changes to the recipe by dotted paths.
         report: called every 50 iterations and at the end.
