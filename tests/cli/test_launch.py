@@ -13,17 +13,21 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from glider import write_glider
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 from toys import PATIENCE_S, until, write_toys
 
+from wm_planner.evaluation.closed_loop.actors import Planned
 from wm_planner.evaluation.closed_loop.episodes import run_episode
 from wm_planner.evaluation.closed_loop.success import Bundle
 from wm_planner.evaluation.runs.offline import replayed_figures
 from wm_planner.launching import file as launch_file
+from wm_planner.messaging.messages import named_arrays_of
 from wm_planner.recording.player import Player
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import load_scene
+from wm_planner.sprites.simulation.simulator import SpriteSimulator, action_spec
 
 SMALL = "model=models/bundles/panda_reach_small"
 
@@ -170,6 +174,59 @@ def test_nodes_and_one_process_make_the_same_decisions(finished):
         alone = run_episode(simulator, policy, episode.seed, steps=30)
         np.testing.assert_array_equal(alone.distances, episode.distances_m)
     simulator.close()
+
+
+GLIDE = """
+clock: lockstep
+nodes:
+  - exec: simulator
+    params: {simulator: {type: sprites, level: glide}, episodes: 2, steps: 12}
+    on_exit: shutdown
+  - exec: perception
+    params: {world_model: BUNDLE}
+  - exec: planner
+    params:
+      world_model: BUNDLE
+      planner: {type: icem, horizon: 6, samples: 32, elites: 8, iterations: 3}
+      costs: [{type: reward}]
+  - exec: controller
+    params: {control: {type: passthrough, world_model: BUNDLE}, control_dt_s: 0.1}
+  - exec: recorder
+    params: {path: runs/$(name)/episodes.mcap}
+"""
+
+
+def test_memory_in_nodes_equals_memory_in_one_process(tmp_path):
+    """Perception carries the latent on by the actions carried out: distances agree to the last bit."""
+    bundle = tmp_path / "glider"
+    write_glider(bundle, action=action_spec("glide"))
+    (tmp_path / "glide.yaml").write_text(GLIDE.replace("BUNDLE", str(bundle)))
+    launched = Launched(tmp_path, "glide.yaml")
+    code, output = launched.finish()
+    assert code == 0, output
+    nodes = {node.name: node.params for node in launch_file.load(tmp_path / "glide.yaml", "x").nodes}
+    planner, simulator = nodes["planner"], SpriteSimulator(SpriteSimulator.Config(level="glide"))
+    search = planner["planner"], planner["costs"]
+    actor = Planned(str(bundle), *search)()
+    episodes = replayed_figures(launched.folder / "episodes.mcap").episodes
+    assert len(episodes) == 2
+    for episode in episodes:
+        alone = distances_of(simulator, actor, episode.seed)
+        np.testing.assert_array_equal(alone, episode.distances_m[1:])
+    latents = [each.message for each in Player(launched.folder / "episodes.mcap").messages(["/latent"])]
+    trail = [named_arrays_of(latent.arrays)["trail"].item() for latent in latents]
+    assert trail == 2 * list(range(12))  # ticks that memory has counted
+
+
+def distances_of(simulator, actor, seed):
+    """Distances to the goal after each of 12 steps in this process."""
+    observation, distances = simulator.reset(seed), []
+    actor.reset(simulator, goal_id=seed + 1)
+    for tick in range(12):
+        result = simulator.step(actor.act(observation, tick))
+        observation = result.observation
+        distances.append(result.distance)
+    return distances
 
 
 def test_the_same_seed_gives_the_same_bytes(finished, tmp_path):
