@@ -7,7 +7,8 @@ maximise the predicted reward; a goal is part of the picture.
 
 Source: Hafner et al. 2019, "Learning Latent Dynamics for Planning from Pixels" (PlaNet). Differs in that
 rewards are also learned from imagined states, several calm steps ahead of the last picture, which is where a
-planner reads them, and in size: pictures of 16 pixels, 16 components of z.
+planner reads them, in that the divergence trains the prior more than the posterior (DreamerV3, Hafner et al.
+2023), and in size: pictures of 16 pixels, 16 components of z.
 """
 
 from collections.abc import Iterator, Mapping
@@ -40,6 +41,7 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
         memory, latent: sizes of h and z.
         hidden: units of hidden layers, and size of an encoded picture.
         free_nats: divergence of posterior from prior per step that costs nothing.
+        posterior_weight: of the divergence in training the posterior, relative to training the prior.
         reward_weight: of squared errors of rewards, in units of their standard deviation, relative to those
             of a whole picture.
         imagined: steps ahead of the last picture for which rewards are learned.
@@ -51,7 +53,8 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
     latent: int = 16
     hidden: int = 128
     free_nats: float = 1.0
-    reward_weight: float = 10.0
+    posterior_weight: float = 0.1
+    reward_weight: float = 100.0
     imagined: int = 6
 
 
@@ -161,9 +164,15 @@ class Rssm(TrainableModel):
             "imagined_reward": self._imagined_error(h, z, batch["action"], rewards),
             "divergence": divergence.mean(),
         }
-        free = divergence.clamp_min(self.recipe.free_nats).mean()
         errors = 0.5 * (terms["reward"] + terms["imagined_reward"])
-        return 0.5 * terms["picture"] + self.recipe.reward_weight * errors + free, terms
+        penalty = self._penalty(prior, posterior)
+        return 0.5 * terms["picture"] + self.recipe.reward_weight * errors + penalty, terms
+
+    def _penalty(self, prior: Normal, posterior: Normal) -> Tensor:
+        """The divergence above the free nats, which pulls more at the prior than at the posterior."""
+        to_posterior = posterior.detach().divergence(prior).clamp_min(self.recipe.free_nats).mean()
+        to_prior = posterior.divergence(prior.detach()).clamp_min(self.recipe.free_nats).mean()
+        return to_posterior + self.recipe.posterior_weight * to_prior
 
     def _filter(self, batch: Mapping[str, Tensor], noise: Tensor) -> tuple[Tensor, Tensor, Normal, Normal]:
         """h and z (B, T, ...) of the frames of clips, with the distributions of z."""

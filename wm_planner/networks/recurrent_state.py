@@ -23,6 +23,10 @@ class Normal(NamedTuple):
         """The sample of standard normal `noise` (..., Z)."""
         return self.mean + self.std * noise
 
+    def detach(self) -> "Normal":
+        """The same distribution as a constant."""
+        return Normal(self.mean.detach(), self.std.detach())
+
     def divergence(self, other: "Normal") -> Tensor:
         """KL(self || other) in nats, (...)."""
         ratio = (self.std / other.std).square()
