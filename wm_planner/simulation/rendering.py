@@ -85,8 +85,8 @@ class Camera:
 
 
 def _gl_context(width: int, height: int) -> Any:
-    """EGL on Linux, which needs no display; elsewhere, or if MUJOCO_GL is set, MuJoCo's choice."""
-    if sys.platform == "linux" and "MUJOCO_GL" not in os.environ:
+    """EGL on Linux, which needs no display; elsewhere, or if MUJOCO_GL names another one, MuJoCo's choice."""
+    if sys.platform == "linux" and os.environ.get("MUJOCO_GL", "egl") == "egl":
         from mujoco.egl import GLContext
     else:
         from mujoco.gl_context import GLContext
