@@ -63,6 +63,7 @@ gl:
 # Data sets are kept once they are there; a training that was stopped resumes.
 WM := $(BIN)/wm
 TRAIN := $(WM) train models/ac_jepa.py --data data/panda_reach --data data/panda_reach_wall
+ACTOR := $(WM) train models/actor.py --recipe small
 
 data/%: | .venv/dev.stamp gl
 	$(WM) collect sim/$*.py --out $@ --episodes $(if $(findstring wall,$*),700,400)
@@ -85,10 +86,14 @@ data/drive_bev_heldout: data/traffic_heldout
 models: data/panda_reach data/panda_reach_wall data/drive_bev
 	$(TRAIN) --recipe small --out runs/panda_reach_small
 	$(WM) export runs/panda_reach_small --out models/bundles/panda_reach_small --replace
+	$(ACTOR) --of models/bundles/panda_reach_small --out runs/panda_reach_small_actor
+	$(WM) export runs/panda_reach_small_actor --out models/bundles/panda_reach_small --replace
 	$(TRAIN) --recipe small --set train_encoder=false --out runs/panda_reach_untrained
 	$(WM) export runs/panda_reach_untrained --out models/bundles/panda_reach_untrained --replace
 	$(TRAIN) --recipe tokens --out runs/panda_reach
 	$(WM) export runs/panda_reach --out models/bundles/panda_reach --replace
+	$(ACTOR) --of models/bundles/panda_reach --set iterations=700 --set batch=64 --set episodes=150 --out runs/panda_reach_actor
+	$(WM) export runs/panda_reach_actor --out models/bundles/panda_reach --replace
 	$(subst ac_jepa,vjepa2,$(TRAIN)) --recipe small --out runs/vjepa2
 	$(subst ac_jepa,vjepa2_ac,$(TRAIN)) --recipe small --set pretrained=runs/vjepa2 --out runs/panda_reach_vjepa2_ac
 	$(WM) export runs/panda_reach_vjepa2_ac --out models/bundles/panda_reach_vjepa2_ac --replace
@@ -97,11 +102,17 @@ models: data/panda_reach data/panda_reach_wall data/drive_bev
 
 DATA ?= ../shared/data
 DRIVERS := constant_velocity idm frenet pdm_closed cem mppi
-TWO_STAGES := horizon=2 --model models/bundles/panda_reach_vjepa2_ac --no-baselines --no-greedy
+SEARCH := proposals=elites samples=48 iterations=3
+SEARCH_WALL := proposals=elites samples=96 iterations=4
+TWO_STAGES := horizon=2 $(SEARCH) --model models/bundles/panda_reach_vjepa2_ac --no-baselines --no-greedy
 
 tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_heldout
-	$(WM) bench success panda_reach --untrained models/bundles/panda_reach_untrained --disturbed 100 --cards
-	$(WM) bench success panda_reach_wall --untrained models/bundles/panda_reach_untrained --cards
+	$(WM) bench success panda_reach $(SEARCH) --untrained models/bundles/panda_reach_untrained --disturbed 100 --cards
+	$(WM) bench success panda_reach_wall $(SEARCH_WALL) --untrained models/bundles/panda_reach_untrained --cards
+	for launch in panda_reach panda_reach_wall; do \
+		$(WM) bench success $$launch --cards --no-baselines --no-greedy; \
+		$(WM) bench success $$launch planner=policy --cards --no-baselines --no-greedy; \
+	done
 	$(WM) bench prediction --data data/panda_reach_heldout --data data/panda_reach_wall_heldout
 	$(WM) bench energy --data data/panda_reach_heldout
 	$(WM) bench success panda_reach $(TWO_STAGES) --cards
@@ -115,8 +126,8 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 	$(WM) bench physics panda_pick --episodes 20
 	$(WM) bench physics panda_pick --episodes 20 --set planner.horizon=10
 	$(WM) bench rollout
-	$(WM) bench calls
-	$(WM) bench calls horizon=2 --model models/bundles/panda_reach_vjepa2_ac
+	$(WM) bench calls $(SEARCH)
+	$(WM) bench calls horizon=2 $(SEARCH) --model models/bundles/panda_reach_vjepa2_ac
 	$(WM) bench call-size --model models/bundles/panda_reach --model models/bundles/panda_reach_small \
 		--model models/bundles/panda_reach_vjepa2_ac --model models/bundles/drive_bev
 	$(WM) bench render

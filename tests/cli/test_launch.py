@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -163,17 +164,40 @@ def test_the_goal_position_is_published_on_episode_only(finished):
             assert not any(needle in recorded.data for needle in needles), recorded.topic
 
 
+def alone(*overrides: str) -> Callable[[int], np.ndarray]:
+    """Runs episodes in this process as the launch file says; returns distances by seed."""
+    nodes = launch_file.load(launch_file.find("panda_reach"), "x", overrides).nodes
+    planner = next(node.params for node in nodes if node.name == "planner")
+    settings = (planner["planner"], planner["costs"], planner["mpc"])
+    simulator = MujocoSimulator(load_scene("sim/panda_reach.py"))
+    policy = Bundle("models/bundles/panda_reach_small", *settings)(simulator)
+    return lambda seed: run_episode(simulator, policy, seed, steps=30).distances
+
+
 def test_nodes_and_one_process_make_the_same_decisions(finished):
     """Bus, processes and codec change nothing: distances agree to the last bit."""
     launched, _ = finished
-    nodes = launch_file.load(launch_file.find("panda_reach"), "x").nodes
-    planner = next(node.params for node in nodes if node.name == "planner")
-    simulator = MujocoSimulator(load_scene("sim/panda_reach.py"))
-    policy = Bundle("models/bundles/panda_reach_small", planner["planner"], planner["costs"])(simulator)
+    distances = alone()
     for episode in replayed_figures(launched.folder / "episodes.mcap").episodes:
-        alone = run_episode(simulator, policy, episode.seed, steps=30)
-        np.testing.assert_array_equal(alone.distances, episode.distances_m)
-    simulator.close()
+        np.testing.assert_array_equal(distances(episode.seed), episode.distances_m)
+
+
+@pytest.mark.parametrize("how", [["planner=policy"], ["proposals=elites", "samples=24", "iterations=2"]])
+def test_a_policy_and_a_search_decide_in_nodes_as_in_one_process(tmp_path, how):
+    launched = Launched(tmp_path, "panda_reach", SMALL, "episodes=2", *how)
+    code, output = launched.finish()
+    assert code == 0 and "2 of 2" in output, output
+    distances = alone(*how)
+    for episode in replayed_figures(launched.folder / "episodes.mcap").episodes:
+        np.testing.assert_array_equal(distances(episode.seed), episode.distances_m)
+
+
+def test_a_model_without_a_policy_is_refused_before_any_node_starts(tmp_path):
+    other = "model=models/bundles/panda_reach_untrained"
+    for how in ([], ["planner=policy", "proposals=elites"]):
+        code, output = Launched(tmp_path, "panda_reach", other, *how).finish()
+        assert code == 2 and "policy needs a policy, and panda_reach_untrained has none" in output, output
+        assert not (tmp_path / "runs").exists()
 
 
 GLIDE = """

@@ -54,6 +54,25 @@ def test_an_argument_is_read_as_the_type_of_its_default(launch):
 
 
 @pytest.mark.parametrize(
+    ("overrides", "wanted"),
+    [
+        ([], {"type": "icem", "horizon": 3, "samples": 16}),
+        (["steps=5"], {"type": "icem", "horizon": 5, "samples": 16}),
+        (["planner=policy"], {"type": "policy"}),
+        (["planner=cem,horizon=4,init_std=0.5"], {"type": "cem", "horizon": 4, "init_std": 0.5}),
+        (["planner={type: cem, horizon: 4}"], {"type": "cem", "horizon": 4}),
+    ],
+)
+def test_a_plug_in_is_an_argument(tmp_path, overrides, wanted):
+    path = tmp_path / "plans.yaml"
+    path.write_text(
+        "args: {planner: {type: icem, horizon: $(steps), samples: 16}, steps: 3}\n"
+        "nodes: [{exec: planner, params: {planner: $(planner), costs: []}}]\n"
+    )
+    assert file.planning(str(path), overrides) == (wanted, [])
+
+
+@pytest.mark.parametrize(
     ("override", "words"),
     [
         ("tikcs=3", "toy.yaml: no argument 'tikcs', did you mean 'ticks'"),

@@ -52,7 +52,7 @@ def context(goal=(2.0, -2.0), **more):
 
 
 def plan(problem, horizon=3, **more):
-    planner = PLANNERS.build({"type": "policy", "horizon": horizon}, "test")
+    planner = PLANNERS.build({"type": "policy", "horizon": horizon, "evaluate": True}, "test")
     return planner.plan(problem, rng=np.random.default_rng(0), **more)
 
 
@@ -63,6 +63,15 @@ def test_the_plan_is_the_policy_unrolled_through_the_model_and_is_evaluated_once
     assert found.cost == pytest.approx(2 * (1 + 0.25 + 0.0625))
     assert (found.evaluations, model.evaluations, model.acted) == (1, 1, 3)
     assert not found.deadline_hit
+
+
+def test_a_plan_that_is_not_evaluated_has_the_same_actions_and_is_executed():
+    model = Homing()
+    planner = PLANNERS.build({"type": "policy", "horizon": 3}, "test")
+    decision = loop(model, planner, "elites").tick({"z": np.zeros((1, 2), np.float32)}, context(), 0)
+    np.testing.assert_allclose(decision.actions, [[1, -1], [0.5, -0.5], [0.25, -0.25]])
+    assert decision.fallback is None and np.isnan(decision.plan.cost)
+    assert (decision.plan.evaluations, model.evaluations) == (0, 0)
 
 
 def test_actions_stay_within_their_bounds_and_rates():

@@ -145,7 +145,7 @@ def test_a_folder_that_is_not_a_bundle_is_not_touched(exported, tmp_path):
 
 
 def test_a_graph_that_differs_from_torch_leaves_nothing_behind(exported, tmp_path, monkeypatch):
-    monkeypatch.setattr(bundle_module, "_write_graph", _refuse)
+    monkeypatch.setattr(bundle_module, "write_graph", _refuse)
     with pytest.raises(BundleError, match="differs"):
         export(exported[0], tmp_path / "bundle")
     assert not list(tmp_path.iterdir())

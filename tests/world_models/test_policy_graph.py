@@ -1,11 +1,15 @@
 import msgspec
 import numpy as np
 import pytest
-from point_mass import act_graph, action_spec, make_card, write_bundle
+from point_mass import CostOf, act_graph, action_spec, make_card, write_bundle
 
 from wm_planner.contracts.card import ActionSpec, PolicySpec
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
 from wm_planner.contracts.world_model import policy_of
 from wm_planner.errors import BundleError, ConfigError, ShapeError
+from wm_planner.planners.policy import imagine
+from wm_planner.planners.problem import Problem
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 TOWARDS = make_card(policy=PolicySpec(goal=True))
@@ -82,3 +86,44 @@ def test_a_card_with_a_policy_needs_its_graph(tmp_path):
 def test_a_policy_is_not_an_output_of_step():
     with pytest.raises(ValueError, match=r"not an output of step: export it as act\.onnx"):
         msgspec.structs.replace(make_card(), capabilities=("reward", "policy"))
+
+
+# --- unrolled in one call
+
+
+def imagined(model, latent, steps):
+    """What the policy does in one call, and call by call."""
+    context = Context(goal_latent=GOAL)
+    problem = Problem(
+        model, latent, [WeightedCost("none", CostOf(lambda actions: actions[:, 0, 0]))], context
+    )
+    once = imagine(problem, steps)
+    model.unroll = lambda *arguments: None
+    return once, imagine(problem, steps), model.step_by_step(latent, once.actions)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_a_policy_unrolled_in_one_call_acts_as_it_does_call_by_call(tmp_path, steps):
+    card = msgspec.structs.replace(TOWARDS, capabilities=("reward",))
+    once, stepped, rollout = imagined(load(tmp_path, card, act_graph(card)), {"z": LATENT["z"][:1]}, steps)
+    assert once.actions.tolist()[0][:2] == [[1, 1], [1, 0]][:steps]  # within the bounds
+    np.testing.assert_array_equal(once.actions, stepped.actions)
+    np.testing.assert_array_equal(once.rollout.latents["z"], rollout.latents["z"])
+    np.testing.assert_array_equal(once.rollout.outputs["reward"], rollout.outputs["reward"])
+    assert list(once.rollout.outputs) == ["reward"]
+
+
+def test_a_discrete_policy_unrolled_in_one_call_takes_the_likeliest_choice(tmp_path):
+    """With logits -z, the choice is that of the smaller element of z, to both of which it is added."""
+    card = make_card(CHOICES, latents=HOME.latents, observation=HOME.observation, policy=HOME.policy)
+    model = load(tmp_path, card, act_graph(card, goal=None, action="logits"))
+    once, stepped, _ = imagined(model, {"z": LATENT["z"][:1]}, 3)
+    assert once.actions[0, :, 0].tolist() == [0, 0, 0] and once.rollout is not None
+    np.testing.assert_array_equal(once.actions, stepped.actions)
+
+
+def test_a_policy_with_limited_rates_is_unrolled_call_by_call(tmp_path):
+    slow = msgspec.structs.replace(action_spec(), rate=(0.25, 0.25))
+    card = msgspec.structs.replace(TOWARDS, action=slow)
+    model = load(tmp_path, card, act_graph(card))
+    assert model.unroll({"z": LATENT["z"][:1]}, GOAL, 3) is None

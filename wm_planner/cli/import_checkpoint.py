@@ -37,7 +37,10 @@ def import_checkpoint(
     console.print(f"{out}: {card.about}\nlargest difference between torch and ONNX Runtime: {errors}")
     unsupported = unsupported_parts(card)
     if not unsupported:
-        console.print(f"to plan with it on an arm: wm launch panda_reach model={out}", soft_wrap=True)
+        search = "proposals=elites samples=48 iterations=3"
+        console.print(
+            f"to plan with it on an arm: wm launch panda_reach model={out} {search}", soft_wrap=True
+        )
         return
     console.print(
         "It runs in Python (wm_planner.OnnxWorldModel and any planner), in `wm energy` and in `wm bench`. "

@@ -12,12 +12,17 @@ from wm_planner.terminal import Bar, console
 
 def train(
     model_file: Annotated[str, typer.Argument(help="model file, e.g. models/ac_jepa.py")],
-    data: Annotated[list[str], typer.Option(help="data set; repeatable")],
     out: Annotated[Path, typer.Option(help="folder of the training run; an existing run is resumed")],
     recipe: Annotated[str, typer.Option(help="name in the model file's RECIPES")],
+    data: Annotated[
+        list[str] | None, typer.Option(help="data set; repeatable; of a policy by default its model's")
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option(help="bundle or run in whose imagination a policy is trained")
+    ] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", help="field=value of the recipe")] = None,
 ) -> None:
-    """Train a world model on data sets, in one process or in those started by torchrun."""
+    """Train a world model or a policy on data sets, in one process or in those started by torchrun."""
     from wm_planner.training import loop
 
     overrides = dict(map(setting, changes or ()))
@@ -31,4 +36,4 @@ def train(
         def warn(text: str) -> None:
             console.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
 
-        loop.train(model_file, data, out, recipe, overrides, report, bar.update, warn)
+        loop.train(model_file, data or (), out, recipe, overrides, report, bar.update, warn, of=of)

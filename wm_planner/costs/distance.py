@@ -39,7 +39,7 @@ def goal_distance(trajectories: Array, goal: Array, config: DistanceConfig) -> A
 
     Args:
         trajectories: shape (N, H, ...).
-        goal: shape (1, ...) or (...), with the same trailing axes.
+        goal: shape (1, ...), (...) or (N, ...), one per trajectory, with the same trailing axes.
         config: metric and weights.
 
     Returns:
@@ -50,14 +50,15 @@ def goal_distance(trajectories: Array, goal: Array, config: DistanceConfig) -> A
     """
     xp = namespace(trajectories)
     shape = tuple(trajectories.shape[2:])
-    if tuple(goal.shape) not in {shape, (1, *shape)}:
+    if tuple(goal.shape) not in {shape, (1, *shape), (trajectories.shape[0], *shape)}:
         raise ShapeError(
             f"the goal has shape {tuple(goal.shape)}, the imagined trajectories {tuple(trajectories.shape)}: "
             f"wanted a goal of shape {shape}; was it encoded by another model?"
         )
+    goals = goal.shape[0] if len(goal.shape) > len(shape) else 1
     if config.mean_weight == 0:
         trajectories = trajectories[:, -1:, ...]  # only the last step counts
-    each = _difference(trajectories, xp.reshape(match(goal, trajectories), (1, 1, *shape)), config.metric)
+    each = _difference(trajectories, xp.reshape(match(goal, trajectories), (goals, 1, *shape)), config.metric)
     axes = tuple(range(2, len(each.shape)))
     return over_steps(xp.mean(each, axis=axes) if axes else each, config)
 
@@ -69,7 +70,7 @@ def over_steps(distance: Array, config: DistanceConfig) -> Array:
 
 
 def _difference(values: Array, goal: Array, metric: Metric) -> Array:
-    """Distance of `values` (N, H, ...) from `goal` (1, 1, ...), per element, or per vector for cosine."""
+    """Distance of `values` (N, H, ...) from `goal` (1 or N, 1, ...), per element; for cosine per vector."""
     xp = namespace(values)
     if metric == "cosine":
         lengths = xp.sqrt(xp.sum(values * values, axis=-1) * xp.sum(goal * goal, axis=-1))

@@ -136,7 +136,11 @@ def _document(path: Path, name: str, overrides: Iterable[str]) -> _Document:
     """The content of a launch file, with every argument filled in."""
     raw = read_yaml(path)
     args = arguments(path, raw)
-    values = _with_overrides(args, overrides, path) | {"name": name}
+    given = _with_overrides(args, overrides, path) | {"name": name}
+    values = {
+        key: _substituted(value, given, f"{path}: args.{key}") if isinstance(value, dict) else value
+        for key, value in given.items()
+    }
     body = {key: _substituted(value, values, f"{path}: {key}") for key, value in raw.items() if key != "args"}
     document = convert(body, _Document, f"{path}: ")
     if not document.nodes:
@@ -248,9 +252,14 @@ def _example(args: Mapping[str, Any]) -> str:
 
 
 def _typed(text: str, default: Any, name: str) -> Any:
-    """`text` read as the type of `default`; if that is null, as any YAML value."""
+    """`text` read as the type of `default`; if that is null, as any YAML value.
+
+    A plug-in, `{type: name, key: value}`, may be given as `name,key=value`.
+    """
     if isinstance(default, str):
         return text
+    if isinstance(default, dict) and "type" in default and not text.startswith("{"):
+        return plugins.spec_of(text, f"argument {name}")
     try:
         value = yaml_text.parse(text, name)
     except ConfigError:

@@ -20,7 +20,7 @@ from wm_planner.planners.action_space import Actions, ActionSpace
 from wm_planner.planners.base import MAX_HORIZON, Plan, Planner
 from wm_planner.planners.checks import check_action_kind, check_bounds, check_costs
 from wm_planner.planners.futures import FuturesConfig
-from wm_planner.planners.policy import PolicyPlanner, missing_policy, policy_plan
+from wm_planner.planners.policy import PolicyPlanner, imagine, missing_policy
 from wm_planner.planners.problem import Problem
 
 
@@ -118,6 +118,7 @@ class RecedingHorizon:
         self.costs = tuple(costs)
         self.seed = seed
         self._clock = clock or WallClock()
+        self._with_policy = config.proposals == "policy" and not isinstance(planner, PolicyPlanner)
         self._space = ActionSpace.of(model.card.action)
         self.reset(episode_id=0)
 
@@ -232,9 +233,9 @@ class RecedingHorizon:
         self, problem: Problem, elites: Actions | None, deadline: Deadline | None
     ) -> Actions | None:
         """Elites of the previous plan and the plan of the policy, (M, H, A), as far as there are any."""
-        if self.config.proposals == "elites" or (deadline is not None and deadline.left_s() <= 0):
+        if not self._with_policy or (deadline is not None and deadline.left_s() <= 0):
             return elites
-        plan = policy_plan(problem, self.planner.horizon)[None]
+        plan = imagine(problem, self.planner.horizon).actions
         if not np.isfinite(plan).all():  # of an observation far from its training
             return elites
         return plan if elites is None else np.concatenate([elites, plan])
@@ -288,9 +289,9 @@ def _check_tick(tick_index: int, delay_s: float | None) -> None:
 
 
 def _why_unusable(plan: Plan) -> str | None:
-    if np.isnan(plan.cost):
+    if np.isnan(plan.cost) and plan.deadline_hit:
         return "the deadline had passed before anything was evaluated"
-    if not np.isfinite(plan.cost):
+    if np.isinf(plan.cost):
         return f"none of {plan.evaluations} candidates had a finite cost"
     if not np.isfinite(plan.actions).all():
         return "the plan has non-finite values"

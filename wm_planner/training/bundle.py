@@ -97,17 +97,17 @@ def _write_graphs(
         modules["decode"] = DecodeGraph(network, action).eval()
     if network.has_policy:
         modules["act"] = ActGraph(network, action).eval()
-    examples = {name: _examples(module) for name, module in modules.items()}
+    examples = {name: examples_of(module) for name, module in modules.items()}
     if precision == "fp16":
         network.to_half()
     return {
-        name: _write_graph(module, folder / f"{name}.onnx", examples[name], MAX_ABS_ERROR[precision])
+        name: write_graph(module, folder / f"{name}.onnx", examples[name], MAX_ABS_ERROR[precision])
         for name, module in modules.items()
     }
 
 
 @torch.no_grad()
-def _examples(module: BundleGraph) -> list[Example]:
+def examples_of(module: BundleGraph) -> list[Example]:
     """Random inputs of several batch sizes, with torch's outputs."""
     rng = np.random.default_rng(0)
     weights = sum(weight.numel() for weight in module.parameters())
@@ -116,7 +116,7 @@ def _examples(module: BundleGraph) -> list[Example]:
     return [(each, module(*each)) for each in inputs]
 
 
-def _write_graph(module: BundleGraph, path: Path, examples: list[Example], allowed: float) -> GraphSpec:
+def write_graph(module: BundleGraph, path: Path, examples: list[Example], allowed: float) -> GraphSpec:
     """Export one graph with a dynamic batch size, and measure its error compared with torch."""
     program = _export(module)
     _strip_metadata(program)

@@ -38,6 +38,7 @@ class RunSpec(Config, frozen=True, kw_only=True):
         pretrained: path of pretrained weights to their sha256; empty without.
         practice: the command that collects and trains by turns in this folder; empty for a training on fixed
             data. Data sets may be added to such a run.
+        of: path of the frozen world model that a policy is trained in to its checksum; empty without.
     """
 
     model_file: str
@@ -48,6 +49,7 @@ class RunSpec(Config, frozen=True, kw_only=True):
     revision: str
     pretrained: dict[str, str] = msgspec.field(default_factory=dict)
     practice: str = ""
+    of: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Position(Config, frozen=True, kw_only=True):
@@ -58,11 +60,13 @@ class Position(Config, frozen=True, kw_only=True):
     Attributes:
         iteration: completed iterations.
         cpu_seconds: CPU time, summed over all processes.
+        wall_seconds: duration, without interruptions.
         effective_rank: of the representation, when it was last measured.
     """
 
     iteration: int = 0
     cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
     effective_rank: float | None = None
 
 
@@ -165,6 +169,7 @@ class RunFolder:
             return Position(
                 iteration=state["iteration"],
                 cpu_seconds=state["cpu_seconds"],
+                wall_seconds=state.get("wall_seconds", 0.0),
                 effective_rank=state.get("effective_rank"),
             )
         except (RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:

@@ -30,13 +30,17 @@ class BundleGraph(nn.Module, ABC):
     outputs: list[str]
     single: frozenset[str] = frozenset()
 
-    def __init__(self, model: TrainableModel) -> None:
-        super().__init__()
-        self.model = model
-
     @abstractmethod
     def example(self, batch: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
         """Random inputs of batch size `batch`."""
+
+
+class _ModelGraph(BundleGraph):
+    """A graph of a world model."""
+
+    def __init__(self, model: TrainableModel) -> None:
+        super().__init__()
+        self.model = model
 
     def _noise(self, graph: str) -> list[NoiseSpec]:
         return [spec for spec in self.model.noise if spec.graph == graph]
@@ -58,7 +62,7 @@ class BundleGraph(nn.Module, ABC):
         }
 
 
-class EncodeGraph(BundleGraph):
+class EncodeGraph(_ModelGraph):
     """`encode` with one input per camera, one for the states if there are any, memory and noise."""
 
     def __init__(self, model: TrainableModel, action: ActionSpec) -> None:
@@ -107,7 +111,7 @@ class EncodeGraph(BundleGraph):
         return (*arrays, *kept, action * (1 - fresh)[:, None], fresh.to(torch.float32), *noise)
 
 
-class StepGraph(BundleGraph):
+class StepGraph(_ModelGraph):
     """`step` with one input per array of the latent, then the action and noise."""
 
     def __init__(self, model: TrainableModel, action: ActionSpec) -> None:
@@ -136,7 +140,7 @@ class StepGraph(BundleGraph):
         return (*(latent[name] for name in self.names), action, *noise)
 
 
-class DecodeGraph(BundleGraph):
+class DecodeGraph(_ModelGraph):
     """`decode` with one input per array of the latent that it reads, and one output per camera."""
 
     def __init__(self, model: TrainableModel, action: ActionSpec) -> None:
@@ -159,7 +163,7 @@ class DecodeGraph(BundleGraph):
         return tuple(latent[name] for name in self.inputs)
 
 
-class ActGraph(BundleGraph):
+class ActGraph(_ModelGraph):
     """`act`, the policy, with one input per array of the latent that it reads."""
 
     def __init__(self, model: TrainableModel, action: ActionSpec) -> None:

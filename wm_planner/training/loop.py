@@ -13,11 +13,12 @@ from torch import Tensor
 from wm_planner import share
 from wm_planner.checksum import sha256
 from wm_planner.config import Config, to_builtins
-from wm_planner.data.forms import open_dataset
 from wm_planner.data.validation import validated
 from wm_planner.training.checkpoint import Position, RunFolder, RunSpec
 from wm_planner.training.clips import Clips, DataSpec
 from wm_planner.training.collapse import RankProbe
+from wm_planner.training.encoded import clips_of, imagination_of
+from wm_planner.training.imagination import Imagination
 from wm_planner.training.module import ModelFile, Trainable, load_model_file
 from wm_planner.training.optimisation import NORM, Optimisation
 from wm_planner.training.pretrained import weights_file
@@ -105,6 +106,7 @@ def train(
     on_iteration: Callable[[int, int], None] = lambda done, total: None,
     warn: Callable[[str], None] = print,
     stage: Stage | None = None,
+    of: str | None = None,
 ) -> Progress:
     """Train a model, or resume the run in `out`.
 
@@ -112,7 +114,7 @@ def train(
 
     Args:
         model_file: path of a model file, e.g. models/ac_jepa.py.
-        datasets: folders with data sets of any form (see `data.forms`); all of them are used.
+        datasets: folders of any form (see `data.forms`), all used; of a policy by default its model's data.
         out: folder of the run, for all processes: run.yaml, checkpoint.pt, log.jsonl, tensorboard/.
         recipe: name of one of the model file's recipes.
         overrides: changes to the recipe by dotted paths.
@@ -120,35 +122,34 @@ def train(
         on_iteration: called in every iteration with the completed and the total number of iterations.
         warn: called with warnings: actions outside of their bounds, a representation that has collapsed.
         stage: of a practice; None for a training on fixed data.
+        of: path of a bundle or a run, in whose imagination a policy is trained.
 
     Returns:
         The final progress; `reached_cpu_limit` if the training stopped early.
 
     Raises:
         DatasetError: if the data sets cannot be read or do not fit, or hold values that are not finite.
-        BundleError: if `out` holds another run, or the recipe's pretrained weights do not fit.
+        BundleError: if `out` holds another run, pretrained weights do not fit, or `of` has no gradients.
+        ConfigError: if a policy is trained without a model, or anything else with one.
         TrainingError: if the loss diverges; the last checkpoint is kept.
     """
     torch.set_num_threads(1)  # small networks are slower with more, and results would depend on the machine
     file = load_model_file(model_file)
     chosen = changed(file.recipe(recipe), overrides or {}, f"recipe {recipe}")
-    data = [open_dataset(folder) for folder in datasets]
-    clips = Clips(data, chosen.clip, chosen.stride)
+    imagination = imagination_of(str(model_file), chosen, of)
+    clips = clips_of(datasets, chosen, imagination)
     processes = Processes()
     processes.local_slice(chosen.batch)  # fails before anything is written
     folder = RunFolder(Path(out), writes=processes.is_main)
     known = folder.spec().data if stage and folder.exists else clips.spec
-    model = _seeded(file, chosen, clips, known)
-    warnings = [text for each in data for text in validated(each)]
+    model = _seeded(file, chosen, clips, imagination or known)
+    warnings = [text for each in clips.datasets for text in validated(each)]
     spec = RunSpec(
         model_file=str(model_file),
         recipe_name=recipe,
         recipe=to_builtins(chosen),
-        datasets={str(each.path): each.checksum for each in data},
         data=known,
-        revision=share.revision(),
-        pretrained=_checksum(chosen.pretrained),
-        practice=stage.practice if stage else "",
+        **_origins(clips, chosen, imagination, stage),
     )
     folder.open(spec, type(chosen))
     processes.wait()  # until the main process has checked the folder
@@ -157,8 +158,23 @@ def train(
     return _fit(model, chosen, clips, folder, processes, listeners, stage)
 
 
-def _seeded(file: ModelFile, recipe: TrainingRecipe, clips: Clips, known: DataSpec) -> Trainable:
-    """The untrained model, which is told `known` of its data.
+def _origins(
+    clips: Clips, recipe: TrainingRecipe, imagination: Imagination | None, stage: Stage | None
+) -> dict[str, Any]:
+    """What a training starts from, as fields of `RunSpec`."""
+    return {
+        "practice": stage.practice if stage else "",
+        "datasets": {str(each.path): each.checksum for each in clips.datasets},
+        "revision": share.revision(),
+        "pretrained": _checksum(recipe.pretrained),
+        "of": imagination.source.checksums if imagination else {},
+    }
+
+
+def _seeded(
+    file: ModelFile, recipe: TrainingRecipe, clips: Clips, known: DataSpec | Imagination
+) -> Trainable:
+    """The untrained model, which is told `known` of its data, or of the model in which it is trained.
 
     Raises:
         DatasetError: if the data lack what it learns from.
@@ -180,7 +196,7 @@ def _fit(
 ) -> Progress:
     end = stage.until if stage else recipe.iterations
     position = folder.restore(model)
-    spent_s, started_s = position.cpu_seconds, time.process_time()
+    before, started_s, started_wall_s = position, time.process_time(), time.monotonic()
     if position.iteration == 0:
         if recipe.pretrained is not None:
             model.load_pretrained(Path(recipe.pretrained))
@@ -215,8 +231,12 @@ def _fit(
                 return progress
             terms = optimisation.iterate(i)
             mean = processes.mean({**terms, "cpu": time.process_time() - started_s})
-            cpu_s = spent_s + mean.pop("cpu") * processes.count
-            position = msgspec.structs.replace(position, iteration=i + 1, cpu_seconds=cpu_s)
+            position = msgspec.structs.replace(
+                position,
+                iteration=i + 1,
+                cpu_seconds=before.cpu_seconds + mean.pop("cpu") * processes.count,
+                wall_seconds=before.wall_seconds + time.monotonic() - started_wall_s,
+            )
             recent.append(mean)
 
 

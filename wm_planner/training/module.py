@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from wm_planner import plugins, share
 from wm_planner.contracts.card import LatentSpec, NoiseSpec, ObservationSpec
 from wm_planner.errors import ConfigError, PluginError, did_you_mean
-from wm_planner.training.clips import DataSpec
 from wm_planner.training.recipe import TrainingRecipe
 
 
@@ -214,18 +213,42 @@ class TrainableModel(Trainable):
         raise ConfigError(f"{type(self).__name__} has no policy: set has_policy to False")
 
 
+class TrainablePolicy(Trainable):
+    """A policy under training in the imagination of a frozen world model; `act` becomes `act.onnx`.
+
+    Its loss gets a batch of `training.encoded.EncodedPairs` instead of clips.
+
+    Attributes:
+        goal: whether it acts towards a goal.
+        names: the arrays of the latent, and of the goal's, that it takes, in order.
+    """
+
+    goal: bool
+    names: tuple[str, ...]
+
+    @abstractmethod
+    def act(self, latent: Mapping[str, Tensor], goal: Mapping[str, Tensor] | None) -> Tensor:
+        """Actions (N, A), card's units, or logits (N, n) of discrete actions.
+
+        Args:
+            latent: arrays (N, ...).
+            goal: arrays (1, ...) or (N, ...); None without goals.
+        """
+
+
 class ModelFile(NamedTuple):
     """A loaded model file, e.g. models/ac_jepa.py.
 
     Attributes:
         path: of the file; its stem is the name of the family.
         recipes: recipes by name, all of the same class.
-        build: creates the untrained network of a recipe for some data.
+        build: creates the untrained network of a recipe for some data, or for the `Imagination` of a world
+            model if the recipe is a `PolicyRecipe`.
     """
 
     path: Path
     recipes: Mapping[str, TrainingRecipe]
-    build: Callable[[TrainingRecipe, DataSpec], Trainable]
+    build: Callable[[Any, Any], Trainable]
 
     def recipe(self, name: str) -> TrainingRecipe:
         """The recipe called `name`.

@@ -71,6 +71,32 @@ class TrainingRecipe(Config, frozen=True, kw_only=True):
         return 0.5 * (1.0 + math.cos(math.pi * iteration / self.iterations))
 
 
+class PolicyRecipe(TrainingRecipe, frozen=True, kw_only=True):
+    """The options of a policy that is trained in the imagination of a frozen world model (`wm train --of`).
+
+    Attributes:
+        batch: starts per iteration, each with a goal.
+        horizon: imagined steps per start.
+        costs: what the policy minimises, as in a launch file: the loss is their weighted sum.
+        episodes: number of episodes whose frames are encoded, of all data sets together.
+        ahead: range of the number of frames from a start to its goal in the same episode, at most to its end.
+        elsewhere: share of goals that are any frame of the data set instead.
+    """
+
+    batch: Positive = 256
+    horizon: Positive = 8
+    costs: list[dict[str, Any]] = msgspec.field(
+        default_factory=lambda: [{"type": "latent_goal", "mean_weight": 2.0}]
+    )
+    episodes: Positive = 300
+    ahead: tuple[Positive, Positive] = (20, 40)
+    elsewhere: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+
+    def __post_init__(self) -> None:
+        if self.ahead[0] > self.ahead[1]:
+            raise ValueError(f"ahead is {list(self.ahead)}, wanted the smaller number of frames first")
+
+
 RecipeT = TypeVar("RecipeT", bound=TrainingRecipe)
 
 

@@ -13,6 +13,7 @@ from wm_planner.training.graphs import ActGraph, BundleGraph, EncodeGraph, StepG
 from wm_planner.training.trained import TrainedRun
 from wm_planner.world_models.onnx.inputs import Arrays, checked_actions, noise_feed, repeated_latent
 from wm_planner.world_models.onnx.model import OnnxWorldModel
+from wm_planner.world_models.onnx.policy_graph import OnnxPolicy
 from wm_planner.world_models.onnx.rollout_graph import NEXT, OUTPUT
 from wm_planner.world_models.onnx.session import Graph
 
@@ -45,7 +46,8 @@ class TorchWorldModel(OnnxWorldModel):
         network, card = trained.network, trained.card(run.name, graphs={})
         encode, step = EncodeGraph(network, card.action), StepGraph(network, card.action)
         act = TorchGraph(ActGraph(network, card.action)) if network.has_policy else None
-        return cls(card, TorchGraph(encode), TorchGraph(step), act=act)
+        policy = None if act is None else OnnxPolicy(card, act)
+        return cls(card, TorchGraph(encode), TorchGraph(step), policy=policy)
 
     def gradient(
         self, latent: Latent, actions: Array, objective: Callable[[Rollout, Array], Array]

@@ -52,19 +52,25 @@ class TrainedRun(NamedTuple):
 
     def card(self, name: str, graphs: Mapping[str, GraphSpec], command: tuple[str, ...] = ()) -> Card:
         """The card of a bundle called `name` of this network, which `command` reproduces from scratch."""
-        spec, rank = self.spec, self.position.effective_rank
-        training = TrainingRecord(
-            command=command,
-            data=spec.datasets,
-            pretrained=spec.pretrained,
-            revision=spec.revision,
-            seed=spec.recipe["seed"],
-            iterations=self.position.iteration,
-            cpu_seconds=round(self.position.cpu_seconds, 1),
-            effective_rank=None if rank is None else round(rank, 2),
-            recipe=spec.recipe,
-        )
+        spec, training = self.spec, training_record(self.spec, self.position, command)
         return model_card(self.network, name, spec.model_file, spec.data, graphs, training)
+
+
+def training_record(spec: RunSpec, position: Position, command: tuple[str, ...] = ()) -> TrainingRecord:
+    """How the network of a run was trained, which `command` reproduces from scratch."""
+    rank = position.effective_rank
+    return TrainingRecord(
+        command=command,
+        data=spec.datasets,
+        pretrained=spec.pretrained or spec.of,
+        revision=spec.revision,
+        seed=spec.recipe["seed"],
+        iterations=position.iteration,
+        cpu_seconds=round(position.cpu_seconds, 1),
+        wall_seconds=round(position.wall_seconds, 1),
+        effective_rank=None if rank is None else round(rank, 2),
+        recipe=spec.recipe,
+    )
 
 
 def model_card(
@@ -107,7 +113,8 @@ def training_commands(run: Path) -> tuple[str, ...]:
         folders = {name: path for name, path in folders.items() if path.resolve().parent != run.resolve()}
     collected = {folder: read_meta(path) for folder, path in folders.items() if path.is_dir()}
     collection = [meta.command(folder) for folder, meta in collected.items() if meta.revision]
-    earlier_runs = [Path(path) for path in spec.pretrained if (Path(path) / RUN_FILE).is_file()]
+    runs = [Path(path) for path in (*spec.pretrained, *spec.of)]
+    earlier_runs = [path for path in runs if (path / RUN_FILE).is_file()]
     earlier = [command for path in earlier_runs for command in training_commands(path)]
     if spec.practice:
         return tuple(dict.fromkeys((*collection, f"{spec.practice} --out {run}")))
@@ -116,6 +123,7 @@ def training_commands(run: Path) -> tuple[str, ...]:
     defaults = flat(to_builtins(default))
     changes = [f"{key}={value}" for key, value in flat(to_builtins(recipe)).items() if value != defaults[key]]
     words = ["wm", "train", spec.model_file, "--recipe", spec.recipe_name]
+    words += [word for path in spec.of for word in ("--of", path)]
     words += [word for path in spec.datasets for word in ("--data", path)]
     words += [word for change in changes for word in ("--set", change)]
     return tuple(dict.fromkeys((*collection, *earlier, shlex.join([*words, "--out", str(run)]))))

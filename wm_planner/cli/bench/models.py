@@ -54,8 +54,8 @@ def success(
     from wm_planner.evaluation.closed_loop import success as s
     from wm_planner.simulation.scene import Disturbance
 
-    scene, planner = _scene_and_planner(launch, overrides or ())
     _check_bundles([*(model if models else ()), *([untrained] if untrained else [])])
+    scene, planner = _scene_and_planner(launch, overrides or (), model[0])
     rows: list[s.SuccessRow] = []
 
     def run(
@@ -68,19 +68,24 @@ def success(
 
     for name, policy, count in _baselines(scene, physics_episodes) if baselines else ():
         run(name, policy, min(count, episodes))
-    search = planner["planner"], planner["costs"]
+    search, how = (planner["planner"], planner["costs"]), _described(overrides or ())
     if untrained:
         run("untrained encoder, trained predictor", s.Bundle(untrained, *search))
     for name in model if models else ():
-        bundle = s.Bundle(name, *search)
-        earned = [run(name, bundle)]
+        bundle = s.Bundle(name, *search, planner.get("mpc", {}))
+        earned = [run(f"{name}{how}", bundle)]
         if greedy:
-            earned.append(run(f"{name}, greedy (horizon 1)", bundle.greedy()))
+            earned.append(run(f"{name}{how}, greedy (horizon 1)", bundle.greedy()))
         for what, disturbance in _DISTURBANCES.items() if disturbed else ():
-            earned.append(run(f"{name}, {what}", bundle, disturbed, Disturbance(**disturbance)))
+            earned.append(run(f"{name}{how}, {what}", bundle, disturbed, Disturbance(**disturbance)))
         if cards:
             _write_results(name, earned)
     _print_rows(Path(launch).stem, near, steps, rows, out)
+
+
+def _described(overrides: Sequence[str]) -> str:
+    """What is added to the name of a row for the arguments of a launch file."""
+    return f", {' '.join(overrides)}" if overrides else ""
 
 
 def _print_rows(launch: str, near: int | None, steps: int, rows: list[Any], out: Path | None) -> None:
@@ -113,8 +118,8 @@ def _check_bundles(names: list[str]) -> None:
         read_card(find(name))
 
 
-def _scene_and_planner(launch: str, overrides: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """The scene file of a launch file, and the parameters of its planner.
+def _scene_and_planner(launch: str, overrides: Sequence[str], model: str) -> tuple[str, dict[str, Any]]:
+    """The scene file of a launch file, and the parameters of its planner, which are checked for `model`.
 
     Raises:
         ConfigError: if it simulates no scene file.
@@ -122,6 +127,8 @@ def _scene_and_planner(launch: str, overrides: Sequence[str]) -> tuple[str, dict
     from wm_planner.launching import file as launch_file
 
     path = launch_file.find(launch)
+    if "model" in launch_file.arguments(path):
+        overrides = [*overrides, f"model={model}"]
     nodes = {node.program.stem: node.params for node in launch_file.load(path, "bench", overrides).nodes}
     scene = nodes.get("simulator", {}).get("scene")
     if scene is None or not scene.endswith(".py") or "planner" not in nodes:
@@ -139,14 +146,17 @@ _DISTURBANCES: dict[str, dict[str, Any]] = {
 
 
 def _write_results(model: str, earned: list[Any]) -> None:
-    """Replace the card's rows of the same scene and starts by these."""
+    """Replace the card's rows of the same name, scene and starts by these."""
     from wm_planner import share
     from wm_planner.world_models.onnx.card_file import read_card, write_card
 
     folder = share.find(model)
     card = read_card(folder)
-    of = (earned[0].scene, earned[0].start_steps)
-    kept = tuple(row for row in card.results if (row.get("scene"), row.get("start_steps")) != of)
+    names = {(row.policy, row.scene, row.start_steps) for row in earned}
+    same = tuple(
+        (row.get("policy"), row.get("scene"), row.get("start_steps")) in names for row in card.results
+    )
+    kept = tuple(row for row, is_same in zip(card.results, same, strict=True) if not is_same)
     fresh = tuple(msgspec.to_builtins(row) for row in earned)
     write_card(msgspec.structs.replace(card, results=kept + fresh), folder)
 

@@ -15,6 +15,7 @@ class _Line(msgspec.Struct, frozen=True):
     seed: int
     distances: list[float]
     plan_cpu_s: list[float]
+    encode_cpu_s: list[float] = []
 
 
 class EpisodeLog:
@@ -55,10 +56,11 @@ class EpisodeLog:
         return [self._done[policy, seed] for seed in seeds]
 
     def _append(self, policy: str, result: EpisodeResult) -> None:
-        line = _Line(policy, result.seed, result.distances.tolist(), result.plan_cpu_s.tolist())
+        times = result.plan_cpu_s.tolist(), result.encode_cpu_s.tolist()
+        line = _Line(policy, result.seed, result.distances.tolist(), *times)
         self._log.append(line)
         self._remember(line)
 
     def _remember(self, line: _Line) -> None:
-        distances, cpu_s = np.array(line.distances), np.array(line.plan_cpu_s)
-        self._done[line.policy, line.seed] = EpisodeResult(line.seed, distances, cpu_s)
+        arrays = map(np.array, (line.distances, line.plan_cpu_s, line.encode_cpu_s))
+        self._done[line.policy, line.seed] = EpisodeResult(line.seed, *arrays)

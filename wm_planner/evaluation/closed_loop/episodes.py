@@ -1,7 +1,7 @@
 """Episodes in one process without nodes, with simulator, planner and control as in a lockstep launch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -26,12 +26,14 @@ class EpisodeResult:
     Attributes:
         seed: seed of the episode.
         distances: distance to the goal before the first step and after each, (steps + 1,), in m.
-        plan_cpu_s: CPU time of each plan, (steps,), in s.
+        plan_cpu_s: CPU time of each plan, with the encoding, (steps,), in s.
+        encode_cpu_s: of each encoding alone, (steps,), in s; empty if nothing was encoded.
     """
 
     seed: int
     distances: NDArray[np.float64]
     plan_cpu_s: NDArray[np.float64]
+    encode_cpu_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     @property
     def end(self) -> float:
@@ -54,7 +56,7 @@ def run_episode(
     control, dt_s = simulator.control, simulator.scene.control_dt_s
     limits = Limits(*control.bounds)
     distances = [simulator.distance]
-    cpu = []
+    cpu, encoding = [], []
     last_action = None
     for tick in range(steps):
         chosen = policy.act(simulator, observation, tick, last_action)
@@ -67,7 +69,8 @@ def run_episode(
         observation = result.observation
         distances.append(result.distance)
         cpu.append(chosen.cpu_s)
-    return EpisodeResult(seed, np.array(distances), np.array(cpu))
+        encoding.append(chosen.encode_cpu_s)
+    return EpisodeResult(seed, np.array(distances), np.array(cpu), np.array(encoding))
 
 
 def _near_goal(simulator: MujocoSimulator, steps: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -20,10 +20,16 @@ LastAction: TypeAlias = NDArray[np.float32] | None
 
 @dataclass(frozen=True, slots=True)
 class TimedAction:
-    """An action (A,) in the scene's units, and the CPU time to choose it, in s."""
+    """An action (A,) in the scene's units, and the CPU time to choose it.
+
+    Attributes:
+        cpu_s: in s, with the encoding of the observation.
+        encode_cpu_s: of the encoding alone, in s.
+    """
 
     action: Action
     cpu_s: float = 0.0
+    encode_cpu_s: float = 0.0
 
 
 class Policy(Protocol):
@@ -69,11 +75,12 @@ class ImageGoalPolicy:
     ) -> TimedAction:
         started = time.process_time()
         latent = self._encoder.encode(observation, last_action)
+        encoded = time.process_time()
         context = Context(goal_latent=self._goal, last_action=last_action)
         decision = self._horizon.tick(latent, context, tick)
         action = decision.action_at(tick)
         assert action is not None  # replans within every horizon
-        return TimedAction(action.astype(np.float64), time.process_time() - started)
+        return TimedAction(action.astype(np.float64), time.process_time() - started, encoded - started)
 
 
 class PhysicsPolicy:

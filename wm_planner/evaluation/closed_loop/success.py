@@ -1,13 +1,15 @@
 """Closed-loop success rates of models, baselines and oracles on the same seeds."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
+from wm_planner.config import convert
 from wm_planner.costs import build_costs
 from wm_planner.evaluation.closed_loop.episodes import EpisodeResult, run_episodes, within
 from wm_planner.evaluation.closed_loop.policies import (
@@ -32,23 +34,23 @@ class Bundle:
 
     Attributes:
         path: path of the bundle.
-        planner, costs: as in a launch file.
+        planner, costs, mpc: as in a launch file.
     """
 
     path: str
     planner: Mapping[str, Any]
     costs: Sequence[Mapping[str, Any]]
+    mpc: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, simulator: MujocoSimulator) -> Policy:
         model = OnnxWorldModel.load(self.path, device="cpu")
         planner = PLANNERS.build(self.planner, "planner")
         costs = build_costs(self.costs, "costs")
-        return ImageGoalPolicy(
-            model, RecedingHorizon(RecedingHorizon.Config(), planner, model, costs, seed=0)
-        )
+        loop = convert(self.mpc, RecedingHorizon.Config, "mpc")
+        return ImageGoalPolicy(model, RecedingHorizon(loop, planner, model, costs, seed=0))
 
     def greedy(self) -> "Bundle":
-        """The same policy with a horizon of one step."""
+        """The same planner with a horizon of one step, and without the model's policy."""
         return Bundle(self.path, {**self.planner, "horizon": 1}, self.costs)
 
 
@@ -72,7 +74,8 @@ class SuccessRow(msgspec.Struct, frozen=True):
         start_steps: random actions between goal and start; None for the scene's own starts.
         near, nearer: successes within 5 cm and within 2.5 cm, each with the 95 % Wilson interval.
         median_m, p90_m: median and 90th percentile of the final distance, in m.
-        plan_cpu_s: median CPU time per plan, in s.
+        plan_cpu_s: median CPU time per plan, with the encoding, in s.
+        decide_cpu_s: the same without the encoding.
     """
 
     policy: str
@@ -84,6 +87,7 @@ class SuccessRow(msgspec.Struct, frozen=True):
     median_m: float
     p90_m: float
     plan_cpu_s: float
+    decide_cpu_s: float = 0.0
 
 
 def success_row(
@@ -116,7 +120,10 @@ def row_from_results(
         nearer=_counts(results, RADII_M[1]),
         median_m=float(np.median(ends)),
         p90_m=float(np.percentile(ends, 90)),
-        plan_cpu_s=float(np.median(np.concatenate([result.plan_cpu_s for result in results]))),
+        plan_cpu_s=_median(result.plan_cpu_s for result in results),
+        decide_cpu_s=_median(
+            result.plan_cpu_s - result.encode_cpu_s for result in results if len(result.encode_cpu_s)
+        ),
     )
 
 
@@ -124,7 +131,7 @@ def success_table(title: str, rows: Sequence[SuccessRow]) -> Table:
     """The rows as a table."""
     result = table(
         f"{title}; in brackets the 95 % interval in %",
-        *("policy", "within 5 cm", "within 2.5 cm", "median", "p90", "CPU per plan"),
+        *("policy", "within 5 cm", "within 2.5 cm", "median", "p90", "CPU per plan", "without encoding"),
     )
     for row in rows:
         result.add_row(
@@ -133,9 +140,20 @@ def success_table(title: str, rows: Sequence[SuccessRow]) -> Table:
             _share(row.nearer, row.episodes),
             f"{100 * row.median_m:.1f} cm",
             f"{100 * row.p90_m:.1f} cm",
-            f"{1000 * row.plan_cpu_s:.1f} ms" if row.plan_cpu_s else "-",
+            _milliseconds(row.plan_cpu_s),
+            _milliseconds(row.decide_cpu_s),
         )
     return result
+
+
+def _median(times: Iterable[NDArray[np.float64]]) -> float:
+    """The median over all episodes; 0 without any."""
+    every = list(times)
+    return float(np.median(np.concatenate(every))) if every else 0.0
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.2f} ms" if seconds else "-"
 
 
 def _counts(results: Sequence[EpisodeResult], radius_m: float) -> tuple[int, float, float]:

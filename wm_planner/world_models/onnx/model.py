@@ -26,10 +26,9 @@ from wm_planner.world_models.onnx.inputs import (
     memory_feed,
     noise_feed,
     observation_feed,
-    policy_feed,
     repeated_latent,
 )
-from wm_planner.world_models.onnx.policy_graph import load_policy
+from wm_planner.world_models.onnx.policy_graph import OnnxPolicy, load_policy
 from wm_planner.world_models.onnx.repeatability import check_repeatable, same_rollouts
 from wm_planner.world_models.onnx.rollout_graph import (
     ACTIONS,
@@ -39,6 +38,7 @@ from wm_planner.world_models.onnx.rollout_graph import (
     rollout_graph,
 )
 from wm_planner.world_models.onnx.session import Graph
+from wm_planner.world_models.onnx.unroll_graph import CHOSEN
 
 ROLLOUT_OPSET = 15
 """Oldest operator set of a step.onnx that can be the body of a rollout graph."""
@@ -56,7 +56,7 @@ class OnnxWorldModel:
         card: of the bundle.
         encode, step: its graphs.
         rollout: the graph made by `rollout_graph`; None to call `step` once per step of a rollout.
-        act: `act.onnx`; None without a policy.
+        policy: None if the bundle has none.
         decoder: None if the bundle has none.
 
     Attributes:
@@ -69,14 +69,14 @@ class OnnxWorldModel:
         encode: Graph,
         step: Graph,
         rollout: Graph | None = None,
-        act: Graph | None = None,
+        policy: OnnxPolicy | None = None,
         decoder: Decoder | None = None,
     ) -> None:
         self._card = card
         self._encode = encode
         self._step = step
         self._rollout_graph = rollout
-        self._act = act
+        self._policy = policy
         self._decoder = decoder
         self.note = ""
 
@@ -107,7 +107,8 @@ class OnnxWorldModel:
         signature.check(f"{path}: step.onnx", "input", signature.step_inputs(card), step.inputs)
         signature.check(f"{path}: step.onnx", "output", signature.step_outputs(card), step.outputs)
         further = (card, folder, chosen, threads)
-        model = cls(card, encode, step, act=load_policy(*further), decoder=decoder_of(*further))
+        policy = load_policy(*further, LARGEST_ROLLOUT)
+        model = cls(card, encode, step, policy=policy, decoder=decoder_of(*further))
         file = folder / "step.onnx"
         if file.stat().st_size <= LARGEST_ROLLOUT and card.graphs["step"].data_sha256 is None:
             check_repeatable(str(path), model)
@@ -221,11 +222,19 @@ class OnnxWorldModel:
             ConfigError: if the bundle has no policy, or the policy needs a goal.
             ShapeError: for arrays whose shape disagrees with the card.
         """
-        if self._act is None:
+        if self._policy is None:
             raise ConfigError(f"{self._card.name} has no policy (card: policy)")
-        feed = policy_feed(self._card, latent, goal_latent)
-        arrays = self._act.run({name: feed[name] for name in self._act.names})
-        return next(iter(arrays.values()))
+        return self._policy.act(latent, goal_latent)
+
+    def unroll(
+        self, latent: Latent, goal_latent: Latent | None, horizon: int
+    ) -> tuple[NDArray[np.float32], Rollout] | None:
+        """The policy's actions in imagination and their rollout, in one call; see `Unrolling.unroll`."""
+        arrays = None if self._policy is None else self._policy.unroll(latent, goal_latent, horizon)
+        if arrays is None:
+            return None
+        actions = arrays.pop(CHOSEN)
+        return actions, self._rollout(_with_prefix(arrays, LATENT), _with_prefix(arrays, OUTPUT))
 
     def decode(self, latent: Latent) -> Mapping[str, Array]:
         """Images (N, H, W, 3) uint8, RGB, by camera, of a latent (N, ...), e.g. one that was imagined.
