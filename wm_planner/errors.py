@@ -79,6 +79,7 @@ EXTRAS = {
     "av": "data",
     "gymnasium": "gym",
     "pyarrow": "argoverse",
+    "pybullet": "bullet",
     "ray": "cluster",
     **dict.fromkeys(("ndonnx", "spox"), "portable"),
     **dict.fromkeys(("torch", "onnxscript", "accelerate", "safetensors", "tensorboardX"), "train"),

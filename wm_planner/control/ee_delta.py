@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.control.kinematics import Floats, SerialChain, rotation_error
+from wm_planner.control.kinematics import Floats, Kinematics, SerialChain, rotation_error
 from wm_planner.errors import SimulationError, did_you_mean
 
 ITERATIONS = 6
@@ -37,7 +37,7 @@ class EndEffectorDelta:
         iterations: of the inverse kinematics per action.
     """
 
-    chain: SerialChain
+    chain: Kinematics
     home: Floats
     orientation: Floats
     velocity_limits: Floats

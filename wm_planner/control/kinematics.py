@@ -5,6 +5,7 @@ Axes: ... any batch axes, J joints.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import mujoco
 import numpy as np
@@ -16,6 +17,30 @@ from wm_planner.errors import SimulationError, did_you_mean
 Floats = NDArray[np.float64]
 
 _NEXT, _AFTER = [1, 2, 0], [2, 0, 1]  # the axes that follow each of x, y and z
+
+
+class Kinematics(Protocol):
+    """The kinematics of a tool point in the base frame, at joint positions `q`, (..., J) in rad.
+
+    Attributes:
+        names: of the joints, from the base.
+        low, high: joint limits in rad, (J,).
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def low(self) -> Floats: ...
+    @property
+    def high(self) -> Floats: ...
+
+    def forward(self, q: Floats) -> tuple[Floats, Floats]:
+        """Position (..., 3) in m and rotation (..., 3, 3) of the tool point."""
+        ...
+
+    def jacobian(self, q: Floats) -> tuple[Floats, Floats, Floats]:
+        """Position, rotation and Jacobian (..., 6, J): linear rows in m/rad, then angular ones."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Messages of an arm in MuJoCo: publishes joint states, tool pose and images, obeys joint targets."""
+"""Messages of a simulated arm: publishes joint states, tool pose and images, obeys joint targets."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from wm_planner.bridges.messages import camera_topic, sensor_messages
 from wm_planner.contracts.observation import Observation
 from wm_planner.messaging import messages as m
-from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.simulation.arm_simulator import ArmSimulator
 
 
 class ArmAdapter:
@@ -14,7 +14,7 @@ class ArmAdapter:
 
     command_topic = "/command"
 
-    def __init__(self, simulator: MujocoSimulator) -> None:
+    def __init__(self, simulator: ArmSimulator) -> None:
         self.simulator = simulator
 
     @property

@@ -1,4 +1,4 @@
-"""Exploration of MuJoCo scenes: motion that covers the workspace and makes contact with obstacles."""
+"""Exploration of scenes with a robot: motion that covers the workspace and makes contact with obstacles."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -20,6 +20,7 @@ from wm_planner.manipulation.simulation.motions import (
     Seek,
     Wander,
 )
+from wm_planner.simulation.arm_simulator import ArmSimulator
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import Scene
 
@@ -27,14 +28,14 @@ EXCURSION_M = 0.03  # tracking error without contact from which an IK solution c
 
 
 class ArmExplorer:
-    """Explores a MuJoCo scene; see `collection.base.Explorer`."""
+    """Explores the scene of a simulator, by default MuJoCo's; see `collection.base.Explorer`."""
 
     signals = ()
     reason = "ik_excursion"
 
     Config = MujocoSimulator.Config
 
-    def __init__(self, simulator: MujocoSimulator) -> None:
+    def __init__(self, simulator: ArmSimulator) -> None:
         self._simulator = simulator
 
     @classmethod
@@ -54,7 +55,7 @@ class ArmExplorer:
         return explore(self._simulator, seed, steps)
 
 
-def state_of(simulator: MujocoSimulator) -> tuple[Quantity, ...]:
+def state_of(simulator: ArmSimulator) -> tuple[Quantity, ...]:
     """The quantities that are recorded: those that the scene names, or those of its robot."""
     declared: tuple[Quantity, ...] | None = getattr(simulator.scene, "state", None)
     if declared is not None:
@@ -64,7 +65,7 @@ def state_of(simulator: MujocoSimulator) -> tuple[Quantity, ...]:
     return (Quantity(name="tcp_position", size=3, unit="m"), joints) if arm else (joints,)
 
 
-def explore(simulator: MujocoSimulator, seed: int, steps: int) -> Episode | None:
+def explore(simulator: ArmSimulator, seed: int, steps: int) -> Episode | None:
     """The episode of `seed`, or None if the inverse kinematics made an excursion.
 
     Even seeds wander, odd seeds seek or grasp.
@@ -98,14 +99,14 @@ def explore(simulator: MujocoSimulator, seed: int, steps: int) -> Episode | None
     )
 
 
-def _arm(simulator: MujocoSimulator) -> EndEffectorDelta | None:
+def _arm(simulator: ArmSimulator) -> EndEffectorDelta | None:
     """The part of the control that displaces a tool point; None without one."""
     control = simulator.control
     arm = control.arm if isinstance(control, GripperDelta) else control
     return arm if isinstance(arm, EndEffectorDelta) else None
 
 
-def _motion(simulator: MujocoSimulator, seed: int, rng: np.random.Generator) -> Motion:
+def _motion(simulator: ArmSimulator, seed: int, rng: np.random.Generator) -> Motion:
     control, arm = simulator.control, _arm(simulator)
     if arm is None:
         return RandomTargets(simulator, rng)
@@ -115,7 +116,7 @@ def _motion(simulator: MujocoSimulator, seed: int, rng: np.random.Generator) -> 
 
 
 def _measured(
-    simulator: MujocoSimulator, observed: Mapping[str, NDArray[Any]], quantity: Quantity
+    simulator: ArmSimulator, observed: Mapping[str, NDArray[Any]], quantity: Quantity
 ) -> NDArray[Any]:
     """A quantity by its name: observed, or `<name>_position` of a site, body or joint, `<joint>_velocity`.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.kinematics import Floats
-from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.simulation.arm_simulator import ArmSimulator
 
 
 class Motion(Protocol):
@@ -23,7 +23,7 @@ class Wander:
     At the border of the workspace it is reflected most of the time.
     """
 
-    def __init__(self, simulator: MujocoSimulator, arm: EndEffectorDelta, rng: np.random.Generator) -> None:
+    def __init__(self, simulator: ArmSimulator, arm: EndEffectorDelta, rng: np.random.Generator) -> None:
         self._control, self._rng = arm, rng
         self._limit = np.asarray(simulator.scene.action.high[:3])
         self._memory, self._scale = rng.uniform(0.6, 0.95), rng.uniform(0.4, 1.0)
@@ -46,7 +46,7 @@ class Seek:
     It runs into obstacles and keeps pushing, so that a model can learn what blocks the arm.
     """
 
-    def __init__(self, simulator: MujocoSimulator, arm: EndEffectorDelta, rng: np.random.Generator) -> None:
+    def __init__(self, simulator: ArmSimulator, arm: EndEffectorDelta, rng: np.random.Generator) -> None:
         self._scene, self._rng = simulator.scene, rng
         self._limit = np.asarray(simulator.scene.action.high[:3])
         self._left = 0
@@ -87,7 +87,7 @@ class Grasp:
 
     CLOSING = 4  # steps
 
-    def __init__(self, simulator: MujocoSimulator, rng: np.random.Generator) -> None:
+    def __init__(self, simulator: ArmSimulator, rng: np.random.Generator) -> None:
         self._simulator, self._rng = simulator, rng
         self._limit = np.asarray(simulator.scene.action.high[:3])
         self._offset = rng.normal(0.0, 0.01, 3)
@@ -113,7 +113,7 @@ class Grasp:
 class RandomTargets:
     """Random targets of bare actuators: smooth ones, or extremes that are held for a few steps."""
 
-    def __init__(self, simulator: MujocoSimulator, rng: np.random.Generator) -> None:
+    def __init__(self, simulator: ArmSimulator, rng: np.random.Generator) -> None:
         action = simulator.scene.action
         self._low, self._high, self._rng = np.asarray(action.low), np.asarray(action.high), rng
         self._smooth = bool(rng.integers(2))

@@ -1,0 +1,51 @@
+"""What exploration and closed-loop evaluation of arms need of a simulator, whichever its engine."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.simulator import Simulator
+from wm_planner.contracts.task import Placement
+from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.simulation.scene import Scene
+from wm_planner.world_models.physics.plant import Control
+
+
+class ArmSimulator(Simulator, Protocol):
+    """A simulator of a scene with a robot; its commands are targets of the robot's actuators.
+
+    Attributes:
+        joints: names of the actuated joints.
+        control: converts actions to commands.
+        arm: the same, if actions are displacements of a tool point; else it raises SimulationError.
+        point: position of the point that the task brings to a goal, (3,) in m, world frame.
+    """
+
+    @property
+    def scene(self) -> Scene: ...
+    @property
+    def joints(self) -> tuple[str, ...]: ...
+    @property
+    def control(self) -> Control: ...
+    @property
+    def arm(self) -> EndEffectorDelta: ...
+    @property
+    def point(self) -> NDArray[np.float64]: ...
+
+    def arrange(self, placement: Placement) -> Observation:
+        """Set up the scene in a configuration, at rest."""
+        ...
+
+    def place(self, tcp: NDArray[np.float64]) -> Observation:
+        """Set up the scene with the tool point at `tcp`, (3,) in m, at rest."""
+        ...
+
+    def measured(self, name: str) -> NDArray[np.float64]:
+        """A quantity of the true state that is not part of observations, such as `block_position`.
+
+        Raises:
+            SimulationError: if there is no such quantity.
+        """
+        ...
