@@ -14,7 +14,7 @@ from wm_planner.bridges.messages import (
     observation_of,
     state_topic,
 )
-from wm_planner.bridges.statements import CAMERA, PERIOD, pixels
+from wm_planner.bridges.statements import CAMERA, PERIOD, STATE, pixels, values
 from wm_planner.config import Config, Positive
 from wm_planner.contracts.observation import Observation
 from wm_planner.messaging import messages as m
@@ -54,7 +54,9 @@ class Perception(Node):
         card = read_card(share.find(params.world_model))
         seen = card.observation
         size = pixels(seen.height, seen.width) if seen.fit == "exact" else None
-        return Facts(agrees={PERIOD: card.control_dt_s}, needs={CAMERA: dict.fromkeys(seen.cameras, size)})
+        states = {quantity.name: values(quantity.size) for quantity in seen.state}
+        cameras = dict.fromkeys(seen.cameras, size)
+        return Facts(agrees={PERIOD: card.control_dt_s}, needs={CAMERA: cameras, STATE: states})
 
     def configure(self) -> None:
         self.model = OnnxWorldModel.load(self.params.world_model, self.params.device, self.params.threads)

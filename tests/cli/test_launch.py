@@ -455,5 +455,5 @@ def test_a_bundle_that_does_not_fit_its_environment_is_refused_before_anything_s
     launched = Launched(tmp_path, "pendulum", "environment=MountainCarContinuous-v0")
     code, output = launched.finish()
     assert code == 2
-    assert "does not fit MountainCarContinuous-v0: its step is 0.05 s" in output
+    assert "the control period in s is 0.05 in nodes[1] (perception), but 0.0333333 in nodes[0]" in output
     assert not launched.folder.exists()

@@ -9,7 +9,7 @@ from wm_planner import config
 from wm_planner.bridges.executed_actions import ActionJoin
 from wm_planner.bridges.messages import path_message
 from wm_planner.bridges.planning import PlanningConfig, Tick
-from wm_planner.bridges.statements import ACTION, PERIOD, components
+from wm_planner.bridges.statements import ACTION, PERIOD, action_statements, components
 from wm_planner.clock import Deadline, nanoseconds
 from wm_planner.config import convert
 from wm_planner.contracts.card import ActionSpec
@@ -68,9 +68,8 @@ class LatentAdapter:
     @classmethod
     def facts(cls, config: Config, planning: PlanningConfig) -> Facts:
         card = read_card(find(planning.world_model))
-        return Facts(
-            agrees={PERIOD: card.control_dt_s, ACTION: components(card.action.names, card.action.units)}
-        )
+        stated = {PERIOD: card.control_dt_s, ACTION: components(card.action.names, card.action.units)}
+        return Facts(agrees=stated | action_statements(card.action))
 
     def __init__(self, config: Config, planning: PlanningConfig) -> None:
         device, threads = planning.device or "auto", planning.threads or 1

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from wm_planner import config, share
 from wm_planner.bridges.messages import actions_of
-from wm_planner.bridges.statements import ACTION, components
+from wm_planner.bridges.statements import action_statements
 from wm_planner.errors import ConfigError, NodeError
 from wm_planner.messaging import messages as m
 from wm_planner.node.facts import Facts
@@ -49,8 +49,7 @@ class Passthrough:
 
     @classmethod
     def facts(cls, config: Config) -> Facts:
-        action = read_card(share.find(config.world_model)).action
-        return Facts(agrees={ACTION: components(action.names, action.units)})
+        return Facts(agrees=action_statements(read_card(share.find(config.world_model)).action))
 
     def __init__(self, config: Config) -> None:
         action = read_card(share.find(config.world_model)).action

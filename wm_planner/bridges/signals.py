@@ -4,16 +4,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.bridges.messages import camera_topic, signal_messages, state_topic
+from wm_planner.bridges.statements import STATE, action_statements, values
 from wm_planner.contracts.observation import Observation
-from wm_planner.contracts.simulator import Simulator
+from wm_planner.contracts.simulator import EnvironmentSpec, Simulator
 from wm_planner.errors import NodeError
 from wm_planner.messaging import messages as m
+from wm_planner.node.facts import Facts
 
 
 class SignalAdapter:
     """Publishes each state on its own topic and obeys /command; see `bridges.simulators.SimulatorAdapter`."""
 
     command_topic = "/command"
+
+    @classmethod
+    def facts(cls, environment: EnvironmentSpec) -> Facts:
+        """The action of an environment, and the states that its attribute `state` lists, if it has one."""
+        agrees = action_statements(environment.action)
+        if not hasattr(environment, "state"):
+            return Facts(agrees)
+        return Facts(agrees, {STATE: {each.name: values(each.size) for each in environment.state}})
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator

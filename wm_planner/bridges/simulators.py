@@ -1,12 +1,13 @@
 """Simulators on the bus: what each publishes at the start of an episode and every tick, and what it obeys."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.bridges.statements import CAMERA, PERIOD, pixels
+from wm_planner.bridges.statements import environment_facts
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import EnvironmentSpec, Simulator
 from wm_planner.errors import placed
@@ -24,6 +25,9 @@ class SimulatorAdapter(Protocol):
 
     It may also have a method `why_missed()`, which says in words why the episode that ends now has not
     reached its goal; without one, a missed episode has run out of steps.
+
+    A class method `facts(environment)` states what it publishes and obeys in an environment, as `node.facts`
+    says; without one, only the rate and the cameras of the environment are compared with the other nodes.
 
     Attributes:
         simulator: what is hosted.
@@ -77,12 +81,12 @@ def check(spec: Mapping[str, Any], where: str) -> tuple[str, ...]:
 
 
 def facts(spec: Mapping[str, Any], where: str) -> Facts:
-    """What a run with this simulator can be told of before it is made: its cameras and its control period.
+    """What a simulator states before a run: its rate, its cameras, and what its adapter adds.
 
     They come from the class method `environment(config)` that a simulator may have.
 
     Raises:
-        ConfigError, PluginError: if the simulator is unknown or its settings do not fit.
+        ConfigError, PluginError: if the simulator is unknown, its settings do not fit, or it has no adapter.
         SimulationError: if what it hosts cannot be read.
     """
     cls, config = SIMULATORS.configure(spec, where)
@@ -90,10 +94,12 @@ def facts(spec: Mapping[str, Any], where: str) -> Facts:
         return Facts()
     with placed(where):
         environment: EnvironmentSpec = cls.environment(config)
-    return Facts(
-        agrees={PERIOD: environment.control_dt_s},
-        offers={CAMERA: dict.fromkeys(environment.cameras, pixels(*environment.image_size))},
-    )
+        adapter = _adapter_class(cls, spec)
+    shared = environment_facts(environment)
+    if not hasattr(adapter, "facts"):
+        return shared
+    added: Facts = adapter.facts(environment)
+    return replace(shared, agrees={**shared.agrees, **added.agrees}, offers={**shared.offers, **added.offers})
 
 
 def adapter_of(spec: Mapping[str, Any], where: str) -> SimulatorAdapter:
@@ -105,6 +111,10 @@ def adapter_of(spec: Mapping[str, Any], where: str) -> SimulatorAdapter:
         ScenarioError: if its scenario cannot be read.
     """
     simulator = SIMULATORS.build(spec, where)
-    make = getattr(simulator, "Adapter", None) or SIMULATOR_ADAPTERS.load(spec["type"])
-    adapter: SimulatorAdapter = make(simulator)
+    adapter: SimulatorAdapter = _adapter_class(simulator, spec)(simulator)
     return adapter
+
+
+def _adapter_class(simulator: Any, spec: Mapping[str, Any]) -> Any:
+    """The adapter of a simulator or of its class."""
+    return getattr(simulator, "Adapter", None) or SIMULATOR_ADAPTERS.load(spec["type"])

@@ -2,9 +2,17 @@
 
 from collections.abc import Iterable
 
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.simulator import EnvironmentSpec
+from wm_planner.node.facts import Facts
+
 PERIOD = "the control period in s"
 ACTION = "the action"
+NAMES = "the list of the action's components"
+UNITS = "the list of the action's units"
+KIND = "the kind of the action"
 CAMERA = "camera"
+STATE = "state"
 
 
 def components(names: Iterable[str], units: Iterable[str]) -> str:
@@ -12,6 +20,26 @@ def components(names: Iterable[str], units: Iterable[str]) -> str:
     return ", ".join(f"{name} in {unit}" for name, unit in zip(names, units, strict=True))
 
 
+def action_statements(action: ActionSpec) -> dict[str, object]:
+    """What is stated by a node that takes actions as they are; units only where there are any."""
+    kind = f"one of {action.choices} choices" if action.choices else "continuous"
+    units = {UNITS: ", ".join(unit or "none" for unit in action.units)} if any(action.units) else {}
+    return {NAMES: ", ".join(action.names), KIND: kind, **units}
+
+
 def pixels(height: int, width: int) -> str:
     """The size of an image."""
     return f"{height} x {width} pixels"
+
+
+def values(size: int) -> str:
+    """The size of a state."""
+    return f"{size} values" if size > 1 else "1 value"
+
+
+def environment_facts(environment: EnvironmentSpec) -> Facts:
+    """The rate and the cameras of an environment, which every simulator publishes."""
+    return Facts(
+        agrees={PERIOD: environment.control_dt_s},
+        offers={CAMERA: dict.fromkeys(environment.cameras, pixels(*environment.image_size))},
+    )

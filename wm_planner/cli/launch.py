@@ -76,7 +76,7 @@ def launch(
     name = name or new_name(path.stem)
     spec = launch_file.load(path, name, overrides or ())
     simulated = next((n.params for n in spec.nodes if n.program.stem == "simulator"), {})
-    notes = _checked(simulated, [node.params for node in spec.nodes])
+    notes = _notes(simulated)
     folder = prepare(Path("runs") / name, spec)
     episodes = simulated.get("episodes")
     console.print(f"{path.stem} in {spec.clock}, {len(spec.nodes)} nodes, into {folder}")
@@ -114,24 +114,15 @@ def launch(
         sys.exit(INTERRUPTED)
 
 
-def _checked(simulated: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Check what a simulator node hosts, and that the bundles of the other nodes fit it.
-
-    Returns:
-        Notes, such as what the reader of a scenario had to repair.
-    """
+def _notes(simulated: Mapping[str, Any]) -> tuple[str, ...]:
+    """Notes on what a simulator node hosts, such as what the reader of a scenario had to repair."""
     from wm_planner.bridges import simulators
-    from wm_planner.bridges.fit import check_fit
     from wm_planner.simulation.selection import simulator_spec
 
     hosted = simulated.get("simulator", simulated.get("scene"))
     if hosted is None:
         return ()
-    given = simulator_spec(hosted, "simulator")
-    notes = simulators.check(given, "simulator")
-    for bundle in dict.fromkeys(node["world_model"] for node in nodes if node.get("world_model")):
-        check_fit(given, bundle)
-    return notes
+    return simulators.check(simulator_spec(hosted, "simulator"), "simulator")
 
 
 def _report(folder: Path, figures: "RunFigures", planned: int | None, run: dict[str, Any]) -> None:

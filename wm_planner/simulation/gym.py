@@ -42,6 +42,7 @@ class GymScene:
     image_size: tuple[int, int]
     control_dt_s: float
     action: ActionSpec
+    state: tuple[Quantity, ...]
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,15 @@ class GymSimulator:
     @classmethod
     def check(cls, config: GymConfig) -> tuple[str, ...]:
         """Make the environment and close it again; see `bridges.simulators.check`."""
-        cls(config).close()
+        cls.environment(config)
         return ()
+
+    @classmethod
+    def environment(cls, config: GymConfig) -> GymScene:
+        """Make the environment, close it again and describe it; see `bridges.simulators.facts`."""
+        simulator = cls(config)
+        simulator.close()
+        return simulator.scene
 
     def __init__(self, config: GymConfig) -> None:
         self.config = config
@@ -89,6 +97,7 @@ class GymSimulator:
             image_size=image_size(first.images, config.id),
             control_dt_s=control_dt_s,
             action=self._actions.spec,
+            state=self.quantities,
         )
 
     def decode(self, command: NDArray[np.float64]) -> Any:

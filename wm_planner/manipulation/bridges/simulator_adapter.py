@@ -3,9 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.bridges.messages import camera_topic, sensor_messages
+from wm_planner.bridges.messages import JOINT_STATES, POSE_STATE, camera_topic, sensor_messages
+from wm_planner.bridges.statements import STATE, values
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.simulator import EnvironmentSpec
 from wm_planner.messaging import messages as m
+from wm_planner.node.facts import Facts
 from wm_planner.simulation.arm_simulator import ArmSimulator
 
 
@@ -13,6 +16,13 @@ class ArmAdapter:
     """Applies /command to the actuators; see `bridges.simulators.SimulatorAdapter`."""
 
     command_topic = "/command"
+
+    @classmethod
+    def facts(cls, environment: EnvironmentSpec) -> Facts:
+        """The states that an arm publishes; the actions that move it are a matter of its controller."""
+        sizes = {each.name: values(each.size) for each in getattr(environment, "state", ())}
+        joints = dict.fromkeys(JOINT_STATES, sizes.get("joint_positions"))
+        return Facts(offers={STATE: {POSE_STATE: values(3), **joints}})
 
     def __init__(self, simulator: ArmSimulator) -> None:
         self.simulator = simulator

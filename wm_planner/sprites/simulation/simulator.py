@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from wm_planner import config
 from wm_planner.clock import nanoseconds
 from wm_planner.config import Positive
-from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.card import ActionSpec, Quantity
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.contracts.task import Goal, Objective, ReachState
@@ -36,6 +36,10 @@ class SpriteScene:
     image_size: tuple[int, int]
     control_dt_s: float
     action: ActionSpec
+    state: tuple[Quantity, ...] = (
+        Quantity(name="position", size=2, unit="m"),
+        Quantity(name="velocity", size=2, unit="m/s"),
+    )
 
 
 @dataclass(frozen=True)
@@ -71,14 +75,19 @@ class SpriteSimulator:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.scene = SpriteScene(
+        self.scene = self.environment(config)
+        self.reset(0)
+
+    @staticmethod
+    def environment(config: Config) -> SpriteScene:
+        """The description of a yard; see `bridges.simulators.facts`."""
+        return SpriteScene(
             name=f"sprites_{config.level}",
             cameras=(CAMERA,),
             image_size=(config.size_px, config.size_px),
             control_dt_s=CONTROL_DT_S,
             action=action_spec(config.level),
         )
-        self.reset(0)
 
     def reset(self, seed: int) -> Observation:
         """Start the episode of `seed`."""
