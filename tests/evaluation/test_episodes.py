@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
+from wm_planner.errors import SimulationError
 from wm_planner.evaluation.closed_loop import success
 from wm_planner.evaluation.closed_loop.episodes import EpisodeResult, run_episodes, within
 from wm_planner.evaluation.closed_loop.physics_task import PhysicsTask
 from wm_planner.evaluation.closed_loop.policies import TimedAction
 from wm_planner.evaluation.statistics import rate
+from wm_planner.simulation.scene import Disturbance
 
 REACH = "sim/panda_reach.py"
 
@@ -77,3 +79,11 @@ def test_planning_over_true_physics_reaches_over_the_wall():
     task = PhysicsTask.load("panda_reach_wall")
     row = success.success_row("physics", task.scene, task, range(3), task.steps)
     assert row.near[0] == 3
+
+
+def test_episodes_run_in_pybullet_by_its_name():
+    pytest.importorskip("pybullet", reason="the simulator needs PyBullet: pip install 'wm-planner[bullet]'")
+    row = success.success_row("straight", "bullet", success.straight_line, range(3), steps=15, workers=1)
+    assert row.near[0] == row.nearer[0] == 3
+    with pytest.raises(SimulationError, match="bullet: cannot be disturbed"):
+        run_episodes("bullet", success.straight_line, [0], 1, Disturbance(light_scale=0.5), workers=1)

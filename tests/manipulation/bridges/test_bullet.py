@@ -64,3 +64,32 @@ def test_a_launch_plans_in_pybullet_from_end_to_end(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "success" in done.stdout
+
+
+def test_the_bench_of_success_takes_its_launch_file(tmp_path):
+    needs_bullet()
+    (tmp_path / "reach.yaml").write_text(LAUNCH)
+    options = [
+        "--model",
+        "models/bundles/panda_reach_small",
+        "--episodes",
+        "2",
+        "--steps",
+        "2",
+        "--no-greedy",
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "wm_planner.cli",
+        "bench",
+        "success",
+        "reach.yaml",
+        *options,
+        "--episodes=2",
+        "--steps=2",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for policy in ("straight line", "random actions", "panda_reach_small"):
+        assert policy in done.stdout

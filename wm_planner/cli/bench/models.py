@@ -17,6 +17,9 @@ from wm_planner.cli.bench.base import (
 from wm_planner.errors import ConfigError
 from wm_planner.terminal import console, table
 
+BULLET = "bullet"
+"""Name of the simulator of an arm that has no scene file."""
+
 NEARLY_TRUE = "physics.planning_model={timestep_s: 0.005}"  # of the scene itself it is 2 ms
 
 
@@ -104,7 +107,7 @@ def _baselines(scene: str, physics_episodes: int) -> Iterator[tuple[str, Any, in
 
     yield "random actions", s.random_actions, sys.maxsize
     yield "straight line to the known goal", s.straight_line, sys.maxsize
-    if physics_episodes:
+    if physics_episodes and scene != BULLET:
         over_physics = PhysicsTask.load(Path(scene).stem, [NEARLY_TRUE])
         yield "planner over true physics, known goal", over_physics, physics_episodes
 
@@ -119,7 +122,7 @@ def _check_bundles(names: list[str]) -> None:
 
 
 def _scene_and_planner(launch: str, overrides: Sequence[str], model: str) -> tuple[str, dict[str, Any]]:
-    """The scene file of a launch file, and the parameters of its planner, which are checked for `model`.
+    """The scene file of a launch file, or BULLET, and the parameters of its planner, checked for `model`.
 
     Raises:
         ConfigError: if it simulates no scene file.
@@ -130,10 +133,14 @@ def _scene_and_planner(launch: str, overrides: Sequence[str], model: str) -> tup
     if "model" in launch_file.arguments(path):
         overrides = [*overrides, f"model={model}"]
     nodes = {node.program.stem: node.params for node in launch_file.load(path, "bench", overrides).nodes}
-    scene = nodes.get("simulator", {}).get("scene")
-    if scene is None or not scene.endswith(".py") or "planner" not in nodes:
+    simulated = nodes.get("simulator", {})
+    scene = simulated.get("scene")
+    if simulated.get("simulator") == {"type": BULLET}:
+        scene = BULLET
+    if scene is None or not scene.endswith((".py", BULLET)) or "planner" not in nodes:
         raise ConfigError(
-            f"{path}: wanted a simulator with `scene: sim/x.py` and a planner, as panda_reach has"
+            f"{path}: wanted a simulator with `scene: sim/x.py` or `simulator: {{type: {BULLET}}}`, and a "
+            "planner, as panda_reach has"
         )
     return scene, nodes["planner"]
 

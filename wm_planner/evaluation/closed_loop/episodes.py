@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.executed import executed_displacement
 from wm_planner.control.safety import Limits
+from wm_planner.errors import SimulationError
 from wm_planner.evaluation.closed_loop.policies import Policy
 from wm_planner.evaluation.statistics import Rate, rate
 from wm_planner.parallel import parallel
+from wm_planner.simulation import SIMULATORS
+from wm_planner.simulation.arm_simulator import ArmSimulator
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import Disturbance, load_scene
+from wm_planner.simulation.selection import simulator_spec
 
 MIN_START_M = 0.05  # closer to the goal, the start is a success already
 
@@ -42,7 +46,7 @@ class EpisodeResult:
 
 
 def run_episode(
-    simulator: MujocoSimulator, policy: Policy, seed: int, steps: int, near: int | None = None
+    simulator: ArmSimulator, policy: Policy, seed: int, steps: int, near: int | None = None
 ) -> EpisodeResult:
     """Run the episode of `seed` for a number of control steps.
 
@@ -73,7 +77,7 @@ def run_episode(
     return EpisodeResult(seed, np.array(distances), np.array(cpu), np.array(encoding))
 
 
-def _near_goal(simulator: MujocoSimulator, steps: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def _near_goal(simulator: ArmSimulator, steps: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """A tool position (3,) in m, a number of random actions from the goal and at least MIN_START_M away."""
     goal, action = simulator.goal_position, simulator.scene.action
     while True:
@@ -86,7 +90,7 @@ def _near_goal(simulator: MujocoSimulator, steps: int, rng: np.random.Generator)
 
 def run_episodes(
     scene: str,
-    policy: Callable[[MujocoSimulator], Policy],
+    policy: Callable[[ArmSimulator], Policy],
     seeds: Sequence[int],
     steps: int,
     disturbance: Disturbance | None = None,
@@ -96,7 +100,7 @@ def run_episodes(
     """Run one episode per seed in parallel processes.
 
     Args:
-        scene: path of the scene file.
+        scene: path of the scene file, or name of a simulator of an arm: `bullet`.
         policy: builds the policy inside a worker; must be picklable by reference.
         seeds: seeds of the episodes.
         steps: control steps per episode.
@@ -113,17 +117,27 @@ def run_episodes(
 
 def _run(
     scene: str,
-    policy: Callable[[MujocoSimulator], Policy],
+    policy: Callable[[ArmSimulator], Policy],
     steps: int,
     disturbance: Disturbance | None,
     near: int | None,
     seeds: Sequence[int],
 ) -> list[EpisodeResult]:
-    simulator = MujocoSimulator(load_scene(scene), disturbance)
+    simulator = _simulator(scene, disturbance)
     built = policy(simulator)
     results = [run_episode(simulator, built, seed, steps, near) for seed in seeds]
     simulator.close()
     return results
+
+
+def _simulator(scene: str, disturbance: Disturbance | None) -> ArmSimulator:
+    spec = simulator_spec(scene, "scene")
+    if spec["type"] == "mujoco":
+        return MujocoSimulator(load_scene(spec["scene"]), disturbance)
+    if disturbance is not None:
+        raise SimulationError(f"{scene}: cannot be disturbed, only the scenes of MuJoCo can")
+    simulator: ArmSimulator = SIMULATORS.build(spec, "scene")
+    return simulator
 
 
 def within(results: Sequence[EpisodeResult], radius_m: float) -> Rate:

@@ -15,6 +15,7 @@ from wm_planner.evaluation.closed_loop.policies import PhysicsPolicy
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import RecedingHorizon
 from wm_planner.planners.problem import Problem
+from wm_planner.simulation.arm_simulator import ArmSimulator
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.world_models.physics.model import PhysicsModel
 
@@ -72,7 +73,7 @@ class PhysicsTask(Config, frozen=True, kw_only=True):
         costs = build_costs(self.costs, "costs")
         return Problem(model, model.encode(simulator.truth()), costs, Context(goal=goal))
 
-    def __call__(self, simulator: MujocoSimulator) -> PhysicsPolicy:
+    def __call__(self, simulator: ArmSimulator) -> PhysicsPolicy:
         model = PhysicsModel(self.physics, simulator.scene)
         planner, costs = PLANNERS.build(self.planner, "planner"), build_costs(self.costs, "costs")
         return PhysicsPolicy(model, RecedingHorizon(self.mpc, planner, model, costs, seed=self.seed))

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.world_model import WorldModel
+from wm_planner.errors import SimulationError
 from wm_planner.planners.mpc import RecedingHorizon
+from wm_planner.simulation.arm_simulator import ArmSimulator
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.world_models.episode_encoder import EpisodeEncoder
 
@@ -35,13 +37,13 @@ class TimedAction:
 class Policy(Protocol):
     """Chooses actions for a simulator."""
 
-    def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
+    def reset(self, simulator: ArmSimulator, goal_id: int) -> None:
         """Start a new episode, whose goal is that of the simulator."""
         ...
 
     def act(
         self,
-        simulator: MujocoSimulator,
+        simulator: ArmSimulator,
         observation: Observation,
         tick: int,
         last_action: LastAction = None,
@@ -61,14 +63,14 @@ class ImageGoalPolicy:
         self._model, self._horizon = model, horizon
         self._encoder = EpisodeEncoder(model)
 
-    def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
+    def reset(self, simulator: ArmSimulator, goal_id: int) -> None:
         self._horizon.reset(goal_id)
         self._encoder.reset()
         self._goal = self._model.encode(simulator.goal)
 
     def act(
         self,
-        simulator: MujocoSimulator,
+        simulator: ArmSimulator,
         observation: Observation,
         tick: int,
         last_action: LastAction = None,
@@ -89,17 +91,19 @@ class PhysicsPolicy:
     def __init__(self, model: WorldModel, horizon: RecedingHorizon) -> None:
         self._model, self._horizon = model, horizon
 
-    def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
+    def reset(self, simulator: ArmSimulator, goal_id: int) -> None:
         self._horizon.reset(goal_id)
 
     def act(
         self,
-        simulator: MujocoSimulator,
+        simulator: ArmSimulator,
         observation: Observation,
         tick: int,
         last_action: LastAction = None,
     ) -> TimedAction:
         started = time.process_time()
+        if not isinstance(simulator, MujocoSimulator):
+            raise SimulationError(f"{simulator.scene.name}: planning over physics needs a MuJoCo scene")
         latent = self._model.encode(simulator.truth())
         goal = {f"{simulator.scene.point}_position": simulator.goal_position}
         decision = self._horizon.tick(latent, Context(goal=goal, last_action=last_action), tick)
@@ -111,12 +115,12 @@ class PhysicsPolicy:
 class StraightLine:
     """Moves straight to the true goal position, as fast as the action limits permit."""
 
-    def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
+    def reset(self, simulator: ArmSimulator, goal_id: int) -> None:
         self._limit = np.asarray(simulator.scene.action.high)
 
     def act(
         self,
-        simulator: MujocoSimulator,
+        simulator: ArmSimulator,
         observation: Observation,
         tick: int,
         last_action: LastAction = None,
@@ -128,12 +132,12 @@ class StraightLine:
 class RandomActions:
     """Samples actions uniformly within their bounds."""
 
-    def reset(self, simulator: MujocoSimulator, goal_id: int) -> None:
+    def reset(self, simulator: ArmSimulator, goal_id: int) -> None:
         self._rng = np.random.default_rng([goal_id, 1])
 
     def act(
         self,
-        simulator: MujocoSimulator,
+        simulator: ArmSimulator,
         observation: Observation,
         tick: int,
         last_action: LastAction = None,

@@ -20,7 +20,7 @@ from wm_planner.evaluation.closed_loop.policies import (
 )
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import RecedingHorizon
-from wm_planner.simulation.mujoco import MujocoSimulator
+from wm_planner.simulation.arm_simulator import ArmSimulator
 from wm_planner.simulation.scene import Disturbance
 from wm_planner.terminal import table
 from wm_planner.world_models.onnx.model import OnnxWorldModel
@@ -42,7 +42,7 @@ class Bundle:
     costs: Sequence[Mapping[str, Any]]
     mpc: Mapping[str, Any] = field(default_factory=dict)
 
-    def __call__(self, simulator: MujocoSimulator) -> Policy:
+    def __call__(self, simulator: ArmSimulator) -> Policy:
         model = OnnxWorldModel.load(self.path, device="cpu")
         planner = PLANNERS.build(self.planner, "planner")
         costs = build_costs(self.costs, "costs")
@@ -54,12 +54,12 @@ class Bundle:
         return Bundle(self.path, {**self.planner, "horizon": 1}, self.costs)
 
 
-def straight_line(simulator: MujocoSimulator) -> Policy:
+def straight_line(simulator: ArmSimulator) -> Policy:
     """A policy that moves straight to the true goal position."""
     return StraightLine()
 
 
-def random_actions(simulator: MujocoSimulator) -> Policy:
+def random_actions(simulator: ArmSimulator) -> Policy:
     """A policy that moves at random."""
     return RandomActions()
 
