@@ -61,7 +61,7 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
 
 RECIPES = {
     "small": Recipe(
-        iterations=5600,
+        iterations=9000,
         cpu_seconds=600.0,
         batch=64,
         clip=4,
