@@ -150,8 +150,10 @@ class ControllerNode(Node):
         self.diagnostics = figures | self.control.figures
         self.answered_ns = m.stamp_ns(self.measured)
         origin_ns = self.envelope.origin_ns if self.envelope else None
-        if self.action is not None and self.plan is not None and self.control.executed is not None:
-            message = action_message(self.control.executed, self.plan, self.answered_ns, self.holding)
+        executed = self.control.executed if self.action is not None and self.plan is not None else None
+        # A hold before the first command of a gripper is of the arm alone.
+        if self.action is not None and executed is not None and len(executed) == len(self.plan.action_names):
+            message = action_message(executed, self.plan, self.answered_ns, self.holding)
             self.action.publish(message, origin_ns)  # first, so that it is on its way when the world goes on
         self.out.publish(command, origin_ns)
 

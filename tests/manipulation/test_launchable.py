@@ -33,11 +33,18 @@ def test_a_state_without_a_topic_is_reported():
 
 @pytest.mark.parametrize(
     ("names", "units"),
-    [(("dx", "dy", "dz", "dgripper"), ("m", "m", "m", "share")), (("x", "y", "z"), ("m",) * 3)],
+    [(("dx", "dy", "dz", "dgripper"), ("m", "m", "m", "share")), (("dx", "dy", "z"), ("m",) * 3)],
 )
 def test_actions_without_a_controller_are_reported(names, units):
     count = len(names)
     action = ActionSpec(names=names, units=units, low=(-1.0,) * count, high=(1.0,) * count)
     (line,) = unsupported_parts(msgspec.structs.replace(card(), action=action))
     assert line.startswith(f"controller: none executes actions of {count} components ({names[0]} in m, ")
-    assert line.endswith("ee_delta takes dx, dy, dz in m")
+    assert "; ee_delta takes dx, dy, dz in m; then, for a tool that rotates, droll, dpitch, dyaw or " in line
+
+
+def test_actions_that_rotate_and_grip_can_be_launched():
+    names = ("dx", "dy", "dz", "droll", "dpitch", "dyaw", "dgripper")
+    units = ("m", "m", "m", "rad", "rad", "rad", "share closed")
+    action = ActionSpec(names=names, units=units, low=(-1.0,) * 7, high=(1.0,) * 7)
+    assert unsupported_parts(msgspec.structs.replace(card(), action=action)) == []

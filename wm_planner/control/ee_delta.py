@@ -53,11 +53,7 @@ class EndEffectorDelta:
         Raises:
             SimulationError: if MuJoCo cannot compile it, or an element is missing; see `of`.
         """
-        try:
-            model = mujoco.MjModel.from_xml_path(str(file))
-        except ValueError as error:
-            raise SimulationError(f"{file}: MuJoCo cannot compile it ({error})") from None
-        return cls.of(model, site)
+        return cls.of(load_model(file), site)
 
     @classmethod
     def of(cls, model: mujoco.MjModel, site: str = "tcp") -> "EndEffectorDelta":
@@ -95,10 +91,15 @@ class EndEffectorDelta:
         """The tool point `tcp` (..., 3) displaced by `action` (..., 3), clipped to the workspace, in m."""
         return np.clip(tcp + action, self.low, self.high)
 
-    def command(self, q: Floats, action: Floats) -> Floats:
-        """Joint positions (..., J) in rad that execute `action` (..., 3) in m from posture `q` (..., J)."""
+    def command(self, q: Floats, action: Floats, rotation: Floats | None = None) -> Floats:
+        """Joint positions (..., J) in rad that execute `action` (..., 3) in m from posture `q` (..., J).
+
+        `rotation` (..., 3, 3) turns the tool from its orientation in `q`, base frame; None is for
+        `orientation`.
+        """
         kinematics = self.chain.jacobian(q)
-        return self._solve(q, kinematics, self.target(kinematics[0], action), self.iterations)
+        orientation = self.orientation if rotation is None else rotation @ kinematics[1]
+        return self._solve(q, kinematics, self.target(kinematics[0], action), orientation, self.iterations)
 
     def position(self, q: Floats) -> Floats:
         """Position of the tool point, (..., 3) in m, base frame, in posture `q` (..., J)."""
@@ -122,10 +123,15 @@ class EndEffectorDelta:
         Damped least squares with a null-space task towards the home posture.
         Source: Buss, Introduction to Inverse Kinematics (2004), sections 6 and 7.
         """
-        return self._solve(q, self.chain.jacobian(q), tcp, iterations)
+        return self._solve(q, self.chain.jacobian(q), tcp, self.orientation, iterations)
 
     def _solve(
-        self, q: Floats, kinematics: tuple[Floats, Floats, Floats], tcp: Floats, iterations: int
+        self,
+        q: Floats,
+        kinematics: tuple[Floats, Floats, Floats],
+        tcp: Floats,
+        orientation: Floats,
+        iterations: int,
     ) -> Floats:
         """`solve`, given the tool position, rotation and Jacobian at `q`."""
         for remaining in reversed(range(iterations)):
@@ -133,7 +139,7 @@ class EndEffectorDelta:
             translation = tcp - position
             error = np.empty((*translation.shape[:-1], 6))
             error[..., :3] = translation
-            error[..., 3:] = rotation_error(self.orientation, rotation)
+            error[..., 3:] = rotation_error(orientation, rotation)
             posture = POSTURE_GAIN * (self.home - q)
             residual = error - (jacobian @ posture[..., None])[..., 0]
             dual = np.linalg.solve(jacobian @ jacobian.mT + _DAMPED, residual[..., None])
@@ -142,6 +148,18 @@ class EndEffectorDelta:
             if remaining:
                 kinematics = self.chain.jacobian(q)
         return q
+
+
+def load_model(file: Path) -> mujoco.MjModel:
+    """The model of a robot's MJCF file.
+
+    Raises:
+        SimulationError: if MuJoCo cannot compile it.
+    """
+    try:
+        return mujoco.MjModel.from_xml_path(str(file))
+    except ValueError as error:
+        raise SimulationError(f"{file}: MuJoCo cannot compile it ({error})") from None
 
 
 def ramp(start: Floats, end: Floats, substeps: int) -> Floats:

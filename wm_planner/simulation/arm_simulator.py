@@ -18,6 +18,7 @@ class ArmSimulator(Simulator, Protocol):
 
     Attributes:
         joints: names of the actuated joints.
+        actuator_targets: of the actuated joints now, (J,) in rad or m.
         control: converts actions to commands.
         arm: the same, if actions are displacements of a tool point; else it raises SimulationError.
         point: position of the point that the task brings to a goal, (3,) in m, world frame.
@@ -27,6 +28,8 @@ class ArmSimulator(Simulator, Protocol):
     def scene(self) -> Scene: ...
     @property
     def joints(self) -> tuple[str, ...]: ...
+    @property
+    def actuator_targets(self) -> NDArray[np.float64]: ...
     @property
     def control(self) -> Control: ...
     @property

@@ -160,6 +160,12 @@ class MujocoSimulator:
             info={"touched": float(touched)},
         )
 
+    @property
+    def actuator_targets(self) -> NDArray[np.float64]:
+        """The targets of the actuators now, (J,) in rad or m."""
+        targets: NDArray[np.float64] = self.data.ctrl.copy()
+        return targets
+
     def command(self, target: NDArray[np.float64]) -> None:
         """Move the actuators' targets to `target`, (J,), during the next control period.
 

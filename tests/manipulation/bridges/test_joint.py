@@ -9,12 +9,13 @@ from wm_planner.contracts.card import ActionSpec
 from wm_planner.errors import ConfigError, NodeError
 from wm_planner.messaging import messages as m
 
+ROBOT = "sim/panda_reach.xml"
 JOINTS = tuple(f"joint{i}" for i in range(1, 8))
 HOME = np.array([0.0, -0.5, 0.0, -2.3, 0.0, 1.8, -0.785])
 
 
 def control(**settings):
-    spec = {"type": "joint", "robot": "sim/panda_reach.xml", **settings}
+    spec = {"type": "joint", "robot": ROBOT, **settings}
     made = CONTROLLERS.build(spec, "controller: params.control")
     made.observe(m.joint_state(JOINTS, HOME, 7, np.zeros(7)))
     return made
@@ -68,3 +69,18 @@ def test_actions_of_another_robot_and_unknown_modes_are_refused_by_name():
         control().command(plan([0.0] * 3, ("dx", "dy", "dz")), 0)
     with pytest.raises(ConfigError, match="did you mean 'velocity'"):
         control(mode="velocities")
+
+
+def test_torques_are_refused_by_name_before_a_run():
+    with pytest.raises(ConfigError, match=r"params.control.mode is torque, .* use position or velocity"):
+        control(mode="torque")
+    cls, config = CONTROLLERS.configure({"type": "joint", "robot": ROBOT, "mode": "torque"}, "here")
+    with pytest.raises(ConfigError, match="mode is torque"):
+        cls.check(config)
+
+
+@pytest.mark.parametrize(("mode", "unit"), [("position", "rad"), ("velocity", "rad/s")])
+def test_a_launch_compares_the_joints_and_units_with_the_planner(mode, unit):
+    cls, config = CONTROLLERS.configure({"type": "joint", "robot": ROBOT, "mode": mode}, "here")
+    cls.check(config)
+    assert cls.facts(config).agrees == {"the action": ", ".join(f"{name} in {unit}" for name in JOINTS)}

@@ -6,21 +6,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.bridges.messages import actions_of, joints_of
+from wm_planner.bridges.statements import components
 from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
 from wm_planner.control.executed import executed_displacement
+from wm_planner.control.fingers import Fingers
 from wm_planner.control.kinematics import Floats
-from wm_planner.control.safety import Hold, Limits
+from wm_planner.control.safety import Hold, Limited, Limits
+from wm_planner.control.tool_action import ToolAction
+from wm_planner.errors import NodeError
+from wm_planner.manipulation.bridges.launchable import refusal
 from wm_planner.messaging import messages as m
 
 
 class ArmControl:
-    """Executes displacements of the tool point; see `bridges.controllers.Controller`."""
+    """Executes actions of the tool, see `control.tool_action`; see `bridges.controllers.Controller`.
+
+    Args:
+        control: of the arm.
+        fingers: of its gripper; None if it has none.
+    """
 
     state_topic, command_topic = "/joint_states", "/command"
     reports_action = True
 
-    def __init__(self, control: EndEffectorDelta) -> None:
-        self.control = control
+    def __init__(self, control: EndEffectorDelta, fingers: Fingers | None = None) -> None:
+        self.control, self.fingers = control, fingers
+        self._kind = ToolAction()
+        self._opening: float | None = None
         self.limits = Limits(*self.control.bounds)
         self._hold = Hold()
         self._clipped = 0
@@ -31,27 +43,41 @@ class ArmControl:
         """Nothing to reset between episodes."""
 
     def fault(self, state: m.Message) -> str:
-        q = joints_of(state, self.control.joints)
-        bad = [name for name, value in zip(self.control.joints, q, strict=True) if not np.isfinite(value)]
+        q = joints_of(state, self._joints)
+        bad = [name for name, value in zip(self._joints, q, strict=True) if not np.isfinite(value)]
         return f"the measured position of {', '.join(bad)} is not finite" if bad else ""
 
     def observe(self, state: m.Message) -> None:
-        self._q = joints_of(state, self.control.joints)
+        self._state, self._q = state, joints_of(state, self.control.joints)
         self._stamp_ns = m.stamp_ns(state)
 
     def command(self, plan: m.Message, step: int) -> m.Message:
+        """Joint targets for one action of a plan, within the robot's limits.
+
+        Raises:
+            NodeError: if the robot cannot carry out the plan's actions, or its fingers are not measured.
+        """
+        self._kind = self._kind_of(plan)
         self._hold.release()
         planned = actions_of(plan)[step]
-        command = self.control.command(self._q, planned.astype(np.float64))
+        action = planned.astype(np.float64)
+        command = self.control.command(self._q, action[:3], self._kind.matrix(action))
+        if self.fingers and self._kind.has_gripper and np.isfinite(action[-1]):
+            measured = self.fingers.opening(joints_of(self._state, self.fingers.joints))
+            self._opening = float(np.clip(self._kind.opening(action[-1], measured), 0.0, 1.0))
         return self._limited(command, plan.dt_s, planned)
 
     def stop(self, period_s: float) -> m.Message:
-        """Hold the posture that was measured when holding began."""
+        """Hold the posture that was measured when holding began; a gripper keeps its last target."""
         return self._limited(self._hold.at(self._q), period_s)
 
     def blind_stop(self, stamp_ns: int) -> m.Message | None:
         """The last joint targets again, which the servos hold."""
-        self.executed = None if self.executed is None else np.zeros_like(self.executed)
+        if self.executed is not None:
+            opening = self.executed[-1:] if self._kind.gripper == "opening" else self.executed[:0]
+            self.executed = np.append(
+                np.zeros_like(self.executed[: len(self.executed) - len(opening)]), opening
+            )
         return None if self._last is None else dataclasses.replace(self._last, header=m.header(stamp_ns))
 
     @property
@@ -62,9 +88,40 @@ class ArmControl:
         self, command: Floats, period_s: float, planned: NDArray[np.float32] | None = None
     ) -> m.Message:
         limited = self.limits.apply(command, self._q, period_s)
-        self._clipped += bool(limited.clipped.any())
-        self.executed = executed_displacement(self.control, self.limits, self._q, limited, planned)
-        self._last = m.joint_trajectory(
-            self.control.joints, limited.command[None], RAMP * period_s, self._stamp_ns
-        )
+        clipped, targets = bool(limited.clipped.any()), limited.command
+        arm = None if planned is None else planned[: self._kind.arm_size]
+        self.executed = executed_displacement(self.control, self.limits, self._q, limited, arm, self._kind)
+        if self.fingers and self._kind.has_gripper:
+            fingers, component = self._grip(self.fingers, period_s, None if planned is None else planned[-1:])
+            clipped, targets = clipped or bool(fingers.clipped.any()), np.append(targets, fingers.command)
+            self.executed = np.concatenate([self.executed, component])
+        self._clipped += clipped
+        self._last = m.joint_trajectory(self._joints, targets[None], RAMP * period_s, self._stamp_ns)
         return self._last
+
+    @property
+    def _joints(self) -> tuple[str, ...]:
+        """The joints that are measured and commanded: the fingers too, once a plan moves them."""
+        gripper = self.fingers.joints if self.fingers and self._kind.has_gripper else ()
+        return (*self.control.joints, *gripper)
+
+    def _kind_of(self, plan: m.Message) -> ToolAction:
+        kind = ToolAction.of(plan.action_names, plan.action_units)
+        reason = refusal(kind, self.fingers is not None)
+        if kind is None or reason:
+            actions = components(plan.action_names, plan.action_units)
+            raise NodeError(f"/plan holds {actions}, which the controller cannot carry out: {reason}")
+        return kind
+
+    def _grip(
+        self, fingers: Fingers, period_s: float, planned: NDArray[np.float32] | None
+    ) -> tuple[Limited, NDArray[np.float32]]:
+        """Targets of the fingers, and the component (1,) of the action that they amount to."""
+        q = joints_of(self._state, fingers.joints)
+        measured = fingers.opening(q)
+        limited = fingers.command(measured if self._opening is None else self._opening, q, period_s)
+        is_free = not limited.clipped.any()
+        if planned is not None and is_free and 0.0 <= self._kind.opening(float(planned[0]), measured) <= 1.0:
+            return limited, planned  # to the last bit
+        done = self._kind.component(fingers.opening(limited.command), measured)
+        return limited, np.array([done], np.float32)

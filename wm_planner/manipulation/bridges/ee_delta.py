@@ -4,15 +4,17 @@ from pathlib import Path
 
 from wm_planner import config, share
 from wm_planner.bridges.statements import ACTION, components
-from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.control.ee_delta import EndEffectorDelta, load_model
+from wm_planner.control.fingers import Fingers
+from wm_planner.control.tool_action import ToolAction
 from wm_planner.errors import PluginError
 from wm_planner.manipulation.bridges.arm_control import ArmControl
-from wm_planner.manipulation.bridges.launchable import ACTION as ARM_ACTION
+from wm_planner.manipulation.bridges.launchable import refusal
 from wm_planner.node.facts import Facts
 
 
 class EndEffectorControl(ArmControl):
-    """Executes displacements of the tool point; see `bridges.controllers.Controller`.
+    """Executes actions of the tool, see `control.tool_action`; see `bridges.controllers.Controller`.
 
     Raises:
         SimulationError: if the robot's MJCF cannot be compiled, or an element is missing.
@@ -23,7 +25,7 @@ class EndEffectorControl(ArmControl):
 
         Attributes:
             robot: path of an MJCF with a site `tcp`, a keyframe `home`, and numerics `workspace` and
-                `joint_velocity_limits`.
+                `joint_velocity_limits`. The slide joints with an actuator, if it has any, are its gripper.
         """
 
         robot: str
@@ -45,7 +47,16 @@ class EndEffectorControl(ArmControl):
 
     @classmethod
     def facts(cls, config: Config) -> Facts:
-        return Facts(agrees={ACTION: components(*ARM_ACTION)})
+        """Which actions the robot can carry out.
+
+        Raises:
+            SimulationError: as for the class.
+        """
+        has_gripper = cls(config).fingers is not None
+        kinds = {components(*zip(*kind.components, strict=True)): kind for kind in ToolAction.all()}
+        return Facts(judges={ACTION: lambda text: refusal(kinds.get(str(text)), has_gripper, config.robot)})
 
     def __init__(self, config: Config) -> None:
-        super().__init__(EndEffectorDelta.load(share.find(config.robot, root="mujoco")))
+        model = load_model(share.find(config.robot, root="mujoco"))
+        control = EndEffectorDelta.of(model)
+        super().__init__(control, Fingers.of(model, control))

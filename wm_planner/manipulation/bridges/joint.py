@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.bridges.messages import actions_of
+from wm_planner.bridges.statements import ACTION, components
 from wm_planner.control.ee_delta import RAMP
 from wm_planner.control.kinematics import Floats
-from wm_planner.errors import NodeError
+from wm_planner.errors import ConfigError, NodeError
 from wm_planner.manipulation.bridges.ee_delta import EndEffectorControl
 from wm_planner.messaging import messages as m
+from wm_planner.node.facts import Facts
 
 
 class JointControl(EndEffectorControl):
@@ -26,12 +28,34 @@ class JointControl(EndEffectorControl):
 
         Attributes:
             mode: `position` for targets in rad; `velocity` for velocities in rad/s, which are kept for one
-                step from the measured positions.
+                step from the measured positions. `torque` is refused.
         """
 
-        mode: Literal["position", "velocity"] = "position"
+        mode: Literal["position", "velocity", "torque"] = "position"
+
+    @classmethod
+    def check(cls, config: Config) -> None:  # type: ignore[override]
+        """Refuse torques, and a robot whose file does not exist.
+
+        Raises:
+            ConfigError: if the mode is `torque`.
+            PluginError: with the closest known name.
+        """
+        _refuse_torque(config.mode)
+        super().check(config)
+
+    @classmethod
+    def facts(cls, config: Config) -> Facts:  # type: ignore[override]
+        """The action of the robot's joints.
+
+        Raises:
+            SimulationError: as for the class.
+        """
+        joints, unit = cls(config).control.joints, "rad" if config.mode == "position" else "rad/s"
+        return Facts(agrees={ACTION: components(joints, (unit,) * len(joints))})
 
     def __init__(self, config: Config) -> None:
+        _refuse_torque(config.mode)
         super().__init__(config)
         self._mode = config.mode
 
@@ -72,3 +96,11 @@ class JointControl(EndEffectorControl):
             self.control.joints, limited.command[None], RAMP * period_s, self._stamp_ns
         )
         return self._last
+
+
+def _refuse_torque(mode: str) -> None:
+    if mode == "torque":
+        raise ConfigError(
+            "controller: params.control.mode is torque, which is not supported: /command carries joint "
+            "positions, which the robot's servos track and hold when no plan comes; use position or velocity"
+        )

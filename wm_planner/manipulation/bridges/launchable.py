@@ -1,13 +1,30 @@
 """Whether the nodes for arms can run a bundle, as far as its card says."""
 
 from wm_planner.bridges.messages import JOINT_STATES, POSE_STATE
+from wm_planner.bridges.statements import components
 from wm_planner.contracts.card import Card
+from wm_planner.control.tool_action import TAKEN, ToolAction
 
 STATES = (POSE_STATE, *JOINT_STATES)
 """The states that the simulator of an arm publishes."""
 
 ACTION = (("dx", "dy", "dz"), ("m", "m", "m"))
-"""Names and units of the actions that the controller `ee_delta` executes."""
+"""Names and units of the actions that every arm executes."""
+
+
+def refusal(kind: ToolAction | None, has_gripper: bool, robot: str = "the robot") -> str:
+    """Why the controller of an arm cannot carry out an action; "" if it can.
+
+    Args:
+        kind: None for components that are not supported.
+        has_gripper: whether the robot has one.
+        robot: its name, for the text.
+    """
+    if kind is None:
+        return f"an end effector takes {TAKEN}"
+    if kind.has_gripper and not has_gripper:
+        return f"{robot} has no gripper (slide joints with an actuator) for {kind.components[-1][0]}"
+    return ""
 
 
 def unsupported_parts(card: Card) -> list[str]:
@@ -19,10 +36,9 @@ def unsupported_parts(card: Card) -> list[str]:
         if state.name not in STATES
     ]
     action = card.action
-    if (action.names, action.units) != ACTION:
-        pairs = ", ".join(f"{name} in {unit}" for name, unit in zip(action.names, action.units, strict=True))
+    if ToolAction.of(action.names, action.units) is None:
         lines.append(
-            f"controller: none executes actions of {len(action.names)} components ({pairs}); ee_delta takes "
-            f"{', '.join(ACTION[0])} in m"
+            f"controller: none executes actions of {len(action.names)} components "
+            f"({components(action.names, action.units)}); ee_delta takes {TAKEN}; joint takes its joints"
         )
     return lines

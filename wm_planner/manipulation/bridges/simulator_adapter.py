@@ -7,6 +7,7 @@ from wm_planner.bridges.messages import JOINT_STATES, POSE_STATE, camera_topic, 
 from wm_planner.bridges.statements import STATE, values
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import EnvironmentSpec
+from wm_planner.errors import NodeError
 from wm_planner.messaging import messages as m
 from wm_planner.node.facts import Facts
 from wm_planner.simulation.arm_simulator import ArmSimulator
@@ -39,7 +40,22 @@ class ArmAdapter:
         return sensor_messages(observation, self.simulator.joints, stamp_ns)
 
     def command_of(self, message: m.Message) -> NDArray[np.float64]:
-        return np.asarray(message.points[0].positions)
+        """Targets of all actuators; those of joints that the command does not name stay as they are.
+
+        Raises:
+            NodeError: if it names joints of another arm.
+        """
+        targets, joints = np.asarray(message.points[0].positions), self.simulator.joints
+        if len(targets) == len(joints):
+            return targets
+        if unknown := set(message.joint_names) - set(joints):
+            raise NodeError(
+                f"/command moves {', '.join(sorted(unknown))}, the joints are {', '.join(joints)}: is the "
+                "controller set up for another robot?"
+            )
+        given = dict(zip(message.joint_names, targets, strict=True))
+        held = zip(joints, self.simulator.actuator_targets, strict=True)
+        return np.array([given.get(name, target) for name, target in held])
 
     def stop_command(self) -> None:
         """Nothing to do: the servos hold their last targets."""

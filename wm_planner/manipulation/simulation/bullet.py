@@ -124,6 +124,11 @@ class BulletSimulator:
         touched = self.advance(self.scene.control_dt_s)
         return StepResult(self.observe(), self.reached, self.distance, {"touched": float(touched)})
 
+    @property
+    def actuator_targets(self) -> NDArray[np.float64]:
+        """The targets of the motors now, (J,) in rad."""
+        return self._held.copy()
+
     def command(self, target: NDArray[np.float64]) -> None:
         """Move the motors' targets to `target`, (7,) in rad, during the next control period.
 
