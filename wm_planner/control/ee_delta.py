@@ -47,15 +47,6 @@ class EndEffectorDelta:
     depends_on_posture: bool = True
 
     @classmethod
-    def load(cls, file: Path, site: str = "tcp") -> "EndEffectorDelta":
-        """Read a robot's MJCF file.
-
-        Raises:
-            SimulationError: if MuJoCo cannot compile it, or an element is missing; see `of`.
-        """
-        return cls.of(load_model(file), site)
-
-    @classmethod
     def of(cls, model: mujoco.MjModel, site: str = "tcp") -> "EndEffectorDelta":
         """Read the parameters from a robot's model.
 

@@ -185,3 +185,24 @@ def test_a_command_moves_the_joints_that_it_names():
     with pytest.raises(NodeError, match="/command moves wheel, the joints are joint1"):
         adapter.command_of(m.joint_trajectory(["wheel"], np.zeros((1, 1)), 0.1, 7))
     adapter.simulator.close()
+
+
+def test_a_simulated_arm_moves_rotates_and_grips_as_told():
+    adapter, made = adapter_of({"type": "mujoco", "scene": "sim/panda_pick.py"}, "here"), control(PICK)
+    simulator, kind, turned = adapter.simulator, KINDS[7], np.zeros(3)
+    observation = simulator.reset(1)
+    before = observation.state["tcp_position"]
+    first = made.control.chain.forward(observation.state["joint_positions"][:7])[1]
+    for tick in range(8):
+        made.observe(adapter.sensors(observation, tick)["/joint_states"])
+        command = made.command(plan(kind, 0.0, 0.0, 0.01, 0.0, 0.0, 0.05, 0.1), 0)
+        observation = simulator.step(adapter.command_of(command)).observation
+        turned += made.executed[3:6]
+    matrix = made.control.chain.forward(observation.state["joint_positions"][:7])[1]
+    opening = made.fingers.opening(observation.state["joint_positions"][7:])
+    simulator.close()
+    moved, angle = observation.state["tcp_position"] - before, kind.angles(matrix @ first.T)
+    np.testing.assert_allclose(turned, [0.0, 0.0, 0.4], atol=1e-6)
+    assert 0.04 < moved[2] < 0.1 and np.abs(moved[:2]).max() < 0.01
+    assert 0.2 < angle[2] < 0.45 and np.abs(angle[:2]).max() < 0.05
+    assert 0.1 < opening < 0.8
