@@ -1,5 +1,6 @@
 """Speed of the whole loop: every node in its own process, in lockstep."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,15 +27,19 @@ class LoopResult:
     cpu_share: dict[str, float]
 
 
-def measure_loop(launch: str, model: str, episodes: int, folder: Path) -> LoopResult:
+def measure_loop(
+    launch: str, model: str, episodes: int, folder: Path, overrides: Iterable[str] = ()
+) -> LoopResult:
     """Run a launch file and compute its rate from the recording.
 
     Args:
         folder: for logs and recording; it replaces the launch file's recording path.
+        overrides: further arguments of the launch file.
     """
     name = f"loop_{folder.name}"
     path = launch_file.find(launch)
-    spec = launch_file.load(path, name, [f"model={model}", f"episodes={episodes}", "clock=lockstep"])
+    given = [f"model={model}", f"episodes={episodes}", "clock=lockstep", *overrides]
+    spec = launch_file.load(path, name, given)
     recording = folder / RECORDING
     for node in spec.nodes:
         if node.program.stem == "recorder":

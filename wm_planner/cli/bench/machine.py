@@ -75,7 +75,8 @@ def bus() -> None:
 
 @app.command()
 def loop(
-    launch: str = "panda_reach",
+    launch: Annotated[str, typer.Argument(help="launch file")] = "panda_reach",
+    overrides: Annotated[list[str] | None, typer.Argument(help="argument=value of the launch file")] = None,
     model: Models = SHIPPED,
     episodes: Positive = 20,
     core: Annotated[int, typer.Option(min=0)] = 0,
@@ -93,7 +94,7 @@ def loop(
     )
     for name in model:
         with tempfile.TemporaryDirectory() as folder:
-            result = measure_loop(launch, name, episodes, Path(folder))
+            result = measure_loop(launch, name, episodes, Path(folder), overrides or ())
         shares = "  ".join(f"{node} {share:.0%}" for node, share in result.cpu_share.items())
         rates.add_row(Path(name).name, str(result.decisions), f"{result.rate_hz:.1f}", shares)
     os.sched_setaffinity(0, allowed)
