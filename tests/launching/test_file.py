@@ -96,7 +96,10 @@ def test_an_argument_given_twice_is_refused(launch):
 @pytest.mark.parametrize(
     ("overrides", "reason"),
     [
-        (["model=models/bundles/drive_bev"], "control period in s is 0.4 in nodes.1. .perception., but 0.2"),
+        (
+            ["model=models/bundles/drive_bev", "proposals=elites"],
+            "control period in s is 0.4 in nodes.1. .perception., but 0.2",
+        ),
         (["model=models/bundles/panda_reach"], None),
     ],
 )

@@ -334,7 +334,7 @@ def test_the_command_takes_the_settings_of_a_launch_file(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "largest difference from the Python planner in 6 plans: actions" in done.stdout
-    assert "noise                (48, 2, 3) normal noise" in done.stdout
+    assert "noise                (16, 2, 3) normal noise" in done.stdout
     facts = {entry.key: entry.value for entry in onnx.load(out).metadata_props}
     assert json.loads(facts["planner"])["init_std"] == 0.5 and json.loads(facts["costs"]) == TO_THE_GOAL
 

@@ -32,7 +32,7 @@ def test_a_step_of_every_shipped_bundle_equals_that_of_onnx_runtime(bundle, coun
     wanted = session.run(None, feed)
     got = OnnxGraph(path)({name: torch.tensor(array) for name, array in feed.items()})
     for port, array in zip(session.get_outputs(), wanted, strict=True):
-        np.testing.assert_allclose(got[port.name].numpy(), array, atol=1e-5)
+        np.testing.assert_allclose(got[port.name].numpy(), array, rtol=1e-5, atol=1e-5)
 
 
 def test_gradients_are_those_of_finite_differences():

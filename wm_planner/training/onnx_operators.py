@@ -134,6 +134,7 @@ def _unsqueeze(attributes: Attributes, x: Tensor, axes: Tensor) -> Tensor:
 
 OPERATORS: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
     "Abs": _plain(torch.abs),
+    "Acos": _plain(torch.acos),
     "Add": _plain(torch.add),
     "And": _plain(torch.logical_and),
     "Atan": _plain(torch.atan),
@@ -179,6 +180,7 @@ OPERATORS: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
     "Reshape": _reshape,
     "Shape": _shape,
     "Sigmoid": _plain(torch.sigmoid),
+    "Sign": _plain(torch.sign),
     "Sin": _plain(torch.sin),
     "Slice": _slice,
     "Softmax": lambda attributes, x: F.softmax(x, attributes.get("axis", -1)),
