@@ -163,7 +163,7 @@ _COMMA = re.compile(r",(?![^\[{]*[\]}])")  # not those inside of a list or a map
 
 
 def load_file(path: Path) -> ModuleType:
-    """Load a Python file by its path, once per process; shelf files are met this way.
+    """Load a Python file by its path, once per process; scenes, nodes and models are loaded this way.
 
     Raises:
         PluginError: if there is no such file, or what it does at its import fails.

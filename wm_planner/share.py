@@ -1,4 +1,4 @@
-"""Lookup of shelf files (`sim`, `nodes`, `models`, `launch`): the given path, the checkout, or the wheel."""
+"""Lookup of files in `sim`, `nodes`, `models` and `launch`: the given path, the checkout, or the wheel."""
 
 import subprocess
 from importlib import metadata
@@ -27,7 +27,7 @@ def find(path: str | Path, root: str = "") -> Path:
         root: root element of the wanted XML file, such as `mujoco`; an error suggests only such files.
 
     Raises:
-        PluginError: if it does not exist; names the closest one on the same shelf.
+        PluginError: if it does not exist; names the closest one in the same folder.
     """
     try:
         given = Path(path).expanduser()
@@ -73,17 +73,17 @@ def revision() -> str:
         return "unknown"
 
 
-def listing(shelf: str, suffix: str = "", root: str = "") -> list[str]:
-    """The files on a shelf that end with `suffix`, or its folders if that is empty.
+def listing(folder: str, suffix: str = "", root: str = "") -> list[str]:
+    """The files in one of these folders that end with `suffix`, or its subfolders if that is empty.
 
     Args:
         root: for `.xml` files, list only those with this root element; empty for all.
     """
-    folders = [place / shelf for place in roots() if (place / shelf).is_dir()]
+    folders = [place / folder for place in roots() if (place / folder).is_dir()]
     names = {
         entry.name
-        for folder in folders
-        for entry in folder.iterdir()
+        for place in folders
+        for entry in place.iterdir()
         if (entry.suffix == suffix if suffix else entry.is_dir()) and not entry.name.startswith((".", "_"))
         if suffix != ".xml" or root in ("", _root_element(entry))
     }

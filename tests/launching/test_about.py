@@ -1,7 +1,7 @@
 import pytest
 
 from wm_planner.errors import ConfigError
-from wm_planner.launching.about import Argument, about, shelf
+from wm_planner.launching.about import Argument, about, launch_files
 
 TEXT = """\
 # A robot waves.
@@ -52,5 +52,5 @@ def test_arguments_that_cannot_be_used_are_refused(read, text):
 
 
 def test_every_launch_file_on_the_shelf_has_a_title():
-    assert {"panda_reach", "drive_merge"} <= shelf().keys()
-    assert all(words.title for words in shelf().values())
+    assert {"panda_reach", "drive_merge"} <= launch_files().keys()
+    assert all(words.title for words in launch_files().values())

@@ -33,7 +33,7 @@ class Finding(NamedTuple):
 
 
 def examine() -> Iterator[Finding]:
-    """Examine the installation, the machine and the bundles on the shelf."""
+    """Examine the installation, the machine and the shipped bundles."""
     yield from _installation()
     yield _try("camera pictures", _picture)
     yield _try("compute", lambda: ", ".join(providers("auto")))

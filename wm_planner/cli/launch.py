@@ -37,11 +37,11 @@ def _print_arguments(name: str) -> None:
     console.print("\n".join([*lines, *_columns(words.arguments)]), soft_wrap=True, markup=False)
 
 
-def _print_shelf(is_wanted: bool) -> None:
-    from wm_planner.launching.about import shelf
+def _print_list(is_wanted: bool) -> None:
+    from wm_planner.launching.about import launch_files
 
     if is_wanted:
-        rows = [(name, words.title) for name, words in shelf().items()]
+        rows = [(name, words.title) for name, words in launch_files().items()]
         console.print("\n".join(_columns(rows)), soft_wrap=True, markup=False)
         raise typer.Exit
 
@@ -53,12 +53,12 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def launch(
-    file: Annotated[str, typer.Argument(help="name on the launch shelf, or path")],
+    file: Annotated[str, typer.Argument(help="name of a launch file in launch/, or a path")],
     overrides: Annotated[list[str] | None, typer.Argument(help="argument=value")] = None,
     name: Annotated[str | None, typer.Option(help="name of the run; its folder is runs/NAME")] = None,
-    shelf: Annotated[
+    list_files: Annotated[
         bool,
-        typer.Option("--list", help="list the launch files and exit", callback=_print_shelf, is_eager=True),
+        typer.Option("--list", help="list the launch files and exit", callback=_print_list, is_eager=True),
     ] = False,
 ) -> None:
     """Start the nodes of a launch file, show their progress, and report.

@@ -42,8 +42,8 @@ class About(NamedTuple):
         return self.lines[0] if self.lines else ""
 
 
-def shelf() -> dict[str, About]:
-    """All launch files on the shelf, by name."""
+def launch_files() -> dict[str, About]:
+    """The shipped launch files and those in `launch/`, by name."""
     names = [Path(entry).stem for entry in share.listing("launch", ".yaml")]
     return {name: about(launch_file.find(name)) for name in names}
 
