@@ -77,13 +77,16 @@ data/traffic: | .venv/dev.stamp
 data/traffic_heldout: | .venv/dev.stamp
 	$(WM) scenarios $@ --count 24 --seed 0
 
+data/panda_reach_bullet:
+	$(WM) collect bullet --out $@ --episodes 400
+
 data/drive_bev: data/traffic
 	$(WM) collect data/traffic --out $@ --episodes 864 --steps 24
 
 data/drive_bev_heldout: data/traffic_heldout
 	$(WM) collect data/traffic_heldout --out $@ --episodes 48 --steps 24 --seed 500000
 
-models: data/panda_reach data/panda_reach_wall data/drive_bev
+models: data/panda_reach data/panda_reach_wall data/panda_reach_bullet data/drive_bev
 	$(TRAIN) --recipe small --out runs/panda_reach_small
 	$(WM) export runs/panda_reach_small --out models/bundles/panda_reach_small --replace
 	$(ACTOR) --of models/bundles/panda_reach_small --out runs/panda_reach_small_actor
@@ -99,6 +102,12 @@ models: data/panda_reach data/panda_reach_wall data/drive_bev
 	$(WM) export runs/panda_reach_vjepa2_ac --out models/bundles/panda_reach_vjepa2_ac --replace
 	$(WM) train models/ac_jepa.py --data data/drive_bev --recipe birdseye --out runs/drive_bev
 	$(WM) export runs/drive_bev --out models/bundles/drive_bev --replace
+	$(WM) train models/ac_jepa.py --data data/panda_reach_bullet --recipe small --set iterations=1500 --out runs/panda_reach_bullet
+	$(WM) export runs/panda_reach_bullet --out models/bundles/panda_reach_bullet --replace
+	$(WM) practise models/tdmpc2.py 'gym,id=Pendulum-v1,names=[torque],units=[N m]' --recipe small --rounds 48 \
+		--noise 0.6 --set seed=0 --out runs/pendulum_tdmpc2
+	$(WM) export runs/pendulum_tdmpc2 --out models/bundles/pendulum_tdmpc2 --replace
+	$(BIN)/python examples/write_a_bundle.py models/bundles/pendulum
 
 DATA ?= ../shared/data
 DRIVERS := constant_velocity idm frenet pdm_closed cem mppi
@@ -132,7 +141,16 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 		--model models/bundles/panda_reach_vjepa2_ac --model models/bundles/drive_bev
 	$(WM) bench render
 	$(WM) bench bus
-	$(WM) bench loop
+	$(WM) bench loop --episodes 10
+	$(WM) bench loop panda_reach planner=policy --episodes 10
+	$(WM) bench loop panda_reach $(SEARCH) --episodes 10
+	$(WM) bench success panda_reach_bullet --episodes 100 --no-baselines --no-greedy \
+		--model models/bundles/panda_reach_bullet --model models/bundles/panda_reach_small
+	$(WM) bench returns pendulum_tdmpc2 --episodes 20
+	$(WM) bench returns pendulum_tdmpc2 'planner={type: policy, horizon: 1}' --episodes 20 --no-random
+	$(WM) bench data
+	$(WM) bench gym
+	$(WM) bench sprites
 	$(WM) bench pose
 	$(WM) bench driving
 	$(WM) eval driving $(DATA)/commonroad sim --out runs/driving --solutions runs/driving/solutions \

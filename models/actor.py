@@ -60,7 +60,8 @@ class Actor(TrainablePolicy):
         if card.action.choices or not all(map(math.isfinite, bounds)):
             raise ConfigError(
                 f"the actor learns continuous, bounded actions, those of {card.name} are "
-                f"{card.action.choices or 'unbounded'}{' choices' * bool(card.action.choices)}"
+                f"{card.action.choices or 'unbounded'}{' choices' * bool(card.action.choices)}; plan with a "
+                "search instead, or state bounds on the card (action.low, action.high)"
             )
         self.about = "Policy trained by the gradient through imagination."
         self.observation = card.observation
@@ -70,9 +71,10 @@ class Actor(TrainablePolicy):
         self.goal = any("context:goal_latent" in cost.cost.requires for cost in self._costs)
         kept = [spec for spec in card.latents if spec.role == "candidate"]
         self.names = tuple(spec.name for spec in kept)
-        self._aims = tuple(spec.name for spec in kept if spec.unit is None)  # a goal image shows no state
+        learned = [spec for spec in kept if spec.unit is None]  # a goal image shows no states
+        self._goal_names = tuple(spec.name for spec in learned)
         sizes = {spec.name: math.prod(spec.shape) for spec in kept}
-        width = sum(sizes.values()) + self.goal * 2 * sum(sizes[name] for name in self._aims)
+        width = sum(sizes.values()) + self.goal * 2 * sum(sizes[name] for name in self._goal_names)
         self.register_buffer("low", torch.tensor(card.action.low))
         self.register_buffer("high", torch.tensor(card.action.high))
         self.register_buffer("mean", torch.zeros(width))
@@ -107,7 +109,7 @@ class Actor(TrainablePolicy):
     def _inputs(self, latent: Mapping[str, Tensor], goal: Mapping[str, Tensor] | None) -> Tensor:
         """What the network takes, (N, width)."""
         rows = [latent[name].flatten(1) for name in self.names]
-        for name in self._aims if goal is not None else ():
+        for name in self._goal_names if goal is not None else ():
             now, wanted = latent[name].flatten(1), goal[name].flatten(1)
             rows += [wanted.expand_as(now), wanted - now]
         return torch.cat(rows, dim=1)

@@ -68,7 +68,7 @@ class Perception(Node):
             self.log.info("%s", self.model.note)
         self.surprise, self.encoder, self.goal_id = Surprise(self.model), EpisodeEncoder(self.model), 0
         self.episode = 0
-        self.said: m.Message = None
+        self.sent: m.Message = None
         self.latent, self.goal_latent = self.publisher("/latent"), self.publisher("/goal_latent")
         self.subscribe("/goal", self.on_goal)
         if card.remembers:
@@ -97,7 +97,7 @@ class Perception(Node):
         self.ticks.reset()
         self.surprise.reset()
         self.encoder.reset()
-        self.said = None
+        self.sent = None
 
     def on_sensors(self, sensors: dict[str, m.Message], envelope: Envelope) -> None:
         if not self.goal_id:
@@ -108,11 +108,11 @@ class Perception(Node):
     def perceive(self, tick: Tick, last_action: np.ndarray | None) -> None:
         """Publish the latent of a tick; that of a repeated tick again, so that memory counts it once."""
         observation, envelope = tick
-        if self.said is None or m.stamp_ns(self.said) != observation.stamp_ns:
+        if self.sent is None or m.stamp_ns(self.sent) != observation.stamp_ns:
             latent = self.encoder.encode(observation, last_action)
             surprise = self.surprise.of(latent, last_action, self.encoder.outputs)
-            self.said = latent_message(latent, self.goal_id, observation.stamp_ns, surprise)
-        self.latent.publish(self.said, envelope.origin_ns)
+            self.sent = latent_message(latent, self.goal_id, observation.stamp_ns, surprise)
+        self.latent.publish(self.sent, envelope.origin_ns)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """The extras of pyproject.toml install what the code imports, and nothing else."""
 
+import os
 import re
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from import_statements import imports
+from packaging.requirements import Requirement
 
 from wm_planner.errors import EXTRAS
 from wm_planner.share import SHELVES
@@ -54,6 +57,36 @@ IMPORTED = {
 def test_every_package_of_an_extra_is_imported_or_needed_by_one_that_is(extra):
     for requirement in packages(extra):
         assert NEEDED_BY.get(name_of(requirement), imported_as(requirement)) in IMPORTED, requirement
+
+
+@pytest.mark.torch
+@pytest.mark.skipif("CI" not in os.environ, reason="only in CI everything of `dev` has to be there")
+def test_in_ci_nothing_is_skipped_for_want_of_a_package_of_dev():
+    """Tests skip themselves where an optional package is missing; in CI that would go unnoticed."""
+    extras = {"dev", "test", "docs", *re.findall(r"\w+", " ".join(extras_of("dev") + extras_of("test")))}
+    missing = [
+        name_of(requirement)
+        for extra in extras & PROJECT["optional-dependencies"].keys()
+        for requirement in packages(extra)
+        if not is_installed(requirement)
+    ]
+    assert not missing
+
+
+def extras_of(extra):
+    """The other extras of this project that an extra lists, "sim,drive"."""
+    requirements = PROJECT["optional-dependencies"][extra]
+    return [r.partition("[")[2].rstrip("]") for r in requirements if name_of(r) == PROJECT["name"]]
+
+
+def is_installed(text):
+    requirement = Requirement(text)
+    if requirement.marker is not None and not requirement.marker.evaluate():
+        return True
+    try:
+        return bool(metadata.version(requirement.name))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def test_every_imported_package_is_a_dependency_or_in_an_extra():

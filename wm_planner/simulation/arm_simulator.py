@@ -1,14 +1,16 @@
 """What exploration and closed-loop evaluation of arms need of a simulator, whichever its engine."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import Simulator
 from wm_planner.contracts.task import Placement
 from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.errors import ShapeError
 from wm_planner.simulation.scene import Scene
 from wm_planner.world_models.physics.plant import Control
 
@@ -52,3 +54,18 @@ class ArmSimulator(Simulator, Protocol):
             SimulationError: if there is no such quantity.
         """
         ...
+
+
+def checked_targets(command: ArrayLike, joints: Sequence[str]) -> NDArray[np.float64]:
+    """A command of an arm simulator: targets of its actuators, (J,) in rad or m.
+
+    Raises:
+        ShapeError: for another number of targets, or non-finite ones.
+    """
+    target = np.asarray(command, np.float64)
+    if target.shape != (len(joints),) or not np.isfinite(target).all():
+        raise ShapeError(
+            f"a command is {target.tolist()}, wanted {len(joints)} finite actuator targets "
+            f"({', '.join(joints)}): `control` converts actions to them"
+        )
+    return target

@@ -144,7 +144,7 @@ def _copies(layers: list[dict[str, Any]], env: Env) -> list[dict[str, Any]]:
         for name, value in attributes.items():
             try:
                 found[name] = copy.deepcopy(value, memo)
-            except Exception:  # whatever an object raises that cannot be copied
+            except Exception:  # e.g. a window; whether the rest suffices is tried out on a second instance
                 continue
         copied.append(found)
     return copied

@@ -13,7 +13,8 @@ from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.contracts.task import Placement
 from wm_planner.control.ee_delta import EndEffectorDelta
-from wm_planner.errors import ShapeError, SimulationError, did_you_mean
+from wm_planner.errors import SimulationError, did_you_mean
+from wm_planner.simulation.arm_simulator import checked_targets
 from wm_planner.simulation.disturbance import disturbed_model
 from wm_planner.simulation.rendering import Camera
 from wm_planner.simulation.scene import Disturbance, Scene, load_scene
@@ -172,12 +173,7 @@ class MujocoSimulator:
         Raises:
             ShapeError: for another number of targets, or non-finite ones.
         """
-        target = np.asarray(target, np.float64)
-        if target.shape != (len(self.joints),) or not np.isfinite(target).all():
-            raise ShapeError(
-                f"a command is {target.tolist()}, wanted {len(self.joints)} finite actuator targets "
-                f"({', '.join(self.joints)}): `control` converts actions to them"
-            )
+        target = checked_targets(target, self.joints)
         self._targets = self.control.interpolate(self.data.ctrl.copy(), target, self._substeps)
         self._applied = 0
 

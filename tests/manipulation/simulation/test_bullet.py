@@ -152,7 +152,7 @@ def test_a_state_of_another_simulator_is_refused(simulator):
 
 @pytest.mark.parametrize("command", [np.zeros(6), np.full(7, np.nan)])
 def test_a_command_of_another_kind_is_refused(simulator, command):
-    with pytest.raises(ShapeError, match=r"wanted 7 finite joint targets \(panda_joint1"):
+    with pytest.raises(ShapeError, match=r"wanted 7 finite actuator targets \(panda_joint1"):
         simulator.command(command)
 
 

@@ -14,11 +14,12 @@ from wm_planner.contracts.simulator import StepResult
 from wm_planner.contracts.task import Placement
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.kinematics import Floats
-from wm_planner.errors import ShapeError, SimulationError, did_you_mean
+from wm_planner.errors import SimulationError, did_you_mean
 from wm_planner.manipulation.simulation.bullet_panda import JOINTS, MODEL_FILE, PandaKinematics
 from wm_planner.manipulation.simulation.bullet_world import TIMESTEP_S, SavedWorld, World
 from wm_planner.manipulation.simulation.exploration import ArmExplorer
 from wm_planner.manipulation.simulation.reach import Reach
+from wm_planner.simulation.arm_simulator import checked_targets
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,7 @@ class BulletSimulator:
         Raises:
             ShapeError: for another number of targets, or non-finite ones.
         """
-        target = np.asarray(target, np.float64)
-        if target.shape != (len(self.joints),) or not np.isfinite(target).all():
-            raise ShapeError(
-                f"a command is {target.tolist()}, wanted {len(self.joints)} finite joint targets "
-                f"({', '.join(self.joints)}): `control` converts actions to them"
-            )
+        target = checked_targets(target, self.joints)
         self._targets = self.control.interpolate(self._held, target, self._substeps)
 
     def advance(self, seconds: float) -> bool:
