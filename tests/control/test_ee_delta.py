@@ -6,6 +6,7 @@ import pytest
 from wm_planner.control.ee_delta import EndEffectorDelta, ramp
 from wm_planner.control.gripper import GripperDelta
 from wm_planner.control.kinematics import SerialChain, cross, rotation_error
+from wm_planner.control.safety import Limits
 from wm_planner.errors import SimulationError
 from wm_planner.simulation.scene import load_scene
 
@@ -84,6 +85,18 @@ def test_a_delta_moves_the_tool_by_its_length(control):
     assert np.linalg.norm(moved - actions, axis=-1).max() < 0.003
 
 
+def test_a_tool_that_leaves_a_corner_at_the_speed_limit_stays_on_its_path(control):
+    corners = np.stack(np.meshgrid(*np.transpose([control.low, control.high])), axis=-1).reshape(-1, 3)
+    limits = Limits(*control.bounds, coupled=control.coupled)
+    for q in control.solve(control.home, corners, 60):
+        start = control.position(q)
+        action = np.where(start > (control.low + control.high) / 2, -0.05, 0.05)
+        limited = limits.apply(control.command(q, action), q, 0.2)
+        moved = control.position(limited.command) - start
+        along = moved @ action / (action @ action)
+        assert np.linalg.norm(moved - along * action) < 0.015 and 0.2 < along < 1.05
+
+
 def test_targets_stay_in_the_workspace(control):
     tcp = np.array([control.high, control.low])
     assert np.all(control.target(tcp, np.full(3, 0.05)) <= control.high)
@@ -149,6 +162,46 @@ def test_a_gripper_has_bounds_for_every_actuator(gripper):
     assert len(rate) == 9 and (rate > 0).all()
     with pytest.raises(SimulationError, match=r"no joint 'hand_left', did you mean 'hand_left_finger'"):
         GripperDelta.of(mujoco.MjModel.from_xml_path("sim/panda_pick.xml"), gripper.arm, ("hand_left",))
+
+
+HINGE_FINGERS = """
+<mujoco>
+  <compiler autolimits="true"/>
+  <custom>{custom}</custom>
+  <worldbody>
+    <body><joint name="left" axis="0 0 1" range="0 45"/><geom size="0.1"/></body>
+    <body><joint name="right" axis="0 0 -1" range="0 45"/><geom size="0.1"/></body>
+  </worldbody>
+</mujoco>"""
+
+
+def test_hinge_fingers_close_and_open_where_the_robot_says(gripper):
+    text = HINGE_FINGERS.format(custom="<numeric name='gripper' data='0.7 0'/>")
+    hinged = GripperDelta.of(mujoco.MjModel.from_xml_string(text), gripper.arm, ("left", "right"))
+    low, high, rate = (bound[7:] for bound in hinged.bounds)
+    assert low.tolist() == [0, 0] and high.tolist() == [0.7, 0.7] and rate.tolist() == [3.5, 3.5]
+    q = np.append(gripper.arm.home, [0.7, 0.7])
+    for opening, finger in ((0.0, 0.7), (0.5, 0.35), (1.0, 0.0)):
+        targets = hinged.command(q, np.array([0.01, 0.0, 0.0, opening]))
+        np.testing.assert_allclose(targets[7:], [finger, finger], atol=1e-12)
+    np.testing.assert_allclose(hinged.at_rest(np.array([0.5, 0.1, 0.25]))[7:], [0.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("custom", "reason"),
+    [
+        ("", "left, right: at which end of its range a hinge finger is closed is not known: add <numeric"),
+        (
+            "<numeric name='gripper' data='0.9 0'/>",
+            "a finger closed at 0.9 and open at 0 does not fit",
+        ),
+        ("<numeric name='gripper' data='0.9'/>", "has 1 numbers, wanted 2"),
+    ],
+)
+def test_hinge_fingers_whose_ends_are_not_known_are_refused_by_name(gripper, custom, reason):
+    model = mujoco.MjModel.from_xml_string(HINGE_FINGERS.format(custom=custom))
+    with pytest.raises(SimulationError, match=reason):
+        GripperDelta.of(model, gripper.arm, ("left", "right"))
 
 
 def test_an_unknown_tool_point_names_the_known_ones(model):

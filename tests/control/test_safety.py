@@ -22,6 +22,13 @@ def test_a_command_too_far_away_is_limited_in_rate():
     assert limited.clipped.tolist() == [True, False]
 
 
+def test_coupled_components_slow_down_together_and_the_others_alone():
+    limits = Limits(np.full(3, -1.0), np.full(3, 1.0), rate=np.array([0.5, 1.0, 1.0]), coupled=2)
+    limited = limits.apply(np.array([0.1, -0.04, 0.5]), np.zeros(3), dt_s=0.1)
+    np.testing.assert_allclose(limited.command, [0.05, -0.02, 0.1])
+    np.testing.assert_array_equal(limits.apply(np.full(3, 0.03), np.zeros(3), 0.1).command, np.full(3, 0.03))
+
+
 def test_a_command_out_of_bounds_stops_at_the_bound():
     limited = LIMITS.apply(np.array([1.2, -2.5]), np.array([0.99, -1.99]), dt_s=0.1)
     np.testing.assert_allclose(limited.command, [1.0, -2.0])

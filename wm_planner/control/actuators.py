@@ -22,6 +22,7 @@ class ActuatorTargets:
     joints: tuple[str, ...]
     bounds: tuple[Floats, Floats, Floats]
     depends_on_posture: bool = False
+    coupled: int = 0
 
     @classmethod
     def of(cls, model: mujoco.MjModel) -> "ActuatorTargets":

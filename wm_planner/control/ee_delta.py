@@ -59,12 +59,12 @@ class EndEffectorDelta:
         chain = SerialChain.of(model, site)
         joints = [int(model.joint(name).qposadr[0]) for name in chain.names]
         home = _keyframe(model, "home")[joints]
-        workspace = _numeric(model, "workspace", 6)
+        workspace = numeric(model, "workspace", 6)
         return cls(
             chain=chain,
             home=home,
             orientation=chain.forward(home)[1],
-            velocity_limits=_numeric(model, "joint_velocity_limits", len(joints)),
+            velocity_limits=numeric(model, "joint_velocity_limits", len(joints)),
             low=workspace[:3],
             high=workspace[3:],
         )
@@ -77,6 +77,11 @@ class EndEffectorDelta:
     def bounds(self) -> tuple[Floats, Floats, Floats]:
         """Low and high joint limits in rad, and velocity limits in rad/s, (J,) each."""
         return self.chain.low, self.chain.high, self.velocity_limits
+
+    @property
+    def coupled(self) -> int:
+        """All joints slow down together: near a stretched arm, one alone would throw the tool by 17 cm."""
+        return len(self.joints)
 
     def target(self, tcp: Floats, action: Floats) -> Floats:
         """The tool point `tcp` (..., 3) displaced by `action` (..., 3), clipped to the workspace, in m."""
@@ -159,7 +164,12 @@ def ramp(start: Floats, end: Floats, substeps: int) -> Floats:
     return start[..., None, :] + fraction * (end - start)[..., None, :]
 
 
-def _numeric(model: mujoco.MjModel, name: str, size: int) -> NDArray[np.float64]:
+def numeric(model: mujoco.MjModel, name: str, size: int) -> NDArray[np.float64]:
+    """The numbers (size,) of a `<numeric>` of a robot's MJCF.
+
+    Raises:
+        SimulationError: if it does not exist, or has another size.
+    """
     names = [model.numeric(i).name for i in range(model.nnumeric)]
     if name not in names:
         raise SimulationError(f"the robot's MJCF has no <numeric name='{name}'>, {did_you_mean(name, names)}")

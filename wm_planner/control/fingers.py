@@ -17,29 +17,36 @@ class Fingers:
 
     Attributes:
         joints: names of the finger joints, (F,).
-        opened: position of a finger when open, in m; 0 is closed.
-        limits: of the finger positions in m, and of their speed in m/s.
+        opened, closed: positions of a finger, in m, or in rad for hinges.
+        limits: of the finger positions, and of their speed in m/s or rad/s.
     """
 
     joints: tuple[str, ...]
     opened: float
+    closed: float
     limits: Limits
 
     @classmethod
     def of(cls, model: mujoco.MjModel, arm: EndEffectorDelta) -> "Fingers | None":
-        """The slide joints that have an actuator; None for a robot without any."""
+        """The joints that have an actuator besides those of the arm; None for a robot without any.
+
+        Raises:
+            SimulationError: as for `GripperDelta.of`.
+        """
         driven = model.actuator_trnid[model.actuator_trntype == mujoco.mjtTrn.mjTRN_JOINT, 0]
-        slides = [int(joint) for joint in driven if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE]
-        if not slides:
+        names = tuple(model.joint(int(joint)).name for joint in driven)
+        fingers = tuple(name for name in names if name not in arm.joints)
+        if not fingers:
             return None
-        gripper = GripperDelta.of(model, arm, tuple(model.joint(joint).name for joint in slides))
-        size = len(arm.joints)
-        return cls(gripper.fingers, gripper.opened, Limits(*(bound[size:] for bound in gripper.bounds)))
+        gripper = GripperDelta.of(model, arm, fingers)
+        low, high, rate = (bound[len(arm.joints) :] for bound in gripper.bounds)
+        return cls(fingers, gripper.opened, gripper.closed, Limits(low, high, rate))
 
     def opening(self, q: Floats) -> float:
-        """The opening, 0 closed, 1 open, at finger positions (F,) in m."""
-        return float(np.mean(q)) / self.opened
+        """The opening, 0 closed, 1 open, at finger positions (F,) in m or rad."""
+        return (float(np.mean(q)) - self.closed) / (self.opened - self.closed)
 
     def command(self, opening: float, q: Floats, period_s: float) -> Limited:
-        """Targets (F,) in m for an opening, within the limits, from measured positions (F,)."""
-        return self.limits.apply(np.full(len(self.joints), opening * self.opened), q, period_s)
+        """Targets (F,) in m or rad for an opening, within the limits, from measured positions (F,)."""
+        target = self.closed + opening * (self.opened - self.closed)
+        return self.limits.apply(np.full(len(self.joints), target), q, period_s)

@@ -30,12 +30,14 @@ class Limits:
         low: lower bounds, (k,), e.g. joint positions in rad.
         high: upper bounds, (k,), in the same unit.
         rate: largest change per second, (k,), e.g. joint velocities in rad/s.
+        coupled: number of leading components that slow down together, e.g. the joints of an arm: if each
+            were limited by itself, the tool would leave its path.
 
     Raises:
         ConfigError: if the shapes differ, a low is not below its high, or a rate is not positive.
     """
 
-    def __init__(self, low: Command, high: Command, rate: Command) -> None:
+    def __init__(self, low: Command, high: Command, rate: Command, coupled: int = 0) -> None:
         if not low.shape == high.shape == rate.shape or low.ndim != 1:
             raise ConfigError(
                 f"limits of shapes low {low.shape}, high {high.shape}, rate {rate.shape}: "
@@ -43,10 +45,10 @@ class Limits:
             )
         if not (np.all(low < high) and np.all(rate > 0)):
             raise ConfigError(f"limits low {low}, high {high}, rate {rate}: wanted low < high and rate > 0")
-        self.low, self.high, self.rate = low, high, rate
+        self.low, self.high, self.rate, self.coupled = low, high, rate, coupled
 
     def apply(self, command: Command, previous: Command, dt_s: float) -> Limited:
-        """The admissible command closest to `command`.
+        """The admissible command closest to `command`, of coupled components the closest on a straight line.
 
         If the previous command is out of bounds, the return into the bounds is rate-limited too, without a
         jump. Non-finite components keep their previous value.
@@ -72,6 +74,11 @@ class Limits:
         step = self.rate * dt_s
         limited = np.where(np.isfinite(command), command, previous)
         limited = np.clip(limited, self.low, self.high)
+        together = slice(self.coupled)
+        change = limited[together] - previous[together]
+        excess = float(np.max(np.abs(change) / step[together], initial=0.0)) if dt_s > 0 else 0.0
+        if excess > 1:
+            limited[together] = previous[together] + change / excess
         limited = np.clip(limited, previous - step, previous + step)
         return Limited(limited, limited != command)
 

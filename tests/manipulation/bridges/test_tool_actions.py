@@ -149,7 +149,10 @@ def test_a_component_that_is_not_finite_leaves_the_fingers_as_they_are():
 
 
 def test_what_a_robot_cannot_do_is_refused_by_name():
-    with pytest.raises(NodeError, match=r"/plan holds dx in m, .*opening in 1, .* no gripper .* for opening"):
+    with pytest.raises(
+        NodeError,
+        match=r"/plan holds dx in m, .*opening in 1, .* opening needs a gripper, but sim",
+    ):
         control(REACH).command(plan(KINDS[4], 0.0, 0.0, 0.0, 1.0), 0)
     other = ActionSpec(names=("x", "y"), units=("m", "m"), low=(-1.0,) * 2, high=(1.0,) * 2)
     message = plan_message(1, np.zeros((1, 2), np.float32), other, 0.2, 7, execute_steps=1, fallback=False)
@@ -159,7 +162,12 @@ def test_what_a_robot_cannot_do_is_refused_by_name():
 
 @pytest.mark.parametrize(
     ("robot", "size", "reason"),
-    [(PICK, 7, ""), (REACH, 6, ""), (REACH, 3, ""), (REACH, 7, "sim/panda_reach.xml has no gripper")],
+    [
+        (PICK, 7, ""),
+        (REACH, 6, ""),
+        (REACH, 3, ""),
+        (REACH, 7, "a gripper, but sim/panda_reach.xml has none"),
+    ],
 )
 def test_a_launch_refuses_a_bundle_whose_gripper_the_robot_lacks(robot, size, reason):
     cls, config = CONTROLLERS.configure({"type": "ee_delta", "robot": robot}, "here")
@@ -169,7 +177,7 @@ def test_a_launch_refuses_a_bundle_whose_gripper_the_robot_lacks(robot, size, re
         ("nodes[3] (controller)", cls.facts(config)),
     ]
     if not reason:
-        assert refusal(KINDS[size], has_gripper=robot == PICK) == ""
+        assert refusal(KINDS[size], no_gripper="" if robot == PICK else "none") == ""
         return check_fit(nodes, "x.yaml")
     with pytest.raises(ConfigError, match=rf"in nodes.2. .planner., which nodes.3. .controller. .*{reason}"):
         check_fit(nodes, "x.yaml")

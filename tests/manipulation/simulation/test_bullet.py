@@ -33,7 +33,7 @@ def act(simulator, action):
     """Carry out an action as the controller does."""
     q = simulator.observe().state["joint_positions"]
     command = simulator.control.command(q, np.asarray(action, np.float64))
-    limits = Limits(*simulator.control.bounds)
+    limits = Limits(*simulator.control.bounds, coupled=simulator.control.coupled)
     return simulator.step(limits.apply(command, q, simulator.scene.control_dt_s).command)
 
 

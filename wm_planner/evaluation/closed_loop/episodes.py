@@ -58,7 +58,7 @@ def run_episode(
         observation = simulator.place(_near_goal(simulator, near, np.random.default_rng(seed)))
     policy.reset(simulator, goal_id=seed + 1)
     control, dt_s = simulator.control, simulator.scene.control_dt_s
-    limits = Limits(*control.bounds)
+    limits = Limits(*control.bounds, coupled=control.coupled)
     distances = [simulator.distance]
     cpu, encoding = [], []
     last_action = None

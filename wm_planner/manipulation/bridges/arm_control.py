@@ -24,16 +24,19 @@ class ArmControl:
     Args:
         control: of the arm.
         fingers: of its gripper; None if it has none.
+        no_gripper: why it has none; "" if it has one.
     """
 
     state_topic, command_topic = "/joint_states", "/command"
     reports_action = True
 
-    def __init__(self, control: EndEffectorDelta, fingers: Fingers | None = None) -> None:
-        self.control, self.fingers = control, fingers
+    def __init__(
+        self, control: EndEffectorDelta, fingers: Fingers | None = None, no_gripper: str = ""
+    ) -> None:
+        self.control, self.fingers, self.no_gripper = control, fingers, no_gripper
         self._kind = ToolAction()
         self._opening: float | None = None
-        self.limits = Limits(*self.control.bounds)
+        self.limits = Limits(*self.control.bounds, coupled=self.control.coupled)
         self._hold = Hold()
         self._clipped = 0
         self._last: m.Message = None
@@ -107,7 +110,7 @@ class ArmControl:
 
     def _kind_of(self, plan: m.Message) -> ToolAction:
         kind = ToolAction.of(plan.action_names, plan.action_units)
-        reason = refusal(kind, self.fingers is not None)
+        reason = refusal(kind, self.no_gripper)
         if kind is None or reason:
             actions = components(plan.action_names, plan.action_units)
             raise NodeError(f"/plan holds {actions}, which the controller cannot carry out: {reason}")

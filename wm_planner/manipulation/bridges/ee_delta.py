@@ -3,13 +3,11 @@
 from pathlib import Path
 
 from wm_planner import config, share
-from wm_planner.bridges.statements import ACTION, components
 from wm_planner.control.ee_delta import EndEffectorDelta, load_model
 from wm_planner.control.fingers import Fingers
-from wm_planner.control.tool_action import ToolAction
 from wm_planner.errors import PluginError
 from wm_planner.manipulation.bridges.arm_control import ArmControl
-from wm_planner.manipulation.bridges.launchable import refusal
+from wm_planner.manipulation.bridges.launchable import tool_facts
 from wm_planner.node.facts import Facts
 
 
@@ -25,7 +23,8 @@ class EndEffectorControl(ArmControl):
 
         Attributes:
             robot: path of an MJCF with a site `tcp`, a keyframe `home`, and numerics `workspace` and
-                `joint_velocity_limits`. The slide joints with an actuator, if it has any, are its gripper.
+                `joint_velocity_limits`. Its further joints with an actuator, if it has any, are its gripper;
+                those of hinges need a numeric `gripper`.
         """
 
         robot: str
@@ -52,11 +51,11 @@ class EndEffectorControl(ArmControl):
         Raises:
             SimulationError: as for the class.
         """
-        has_gripper = cls(config).fingers is not None
-        kinds = {components(*zip(*kind.components, strict=True)): kind for kind in ToolAction.all()}
-        return Facts(judges={ACTION: lambda text: refusal(kinds.get(str(text)), has_gripper, config.robot)})
+        return tool_facts(cls(config).no_gripper)
 
     def __init__(self, config: Config) -> None:
         model = load_model(share.find(config.robot, root="mujoco"))
         control = EndEffectorDelta.of(model)
-        super().__init__(control, Fingers.of(model, control))
+        fingers = Fingers.of(model, control)
+        none = f"{config.robot} has none (a joint with an actuator besides those of the arm)"
+        super().__init__(control, fingers, "" if fingers else none)

@@ -1,30 +1,33 @@
 """Whether the nodes for arms can run a bundle, as far as its card says."""
 
 from wm_planner.bridges.messages import JOINT_STATES, POSE_STATE
-from wm_planner.bridges.statements import components
+from wm_planner.bridges.statements import ACTION, components
 from wm_planner.contracts.card import Card
 from wm_planner.control.tool_action import TAKEN, ToolAction
+from wm_planner.node.facts import Facts
 
 STATES = (POSE_STATE, *JOINT_STATES)
 """The states that the simulator of an arm publishes."""
 
-ACTION = (("dx", "dy", "dz"), ("m", "m", "m"))
-"""Names and units of the actions that every arm executes."""
 
-
-def refusal(kind: ToolAction | None, has_gripper: bool, robot: str = "the robot") -> str:
+def refusal(kind: ToolAction | None, no_gripper: str) -> str:
     """Why the controller of an arm cannot carry out an action; "" if it can.
 
     Args:
         kind: None for components that are not supported.
-        has_gripper: whether the robot has one.
-        robot: its name, for the text.
+        no_gripper: why the robot has no gripper, e.g. "arm.xml has none"; "" if it has one.
     """
     if kind is None:
         return f"an end effector takes {TAKEN}"
-    if kind.has_gripper and not has_gripper:
-        return f"{robot} has no gripper (slide joints with an actuator) for {kind.components[-1][0]}"
+    if kind.has_gripper and no_gripper:
+        return f"{kind.components[-1][0]} needs a gripper, but {no_gripper}"
     return ""
+
+
+def tool_facts(no_gripper: str) -> Facts:
+    """Which actions of the planner the controller of an arm refuses; see `refusal`."""
+    kinds = {components(*zip(*kind.components, strict=True)): kind for kind in ToolAction.all()}
+    return Facts(judges={ACTION: lambda text: refusal(kinds.get(str(text)), no_gripper)})
 
 
 def unsupported_parts(card: Card) -> list[str]:

@@ -6,12 +6,12 @@ import weakref
 from pathlib import Path
 
 import numpy as np
-import pybullet
 import pybullet_data
 
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.kinematics import Floats
 from wm_planner.errors import ShapeError
+from wm_planner.manipulation.simulation.bullet_library import pybullet
 
 MODEL_FILE = Path(pybullet_data.getDataPath()) / "franka_panda" / "panda.urdf"
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-import pybullet
 from numpy.typing import NDArray
 
 from wm_planner.control.kinematics import Floats
 from wm_planner.errors import SimulationError
+from wm_planner.manipulation.simulation.bullet_library import pybullet
 from wm_planner.manipulation.simulation.bullet_panda import JOINTS, OPENING_M, Panda
 
 TIMESTEP_S = 0.004

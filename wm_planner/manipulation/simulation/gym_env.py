@@ -50,7 +50,7 @@ class SceneEnv(gymnasium.Env[GymObservation, NDArray[np.float64]]):
             raise ConfigError("SceneEnv: got no scene, wanted scene=PATH of a file, e.g. sim/panda_reach.py")
         self.simulator = MujocoSimulator(load_scene(scene))
         self.render_mode = render_mode
-        self._limits = Limits(*self.simulator.control.bounds)
+        self._limits = Limits(*self.simulator.control.bounds, coupled=self.simulator.control.coupled)
         action = self.simulator.scene.action
         self.action_space = Box(np.array(action.low), np.array(action.high), dtype=np.float64)
         self._last = self.simulator.reset(0)

@@ -22,6 +22,7 @@ class Control(Protocol):
         joints: names of the actuated joints, in the order of the actuators, (J,).
         depends_on_posture: whether the targets of an action depend on the joint positions at its start.
         bounds: low and high limit of the targets, and their largest rate of change per second, (J,) each.
+        coupled: number of leading joints that slow down together, see `control.safety.Limits`.
     """
 
     @property
@@ -30,6 +31,8 @@ class Control(Protocol):
     def depends_on_posture(self) -> bool: ...
     @property
     def bounds(self) -> tuple[Floats, Floats, Floats]: ...
+    @property
+    def coupled(self) -> int: ...
 
     def command(self, q: Floats, action: Floats) -> Floats:
         """Targets (..., J) that execute `action` (..., A) from joint positions `q` (..., J)."""
