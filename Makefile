@@ -80,13 +80,16 @@ data/traffic_heldout: | .venv/dev.stamp
 data/panda_reach_bullet:
 	$(WM) collect bullet --out $@ --episodes 400
 
+data/glide:
+	$(WM) collect sprites,level=glide --out $@ --episodes 6000 --steps 24
+
 data/drive_bev: data/traffic
 	$(WM) collect data/traffic --out $@ --episodes 864 --steps 24
 
 data/drive_bev_heldout: data/traffic_heldout
 	$(WM) collect data/traffic_heldout --out $@ --episodes 48 --steps 24 --seed 500000
 
-models: data/panda_reach data/panda_reach_wall data/panda_reach_bullet data/drive_bev
+models: data/panda_reach data/panda_reach_wall data/panda_reach_bullet data/drive_bev data/glide
 	$(TRAIN) --recipe small --out runs/panda_reach_small
 	$(WM) export runs/panda_reach_small --out models/bundles/panda_reach_small --replace
 	$(ACTOR) --of models/bundles/panda_reach_small --out runs/panda_reach_small_actor
@@ -107,6 +110,8 @@ models: data/panda_reach data/panda_reach_wall data/panda_reach_bullet data/driv
 	$(WM) practise models/tdmpc2.py 'gym,id=Pendulum-v1,names=[torque],units=[N m]' --recipe small --rounds 48 \
 		--noise 0.6 --set seed=0 --out runs/pendulum_tdmpc2
 	$(WM) export runs/pendulum_tdmpc2 --out models/bundles/pendulum_tdmpc2 --replace
+	$(WM) train models/rssm.py --data data/glide --recipe planet --out runs/glide_planet
+	$(WM) export runs/glide_planet --out models/bundles/glide_planet --replace
 	$(BIN)/python examples/write_a_bundle.py models/bundles/pendulum
 
 DATA ?= ../shared/data
@@ -146,6 +151,7 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 	$(WM) bench loop panda_reach $(SEARCH) --episodes 10
 	$(WM) bench success panda_reach_bullet --episodes 100 --no-baselines --no-greedy \
 		--model models/bundles/panda_reach_bullet --model models/bundles/panda_reach_small
+	$(WM) bench returns glide --cut-memory
 	$(WM) bench returns pendulum_tdmpc2 --episodes 20
 	$(WM) bench returns pendulum_tdmpc2 'planner={type: policy, horizon: 1}' --episodes 20 --no-random
 	$(WM) bench data

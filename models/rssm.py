@@ -59,7 +59,7 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
 
 
 RECIPES = {
-    "planet": Recipe(iterations=2500, clip=12, max_gradient_norm=100.0, cpu_seconds=600.0),
+    "planet": Recipe(iterations=4000, batch=50, clip=12, max_gradient_norm=100.0, cpu_seconds=1500.0),
 }
 
 

@@ -200,46 +200,36 @@ def test_a_model_without_a_policy_is_refused_before_any_node_starts(tmp_path):
         assert not (tmp_path / "runs").exists()
 
 
-GLIDE = """
-clock: lockstep
-nodes:
-  - exec: simulator
-    params: {simulator: {type: sprites, level: glide}, episodes: 2, steps: 12}
-    on_exit: shutdown
-  - exec: perception
-    params: {world_model: BUNDLE}
-  - exec: planner
-    params:
-      world_model: BUNDLE
-      planner: {type: icem, horizon: 6, samples: 32, elites: 8, iterations: 3}
-      costs: [{type: reward}]
-  - exec: controller
-    params: {control: {type: passthrough, world_model: BUNDLE}, control_dt_s: 0.1}
-  - exec: recorder
-    params: {path: runs/$(name)/episodes.mcap}
-"""
-
-
 def test_memory_in_nodes_equals_memory_in_one_process(tmp_path):
     """Perception carries the latent on by the actions carried out: distances agree to the last bit."""
-    bundle = tmp_path / "glider"
-    write_glider(bundle, action=action_spec("glide"))
-    (tmp_path / "glide.yaml").write_text(GLIDE.replace("BUNDLE", str(bundle)))
-    launched = Launched(tmp_path, "glide.yaml")
+    glider = tmp_path / "glider"
+    write_glider(glider, action=action_spec("glide"))
+    latents = check_glide(tmp_path, f"model={glider}")
+    trail = [named_arrays_of(latent.arrays)["trail"].item() for latent in latents]
+    assert trail == 2 * list(range(12))  # ticks that memory has counted
+
+
+def test_a_trained_model_with_memory_decides_the_same_in_nodes_and_in_one_process(tmp_path):
+    latents = check_glide(tmp_path)
+    assert set(named_arrays_of(latents[0].arrays)) == {"h", "z"}
+
+
+def check_glide(folder, *overrides):
+    """Launch two episodes of `glide`, compare them with those of this process, and return the latents."""
+    overrides = ("episodes=2", "steps=12", *overrides)
+    launched = Launched(folder, "glide", *overrides)
     code, output = launched.finish()
     assert code == 0, output
-    nodes = {node.name: node.params for node in launch_file.load(tmp_path / "glide.yaml", "x").nodes}
-    planner, simulator = nodes["planner"], SpriteSimulator(SpriteSimulator.Config(level="glide"))
-    search = planner["planner"], planner["costs"]
-    actor = Planned(str(bundle), *search)()
+    nodes = launch_file.load(launch_file.find("glide"), "x", overrides).nodes
+    planner = next(node.params for node in nodes if node.name == "planner")
+    simulator = SpriteSimulator(SpriteSimulator.Config(level="glide"))
+    actor = Planned(planner["world_model"], planner["planner"], planner["costs"])()
     episodes = replayed_figures(launched.folder / "episodes.mcap").episodes
     assert len(episodes) == 2
     for episode in episodes:
         alone = distances_of(simulator, actor, episode.seed)
         np.testing.assert_array_equal(alone, episode.distances_m[1:])
-    latents = [each.message for each in Player(launched.folder / "episodes.mcap").messages(["/latent"])]
-    trail = [named_arrays_of(latent.arrays)["trail"].item() for latent in latents]
-    assert trail == 2 * list(range(12))  # ticks that memory has counted
+    return [each.message for each in Player(launched.folder / "episodes.mcap").messages(["/latent"])]
 
 
 def distances_of(simulator, actor, seed):
