@@ -1,8 +1,13 @@
+import importlib.util
+
+import msgspec
 import numpy as np
 import pytest
 from moving_dot import BOX_M, write
 
 from wm_planner.contracts.card import ActionSpec, Card, LatentSpec, ObservationSpec, Quantity
+from wm_planner.data.forms import episode_at, open_dataset, writer
+from wm_planner.errors import DatasetError
 from wm_planner.evaluation.model_quality.prediction import (
     embed,
     measure,
@@ -10,6 +15,10 @@ from wm_planner.evaluation.model_quality.prediction import (
     relative_error,
     static_share,
 )
+
+
+HAS_AV = importlib.util.find_spec("av") is not None
+LEROBOT = pytest.param("lerobot", marks=pytest.mark.skipif(not HAS_AV, reason="needs the extra `data`"))
 
 
 class PerfectModel:
@@ -75,6 +84,32 @@ def test_probe_error_is_in_the_unit_of_the_position(data):
 
 def test_embed_keeps_the_order_of_the_frames(data):
     np.testing.assert_array_equal(embed(PerfectModel(), data)["z"], data.quantity("tcp_position"))
+
+
+@pytest.mark.parametrize("form", ["npz", LEROBOT])
+def test_every_form_of_the_data_gives_the_same_report(tmp_path, form):
+    data = write(tmp_path / "data", seed=0, episodes=4)
+    with writer(tmp_path / form, data.meta, form) as out:
+        for index in range(data.meta.episodes):
+            out.add(episode_at(data, index))
+        out.finish(data.meta.seeds_tried, data.meta.rejected)
+    reports = [measure(PerfectModel(), each, "z", horizons=(1, 5)) for each in (data, open_dataset(tmp_path / form))]
+    assert reports[0] == reports[1]
+
+
+def test_data_that_cannot_be_measured_are_refused_with_the_reason(data, tmp_path):
+    with pytest.raises(DatasetError, match="the longest episode has 9 frames, wanted 11: measure on longer"):
+        measure(PerfectModel(), data, "z")
+    with pytest.raises(DatasetError, match="has one episode, wanted two"):
+        measure(PerfectModel(), write(tmp_path / "one", seed=0, episodes=1), "z", horizons=(1,))
+    with pytest.raises(DatasetError, match="has no state 'tcp', known: mass, tcp_position"):
+        measure(PerfectModel(), data, "z", "tcp", horizons=(1,))
+    other = PerfectModel()
+    other.card = msgspec.structs.replace(
+        PerfectModel.card, action=msgspec.structs.replace(PerfectModel.card.action, names=("a", "b", "c"))
+    )
+    with pytest.raises(DatasetError, match="has actions dx, dy, dz, perfect takes a, b, c"):
+        measure(other, data, "z", horizons=(1,))
 
 
 def test_relative_error_is_relative_to_the_change_of_the_latent():

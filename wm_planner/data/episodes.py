@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from wm_planner.checksum import sha256
 from wm_planner.config import convert, read_yaml
 from wm_planner.contracts.card import Quantity
-from wm_planner.contracts.dataset import Array, Meta
+from wm_planner.contracts.dataset import Array, Dataset, Meta
 from wm_planner.errors import ConfigError, DatasetError, did_you_mean
 
 META_FILE = "meta.yaml"
@@ -92,13 +92,7 @@ class EpisodeData:
         Raises:
             DatasetError: naming the quantities that exist.
         """
-        start = 0
-        for quantity in self.meta.state:
-            if quantity.name == name:
-                return self.state[:, start : start + quantity.size]
-            start += quantity.size
-        known = [quantity.name for quantity in self.meta.state]
-        raise DatasetError(f"{self.path} has no state '{name}', {did_you_mean(name, known)}")
+        return quantity_of(self, name)
 
 
 def read_meta(folder: Path) -> Meta:
@@ -133,6 +127,21 @@ def clip_starts(episode: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     starts = np.arange(max(last + 1, 0))
     within: NDArray[np.int64] = starts[episode[starts] == episode[starts + length - 1]]
     return within
+
+
+def quantity_of(data: Dataset, name: str, rows: slice = slice(None)) -> NDArray[np.float32]:
+    """The values (n, k) of one state quantity in consecutive frames.
+
+    Raises:
+        DatasetError: naming the quantities that exist.
+    """
+    start = 0
+    for each in data.meta.state:
+        if each.name == name:
+            return data.read("state", rows)[:, start : start + each.size].astype(np.float32, copy=False)
+        start += each.size
+    known = [each.name for each in data.meta.state]
+    raise DatasetError(f"{data.path} has no state '{name}', {did_you_mean(name, known)}")
 
 
 def episode_rows(episode: NDArray[np.int64], index: int) -> slice:

@@ -175,13 +175,13 @@ def prediction(
     quantity: Annotated[str, typer.Option(help="state that is probed")] = "tcp_position",
 ) -> None:
     """Prediction error relative to copying, a probe of a physical state, and the spread of the latent."""
-    from wm_planner.data.episodes import EpisodeData
+    from wm_planner.data.forms import open_dataset
     from wm_planner.evaluation.model_quality.prediction import measure
     from wm_planner.world_models.onnx.model import OnnxWorldModel
 
     models = [OnnxWorldModel.load(name, device="cpu") for name in model]
     for folder in data:
-        opened = EpisodeData.open(folder)
+        opened = open_dataset(folder)
         unit = next((spec.unit for spec in opened.meta.state if spec.name == quantity), "")
         errors = table(
             f"{folder}: error 1, 5, 10 steps ahead (copying the last latent is 1), 5 with shuffled actions; "
@@ -217,11 +217,11 @@ def energy(
     axes: Annotated[list[str] | None, typer.Option(help="dx,dy; repeatable")] = None,
 ) -> None:
     """The share of states whose cost has its minimum within one cell of the recorded action."""
-    from wm_planner.data.episodes import EpisodeData
+    from wm_planner.data.forms import open_dataset
     from wm_planner.evaluation.model_quality import energy as e
     from wm_planner.world_models.onnx.model import OnnxWorldModel
 
-    opened = EpisodeData.open(data)
+    opened = open_dataset(data)
     shares = table(
         f"{data}: states whose {cells} x {cells} grid of actions has its minimum within one cell of the true "
         f"one, 95 % Wilson intervals (of guesses {9 / cells**2:.1%} at most)",

@@ -20,10 +20,10 @@ from rich.table import Table
 from wm_planner.contracts.card import ActionSpec, Card
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.dataset import Dataset
 from wm_planner.contracts.world_model import WorldModel
 from wm_planner.costs.distance import Metric
 from wm_planner.costs.latent import LatentGoal
-from wm_planner.data.episodes import EpisodeData
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.evaluation.model_quality.pairs import Pair, spread_pairs
 from wm_planner.evaluation.statistics import Rate, rate
@@ -122,7 +122,7 @@ def _grid(low: float, high: float, recorded: float, cells: int) -> tuple[NDArray
 
 
 def near_minima(
-    model: WorldModel, data: EpisodeData, states: int, cells: int = CELLS, named: Sequence[str] = ()
+    model: WorldModel, data: Dataset, states: int, cells: int = CELLS, named: Sequence[str] = ()
 ) -> dict[tuple[str, str], Rate]:
     """The rate of states whose minimum is near the recorded action, by plane.
 

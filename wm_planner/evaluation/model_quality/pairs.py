@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.contracts.card import Card
+from wm_planner.contracts.dataset import Dataset
 from wm_planner.contracts.observation import Observation
 from wm_planner.control.pose import action_between
-from wm_planner.data.episodes import EpisodeData, episode_rows
+from wm_planner.data.episodes import clip_starts, episode_rows, quantity_of
+from wm_planner.data.forms import open_dataset
 from wm_planner.errors import DatasetError
 
 POSE_SIZE = 7
@@ -46,53 +48,83 @@ def recorded_pair(path: Path, card: Card, episode: int = 0, step: int = 0) -> Pa
     """
     if path.suffix == ".npz":
         return _pair_of_arrays(path, card, episode, step)
-    data = EpisodeData.open(path)
+    data = open_dataset(path)
+    check_fits(data, card)
     _check_index(path, "episode", episode, data.meta.episodes)
     rows = episode_rows(data.episode, episode)
     _check_index(path, "step", step, rows.stop - rows.start - 1)
     return _pair_of_data(data, card, rows.start + step)
 
 
-def spread_pairs(data: EpisodeData, card: Card, count: int) -> Iterator[Pair]:
+def spread_pairs(data: Dataset, card: Card, count: int) -> Iterator[Pair]:
     """`count` pairs evenly spread over a data set, or all pairs if there are fewer.
 
     Raises:
-        DatasetError: if the data do not match the card.
+        DatasetError: if the data do not match the card, or no episode has two frames.
     """
-    starts = data.clip_starts(2)
+    check_fits(data, card)
+    starts = starts_of(data, 2)
     for i in np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int):
         yield _pair_of_data(data, card, int(starts[i]))
 
 
-def observation_at(data: EpisodeData, card: Card, row: int) -> Observation:
-    """One frame with the cameras and states of the card.
+def starts_of(data: Dataset, length: int) -> NDArray[np.int64]:
+    """Indices of the frames at which a clip of `length` frames within one episode starts.
 
     Raises:
-        DatasetError: if one of them is not in the data.
+        DatasetError: if there is none.
     """
-    known = data.meta.cameras
+    starts = clip_starts(data.episode, length)
+    if not len(starts):
+        longest = int(np.bincount(data.episode).max())
+        raise DatasetError(
+            f"{data.path}: the longest episode has {longest} frames, wanted {length}: measure on longer ones"
+        )
+    return starts
+
+
+def check_fits(data: Dataset, card: Card) -> None:
+    """Check that data have the cameras, states and actions of a card.
+
+    Raises:
+        DatasetError: naming what they have.
+    """
+    meta, known = data.meta, data.meta.cameras
     missing = [camera for camera in card.observation.cameras if camera not in known]
     if missing:
         raise DatasetError(
             f"{data.path} has no camera '{missing[0]}' (known: {', '.join(known)}), which {card.name} needs"
         )
-    return Observation(
-        images={camera: data.images[row, known.index(camera)] for camera in card.observation.cameras},
-        state={spec.name: data.quantity(spec.name)[row] for spec in card.observation.state},
-    )
-
-
-def _pair_of_data(data: EpisodeData, card: Card, row: int) -> Pair:
-    meta = data.meta
+    for spec in card.observation.state:
+        size = quantity_of(data, spec.name, slice(0, 1)).shape[1]
+        if size != spec.size:
+            raise DatasetError(
+                f"{data.path}: {spec.name} has {size} components, {card.name} takes {spec.size}: "
+                "is it another robot's data?"
+            )
     if meta.action_names != card.action.names:
         raise DatasetError(
             f"{data.path} has actions {', '.join(meta.action_names)}, {card.name} takes "
             f"{', '.join(card.action.names)}: is it another robot's data?"
         )
+
+
+def observation_at(data: Dataset, card: Card, row: int) -> Observation:
+    """One frame with the cameras and states of the card, of data that fit it."""
+    rows, known = slice(row, row + 1), data.meta.cameras
+    images = data.read("images", rows)[0] if card.observation.cameras else ()
+    return Observation(
+        images={camera: images[known.index(camera)] for camera in card.observation.cameras},
+        state={spec.name: quantity_of(data, spec.name, rows)[0] for spec in card.observation.state},
+    )
+
+
+def _pair_of_data(data: Dataset, card: Card, row: int) -> Pair:
     episode = int(data.episode[row])
     source = f"{data.path}, episode {episode}, step {row - episode_rows(data.episode, episode).start}"
     after = Observation(observation_at(data, card, row + 1).images)
-    return Pair(source, observation_at(data, card, row), after, data.action[row])
+    action = data.read("action", slice(row, row + 1))[0].astype(np.float32)
+    return Pair(source, observation_at(data, card, row), after, action)
 
 
 def _pair_of_arrays(path: Path, card: Card, episode: int, step: int) -> Pair:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.contracts.dataset import Dataset
 from wm_planner.contracts.rollout import Latent
 from wm_planner.contracts.world_model import WorldModel
 from wm_planner.data.effective_rank import effective_rank
-from wm_planner.data.episodes import EpisodeData
-from wm_planner.evaluation.model_quality.pairs import observation_at
+from wm_planner.data.episodes import quantity_of
+from wm_planner.errors import DatasetError
+from wm_planner.evaluation.model_quality.pairs import check_fits, observation_at, starts_of
 from wm_planner.world_models.episode_encoder import EpisodeEncoder
 
 Floats = NDArray[np.floating]
@@ -46,7 +48,7 @@ class PredictionReport:
 
 def measure(
     model: WorldModel,
-    data: EpisodeData,
+    data: Dataset,
     latent: str,
     quantity: str = "tcp_position",
     horizons: Sequence[int] = (1, 5, 10),
@@ -54,17 +56,22 @@ def measure(
     """Measure the array `latent` of a model on data, and probe it for a state quantity.
 
     Raises:
-        DatasetError: if the quantity or a camera of the card is not in the data.
+        DatasetError: if the data lack the quantity or what the card says, their episodes are too short, or
+            there is only one.
     """
+    check_fits(data, model.card)
+    target = quantity_of(data, quantity)
+    starts = starts_of(data, max(horizons) + 1)
+    if data.meta.episodes < 2:
+        raise DatasetError(f"{data.path} has one episode, wanted two: a probe is fitted on one of them")
     frames = embed(model, data)
     z = frames[latent].reshape(len(data.episode), -1)
-    starts = data.clip_starts(max(horizons) + 1)
     starts = starts[np.linspace(0, len(starts) - 1, min(MAX_CLIPS, len(starts))).astype(int)]
-    actions = data.action[starts[:, None] + np.arange(max(horizons))]  # (N, H, A)
+    actions = data.read("action", slice(None))[starts[:, None] + np.arange(max(horizons))]  # (N, H, A)
     predicted = _predict(model, frames, starts, actions, latent)
     shuffled = _predict(model, frames, starts, np.roll(actions, len(actions) // 2, axis=0), latent)
     real = z[starts[:, None] + np.arange(max(horizons) + 1)]  # (N, 1 + H, D)
-    r2, rms = probe(z, data.quantity(quantity), data.episode)
+    r2, rms = probe(z, target, data.episode)
     std = z.std(axis=0)
     return PredictionReport(
         relative_error={h: relative_error(real, predicted, h) for h in horizons},
@@ -78,15 +85,15 @@ def measure(
     )
 
 
-def embed(model: WorldModel, data: EpisodeData) -> Latent:
+def embed(model: WorldModel, data: Dataset) -> Latent:
     """The latents of all frames by name, (n, ...); memory begins with each episode."""
-    encoder, rows = EpisodeEncoder(model), []
+    encoder, rows, actions = EpisodeEncoder(model), [], data.read("action", slice(None))
     for row, episode in enumerate(data.episode):
         is_first = row == 0 or episode != data.episode[row - 1]
         if is_first:
             encoder.reset()
         observation = replace(observation_at(data, model.card, row), stamp_ns=row)  # each row once
-        rows.append(encoder.encode(observation, None if is_first else data.action[row - 1]))
+        rows.append(encoder.encode(observation, None if is_first else actions[row - 1]))
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
