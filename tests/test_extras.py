@@ -21,7 +21,6 @@ FOR_DEVELOPERS = {"test", "dev", "docs", "envs"}  # envs: what the contract test
 
 IMPORTED_AS = {"pillow": "PIL", "pyyaml": "yaml", "pyzmq": "zmq", "onnxruntime-gpu": "onnxruntime"}
 NEEDED_BY = {
-    "imageio-ffmpeg": "imageio",  # writes .mp4
     "onnxscript": "torch",  # torch.onnx.export
 }
 COMES_WITH = {"pybullet_data": "pybullet"}
@@ -98,7 +97,7 @@ def test_every_imported_package_is_a_dependency_or_in_an_extra():
 def test_an_import_error_names_an_extra_that_brings_the_package():
     brought = {(imported_as(r), extra) for extra in USER_EXTRAS for r in packages(extra)}
     assert set(EXTRAS.items()) <= brought
-    assert EXTRAS.keys() == {package for package, _ in brought} - {"imageio_ffmpeg"}
+    assert EXTRAS.keys() == {package for package, _ in brought}
 
 
 def test_all_brings_every_extra():

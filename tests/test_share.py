@@ -40,6 +40,11 @@ def test_an_unknown_name_is_answered_with_the_closest(shelves):
         share.find("models/weel")
 
 
+def test_an_empty_path_is_not_the_current_folder(shelves):
+    with pytest.raises(PluginError, match="the path is empty"):
+        share.find("")
+
+
 def test_only_xml_files_with_the_wanted_root_element_are_suggested(shelves):
     first, second = shelves
     for place, name, text in (

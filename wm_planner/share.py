@@ -29,6 +29,8 @@ def find(path: str | Path, root: str = "") -> Path:
     Raises:
         PluginError: if it does not exist; names the closest one in the same folder.
     """
+    if not str(path):
+        raise PluginError("the path is empty, wanted that of a file or folder")
     try:
         given = Path(path).expanduser()
         if given.exists():
@@ -85,12 +87,12 @@ def listing(folder: str, suffix: str = "", root: str = "") -> list[str]:
         for place in folders
         for entry in place.iterdir()
         if (entry.suffix == suffix if suffix else entry.is_dir()) and not entry.name.startswith((".", "_"))
-        if suffix != ".xml" or root in ("", _root_element(entry))
+        if suffix != ".xml" or root in ("", root_element(entry))
     }
     return sorted(names)
 
 
-def _root_element(file: Path) -> str:
+def root_element(file: Path) -> str:
     """The root element of an XML file; empty if it cannot be parsed."""
     try:
         with file.open("rb") as stream:

@@ -55,6 +55,10 @@ def test_collect_prints_what_was_rejected_in_words(wm, monkeypatch):
     ("arguments", "answer"),
     [
         (("lunch",), "No such command 'lunch'. Did you mean 'launch', 'bench'? (see `wm --help`)"),
+        (
+            ("demo", "episodes=2"),
+            "Got unexpected extra argument(s) (episodes=2), wanted --episodes 2 (see `wm demo --help`)",
+        ),
         (("launch",), "Missing argument 'file' (see `wm launch --help`)"),
         (("launch", "--name"), "Option '--name' requires an argument (see `wm --help`)"),
         (("collect", "x", "--episodes", "some"), "Invalid value for '--episodes': "),
@@ -196,9 +200,12 @@ def test_a_missing_package_is_reported_with_its_extra(wm, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "answer"),
     [
-        (("eval", "nothing"), "holds no episodes.mcap"),
+        (("eval", "nothing"), "nothing: there is no such folder, wanted the folder of a run, runs/NAME"),
+        (("collect", "panda_reach", "--out", "x"), "did you mean 'sim/panda_reach.py'?"),
+        (("collect", "gymm", "--out", "x"), "did you mean 'gym'?"),
+        (("collect", "sim/panda_reach.xml", "--out", "x"), "is a MuJoCo model, wanted a scene file"),
         (("collect", "sim/panda_reech.py", "--out", "x"), "did you mean 'sim/panda_reach.py'?"),
-        (("collect", "sim/cartpole.xml", "--out", "x"), "is not a CommonRoad scenario"),
+        (("collect", "sim/cartpole.xml", "--out", "x"), "and the actions: sim/cartpole.py"),
         (("bench", "surprise", "--scenarios", "nothing"), "`wm scenarios` makes some"),
         (
             ("bench", "traffic-model", "--scenarios", "nothing", "--variant", "gaol"),

@@ -1,4 +1,5 @@
 import io
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -94,6 +95,31 @@ def test_what_a_recording_lacks_is_named(tmp_path, topics):
     assert "no field 'displ'" in problem(TOPICS.replace("displacement", "displ"))
     assert "has 3 numbers, wanted 2" in problem(TOPICS.replace("size: 3", "size: 2"))
     assert "no two consecutive frames of 0.001 s" in problem(TOPICS.replace("0.2\n", "0.001\n"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("resized", "words"),
+    [
+        (
+            lambda number, topic: topic == "/side/image",
+            r"\{'/front/image': \(16, 16\), '/side/image': \(8, 8\)\}$",
+        ),
+        (lambda number, topic: number > 7, r"/side/image': \(16, 16\)\}, later \{'/front/image': \(8, 8\)"),
+    ],
+    ids=["of two cameras", "in the course of a recording"],
+)
+def test_pictures_of_different_sizes_are_refused(tmp_path, topics, monkeypatch, resized, words):
+    bag = write_bag(tmp_path / "bag", write(tmp_path / "source", seed=0, episodes=1))
+    numbers = itertools.count()
+
+    def picture(message, where):
+        smaller = resized(next(numbers), where.split()[-1])
+        return picture_of(message, where)[::2, ::2] if smaller else picture_of(message, where)
+
+    monkeypatch.setattr("wm_planner.collection.recordings.picture_of", picture)
+    with pytest.raises(RecordingError, match=f"pictures have different sizes, wanted the same: .*{words}"):
+        convert(bag, tmp_path / "out", "npz", topics, quiet)
     assert not (tmp_path / "out").exists()
 
 

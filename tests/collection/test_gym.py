@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from wm_planner.collection import CollectConfig, collect
+from wm_planner.collection.base import explorer_of
 from wm_planner.data.episodes import EpisodeData
+from wm_planner.errors import DatasetError, SimulationError
 
 assert grid_env.SIDE  # registers tests/Grid-v0
 
@@ -33,3 +35,34 @@ def test_an_environment_with_pictures_and_choices_is_recorded(tmp_path):
     assert data.meta.action_choices == 9 and data.meta.cameras == ("view",)
     assert data.images.shape[1:] == (1, 20, 20, 3) and data.images.max() == 255
     assert set(np.unique(data.action)) <= set(range(9))
+
+
+@pytest.mark.parametrize(
+    ("broken", "error", "words"),
+    [
+        (
+            lambda seen: {**seen, "view": seen["view"][::2]},
+            SimulationError,
+            r"camera 'view' is \(10, 20, 3\), the simulator declares \(20, 20, 3\)",
+        ),
+        (
+            lambda seen: {**seen, "body": {"cell": np.full(2, np.nan), "holds": 1}},
+            DatasetError,
+            r"state of episode 0, frame \d is not finite: \[.*nan",
+        ),
+    ],
+    ids=["picture of another size", "value that is not finite"],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_what_breaks_in_the_course_of_an_episode_is_refused(tmp_path, monkeypatch, broken, error, words):
+    numbers, observe = iter(range(100)), grid_env.Grid._get_obs
+
+    def observation(self):
+        return broken(observe(self)) if next(numbers) > 4 else observe(self)
+
+    monkeypatch.setattr(grid_env.Grid, "_get_obs", observation)
+    explorer_of.cache_clear()
+    scene = "gym,id=grid_env:tests/Grid-v0"
+    with pytest.raises(error, match=words):
+        collect(CollectConfig(scene=scene, episodes=2, steps=8, jobs=1), tmp_path / "data")
+    assert not (tmp_path / "data").exists()

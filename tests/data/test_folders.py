@@ -1,3 +1,7 @@
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from wm_planner.data.folders import atomic_file, check_fresh, fresh_folder
@@ -14,6 +18,17 @@ def test_a_file_is_written_atomically(tmp_path):
         raise ZeroDivisionError
     assert path.read_text() == "first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "card.yaml"
+
+    def refuse(self, **how):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OSError, match=r"Read-only file system: '.*/card\.yaml'$"), atomic_file(path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
 def test_a_folder_is_written_atomically(tmp_path):

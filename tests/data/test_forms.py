@@ -1,5 +1,6 @@
 """One contract for every form of a data set."""
 
+import copy
 import importlib.util
 
 import msgspec
@@ -96,6 +97,26 @@ def test_a_data_set_without_cameras_or_states(tmp_path, form):
     assert data.read("images", slice(0, 2)).shape == (2, 0, 16, 16, 3)
     assert data.read("state", slice(0, 2)).shape == (2, 0)
     assert data.read("key", slice(None)).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", ["state", "action", "reward"])
+def test_a_value_that_is_not_finite_is_not_written(tmp_path, form, name):
+    source = write_uneven(tmp_path / "source")
+    episode = copy.deepcopy(episode_at(source, 1))  # its arrays are mapped read-only
+    episode.arrays[name][2] = np.nan
+    with (
+        pytest.raises(DatasetError, match=rf"x: {name} of episode 1, frame 2 is not finite: .*nan"),
+        writer(tmp_path / "x", source.meta, form) as out,
+    ):
+        out.add(episode_at(source, 0))
+        out.add(episode)
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_a_lerobot_data_set_without_its_description_is_not_taken_for_another_form(tmp_path):
+    (tmp_path / "x" / "meta").mkdir(parents=True)
+    assert form_of(tmp_path / "x") == "lerobot"
 
 
 def cut(path):

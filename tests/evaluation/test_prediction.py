@@ -16,7 +16,6 @@ from wm_planner.evaluation.model_quality.prediction import (
     static_share,
 )
 
-
 HAS_AV = importlib.util.find_spec("av") is not None
 LEROBOT = pytest.param("lerobot", marks=pytest.mark.skipif(not HAS_AV, reason="needs the extra `data`"))
 
@@ -93,7 +92,9 @@ def test_every_form_of_the_data_gives_the_same_report(tmp_path, form):
         for index in range(data.meta.episodes):
             out.add(episode_at(data, index))
         out.finish(data.meta.seeds_tried, data.meta.rejected)
-    reports = [measure(PerfectModel(), each, "z", horizons=(1, 5)) for each in (data, open_dataset(tmp_path / form))]
+    reports = [
+        measure(PerfectModel(), each, "z", horizons=(1, 5)) for each in (data, open_dataset(tmp_path / form))
+    ]
     assert reports[0] == reports[1]
 
 

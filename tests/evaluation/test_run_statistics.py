@@ -1,5 +1,6 @@
 """Statistics of a run, collected from its messages."""
 
+import json
 import math
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import msgspec
 import numpy as np
 from rich.console import Console
 
+from wm_planner.evaluation.runs import report
 from wm_planner.evaluation.runs.live import Live
 from wm_planner.evaluation.runs.report import coverage, tables
 from wm_planner.evaluation.runs.run_statistics import EpisodeFigures, RunStatistics
@@ -95,9 +97,50 @@ def plans_with_inputs_of(*ages_s, is_realtime):
     statistics = RunStatistics(is_realtime=is_realtime)
     for age_s in ages_s:
         statistics.add("/plan", SimpleNamespace(dt_s=0.2))
-        how = {"elapsed_s": 0.01, "input_age_s": age_s, "cost": 1.0, "deadline_hit": False, "fallback": False}
-        statistics.add("/plan_info", SimpleNamespace(**how))
+        statistics.add("/plan_info", plan_info(input_age_s=age_s))
     return statistics
+
+
+def plan_info(input_age_s=0.01, reason=""):
+    return SimpleNamespace(
+        elapsed_s=0.01,
+        input_age_s=input_age_s,
+        cost=1.0,
+        deadline_hit=False,
+        fallback=bool(reason),
+        reason=reason,
+    )
+
+
+def test_the_report_says_why_plans_were_not_used(tmp_path):
+    statistics = RunStatistics()
+    for reason in ("", "no finite cost", "the deadline had passed", "no finite cost"):
+        statistics.add("/plan_info", plan_info(reason=reason))
+    printed = render(statistics)
+    assert "3 fallbacks" in printed
+    assert printed.index("2 plans not used: no finite cost") < printed.index("1 plans not used: the deadline")
+    report.write_summary(tmp_path, statistics.figures(), {})
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["fallback_reasons"] == {"no finite cost": 2, "the deadline had passed": 1}
+
+
+def test_only_the_most_frequent_reasons_of_fallbacks_are_printed():
+    statistics = RunStatistics()
+    for number in range(8):
+        statistics.add("/plan_info", plan_info(reason=f"reason {number}"))
+    assert "3 more reasons, see summary.json" in render(statistics)
+
+
+def test_respawns_are_repeated_at_the_end_with_their_last_cause():
+    events = [
+        Event(1.0, "planner", "died", "signal SIGKILL"),
+        Event(1.1, "planner", "respawned", "process 7"),
+        Event(2.0, "planner", "died", "exit code 1"),
+        Event(2.1, "planner", "respawned", "process 8"),
+        Event(3.0, "controller", "died", "exit code 2", is_fatal=True),
+    ]
+    lines = report.respawns([event._asdict() for event in events])
+    assert lines == ["planner was respawned 2 times, after exit code 1"]
 
 
 def test_plans_from_stale_inputs_are_counted_in_realtime():

@@ -170,6 +170,42 @@ def test_a_program_that_runs_when_it_is_imported_is_refused(tmp_path):
         file.node_class(tmp_path / "bare.py")
 
 
+NODE = """
+from wm_planner.node import Node, run as go
+
+class Mine(Node):
+    pass
+"""
+
+
+def test_a_program_that_never_runs_its_node_is_refused(tmp_path):
+    (tmp_path / "idle.py").write_text(NODE)
+    with pytest.raises(
+        PluginError, match=r"idle\.py: never runs its node.* call wm_planner.node.run\(Mine\)"
+    ):
+        file.node_class(tmp_path / "idle.py")
+    (tmp_path / "runs.py").write_text(f"{NODE}\nif __name__ == '__main__':\n    go(Mine)\n")
+    assert file.node_class(tmp_path / "runs.py").__name__ == "Mine"
+
+
+def test_a_folder_is_not_a_launch_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "mine.yaml", "panda_reach"):
+        (tmp_path / name).mkdir()
+    for name in ("mine", "mine.yaml", str(tmp_path)):
+        with pytest.raises(PluginError, match=f"{name} is a folder, wanted a launch file: x.yaml, or a name"):
+            file.find(name)
+    assert file.find("panda_reach").name == "panda_reach.yaml"
+
+
+def test_an_argument_without_a_value_is_refused():
+    for name, example in (("model", "models/bundles/panda_reach_small"), ("planner", "icem")):
+        with pytest.raises(
+            ConfigError, match=f"argument {name}= is empty, wanted a value, as in .*={example}"
+        ):
+            file.load(file.find("panda_reach"), "x", [f"{name}="])
+
+
 def test_a_run_without_nodes_is_refused(tmp_path):
     (tmp_path / "empty.yaml").write_text("nodes: []")
     with pytest.raises(ConfigError, match=r"empty\.yaml: nodes: the list is empty, wanted at least one"):
@@ -177,12 +213,16 @@ def test_a_run_without_nodes_is_refused(tmp_path):
 
 
 PICKY = """
-from wm_planner.node import Node
+from wm_planner.node import Node, run
 
 class Picky(Node):
     @classmethod
     def check(cls, params):
         FAILURE
+
+
+if __name__ == "__main__":
+    run(Picky)
 """
 
 

@@ -1,10 +1,11 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from wm_planner.errors import ConfigError
 from wm_planner.launching.file import LaunchSpec, NodeSpec
-from wm_planner.launching.run import LAUNCHED, Launched, prepare, recording_of
+from wm_planner.launching.run import LAUNCHED, RECORDING, Launched, prepare, recording_of
 
 
 def node(name: str, **params) -> NodeSpec:
@@ -28,8 +29,30 @@ def test_a_folder_that_exists_is_refused(tmp_path):
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"holds no episodes\.mcap"):
+    with pytest.raises(
+        ConfigError, match=r"it holds no episodes\.mcap, wanted the folder of a run, runs/NAME"
+    ):
         recording_of(tmp_path)
     (tmp_path / LAUNCHED).write_text("clock: lockstep\nnodes: 3\n")
     with pytest.raises(ConfigError, match=r"launch\.yaml: nodes: got 3, wanted a list of mappings"):
         Launched.read(tmp_path)
+
+
+def test_a_folder_of_runs_and_a_wrong_name_are_answered_with_the_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"nowhere: there is no such folder, .*, `wm launch` makes some"):
+        recording_of(Path("nowhere"))
+    for name in ("reach", "later"):
+        Path("runs", name).mkdir(parents=True)
+        Path("runs", name, RECORDING).touch()
+    os.utime("runs/reach/episodes.mcap", (0, 0))
+    with pytest.raises(ConfigError, match=r"runs holds 2 runs, wanted one of them; the newest is runs/later"):
+        recording_of(Path("runs"))
+    with pytest.raises(ConfigError, match=r"did you mean 'runs/reach'\?"):
+        recording_of(Path("runs/reech"))
+    with pytest.raises(ConfigError, match=r"mcap is a file, wanted the folder of a run: runs/reach"):
+        recording_of(Path("runs/reach/episodes.mcap"))
+    Path("runs/reach", LAUNCHED).touch()
+    Path("runs/reach/episodes.mcap").unlink()
+    with pytest.raises(ConfigError, match="the run had no recorder, or did not begin"):
+        recording_of(Path("runs/reach"))

@@ -39,8 +39,9 @@ def samples() -> dict[str, m.Message]:
         0.01,
         0.02,
         False,
-        False,
+        True,
         9,
+        "none of 192 candidates had a finite cost",
     )
     episode = m.Episode(m.header(6), 3, 11, "ended", 30, 0.01, True, "", np.array([0.1, 0.2, 0.3]), -2.5)
     messages = [

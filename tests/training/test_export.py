@@ -144,6 +144,11 @@ def test_a_folder_that_is_not_a_bundle_is_not_touched(exported, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_the_refusal_to_overwrite_a_bundle_names_the_option(exported):
+    with pytest.raises(BundleError, match="exists already and is a bundle: add --replace"):
+        export(*exported)
+
+
 def test_a_graph_that_differs_from_torch_leaves_nothing_behind(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(bundle_module, "write_graph", _refuse)
     with pytest.raises(BundleError, match="differs"):

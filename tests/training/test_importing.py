@@ -205,7 +205,9 @@ def test_what_an_older_bundle_had_is_gone_when_it_is_replaced(imported):
 
 def test_a_folder_that_exists_is_refused_before_the_weights_are_read(file, imported, tmp_path):
     for path in (file, tmp_path / "none.pt"):
-        with pytest.raises(BundleError, match=r"toy exists already; choose another folder, or remove it"):
+        with pytest.raises(
+            BundleError, match=r"toy exists already and is a bundle: add --replace, or choose another"
+        ):
             import_checkpoint(path, imported[0])
     (tmp_path / "mine").mkdir()
     with pytest.raises(BundleError, match=r"mine cannot be replaced: it contains no card\.yaml"):

@@ -197,6 +197,7 @@ def plan_info_message(plan_id: int, decision: Decision, stamp_ns: int, **how: An
         elapsed_s=plan.elapsed_s,
         deadline_hit=plan.deadline_hit,
         fallback=decision.fallback is not None,
+        reason=decision.fallback or "",
         **how,
     )
 

@@ -1,7 +1,7 @@
 """`wm launch`: run the nodes of a launch file and report."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,7 +69,7 @@ def launch(
     """
     from wm_planner.evaluation.runs.live import NEWS, Live
     from wm_planner.launching import file as launch_file
-    from wm_planner.launching.run import new_name, prepare
+    from wm_planner.launching.run import RUNS, new_name, prepare
     from wm_planner.launching.supervisor import Supervisor
 
     path = launch_file.find(file)
@@ -77,7 +77,7 @@ def launch(
     spec = launch_file.load(path, name, overrides or ())
     simulated = next((n.params for n in spec.nodes if n.program.stem == "simulator"), {})
     notes = _notes(simulated)
-    folder = prepare(Path("runs") / name, spec)
+    folder = prepare(RUNS / name, spec)
     episodes = simulated.get("episodes")
     console.print(f"{path.stem} in {spec.clock}, {len(spec.nodes)} nodes, into {folder}")
     if not any(node.ends_run for node in spec.nodes):
@@ -104,9 +104,7 @@ def launch(
     except OSError as error:  # a full disk, which may have ended the run too
         if failure is None:
             raise
-        console.print(
-            f"  no report: {error.filename or folder}: {error.strerror}", soft_wrap=True, markup=False
-        )
+        _print_without("report", _described(error, folder))
     if failure is not None:
         raise failure
     if status == "interrupted":
@@ -132,6 +130,8 @@ def _report(folder: Path, figures: "RunFigures", planned: int | None, run: dict[
 
     if figures.episodes or run["status"] != "failed":
         console.print(report.tables(figures, planned))
+    for line in report.respawns(run["events"]):
+        console.print(line, style="yellow", soft_wrap=True, markup=False)
     report.write_summary(folder, figures, run)
     made = [folder / report.SUMMARY_FILE, *_pictures(folder, figures)]
     recording = folder / RECORDING
@@ -140,18 +140,34 @@ def _report(folder: Path, figures: "RunFigures", planned: int | None, run: dict[
 
 
 def _pictures(folder: Path, figures: "RunFigures") -> Iterator[Path]:
-    """The plot and the film of a run; a line for a film that could not be made."""
+    """The plot and the film of a run; a line for each that could not be made."""
     from wm_planner.evaluation.runs import report
     from wm_planner.launching.run import RECORDING
 
-    try:
-        if figures.has_distance:
-            yield report.plot(folder, figures, folder.name)
-        if (folder / RECORDING).is_file():
-            from wm_planner.evaluation.runs.video import write_video
+    def film() -> Path:
+        from wm_planner.evaluation.runs.video import write_video
 
-            yield write_video(folder / RECORDING, folder)
-    except RecordingError as error:
-        console.print(f"  no film: {error}", soft_wrap=True, markup=False)
-    except ModuleNotFoundError as error:
-        console.print(f"  no pictures: {missing_package(error)}", soft_wrap=True, markup=False)
+        return write_video(folder / RECORDING, folder)
+
+    wanted: dict[str, Callable[[], Path]] = {}
+    if figures.has_distance:
+        wanted["plot"] = lambda: report.plot(folder, figures, folder.name)
+    if (folder / RECORDING).is_file():
+        wanted["film"] = film
+    for kind, make in wanted.items():
+        try:
+            yield make()
+        except RecordingError as error:
+            _print_without(kind, str(error))
+        except OSError as error:
+            _print_without(kind, _described(error, folder))
+        except ModuleNotFoundError as error:
+            _print_without(kind, missing_package(error))
+
+
+def _print_without(kind: str, reason: str) -> None:
+    console.print(f"  no {kind}: {reason}", soft_wrap=True, markup=False)
+
+
+def _described(error: OSError, folder: Path) -> str:
+    return f"{error.filename or folder}: {error.strerror or error}"

@@ -1,6 +1,7 @@
 """The command line: `wm`."""
 
 import os
+import re
 import sys
 from importlib import metadata
 from typing import Annotated, Any
@@ -67,9 +68,16 @@ wm = _without_flag_types(typer.main.get_command(app))
 
 def _usage_problem(error: Any) -> str:
     """One line on a wrong command line; empty if `wm` without arguments has printed its help."""
-    text = " ".join(error.format_message().split()).removesuffix(".")
+    text = " ".join(error.format_message().split()).removesuffix(".") + _as_option(error)
     command = error.ctx.command_path if error.ctx else "wm"
     return text and f"{text} (see `{command} --help`)"
+
+
+def _as_option(error: Any) -> str:
+    """The hint for `name=value` where the command has an option `--name`; empty for other errors."""
+    found = re.search(r"unexpected extra argument\(s\) \((\w+)=(\S+)", error.format_message())
+    options = [option for each in error.ctx.command.params for option in each.opts] if found else []
+    return f", wanted --{found[1]} {found[2].rstrip(')')}" if found and f"--{found[1]}" in options else ""
 
 
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # Typer does not export it

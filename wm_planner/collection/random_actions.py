@@ -10,6 +10,7 @@ from wm_planner.contracts.dataset import REWARD, TERMINATED, TRUNCATED, Array, E
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import EnvironmentSpec, Simulator, StepResult
 from wm_planner.data.episodes import state_row
+from wm_planner.errors import SimulationError
 
 Action = NDArray[np.float64]
 
@@ -90,8 +91,18 @@ def random_actions(action: ActionSpec, rng: np.random.Generator) -> Iterator[Act
 
 
 def _pictures(scene: EnvironmentSpec, observation: Observation) -> NDArray[np.uint8]:
-    """The pictures of all cameras, (cameras, H, W, 3); without cameras, (0, H, W, 3)."""
+    """The pictures of all cameras, (cameras, H, W, 3); without cameras, (0, H, W, 3).
+
+    Raises:
+        SimulationError: if one has another size than was declared.
+    """
     pictures = [observation.images[name] for name in scene.cameras]
+    for name, picture in zip(scene.cameras, pictures, strict=True):
+        if picture.shape != (*scene.image_size, 3):
+            raise SimulationError(
+                f"the picture of camera '{name}' is {picture.shape}, the simulator declares "
+                f"{(*scene.image_size, 3)}: pictures of a data set have one size"
+            )
     return np.stack(pictures) if pictures else np.empty((0, *scene.image_size, 3), np.uint8)
 
 

@@ -157,6 +157,7 @@ class RecordedEpisodes:
         topics = list(self._topics.cameras.values())
         if not topics:
             return
+        first: dict[str, tuple[int, ...]] = {}
         counts = dict.fromkeys(topics, -1)
         recent: dict[str, dict[int, NDArray[np.uint8]]] = {topic: {} for topic in topics}
         wanted = {topic: {frame.latest[topic] for frame in frames} for topic in topics}
@@ -169,9 +170,11 @@ class RecordedEpisodes:
             while frame is not None and all(frame.latest[each] in recent[each] for each in topics):
                 pictures = [recent[each][frame.latest[each]] for each in topics]
                 sizes = {each: picture.shape[:2] for each, picture in zip(topics, pictures, strict=True)}
-                if len(set(sizes.values())) > 1:
+                first = first or sizes
+                if sizes != dict.fromkeys(topics, first[topics[0]]):
+                    now = "" if sizes == first else f", later {sizes}"
                     raise RecordingError(
-                        f"{self._bag.path}: pictures have different sizes, wanted the same: {sizes}"
+                        f"{self._bag.path}: pictures have different sizes, wanted the same: {first}{now}"
                     )
                 yield np.stack(pictures)
                 for each in topics:

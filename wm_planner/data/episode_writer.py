@@ -28,7 +28,7 @@ def checked_arrays(episode: Episode, meta: Meta, path: Path, index: int) -> dict
         index: of the episode, for errors.
 
     Raises:
-        DatasetError: if an array is missing, or has another shape or kind.
+        DatasetError: if an array is missing, has another shape or kind, or a value that is not finite.
     """
     arrays, count = {}, len(episode.action)
     for name, (shape, dtype) in meta.shapes.items():
@@ -39,6 +39,13 @@ def checked_arrays(episode: Episode, meta: Meta, path: Path, index: int) -> dict
             found = "nothing" if got is None else f"{got.dtype} {got.shape}"
             raise DatasetError(f"{path}: {name} of episode {index} is {found}, wanted {dtype} {wanted}")
         arrays[name] = np.ascontiguousarray(got, dtype)
+        wrong = ~np.isfinite(arrays[name].reshape(count, -1)).all(axis=1) if got.dtype.kind == "f" else []
+        if np.any(wrong):
+            frame = int(np.argmax(wrong))
+            raise DatasetError(
+                f"{path}: {name} of episode {index}, frame {frame} is not finite: "
+                f"{arrays[name][frame].tolist()}; correct its source, or leave that episode out"
+            )
     return arrays
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wm_planner.errors import DatasetError, WmError
@@ -27,13 +27,24 @@ def check_fresh(path: Path, replaces: str | None = None, error: type[WmError] = 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A temporary file that replaces `path` on success and is removed after an exception."""
-    temporary = path.with_name(path.name + ".part")
+    """A temporary file that replaces `path` on success and is removed after an exception.
+
+    It has the same suffix.
+
+    Raises:
+        OSError: naming `path` if it cannot be written, e.g. because the disk is full.
+    """
+    temporary = path.with_name(f"{path.stem}.part{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # of a read-only disk, also if there is no file
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

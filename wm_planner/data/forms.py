@@ -12,7 +12,7 @@ from wm_planner.errors import DatasetError, missing_package
 
 Form = Literal["folder", "lerobot", "npz"]
 
-LEROBOT_FILE = "meta/info.json"
+LEROBOT_FOLDER = "meta"
 
 
 class Writer(Protocol):
@@ -34,7 +34,7 @@ class Writer(Protocol):
 
 def form_of(path: Path) -> Form:
     """The form of the data set in folder `path`; `folder` if there is no data set."""
-    if (path / LEROBOT_FILE).is_file():
+    if (path / LEROBOT_FOLDER).is_dir():
         return "lerobot"
     return "npz" if (path / FOLDER).is_dir() else "folder"
 

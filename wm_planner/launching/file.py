@@ -1,10 +1,12 @@
 """Launch files: from YAML to a checked description of a run, before any process starts."""
 
+import ast
 import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -14,6 +16,7 @@ from wm_planner.config import Config, convert, read_yaml
 from wm_planner.errors import ConfigError, PluginError, WmError, describe, did_you_mean, missing_package
 from wm_planner.node.facts import Facts, check_fit
 from wm_planner.node.node import Mode, Node
+from wm_planner.node.program import run
 
 Respawn: TypeAlias = Literal["never", "on-failure", "always"]
 
@@ -68,13 +71,20 @@ def find(name: str) -> Path:
     Raises:
         PluginError: if no such file exists; names the closest one.
     """
-    if name.endswith((".yaml", ".yml")):
-        return share.find(name)
+    is_path = name.endswith((".yaml", ".yml"))
     try:
-        return share.find(f"launch/{name}.yaml")
+        path = share.find(name if is_path else f"launch/{name}.yaml")
+        if path.is_file():
+            return path
     except PluginError:
-        known = (Path(entry).stem for entry in share.listing("launch", ".yaml"))
-        raise PluginError(f"unknown launch file '{name}', {did_you_mean(name, known)}") from None
+        if is_path:
+            raise
+    if Path(name).is_dir():
+        raise PluginError(
+            f"{name} is a folder, wanted a launch file: x.yaml, or a name of `wm launch --list`"
+        )
+    known = (Path(entry).stem for entry in share.listing("launch", ".yaml"))
+    raise PluginError(f"unknown launch file '{name}', {did_you_mean(name, known)}")
 
 
 def load(path: Path, name: str, overrides: Iterable[str] = ()) -> LaunchSpec:
@@ -152,7 +162,7 @@ def node_class(program: Path) -> type[Node]:
     """The one `Node` class that a program defines.
 
     Raises:
-        PluginError: if it cannot be imported, or does not define exactly one.
+        PluginError: if it cannot be imported, does not define exactly one, or never runs it.
     """
     try:
         module = plugins.load_file(program)
@@ -171,7 +181,20 @@ def node_class(program: Path) -> type[Node]:
     ]
     if len(classes) != 1:
         raise PluginError(f"{program}: defines {len(classes)} classes derived from Node, wanted one")
+    if not _calls_run(program, module):
+        raise PluginError(
+            f"{program}: never runs its node, so its process would end at once; call "
+            f'wm_planner.node.run({classes[0].__name__}) below `if __name__ == "__main__":` at its end'
+        )
     return classes[0]
+
+
+def _calls_run(program: Path, module: ModuleType) -> bool:
+    """Whether a program calls `wm_planner.node.run`, by whatever name it imports it."""
+    calls = [each.func for each in ast.walk(ast.parse(program.read_bytes())) if isinstance(each, ast.Call)]
+    names = {each.id for each in calls if isinstance(each, ast.Name)}
+    methods = {each.attr for each in calls if isinstance(each, ast.Attribute)}
+    return run.__name__ in methods or any(vars(module).get(name) is run for name in names)
 
 
 def _node(entry: _Entry, where: str) -> tuple[NodeSpec, Facts]:
@@ -240,6 +263,8 @@ def _with_overrides(args: Mapping[str, Any], overrides: Iterable[str], path: Pat
             raise ConfigError(f"got '{override}', wanted argument=value, as in {_example(args)}")
         if name not in args:
             raise ConfigError(f"{path}: no argument '{name}', {did_you_mean(name, args)}")
+        if not text and args[name] not in ("", None):
+            raise ConfigError(f"argument {name}= is empty, wanted a value, as in {name}={_shown(args[name])}")
         if name in given:
             raise ConfigError(f"argument {name} is given twice, {name}={given[name]} and {override}")
         given[name] = text
@@ -249,6 +274,11 @@ def _with_overrides(args: Mapping[str, Any], overrides: Iterable[str], path: Pat
 
 def _example(args: Mapping[str, Any]) -> str:
     return next((f"{name}={value}" for name, value in args.items()), "episodes=10")
+
+
+def _shown(default: Any) -> str:
+    """A default as it may be given on the command line."""
+    return default["type"] if isinstance(default, dict) and "type" in default else str(default)
 
 
 def _typed(text: str, default: Any, name: str) -> Any:

@@ -9,12 +9,13 @@ from typing import Any
 import yaml
 
 from wm_planner.config import Config, convert, read_yaml, to_builtins
-from wm_planner.errors import ConfigError
+from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.launching.file import LaunchSpec
 from wm_planner.messaging.domain import Domain, check_name
 
 RECORDING = "episodes.mcap"
 LAUNCHED = "launch.yaml"
+RUNS = Path("runs")
 
 
 class _Node(Config, frozen=True, kw_only=True):
@@ -58,7 +59,7 @@ def new_name(stem: str) -> str:
     """A name for a run of the launch file `stem` that no folder and no running domain uses."""
     first = f"{stem}_{time.strftime('%Y%m%d_%H%M%S')}"
     names = itertools.chain([first], (f"{first}_{number}" for number in itertools.count(2)))
-    return next(n for n in names if not Path("runs", n).exists() and not Domain.named(n).path.exists())
+    return next(n for n in names if not (RUNS / n).exists() and not Domain.named(n).path.exists())
 
 
 def prepare(folder: Path, spec: LaunchSpec) -> Path:
@@ -74,7 +75,9 @@ def prepare(folder: Path, spec: LaunchSpec) -> Path:
     except FileExistsError:
         raise ConfigError(f"{folder} exists already; choose another --name or remove it") from None
     except OSError as error:
-        raise ConfigError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from None
+        raise ConfigError(
+            f"{folder}: cannot be made ({error.strerror}); start wm in another folder"
+        ) from None
     nodes = [
         _Node(exec=str(node.program), name=node.name, params=node.params, respawn=node.respawn)
         for node in spec.nodes
@@ -88,9 +91,24 @@ def recording_of(folder: Path) -> Path:
     """The recording of a run.
 
     Raises:
-        ConfigError: if the folder holds none.
+        ConfigError: if the folder holds none; names the runs that exist.
     """
     path = folder / RECORDING
-    if not path.is_file():
-        raise ConfigError(f"{folder} holds no {RECORDING}; give the folder of a run, runs/NAME")
-    return path
+    if path.is_file():
+        return path
+    if folder.is_file():
+        raise ConfigError(f"{folder} is a file, wanted the folder of a run: {folder.parent}")
+    if (folder / LAUNCHED).is_file():
+        raise ConfigError(f"{folder} holds no {RECORDING}: the run had no recorder, or did not begin")
+    if runs := _runs_in(folder):
+        newest = max(runs, key=lambda run: (run / RECORDING).stat().st_mtime)
+        raise ConfigError(f"{folder} holds {len(runs)} runs, wanted one of them; the newest is {newest}")
+    problem = "there is no such folder" if not folder.exists() else f"it holds no {RECORDING}"
+    known = [str(run) for run in _runs_in(RUNS)]
+    hint = did_you_mean(str(folder), known) if known else "`wm launch` makes some"
+    raise ConfigError(f"{folder}: {problem}, wanted the folder of a run, {RUNS}/NAME, {hint}")
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """The recorded runs in a folder."""
+    return sorted(path.parent for path in folder.glob(f"*/{RECORDING}"))

@@ -62,6 +62,7 @@ float64 input_age_s
 bool deadline_hit
 bool fallback
 uint64 seed
+string reason           # why it is a fallback; empty if it is not
 """,
     "Episode": """
 std_msgs/Header header

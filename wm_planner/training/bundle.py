@@ -83,6 +83,8 @@ def check_bundle_folder(out: Path, replace: bool) -> None:
     Raises:
         BundleError: if the folder exists, unless it is a bundle and `replace` is set.
     """
+    if not replace and (out / CARD_FILE).is_file():
+        raise BundleError(f"{out} exists already and is a bundle: add --replace, or choose another folder")
     check_fresh(out, CARD_FILE if replace else None, BundleError)
 
 

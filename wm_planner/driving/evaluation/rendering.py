@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import imageio.v2 as imageio
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from wm_planner.driving.birdseye.raster import BirdsEyeRenderer
 from wm_planner.driving.birdseye.scenario_camera import ScenarioCamera
 from wm_planner.driving.evaluation.closed_loop import DriveResult
 from wm_planner.driving.evaluation.drive_scores import DriveScores
-
-Frame = NDArray[np.uint8]
+from wm_planner.evaluation import film
+from wm_planner.evaluation.film import Frame
 
 PANEL = 256  # pixels, side of an image
 BAR = 40  # pixels, height of two lines of text
@@ -90,12 +87,14 @@ def write_image(drives: Sequence[DrivePanels], columns: int, path: Path) -> None
 
 
 def write_film(drives: Sequence[DrivePanels], columns: int, path: Path, fps: float) -> None:
-    """Write a video of all drives, in a number of columns."""
-    writer: Any = imageio.get_writer(path, fps=fps, macro_block_size=8, quality=7)
-    with writer:
-        for step in range(max(each.steps for each in drives)):
-            grid = _grid([each.panel(step) for each in drives], columns)
-            writer.append_data(_headed(grid, path.stem))
+    """Write a video of all drives, in a number of columns.
+
+    Raises:
+        RecordingError: if it cannot be written.
+    """
+    steps = range(max(each.steps for each in drives))
+    grids = (_grid([each.panel(step) for each in drives], columns) for step in steps)
+    film.write_film(path, (_headed(grid, path.stem) for grid in grids), fps, block=8, quality=7)
 
 
 def _headed(grid: Frame, title: str) -> Frame:

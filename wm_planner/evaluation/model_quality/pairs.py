@@ -72,7 +72,7 @@ def starts_of(data: Dataset, length: int) -> NDArray[np.int64]:
     """Indices of the frames at which a clip of `length` frames within one episode starts.
 
     Raises:
-        DatasetError: if there is none.
+        DatasetError: if every episode is shorter.
     """
     starts = clip_starts(data.episode, length)
     if not len(starts):

@@ -1,6 +1,7 @@
 """Report of a run: tables, a plot of distance over steps, and the statistics as JSON."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from wm_planner.terminal import table
 
 SUMMARY_FILE = "summary.json"
 PLOT_FILE = "distance.png"
+
+MOST_REASONS = 5
+"""Reasons of fallbacks that are printed."""
 
 
 def write_summary(folder: Path, figures: RunFigures, run: Mapping[str, Any]) -> None:
@@ -39,6 +43,28 @@ def coverage(figures: RunFigures, planned: int | None = None) -> list[str]:
             "the recording is incomplete: it was not closed, so everything after its last chunk is lost"
         )
     return lines
+
+
+def why_fallbacks(figures: RunFigures) -> list[str]:
+    """A line per reason why plans were not used, the most frequent first."""
+    reasons = sorted(figures.fallback_reasons.items(), key=lambda each: -each[1])
+    lines = [f"{count} plans not used: {reason}" for reason, count in reasons[:MOST_REASONS]]
+    more = len(reasons) - MOST_REASONS
+    return [*lines, f"{more} more reasons, see {SUMMARY_FILE}"] if more > 0 else lines
+
+
+def respawns(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line per node that was respawned.
+
+    Args:
+        events: of the supervisor, as mappings.
+    """
+    counts = Counter(each["node"] for each in events if each["kind"] == "respawned")
+    causes = {each["node"]: each["detail"] for each in events if each["kind"] == "died"}
+    return [
+        f"{node} was respawned {count} time{'s' if count > 1 else ''}, after {causes.get(node, 'its end')}"
+        for node, count in counts.items()
+    ]
 
 
 def tables(figures: RunFigures, planned: int | None = None) -> Group:
@@ -77,7 +103,8 @@ def tables(figures: RunFigures, planned: int | None = None) -> Group:
         if spread.count:
             spreads.add_row(name, *_cells(spread, factor))
     none = "no episode has ended" if figures.started else "no episodes: nothing was published on /episode"
-    notes = (Text(line, style="yellow") for line in coverage(figures, planned))
+    lines = (*coverage(figures, planned), *why_fallbacks(figures))
+    notes = (Text(line, style="yellow") for line in lines)
     timing = [spreads] if spreads.row_count else []
     unscored = has_reward and not reached.successes  # most tasks with reward define no success
     return Group(*notes, *([] if unscored else [success if figures.episodes else none]), *timing)
@@ -103,7 +130,8 @@ def plot(folder: Path, figures: RunFigures, title: str) -> Path:
         axes.legend(loc="upper right")
     axes.set(xlabel="step", ylabel=f"distance to the goal [{unit}]", title=title, ylim=(0, None))
     path = folder / PLOT_FILE
-    figure.savefig(path, dpi=120)
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, dpi=120)
     return path
 
 

@@ -1,6 +1,7 @@
 """Statistics of a run, gathered from its messages, live from the bus or from a recording."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -104,6 +105,7 @@ class RunFigures(msgspec.Struct, frozen=True):
         plan_s, input_age_s, plan_cost, surprise: of all plans.
         steps: control steps of the episodes that have ended, each of which needs a plan.
         plans, deadline_misses, fallbacks: numbers of plans.
+        fallback_reasons: why fallbacks were needed, with the number of plans for each reason.
         stale_inputs: number of plans from inputs older than STALE_PERIODS control periods; None in lockstep,
             where the simulator waits, and for a recording that was cut off before its mode was written.
         episodes: the episodes that have ended.
@@ -127,6 +129,7 @@ class RunFigures(msgspec.Struct, frozen=True):
     episodes: list[EpisodeFigures]
     started: int
     total_reward: Spread = Spread(0, None, None, None)
+    fallback_reasons: dict[str, int] = {}
     is_drive: bool = False
     is_complete: bool = True
 
@@ -167,6 +170,7 @@ class RunStatistics:
         self._surprise: list[float] = []
         self._deadline_misses = 0
         self._fallbacks = 0
+        self._fallback_reasons: Counter[str] = Counter()
 
     def add(self, topic: str, message: Message) -> None:
         """Add a message of one of `TOPICS`."""
@@ -182,6 +186,8 @@ class RunStatistics:
             self._plan_cost.append(message.cost)
             self._deadline_misses += message.deadline_hit
             self._fallbacks += message.fallback
+            if message.reason:
+                self._fallback_reasons[message.reason] += 1
         elif topic == MAP:
             self.is_drive = True
         elif topic == "/latent":
@@ -214,6 +220,7 @@ class RunStatistics:
             stale_inputs=self.stale_inputs if self._is_realtime else None,
             episodes=ended,
             started=len(self.episodes),
+            fallback_reasons=dict(self._fallback_reasons),
             total_reward=Spread.of([episode.total_reward for episode in ended]),
             is_drive=self.is_drive,
         )

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import imageio.v2 as imageio
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from wm_planner.clock import nanoseconds, seconds
 from wm_planner.errors import RecordingError, ShapeError
+from wm_planner.evaluation.film import Frame, write_film
 from wm_planner.evaluation.runs.length_unit import unit_of
 from wm_planner.evaluation.runs.run_statistics import MAP
 from wm_planner.messaging.images import image_array
@@ -25,8 +25,6 @@ FPS = 10  # twice the control rate of the scenes
 MAX_FRAMES = 600  # one minute
 PERIOD_S = 0.2  # between frames of a recording without episodes, whose cameras may be faster
 
-Frame = NDArray[np.uint8]
-
 
 def write_video(recording: Path, out: Path, episodes: int = 5) -> Path:
     """Render the first episodes of a recording as a video in the folder `out`.
@@ -35,7 +33,8 @@ def write_video(recording: Path, out: Path, episodes: int = 5) -> Path:
     from its first goal on.
 
     Raises:
-        RecordingError: if there is nothing to render, with the reason, or the recording cannot be read.
+        RecordingError: if there is nothing to render, with the reason, the recording cannot be read, or the
+            video cannot be written.
     """
     renderer = _Renderer(Player(recording), episodes)
     frames = itertools.islice(renderer.frames(), MAX_FRAMES)
@@ -43,10 +42,7 @@ def write_video(recording: Path, out: Path, episodes: int = 5) -> Path:
     if first is None:
         raise RecordingError(renderer.why_empty())
     path = out / VIDEO_FILE
-    video: Any = imageio.get_writer(path, fps=FPS, macro_block_size=16, quality=8)
-    with video:
-        for frame in itertools.chain([first], frames):
-            video.append_data(frame)
+    write_film(path, itertools.chain([first], frames), FPS)
     return path
 
 
