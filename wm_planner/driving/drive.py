@@ -93,6 +93,11 @@ class Drive:
         """The step at which the problem starts."""
         return self.problem.start.step
 
+    @property
+    def steps(self) -> int:
+        """Steps from the start until the time of every goal is over; 0 without a goal."""
+        return max((goal.steps[1] - self.first_step for goal in self.problem.goals), default=0)
+
     @cached_property
     def start(self) -> Floats:
         """The vehicle's initial state at its rear axle, (6,)."""

@@ -9,6 +9,7 @@ from streets import DT, cars, parked, street
 from wm_planner import share
 from wm_planner.config import convert
 from wm_planner.contracts.simulator import Simulator
+from wm_planner.contracts.task import Scored, objective_of
 from wm_planner.driving.birdseye.raster import (
     AGENT,
     EGO,
@@ -99,6 +100,12 @@ def test_the_seed_selects_the_planning_problem():
     simulator = simulate(replace(scenario, problems=(*scenario.problems, other)))
     assert simulator.reset(3).state["speed"] == 5.0
     assert simulator.reset(4).state["speed"] == 10.0
+
+
+def test_the_objective_is_to_arrive_within_the_time_of_the_goal():
+    simulator = simulate(street())
+    (goal,) = simulator.drive.problem.goals
+    assert objective_of(simulator) == Scored(steps=goal.steps[1] - simulator.drive.first_step)
 
 
 def test_poses_are_followed_to_the_goal():

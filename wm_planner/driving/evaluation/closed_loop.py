@@ -95,9 +95,7 @@ def run_drive(
 
 
 def _max_steps(simulator: DrivingSimulator, max_duration_s: float) -> int:
-    drive = simulator.drive
-    last = max((goal.steps[1] for goal in drive.problem.goals), default=drive.first_step + MIN_STEPS)
-    return max(min(last - drive.first_step, round(max_duration_s / simulator.scenario.dt)), MIN_STEPS)
+    return max(min(simulator.objective.steps, round(max_duration_s / simulator.scenario.dt)), MIN_STEPS)
 
 
 def _has_place(drive: Drive) -> bool:

@@ -86,7 +86,8 @@ class DrivingEnv(gymnasium.Env[GymObservation, NDArray[np.float64]]):
         reward = FAILURE_REWARD if failed else before - result.distance
         done = failed or result.success
         steps = self.simulator.step_index - self.simulator.drive.first_step
-        truncated = steps >= self._max_steps
+        limit = self._steps or self.simulator.objective.steps
+        truncated = bool(limit) and steps >= limit
         self._is_running = not (done or truncated)
         return _gym_observation(result.observation), reward, done, truncated, dict(result.info)
 
@@ -95,14 +96,6 @@ class DrivingEnv(gymnasium.Env[GymObservation, NDArray[np.float64]]):
         if self.render_mode is None:
             return None
         return self.simulator.observe().images.get(CAMERA)
-
-    @property
-    def _max_steps(self) -> int:
-        """Number of steps after which an episode is truncated."""
-        if self._steps is not None:
-            return self._steps
-        drive = self.simulator.drive
-        return max(goal.steps[1] for goal in drive.problem.goals) - drive.first_step
 
 
 def _gym_observation(observation: Observation) -> GymObservation:
