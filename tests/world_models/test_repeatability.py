@@ -4,8 +4,9 @@ import numpy as np
 import onnx
 import pytest
 from glider import write_glider
-from point_mass import make_card, write_bundle
+from point_mass import act_graph, make_card, write_bundle
 
+from wm_planner.contracts.card import PolicySpec
 from wm_planner.contracts.observation import Observation
 from wm_planner.errors import BundleError
 from wm_planner.world_models.onnx.model import OnnxWorldModel
@@ -38,6 +39,13 @@ RANDOM = """
     next__z = Sum (z, action, drawn)
 }
 """
+MEAN_ACTION = """
+<int64[1] first = {0}>
+{
+    mean = ReduceMean <keepdims = 1> (z, first)
+    action = Sub (z, mean)
+}
+"""
 CONTROL_FLOW = """
 <bool always = {1}, float[1] gain = {2.0}>
 {
@@ -50,13 +58,17 @@ CONTROL_FLOW = """
 """
 
 
-def bundle(folder, body):
+ACT = HEADER + "act (float[N, 2] z) => (float[N, 2] action) {body}"
+POLICY = make_card(policy=PolicySpec(goal=False))
+
+
+def bundle(folder, body, card=None, act=None):
     model = onnx.parser.parse_model(STEP.replace("{body}", body))
     for port in model.graph.output:
         port.name = port.name.replace("__", ".")
     for node in model.graph.node:
         node.output[:] = [name.replace("__", ".") for name in node.output]
-    write_bundle(folder, make_card(), step=model)
+    write_bundle(folder, card or make_card(), step=model, act=act)
     return folder
 
 
@@ -83,6 +95,33 @@ def test_an_encoder_that_draws_random_numbers_is_refused(tmp_path):
     write_bundle(tmp_path / "toy", card, encode=encode)
     with pytest.raises(BundleError, match=r"encode.onnx returns another z for the same inputs"):
         OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (MEAN_ACTION, "differs by .*% between alone"),
+        (
+            "{ drawn = RandomNormalLike (z) action = Add (z, drawn) }",
+            "returns another action for the same inputs",
+        ),
+    ],
+    ids=["mean over the batch", "random numbers"],
+)
+def test_a_policy_that_is_not_a_function_of_its_latent_is_refused(tmp_path, body, reason):
+    act = onnx.parser.parse_model(ACT.replace("{body}", body))
+    write_bundle(tmp_path / "toy", POLICY, act=act)
+    with pytest.raises(BundleError, match=f"act.onnx:? .*{reason}"):
+        OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+
+
+def test_a_policy_in_a_step_with_control_flow_is_unrolled_call_by_call(tmp_path):
+    act = act_graph(POLICY, goal=None)
+    model = OnnxWorldModel.load(bundle(tmp_path / "toy", CONTROL_FLOW, POLICY, act), device="cpu")
+    assert model.unroll({"z": np.zeros((1, 2), np.float32)}, None, 3) is None
+    write_bundle(tmp_path / "plain", POLICY, act=act)
+    plain = OnnxWorldModel.load(tmp_path / "plain", device="cpu")
+    assert plain.unroll({"z": np.zeros((1, 2), np.float32)}, None, 3) is not None
 
 
 @pytest.mark.parametrize("opset", [11, 12, 14, 18])

@@ -4,15 +4,16 @@ A graph that was quantised dynamically scales its activations by the largest of 
 take means over the batch or draw random numbers. The cost of a candidate would then depend on its neighbours.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.contracts.card import Card, LatentSpec
+from wm_planner.contracts.card import ActionSpec, Card, LatentSpec
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent, Rollout
-from wm_planner.contracts.world_model import WorldModel
+from wm_planner.contracts.world_model import WorldModel, policy_of
 from wm_planner.errors import BundleError
 from wm_planner.world_models.example_inputs import example_actions
 from wm_planner.world_models.onnx.camera_images import noise_image
@@ -40,7 +41,7 @@ class StepByStep(WorldModel, Protocol):
 
 
 def check_repeatable(where: str, model: WorldModel) -> None:
-    """Check both graphs on a noise picture.
+    """Check the graphs on a noise picture.
 
     Args:
         where: the card, for errors.
@@ -55,20 +56,40 @@ def check_repeatable(where: str, model: WorldModel) -> None:
     _check_equal(f"{where}: encode.onnx", latent, model.encode(observation))
     start = _different_latents(model.card, latent, rng)
     actions = example_actions(model.card.action, (_COUNT,), rng)
-    together, again = (_all_of(model, start, actions) for _ in range(2))
-    _check_equal(f"{where}: step.onnx", together, again)
+    _check_alone(f"{where}: step.onnx", model.card, start, lambda own, at: _all_of(model, own, actions[at]))
+    if policy := policy_of(model):
+        act, scale = policy.act, _scale(model.card.action)
+        _check_alone(
+            f"{where}: act.onnx", model.card, start, lambda own, at: {"action": act(own, latent) / scale}
+        )
+
+
+def _check_alone(
+    where: str, card: Card, start: Latent, answer: Callable[[Latent, slice], Mapping[str, NDArray[Any]]]
+) -> None:
+    """Check that a graph answers the same twice, and for each candidate alone as for all.
+
+    Args:
+        where: the card and the graph, for errors.
+        card: of the bundle.
+        start: latents of `_COUNT` candidates.
+        answer: what the graph returns for the latents of the candidates in a slice.
+    """
+    everything = slice(0, _COUNT)
+    together, again = (answer(start, everything) for _ in range(2))
+    _check_equal(where, together, again)
     for index in range(_COUNT - 1):
+        at = slice(index, index + 1)
         own = {
-            spec.name: start[spec.name] if spec.role == "shared" else start[spec.name][index : index + 1]
-            for spec in model.card.latents
+            spec.name: start[spec.name] if spec.role == "shared" else start[spec.name][at]
+            for spec in card.latents
         }
-        alone = _all_of(model, own, actions[index : index + 1])
-        for name, array in alone.items():
+        for name, array in answer(own, at).items():
             difference = _difference(array[0], together[name][index])
             if not difference <= TOLERANCE:
                 raise BundleError(
-                    f"{where}: step.onnx: {name} of a candidate differs by {difference:.1%} between "
-                    f"alone and among {_COUNT}, so its cost would depend on its neighbours: export "
+                    f"{where}: {name} of a candidate differs by {difference:.1%} between "
+                    f"alone and among {_COUNT}, so it would depend on its neighbours: export "
                     "without dynamic quantisation and without means or norms over the batch axis"
                 )
 
@@ -86,6 +107,12 @@ def same_rollouts(model: StepByStep) -> bool:
         for name, array in getattr(once, kind).items()
     ]
     return all(_difference(array, other) <= TOLERANCE for array, other in pairs)
+
+
+def _scale(action: ActionSpec) -> NDArray[np.float64]:
+    """Width of the bounds of each component; 1 without bounds, and of choices."""
+    width = np.array(action.high) - np.array(action.low)
+    return np.ones(1) if action.choices else np.where(np.isfinite(width), width, 1.0)
 
 
 def _all_of(model: WorldModel, latent: Latent, actions: NDArray[np.float32]) -> dict[str, Any]:
