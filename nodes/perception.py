@@ -14,7 +14,7 @@ from wm_planner.bridges.messages import (
     observation_of,
     state_topic,
 )
-from wm_planner.bridges.statements import CAMERA, PERIOD, STATE, pixels, values
+from wm_planner.bridges.statements import CAMERA, LATENT, PERIOD, STATE, latent_of, pixels, values
 from wm_planner.config import Config, Positive
 from wm_planner.contracts.observation import Observation
 from wm_planner.messaging import messages as m
@@ -56,7 +56,8 @@ class Perception(Node):
         size = pixels(seen.height, seen.width) if seen.fit == "exact" else None
         states = {quantity.name: values(quantity.size) for quantity in seen.state}
         cameras = dict.fromkeys(seen.cameras, size)
-        return Facts(agrees={PERIOD: card.control_dt_s}, needs={CAMERA: cameras, STATE: states})
+        stated = {PERIOD: card.control_dt_s, LATENT: latent_of(card)}
+        return Facts(agrees=stated, needs={CAMERA: cameras, STATE: states})
 
     def configure(self) -> None:
         self.model = OnnxWorldModel.load(self.params.world_model, self.params.device, self.params.threads)

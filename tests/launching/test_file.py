@@ -1,9 +1,11 @@
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from toys import write_toys
 
+from wm_planner import share
 from wm_planner.config import convert
 from wm_planner.errors import ConfigError, PluginError
 from wm_planner.launching import file
@@ -107,6 +109,21 @@ def test_a_bundle_that_does_not_fit_the_scene_is_refused_before_the_start(overri
     fits = nullcontext() if reason is None else pytest.raises(ConfigError, match=reason)
     with fits:
         file.load(file.find("panda_reach"), "monday", overrides)
+
+
+def test_a_planner_with_another_bundle_than_perception_is_refused_before_the_start(tmp_path):
+    text = file.find("panda_reach").read_text()
+    first, second, rest = text.split("world_model: $(model)")
+    bundle = tmp_path / "mine"
+    shutil.copytree(share.find("models/bundles/panda_reach_small"), bundle)
+    for model, fits in (
+        ("models/bundles/panda_reach", pytest.raises(ConfigError, match="the latent is that of")),
+        (bundle, nullcontext()),  # the same encoder
+    ):
+        written = f"{first}world_model: $(model){second}world_model: {model}{rest}"
+        (tmp_path / "run.yaml").write_text(written)
+        with fits:
+            file.load(tmp_path / "run.yaml", "x")
 
 
 def test_references_within_text_become_text(launch):

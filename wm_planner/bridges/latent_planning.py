@@ -9,7 +9,7 @@ from wm_planner import config
 from wm_planner.bridges.executed_actions import ActionJoin
 from wm_planner.bridges.messages import path_message
 from wm_planner.bridges.planning import PlanningConfig, Tick
-from wm_planner.bridges.statements import ACTION, PERIOD, action_statements, components
+from wm_planner.bridges.statements import ACTION, LATENT, PERIOD, action_statements, components, latent_of
 from wm_planner.clock import Deadline, nanoseconds
 from wm_planner.config import convert
 from wm_planner.contracts.card import ActionSpec
@@ -68,8 +68,8 @@ class LatentAdapter:
     @classmethod
     def facts(cls, config: Config, planning: PlanningConfig) -> Facts:
         card = read_card(find(planning.world_model))
-        stated = {PERIOD: card.control_dt_s, ACTION: components(card.action.names, card.action.units)}
-        return Facts(agrees=stated | action_statements(card.action))
+        stated = {ACTION: components(card.action.names, card.action.units), LATENT: latent_of(card)}
+        return Facts(agrees={PERIOD: card.control_dt_s} | stated | action_statements(card.action))
 
     def __init__(self, config: Config, planning: PlanningConfig) -> None:
         device, threads = planning.device or "auto", planning.threads or 1

@@ -1,8 +1,9 @@
 """What the nodes of a planning run state before it starts, in the words of `node.facts`."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.card import ActionSpec, Card
 from wm_planner.contracts.simulator import EnvironmentSpec
 from wm_planner.node.facts import Facts
 
@@ -11,8 +12,31 @@ ACTION = "the action"
 NAMES = "the list of the action's components"
 UNITS = "the list of the action's units"
 KIND = "the kind of the action"
+LATENT = "the latent"
 CAMERA = "camera"
 STATE = "state"
+
+
+@dataclass(frozen=True)
+class LatentOf:
+    """Whose latents a node publishes or plans from; equal for bundles with the same encoder.
+
+    Attributes:
+        bundle: its name, for errors.
+        encoder: the checksums of encode.onnx and its weights.
+    """
+
+    bundle: str = field(compare=False)
+    encoder: tuple[str | None, ...]
+
+    def __str__(self) -> str:
+        return f"that of {self.bundle}"
+
+
+def latent_of(card: Card) -> LatentOf:
+    """The latents of a bundle."""
+    encode = card.graphs.get("encode")
+    return LatentOf(card.name, (encode.sha256, encode.data_sha256) if encode else ())
 
 
 def components(names: Iterable[str], units: Iterable[str]) -> str:
