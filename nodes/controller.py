@@ -110,14 +110,16 @@ class ControllerNode(Node):
 
     def answer(self) -> None:
         """Command the plan's action for the state measured last, if it has one."""
-        if self.measured is None or self.plan is None or self.control.fault(self.measured):
+        if self.measured is None or self.plan is None:
             return None
         stamp_ns = m.stamp_ns(self.measured)
         step = round((stamp_ns - m.stamp_ns(self.plan)) / nanoseconds(self.plan.dt_s))
+        if not (self.plan.fallback or 0 <= step < self.plan.execute_steps):
+            return None  # the plan of this tick is on its way
+        if self.control.fault(self.measured):
+            return None
         if self.plan.fallback:
             return self.stop("the planner fell back")
-        if not 0 <= step < self.plan.execute_steps:
-            return None  # the plan of this tick is on its way
         if self.mode == "realtime":
             step += self.plan.latency_steps  # what came before was commanded by earlier plans
         self.holding = False

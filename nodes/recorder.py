@@ -1,5 +1,6 @@
 """The recorder node: every topic of the domain into one MCAP file."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from wm_planner.node import Node, run
 from wm_planner.recording.recorder import Recorder
 
 _DRAIN_S = 1.5
+_GATHER_S = 0.01  # in lockstep; no other node waits for the recorder
 
 
 class RecorderNode(Node):
@@ -35,6 +37,12 @@ class RecorderNode(Node):
             self.recorder.attach(share.find(path))
         for topic in self.params.topics:
             self.tap(topic, self.recorder.write)
+
+    def spin_once(self) -> None:
+        """Record what has arrived; in lockstep the messages of a whole tick or more at one wake-up."""
+        if self.mode == "lockstep":
+            time.sleep(_GATHER_S)
+        super().spin_once()
 
     def deactivate(self) -> None:
         if self.recorder is not None and not self.recorder.is_closed:

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections import deque
 
 import numpy as np
@@ -21,6 +22,7 @@ from wm_planner.messaging.wire import Delivery, Envelope
 from wm_planner.node import Node
 from wm_planner.node.health import Input
 from wm_planner.node.node import Timer
+from wm_planner.node.program import run_on_when_others_wake
 from wm_planner.node.subscriptions import Join, Tap, TopicSubscription
 
 
@@ -199,8 +201,7 @@ def test_lockstep_delivers_everything_in_order(peers):
     node, sender = started(peers, "lockstep")
     send_all(sender, node)
     node.start()
-    for _ in range(5):
-        node.spin_once()
+    node.spin_once()
     assert node.seen == [1, 2, "episode 1", 3, "episode 2"]
 
 
@@ -332,3 +333,19 @@ def test_invalid_arguments_of_a_program_end_in_one_line_and_exit_code_2(tmp_path
     _, log = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2
     assert log.startswith(f"error: {words}") and log.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the policy is Linux's")
+def test_threads_of_a_node_in_lockstep_do_not_interrupt_each_other():
+    policies = []
+
+    def start():
+        run_on_when_others_wake()
+        thread = threading.Thread(target=lambda: policies.append(os.sched_getscheduler(0)))
+        thread.start()
+        thread.join()
+
+    node = threading.Thread(target=start)  # not this thread, which would keep the policy
+    node.start()
+    node.join()
+    assert policies == [os.SCHED_BATCH]

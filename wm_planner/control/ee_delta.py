@@ -63,7 +63,7 @@ class EndEffectorDelta:
         return cls(
             chain=chain,
             home=home,
-            orientation=chain.forward(home)[1],
+            orientation=chain.forward(home[None])[1][0],
             velocity_limits=numeric(model, "joint_velocity_limits", len(joints)),
             low=workspace[:3],
             high=workspace[3:],

@@ -113,7 +113,12 @@ class SerialChain:
         )
 
     def forward(self, q: Floats) -> tuple[Floats, Floats]:
-        """Position (..., 3) in m and rotation (..., 3, 3) of the tool point, base frame, at `q` (..., J)."""
+        """Position (..., 3) in m and rotation (..., 3, 3) of the tool point, base frame, at `q` (..., J).
+
+        For a single configuration (J,) MuJoCo computes both, as for `jacobian`.
+        """
+        if q.ndim == 1:
+            return self.site.pose(q)
         position, rotation, _, _ = self._sweep(q)
         return position, rotation
 

@@ -26,6 +26,12 @@ class SiteKinematics:
         self._jacobian, self._columns = np.zeros((6, model.nv)), model.jnt_dofadr[joints]
         self._linear, self._angular = self._jacobian[:3], self._jacobian[3:]
 
+    def pose(self, q: Floats) -> tuple[Floats, Floats]:
+        """Position (3,) in m and rotation (3, 3) at `q` (J,), world frame."""
+        self._qpos[self._joints] = q
+        mujoco.mj_kinematics(self._model, self._data)
+        return self._position.copy(), self._rotation.copy()
+
     def jacobian(self, q: Floats) -> tuple[Floats, Floats, Floats]:
         """Position (3,) in m, rotation (3, 3) and Jacobian (6, J) at `q` (J,), world frame.
 

@@ -30,6 +30,8 @@ _STOP_S = 10.0  # an exit takes 1 s on a quiet machine, 2 s at a load of 15 on t
 Kind: TypeAlias = Literal["started", "active", "finished", "died", "respawned", "stopped", "killed"]
 Phase: TypeAlias = Literal["waiting", "starting", "inactive", "activating", "active", "gone"]
 
+_BEGINNING = ("starting", "inactive", "activating")  # the phases in which the records of a run are read
+
 
 class Event(NamedTuple):
     """Something that happened to a node, `time_s` seconds after the run began.
@@ -159,7 +161,7 @@ class Supervisor:
                 self._exited(member, member.process, code)
             elif member.phase == "waiting" and self._now_s() >= member.due_s:
                 self._start(member)
-        if self._outcome is None:
+        if self._outcome is None and any(member.phase in _BEGINNING for member in self._members.values()):
             endpoints = {endpoint.name: endpoint for endpoint in self._domain.endpoints()}
             self._activate_ready(endpoints)
             self._watch_startup(endpoints)

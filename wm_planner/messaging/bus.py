@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 import zmq
 
-from wm_planner.clock import Clock, Deadline, WallClock, nanoseconds
+from wm_planner.clock import Clock, Deadline, WallClock, nanoseconds, seconds
 from wm_planner.errors import MessagingError
 from wm_planner.messaging import topics
 from wm_planner.messaging.domain import Domain, Endpoint, process_start
@@ -21,8 +21,8 @@ from wm_planner.messaging.reader import Reader
 from wm_planner.messaging.wire import Delivery
 from wm_planner.messaging.writer import Writer
 
-_LOOK_S = 0.05  # between two checks of the directory's modification time
-_SCAN_S = 0.5  # between two reads of its records: a process that dies changes nothing there
+_LOOK_NS = nanoseconds(0.05)  # between two checks of the directory's modification time
+_SCAN_NS = nanoseconds(0.5)  # between two reads of its records: a process that dies changes nothing there
 _LEAVE_S = 1.0  # for the last messages of a publisher that left
 
 
@@ -124,13 +124,13 @@ class Bus:
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until a message arrives, at most `timeout_s`; also serves readers and follows the domain."""
-        events = dict(self._poller.poll(round(min(timeout_s, _LOOK_S) * 1000)))
+        events = dict(self._poller.poll(round(min(timeout_s, seconds(_LOOK_NS)) * 1000)))
         if self._writer.socket in events:
             self._writer.serve()
         now_ns = self.clock.now_ns()
-        if now_ns - self._looked_ns >= nanoseconds(_LOOK_S):
+        if now_ns - self._looked_ns >= _LOOK_NS:
             self._looked_ns = now_ns
-            is_due = now_ns - self._scanned_ns >= nanoseconds(_SCAN_S)
+            is_due = now_ns - self._scanned_ns >= _SCAN_NS
             if is_due or self._leaving or self.domain.changed_ns() != self._changed_ns:
                 self.refresh(is_idle=self._reader.socket not in events)
 

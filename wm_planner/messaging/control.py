@@ -42,10 +42,9 @@ class ControlServer:
         Raises:
             MessagingError: if it is not a request of this version.
         """
-        try:
-            data = self.socket.recv(zmq.NOBLOCK)
-        except zmq.Again:
+        if not int(self.socket.get(zmq.EVENTS)) & zmq.POLLIN:  # an exception takes twice as long
             return None
+        data = self.socket.recv(zmq.NOBLOCK)
         try:
             return msgspec.json.decode(data, type=Activate)
         except msgspec.DecodeError as error:

@@ -43,8 +43,8 @@ ENCODINGS = {
 }
 """What `image_array` reads."""
 
-_WRITTEN = {(3, "uint8"): "rgb8", (1, "uint8"): "mono8", (1, "float32"): "32FC1"}
-"""(channels, dtype) of an array to the encoding of its message."""
+_WRITTEN = {(3, "u", 1): "rgb8", (1, "u", 1): "mono8", (1, "f", 4): "32FC1"}
+"""(channels, kind and bytes of the dtype) of an array to the encoding of its message."""
 
 
 def image(pixels: NDArray[Any], stamp_ns: int, frame_id: str = "") -> Image:
@@ -56,7 +56,8 @@ def image(pixels: NDArray[Any], stamp_ns: int, frame_id: str = "") -> Image:
     Raises:
         ShapeError: if shape or type differ.
     """
-    encoding = _WRITTEN.get((pixels.shape[-1], pixels.dtype.name)) if pixels.ndim == 3 else None
+    key = (pixels.shape[-1], pixels.dtype.kind, pixels.dtype.itemsize) if pixels.ndim == 3 else None
+    encoding = _WRITTEN.get(key) if key else None
     if encoding is None:
         raise ShapeError(
             f"image has shape {pixels.shape} and type {pixels.dtype}, wanted (H, W, 3) uint8, "

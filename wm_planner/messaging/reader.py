@@ -17,7 +17,7 @@ from wm_planner.messaging.wire import (
     queue_length,
 )
 
-_NOBLOCK = int(zmq.NOBLOCK)
+_NOBLOCK, _EVENTS, _POLLIN = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 _FEW = 16  # messages that may wait here while their size is unknown; others wait with the publisher
 
 Context = zmq.Context[zmq.Socket[bytes]]
@@ -93,11 +93,10 @@ class Reader:
 
     def _receive(self) -> Delivery | None:
         """The next message, repeated or not; its bytes are not copied."""
-        try:
-            topic = self.socket.recv(_NOBLOCK)
-        except zmq.Again:
+        if not int(self.socket.get(_EVENTS)) & _POLLIN:  # an exception takes twice as long
             return None
         try:
+            topic = self.socket.recv(_NOBLOCK)
             head = self.socket.recv(_NOBLOCK)
             data = self.socket.recv(_NOBLOCK, copy=False)
             if data.more:

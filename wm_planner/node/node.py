@@ -6,7 +6,7 @@ The lifecycle is that of ROS 2: `configure` leads from unconfigured to inactive,
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -41,7 +41,7 @@ State: TypeAlias = Literal["unconfigured", "inactive", "active", "finalized"]
 DIAGNOSTICS = "/diagnostics"
 _DIAGNOSTICS_PERIOD_S = 1.0
 _QUIET_S = 0.05
-_BATCH = 256  # messages read before callbacks run, so that the newest of them is known
+_BATCH = 256  # messages handled between two looks at timers; realtime reads all before it calls back
 
 
 class Publisher:
@@ -87,8 +87,9 @@ class Timer:
 
     def fire_if_due(self) -> None:
         """Call back if the period is over."""
-        now_ns, period_ns = self._clock.now_ns(), nanoseconds(self.period_s)
+        now_ns = self._clock.now_ns()
         if now_ns >= self._due_ns:
+            period_ns = nanoseconds(self.period_s)
             self._due_ns += ((now_ns - self._due_ns) // period_ns + 1) * period_ns
             self.callback()
 
@@ -213,7 +214,12 @@ class Node:
 
     def spin_once(self) -> None:
         """Run the callbacks of received messages and of due timers."""
-        self._dispatch(islice(self._arrivals(), _BATCH if self.mode == "realtime" else 1))
+        arrived = islice(self._arrivals(), _BATCH)
+        if self.mode == "realtime":
+            self._dispatch(arrived)
+        else:
+            for delivery in arrived:
+                self._dispatch((delivery,))
         for timer in self._timers:
             if self.finished is None:
                 timer.fire_if_due()
@@ -225,7 +231,7 @@ class Node:
         while deadline.left_s() > 0 and quiet.left_s() > 0:
             self.bus.wait(quiet.left_s())
             for delivery in islice(self._arrivals(), _BATCH):
-                self._dispatch(iter((delivery,)))
+                self._dispatch((delivery,))
                 quiet = Deadline.after(self.clock, _QUIET_S)
 
     def idle_s(self) -> float:
@@ -236,7 +242,7 @@ class Node:
         while (delivery := self.bus.receive()) is not None:
             yield delivery
 
-    def _dispatch(self, deliveries: Iterator[Delivery]) -> None:
+    def _dispatch(self, deliveries: Iterable[Delivery]) -> None:
         calls: dict[object, tuple[Subscription, tuple[Delivery, ...]]] = {}
         for delivery in deliveries:
             if delivery.topic in self.inputs:

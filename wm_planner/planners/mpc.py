@@ -276,7 +276,8 @@ def shifted(actions: Actions, steps: int) -> Actions:
     With negative `steps` the first action is repeated at the start.
     """
     horizon = actions.shape[-2]
-    xp, at = namespace(actions), np.clip(np.arange(horizon) + steps, 0, horizon - 1)
+    xp, at = namespace(actions), np.arange(steps, steps + horizon)
+    at = np.minimum(np.maximum(at, 0), horizon - 1)  # np.clip takes 3 times as long
     moved: Actions = xp.take(actions, xp.asarray(at), axis=-2)
     return moved
 

@@ -106,8 +106,8 @@ class MujocoSimulator:
     def reset(self, seed: int) -> Observation:
         """Start the episode of `seed`: sample its task, render the goal image, and set up the start."""
         task = self.scene.sample(np.random.default_rng(seed))
-        self.arrange(task.goal)
-        self._goal, self._goal_position = Observation(images=self._pictures()), task.position
+        self._goal = Observation(images=self.arrange(task.goal).images)
+        self._goal_position = task.position
         self._stamp_ns = 0
         return self.arrange(task.start)
 
@@ -183,14 +183,18 @@ class MujocoSimulator:
         Returns:
             Whether there was any contact.
         """
-        touched = False
-        for _ in range(round(seconds / self.model.opt.timestep)):
-            if self._applied < len(self._targets):
-                self.data.ctrl[:] = self._targets[self._applied]
-                self._applied += 1
-            mujoco.mj_step(self.model, self.data)
-            touched |= self.data.ncon > 0
-        mujoco.mj_forward(self.model, self.data)
+        model, data, ctrl = self.model, self.data, self.data.ctrl
+        substeps, touched = round(seconds / model.opt.timestep), False
+        targets = self._targets[self._applied : self._applied + substeps]
+        self._applied += len(targets)
+        for target in targets:
+            ctrl[:] = target
+            mujoco.mj_step(model, data)
+            touched |= data.ncon > 0
+        for _ in range(substeps - len(targets)):
+            mujoco.mj_step(model, data)
+            touched |= data.ncon > 0
+        mujoco.mj_forward(model, data)
         self._stamp_ns += nanoseconds(seconds)
         return touched
 

@@ -1,13 +1,18 @@
 """Speed of the whole loop: every node in its own process, in lockstep."""
 
-from collections.abc import Iterable
+import math
+import os
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wm_planner.clock import seconds
 from wm_planner.launching import file as launch_file
+from wm_planner.launching.liveness import activity_of
 from wm_planner.launching.run import RECORDING
 from wm_planner.launching.supervisor import Supervisor
+from wm_planner.messaging.domain import Domain
 from wm_planner.recording.player import Player
 
 
@@ -18,12 +23,15 @@ class LoopResult:
     Attributes:
         decisions: number of plans.
         rate_hz: plans per second of wall time, from the first to the last.
+        per_cpu_s: plans per second of CPU time of all processes, this one included: the rate on a core that
+            does nothing else. NaN for a run of less than two seconds.
         cpu_share: fraction of a core that each node uses, from its reports on /diagnostics; without the
             recorder, which does not record its own reports.
     """
 
     decisions: int
     rate_hz: float
+    per_cpu_s: float
     cpu_share: dict[str, float]
 
 
@@ -44,13 +52,45 @@ def measure_loop(
     for node in spec.nodes:
         if node.program.stem == "recorder":
             node.params["path"] = str(recording)
-    Supervisor(spec, folder, domain=name).run()
+    usage = CpuUsage(name)
+    Supervisor(spec, folder, domain=name).run(usage.look)
     times = [recorded.log_time_ns for recorded in Player(recording).messages(["/plan"])]
     return LoopResult(
         decisions=len(times),
         rate_hz=(len(times) - 1) / seconds(times[-1] - times[0]),
+        per_cpu_s=usage.rate(times),
         cpu_share=_cpu_share(recording),
     )
+
+
+class CpuUsage:
+    """CPU time of all processes of a run, noted once a second.
+
+    Attributes:
+        notes: UNIX time in ns, and the CPU time in s so far by node, "" for this process.
+    """
+
+    def __init__(self, domain: str) -> None:
+        self._domain, self._due_s = Domain.named(domain), 0.0
+        self.notes: list[tuple[int, dict[str, float]]] = []
+
+    def look(self) -> None:
+        """Note the CPU time used so far, if a second has passed."""
+        if time.monotonic() < self._due_s:
+            return
+        self._due_s = time.monotonic() + 1.0
+        used = {node.name: activity_of(node.pid) for node in self._domain.endpoints()}
+        ticks = os.sysconf("SC_CLK_TCK")
+        cpu_s = {name: activity.cpu_ticks / ticks for name, activity in used.items() if activity is not None}
+        self.notes.append((time.time_ns(), {**cpu_s, "": time.process_time()}))
+
+    def rate(self, plans_ns: Sequence[int]) -> float:
+        """Plans per second of CPU time while all nodes ran, from the times of all plans."""
+        noted = [note for note in self.notes if plans_ns[0] <= note[0] <= plans_ns[-1]]
+        if len(noted) < 2 or noted[0][1].keys() != noted[-1][1].keys():
+            return math.nan
+        (start_ns, before), (end_ns, after) = noted[0], noted[-1]
+        return sum(start_ns < at <= end_ns for at in plans_ns) / (sum(after.values()) - sum(before.values()))
 
 
 def _cpu_share(recording: Path) -> dict[str, float]:

@@ -3,16 +3,19 @@
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from wm_planner.cli.bench.base import (
     SHIPPED,
     Models,
     Positive,
     app,
+    scene_and_planner,
 )
 from wm_planner.errors import ConfigError
 from wm_planner.terminal import console, table
@@ -80,25 +83,57 @@ def loop(
     model: Models = SHIPPED,
     episodes: Positive = 20,
     core: Annotated[int, typer.Option(min=0)] = 0,
+    in_process: Annotated[bool, typer.Option("--in-process", help="without nodes, in this process")] = False,
 ) -> None:
     """Decisions per second of the whole loop in lockstep, all processes on one core."""
-    from wm_planner.bench.measurements.loop import measure_loop
-
     allowed = os.sched_getaffinity(0)
     if core not in allowed:
         raise ConfigError(f"--core is {core}, this process may run on {sorted(allowed)}")
     os.sched_setaffinity(0, {core})
-    rates = table(
-        f"{launch} in lockstep: render, encode, plan, control, all on core {core}",
-        *("model", "decisions", "per second", "CPU of each node"),
-    )
-    for name in model:
-        with tempfile.TemporaryDirectory() as folder:
-            result = measure_loop(launch, name, episodes, Path(folder), overrides or ())
-        shares = "  ".join(f"{node} {share:.0%}" for node, share in result.cpu_share.items())
-        rates.add_row(Path(name).name, str(result.decisions), f"{result.rate_hz:.1f}", shares)
+    measure = _process_rates if in_process else _node_rates
+    rates = measure(launch, overrides or (), model, episodes, core)
     os.sched_setaffinity(0, allowed)
     console.print(rates)
+
+
+def _node_rates(
+    launch: str, overrides: Sequence[str], models: Sequence[str], episodes: int, core: int
+) -> Table:
+    """The rate of every model through nodes."""
+    from wm_planner.bench.measurements.loop import measure_loop
+
+    rates = table(
+        f"{launch} in lockstep: render, encode, plan, control, all on core {core}",
+        *("model", "decisions", "per second", "per CPU second", "CPU of each node"),
+    )
+    for name in models:
+        with tempfile.TemporaryDirectory() as folder:
+            result = measure_loop(launch, name, episodes, Path(folder), overrides)
+        shares = "\n".join(f"{node} {share:.0%}" for node, share in result.cpu_share.items())
+        figures = (f"{result.rate_hz:.1f}", f"{result.per_cpu_s:.1f}")
+        rates.add_row(Path(name).name, str(result.decisions), *figures, shares)
+    return rates
+
+
+def _process_rates(
+    launch: str, overrides: Sequence[str], models: Sequence[str], episodes: int, core: int
+) -> Table:
+    """The rate of every model without nodes."""
+    from wm_planner.bench.measurements.process_loop import measure_process_loop
+    from wm_planner.evaluation.closed_loop.success import Bundle
+
+    rates = table(
+        f"{launch} in one process, on core {core}: render, encode, decide, control",
+        *("model", "decisions", "per CPU second", "CPU per decision", "ms"),
+    )
+    for name in models:
+        scene, planner = scene_and_planner(launch, overrides, name)
+        bundle = Bundle(name, planner["planner"], planner["costs"], planner.get("mpc", {}))
+        result = measure_process_loop(scene, bundle, episodes)
+        parts = "\n".join(result.parts_s)
+        times = "\n".join(f"{1000 * cpu_s:.2f}" for cpu_s in result.parts_s.values())
+        rates.add_row(Path(name).name, str(result.decisions), f"{result.per_cpu_s:.1f}", parts, times)
+    return rates
 
 
 @app.command()

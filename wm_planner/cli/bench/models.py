@@ -9,16 +9,14 @@ import msgspec
 import typer
 
 from wm_planner.cli.bench.base import (
+    BULLET,
     SHIPPED,
     Models,
     Positive,
     app,
+    scene_and_planner,
 )
-from wm_planner.errors import ConfigError
 from wm_planner.terminal import console, table
-
-BULLET = "bullet"
-"""Name of the simulator of an arm that has no scene file."""
 
 NEARLY_TRUE = "physics.planning_model={timestep_s: 0.005}"  # of the scene itself it is 2 ms
 
@@ -58,7 +56,7 @@ def success(
     from wm_planner.simulation.scene import Disturbance
 
     _check_bundles([*(model if models else ()), *([untrained] if untrained else [])])
-    scene, planner = _scene_and_planner(launch, overrides or (), model[0])
+    scene, planner = scene_and_planner(launch, overrides or (), model[0])
     rows: list[s.SuccessRow] = []
 
     def run(
@@ -119,30 +117,6 @@ def _check_bundles(names: list[str]) -> None:
 
     for name in names:
         read_card(find(name))
-
-
-def _scene_and_planner(launch: str, overrides: Sequence[str], model: str) -> tuple[str, dict[str, Any]]:
-    """The scene file of a launch file, or BULLET, and the parameters of its planner, checked for `model`.
-
-    Raises:
-        ConfigError: if it simulates no scene file.
-    """
-    from wm_planner.launching import file as launch_file
-
-    path = launch_file.find(launch)
-    if "model" in launch_file.arguments(path):
-        overrides = [*overrides, f"model={model}"]
-    nodes = {node.program.stem: node.params for node in launch_file.load(path, "bench", overrides).nodes}
-    simulated = nodes.get("simulator", {})
-    scene = simulated.get("scene")
-    if simulated.get("simulator") == {"type": BULLET}:
-        scene = BULLET
-    if scene is None or not scene.endswith((".py", BULLET)) or "planner" not in nodes:
-        raise ConfigError(
-            f"{path}: wanted a simulator with `scene: sim/x.py` or `simulator: {{type: {BULLET}}}`, and a "
-            "planner, as panda_reach has"
-        )
-    return scene, nodes["planner"]
 
 
 _DISTURBANCES: dict[str, dict[str, Any]] = {

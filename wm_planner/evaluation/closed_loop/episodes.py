@@ -123,14 +123,19 @@ def _run(
     near: int | None,
     seeds: Sequence[int],
 ) -> list[EpisodeResult]:
-    simulator = _simulator(scene, disturbance)
+    simulator = arm_simulator(scene, disturbance)
     built = policy(simulator)
     results = [run_episode(simulator, built, seed, steps, near) for seed in seeds]
     simulator.close()
     return results
 
 
-def _simulator(scene: str, disturbance: Disturbance | None) -> ArmSimulator:
+def arm_simulator(scene: str, disturbance: Disturbance | None = None) -> ArmSimulator:
+    """The simulator of a scene file, or of an arm by its name, such as `bullet`.
+
+    Raises:
+        SimulationError: if it cannot run here, or cannot be disturbed.
+    """
     spec = simulator_spec(scene, "scene")
     if spec["type"] == "mujoco":
         return MujocoSimulator(load_scene(spec["scene"]), disturbance)

@@ -47,8 +47,10 @@ class ArmControl:
 
     def fault(self, state: m.Message) -> str:
         q = joints_of(state, self._joints)
+        if np.isfinite(q).all():
+            return ""
         bad = [name for name, value in zip(self._joints, q, strict=True) if not np.isfinite(value)]
-        return f"the measured position of {', '.join(bad)} is not finite" if bad else ""
+        return f"the measured position of {', '.join(bad)} is not finite"
 
     def observe(self, state: m.Message) -> None:
         self._state, self._q = state, joints_of(state, self.control.joints)
