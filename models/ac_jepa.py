@@ -111,7 +111,7 @@ class AcJepa(TrainableModel):
     def __init__(self, recipe: Recipe, data: DataSpec) -> None:
         super().__init__()
         stacked = isinstance(recipe.encoder, Conv)
-        cameras, side = len(data.cameras), recipe.picture
+        cameras, side = data.camera_count(), recipe.picture
         input_shape = (3 * cameras, side, side) if stacked else (3, side, cameras * side)
         self.observation = ObservationSpec(
             cameras=data.cameras,

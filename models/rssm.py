@@ -82,7 +82,7 @@ class Rssm(TrainableModel):
 
     def __init__(self, recipe: Recipe, data: DataSpec) -> None:
         super().__init__()
-        cameras, side = len(data.cameras), recipe.picture
+        cameras, side = data.camera_count(), recipe.picture
         if data.height != data.width:
             raise ConfigError(f"images are {data.height}x{data.width} pixels, wanted squares")
         if data.action.choices:

@@ -100,7 +100,7 @@ class VJepa2(Trainable):
 
     def __init__(self, recipe: Recipe, data: DataSpec) -> None:
         super().__init__()
-        picture = (recipe.picture, len(data.cameras) * recipe.picture)
+        picture = (recipe.picture, data.camera_count() * recipe.picture)
         self.observation = side_by_side(data.cameras, (data.height, data.width), recipe.picture)
         self.pictures = ImagePreprocessor(self.observation)
         self.ema = recipe.ema

@@ -148,7 +148,7 @@ class VJepa2Ac(TrainableModel):
 
     def __init__(self, recipe: Recipe, data: DataSpec) -> None:
         super().__init__()
-        picture = (recipe.picture, len(data.cameras) * recipe.picture)
+        picture = (recipe.picture, data.camera_count() * recipe.picture)
         self.pose = _pose(data)
         self.observation = side_by_side(data.cameras, (data.height, data.width), recipe.picture, (self.pose,))
         self.pictures = ImagePreprocessor(self.observation)

@@ -7,10 +7,11 @@ fell back, it holds the arm or brakes the car.
 from typing import Any
 
 from wm_planner.bridges.controllers import CONTROLLERS, Controller
-from wm_planner.bridges.messages import action_message
+from wm_planner.bridges.messages import action_message, actions_of, why_not_finite
 from wm_planner.clock import nanoseconds, seconds
 from wm_planner.config import Config, Delay, Seconds
 from wm_planner.control.safety import Watchdog
+from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Facts, Node, run
@@ -80,8 +81,9 @@ class ControllerNode(Node):
     def on_state(self, state: m.Message, envelope: Envelope) -> None:
         if self.measured is None:
             self.watchdog.feed()  # from now on plans are due
+        fault = self.control.fault(state)
         self.measured, self.envelope = state, envelope
-        if fault := self.control.fault(state):
+        if fault:
             return self.stop_blindly(fault)
         self.fault = ""
         self.control.observe(state)
@@ -91,11 +93,16 @@ class ControllerNode(Node):
         if self.mode == "realtime" and (reason := self.why_stale(plan)):
             self.refused += 1
             return self.log.warning("refused plan %d: %s", plan.id, reason)
+        actions_of(plan)  # one of another shape is refused before it replaces the last one
+        previous, self.plan = self.plan, plan
+        try:
+            self.answer()
+        except InputError:
+            self.plan = previous
+            raise
         if plan.dt_s != self.period_s:
             self.watch_over(plan.dt_s)
-        self.watchdog.feed()
-        self.plan = plan
-        return self.answer()
+        return self.watchdog.feed()
 
     def why_stale(self, plan: m.Message) -> str:
         """Why a plan is refused by the stamp of its observation; empty if it is not."""
@@ -120,10 +127,24 @@ class ControllerNode(Node):
             return None
         if self.plan.fallback:
             return self.stop("the planner fell back")
+        if reason := why_not_finite(self.plan):
+            return self.stop(f"plan {self.plan.id} cannot be used: {reason}")
         if self.mode == "realtime":
             step += self.plan.latency_steps  # what came before was commanded by earlier plans
         self.holding = False
-        return self.send(self.control.command(self.plan, step))
+        return self.send(self.command(step))
+
+    def command(self, step: int) -> m.Message:
+        """The command for a step of the plan; a plan that the robot cannot carry out is dropped.
+
+        Raises:
+            InputError: if it cannot.
+        """
+        try:
+            return self.control.command(self.plan, step)
+        except InputError:
+            self.plan = None
+            raise
 
     def watch(self) -> None:
         """Hold or brake at every tick for which no plan has come in time."""

@@ -17,6 +17,7 @@ from wm_planner.bridges.messages import (
 from wm_planner.bridges.statements import CAMERA, LATENT, PERIOD, STATE, latent_of, pixels, values
 from wm_planner.config import Config, Positive
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.task import Goal
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Facts, Node, run
@@ -24,6 +25,7 @@ from wm_planner.world_models.episode_encoder import EpisodeEncoder
 from wm_planner.world_models.onnx.camera_images import image_dtype, image_shape
 from wm_planner.world_models.onnx.card_file import read_card
 from wm_planner.world_models.onnx.execution import Device
+from wm_planner.world_models.onnx.inputs import check_observation
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 from wm_planner.world_models.surprise import Surprise
 
@@ -64,7 +66,7 @@ class Perception(Node):
         card, spec = self.model.card, self.model.card.observation
         self.states = [quantity.name for quantity in spec.state]
         blank = np.zeros(image_shape(spec), image_dtype(spec))
-        self.model.encode(Observation(images=dict.fromkeys(spec.cameras, blank)))  # the first call is slow
+        self.model.encode(Goal(images=dict.fromkeys(spec.cameras, blank)))  # the first call is slow
         if self.model.note:
             self.log.info("%s", self.model.note)
         self.surprise, self.encoder, self.goal_id = Surprise(self.model), EpisodeEncoder(self.model), 0
@@ -79,7 +81,11 @@ class Perception(Node):
         self.join(list(dict.fromkeys(sensors)), self.on_sensors, rate_hz=1 / card.control_dt_s)
 
     def on_goal(self, goal: m.Message, envelope: Envelope) -> None:
-        """Encode what the goal shows; a goal that shows nothing asks for reward, and its latent is empty."""
+        """Encode what the goal shows; a goal that shows nothing asks for reward, and its latent is empty.
+
+        Until a goal that can be used, nothing is planned for.
+        """
+        self.goal_id = 0
         shown = goal_of(goal, self.model.card.observation.cameras, self.states)
         latent = {} if shown is None else self.model.encode(shown)
         self.goal_id = goal.id
@@ -104,6 +110,7 @@ class Perception(Node):
         if not self.goal_id:
             return  # nothing to plan for yet
         observation = observation_of(sensors, self.model.card.observation.cameras, self.states)
+        check_observation(self.model.card, observation)
         self.ticks.offer(observation.stamp_ns, (observation, envelope))
 
     def perceive(self, tick: Tick, last_action: np.ndarray | None) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from wm_planner.contracts.context import Context
     from wm_planner.contracts.observation import Observation
     from wm_planner.contracts.rollout import Rollout
+    from wm_planner.contracts.task import Goal
     from wm_planner.contracts.world_model import WorldModel
     from wm_planner.costs import build_costs
     from wm_planner.errors import WmError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Card": "contracts.card",
     "Context": "contracts.context",
+    "Goal": "contracts.task",
     "MujocoSimulator": "simulation.mujoco",
     "Node": "node",
     "Observation": "contracts.observation",
@@ -50,6 +52,7 @@ __all__ = [
     "PLANNERS",
     "Card",
     "Context",
+    "Goal",
     "MujocoSimulator",
     "Node",
     "Observation",

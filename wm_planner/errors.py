@@ -5,6 +5,7 @@ with code 2.
 
     WmError
     ├── ConfigError        a launch file, a parameter, a command line
+    │   └── SpecError      a quantity or an action whose bounds, names or choices disagree
     ├── PluginError        a name or path that does not lead to a class
     ├── BundleError        a card, a graph, a checkpoint
     ├── DatasetError       a recorded data set
@@ -13,6 +14,7 @@ with code 2.
     ├── ScenarioError      a traffic scenario that cannot be read or written
     ├── SimulationError    a scene, a simulator, a renderer
     ├── MessagingError     a socket, a message, a domain
+    │   └── InputError     a received message whose content cannot be used
     ├── RecordingError     a recording that cannot be written or read
     └── NodeError          a node that cannot do its work
 """
@@ -31,6 +33,13 @@ class WmError(Exception):
 
 class ConfigError(WmError):
     """A launch file, a parameter or a command line that cannot be used."""
+
+
+class SpecError(ConfigError, ValueError):
+    """A quantity or an action whose bounds, names or choices disagree.
+
+    It is a ValueError, so that `config.convert` puts its path in the file before it.
+    """
 
 
 class PluginError(WmError):
@@ -63,6 +72,10 @@ class SimulationError(WmError):
 
 class MessagingError(WmError):
     """A socket, message or domain that cannot be used."""
+
+
+class InputError(MessagingError):
+    """A received message whose content cannot be used; a node drops it, says so and goes on."""
 
 
 class RecordingError(WmError):

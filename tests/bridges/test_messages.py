@@ -15,7 +15,7 @@ from wm_planner.bridges.messages import (
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.task import Goal
-from wm_planner.errors import NodeError
+from wm_planner.errors import InputError
 from wm_planner.messaging import codec, topics
 from wm_planner.messaging import messages as m
 
@@ -92,7 +92,7 @@ def test_joint_states_carry_positions_and_velocities():
 
 def test_a_goal_without_a_camera_the_model_needs_is_refused():
     message = goal_message(7, Observation(images={"front": PICTURE}), 5)
-    with pytest.raises(NodeError, match=r"pictures of \['front'\], the model needs also \['side'\]"):
+    with pytest.raises(InputError, match=r"pictures of \['front'\], the model needs also \['side'\]"):
         goal_of(message, ("front", "side"))
 
 
@@ -105,5 +105,5 @@ def test_a_plan_survives_the_wire():
 
 def test_joints_of_another_robot_are_named():
     joints = m.joint_state(JOINTS, [0.0, 0.0], 0)
-    with pytest.raises(NodeError, match=r"lacks \['c'\]"):
+    with pytest.raises(InputError, match=r"lacks \['c'\]"):
         joints_of(joints, ("a", "c"))

@@ -12,7 +12,7 @@ from wm_planner.clock import nanoseconds
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.context import Context
 from wm_planner.costs import build_costs
-from wm_planner.errors import ConfigError, NodeError
+from wm_planner.errors import ConfigError, InputError
 from wm_planner.messaging import messages as m
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import RecedingHorizon
@@ -51,7 +51,7 @@ def test_an_environment_publishes_its_signals_and_obeys_commands():
 
 def test_a_command_of_another_environment_is_refused_by_name():
     command = m.joint_trajectory(["joint1"], np.array([[1.5]]), 0.05, 7)
-    with pytest.raises(NodeError, match="moves joint1, actions of Pendulum-v1 are torque"):
+    with pytest.raises(InputError, match="moves joint1, actions of Pendulum-v1 are torque"):
         adapter_of(ENVIRONMENT, "here").command_of(command)
 
 
@@ -74,7 +74,7 @@ def test_the_idle_action_is_sent_where_no_plan_is():
 
 
 def test_a_plan_of_another_model_is_refused_by_name():
-    with pytest.raises(NodeError, match="/plan holds dx, the controller sends torque"):
+    with pytest.raises(InputError, match="/plan holds dx, the controller sends torque"):
         passthrough().command(plan(1.0, names=("dx",)), 0)
 
 

@@ -18,7 +18,7 @@ from wm_planner.driving.bridges.messages import (
 from wm_planner.driving.bridges.simulator_adapter import TrafficAdapter
 from wm_planner.driving.scenarios.writers.commonroad import commonroad_text
 from wm_planner.driving.simulation.simulator import DrivingSimulator
-from wm_planner.errors import ConfigError, NodeError, PluginError, ScenarioError
+from wm_planner.errors import ConfigError, InputError, PluginError, ScenarioError
 from wm_planner.launching.file import node_class
 from wm_planner.manipulation.bridges.simulator_adapter import ArmAdapter
 from wm_planner.messaging import codec, topics
@@ -230,7 +230,7 @@ def test_a_repeated_tick_is_answered_by_the_same_plan(bench, scenario_file):
 
 def test_the_planner_of_another_vehicle_is_refused(bench, scenario_file):
     road = Road(bench, scenario_file, steps=9, vehicle="pacifica", picture=None)
-    with pytest.raises(NodeError, match=r"give the one that is driven \(planner: params.adapter.vehicle\)"):
+    with pytest.raises(InputError, match=r"give the one that is driven \(planner: params.adapter.vehicle\)"):
         road.sense()
 
 

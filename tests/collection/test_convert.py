@@ -3,6 +3,7 @@ import itertools
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 from moving_dot import write, write_uneven
@@ -11,6 +12,7 @@ from ros_bags import TOPICS, write_bag
 from rosbags.rosbag2 import StoragePlugin
 
 from wm_planner.clock import WallClock
+from wm_planner.collection import recordings
 from wm_planner.collection.convert import convert
 from wm_planner.collection.pictures import picture_of
 from wm_planner.collection.recordings import RecordedEpisodes
@@ -103,7 +105,7 @@ def test_what_a_recording_lacks_is_named(tmp_path, topics):
     [
         (
             lambda number, topic: topic == "/side/image",
-            r"\{'/front/image': \(16, 16\), '/side/image': \(8, 8\)\}$",
+            r"\{'/front/image': \(16, 16\), '/side/image': \(8, 8\)\}: write",
         ),
         (lambda number, topic: number > 7, r"/side/image': \(16, 16\)\}, later \{'/front/image': \(8, 8\)"),
     ],
@@ -184,6 +186,24 @@ def test_a_recording_that_was_cut_is_converted_up_to_the_cut(own, tmp_path):
     np.testing.assert_array_equal(
         episode_at(open_dataset(tmp_path / "out"), 0).action, episode_at(source, 0).action
     )
+
+
+def test_cameras_of_two_sizes_are_refused_before_anything_is_written_or_fitted(tmp_path, topics, monkeypatch):
+    def smaller_at_the_side(message, where):
+        picture = picture_of(message, where)
+        return picture[:8] if "side" in where else picture
+
+    source = write(tmp_path / "source", seed=0, episodes=1, steps=3)
+    bag = write_bag(tmp_path / "bag", source)
+    monkeypatch.setattr(recordings, "picture_of", smaller_at_the_side)
+    with pytest.raises(RecordingError, match=r"'/side/image': \(8, 16\).*: write .* `image_size: \[240"):
+        convert(bag, tmp_path / "out", "npz", topics, quiet)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bag", "source", "topics.yaml"]
+    fitted = msgspec.structs.replace(topics, image_size=(8, 16), fit="stretch")
+    meta = convert(bag, tmp_path / "out", "npz", fitted, quiet, lambda text: None)
+    images = open_dataset(tmp_path / "out").read("images", slice(None))
+    assert meta.image_size == images.shape[2:4] == (8, 16)
+    np.testing.assert_array_equal(images[:, 1], source.images[:, 1, :8])
 
 
 def test_the_map_of_a_card_reads_what_its_nodes_publish():

@@ -51,3 +51,28 @@ def test_a_discrete_action_that_does_not_exist_is_refused(tmp_path, action):
         writer.finish(1, {})
     with pytest.raises(DatasetError, match="action of episode 0, frame 1 is not one of the 3 choices"):
         validated(EpisodeData.open(tmp_path / "keys"))
+
+
+def with_quantities(data, **changes):
+    """The data set as if its state were described by other quantities."""
+    state = tuple(msgspec.structs.replace(each, **changes.get(each.name, {})) for each in data.meta.state)
+    object.__setattr__(data, "meta", msgspec.structs.replace(data.meta, state=state))
+    return data
+
+
+def test_states_outside_of_their_bounds_are_warned_of_with_their_share(tmp_path):
+    data = changed(write(tmp_path / "dots", seed=0, episodes=4, steps=4), "state", [0, 5], [0.5, 0, 0, 7.0])
+    bounds = {"low": (None, None, -1.0), "high": (3.0,)}
+    (warning,) = validated(with_quantities(data, tcp_position=bounds))
+    assert "dots: 10.0% of the values of tcp_position[2] lie outside of -1 to 3, they reach" in warning
+    assert "to 7: a model that is trained on them has no such bounds" in warning
+
+
+@pytest.mark.parametrize("label", [0.5, 2.0, -1.0])
+def test_a_label_that_does_not_exist_is_named_with_its_episode_and_frame(tmp_path, label):
+    data = write(tmp_path / "dots", seed=0, episodes=2, steps=4)
+    changed(data, "state", slice(None), 1.0)
+    assert validated(with_quantities(data, mass={"choices": 2})) == ()
+    wrong = changed(data, "state", 7, [label, 0, 0, 0])
+    with pytest.raises(DatasetError, match=r"state of episode 1, frame 2 holds a label of mass\[0\] that"):
+        validated(with_quantities(wrong, mass={"choices": 2}))

@@ -7,7 +7,7 @@ from glider import write_glider
 
 from wm_planner.bridges.messages import action_message, goal_message, latent_message
 from wm_planner.contracts.observation import Observation
-from wm_planner.errors import NodeError
+from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
@@ -187,7 +187,7 @@ def test_in_realtime_nothing_waits_and_the_newest_action_counts(bench, tmp_path)
 
 def test_an_action_of_another_robot_is_refused(bench, tmp_path):
     eyes = Eyes(bench, tmp_path)
-    with pytest.raises(NodeError, match=r"/action tells x, y in m, m, the model acts in a0, a1"):
+    with pytest.raises(InputError, match=r"/action tells x, y in m, m, the model acts in a0, a1"):
         eyes.act(0, 0.5, names=("x", "y"))
 
 

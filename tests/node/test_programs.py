@@ -12,7 +12,7 @@ from wm_planner.bridges.messages import camera_topic, goal_message, latent_messa
 from wm_planner.clock import nanoseconds
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
-from wm_planner.errors import ConfigError, NodeError, PluginError
+from wm_planner.errors import ConfigError, InputError, PluginError
 from wm_planner.launching.file import node_class
 from wm_planner.messaging import messages as m
 
@@ -240,7 +240,7 @@ def test_plans_for_another_time_are_refused_and_do_not_count_as_alive(bench, age
 def test_joints_of_another_robot_end_the_controller_with_a_reason(bench):
     made = controller(bench)
     made.hear("/plan", plan(0))
-    with pytest.raises(NodeError, match="lacks"):
+    with pytest.raises(InputError, match="lacks"):
         made.hear("/joint_states", m.joint_state(["a"], [0.0], 0))
 
 
@@ -315,7 +315,7 @@ def test_a_planner_without_latents_publishes_the_plan_of_doing_nothing(bench):
 def test_perception_refuses_a_goal_without_a_picture_of_every_camera(bench):
     made = bench("perception", world_model=BUNDLE)
     picture = np.zeros((64, 64, 3), np.uint8)
-    with pytest.raises(NodeError, match="the model needs also \\['side'\\]"):
+    with pytest.raises(InputError, match="the model needs also \\['side'\\]"):
         made.node.on_goal(goal_message(1, Observation(images={"front": picture}), 0), envelope())
 
 

@@ -10,10 +10,12 @@ from gymnasium.wrappers import TimeLimit
 from wm_planner.bridges.simulators import check
 from wm_planner.clock import nanoseconds
 from wm_planner.config import convert
+from wm_planner.contracts.card import Quantity
 from wm_planner.contracts.task import ReachState, Scored
 from wm_planner.errors import ConfigError, ShapeError, SimulationError
 from wm_planner.simulation.gym import GymSimulator
-from wm_planner.simulation.gym_spaces import Observations, actions_of
+from wm_planner.simulation.gym_observations import Observations, quantity_of
+from wm_planner.simulation.gym_spaces import actions_of
 from wm_planner.simulation.gym_state import check_snapshots
 
 PENDULUM = "Pendulum-v1"
@@ -259,4 +261,29 @@ def test_an_observation_without_a_fixed_size_is_refused_by_name():
 
 def test_a_picture_needs_a_size_and_small_arrays_are_signals():
     assert [leaf.name for leaf in Observations.of(spaces.Box(0, 255, (64, 64, 3), np.uint8)).pictures]
-    assert Observations.of(spaces.Box(0, 255, (7, 7, 3), np.uint8)).sizes == {"observation": 147}
+    (small,) = Observations.of(spaces.Box(0, 255, (7, 7, 3), np.uint8)).quantities.values()
+    assert small == Quantity(name="observation", size=147, unit="", low=(0.0,), high=(255.0,))
+
+
+def box(low, high):
+    return spaces.Box(np.array(low, np.float32), np.array(high, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("space", "bounds"),
+    [
+        (spaces.Box(-np.inf, np.inf, (2,)), {}),
+        (
+            box([-4.8, -np.inf], [4.8, 1.0]),
+            {"low": (-4.8, None), "high": (4.8, 1.0)},
+        ),
+        (box([0.0, 1.0], [1.0, 1.0]), {"low": (0.0, None), "high": (1.0, None)}),
+        (spaces.Discrete(4), {"size": 1, "choices": 4}),
+        (spaces.Discrete(4, start=-1), {"size": 1, "low": (-1.0,), "high": (2.0,)}),
+        (spaces.MultiDiscrete([3, 3]), {"choices": 3}),
+        (spaces.MultiDiscrete([2, 5]), {"low": (0.0,), "high": (1.0, 4.0)}),
+        (spaces.MultiBinary(2), {"choices": 2}),
+    ],
+)
+def test_the_bounds_of_a_space_become_those_of_the_signal(space, bounds):
+    assert quantity_of("x", space) == Quantity(**{"name": "x", "size": 2, "unit": "", **bounds})

@@ -7,10 +7,11 @@ from toys import new_domain_name
 from wm_planner import share
 from wm_planner.clock import ManualClock, nanoseconds
 from wm_planner.launching.file import node_class
+from wm_planner.messaging import codec
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.messages import stamp_ns
-from wm_planner.messaging.wire import Envelope
+from wm_planner.messaging.wire import Delivery, Envelope
 from wm_planner.node.subscriptions import Join, TopicSubscription
 
 
@@ -42,6 +43,11 @@ class Bench:
                     for name in subscription.topics:  # a set that completes is forgotten, as in a Join
                         del self.heard[name]
                     subscription.callback(together, sent)
+
+    def deliver(self, topic, message):
+        """Hand a message over as the bus does; what cannot be used is dropped."""
+        kind = codec.type_of(message)
+        self.node._dispatch(iter([Delivery(topic, kind, envelope(), codec.encode(message))]))
 
     def take(self, topic):
         """The messages on `topic` since the last call, and forget all others."""

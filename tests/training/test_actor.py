@@ -11,6 +11,7 @@ from point_mass import make_card
 
 from wm_planner.contracts.card import ActionSpec, LatentSpec
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.task import Goal
 from wm_planner.errors import BundleError, ConfigError, DatasetError
 from wm_planner.training import loop
 from wm_planner.training.checkpoint import RunFolder
@@ -81,7 +82,7 @@ def test_the_policy_of_the_bundle_acts_within_the_bounds_towards_a_picture(actor
     model = OnnxWorldModel.load(actor[1], device="cpu")
     pictures = [dict(zip(data.meta.cameras, data.images[row], strict=True)) for row in (0, 30)]
     state = {"tcp_position": data.quantity("tcp_position")[0]}
-    latent, goal = model.encode(Observation(pictures[0], state)), model.encode(Observation(pictures[1]))
+    latent, goal = model.encode(Observation(pictures[0], state)), model.encode(Goal(pictures[1]))
     action = model.act(latent, goal)
     assert action.shape == (1, 3) and np.abs(action).max() <= 0.05
     assert not np.array_equal(action, model.act(latent, latent))

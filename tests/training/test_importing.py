@@ -12,6 +12,7 @@ from published_toy import TOY, toy_is_a_published_size, toy_networks, write
 from wm_planner.bench.measurements.rollout import step_times_ms
 from wm_planner.checksum import sha256
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.task import Goal
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.networks.vjepa2 import MaskedPredictor, VitSize, normalise
 from wm_planner.networks.vjepa2_ac import AcPredictor
@@ -235,8 +236,8 @@ def test_half_precision_halves_the_weights_and_stays_close(imported, file, tmp_p
     full, half = (weight_bytes(path / "encode.onnx") for path in (imported[0], tmp_path / "half"))
     assert half < 0.51 * full
     assert 1e-5 < card.graphs["step"].max_abs_error < 0.05
-    latent = OnnxWorldModel.load(tmp_path / "half", device="cpu").encode(Observation({"front": PICTURE}))
-    wanted = OnnxWorldModel.load(imported[0], device="cpu").encode(Observation({"front": PICTURE}))
+    latent = OnnxWorldModel.load(tmp_path / "half", device="cpu").encode(Goal({"front": PICTURE}))
+    wanted = OnnxWorldModel.load(imported[0], device="cpu").encode(Goal({"front": PICTURE}))
     np.testing.assert_allclose(latent["tokens"], wanted["tokens"], atol=0.05)
 
 

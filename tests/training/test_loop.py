@@ -1,18 +1,20 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from moving_dot import write, write_uneven
+from moving_dot import meta_of, write, write_uneven
+from msgspec.structs import replace
 from torch import nn
 
-from wm_planner.contracts.card import LatentSpec, NoiseSpec
+from wm_planner.contracts.card import LatentSpec, NoiseSpec, ObservationSpec
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.errors import BundleError, ConfigError, DatasetError, PluginError, TrainingError
 from wm_planner.training import loop
 from wm_planner.training.checkpoint import RunFolder
-from wm_planner.training.clips import Clips
+from wm_planner.training.clips import Clips, spec_of_meta
 from wm_planner.training.loop import train
 from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.training.recipe import TrainingRecipe, changed
@@ -132,7 +134,7 @@ def test_clips_stay_within_one_episode_and_have_the_requested_state(folder, tmp_
 
 def test_clips_have_the_signals_and_states_that_a_model_reads(tmp_path):
     clips = Clips([write_uneven(tmp_path / "dots")], frames=4)
-    clips.check(["reward", "mass"])
+    clips.check(reader("reward", "mass"))
     batch = clips.draw(8, [], np.random.default_rng(0), reads=["reward", "terminated", "text", "mass"])
     shapes = {name: (tuple(array.shape), array.dtype) for name, array in batch.items()}
     assert shapes["reward"] == ((8, 4), torch.float32)
@@ -140,7 +142,34 @@ def test_clips_have_the_signals_and_states_that_a_model_reads(tmp_path):
     assert shapes["text"] == ((8, 4, 4), torch.int64)
     assert shapes["mass"] == ((8, 4, 1), torch.float32)
     with pytest.raises(DatasetError, match="has no 'rewards', which this model learns from"):
-        clips.check(["rewards"])
+        clips.check(reader("rewards"))
+    with pytest.raises(
+        DatasetError, match="has no camera 'frnt', which this model learns from, did you mean"
+    ):
+        clips.check(reader(cameras=("frnt",)))
+    with pytest.raises(DatasetError, match=r"takes depth .*: record depth as a quantity of the state"):
+        clips.check(reader(cameras=("front",), encoding="32FC1"))
+
+
+def reader(*names, **seen):
+    return SimpleNamespace(reads=names, observation=ObservationSpec(height=16, width=16, **seen))
+
+
+@pytest.mark.parametrize("file", ["ac_jepa", "rssm", "vjepa2", "vjepa2_ac"])
+def test_a_model_of_pictures_is_refused_data_without_any(file):
+    blind = spec_of_meta(replace(meta_of(0, 1, 2), cameras=(), image_size=(0, 0)))
+    made = load_model_file(f"models/{file}.py")
+    with pytest.raises(ConfigError, match="the data has no pictures, which this model learns from: record"):
+        made.build(next(iter(made.recipes.values())), blind)
+
+
+def test_bounds_that_the_data_leave_are_not_those_of_the_model(tmp_path):
+    data = write_uneven(tmp_path / "dots")
+    mass, tool = data.meta.state
+    for high, kept in ((1e3, (1e3,)), (-1e3, ())):
+        bounded = replace(tool, low=(-2e3,), high=(high,))
+        object.__setattr__(data, "meta", replace(data.meta, state=(mass, bounded)))
+        assert Clips([data, write_uneven(tmp_path / f"more{high}")], frames=4).spec.state[1].high == kept
 
 
 def test_a_stride_joins_actions_to_blocks_and_sums_rewards(tmp_path):

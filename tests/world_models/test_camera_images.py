@@ -6,7 +6,7 @@ from PIL import Image
 
 from wm_planner.contracts.card import ObservationSpec
 from wm_planner.errors import ShapeError
-from wm_planner.world_models.onnx.camera_images import cropped, fitted, noise_image, resized
+from wm_planner.world_models.onnx.camera_images import check_image, cropped, fitted, noise_image, resized
 
 RNG = np.random.default_rng(0)
 COLOURS = RNG.integers(256, size=(6, 8, 3), dtype=np.uint8)
@@ -18,13 +18,13 @@ def spec(encoding="rgb8", fit="exact", height=6, width=8):
 
 
 def test_an_image_of_the_right_form_is_not_copied():
-    assert fitted(spec(), COLOURS, "front is") is COLOURS
+    assert fitted(spec(), COLOURS) is COLOURS
 
 
 def test_grey_becomes_colours_and_colours_grey():
-    grey = fitted(spec("mono8"), COLOURS, "front is")
+    grey = fitted(spec("mono8"), COLOURS)
     assert np.abs(grey[:, :, 0] - np.asarray(Image.fromarray(COLOURS).convert("L")).astype(int)).max() <= 1
-    assert (fitted(spec(), grey, "front is") == grey).all()
+    assert (fitted(spec(), grey) == grey).all()
 
 
 @pytest.mark.parametrize(("shape", "size"), [((40, 60), (10, 15)), ((33, 47), (16, 20)), ((8, 9), (20, 30))])
@@ -39,11 +39,19 @@ def test_a_crop_keeps_the_centre_and_the_aspect_ratio():
     rows = np.broadcast_to(np.arange(8, dtype=np.uint8)[None, :, None], (4, 8, 3))
     assert (cropped(rows, 1.0)[0, :, 0] == [2, 3, 4, 5]).all()
     assert cropped(rows, 0.25).shape == (2, 8, 3)
-    assert (fitted(spec(fit="crop", height=4, width=4), rows, "front is")[0, :, 0] == [2, 3, 4, 5]).all()
+    assert (fitted(spec(fit="crop", height=4, width=4), rows)[0, :, 0] == [2, 3, 4, 5]).all()
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_depth_that_is_not_finite_is_refused(number):
+    broken = DEPTH.copy()
+    broken[2, 3:5] = number
+    with pytest.raises(ShapeError, match="front is depth of which 2 pixels are not finite, wanted 0 where"):
+        check_image(spec("32FC1"), broken, "front is")
 
 
 def test_scaled_depth_holds_only_depths_that_were_measured():
-    small = fitted(spec("32FC1", "stretch", height=3, width=5), DEPTH, "front is")
+    small = fitted(spec("32FC1", "stretch", height=3, width=5), DEPTH)
     assert small.shape == (3, 5, 1) and np.isin(small, DEPTH).all()
 
 
@@ -62,11 +70,11 @@ def test_scaled_depth_holds_only_depths_that_were_measured():
 )
 def test_an_image_of_another_kind_or_size_is_refused(wanted, image, message):
     with pytest.raises(ShapeError, match=message):
-        fitted(wanted, image, "front is")
+        check_image(wanted, image, "front is")
 
 
 @pytest.mark.parametrize("encoding", ["rgb8", "mono8", "32FC1"])
 def test_noise_is_of_the_form_of_the_card(encoding):
     wanted = spec(encoding)
     image = noise_image(wanted, RNG)
-    assert fitted(wanted, image, "front is") is image
+    assert fitted(wanted, image) is image

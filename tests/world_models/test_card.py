@@ -76,7 +76,7 @@ def test_a_folder_without_a_card_is_refused(tmp_path):
     ("values", "reason"),
     [
         ({"units": ["m"]}, "the same length"),
-        ({"low": [1, 0], "high": [-1, 1]}, "every low must be below its high"),
+        ({"low": [1, 0], "high": [-1, 1]}, "wanted every low below its high"),
         ({"rate": [1.0, 0.0]}, "wanted one value above 0 per component"),
     ],
 )
@@ -89,7 +89,7 @@ def test_an_invalid_action_box_is_refused(values, reason):
 @pytest.mark.parametrize("field", ["low", "high", "rate"])
 def test_a_bound_that_is_not_a_number_is_refused(field):
     values = msgspec.structs.asdict(action_spec()) | {field: (np.nan, 1.0)}
-    with pytest.raises(ValueError, match=r"every low must be below|wanted one value above 0"):
+    with pytest.raises(ValueError, match=r"wanted every low below|wanted one value above 0"):
         ActionSpec(**values)
 
 

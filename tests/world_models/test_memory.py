@@ -103,7 +103,7 @@ def test_memory_of_another_model_is_refused(model):
 
 
 def test_what_a_graph_does_not_take_is_refused(model, plain):
-    seen = Observation({"front": np.zeros((4, 4, 3), np.uint8)})
+    seen = Observation({"front": np.zeros((4, 4, 3), np.uint8)}, {"position": np.zeros(2)})
     latent = plain.encode(seen)
     with pytest.raises(ShapeError, match="given memory and last_action, which toy does not take"):
         plain.encode(seen, PUSH, latent)
@@ -163,5 +163,5 @@ def test_memory_starts_anew_where_the_action_in_between_is_not_known(model):
 
 def test_a_model_without_memory_is_encoded_as_ever(plain):
     encoder = EpisodeEncoder(plain)
-    seen = Observation({"front": np.full((4, 4, 3), 7, np.uint8)})
+    seen = Observation({"front": np.full((4, 4, 3), 7, np.uint8)}, {"position": np.zeros(2)})
     np.testing.assert_array_equal(encoder.encode(seen, PUSH)["z"], plain.encode(seen)["z"])

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import msgspec
 import numpy as np
 import onnxruntime
 import pytest
@@ -9,6 +10,7 @@ from point_mass import PointMass, encode_graph, make_card, step_graph, write_bun
 
 from wm_planner.contracts.card import LatentSpec, NoiseSpec, ObservationSpec, Quantity
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.task import Goal
 from wm_planner.errors import BundleError, ConfigError, PluginError, ShapeError
 from wm_planner.world_models.onnx import execution
 from wm_planner.world_models.onnx import model as onnx_module
@@ -50,8 +52,49 @@ def test_encode_takes_images_and_states_in_the_order_of_the_card(tmp_path):
     assert latent["z"].dtype == np.float32
 
 
-def test_a_missing_state_is_taken_as_zeros(model):
-    np.testing.assert_allclose(model.encode(Observation({"front": picture(7)}))["z"], [[7, 7]])
+def test_a_missing_state_is_refused_by_name_unless_it_is_that_of_a_goal(model):
+    with pytest.raises(ShapeError, match=r"no state 'position' .got speed., which toy reads .2 in m."):
+        model.encode(Observation({"front": picture(7)}, {"speed": np.zeros(1)}))
+    np.testing.assert_allclose(model.encode(Goal({"front": picture(7)}))["z"], [[7, 7]])
+
+
+def test_an_observation_may_hold_more_than_the_model_reads(model):
+    state = {"position": np.zeros(2), "velocity": np.full(9, np.nan)}
+    np.testing.assert_allclose(model.encode(Observation({"front": picture(7)}, state))["z"], [[7, 7]])
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ([0.1, np.nan], r"toy: the state position\[1\] is nan m, wanted a finite value"),
+        ([-np.inf, 0.1], r"position\[0\] is -inf m, wanted a finite value"),
+        ([0.1, 2.5], r"position\[1\] is 2.5 m, outside of its bounds -2 to 2$"),
+        (["left", "right"], "position is .*'left', 'right'.*, wanted 2 numbers"),
+    ],
+)
+def test_a_state_that_cannot_be_is_refused_by_component_value_and_bounds(tmp_path, given, problem):
+    position = Quantity(name="position", size=2, unit="m", low=(None, -2.0), high=(2.0,))
+    write_bundle(tmp_path / "toy", make_card(observation=ObservationSpec(state=(position,))))
+    model = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+    model.encode(Observation({}, {"position": np.array([-9.0, 2.00001])}))  # rounded, and no lower bound
+    with pytest.raises(ShapeError, match=problem):
+        model.encode(Observation({}, {"position": given}))
+    with pytest.raises(ShapeError, match=problem):
+        model.encode(Goal({}, {"position": given}))
+
+
+@pytest.mark.parametrize("given", [2.5, -1.0, 3.0, np.nan])
+def test_a_label_that_does_not_exist_is_refused(tmp_path, given):
+    room = Quantity(name="room", size=1, unit="", choices=3, labels=("hall", "kitchen", "attic"))
+    plane = Quantity(name="plane", size=1, unit="m")
+    write_bundle(tmp_path / "toy", make_card(observation=ObservationSpec(state=(room, plane))))
+    model = OnnxWorldModel.load(tmp_path / "toy", device="cpu")
+    seen = {"room": np.array([2]), "plane": np.zeros(1)}
+    np.testing.assert_allclose(model.encode(Observation({}, seen))["z"], [[2, 0]])
+    with pytest.raises(ShapeError, match=r"room is .*, wanted (one of the 3 labels from 0|a finite value)"):
+        model.encode(Observation({}, seen | {"room": np.array([given])}))
+    with pytest.raises(ShapeError, match=r"room is \['attic'\], wanted the number of its label"):
+        model.encode(Observation({}, seen | {"room": np.array(["attic"])}))
 
 
 def test_a_rollout_longer_than_the_models_memory_is_refused(tmp_path):
@@ -179,12 +222,28 @@ def test_float64_actions_are_converted_to_float32(model):
             r"toy: .* uint8 \(8, 8, 3\), wanted uint8 \(4",
         ),
         (Observation({"front": picture(dtype=np.float32)}), r"is float32 \(4, 4, 3\)"),
-        (Observation({"front": picture()}, {"position": np.zeros(3)}), r"says \(2,\) in m"),
+        (
+            Observation({"front": picture()}, {"position": np.zeros(3)}),
+            r"toy: the state position has shape \(3,\), wanted \(2,\) in m",
+        ),
     ],
 )
 def test_an_observation_that_disagrees_with_the_card_is_refused(model, observation, reason):
     with pytest.raises(ShapeError, match=reason):
         model.encode(observation)
+
+
+def test_cameras_of_two_sizes_are_fitted_as_the_card_says_or_named(tmp_path):
+    images = {"front": picture(10), "side": picture(100, (12, 30, 3))}
+    seen = Observation(images, {"x": np.zeros(1), "y": np.zeros(1)})
+    for fit in ("exact", "crop", "stretch"):
+        write_bundle(tmp_path / fit, make_card(observation=msgspec.structs.replace(TWO_CAMERAS, fit=fit)))
+        model = OnnxWorldModel.load(tmp_path / fit, device="cpu")
+        if fit == "exact":
+            with pytest.raises(ShapeError, match=r"'side' is uint8 \(12, 30, 3\), .* \(observation.fit\)"):
+                model.encode(seen)
+        else:
+            np.testing.assert_allclose(model.encode(seen)["z"], [[110, 110]])
 
 
 def test_a_latent_of_another_model_is_refused(model):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.contracts.card import ActionSpec
-from wm_planner.errors import NodeError
+from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node
@@ -40,16 +40,20 @@ class ExecutedActions:
         """Take in a message of /action.
 
         Raises:
-            NodeError: for an action of another robot or model.
+            InputError: for an action of another robot or model, or one that is not finite.
         """
         names, units = tuple(message.names), tuple(message.units)
         if (names, units) != (self._spec.names, self._spec.units) or len(message.values) != len(names):
-            raise NodeError(
+            raise InputError(
                 f"{TOPIC} tells {', '.join(names)} in {', '.join(units)}, the model acts in "
                 f"{', '.join(self._spec.names)} in {', '.join(self._spec.units)}: does the controller "
                 "execute the plans of another model?"
             )
-        self._actions[m.stamp_ns(message)] = np.asarray(message.values, np.float32)
+        action = np.asarray(message.values, np.float32)
+        if (bad := ~np.isfinite(action)).any():
+            told = ", ".join(f"{names[i]} is {action[i]}" for i in np.flatnonzero(bad))
+            raise InputError(f"{TOPIC}: {told}, wanted finite values")
+        self._actions[m.stamp_ns(message)] = action
         while len(self._actions) > _KEPT:
             del self._actions[next(iter(self._actions))]
 

@@ -1,5 +1,6 @@
 """Conversion between the engine's arrays and ROS 2 messages."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent
 from wm_planner.contracts.task import Goal
-from wm_planner.errors import NodeError
+from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.images import image, image_array
 from wm_planner.planners.mpc import Decision
@@ -90,7 +91,7 @@ def _state_in(message: m.Message, name: str) -> NDArray[Any]:
     if name == POSE_STATE:
         position = message.pose.position
         return np.array([position.x, position.y, position.z])
-    return next(iter(m.named_arrays_of([message.array]).values()))
+    return next(iter(m.named_arrays_of([message.array]).values())).reshape(-1)  # an audio window is (n, c)
 
 
 def goal_message(goal_id: int, goal: Observation, stamp_ns: int) -> m.Message:
@@ -108,26 +109,32 @@ def goal_message(goal_id: int, goal: Observation, stamp_ns: int) -> m.Message:
     )
 
 
-def goal_of(message: m.Message, cameras: Sequence[str], states: Sequence[str] = ()) -> Observation | None:
+def goal_of(message: m.Message, cameras: Sequence[str], states: Sequence[str] = ()) -> Goal | None:
     """What a model can encode of a goal: its pictures, and of `states` those that it tells.
 
     Returns:
         None for a goal without pictures and without any of the states, such as that of a task with reward.
 
     Raises:
-        NodeError: if one of `cameras` has no picture, but others have.
+        InputError: if one of `cameras` has no picture, but others have, or there are more names than
+            pictures, or fewer.
     """
     told = {name: values for name, values in m.named_arrays_of(message.states).items() if name in states}
     if not message.cameras and (cameras or not told):
         return None
     missing = sorted(set(cameras) - set(message.cameras))
     if missing:
-        raise NodeError(
+        raise InputError(
             f"goal {message.id} has pictures of {list(message.cameras)}, the model needs also {missing}: "
             "publish a /goal with one picture per camera"
         )
+    if len(message.cameras) != len(message.pictures):
+        raise InputError(
+            f"goal {message.id} has {len(message.pictures)} pictures of {len(message.cameras)} cameras: its "
+            "sender is broken"
+        )
     pictures = zip(message.cameras, message.pictures, strict=True)
-    return Observation({name: image_array(picture) for name, picture in pictures}, told)
+    return Goal({name: image_array(picture) for name, picture in pictures}, told)
 
 
 def latent_message(latent: Latent, goal_id: int, stamp_ns: int, surprise: float) -> m.Message:
@@ -165,9 +172,44 @@ def plan_message(
 
 
 def actions_of(plan: m.Message) -> NDArray[np.float32]:
-    """The actions (H, A) of a plan."""
-    actions: NDArray[np.float32] = plan.actions.reshape(plan.horizon, -1)
+    """The actions (H, A) of a plan.
+
+    Raises:
+        InputError: if there are not H rows of A numbers, or they do not last for a time above 0.
+    """
+    shape = plan.horizon, len(plan.action_names)
+    if plan.actions.size != math.prod(shape) or not 0 < plan.dt_s < math.inf:
+        raise InputError(
+            f"/plan {plan.id} holds {plan.actions.size} numbers for {shape[0]} steps of {plan.dt_s:g} s with "
+            f"{shape[1]} components each: its sender is broken"
+        )
+    actions: NDArray[np.float32] = plan.actions.reshape(shape)
     return actions
+
+
+def why_not_finite(plan: m.Message) -> str:
+    """Where a plan holds NaN or infinity, e.g. "dx of step 2 is nan"; empty if it does not."""
+    actions = actions_of(plan)
+    bad = np.argwhere(~np.isfinite(actions))
+    if not len(bad):
+        return ""
+    step, component = bad[0]
+    return f"{plan.action_names[component]} of step {step} is {actions[step, component]}"
+
+
+def targets_of(command: m.Message) -> NDArray[np.float64]:
+    """The targets (J,) of the joints that a /command names.
+
+    Raises:
+        InputError: if it has no point, or not one finite number per joint.
+    """
+    targets = np.asarray(command.points[0].positions if command.points else (), np.float64)
+    if targets.shape != (len(command.joint_names),) or not np.isfinite(targets).all():
+        raise InputError(
+            f"/command holds {targets.tolist()} for {', '.join(command.joint_names) or 'no joint'}, wanted "
+            "one finite number per joint"
+        )
+    return targets
 
 
 def action_message(executed: NDArray[np.float32], plan: m.Message, stamp_ns: int, holding: bool) -> m.Message:
@@ -212,12 +254,17 @@ def joints_of(message: m.Message, names: Sequence[str]) -> NDArray[np.float64]:
     """The positions (J,) in rad of the joints `names`.
 
     Raises:
-        NodeError: if some are not in the message.
+        InputError: if some are not in the message, or names and positions differ in number.
     """
+    if len(message.name) != len(message.position):
+        raise InputError(
+            f"/joint_states has {len(message.name)} names and {len(message.position)} positions: its sender "
+            "is broken"
+        )
     position = dict(zip(message.name, message.position, strict=True))
     missing = sorted(set(names) - set(position))
     if missing:
-        raise NodeError(
+        raise InputError(
             f"/joint_states lacks {missing}: is another robot connected? (controller: params.robot)"
         )
     return np.array([position[name] for name in names])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from wm_planner import config, share
 from wm_planner.bridges.messages import actions_of
 from wm_planner.bridges.statements import action_statements
-from wm_planner.errors import ConfigError, NodeError
+from wm_planner.errors import ConfigError, InputError
 from wm_planner.messaging import messages as m
 from wm_planner.node.facts import Facts
 from wm_planner.world_models.onnx.card_file import read_card
@@ -82,10 +82,10 @@ class Passthrough:
         """One action of a plan, within its bounds.
 
         Raises:
-            NodeError: if the plan is of other actions.
+            InputError: if the plan is of other actions.
         """
         if tuple(plan.action_names) != self._names:
-            raise NodeError(
+            raise InputError(
                 f"/plan holds {', '.join(plan.action_names)}, the controller sends {', '.join(self._names)}: "
                 "give planner and controller the same world_model"
             )

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.bridges.messages import camera_topic, signal_messages, state_topic
+from wm_planner.bridges.messages import camera_topic, signal_messages, state_topic, targets_of
 from wm_planner.bridges.statements import STATE, action_statements, values
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import EnvironmentSpec, Simulator
-from wm_planner.errors import NodeError
+from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
 from wm_planner.node.facts import Facts
 
@@ -44,15 +44,15 @@ class SignalAdapter:
         """The action that /command carries.
 
         Raises:
-            NodeError: if it is that of another environment.
+            InputError: if it is that of another environment, or not finite.
         """
         names = self.simulator.scene.action.names
         if tuple(message.joint_names) != names:
-            raise NodeError(
+            raise InputError(
                 f"/command moves {', '.join(message.joint_names)}, actions of {self.simulator.scene.name} "
                 f"are {', '.join(names)}: is the controller set up for another environment?"
             )
-        return np.asarray(message.points[0].positions)
+        return targets_of(message)
 
     def stop_command(self) -> NDArray[np.float64] | None:
         """The action nearest to zero; None where the last one is repeated: choices and set points."""

@@ -26,7 +26,10 @@ def picture_of(message: Any, where: str) -> NDArray[np.uint8]:
     except ShapeError as error:
         raise RecordingError(f"{where}: {error}") from None
     if pixels.dtype != np.uint8:
-        raise RecordingError(f"{where}: depth pictures ('{message.encoding}') cannot be stored in a data set")
+        raise RecordingError(
+            f"{where}: depth pictures ('{message.encoding}') cannot be stored in a data set: leave the "
+            "camera out, or publish depth as a signal of one value per pixel and name it under `state`"
+        )
     rgb: NDArray[np.uint8] = np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
     return np.ascontiguousarray(rgb)
 

@@ -25,7 +25,7 @@ from wm_planner.planners.mpc import RecedingHorizon
 from wm_planner.plugins import spec_of
 from wm_planner.training import loop
 from wm_planner.training.checkpoint import RunFolder
-from wm_planner.training.clips import check_reads, spec_of_meta
+from wm_planner.training.clips import check_reader, spec_of_meta
 from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.training.recipe import changed
 from wm_planner.training.torch_model import TorchWorldModel
@@ -118,7 +118,7 @@ class _Practice:
         config = self.config
         meta = self._meta(0, self.seed)
         network = self.file.build(self.recipe, spec_of_meta(meta))
-        check_reads(spec_of_meta(meta), network.reads, config.simulator)
+        check_reader(spec_of_meta(meta), network, config.simulator)
         if not isinstance(network, TrainableModel) or self.recipe.stride > 1:
             raise ConfigError(
                 f"{config.model_file} cannot practise: wanted a world model that predicts every single step "

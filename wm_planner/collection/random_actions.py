@@ -79,7 +79,16 @@ class RandomExplorer:
 
 
 def random_actions(action: ActionSpec, rng: np.random.Generator) -> Iterator[Action]:
-    """Endless actions (A,) of a smooth random process, or independent random choices."""
+    """Endless actions (A,) of a smooth random process, or independent random choices.
+
+    Raises:
+        SimulationError: for a component without bounds.
+    """
+    if action.unbounded:
+        raise SimulationError(
+            f"random actions lie between bounds, and {', '.join(action.unbounded)} has none: give finite "
+            "`low` and `high` of the action"
+        )
     low, high = np.array(action.low), np.array(action.high)
     noise = rng.standard_normal(len(low))
     while True:

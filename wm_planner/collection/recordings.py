@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from wm_planner import share
 from wm_planner.collection.pictures import picture_of
 from wm_planner.collection.topic_map import TopicMap
-from wm_planner.contracts.card import Quantity
+from wm_planner.contracts.card import ObservationSpec
 from wm_planner.contracts.dataset import REWARD, TERMINATED, TRUNCATED, Episode, Meta
 from wm_planner.errors import RecordingError
 from wm_planner.messaging.messages import Message, named_arrays_of
 from wm_planner.recording.bag import Bag
+from wm_planner.world_models.onnx.camera_images import fitted
 
 SLACK = 1e-3  # of a period: stamps are rounded
 
@@ -72,7 +73,7 @@ class RecordedEpisodes:
             steps=max(len(run) for run in self._runs) - 1,
             cameras=tuple(topics.cameras),
             image_size=(0, 0) if first is None else (first.shape[1], first.shape[2]),
-            state=tuple(Quantity(name=s.name, size=s.size, unit=s.unit) for s in topics.state),
+            state=tuple(each.quantity for each in topics.state),
             action_names=action.names,
             action_units=action.units,
             action_low=action.low,
@@ -166,7 +167,7 @@ class RecordedEpisodes:
         for topic, _, message in self._bag.messages(topics):
             counts[topic] += 1
             if counts[topic] in wanted[topic]:
-                recent[topic][counts[topic]] = picture_of(message, f"{self._bag.path}: {topic}")
+                recent[topic][counts[topic]] = self._picture(message, f"{self._bag.path}: {topic}")
             while frame is not None and all(frame.latest[each] in recent[each] for each in topics):
                 pictures = [recent[each][frame.latest[each]] for each in topics]
                 sizes = {each: picture.shape[:2] for each, picture in zip(topics, pictures, strict=True)}
@@ -174,7 +175,8 @@ class RecordedEpisodes:
                 if sizes != dict.fromkeys(topics, first[topics[0]]):
                     now = "" if sizes == first else f", later {sizes}"
                     raise RecordingError(
-                        f"{self._bag.path}: pictures have different sizes, wanted the same: {first}{now}"
+                        f"{self._bag.path}: pictures have different sizes, wanted the same: {first}{now}: "
+                        "write the size for all into the file of topics, e.g. `image_size: [240, 320]`"
                     )
                 yield np.stack(pictures)
                 for each in topics:
@@ -182,6 +184,12 @@ class RecordedEpisodes:
                 frame = next(waiting, None)
             if frame is None:
                 return
+
+    def _picture(self, message: Message, where: str) -> NDArray[Any]:
+        picture, size = picture_of(message, where), self._topics.image_size
+        if size is None:
+            return picture
+        return fitted(ObservationSpec(height=size[0], width=size[1], fit=self._topics.fit), picture)
 
     def _state(self, run: list["_Frame"]) -> NDArray[np.float32]:
         columns = [

@@ -1,32 +1,34 @@
 """Which topics of a recording become the arrays of a data set."""
 
 from pathlib import Path
+from typing import Literal
+
+from msgspec import structs
 
 from wm_planner.bridges.messages import camera_topic, state_topic
 from wm_planner.config import Config, Count, Positive, Seconds, convert, read_yaml
-from wm_planner.contracts.card import ActionSpec, Card
+from wm_planner.contracts.card import ActionSpec, Card, Quantity
 from wm_planner.contracts.dataset import Signal
 
 FIELDS = {"joint_positions": ("position",), "joint_velocities": ("velocity",)}
 TOOL_POSITION = ("pose.position.x", "pose.position.y", "pose.position.z")
 
 
-class StateMap(Config, frozen=True, kw_only=True):
-    """A quantity of the state.
+class StateMap(Quantity, frozen=True, kw_only=True):
+    """A quantity of the state, and where it is told.
 
     Attributes:
-        name: of the quantity.
         topic: of its messages.
         fields: dotted paths in a message to numbers or arrays, which are joined.
-        size: number of components.
-        unit: of the components.
     """
 
-    name: str
     topic: str
     fields: tuple[str, ...]
-    size: Positive
-    unit: str
+
+    @property
+    def quantity(self) -> Quantity:
+        """The quantity alone."""
+        return Quantity(**{name: getattr(self, name) for name in Quantity.__struct_fields__})
 
 
 class ActionMap(Config, frozen=True, kw_only=True):
@@ -79,6 +81,8 @@ class TopicMap(Config, frozen=True, kw_only=True):
         state: the quantities of the state.
         action: the action.
         signals: further arrays.
+        image_size: (height, width) in pixels that pictures get; None where all of them have one size.
+        fit: how, as in `ObservationSpec`.
         episode: topic of our /episode messages, whose id separates episodes; None to separate them only
             where data are missing.
     """
@@ -88,6 +92,8 @@ class TopicMap(Config, frozen=True, kw_only=True):
     state: tuple[StateMap, ...] = ()
     action: ActionMap
     signals: tuple[SignalMap, ...] = ()
+    image_size: tuple[Positive, Positive] | None = None
+    fit: Literal["crop", "stretch"] = "crop"
     episode: str | None = None
 
     @property
@@ -114,19 +120,17 @@ class TopicMap(Config, frozen=True, kw_only=True):
     @classmethod
     def of_card(cls, card: Card) -> "TopicMap":
         """The map of a recording that the nodes of this package made with a model that has `card`."""
-        action = card.action
+        action, seen = card.action, card.observation
         return cls(
             control_dt_s=card.control_dt_s,
-            cameras={camera: camera_topic(camera) for camera in card.observation.cameras},
+            cameras={camera: camera_topic(camera) for camera in seen.cameras},
             state=tuple(
                 StateMap(
-                    name=each.name,
+                    **structs.asdict(each),
                     topic=state_topic(each.name),
                     fields=FIELDS.get(each.name, TOOL_POSITION if "tcp" in each.name else ("array",)),
-                    size=each.size,
-                    unit=each.unit,
                 )
-                for each in card.observation.state
+                for each in seen.state
             ),
             action=ActionMap(
                 topic="/action",
@@ -137,5 +141,7 @@ class TopicMap(Config, frozen=True, kw_only=True):
                 high=action.high,
                 choices=action.choices,
             ),
+            image_size=None if seen.fit == "exact" else (seen.height, seen.width),
+            fit="crop" if seen.fit == "exact" else seen.fit,
             episode="/episode",
         )

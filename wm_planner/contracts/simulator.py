@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.task import Goal
 
 
 class EnvironmentSpec(Protocol):
@@ -74,8 +75,8 @@ class Simulator(Protocol):
         ...
 
     @property
-    def goal(self) -> Observation:
-        """What a planner may know of the goal: its images, or a `contracts.task.Goal`; empty for none."""
+    def goal(self) -> Goal:
+        """What a planner may know of the goal; empty for none."""
         ...
 
     @property

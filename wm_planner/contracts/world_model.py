@@ -34,14 +34,15 @@ class WorldModel(Protocol):
         """The latent of one observation, arrays (1, ...).
 
         Args:
-            observation: the card's cameras and states; missing states are taken as zeros (a goal image has
-                none).
+            observation: with the card's cameras and states, and any others. States that a `Goal` does not
+                tell are taken as zeros.
             last_action: the action executed since the previous observation, (A,), card's units.
             memory: the latent of the previous tick; None after a reset.
             noise: arrays (1, ...) by the card's names; calm by default.
 
         Raises:
-            ShapeError: for anything that the model does not take; it is never ignored.
+            ShapeError: for a camera or state that the model reads and was not given, a value that is not
+                finite or outside of its bounds, and memory, an action or noise that it does not take.
         """
         ...
 

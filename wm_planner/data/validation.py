@@ -1,4 +1,4 @@
-"""Validation of a data set before it is used: values that are not finite, actions outside of their bounds."""
+"""Validation of a data set before it is used: values that are not finite, or lie outside of their bounds."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,23 +14,70 @@ def validated(data: Dataset) -> tuple[str, ...]:
     """Check the values of state, action and signals.
 
     Returns:
-        Warnings, e.g. about actions outside of their bounds.
+        Warnings about actions and states outside of their bounds.
 
     Raises:
         DatasetError: naming array, episode and frame of the first value that is not finite, or of a discrete
-            action that does not exist.
+            action or label that does not exist.
     """
     names = ["state", "action", *(each.name for each in data.meta.signals if each.dtype.startswith("float"))]
     outside, farthest = 0, np.zeros(len(data.meta.action_names))
+    bounds = _StateBounds(data)
     for start in range(0, len(data.episode), ROWS):
         rows = slice(start, min(start + ROWS, len(data.episode)))
         for name in names:
             values = data.read(name, rows).reshape(rows.stop - start, -1).astype(np.float64)
             _refuse(data, name, start, np.any(~np.isfinite(values), axis=1), "is not finite")
+        bounds.look(rows)
         excess = _excess(data, rows)
         outside += int((excess > TOLERANCE).any(axis=1).sum())
         farthest = np.maximum(farthest, excess.max(axis=0))
-    return (_warning(data, outside, farthest),) if outside else ()
+    actions = (_warning(data, outside, farthest),) if outside else ()
+    return (*actions, *bounds.warnings())
+
+
+class _StateBounds:
+    """The columns of the state array: how far they lie outside of the bounds of their quantities."""
+
+    def __init__(self, data: Dataset) -> None:
+        self._data = data
+        self._names = [f"{each.name}[{i}]" for each in data.meta.state for i in range(each.size)]
+        sides = [each.bounds for each in data.meta.state] or [(np.empty(0), np.empty(0))]
+        self._low, self._high = (np.concatenate(side) for side in zip(*sides, strict=True))
+        self._is_label = np.repeat([each.choices > 0 for each in data.meta.state], _sizes(data)).astype(bool)
+        self._outside = np.zeros(len(self._names), int)
+        self._range = np.stack([self._high, self._low])
+
+    def look(self, rows: slice) -> None:
+        """Take in frames.
+
+        Raises:
+            DatasetError: for a label that does not exist.
+        """
+        state = self._data.read("state", rows).astype(np.float64)
+        slack = TOLERANCE * np.where(np.isfinite(self._high - self._low), self._high - self._low, 1.0)
+        beyond = (state < self._low - slack) | (state > self._high + slack)
+        labels = self._is_label & (beyond | (state != np.round(state)))
+        for column in np.flatnonzero(labels.any(axis=0))[:1]:
+            what = f"holds a label of {self._names[column]} that does not exist"
+            _refuse(self._data, "state", rows.start, labels[:, column], what)
+        self._outside += beyond.sum(axis=0)
+        self._range[0] = np.minimum(self._range[0], state.min(axis=0, initial=np.inf))
+        self._range[1] = np.maximum(self._range[1], state.max(axis=0, initial=-np.inf))
+
+    def warnings(self) -> list[str]:
+        """One for each component that lies outside of its bounds."""
+        return [
+            f"{self._data.path}: {self._outside[i] / len(self._data.episode):.1%} of the values of "
+            f"{self._names[i]} lie outside of {self._low[i]:g} to {self._high[i]:g}, they reach "
+            f"{self._range[0, i]:g} to {self._range[1, i]:g}: "
+            "a model that is trained on them has no such bounds"
+            for i in np.flatnonzero(self._outside)
+        ]
+
+
+def _sizes(data: Dataset) -> list[int]:
+    return [each.size for each in data.meta.state]
 
 
 def _excess(data: Dataset, rows: slice) -> NDArray[np.float64]:

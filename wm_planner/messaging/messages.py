@@ -16,7 +16,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.stores import ros2_jazzy as ros
 
 from wm_planner.clock import NANOSECONDS, nanoseconds
-from wm_planner.errors import MessagingError, ShapeError
+from wm_planner.errors import InputError, ShapeError
 from wm_planner.messaging.definitions import ACKERMANN, OWN
 
 Message: TypeAlias = Any  # a dataclass of STORE
@@ -131,18 +131,18 @@ def named_arrays_of(messages: Sequence[Message]) -> dict[str, NDArray[Any]]:
     """The arrays in messages by name, as views of their bytes.
 
     Raises:
-        MessagingError: if a dtype is unknown, or shape and size disagree.
+        InputError: if a dtype is unknown, or shape and size disagree.
     """
     arrays = {}
     for message in messages:
         dtype = _DTYPES.get(message.dtype)
         if dtype is None:
-            raise MessagingError(
+            raise InputError(
                 f"array '{message.name}' has type '{message.dtype}', wanted one of {', '.join(_DTYPES)}"
             )
         shape = tuple(int(n) for n in message.shape)
         if math.prod(shape) * dtype.itemsize != message.data.size:
-            raise MessagingError(
+            raise InputError(
                 f"array '{message.name}' declares {shape} {message.dtype} but holds {message.data.size} bytes"
             )
         arrays[message.name] = message.data.view(dtype).reshape(shape)

@@ -19,7 +19,7 @@ class Health(NamedTuple):
     Attributes:
         alive: its last message is younger than ten periods.
         rate_ok: its mean rate is within 20 % of the expected rate.
-        valid: its last message could be decoded.
+        valid: its last message could be used.
     """
 
     alive: bool
@@ -43,7 +43,7 @@ class Input:
 
     def __init__(self, clock: Clock, rate_hz: float | None) -> None:
         self.rate_hz = rate_hz
-        self.count = 0
+        self.count = self.dropped = 0
         self._clock = clock
         self._valid = True
         self._received_ns: deque[int] = deque(maxlen=_WINDOW)
@@ -55,7 +55,8 @@ class Input:
         self._received_ns.append(self._clock.now_ns())
 
     def reject(self) -> None:
-        """Note that the last message could not be decoded."""
+        """Count the last message as dropped: it could not be decoded, or its content not be used."""
+        self.dropped += 1
         self._valid = False
 
     def age_s(self) -> float:

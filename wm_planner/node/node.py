@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from wm_planner.clock import Clock, Deadline, nanoseconds, seconds
 from wm_planner.config import Config
-from wm_planner.errors import MessagingError, NodeError
+from wm_planner.errors import MessagingError, NodeError, WmError
 from wm_planner.messaging import topics
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.messages import (
@@ -25,6 +25,7 @@ from wm_planner.messaging.messages import (
 from wm_planner.messaging.wire import Delivery
 from wm_planner.node.facts import Facts
 from wm_planner.node.health import Input
+from wm_planner.node.refusals import UNUSABLE, Refusals
 from wm_planner.node.subscriptions import (
     Callback,
     Join,
@@ -124,6 +125,7 @@ class Node:
         self.finished: str | None = None
         self._subscriptions: list[Subscription] = []
         self._timers: list[Timer] = []
+        self._refusals = Refusals(self.clock, self.log)
         self._report = self.publisher(DIAGNOSTICS)
         self.timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
 
@@ -166,7 +168,8 @@ class Node:
 
     def subscribe(self, topic: str, callback: Callback, rate_hz: float | None = None) -> None:
         """Call `callback(message, envelope)` for every message; in realtime, if the topic is `latest_only`,
-        only for the newest one that waits.
+        only for the newest one that waits. A message for which it raises one of `refusals.UNUSABLE` is
+        dropped, and the node goes on.
 
         Args:
             topic: a topic of the table.
@@ -266,14 +269,23 @@ class Node:
         return ready
 
     def _call(self, subscription: Subscription, deliveries: tuple[Delivery, ...]) -> None:
+        """Call back with decoded messages; those that cannot be used are dropped, and the node goes on."""
+        names = [delivery.topic for delivery in deliveries]
         try:
             arguments = subscription.open(deliveries)
         except MessagingError as error:
-            self.log.warning("dropped: %s", error)
-            for delivery in deliveries:
-                self.inputs[delivery.topic].reject()
-            return
-        subscription.callback(*arguments)
+            return self._refuse(subscription, names, error)
+        try:
+            subscription.callback(*arguments)
+        except UNUSABLE as error:
+            return self._refuse(subscription, names, error)
+        return self._refusals.end(subscription, names)
+
+    def _refuse(self, subscription: Subscription, names: Sequence[str], error: WmError) -> None:
+        for topic in names:
+            if topic in self.inputs:  # taps have none
+                self.inputs[topic].reject()
+        self._refusals.add(subscription, names, error)
 
     def _add_input(self, topic: str, rate_hz: float | None) -> None:
         self.bus.subscribe(topic)
@@ -286,10 +298,12 @@ class Node:
     def _publish_diagnostics(self) -> None:
         values = {"cpu_s": f"{time.process_time():.3f}", **self.diagnostics}
         faults = [each.mismatch for each in self._subscriptions if each.mismatch]
+        faults += self._refusals.reasons
         for topic, received in self.inputs.items():
             health = received.health()
             faults += [f"{topic} not {name}" for name, holds in health._asdict().items() if not holds]
             values[f"{topic} messages"] = str(received.count)
+            values[f"{topic} dropped"] = str(received.dropped)
             values[f"{topic} rate_hz"] = f"{received.mean_rate_hz():.3g}"
             values[f"{topic} lost"] = str(self.bus.gaps.get(topic, 0))
         status = DiagnosticStatus(

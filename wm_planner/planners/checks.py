@@ -163,11 +163,10 @@ def check_bounds(action: ActionSpec, planner: str, model: str) -> None:
     Raises:
         ConfigError: naming the components without bounds.
     """
-    bounds = zip(action.names, action.low, action.high, strict=True)
-    if free := [name for name, low, high in bounds if not np.isfinite([low, high]).all()]:
+    if action.unbounded:
         raise ConfigError(
-            f"{planner} searches between bounds, and {', '.join(free)} of {model} has none (card: action): "
-            "write finite ones, or use `planner: {type: policy}`"
+            f"{planner} searches between bounds, and {', '.join(action.unbounded)} of {model} has none "
+            "(card: action): write finite ones, or use `planner: {type: policy}`"
         )
 
 

@@ -23,7 +23,8 @@ from wm_planner.simulation.gym_environment import (
     scaled,
     seed_global_generators,
 )
-from wm_planner.simulation.gym_spaces import Actions, Observations, actions_of, as_rgb, scalars
+from wm_planner.simulation.gym_observations import Observations, as_rgb
+from wm_planner.simulation.gym_spaces import Actions, actions_of, scalars
 from wm_planner.simulation.gym_state import Snapshot, check_snapshots, observe, set_state
 
 CAMERA = "render"
@@ -58,8 +59,9 @@ class GymSimulator:
 
     Dict and Tuple observations become signals and pictures, named by their keys; an observation without keys
     is the signal `observation`, or, if it is a uint8 image, the camera `observation`. Texts become the text
-    of the goal, `desired_goal` its state. An episode succeeds where the environment's info has a true
-    `is_success` or `success`, or, with `goal`, where the goal's quantity is reached.
+    of the goal, and labels if `texts` lists them; `desired_goal` becomes the goal's state. An episode
+    succeeds where the environment's info has a true `is_success` or `success`, or, with `goal`, where the
+    goal's quantity is reached.
 
     Raises:
         SimulationError: if the environment cannot be made, or its spaces cannot be used.
@@ -107,10 +109,7 @@ class GymSimulator:
     @property
     def quantities(self) -> tuple[Quantity, ...]:
         """The signals of an observation."""
-        sizes = self._observations.sizes
-        return tuple(
-            Quantity(name=leaf.name, size=sizes[leaf.name], unit="") for leaf in self._observations.signals
-        )
+        return tuple(self._observations.quantities[leaf.name] for leaf in self._observations.signals)
 
     def reset(self, seed: int) -> Observation:
         """Start the episode of `seed`; with `goal`, after its goal has been visited."""
@@ -164,7 +163,7 @@ class GymSimulator:
         return self._shown(self._episode.observed)
 
     @property
-    def goal(self) -> Observation:
+    def goal(self) -> Goal:
         return self._told
 
     @property
@@ -270,11 +269,11 @@ class GymSimulator:
     def _spaces(self) -> tuple[Observations, Actions]:
         given = self.config
         try:
-            observations = Observations.of(self._env.observation_space)
+            observations = Observations.of(self._env.observation_space, given.texts)
             settings = given.names, given.units, given.low, given.high
             actions = actions_of(self._env.action_space, *settings)
-            if given.goal and given.goal.quantity not in observations.sizes:
-                hint = did_you_mean(given.goal.quantity, observations.sizes)
+            if given.goal and given.goal.quantity not in observations.quantities:
+                hint = did_you_mean(given.goal.quantity, observations.quantities)
                 raise SimulationError(f"goal: there is no signal '{given.goal.quantity}', {hint}")
         except SimulationError as error:
             self._env.close()

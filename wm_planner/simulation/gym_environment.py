@@ -48,6 +48,7 @@ class GymConfig(Config, frozen=True, kw_only=True):
         control_dt_s: time of one step; None for the environment's own `dt`, or 1 over its frame rate.
         names, units: of the components of a Box action; empty for a0, a1, ... without a unit.
         low, high: bounds of a Box action; empty for its own.
+        texts: name of an observed text to all the texts that it can be, which makes it a signal: a label.
         goal: a state to reach; None where the task is to collect reward.
     """
 
@@ -60,6 +61,7 @@ class GymConfig(Config, frozen=True, kw_only=True):
     units: tuple[str, ...] = ()
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    texts: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     goal: GymGoal | None = None
 
 

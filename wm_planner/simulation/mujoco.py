@@ -11,7 +11,7 @@ from wm_planner import config, share
 from wm_planner.clock import nanoseconds
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
-from wm_planner.contracts.task import Placement
+from wm_planner.contracts.task import Goal, Placement
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.errors import SimulationError, did_you_mean
 from wm_planner.simulation.arm_simulator import checked_targets
@@ -35,7 +35,7 @@ class State:
     """
 
     physics: NDArray[np.float64]
-    goal: Observation
+    goal: Goal
     goal_position: NDArray[np.float64]
     stamp_ns: int
 
@@ -98,7 +98,7 @@ class MujocoSimulator:
         self._substeps = round(scene.control_dt_s / self.model.opt.timestep)
         self._tool = next((i for i in range(self.model.nsite) if self.model.site(i).name == TOOL_SITE), None)
         self._point = _position_of(self.model, self.data, scene.point)
-        self._goal = Observation(images={})
+        self._goal = Goal(images={})
         self._goal_position = np.zeros(3)
         self._stamp_ns = 0
         self._targets, self._applied = np.empty((0, self.model.nu)), 0
@@ -106,7 +106,7 @@ class MujocoSimulator:
     def reset(self, seed: int) -> Observation:
         """Start the episode of `seed`: sample its task, render the goal image, and set up the start."""
         task = self.scene.sample(np.random.default_rng(seed))
-        self._goal = Observation(images=self.arrange(task.goal).images)
+        self._goal = Goal(images=self.arrange(task.goal).images)
         self._goal_position = task.position
         self._stamp_ns = 0
         return self.arrange(task.start)
@@ -143,7 +143,7 @@ class MujocoSimulator:
         return self.control
 
     @property
-    def goal(self) -> Observation:
+    def goal(self) -> Goal:
         return self._goal
 
     @property

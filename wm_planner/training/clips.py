@@ -5,11 +5,14 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from msgspec.structs import replace
+from numpy.typing import NDArray
 from torch import Tensor
 
 from wm_planner.config import Config
 from wm_planner.contracts.card import ActionSpec, ObservationSpec, Quantity
 from wm_planner.contracts.dataset import REWARD, TERMINATED, TRUNCATED, Array, Dataset, Meta, Signal
+from wm_planner.contracts.observation import problem_in
 from wm_planner.data.episodes import clip_starts
 from wm_planner.errors import ConfigError, DatasetError, did_you_mean
 
@@ -61,6 +64,19 @@ class DataSpec(Config, frozen=True, kw_only=True):
             raise ConfigError(f"the data has no state '{name}', {did_you_mean(name, known)}")
         return known[name]
 
+    def camera_count(self) -> int:
+        """The number of cameras, for a model that cannot do without.
+
+        Raises:
+            ConfigError: if it has no camera.
+        """
+        if not self.cameras:
+            raise ConfigError(
+                "the data has no pictures, which this model learns from: record a camera (of an environment: "
+                "gym,id=...,render=true), or train a model of states, such as tdmpc2"
+            )
+        return len(self.cameras)
+
     def columns(self, names: Sequence[str]) -> list[int]:
         """Indices of the quantities `names` in a row of states, in that order."""
         ends = np.cumsum([quantity.size for quantity in self.state]).tolist()
@@ -111,16 +127,13 @@ class Clips:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def check(self, reads: Sequence[str]) -> None:
+    def check(self, model: Reader) -> None:
         """Check that the data have what a network reads.
-
-        Args:
-            reads: names of signals and state quantities.
 
         Raises:
             DatasetError: naming what they have.
         """
-        check_reads(self.spec, reads, str(self.datasets[0].path))
+        check_reader(self.spec, model, str(self.datasets[0].path))
 
     def draw(
         self,
@@ -181,23 +194,32 @@ class Clips:
         return np.concatenate([blocks, np.zeros_like(blocks[:1])])
 
 
-def check_reads(spec: DataSpec, reads: Sequence[str], where: str) -> None:
+def check_reader(spec: DataSpec, model: Reader, where: str) -> None:
     """Check that data have what a network reads.
 
     Args:
         spec: of the data.
-        reads: names of signals and state quantities.
+        model: the network.
         where: the data come from.
 
     Raises:
         DatasetError: naming what they have.
     """
-    known = [signal.name for signal in spec.signals] + [each.name for each in spec.state]
-    for name in reads:
-        if name not in known:
-            raise DatasetError(
-                f"{where} has no '{name}', which this model learns from, {did_you_mean(name, known)}"
-            )
+    seen = model.observation
+    signals = [signal.name for signal in spec.signals] + [each.name for each in spec.state]
+    for kind, names, known in (("", model.reads, signals), ("camera ", seen.cameras, spec.cameras)):
+        for name in names:
+            if name not in known:
+                raise DatasetError(
+                    f"{where} has no {kind}'{name}', which this model learns from, "
+                    f"{did_you_mean(name, known)}"
+                )
+    if seen.cameras and seen.encoding == "32FC1":
+        raise DatasetError(
+            f"{where} holds colour pictures, and this model takes depth (observation.encoding: 32FC1), which "
+            "data sets do not store as pictures: record depth as a quantity of the state, one value in m per "
+            "pixel"
+        )
 
 
 def spec_of_meta(meta: Meta) -> DataSpec:
@@ -227,7 +249,7 @@ def _common_spec(datasets: Sequence[Dataset], stride: int) -> DataSpec:
     first = datasets[0].meta
     for other in datasets[1:]:
         for field in SHARED_FIELDS:
-            got, wanted = getattr(other.meta, field), getattr(first, field)
+            got, wanted = _comparable(other.meta, field), _comparable(first, field)
             if got != wanted:
                 raise DatasetError(
                     f"{other.path}: {field} is {got}, but {wanted} in {datasets[0].path}; "
@@ -240,13 +262,31 @@ def _common_spec(datasets: Sequence[Dataset], stride: int) -> DataSpec:
         cameras=first.cameras,
         height=first.image_size[0],
         width=first.image_size[1],
-        state=first.state,
+        state=_within_bounds(first.state, state),
         state_mean=tuple(state.mean(axis=0).tolist()),
         state_std=tuple(np.maximum(state.std(axis=0), 1e-6).tolist()),
         action=_block(first.action, stride),
         control_dt_s=first.control_dt_s * stride,
         signals=tuple(each for each in first.signals if all(each in d.meta.signals for d in datasets)),
     )
+
+
+def _comparable(meta: Meta, field: str) -> object:
+    """A field of the meta data; states without their bounds, which data sets need not share."""
+    if field != "state":
+        return getattr(meta, field)
+    return tuple(replace(each, low=(), high=()) for each in meta.state)
+
+
+def _within_bounds(quantities: Sequence[Quantity], state: NDArray[np.float64]) -> tuple[Quantity, ...]:
+    """The quantities of state rows (n, S), without bounds that the rows leave; a model keeps to them."""
+    starts = np.cumsum([0, *(each.size for each in quantities)])
+    kept = []
+    for quantity, start in zip(quantities, starts, strict=False):
+        columns = state[:, start : start + quantity.size]
+        is_kept = not any(problem_in(quantity, row) for row in (columns.min(axis=0), columns.max(axis=0)))
+        kept.append(quantity if is_kept else replace(quantity, low=(), high=()))
+    return tuple(kept)
 
 
 def _block(action: ActionSpec, stride: int) -> ActionSpec:

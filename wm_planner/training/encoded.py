@@ -12,6 +12,7 @@ from torch import Tensor
 from wm_planner.contracts.dataset import Dataset
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent
+from wm_planner.contracts.task import Goal
 from wm_planner.data.forms import open_dataset
 from wm_planner.errors import ConfigError, DatasetError
 from wm_planner.training.clips import Clips, Reader
@@ -114,7 +115,7 @@ class EncodedPairs(Clips):
                 memory = model.encode(seen, actions[t - 1], memory)
             latents.append(memory)
             alone = not columns and (t == 0 or not card.remembers)
-            goals.append(memory if alone else model.encode(Observation(pictures)))
+            goals.append(memory if alone else model.encode(Goal(pictures)))
 
 
 def imagination_of(model_file: str, recipe: TrainingRecipe, of: str | None) -> Imagination | None:

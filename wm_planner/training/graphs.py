@@ -1,15 +1,15 @@
 """The graphs of a bundle as torch modules with the inputs, outputs and names of their ONNX files."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wm_planner.contracts.card import NOT_OF_STEP, ActionSpec, LatentSpec, NoiseSpec
+from wm_planner.contracts.card import NOT_OF_STEP, ActionSpec, LatentSpec, NoiseSpec, Quantity
 from wm_planner.training.module import Past, TrainableModel
-from wm_planner.world_models.example_inputs import draw_noise, example_actions
+from wm_planner.world_models.example_inputs import draw_noise, example_actions, example_state
 from wm_planner.world_models.onnx.camera_images import noise_image
 from wm_planner.world_models.onnx.rollout_graph import NEXT, OUTPUT
 from wm_planner.world_models.onnx.signature import FRESH, IMAGE, LAST_ACTION, MEMORY, NOISE, STATE
@@ -93,11 +93,11 @@ class EncodeGraph(_ModelGraph):
         return tuple(latent[name.removeprefix(OUTPUT)] for name in self.outputs)
 
     def example(self, batch: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
-        """Uniform noise images, standard normal states, and the memory of others in every second row."""
+        """Uniform noise images, random states, and the memory of others in every second row."""
         spec = self.model.observation
         arrays = [torch.from_numpy(noise_image(spec, rng, (batch,))) for _ in spec.cameras]
         if spec.state:
-            arrays.append(_normal(rng, (batch, sum(quantity.size for quantity in spec.state))))
+            arrays.append(_states(spec.state, batch, rng))
         noise = [torch.from_numpy(draw_noise(each, (batch,), rng)) for each in self._noise("encode")]
         if not self.model.remembers:
             return (*arrays, *noise)
@@ -208,5 +208,13 @@ def _zeros(latent: LatentSpec, batch: int) -> Tensor:
     return torch.zeros(batch, *latent.shape, dtype=getattr(torch, latent.dtype))
 
 
-def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
-    return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
+def _states(quantities: Sequence[Quantity], batch: int, rng: np.random.Generator) -> Tensor:
+    """Standard normal states (batch, S), and within their bounds those of quantities that have any."""
+    states = rng.standard_normal((batch, sum(each.size for each in quantities)), dtype=np.float32)
+    start = 0
+    for each in quantities:
+        if each.low or each.high or each.choices:
+            rows = [example_state(each, rng) for _ in range(batch)]
+            states[:, start : start + each.size] = rows
+        start += each.size
+    return torch.from_numpy(states)

@@ -181,7 +181,7 @@ def _seeded(
     """
     torch.manual_seed(recipe.seed)
     model = file.build(recipe, known)
-    clips.check(model.reads)
+    clips.check(model)
     return model
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.contracts.card import ActionSpec, NoiseSpec
+from wm_planner.contracts.card import ActionSpec, NoiseSpec, Quantity
 
 
 def example_actions(
@@ -13,13 +13,26 @@ def example_actions(
     shape = (*leading, len(spec.names))
     if spec.choices:
         return rng.integers(spec.choices, size=shape).astype(np.float32)
-    low, high = np.asarray(spec.low), np.asarray(spec.high)
+    return _within(np.asarray(spec.low), np.asarray(spec.high), shape, rng).astype(np.float32)
+
+
+def example_state(quantity: Quantity, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A random value (size,) of a quantity, as for actions."""
+    if quantity.choices:
+        return rng.integers(quantity.choices, size=quantity.size).astype(np.float64)
+    return _within(*quantity.bounds, (quantity.size,), rng)
+
+
+def _within(
+    low: NDArray[np.float64], high: NDArray[np.float64], shape: tuple[int, ...], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Uniform between bounds; standard normal, clipped to the other bound, where one is infinite."""
     bounded = np.isfinite(low) & np.isfinite(high)
     uniform = rng.uniform(np.where(bounded, low, 0.0), np.where(bounded, high, 1.0), shape)
     if bounded.all():
-        return uniform.astype(np.float32)
+        return uniform
     free = np.clip(rng.standard_normal(shape), low, high)
-    return np.where(bounded, uniform, free).astype(np.float32)
+    return np.asarray(np.where(bounded, uniform, free))
 
 
 def draw_noise(spec: NoiseSpec, leading: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ import pytest
 from wm_planner.bridges.controllers import CONTROLLERS
 from wm_planner.bridges.messages import plan_message
 from wm_planner.contracts.card import ActionSpec
-from wm_planner.errors import ConfigError, NodeError
+from wm_planner.errors import ConfigError, InputError
 from wm_planner.messaging import messages as m
 
 ROBOT = "sim/panda_reach.xml"
@@ -65,7 +65,7 @@ def test_it_holds_the_posture_that_was_measured(mode):
 
 
 def test_actions_of_another_robot_and_unknown_modes_are_refused_by_name():
-    with pytest.raises(NodeError, match="/plan holds dx, dy, dz, the joints are joint1, joint2"):
+    with pytest.raises(InputError, match="/plan holds dx, dy, dz, the joints are joint1, joint2"):
         control().command(plan([0.0] * 3, ("dx", "dy", "dz")), 0)
     with pytest.raises(ConfigError, match="did you mean 'velocity'"):
         control(mode="velocities")

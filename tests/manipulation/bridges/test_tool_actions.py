@@ -10,7 +10,7 @@ from wm_planner.bridges.simulators import adapter_of
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.control.pose import action_between, apply_action, euler_from_matrix, matrix_from_euler
 from wm_planner.control.tool_action import ToolAction
-from wm_planner.errors import ConfigError, NodeError
+from wm_planner.errors import ConfigError, InputError
 from wm_planner.manipulation.bridges.launchable import refusal
 from wm_planner.messaging import messages as m
 from wm_planner.node.facts import Facts, check_fit
@@ -150,13 +150,13 @@ def test_a_component_that_is_not_finite_leaves_the_fingers_as_they_are():
 
 def test_what_a_robot_cannot_do_is_refused_by_name():
     with pytest.raises(
-        NodeError,
+        InputError,
         match=r"/plan holds dx in m, .*opening in 1, .* opening needs a gripper, but sim",
     ):
         control(REACH).command(plan(KINDS[4], 0.0, 0.0, 0.0, 1.0), 0)
     other = ActionSpec(names=("x", "y"), units=("m", "m"), low=(-1.0,) * 2, high=(1.0,) * 2)
     message = plan_message(1, np.zeros((1, 2), np.float32), other, 0.2, 7, execute_steps=1, fallback=False)
-    with pytest.raises(NodeError, match=r"x in m, y in m, which .* an end effector takes dx, dy, dz"):
+    with pytest.raises(InputError, match=r"x in m, y in m, which .* an end effector takes dx, dy, dz"):
         control(REACH).command(message, 0)
 
 
@@ -190,7 +190,7 @@ def test_a_command_moves_the_joints_that_it_names():
     held = adapter.simulator.actuator_targets
     arm = m.joint_trajectory(ARM, HOME[None], 0.1, 7)
     np.testing.assert_array_equal(adapter.command_of(arm), [*HOME, *held[7:]])
-    with pytest.raises(NodeError, match="/command moves wheel, the joints are joint1"):
+    with pytest.raises(InputError, match="/command moves wheel, the joints are joint1"):
         adapter.command_of(m.joint_trajectory(["wheel"], np.zeros((1, 1)), 0.1, 7))
     adapter.simulator.close()
 

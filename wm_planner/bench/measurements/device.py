@@ -20,7 +20,7 @@ from torch import Tensor
 from wm_planner.config import to_builtins
 from wm_planner.contracts.card import TrainingRecord
 from wm_planner.contracts.context import Context
-from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.task import Goal
 from wm_planner.costs import build_costs
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.networks.vjepa2 import SIZES
@@ -77,9 +77,7 @@ def device_benchmark(
     model = _model(size, device)
     rng = np.random.default_rng(0)
     start, goal = (
-        model.encode(
-            Observation({"front": rng.integers(256, size=(IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8)})
-        )
+        model.encode(Goal({"front": rng.integers(256, size=(IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8)}))
         for _ in range(2)
     )
     costs = build_costs([{"type": "latent_goal", "metric": "l1", "mean_weight": 0.0}], "costs")

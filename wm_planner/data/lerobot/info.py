@@ -133,7 +133,10 @@ def foreign_meta(folder: Path, info: Info, action_range: tuple[list[float], list
     cameras = cameras_of(info)
     sizes = {name: _picture_size(feature) for name, feature in cameras.items()}
     if len(set(sizes.values())) > 1:
-        raise DatasetError(f"{folder}: the cameras have different sizes, wanted the same: {sizes}")
+        raise DatasetError(
+            f"{folder}: the cameras have different sizes, {sizes}, wanted the same: scale the videos to one "
+            "size"
+        )
     if "action" not in info.features:
         raise DatasetError(f"{folder}: there is no feature 'action' (known: {', '.join(info.features)})")
     height, width = next(iter(sizes.values())) if sizes else (0, 0)

@@ -4,7 +4,8 @@
 /objects carries the agents of one tick, /odom the ego's state, /route a centre line.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from wm_planner.driving.scenarios.tracks import empty_tracks
 from wm_planner.driving.scenarios.writers.commonroad import commonroad_text
 from wm_planner.driving.vehicle.braking import EMERGENCY_BRAKE
 from wm_planner.driving.vehicle.vehicle import STEERING
-from wm_planner.errors import MessagingError
+from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
 
 MAP_FRAME = "map"
@@ -87,11 +88,11 @@ def objects_of(message: m.Message) -> Objects:
     """The others in a message.
 
     Raises:
-        MessagingError: if its lengths disagree.
+        InputError: if its lengths disagree, or a size or state is not finite.
     """
     count = len(message.ids)
     try:
-        return Objects(
+        objects = Objects(
             ids=tuple(message.ids.tolist()),
             kinds=tuple(message.kinds[row] for row in range(count)),
             sizes=message.sizes.reshape(count, 2),
@@ -99,10 +100,17 @@ def objects_of(message: m.Message) -> Objects:
             forecasts=message.forecasts.reshape(count, message.horizon, 4),
         )
     except (ValueError, IndexError):
-        raise MessagingError(
+        raise InputError(
             f"/objects has {count} ids, {len(message.kinds)} kinds, {message.sizes.size} numbers of sizes, "
             f"{message.states.size} of states, {message.forecasts.size} of forecasts: its sender is broken"
         ) from None
+    for what, values in (("size", objects.sizes), ("state", objects.states)):
+        for row in np.flatnonzero(~np.isfinite(values).all(axis=1))[:1]:
+            raise InputError(
+                f"/objects: the {what} of {objects.kinds[row]} {objects.ids[row]} is {values[row].tolist()}, "
+                "wanted finite values"
+            )
+    return objects
 
 
 def odometry_message(state: NDArray[np.float64], yaw_rate: float, stamp_ns: int) -> m.Message:
@@ -120,10 +128,22 @@ def odometry_message(state: NDArray[np.float64], yaw_rate: float, stamp_ns: int)
 
 
 def ego_state_of(message: m.Message) -> NDArray[np.float64]:
-    """The ego's state (4,): x, y, yaw within pi, v."""
+    """The ego's state (4,): x, y, yaw within pi, v.
+
+    Raises:
+        InputError: if one of them, or the yaw rate, is not finite.
+    """
     pose, turn = message.pose.pose, message.pose.pose.orientation
     yaw = np.arctan2(2 * (turn.w * turn.z + turn.x * turn.y), 1 - 2 * (turn.y**2 + turn.z**2))
-    return np.array([pose.position.x, pose.position.y, yaw, message.twist.twist.linear.x])
+    twist = message.twist.twist
+    state = np.array([pose.position.x, pose.position.y, yaw, twist.linear.x])
+    _check_finite("/odom", dict(zip(("x", "y", "yaw", "v"), state, strict=True), yaw_rate=twist.angular.z))
+    return state
+
+
+def _check_finite(topic: str, values: Mapping[str, float]) -> None:
+    if bad := [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]:
+        raise InputError(f"{topic}: {', '.join(bad)}, wanted finite values")
 
 
 def drive_message(
@@ -174,8 +194,14 @@ def from_ego_frame(poses: NDArray[np.float32], ego: NDArray[np.float64]) -> NDAr
 
 
 def command_of(message: m.Message, state: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
-    """The acceleration and steering rate (2,) by which a vehicle in a state (6,) obeys within `dt` s."""
+    """The acceleration and steering rate (2,) by which a vehicle in a state (6,) obeys within `dt` s.
+
+    Raises:
+        InputError: if the command is not finite.
+    """
     drive = message.drive
+    names = ("speed", "acceleration", "steering_angle", "steering_angle_velocity")
+    _check_finite("/drive", {name: getattr(drive, name) for name in names})
     pull = _held((drive.speed - state[SPEED]) / dt, drive.acceleration)
     return np.array(
         [pull, _held((drive.steering_angle - state[STEERING]) / dt, drive.steering_angle_velocity)]

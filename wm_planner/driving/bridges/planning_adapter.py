@@ -26,12 +26,12 @@ from wm_planner.driving.generation.highway import cruise
 from wm_planner.driving.planners.base import DRIVERS, Searching, View, build_driver, checked_plan
 from wm_planner.driving.planners.pdm_closed import braking_poses
 from wm_planner.driving.scenarios.obstacle_boxes import ObstacleBoxes
-from wm_planner.driving.scenarios.scenario import PlanningProblem, Start
+from wm_planner.driving.scenarios.scenario import PlanningProblem, Scenario, Start
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.driving.simulation.view import view_of
 from wm_planner.driving.vehicle.braking import EMERGENCY_BRAKE
 from wm_planner.driving.vehicle.vehicle import VEHICLES, VehicleName
-from wm_planner.errors import ConfigError, NodeError, ShapeError
+from wm_planner.errors import ConfigError, InputError, ShapeError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node
@@ -80,6 +80,7 @@ class DrivingAdapter:
         self.control_dt_s, self.execute_steps = 0.1, 1  # until a map tells the scenario's
         self._clock = WallClock()
         self._estimate = EgoEstimate(self.vehicle)
+        self._scenario: Scenario | None = None
         self._drive: Drive | None = None
         self._waiting: tuple[int, Callable[[], None]] | None = None
         self._planned_ns = self._followed_ns = -1
@@ -125,19 +126,23 @@ class DrivingAdapter:
         plan()
 
     def _on_map(self, message: m.Message, envelope: Envelope) -> None:
-        self._scenario, self._began_ns = scenario_of(message), m.stamp_ns(message)
+        self._scenario, self._drive, self._waiting = None, None, None  # until there is one that can be used
+        scenario = scenario_of(message)
         if not np.allclose(message.ego_size, self.vehicle.size, atol=0.01):
-            raise NodeError(
+            raise InputError(
                 f"the ego is {message.ego_size.tolist()} m long and wide, a {self.config.vehicle} "
                 f"{self.vehicle.size.tolist()}: give the one that is driven (planner: params.adapter.vehicle)"
             )
-        self.control_dt_s = self._scenario.dt
+        self._scenario, self._began_ns = scenario, m.stamp_ns(message)
+        self.control_dt_s = scenario.dt
         self._estimate.reset()
-        self._drive, self._waiting, self._planned_ns, self._decided = None, None, -1, None
+        self._planned_ns, self._decided = -1, None
 
     def _on_route(self, message: m.Message, envelope: Envelope) -> None:
         line = route_of(message)
         scenario = self._scenario
+        if scenario is None:
+            return
         if not scenario.problems:
             scenario = replace(scenario, problems=(_along(line),))
         self._drive = Drive(scenario, self.vehicle, route=line, speed=self.config.speed)

@@ -18,7 +18,7 @@ from wm_planner.clock import nanoseconds
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
-from wm_planner.contracts.task import Objective, Scored
+from wm_planner.contracts.task import Goal, Objective, Scored
 from wm_planner.driving.birdseye.raster import BirdsEyeRenderer
 from wm_planner.driving.birdseye.scenario_camera import ScenarioCamera
 from wm_planner.driving.drive import Drive, Outcome, planning_problems
@@ -222,11 +222,11 @@ class DrivingSimulator:
         return Scored(steps=self.drive.steps)
 
     @property
-    def goal(self) -> Observation:
+    def goal(self) -> Goal:
         """The image at the goal: map and route from where the route reaches it, without agents."""
         no_agents = np.full((len(self.scenario.tracks.ids), 4), np.nan)
         state = np.array([*self.drive.line.poses(self.drive.goal_s), self.drive.start[SPEED]])
-        return Observation(images=self._images(state, no_agents))
+        return Goal(images=self._images(state, no_agents))
 
     @property
     def goal_position(self) -> Floats:

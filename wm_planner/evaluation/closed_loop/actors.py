@@ -13,6 +13,7 @@ from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import Simulator
 from wm_planner.costs import build_costs
 from wm_planner.planners import PLANNERS
+from wm_planner.planners.checks import check_bounds
 from wm_planner.planners.mpc import RecedingHorizon
 from wm_planner.world_models.episode_encoder import EpisodeEncoder
 from wm_planner.world_models.onnx.model import OnnxWorldModel
@@ -67,6 +68,7 @@ class RandomActor:
 
     def reset(self, simulator: Simulator, goal_id: int) -> None:
         self._action, self._rng = simulator.scene.action, np.random.default_rng([goal_id, 1])
+        check_bounds(self._action, "a random actor", simulator.scene.name)
 
     def act(self, observation: Observation, tick: int) -> Action:
         if self._action.choices:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from wm_planner.contracts.card import Card
 from wm_planner.contracts.dataset import Dataset
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.task import Goal
 from wm_planner.control.pose import action_between
 from wm_planner.data.episodes import clip_starts, episode_rows, quantity_of
 from wm_planner.data.forms import open_dataset
@@ -122,7 +123,7 @@ def observation_at(data: Dataset, card: Card, row: int) -> Observation:
 def _pair_of_data(data: Dataset, card: Card, row: int) -> Pair:
     episode = int(data.episode[row])
     source = f"{data.path}, episode {episode}, step {row - episode_rows(data.episode, episode).start}"
-    after = Observation(observation_at(data, card, row + 1).images)
+    after = Goal(observation_at(data, card, row + 1).images)
     action = data.read("action", slice(row, row + 1))[0].astype(np.float32)
     return Pair(source, observation_at(data, card, row), after, action)
 

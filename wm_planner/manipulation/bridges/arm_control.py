@@ -13,7 +13,7 @@ from wm_planner.control.fingers import Fingers
 from wm_planner.control.kinematics import Floats
 from wm_planner.control.safety import Hold, Limited, Limits
 from wm_planner.control.tool_action import ToolAction
-from wm_planner.errors import NodeError
+from wm_planner.errors import InputError
 from wm_planner.manipulation.bridges.launchable import refusal
 from wm_planner.messaging import messages as m
 
@@ -60,7 +60,7 @@ class ArmControl:
         """Joint targets for one action of a plan, within the robot's limits.
 
         Raises:
-            NodeError: if the robot cannot carry out the plan's actions, or its fingers are not measured.
+            InputError: if the robot cannot carry out the plan's actions, or its fingers are not measured.
         """
         self._kind = self._kind_of(plan)
         self._hold.release()
@@ -115,7 +115,7 @@ class ArmControl:
         reason = refusal(kind, self.no_gripper)
         if kind is None or reason:
             actions = components(plan.action_names, plan.action_units)
-            raise NodeError(f"/plan holds {actions}, which the controller cannot carry out: {reason}")
+            raise InputError(f"/plan holds {actions}, which the controller cannot carry out: {reason}")
         return kind
 
     def _grip(

@@ -10,7 +10,7 @@ from wm_planner.bridges.messages import actions_of
 from wm_planner.bridges.statements import ACTION, components
 from wm_planner.control.ee_delta import RAMP
 from wm_planner.control.kinematics import Floats
-from wm_planner.errors import ConfigError, NodeError
+from wm_planner.errors import ConfigError, InputError
 from wm_planner.manipulation.bridges.ee_delta import EndEffectorControl
 from wm_planner.messaging import messages as m
 from wm_planner.node.facts import Facts
@@ -63,10 +63,10 @@ class JointControl(EndEffectorControl):
         """Joint targets for one action of a plan, within the robot's limits.
 
         Raises:
-            NodeError: if the plan's actions are not those of the robot's joints.
+            InputError: if the plan's actions are not those of the robot's joints.
         """
         if tuple(plan.action_names) != self.control.joints:
-            raise NodeError(
+            raise InputError(
                 f"/plan holds {', '.join(plan.action_names)}, the joints are {', '.join(self.control.joints)}"
                 ": is the bundle of another robot?"
             )

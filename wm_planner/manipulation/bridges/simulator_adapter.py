@@ -3,11 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.bridges.messages import JOINT_STATES, POSE_STATE, camera_topic, sensor_messages
+from wm_planner.bridges.messages import (
+    JOINT_STATES,
+    POSE_STATE,
+    camera_topic,
+    sensor_messages,
+    targets_of,
+)
 from wm_planner.bridges.statements import STATE, values
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import EnvironmentSpec
-from wm_planner.errors import NodeError
+from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
 from wm_planner.node.facts import Facts
 from wm_planner.simulation.arm_simulator import ArmSimulator
@@ -43,13 +49,13 @@ class ArmAdapter:
         """Targets of all actuators; those of joints that the command does not name stay as they are.
 
         Raises:
-            NodeError: if it names joints of another arm.
+            InputError: if it names joints of another arm, or a target is not finite.
         """
-        targets, joints = np.asarray(message.points[0].positions), self.simulator.joints
+        targets, joints = targets_of(message), self.simulator.joints
         if len(targets) == len(joints):
             return targets
         if unknown := set(message.joint_names) - set(joints):
-            raise NodeError(
+            raise InputError(
                 f"/command moves {', '.join(sorted(unknown))}, the joints are {', '.join(joints)}: is the "
                 "controller set up for another robot?"
             )

@@ -11,7 +11,7 @@ from wm_planner import config
 from wm_planner.clock import nanoseconds
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
-from wm_planner.contracts.task import Placement
+from wm_planner.contracts.task import Goal, Placement
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.kinematics import Floats
 from wm_planner.errors import SimulationError, did_you_mean
@@ -54,7 +54,7 @@ class State:
     world: SavedWorld
     held: Floats
     targets: Floats
-    goal: Observation
+    goal: Goal
     goal_position: Floats
     stamp_ns: int
 
@@ -83,14 +83,14 @@ class BulletSimulator:
         self.joints = JOINTS
         self._world = World(self.scene.image_size)
         self._substeps = round(self.scene.control_dt_s / TIMESTEP_S)
-        self._goal, self._goal_position, self._stamp_ns = Observation(images={}), np.zeros(3), 0
+        self._goal, self._goal_position, self._stamp_ns = Goal(images={}), np.zeros(3), 0
         self.arrange(Placement(self.control.position(self.control.home)))
 
     def reset(self, seed: int) -> Observation:
         """Start the episode of `seed`: sample its task, render the goal image, and set up the start."""
         task = self.scene.sample(np.random.default_rng(seed))
         self.arrange(task.goal)
-        self._goal = Observation(images=self._world.pictures(self.scene.cameras))
+        self._goal = Goal(images=self._world.pictures(self.scene.cameras))
         self._goal_position, self._stamp_ns = task.position, 0
         return self.arrange(task.start)
 
@@ -154,7 +154,7 @@ class BulletSimulator:
         return touched
 
     @property
-    def goal(self) -> Observation:
+    def goal(self) -> Goal:
         return self._goal
 
     @property

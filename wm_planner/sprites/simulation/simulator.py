@@ -94,7 +94,7 @@ class SpriteSimulator:
         self.yards = Yards.sample(self.config.level, np.random.default_rng(seed))
         self._command, self._steps, self._elapsed_ns = np.zeros(2), 0, 0
         at_goal = drawn(self.yards.goal, self.yards.goal, self.config.size_px)[0]
-        self.goal: Observation = Goal({CAMERA: at_goal})
+        self.goal: Goal = Goal({CAMERA: at_goal})
         return self.observe()
 
     def step(self, command: NDArray[np.float64]) -> StepResult:

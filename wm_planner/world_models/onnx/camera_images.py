@@ -31,8 +31,8 @@ def noise_image(spec: ObservationSpec, rng: np.random.Generator, batch: tuple[in
     return rng.integers(256, size=shape, dtype=np.uint8)
 
 
-def fitted(spec: ObservationSpec, image: NDArray[Any], where: str) -> NDArray[Any]:
-    """A camera image as the encoder takes it, of `image_shape` and `image_dtype`.
+def check_image(spec: ObservationSpec, image: NDArray[Any], where: str) -> None:
+    """Check that a camera image can be given to the encoder, see `fitted`.
 
     Args:
         spec: of the card.
@@ -40,10 +40,10 @@ def fitted(spec: ObservationSpec, image: NDArray[Any], where: str) -> NDArray[An
         where: the beginning of errors.
 
     Raises:
-        ShapeError: for depth where the card wants colours or the reverse, or another size where the card does
-            not say how to fit it.
+        ShapeError: for depth where the card wants colours or the reverse, another size where the card does
+            not say how to fit it, or depth that is not finite.
     """
-    height, width, channels = image_shape(spec)
+    height, width, _ = image_shape(spec)
     kinds = _DEPTH if spec.encoding == "32FC1" else _COLOURS
     is_kind = image.ndim == 3 and (image.shape[2], image.dtype.kind, image.dtype.itemsize) in kinds
     is_size = image.shape[:2] == (height, width)
@@ -51,7 +51,17 @@ def fitted(spec: ObservationSpec, image: NDArray[Any], where: str) -> NDArray[An
         wanted = f"{image_dtype(spec)} {image_shape(spec)}"
         cure = ": scale it to that size, or let the card say how (observation.fit)" if is_kind else ""
         raise ShapeError(f"{where} {image.dtype} {image.shape}, wanted {wanted}{cure}")
-    if not is_size:
+    if image.dtype == np.float32 and not np.isfinite(image).all():
+        raise ShapeError(
+            f"{where} depth of which {(~np.isfinite(image)).sum()} pixels are not finite, wanted 0 where "
+            "nothing was measured"
+        )
+
+
+def fitted(spec: ObservationSpec, image: NDArray[Any]) -> NDArray[Any]:
+    """A checked camera image as the encoder takes it, of `image_shape` and `image_dtype`."""
+    height, width, channels = image_shape(spec)
+    if image.shape[:2] != (height, width):
         image = resized(cropped(image, height / width) if spec.fit == "crop" else image, height, width)
     if image.shape[2] == channels:
         return image

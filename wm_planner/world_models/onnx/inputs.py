@@ -8,30 +8,59 @@ from numpy.typing import NDArray
 
 from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.card import Card
-from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.observation import Observation, problem_in
 from wm_planner.contracts.rollout import Latent
+from wm_planner.contracts.task import Goal
 from wm_planner.errors import ConfigError, ShapeError
-from wm_planner.world_models.onnx.camera_images import fitted
+from wm_planner.world_models.onnx.camera_images import check_image, fitted
 from wm_planner.world_models.onnx.signature import FRESH, GOAL, LAST_ACTION, MEMORY, NOISE
 
 Arrays = dict[str, NDArray[Any]]
 
 
 def observation_feed(card: Card, observation: Observation) -> Arrays:
-    """The inputs of `encode.onnx`, arrays (1, ...); missing states are taken as zeros.
+    """The inputs of `encode.onnx`, arrays (1, ...); states that a `Goal` does not tell are zeros.
 
     Raises:
-        ShapeError: for a missing camera, or an image or state whose shape disagrees with the card.
+        ShapeError: for a missing camera or state, an image whose shape disagrees with the card, or a state
+            that is not finite or outside of its bounds.
+    """
+    check_observation(card, observation)
+    feed: Arrays = {f"image.{name}": _image(card, observation, name) for name in card.observation.cameras}
+    if card.observation.state:
+        feed["state"] = _state(card, observation)
+    return feed
+
+
+def check_observation(card: Card, observation: Observation) -> None:
+    """Check that an observation holds what a model reads, as its card says; it may hold more.
+
+    Raises:
+        ShapeError: naming the camera or the state, see `observation_feed`.
     """
     if not isinstance(observation, Observation):
         raise ShapeError(
             f"got {type(observation).__name__}, wanted an Observation: "
             "wm.Observation(images={camera: image}, state={...})"
         )
-    feed: Arrays = {f"image.{name}": _image(card, observation, name) for name in card.observation.cameras}
-    if card.observation.state:
-        feed["state"] = _state(card, observation)
-    return feed
+    for camera in card.observation.cameras:
+        if camera not in observation.images:
+            raise ShapeError(
+                f"no image of camera '{camera}' (got {', '.join(sorted(observation.images)) or 'none'}), the "
+                f"card of {card.name} says cameras {', '.join(card.observation.cameras)}: pass all of them"
+            )
+        where = f"{card.name}: the image of camera '{camera}' is"
+        check_image(card.observation, np.asarray(observation.images[camera]), where)
+    for quantity in card.observation.state:
+        if quantity.name in observation.state:
+            if problem := problem_in(quantity, np.asarray(observation.state[quantity.name])):
+                raise ShapeError(f"{card.name}: the state {problem}")
+        elif not isinstance(observation, Goal):
+            raise ShapeError(
+                f"no state '{quantity.name}' (got {', '.join(sorted(observation.state)) or 'none'}), which "
+                f"{card.name} reads ({quantity.size} in {quantity.unit or 'no unit'}): pass it as "
+                f"state={{'{quantity.name}': ...}}; what shows a goal and tells no more is a wm.Goal"
+            )
 
 
 def memory_feed(card: Card, last_action: Array | None, memory: Latent | None) -> Arrays:
@@ -227,25 +256,9 @@ def checked_actions(card: Card, actions: Array, axes: str) -> NDArray[np.float32
 
 
 def _image(card: Card, observation: Observation, camera: str) -> NDArray[Any]:
-    wanted = card.observation
-    if camera not in observation.images:
-        raise ShapeError(
-            f"no image of camera '{camera}' (got {', '.join(sorted(observation.images)) or 'none'}), "
-            f"the card of {card.name} says cameras {', '.join(wanted.cameras)}: pass all of them "
-            "(perception: params.cameras)"
-        )
-    where = f"{card.name}: the image of camera '{camera}' is"
-    return fitted(wanted, np.asarray(observation.images[camera]), where)[None]
+    return fitted(card.observation, np.asarray(observation.images[camera]))[None]
 
 
 def _state(card: Card, observation: Observation) -> NDArray[np.float32]:
-    parts = []
-    for quantity in card.observation.state:
-        value = np.asarray(observation.state.get(quantity.name, np.zeros(quantity.size)), np.float32)
-        if value.shape != (quantity.size,):
-            raise ShapeError(
-                f"state {quantity.name} has shape {value.shape}, the card of {card.name} says "
-                f"({quantity.size},) in {quantity.unit}: does the model belong to another robot?"
-            )
-        parts.append(value)
-    return np.concatenate(parts)[None]
+    parts = [observation.state.get(each.name, np.zeros(each.size)) for each in card.observation.state]
+    return np.concatenate(parts).astype(np.float32)[None]

@@ -15,7 +15,7 @@ from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.contracts.world_model import WorldModel, policy_of
 from wm_planner.errors import BundleError
-from wm_planner.world_models.example_inputs import example_actions
+from wm_planner.world_models.example_inputs import example_actions, example_state
 from wm_planner.world_models.onnx.camera_images import noise_image
 
 TOLERANCE = 0.01
@@ -143,7 +143,7 @@ def _difference(one: NDArray[Any], other: NDArray[Any]) -> float:
 def _noise_picture(card: Card, rng: np.random.Generator) -> Observation:
     spec = card.observation
     images = {camera: noise_image(spec, rng) for camera in spec.cameras}
-    return Observation(images, {each.name: rng.standard_normal(each.size) for each in spec.state})
+    return Observation(images, {each.name: example_state(each, rng) for each in spec.state})
 
 
 def _different_latents(card: Card, latent: Latent, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
