@@ -116,11 +116,11 @@ def test_practice_starts_from_given_data(run, tmp_path):
     ("values", "error", "message"),
     [
         ({"simulator": "tests/support/slider.py:Silent"}, DatasetError, "Silent has no 'reward', which this"),
-        ({"simulator": "sim/panda_reach.py"}, SimulationError, "no method `play`"),
+        ({"simulator": "sim/drive_merge.xml"}, SimulationError, "TrafficExplorer has no method `play`"),
         ({"changes": ("stride=2",)}, ConfigError, "cannot practise"),
         ({"planner": "mcts,horizon=3"}, ConfigError, "discrete"),
         ({"proposals": "policy", "planner": "mppi,horizons=3"}, ConfigError, "horizons"),
-        ({"costs": ("latent_goal",)}, ConfigError, "no goal or context in practice.*context:goal_latent"),
+        ({"costs": ("latent_goal",)}, ConfigError, "no other context in practice, got context:goal_latent"),
         ({"costs": ("uncertainty",)}, ConfigError, "output:uncertainty"),
         ({"costs": ("reward,limit={at_most: 1}",)}, ConfigError, "random episodes would not keep"),
         ({"first_episodes": 0}, ConfigError, "give --data"),
@@ -162,6 +162,9 @@ class Further:
         return -rollout.latents["z"][:, -1, 0]
 
 
+NO_GOAL = Observation({})
+
+
 def at(position):
     return Observation({}, {"position": np.array([position])})
 
@@ -171,7 +174,7 @@ def test_an_action_whose_imagined_rollout_breaks_a_limit_is_not_executed():
     for tick in range(40):
         if not tick % 4:
             actions.start(tick)
-        executed = actions(at(0.9))
+        executed = actions(at(0.9), NO_GOAL)
         assert executed is not None
         assert 0.9 + executed[0] <= 1.0 + 1.0  # the second action can undo at most 1
     assert actions.held_back > 0
@@ -180,7 +183,7 @@ def test_an_action_whose_imagined_rollout_breaks_a_limit_is_not_executed():
 def test_an_episode_ends_where_every_action_would_break_a_limit():
     actions = explorer(limit=1.0, noise=0.5, low=-0.1)
     actions.start(0)
-    assert actions(at(5.0)) is None
+    assert actions(at(5.0), NO_GOAL) is None
 
 
 def test_noise_depends_on_the_episode_alone():
@@ -188,5 +191,60 @@ def test_noise_depends_on_the_episode_alone():
     played = []
     for seed in (3, 4, 3):
         actions.start(seed)
-        played.append([actions(at(0.0))[0] for _ in range(5)])
+        played.append([actions(at(0.0), NO_GOAL)[0] for _ in range(5)])
     assert played[0] == played[2] != played[1]
+
+
+@pytest.mark.parametrize("simulator", ["sim/panda_reach.py", "sprites,size_px=16"])
+def test_a_model_of_pictures_practises_towards_the_goals_of_arms_and_yards(tmp_path, simulator):
+    size = ("picture=16", "encoder.channels=[4,4]", "encoder.latent=4", "encoder.hidden=8")
+    config = PracticeConfig(
+        model_file="models/ac_jepa.py",
+        simulator=simulator,
+        recipe="small",
+        changes=("iterations=2", "batch=2", "clip=3", *size),
+        rounds=1,
+        first_episodes=1,
+        steps=4,
+        planner="cem,horizon=1,samples=4,elites=2,iterations=1",
+    )
+    rounds = []
+    practise(config, tmp_path / "run", Listeners(on_round=rounds.append))
+    data = episodes(tmp_path / "run", "data01")
+    assert len(data.action) == 5 and np.abs(data.action[:4]).max() > 0
+    assert rounds[1].mean_return == pytest.approx(float(data.signals["reward"].sum()))
+    assert -20 < rounds[1].mean_return < 0
+
+
+def test_a_model_of_states_practises_for_the_reward_of_a_scene(tmp_path):
+    cartpole = changed(simulator="sim/cartpole.py", rounds=1, first_episodes=1, steps=6, data=())
+    rounds = []
+    practise(cartpole, tmp_path / "run", Listeners(on_round=rounds.append))
+    assert (
+        np.isfinite(rounds[1].mean_return)
+        and not episodes(tmp_path / "run", "data01").signals["terminated"].any()
+    )
+
+
+def test_a_practice_that_would_break_its_limits_everywhere_is_stopped(run, tmp_path):
+    limited = changed(
+        first_episodes=0, data=(str(run[0] / "data00"),), costs=("reward,limit={at_most: -1000000.0}",)
+    )
+    with pytest.raises(
+        DatasetError, match=r"64 of 64 episodes were rejected \(every first action would break"
+    ):
+        practise(limited, tmp_path / "run")
+
+
+def test_actions_that_are_held_back_are_reported_per_round(run, tmp_path):
+    limited = changed(
+        first_episodes=0,
+        data=(str(run[0] / "data00"),),
+        rounds=1,
+        costs=("reward", "effort,limit={at_most: 0.01}"),
+        planner="cem,horizon=1,samples=4,elites=2,iterations=1",
+    )
+    rounds = []
+    practise(limited, tmp_path / "run", Listeners(on_round=rounds.append))
+    assert rounds[0].held_back == 0 and rounds[1].held_back > 6
+    assert np.abs(episodes(tmp_path / "run", "data01").action).max() <= 0.1 * 1.5  # of half the range

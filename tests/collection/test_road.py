@@ -24,7 +24,9 @@ def robot_data(folder):
     collect(CollectConfig(scene="sim/panda_reach.py", episodes=6, steps=10, jobs=1), folder / "collected")
     data = open_dataset(folder / "collected")
     state = (Quantity(name="mass", size=1, unit="kg"), Quantity(name="tcp_position", size=3, unit="m"))
-    with writer(folder / "robot", msgspec.structs.replace(data.meta, state=state), "folder") as out:
+    with writer(
+        folder / "robot", msgspec.structs.replace(data.meta, state=state, signals=()), "folder"
+    ) as out:
         for index in range(data.meta.episodes):
             each = episode_at(data, index)
             mass = np.ones((len(each.action), 1), np.float32)

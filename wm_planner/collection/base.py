@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 from wm_planner.contracts.card import Quantity
 from wm_planner.contracts.dataset import Episode, Signal
 from wm_planner.contracts.observation import Observation
-from wm_planner.contracts.simulator import EnvironmentSpec
+from wm_planner.contracts.simulator import EnvironmentSpec, Simulator
 from wm_planner.errors import SimulationError
 from wm_planner.plugins import Registry
 from wm_planner.simulation import SIMULATORS
 from wm_planner.simulation.selection import simulator_spec
 
 Action = NDArray[np.float64]
+
+Act = Callable[[Observation, Observation], Action | None]
+"""The action (A,) after an observation, given what a planner may know of the goal; None ends the episode."""
 
 EXPLORERS = Registry("explorer", {"gym": "wm_planner.collection.gym:GymExplorer"})
 """By the names of SIMULATORS; an explorer takes the settings of its simulator."""
@@ -48,13 +51,17 @@ class Explorer(Protocol):
 
 @runtime_checkable
 class ActionsPlayer(Protocol):
-    """An explorer that can also play given actions, as `wm practise` needs it."""
+    """An explorer that can also play given actions, as `wm practise` needs it.
 
-    def play(self, seed: int, steps: int, act: Callable[[Observation], Action | None]) -> Episode | None:
-        """The episode of `seed` with at most `steps` transitions.
+    Attributes:
+        simulator: in which they are played.
+    """
 
-        Args:
-            act: returns the action (A,) after an observation; None to end the episode.
+    @property
+    def simulator(self) -> Simulator: ...
+
+    def play(self, seed: int, steps: int, act: Act) -> Episode | None:
+        """The episode of `seed` with at most `steps` transitions, with the actions of `act`.
 
         Returns:
             None if there was no transition, or the episode is rejected.

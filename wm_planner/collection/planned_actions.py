@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,9 @@ from wm_planner.planners.mpc import RecedingHorizon
 from wm_planner.planners.problem import Problem
 from wm_planner.world_models.episode_encoder import EpisodeEncoder
 
+GOAL_LATENT = "context:goal_latent"
+"""What a cost requires that compares with the latent of a goal."""
+
 NOISE_SEED = 1  # apart from that of the planner, which is seeded with the episode as well
 
 
@@ -29,7 +31,7 @@ class PlannedActions:
     does not, it is the plan without noise, then doing nothing; if these break a limit too, the episode ends.
 
     Args:
-        model: what is known of the simulator so far.
+        model: what is known of the simulator so far; encodes the goal where a cost needs its latent.
         planner: searches, or unrolls the model's policy.
         mpc: what a search starts from, and how often it is repeated.
         costs: those with a `limit` are kept by every executed action.
@@ -38,6 +40,7 @@ class PlannedActions:
 
     Attributes:
         held_back: number of actions with noise that would have broken a limit.
+        executed: number of actions of the current episode.
 
     Raises:
         ConfigError: if they do not fit together, see `RecedingHorizon.check`.
@@ -51,11 +54,12 @@ class PlannedActions:
         costs: Sequence[WeightedCost],
         noise: float,
     ) -> None:
-        self._model, self._costs, self._noise = model, tuple(costs), noise
+        self._model, self._mpc, self._costs, self._noise = model, mpc, tuple(costs), noise
         self._horizon = RecedingHorizon(mpc, planner, model, costs, seed=0)
         self._encoder = EpisodeEncoder(model)
         self._space = ActionSpace.of(model.card.action)
         self._has_limits = any(cost.limit for cost in costs)
+        self._has_goal = any(GOAL_LATENT in cost.cost.requires for cost in costs)
         self.held_back = 0
         self.start(0)
 
@@ -64,21 +68,32 @@ class PlannedActions:
         self._horizon.reset(seed + 1)  # the planner node counts from 1
         self._encoder.reset()
         self._rng = np.random.default_rng([seed, NOISE_SEED])
-        self._tick = 0
+        self.executed = 0
         self._last_action: Actions | None = None
+        self._goal: Latent | None = None
 
-    def __call__(self, observation: Observation) -> NDArray[np.float64] | None:
-        """The next action (A,), in the card's units; None if every one would break a limit."""
-        stamp_ns = nanoseconds(self._tick * self._model.card.control_dt_s)  # simulators may leave it out
+    def __call__(self, observation: Observation, goal: Observation) -> NDArray[np.float64] | None:
+        """The next action (A,), in the card's units; None if every one would break a limit.
+
+        Args:
+            observation: the next one of the episode.
+            goal: of the episode, read at its first action.
+        """
+        tick = self.executed
+        if self._has_goal and self._goal is None:
+            self._goal = self._model.encode(goal)
+        stamp_ns = nanoseconds(tick * self._model.card.control_dt_s)  # simulators may leave it out
         latent = self._encoder.encode(replace(observation, stamp_ns=stamp_ns), self._last_action)
-        decision = self._horizon.tick(latent, Context(last_action=self._last_action), self._tick)
-        plan = decision.actions[self._tick - decision.first_tick :]  # (H, A)
+        context = Context(goal_latent=self._goal, last_action=self._last_action)
+        decision = self._horizon.tick(latent, context, tick)
+        plan = decision.actions[tick - decision.first_tick :]  # (H, A)
         explored = np.concatenate([self._with_noise(plan[0])[None], plan[1:]])
         explored = self._space.admit(explored, self._last_action)
-        chosen = self._within_limits(latent, explored, plan) if self._has_limits else explored[0]
-        self._tick += 1
-        self._last_action = chosen
-        return None if chosen is None else chosen.astype(np.float64)
+        chosen = self._within_limits(latent, context, explored, plan) if self._has_limits else explored[0]
+        if chosen is None:
+            return None
+        self.executed, self._last_action = tick + 1, chosen
+        return chosen.astype(np.float64)
 
     def _with_noise(self, action: Actions) -> Actions:
         if self._space.choices:
@@ -88,11 +103,16 @@ class PlannedActions:
         noise = self._noise * self._rng.standard_normal(len(action))
         return (action + self._space.half_range * noise).astype(np.float32)
 
-    def _within_limits(self, latent: Latent, explored: Actions, plan: Actions) -> Any:
+    def _within_limits(
+        self, latent: Latent, context: Context, explored: Actions, plan: Actions
+    ) -> Actions | None:
         """The first action of the first plan (H, A) that keeps all limits; None if all break one."""
-        context = Context(last_action=self._last_action)
         plans = np.stack([explored, plan, self._space.hold(len(plan), self._last_action)])
-        scores = Problem(self._model, latent, self._costs, context).evaluate(plans)
+        futures = self._mpc.futures.of(self._model.card, self._rng)
+        scores = Problem(self._model, latent, self._costs, context, futures).evaluate(plans)
         kept = np.flatnonzero(scores.violation <= 0)
         self.held_back += 0 not in kept
-        return plans[kept[0], 0] if len(kept) else None
+        if not len(kept):
+            return None
+        chosen: Actions = plans[kept[0], 0]
+        return chosen

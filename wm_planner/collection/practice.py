@@ -1,6 +1,7 @@
 """Training with interaction: collect with the current model, train on all data so far, and repeat."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -10,11 +11,13 @@ import numpy as np
 
 from wm_planner.collection.base import ActionsPlayer, explorer_of
 from wm_planner.collection.collect import CollectConfig, check_share, collect, meta_of
-from wm_planner.collection.planned_actions import PlannedActions
+from wm_planner.collection.planned_actions import GOAL_LATENT, PlannedActions
 from wm_planner.collection.practice_config import PracticeConfig
 from wm_planner.config import setting
 from wm_planner.contracts.card import TrainingRecord
+from wm_planner.contracts.cost import WeightedCost
 from wm_planner.contracts.dataset import COLLECTION_SEEDS, REWARD, Meta
+from wm_planner.contracts.task import goal_of
 from wm_planner.costs import build_costs
 from wm_planner.data.episode_writer import EpisodeWriter
 from wm_planner.data.episodes import EpisodeData, read_meta
@@ -99,8 +102,9 @@ class _Practice:
         self.explorer = explorer_of(config.simulator)
         if not isinstance(self.explorer, ActionsPlayer):
             raise SimulationError(
-                f"{config.simulator}: its explorer has no method `play`, by which a model acts in it; derive "
-                "it from wm_planner.collection.RandomExplorer"
+                f"{config.simulator}: {type(self.explorer).__name__} has no method `play`, by which a model "
+                "acts in it, so that it can only be explored (wm collect); derive explorers of your own from "
+                "wm_planner.collection.RandomExplorer"
             )
         self.player: ActionsPlayer = self.explorer
         self.changes = dict(map(setting, config.changes))
@@ -124,15 +128,7 @@ class _Practice:
                 f"{config.model_file} cannot practise: wanted a world model that predicts every single step "
                 "(stride 1)"
             )
-        specs = [spec_of(text, "--cost") for text in config.costs]
-        specs = specs or [{"type": name} for name in ("reward", "value") if name in network.capabilities]
-        self.costs = build_costs(specs, "--cost")
-        needs = {need for cost in self.costs for need in cost.cost.requires if need.startswith("context:")}
-        if needs or not self.costs:
-            raise ConfigError(
-                f"--cost: there is no goal or context in practice; wanted costs of the model's outputs and "
-                f"latents, e.g. reward, got {', '.join(sorted(needs)) or 'none'}"
-            )
+        self.costs = self._costs(network)
         if config.first_episodes and any(cost.limit for cost in self.costs):
             raise ConfigError(
                 "--cost: there is a limit, which random episodes would not keep, because no model has been "
@@ -143,6 +139,33 @@ class _Practice:
         record = TrainingRecord(command=(), revision="", recipe={})
         card = model_card(network, "practice", config.model_file, spec_of_meta(meta), {}, record)
         RecedingHorizon.check(self.mpc, self.planner, card, self.costs)
+
+    def _costs(self, network: TrainableModel) -> tuple[WeightedCost, ...]:
+        """What the planner minimises: the given costs; by default reward and value, or the latent goal.
+
+        Raises:
+            ConfigError: if they need what there is not in a practice.
+        """
+        has_goal = self._shows_goal(network)
+        specs = [spec_of(text, "--cost") for text in self.config.costs]
+        specs = specs or [{"type": name} for name in ("reward", "value") if name in network.capabilities]
+        costs = build_costs(specs or [{"type": "latent_goal"}] * has_goal, "--cost")
+        needs = {need for cost in costs for need in cost.cost.requires if need.startswith("context:")}
+        if not costs or needs - ({GOAL_LATENT} if has_goal else set()):
+            offered = "outputs and latents, e.g. reward" + ", and of the goal's latent" * has_goal
+            raise ConfigError(
+                f"--cost: wanted costs of the model's {offered}; there is no other context in practice, got "
+                f"{', '.join(sorted(needs)) or 'none'}"
+            )
+        return costs
+
+    def _shows_goal(self, network: TrainableModel) -> bool:
+        """Whether the model can encode the goals of the simulator."""
+        self.player.simulator.reset(self.seed)
+        goal, seen = goal_of(self.player.simulator), network.observation
+        if seen.cameras:
+            return set(seen.cameras) <= set(goal.images)
+        return {quantity.name for quantity in seen.state} <= set(goal.state)
 
     def _check_folder(self) -> None:
         """Refuse the folder of anything else, before something is written."""
@@ -186,15 +209,17 @@ class _Practice:
         before = read_meta(last) if last.exists() else None
         seed = before.first_seed + before.seeds_tried if before else self.seed
         with EpisodeWriter(folder, self._meta(index, seed)) as writer:
-            tried = 0
+            tried, rejected = 0, Counter[str]()
             while writer.episodes < config.episodes:
                 actions.start(seed + tried)
                 episode = self.player.play(seed + tried, config.steps, actions)
                 tried += 1
                 if episode is not None:
                     writer.add(episode)
-                check_share(config.simulator, REASON, writer.episodes, tried)
-            writer.finish(tried, {REASON: tried - writer.episodes})
+                else:
+                    rejected[self.explorer.reason if actions.executed else REASON] += 1
+                check_share(config.simulator, " and ".join(rejected), writer.episodes, tried)
+            writer.finish(tried, dict(rejected))
         return actions.held_back
 
     def train(self, index: int, listeners: Listeners) -> loop.Progress:

@@ -1,18 +1,18 @@
 """Exploration of any simulator by smooth random actions, or random choices."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.collection.base import Act, Action
 from wm_planner.contracts.card import ActionSpec, Quantity
 from wm_planner.contracts.dataset import REWARD, TERMINATED, TRUNCATED, Array, Episode, Signal
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import EnvironmentSpec, Simulator, StepResult
+from wm_planner.contracts.task import goal_of
 from wm_planner.data.episodes import state_row
 from wm_planner.errors import SimulationError
-
-Action = NDArray[np.float64]
 
 MEMORY = 0.9
 """Correlation of the random process from step to step; with 0.9 it turns round after about ten steps."""
@@ -50,15 +50,15 @@ class RandomExplorer:
     def episode(self, seed: int, steps: int) -> Episode | None:
         """The episode of `seed` with at most `steps` transitions."""
         actions = random_actions(self.environment.action, np.random.default_rng(seed))
-        return self.play(seed, steps, lambda observation: next(actions))
+        return self.play(seed, steps, lambda observation, goal: next(actions))
 
-    def play(self, seed: int, steps: int, act: Callable[[Observation], Action | None]) -> Episode | None:
+    def play(self, seed: int, steps: int, act: Act) -> Episode | None:
         """The episode of `seed` with the actions (A,) of `act`; see `collection.base.ActionsPlayer`."""
         scene = self.environment
         observation = self.simulator.reset(seed)
-        observations, actions, results = [observation], [], []
+        goal, observations, actions, results = goal_of(self.simulator), [observation], [], []
         for _ in range(steps):
-            action = act(observation)
+            action = act(observation, goal)
             if action is None:
                 break
             result = self.simulator.step(self.command(action, observation))

@@ -113,6 +113,12 @@ def objective_of(simulator: object) -> Objective:
     return objective
 
 
+def goal_of(simulator: object) -> Observation:
+    """What a planner may know of the simulator's goal; an empty one if it declares none."""
+    goal: Observation = getattr(simulator, "goal", None) or Goal({})
+    return goal
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """A configuration of the robot and its scene, at rest.

@@ -14,7 +14,7 @@ from wm_planner.contracts.dataset import Episode, Meta
 from wm_planner.data.episodes import clip_starts, episode_rows
 from wm_planner.data.forms import Form, open_dataset, writer
 from wm_planner.errors import DatasetError
-from wm_planner.manipulation.simulation.exploration import explore, state_of
+from wm_planner.manipulation.simulation.exploration import ArmExplorer, explore, state_of
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import load_scene
 
@@ -65,6 +65,7 @@ def recorded_episodes(scene: str, pixels: int, episodes: int, steps: int) -> tup
         action_low=action.low,
         action_high=action.high,
         control_dt_s=declared.control_dt_s,
+        signals=ArmExplorer.signals,
     )
     found = (explore(simulator, seed, steps) for seed in range(2 * episodes))
     kept = [episode for episode in found if episode is not None][:episodes]

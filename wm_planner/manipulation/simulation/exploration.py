@@ -1,13 +1,15 @@
 """Exploration of scenes with a robot: motion that covers the workspace and makes contact with obstacles."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.collection.base import Act, Action
 from wm_planner.contracts.card import Quantity
-from wm_planner.contracts.dataset import Episode
+from wm_planner.contracts.dataset import REWARD, TERMINATED, Episode
+from wm_planner.contracts.observation import Observation
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.gripper import GripperDelta
 from wm_planner.data.episodes import state_row
@@ -24,19 +26,26 @@ from wm_planner.simulation.arm_simulator import ArmSimulator
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import Scene
 
+GOAL_SEED = 1
+"""Of the goals that explored episodes are rewarded for, apart from their motion."""
+
 EXCURSION_M = 0.03  # tracking error without contact from which an IK solution counts as an excursion
 
 
 class ArmExplorer:
-    """Explores the scene of a simulator, by default MuJoCo's; see `collection.base.Explorer`."""
+    """Explores the scene of a simulator, by default MuJoCo's; see `collection.base.Explorer`.
 
-    signals = ()
+    The reward is the negated distance of the scene's point from its goal after the step, in m. No episode
+    terminates.
+    """
+
+    signals = (REWARD, TERMINATED)
     reason = "ik_excursion"
 
     Config = MujocoSimulator.Config
 
     def __init__(self, simulator: ArmSimulator) -> None:
-        self._simulator = simulator
+        self.simulator = simulator
 
     @classmethod
     def from_config(cls, config: MujocoSimulator.Config) -> Self:
@@ -45,14 +54,20 @@ class ArmExplorer:
 
     @property
     def environment(self) -> Scene:
-        return self._simulator.scene
+        return self.simulator.scene
 
     @property
     def state(self) -> tuple[Quantity, ...]:
-        return state_of(self._simulator)
+        return state_of(self.simulator)
 
     def episode(self, seed: int, steps: int) -> Episode | None:
-        return explore(self._simulator, seed, steps)
+        return explore(self.simulator, seed, steps)
+
+    def play(self, seed: int, steps: int, act: Act) -> Episode | None:
+        """The episode of the scene's task of `seed`, with the actions of `act`; see `ActionsPlayer`."""
+        observation, goal = self.simulator.reset(seed), self.simulator.goal
+        recording = _Recording(self.simulator, self.simulator.goal_position)
+        return recording.run(observation, steps, lambda seen: act(seen, goal))
 
 
 def state_of(simulator: ArmSimulator) -> tuple[Quantity, ...]:
@@ -73,30 +88,70 @@ def explore(simulator: ArmSimulator, seed: int, steps: int) -> Episode | None:
     Raises:
         SimulationError: if the scene names an unknown quantity.
     """
-    arm, rng, quantities = _arm(simulator), np.random.default_rng(seed), state_of(simulator)
+    rng = np.random.default_rng(seed)
     observation = simulator.arrange(simulator.scene.explore(rng))
     motion = _motion(simulator, seed, rng)
-    frames, states, actions = [], [], []
-    for step in range(steps + 1):
-        frames.append(np.stack([observation.images[name] for name in simulator.scene.cameras]))
-        state = {each.name: _measured(simulator, observation.state, each) for each in quantities}
-        states.append(state_row(state, quantities))
-        if step == steps:
-            break
-        action = motion.action(observation.state.get("tcp_position", np.full(3, np.nan)))
-        command = simulator.control.command(observation.state["joint_positions"], action)
-        result = simulator.step(command)
-        observation = result.observation
-        if arm is not None and not result.info["touched"]:
-            reached = arm.position(command[: len(arm.joints)])
-            if np.linalg.norm(reached - observation.state["tcp_position"]) > EXCURSION_M:
-                return None
-        actions.append(action)
-    return Episode(
-        images=np.stack(frames),
-        state=np.stack(states),
-        action=np.stack([*actions, np.zeros_like(actions[0])]).astype(np.float32),
+    goal = simulator.scene.sample(np.random.default_rng([seed, GOAL_SEED])).position
+    return _Recording(simulator, goal).run(
+        observation,
+        steps,
+        lambda seen: motion.action(seen.state.get("tcp_position", np.full(3, np.nan))),
     )
+
+
+class _Recording:
+    """An episode while it is recorded.
+
+    Args:
+        simulator: set up at its start.
+        goal: of the scene's point, (3,) in m.
+    """
+
+    def __init__(self, simulator: ArmSimulator, goal: NDArray[np.float64]) -> None:
+        self._simulator, self._goal = simulator, goal
+        self._arm, self._quantities = _arm(simulator), state_of(simulator)
+        self._frames: list[NDArray[np.uint8]] = []
+        self._states: list[NDArray[np.float32]] = []
+        self._rewards: list[float] = []
+
+    def run(
+        self, observation: Observation, steps: int, act: Callable[[Observation], Action | None]
+    ) -> Episode | None:
+        """The episode with at most `steps` actions; None without any, or after an excursion."""
+        actions: list[Action] = []
+        self._add(observation)
+        while len(actions) < steps and (action := act(observation)) is not None:
+            command = self._simulator.control.command(observation.state["joint_positions"], action)
+            result = self._simulator.step(command)
+            observation = result.observation
+            if not result.info["touched"] and self._is_excursion(command, observation):
+                return None
+            actions.append(action)
+            self._rewards.append(-float(np.linalg.norm(self._simulator.point - self._goal)))
+            self._add(observation)
+        if not actions:
+            return None
+        return Episode(
+            images=np.stack(self._frames),
+            state=np.stack(self._states),
+            action=np.stack([*actions, np.zeros_like(actions[0])]).astype(np.float32),
+            signals={
+                REWARD.name: np.array([*self._rewards, 0.0], REWARD.dtype),
+                TERMINATED.name: np.zeros(len(self._frames), bool),
+            },
+        )
+
+    def _add(self, observation: Observation) -> None:
+        self._frames.append(np.stack([observation.images[name] for name in self._simulator.scene.cameras]))
+        state = {each.name: _measured(self._simulator, observation.state, each) for each in self._quantities}
+        self._states.append(state_row(state, self._quantities))
+
+    def _is_excursion(self, command: NDArray[np.float64], observation: Observation) -> bool:
+        """Whether the tool point is far from where the command leads."""
+        if self._arm is None:
+            return False
+        reached = self._arm.position(command[: len(self._arm.joints)])
+        return bool(np.linalg.norm(reached - observation.state["tcp_position"]) > EXCURSION_M)
 
 
 def _arm(simulator: ArmSimulator) -> EndEffectorDelta | None:

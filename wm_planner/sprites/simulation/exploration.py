@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from wm_planner.contracts.card import Quantity
-from wm_planner.contracts.dataset import REWARD, TRUNCATED, Episode
-from wm_planner.contracts.simulator import EnvironmentSpec
-from wm_planner.sprites.simulation.simulator import SpriteSimulator
+from wm_planner.collection import RandomExplorer
+from wm_planner.contracts.dataset import REWARD, TERMINATED, TRUNCATED, Episode
+from wm_planner.sprites.simulation.simulator import SpriteScene, SpriteSimulator
 from wm_planner.sprites.simulation.yard import (
     CONTROL_DT_S,
     DISC_M,
@@ -27,32 +26,26 @@ PATIENCE = 10
 _GAIN, _DAMPING = 16.0, 7.0  # of the acceleration towards a place, 1/s^2 and 1/s
 
 
-class SpriteExplorer:
+class SpriteExplorer(RandomExplorer):
     """Explores a yard; see `collection.base.Explorer`.
 
     Even seeds move at random. Odd seeds seek places, the goal first, so that models see the disc at rest in
     the ring.
     """
 
-    state = (
-        Quantity(name="position", size=2, unit="m"),
-        Quantity(name="velocity", size=2, unit="m/s"),
-    )
-    signals = (REWARD, TRUNCATED)
+    state = SpriteScene.state
+    signals = (REWARD, TERMINATED, TRUNCATED)
     reason = "none"
 
     Config = SpriteSimulator.Config
 
     def __init__(self, config: SpriteSimulator.Config) -> None:
-        self._simulator = SpriteSimulator(config)
-
-    @property
-    def environment(self) -> EnvironmentSpec:
-        return self._simulator.scene
+        super().__init__(SpriteSimulator(config))
+        self._config = config
 
     def episode(self, seed: int, steps: int) -> Episode:
         """The episode of `seed`; all of its pictures are drawn at once."""
-        config, rng = self._simulator.config, np.random.default_rng([seed, 1])
+        config, rng = self._config, np.random.default_rng([seed, 1])
         yards = Yards.sample(config.level, np.random.default_rng(seed))
         limit = largest_action(config.level)
         place, noise = yards.goal[0], rng.standard_normal(2)
@@ -79,7 +72,11 @@ class SpriteExplorer:
             images=seen.pictures(config.size_px)[:, None],
             state=np.concatenate([seen.position, seen.velocity], axis=1).astype(np.float32),
             action=np.array([*actions, np.zeros(2)], np.float32),
-            signals={"reward": np.array([*rewards, 0.0], np.float32), "truncated": truncated},
+            signals={
+                "reward": np.array([*rewards, 0.0], np.float32),
+                "terminated": np.zeros(steps + 1, bool),
+                "truncated": truncated,
+            },
         )
 
 
