@@ -74,8 +74,7 @@ class Perception(Node):
         self.sent: m.Message = None
         self.latent, self.goal_latent = self.publisher("/latent"), self.publisher("/goal_latent")
         self.subscribe("/goal", self.on_goal)
-        if card.remembers:
-            self.subscribe("/episode", self.on_episode)
+        self.subscribe("/episode", self.on_episode)
         self.ticks: ActionJoin[Tick] = ActionJoin(self, card.action, self.perceive)
         sensors = [*map(camera_topic, spec.cameras), *map(state_topic, self.states)]
         self.join(list(dict.fromkeys(sensors)), self.on_sensors, rate_hz=1 / card.control_dt_s)
@@ -94,7 +93,7 @@ class Perception(Node):
         self.goal_latent.publish(message, envelope.origin_ns)
 
     def on_episode(self, message: m.Message, envelope: Envelope) -> None:
-        """Memory ends with its episode; nothing else of the message is read, least of all the true goal."""
+        """Memory and warm start end with their episode; nothing else is read, least of all the true goal."""
         if message.id != self.episode:
             self.episode = message.id
             self.forget()
@@ -119,7 +118,7 @@ class Perception(Node):
         if self.sent is None or m.stamp_ns(self.sent) != observation.stamp_ns:
             latent = self.encoder.encode(observation, last_action)
             surprise = self.surprise.of(latent, last_action, self.encoder.outputs)
-            self.sent = latent_message(latent, self.goal_id, observation.stamp_ns, surprise)
+            self.sent = latent_message(latent, self.goal_id, observation.stamp_ns, surprise, self.episode)
         self.latent.publish(self.sent, envelope.origin_ns)
 
 

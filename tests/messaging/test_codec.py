@@ -21,6 +21,7 @@ def samples() -> dict[str, m.Message]:
         goal_id=2**63,
         arrays=m.named_arrays({"z": rng.normal(size=(1, 7)).astype(np.float32), "é": np.zeros(0)}),
         surprise=float("nan"),
+        episode_id=3,
     )
     plan = m.Plan(
         m.header(6), 1, ["dx", "dy"], ["m", "m"], 2, rng.normal(size=4).astype(np.float32), 0.2, 0, 1, False

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from arm_messages import HOME, TICK, controller, joint_states, plan
 from glider import write_glider
+from point_mass import make_card, write_bundle
 
 from wm_planner.bridges.messages import action_message, goal_message, latent_message
+from wm_planner.contracts.card import ObservationSpec, Quantity
 from wm_planner.contracts.observation import Observation
 from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
@@ -262,3 +264,39 @@ def test_the_last_action_of_a_plan_is_the_one_that_was_carried_out(bench, tmp_pa
     assert len(made.take("/plan")) == 1
     assert asked[0] is None
     np.testing.assert_array_equal(asked[1], carried_out)
+
+
+def test_an_episode_with_the_goal_of_the_one_before_is_planned_as_if_it_were_the_first(bench, tmp_path):
+    write_glider(tmp_path / "glider")
+
+    def plans(*episodes):
+        """The actions of three ticks in each of the episodes."""
+        made = bench(
+            "planner",
+            world_model=str(tmp_path / "glider"),
+            planner={"type": "icem", "horizon": 3, "samples": 8, "elites": 2},
+            costs=[{"type": "reward"}],
+        )
+        arrays = {"z": np.ones((1, 2)), "v": np.zeros((1, 2)), "trail": np.zeros((1, 1))}
+        latent = {name: array.astype(np.float32) for name, array in arrays.items()}
+        made.hear("/goal_latent", latent_message(latent, 1, 0, 0.0))
+        for tick in range(3 * len(episodes)):
+            stamp_ns = tick * round(0.1e9)
+            made.hear("/latent", latent_message(latent, 1, stamp_ns, 0.0, episodes[tick // 3]))
+        return [np.asarray(plan.actions) for plan in made.take("/plan")]
+
+    alone, second = plans(2), plans(1, 2)[3:]
+    assert len(alone) == len(second) == 3
+    np.testing.assert_array_equal(alone, second)
+    assert not np.array_equal(plans(1, 1)[3:], second)  # one long episode keeps its warm start
+
+
+def test_latents_tell_their_episode(bench, tmp_path):
+    seen = ObservationSpec(state=(Quantity(name="position", size=2, unit="m"),))
+    write_bundle(tmp_path / "toy", make_card(observation=seen))
+    made = bench("perception", world_model=str(tmp_path / "toy"))
+    made.hear("/goal", goal_message(1, Observation({}, {"position": np.zeros(2)}), 0))
+    made.hear("/signal/position", m.signal("position", np.zeros(2), 0))
+    made.hear("/episode", episode(2))
+    made.hear("/signal/position", m.signal("position", np.zeros(2), 100))
+    assert [latent.episode_id for latent in made.take("/latent")] == [0, 2]

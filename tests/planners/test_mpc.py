@@ -147,6 +147,16 @@ def test_a_new_episode_forgets_the_plan():
     assert planner.asked[1]["warm_start"] is None
 
 
+def test_an_episode_after_a_reset_is_planned_as_if_none_had_come_before():
+    mpc = controller(ICEM(ICEM.Config(horizon=4, samples=8)), cost=quadratic(0.5))
+
+    def episode():
+        mpc.reset(episode_id=1)
+        return [mpc.tick(ORIGIN, Context(), tick).actions for tick in range(3)]
+
+    np.testing.assert_array_equal(episode(), episode())
+
+
 # --- replanning interval and latency
 
 

@@ -89,7 +89,8 @@ class LatentAdapter:
         )
         self.seed = planning.seed
         self._goal: Latent | None = None
-        self._goal_id = self._planned_id = self._started_ns = 0
+        self._goal_id = self._started_ns = 0
+        self._planned_for = 0, 0  # goal and episode
 
     @property
     def action(self) -> ActionSpec:
@@ -117,17 +118,18 @@ class LatentAdapter:
         ticks: ActionJoin[Tick] = ActionJoin(
             node, self.action, lambda tick, action: on_tick(replace(tick, last_action=action))
         )
-        episode = 0
+        episode = 0, 0
 
         def on_latent(message: m.Message, envelope: Envelope) -> None:
             nonlocal episode
             if message.goal_id != self._goal_id:
                 return  # its goal's latent is still on the way
-            if message.goal_id != episode:
-                episode = message.goal_id
+            if (message.goal_id, message.episode_id) != episode:
+                episode = message.goal_id, message.episode_id
                 ticks.reset()
             stamp_ns, inputs = m.stamp_ns(message), m.named_arrays_of(message.arrays)
-            ticks.offer(stamp_ns, Tick(stamp_ns, envelope.origin_ns, message.goal_id, inputs))
+            tick = Tick(stamp_ns, envelope.origin_ns, message.goal_id, inputs, episode_id=message.episode_id)
+            ticks.offer(stamp_ns, tick)
 
         node.subscribe("/goal_latent", self._on_goal)
         node.subscribe("/latent", on_latent, rate_hz=1 / self.control_dt_s)
@@ -136,9 +138,10 @@ class LatentAdapter:
         self._goal, self._goal_id = m.named_arrays_of(message.arrays) or None, message.goal_id
 
     def decide(self, tick: Tick, deadline: Deadline | None, delay_s: float | None) -> Decision:
-        if tick.goal_id != self._planned_id or tick.stamp_ns < self._started_ns:
-            self._planned_id, self._started_ns = tick.goal_id, tick.stamp_ns
-            self.mpc.reset(episode_id=tick.goal_id)  # a new goal, or a clock that went back
+        planned_for = tick.goal_id, tick.episode_id
+        if planned_for != self._planned_for or tick.stamp_ns < self._started_ns:
+            self._planned_for, self._started_ns = planned_for, tick.stamp_ns
+            self.mpc.reset(episode_id=tick.goal_id)  # a new goal or episode, or a clock that went back
         index = round((tick.stamp_ns - self._started_ns) / nanoseconds(self.control_dt_s))
         context = Context(goal_latent=self._goal, last_action=tick.last_action)
         return self.mpc.tick(tick.inputs, context, index, deadline, delay_s)

@@ -137,13 +137,16 @@ def goal_of(message: m.Message, cameras: Sequence[str], states: Sequence[str] = 
     return Goal({name: image_array(picture) for name, picture in pictures}, told)
 
 
-def latent_message(latent: Latent, goal_id: int, stamp_ns: int, surprise: float) -> m.Message:
-    """A latent (1, ...) that was encoded while `goal_id` was the goal."""
+def latent_message(
+    latent: Latent, goal_id: int, stamp_ns: int, surprise: float, episode_id: int = 0
+) -> m.Message:
+    """A latent (1, ...) that was encoded while `goal_id` was the goal, in an episode; 0 for none."""
     return m.Latent(
         header=m.header(stamp_ns),
         goal_id=goal_id,
         arrays=m.named_arrays(dict(latent)),
         surprise=surprise,
+        episode_id=episode_id,
     )
 
 

@@ -55,6 +55,7 @@ class Tick:
         goal_id: of the goal that is planned for; a new one begins a new episode.
         inputs: the domain's own.
         last_action: carried out since the tick before, (A,); None if it is not known.
+        episode_id: of /episode, 0 for none; a new one begins a new episode also for the same goal.
     """
 
     stamp_ns: int
@@ -62,6 +63,7 @@ class Tick:
     goal_id: int
     inputs: Any
     last_action: NDArray[np.float32] | None = None
+    episode_id: int = 0
 
 
 class PlanningAdapter(Protocol):

@@ -12,6 +12,7 @@ std_msgs/Header header  # stamp of the observation
 uint64 goal_id          # the goal that it encodes, or that was pursued; 0 for none; resets the warm start
 NamedArray[] arrays
 float32 surprise        # NaN when unknown
+uint64 episode_id       # of /episode, 0 for none; resets the warm start, as goal_id does
 """,
     "Goal": """
 std_msgs/Header header
