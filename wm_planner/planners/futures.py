@@ -16,6 +16,9 @@ from wm_planner.world_models.example_inputs import draw_noise
 
 Floats = NDArray[np.float64]
 
+Over = Literal["mean", "worst", "cvar"]
+OVER: tuple[str, ...] = ("mean", "worst", "cvar")
+
 
 class FuturesConfig(Config, frozen=True, kw_only=True):
     """How many futures are imagined per candidate, and what of their costs counts.
@@ -28,7 +31,7 @@ class FuturesConfig(Config, frozen=True, kw_only=True):
     """
 
     count: Positive | None = None
-    over: Literal["mean", "worst", "cvar"] = "mean"
+    over: Over = "mean"
     tail: float = 0.25
 
     def __post_init__(self) -> None:
@@ -48,6 +51,24 @@ class FuturesConfig(Config, frozen=True, kw_only=True):
                 "them would be the same: set futures to 1"
             )
         return count
+
+    def check(self, card: Card, planner: object) -> None:
+        """Check that a planner can plan over the futures of a model.
+
+        Args:
+            planner: its `futures_over`, if it has one, names what of several futures it can minimise.
+
+        Raises:
+            ConfigError: if it cannot, or several futures are asked of a model whose steps take no noise.
+        """
+        count, able = self.draws(card), getattr(planner, "futures_over", OVER)
+        if count > 1 and self.over not in able:
+            kind, ways = type(planner).__name__, f"`over: {able[0]}`, " if able else ""
+            plans = " or ".join(["one calm future", *(f"the {each} of several" for each in able)])
+            raise ConfigError(
+                f"{kind} plans over {plans}, not over the {self.over} of {count} futures of {card.name}: set "
+                f"`futures: {{count: 1}}`, {ways}or choose a sampling planner"
+            )
 
     def of(self, card: Card, rng: np.random.Generator) -> "Futures | None":
         """The futures of one plan; None for the calm one.

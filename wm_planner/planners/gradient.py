@@ -1,5 +1,7 @@
 """Gradient planning: descend the cost of several plans at once with Adam, through the model."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from wm_planner.contracts.arrays import Array, namespace
@@ -16,6 +18,8 @@ class Gradient(SamplingPlanner):
     Zhou et al. 2024 (DINO-WM), sec. 5. Differs in that steps are scaled by half the action range and
     projected back into the action box.
     """
+
+    futures_over: ClassVar[tuple[str, ...]] = ()
 
     class Config(SamplingConfig, frozen=True, kw_only=True):
         """Gradient descent.

@@ -1,19 +1,18 @@
 """Monte Carlo tree search for discrete actions, over models that predict reward, value and policy."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from wm_planner.clock import Deadline
-from wm_planner.contracts.rollout import Latent
-from wm_planner.contracts.world_model import policy_of
 from wm_planner.costs.model import Reward, Value
 from wm_planner.errors import ConfigError
 from wm_planner.planners.action_space import Actions
 from wm_planner.planners.base import Plan, PlannerConfig
+from wm_planner.planners.belief import Belief, Outcome, logits, step
 from wm_planner.planners.call_durations import CallDurations
 from wm_planner.planners.checks import check_action_kind, check_rngs
 from wm_planner.planners.knots import Curve
@@ -33,11 +32,15 @@ class MCTS:
     Beyond the depth of the tree, the plan continues with the warm start. It is returned if it costs less than
     the warm start and the proposals. Steps with non-finite predictions are pruned.
 
+    With several futures every node holds a latent in each of them, and rewards and values are means: the
+    tree is then at most H deep, and its noise is that of the evaluation of plans.
+
     Source: MuZero (Schrittwieser et al. 2020), appendix B; the Gumbel root of Danihelka et al. 2022, sec. 3.
     Differs in that no noise is added at a pUCT root, and in the value of unvisited choices (see `Tree.q`).
     """
 
     discrete: ClassVar[bool] = True
+    futures_over: ClassVar[tuple[str, ...]] = ("mean",)
 
     class Config(PlannerConfig, frozen=True, kw_only=True):
         """The search budget and the rule at the root.
@@ -93,19 +96,25 @@ class MCTS:
         """Plan B problems of one model at once; one simulation in every tree is one batched model step.
 
         Raises:
-            ConfigError: if the actions are continuous, the models differ, or there are costs other than
-                `reward` and `value`.
+            ConfigError: if the actions are continuous, the models differ, there are costs other than
+                `reward` and `value`, or not the mean over several futures counts.
         """
         check_rngs(rngs)
         if not problems:
             return []
         model = problems[0].model
         shared = any(spec.role == "shared" for spec in model.card.latents)
-        if len(problems) > 1 and (shared or any(problem.model is not model for problem in problems)):
+        calm = {problem.futures is None for problem in problems}
+        if len(problems) > 1 and (
+            shared or len(calm) > 1 or any(problem.model is not model for problem in problems)
+        ):
             raise ConfigError(
-                "mcts plans several problems at once only for one model without `shared` latents: "
-                "call `plan` for each problem"
+                "mcts plans several problems at once only for one model without `shared` latents, all with "
+                "several futures or none: call `plan` for each problem"
             )
+        for problem in problems:
+            if problem.futures is not None:
+                problem.futures.config.check(model.card, self)
         none = [None] * len(problems)
         starts = warm_starts or none
         searches = [
@@ -115,17 +124,11 @@ class MCTS:
         roots = [_Root(self.config, search, rng) for search, rng in zip(searches, rngs, strict=True)]
         for _ in searches[0].rounds(self.config.simulations):
             paths = [root.next_path() for root in roots]
-            latents = [root.latents[path[-1][0]] for root, path in zip(roots, paths, strict=True)]
-            choices = np.array([[path[-1][1]] for path in paths], np.float32)  # (B, 1)
-            stepped, outputs = model.step(_stack(latents), choices)
-            after = [
-                {**latent, **{name: array[index : index + 1] for name, array in stepped.items()}}
-                for index, latent in enumerate(latents)
-            ]
-            logits = _logits(problems, after)
-            for index, (root, path) in enumerate(zip(roots, paths, strict=True)):
-                own = {name: array[index] for name, array in outputs.items()}
-                root.grow(path, after[index], own, logits[index])
+            beliefs = [root.beliefs[path[-1][0]] for root, path in zip(roots, paths, strict=True)]
+            outcomes = step(problems, beliefs, [path[-1][1] for path in paths], self.horizon)
+            given = logits(problems, [outcome.after for outcome in outcomes])
+            for root, path, outcome, own in zip(roots, paths, outcomes, given, strict=True):
+                root.grow(path, outcome, own)
         if not roots[0].tree.visits.any():  # the deadline had passed before the first simulation
             return [search.plan(spread=_NO_SPREAD) for search in searches]
         plans = [root.candidates(start is not None) for root, start in zip(roots, starts, strict=True)]
@@ -134,7 +137,7 @@ class MCTS:
 
 
 class _Root:
-    """One tree with the latents of its nodes and the selection rule at its root."""
+    """One tree with the beliefs at its nodes and the selection rule at its root."""
 
     def __init__(self, config: MCTS.Config, search: Search, rng: np.random.Generator) -> None:
         problem, choices = search.problem, search.space.choices
@@ -143,10 +146,11 @@ class _Root:
         self.with_value = any(isinstance(cost.cost, Value) for cost in problem.costs)
         self.search = search
         self.simulations = config.simulations
-        self.latents: list[Latent] = [_with_caches(problem)]
-        depth = problem.model.card.max_horizon
-        logits = _logits([problem], self.latents)[0]
-        self.tree = Tree(choices, config.simulations + 1, logits, self.with_value, depth)
+        self.beliefs = [Belief.root(problem)]
+        longest = problem.model.card.max_horizon
+        depth = longest if problem.futures is None else min(longest or config.horizon, config.horizon)
+        given = logits([problem], self.beliefs)[0]
+        self.tree = Tree(choices, config.simulations + 1, given, self.with_value, depth)
         self._pruned = 0
         self._gumbel = np.zeros(choices)
         self._visit_schedule: list[int] | None = None
@@ -162,23 +166,15 @@ class _Root:
         due = self._visit_schedule[int(visits.sum())]
         return self.tree.descend(int(np.argmax(np.where(visits == due, self._scores(), -np.inf))))
 
-    def grow(self, path: Path, latent: Latent, outputs: Mapping[str, Floats], logits: Floats) -> None:
-        """Expand the end of `path` with the result of a model step.
-
-        Args:
-            path: edges to the new node.
-            latent: of the node, arrays (1, ...).
-            outputs: of the step, by name.
-            logits: of the policy at the node, (n,).
-        """
-        reward = float(outputs["reward"])
-        discount = self.discount * float(outputs.get("continue", np.float64(1)))
-        value = float(outputs["value"]) if self.with_value else 0.0
-        if not np.isfinite([reward, discount, value, logits.max()]).all():
+    def grow(self, path: Path, outcome: Outcome, given: Floats) -> None:
+        """Expand the end of `path` with the outcome of a step, and the policy's logits after it, (n,)."""
+        discount = self.discount * outcome.goes_on
+        value = outcome.value if self.with_value else 0.0
+        if not np.isfinite([outcome.reward, discount, value, given.max()]).all():
             self._pruned += 1
             self.tree.prune(path)
-        elif self.tree.grow(path, reward, discount, value, logits) == len(self.latents):
-            self.latents.append(latent)
+        elif self.tree.grow(path, outcome.reward, discount, value, given) == len(self.beliefs):
+            self.beliefs.append(outcome.after)
 
     def candidates(self, with_start: bool) -> Actions:
         """The plan of the tree, continued with the warm start, then the alternatives to it, (N, H, 1).
@@ -239,27 +235,3 @@ def _discount(problem: Problem) -> float:
             "optionally `value`, with the same weight and discount: the tree sums the model's own rewards"
         )
     return float(discounts.pop())
-
-
-def _logits(problems: Sequence[Problem], latents: Sequence[Latent]) -> Floats:
-    """Logits (B, n) of the policy at one latent (1, ...) per problem; zeros if the model has no policy."""
-    policy = policy_of(problems[0].model)
-    if policy is None:
-        return np.zeros((len(problems), problems[0].space.choices))
-    if policy.card.policy is not None and policy.card.policy.goal:  # of which every problem has its own
-        pairs = zip(problems, latents, strict=True)
-        given = [policy.act(latent, problem.context.goal_latent) for problem, latent in pairs]
-        return np.concatenate(given).astype(float)
-    return np.asarray(policy.act(_stack(latents)), float)
-
-
-def _with_caches(problem: Problem) -> Latent:
-    """The latent of the root with its caches, which start as zeros, so that all nodes have equal arrays."""
-    caches = [spec for spec in problem.model.card.latents if spec.role == "cache"]
-    empty = {spec.name: np.zeros((1, *spec.shape), spec.dtype) for spec in caches}
-    return {**empty, **problem.latent}
-
-
-def _stack(latents: Sequence[Latent]) -> Latent:
-    """Latents (1, ...) as one (B, ...)."""
-    return {name: np.concatenate([latent[name] for latent in latents]) for name in latents[0]}

@@ -130,10 +130,10 @@ class RecedingHorizon:
             ConfigError: if a cost requires something that the model does not provide, if the planner and the
                 model disagree on discrete actions, if an action to be searched has no bounds, if horizon and
                 latency exceed the model's memory, if plans are shorter than the replanning interval, or if
-                the model lacks a policy or noise that is to be used.
+                the model lacks a policy or noise that is to be used, or the planner cannot plan over futures.
         """
         check_costs(card, costs)
-        config.futures.draws(card)
+        config.futures.check(card, planner)
         if planner.discrete is not None:
             check_bounds(card.action, type(planner).__name__, card.name)
         check_action_kind(planner.discrete, card.action.choices, type(planner).__name__, card.name)
