@@ -128,6 +128,11 @@ class _Practice:
                 f"{config.model_file} cannot practise: wanted a world model that predicts every single step "
                 "(stride 1)"
             )
+        if network.action is not None or network.control_dt_s is not None:
+            raise ConfigError(
+                f"{config.model_file} does not act in the actions of {config.simulator}, or not at its rate, "
+                "and so cannot collect there: train it with `wm train`"
+            )
         self.costs = self._costs(network)
         if config.first_episodes and any(cost.limit for cost in self.costs):
             raise ConfigError(

@@ -37,7 +37,7 @@ class EncodedPairs(Clips):
         imagination: the world model.
 
     Raises:
-        DatasetError: if the data have other cameras or another action than the model.
+        DatasetError: if the data have other cameras than the model, or another action where it remembers.
     """
 
     def __init__(self, datasets: Sequence[Dataset], recipe: PolicyRecipe, imagination: Imagination) -> None:
@@ -46,7 +46,7 @@ class EncodedPairs(Clips):
         card, spec = imagination.card, self.spec
         missing = sorted(set(card.observation.cameras) - set(spec.cameras))
         missing += [each.name for each in card.observation.state if each not in spec.state]
-        if missing or spec.action.names != card.action.names:
+        if missing or (card.remembers and spec.action.names != card.action.names):
             lacks = f"lacks {', '.join(missing)} and " if missing else ""
             raise DatasetError(
                 f"{datasets[0].path} {lacks}has the action {', '.join(spec.action.names)}, that of "

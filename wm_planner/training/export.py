@@ -51,7 +51,7 @@ def _export_model(run: Path, out: Path, replace: bool) -> Card:
     command = (*training_commands(run), f"wm export {run} --out {out}")
     return write_bundle(
         trained.network,
-        trained.spec.data.action,
+        trained.action,
         out,
         lambda graphs: trained.card(out.name, graphs, command),
         replace=replace,

@@ -89,7 +89,7 @@ class Imagination:
     @classmethod
     def _of_run(cls, path: str) -> "Imagination":
         trained = TrainedRun.load(Path(path))
-        module = StepGraph(trained.network.requires_grad_(False), trained.spec.data.action)
+        module = StepGraph(trained.network.requires_grad_(False), trained.action)
 
         def step(feed: Mapping[str, Tensor]) -> dict[str, Tensor]:
             return dict(zip(module.outputs, module(*(feed[name] for name in module.inputs)), strict=True))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wm_planner import plugins, share
-from wm_planner.contracts.card import LatentSpec, NoiseSpec, ObservationSpec
+from wm_planner.contracts.card import ActionSpec, LatentSpec, NoiseSpec, ObservationSpec
 from wm_planner.errors import ConfigError, PluginError, did_you_mean
 from wm_planner.training.recipe import TrainingRecipe
 
@@ -136,6 +136,9 @@ class TrainableModel(Trainable):
         remembers: whether `encode` takes `past`.
         futures: noise draws per candidate that planners imagine by default.
         has_policy: whether there is a policy, `act`, which becomes `act.onnx`.
+        action: of `step`, `act` and the past, where it is not that of the data, e.g. codes of continuous
+            actions; see `own_action`.
+        control_dt_s: duration of one step, where it is not that of a frame of the data's clips.
     """
 
     latents: tuple[LatentSpec, ...]
@@ -145,6 +148,21 @@ class TrainableModel(Trainable):
     remembers: bool = False
     futures: int = 1
     has_policy: bool = False
+    action: ActionSpec | None = None
+    control_dt_s: float | None = None
+
+    def own_action(self, action: Tensor) -> Tensor:
+        """The model's own action (..., A) for an action of its data, (..., A of the data).
+
+        Raises:
+            ConfigError: if the model has an `action` of its own and does not say what those of the data are.
+        """
+        if self.action is not None:
+            raise ConfigError(
+                f"{type(self).__name__} acts in {', '.join(self.action.names)}: override `own_action`, which "
+                "converts the actions of the data"
+            )
+        return action
 
     def represent(self, batch: Mapping[str, Tensor]) -> Tensor | None:
         """The largest learned array of reals that `encode` returns: for the first frame of each clip, or for
@@ -166,11 +184,12 @@ class TrainableModel(Trainable):
             return encode(images[:, 0], state[:, 0], **options)[name]
         kept = [spec for spec in self.latents if spec.role != "cache"]
         memory = {spec.name: action.new_zeros(len(action), *spec.shape) for spec in kept}
-        executed, fresh = torch.zeros_like(action[:, 0]), action.new_ones(len(action))
+        actions = self.own_action(action)
+        executed, fresh = torch.zeros_like(actions[:, 0]), action.new_ones(len(action))
         for t in range(images.shape[1]):
             latent = encode(images[:, t], state[:, t], past=Past(memory, executed, fresh), **options)
             memory = {spec.name: latent[spec.name] for spec in kept}
-            executed, fresh = action[:, t], torch.zeros_like(fresh)
+            executed, fresh = actions[:, t], torch.zeros_like(fresh)
         return memory[name]
 
     def to_half(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wm_planner.config import convert, to_builtins
-from wm_planner.contracts.card import Card, GraphSpec, PolicySpec, TrainingRecord
+from wm_planner.contracts.card import ActionSpec, Card, GraphSpec, PolicySpec, TrainingRecord
 from wm_planner.data.episodes import read_meta
 from wm_planner.data.forms import form_of
 from wm_planner.errors import BundleError
@@ -50,6 +50,11 @@ class TrainedRun(NamedTuple):
             raise BundleError(f"{run} has no trained checkpoint; run `wm train` first")
         return cls(network.eval(), spec, position)
 
+    @property
+    def action(self) -> ActionSpec:
+        """What the network acts in."""
+        return self.network.action or self.spec.data.action
+
     def card(self, name: str, graphs: Mapping[str, GraphSpec], command: tuple[str, ...] = ()) -> Card:
         """The card of a bundle called `name` of this network, which `command` reproduces from scratch."""
         spec, training = self.spec, training_record(self.spec, self.position, command)
@@ -87,8 +92,8 @@ def model_card(
         family=Path(model_file).stem,
         about=network.about,
         observation=network.observation,
-        action=data.action,
-        control_dt_s=data.control_dt_s,
+        action=network.action or data.action,
+        control_dt_s=network.control_dt_s or data.control_dt_s,
         latents=network.latents,
         noise=network.noise,
         remembers=network.remembers,
