@@ -116,7 +116,8 @@ class Planner(Node):
         """The inputs have stopped: publish the plan of doing nothing."""
         if self.decision is not None:
             actions = self.decision.actions
-            nothing = ActionSpace.of(self.adapter.action).hold(len(actions), actions[0])
+            last = min(self.decision.latency + self.adapter.execute_steps, len(actions)) - 1  # carried out
+            nothing = ActionSpace.of(self.adapter.action).hold(len(actions), actions[last])
             self.publish_plan(nothing, self.clock.now_ns(), fallback=True)
             self.log.warning("no inputs for %d control periods: holding", SILENCE)
 

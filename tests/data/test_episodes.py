@@ -6,6 +6,7 @@ import pytest
 
 from wm_planner.collection import CollectConfig, collect
 from wm_planner.collection.base import explorer_of
+from wm_planner.collection.collect import meta_of
 from wm_planner.contracts.card import ActionSpec, Quantity
 from wm_planner.contracts.dataset import COLLECTION_SEEDS, REWARD, Episode
 from wm_planner.data.episodes import META_FILE, EpisodeData
@@ -293,3 +294,13 @@ def test_a_class_derived_from_the_mujoco_simulator_is_explored_like_it(tmp_path)
     shipped = explorer_of("sim/panda_reach.py").episode(2, 2)
     np.testing.assert_array_equal(own.action, shipped.action)
     np.testing.assert_array_equal(own.images, shipped.images)
+
+
+def test_a_data_set_tells_that_actions_are_set_points():
+    for absolute in (False, True):
+        action = ActionSpec(names=("a",), units=("rad",), low=(-1.0,), high=(1.0,), absolute=absolute)
+        scene = SimpleNamespace(cameras=(), image_size=(0, 0), control_dt_s=0.1, action=action)
+        explorer = SimpleNamespace(environment=scene, state=(), signals=())
+        meta = meta_of("arm", explorer, episodes=1, steps=1, seed=0)
+        assert meta.action == action
+        assert ("action_absolute" in meta.builtins()) == absolute

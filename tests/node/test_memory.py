@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from arm_messages import HOME, TICK, controller, joint_states, plan
 from glider import write_glider
-from point_mass import make_card, write_bundle
+from msgspec.structs import replace
+from point_mass import action_spec, make_card, write_bundle
 
 from wm_planner.bridges.messages import action_message, goal_message, latent_message
 from wm_planner.contracts.card import ObservationSpec, Quantity
 from wm_planner.contracts.observation import Observation
 from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
+from wm_planner.messaging.wire import Envelope
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 
@@ -300,3 +302,48 @@ def test_latents_tell_their_episode(bench, tmp_path):
     made.hear("/episode", episode(2))
     made.hear("/signal/position", m.signal("position", np.zeros(2), 100))
     assert [latent.episode_id for latent in made.take("/latent")] == [0, 2]
+
+
+def test_a_clock_that_goes_back_to_before_the_episode_begins_it_again(bench, tmp_path):
+    write_glider(tmp_path / "glider")
+    made = bench(
+        "planner",
+        world_model=str(tmp_path / "glider"),
+        planner={"type": "icem", "horizon": 3, "samples": 8, "elites": 2},
+        costs=[{"type": "reward"}],
+    )
+    arrays = {"z": np.ones((1, 2)), "v": np.zeros((1, 2)), "trail": np.zeros((1, 1))}
+    latent = {name: array.astype(np.float32) for name, array in arrays.items()}
+    made.hear("/goal_latent", latent_message(latent, 1, 0, 0.0))
+    for tick in (50, 51, 52, 0, 1, 2):
+        made.hear("/latent", latent_message(latent, 1, tick * round(0.1e9), 0.0))
+    plans = made.take("/plan")
+    assert [m.stamp_ns(plan) for plan in plans[3:]] == [0, round(0.1e9), round(0.2e9)]
+    first, again = ([np.asarray(plan.actions) for plan in some] for some in (plans[:3], plans[3:]))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_in_silence_the_set_point_that_was_carried_out_last_is_held(bench, tmp_path):
+    spec = replace(action_spec(), absolute=True)
+    seen = ObservationSpec(state=(Quantity(name="position", size=2, unit="m"),))
+    write_bundle(tmp_path / "toy", make_card(spec, observation=seen))
+    made = bench(
+        "planner",
+        "realtime",
+        world_model=str(tmp_path / "toy"),
+        planner={"type": "cem", "horizon": 4},
+        costs=[{"type": "latent_goal"}],
+        mpc={"replan_every": 2},
+    )
+    z = {"z": np.zeros((1, 2), np.float32)}
+    made.hear("/goal_latent", latent_message({"z": z["z"] + 3}, 1, 0, 0.0))
+    now_ns = made.clock.now_ns()
+    made.node.took_s = 0.0
+    made.hear("/latent", latent_message(z, 1, 0, 0.0), Envelope(1, now_ns - round(0.1e9), 0, 1, 0))
+    [plan] = made.take("/plan")
+    assert (plan.latency_steps, plan.execute_steps) == (1, 2)
+    made.node.on_silence()
+    [held] = made.take("/plan")
+    rows = np.asarray(plan.actions).reshape(5, 2)
+    assert held.fallback and rows.any()
+    np.testing.assert_array_equal(np.asarray(held.actions).reshape(5, 2), [rows[2]] * 5)

@@ -251,6 +251,20 @@ def test_diagnostics_report_the_health_of_every_input(peers):
     assert values["plan p99 [s]"] == "0.01" and values["/joint_states messages"] == "0"
 
 
+def test_stamps_that_never_meet_are_warned_of_once_and_told_in_the_diagnostics(peers, caplog):
+    node, sender = started(peers, "lockstep")
+    node.join(["/joint_states", "/camera/front/image_raw"], lambda messages, envelope: None)
+    joined = node._subscriptions[-1]
+    node.start()
+    for tick in range(1, 8):
+        node._offer(joined, joint(tick * 100))
+        node._offer(joined, camera(tick * 100 + 5))
+    assert caplog.text.count("never have the same stamp, they differ by") == 1
+    node._publish_diagnostics()
+    (status,) = receive(sender).message().status
+    assert status.level == m.DiagnosticStatus.WARN and "never have the same stamp" in status.message
+
+
 def test_subscriptions_know_their_topics():
     subscription = TopicSubscription("/clock", lambda message, envelope: None, True)
     assert subscription.takes("/clock") and not subscription.takes("/plan")

@@ -187,6 +187,20 @@ def test_a_non_finite_warm_start_counts_as_zeros(exported):
         np.testing.assert_array_equal(broken[name], array)
 
 
+def test_a_non_finite_warm_start_counts_as_the_set_point_that_is_held(tmp_path):
+    latents = (LatentSpec(name="z", shape=(2,), unit="m"),)
+    action = msgspec.structs.replace(action_spec(2), absolute=True)
+    write_bundle(tmp_path / "held", make_card(action, latents=latents))
+    planner = {"type": "cem", "horizon": 2, "samples": 2, "elites": 1, "iterations": 1}
+    cost = [{"type": "latent_goal", "array": "z"}]
+    export_planner(tmp_path / "held", planner, cost, tmp_path / "planner.onnx", "test: ")
+    graph, last = graph_of(tmp_path / "planner.onnx"), np.array([0.5, -0.25], np.float32)
+    feed = {port.name: np.zeros([size or 0 for size in port.shape], np.float32) for port in graph.inputs}
+    starts = (np.full((2, 2), np.nan, np.float32), np.stack([last, last]))
+    found, held = (graph.run(feed | {"last_action": last, "warm_start": start}) for start in starts)
+    np.testing.assert_array_equal(found["actions"], held["actions"])
+
+
 # --- the file
 
 

@@ -104,6 +104,7 @@ def meta_of(scene: str, explorer: Explorer, episodes: int, steps: int, seed: int
         action_high=environment.action.high,
         control_dt_s=environment.control_dt_s,
         action_choices=environment.action.choices,
+        action_absolute=environment.action.absolute,
         signals=explorer.signals,
     )
 

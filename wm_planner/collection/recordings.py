@@ -80,6 +80,7 @@ class RecordedEpisodes:
             action_high=action.high,
             control_dt_s=topics.control_dt_s,
             action_choices=action.choices,
+            action_absolute=action.absolute,
             signals=tuple(each.signal for each in topics.signals),
         )
 

@@ -38,7 +38,7 @@ class ActionMap(Config, frozen=True, kw_only=True):
         topic: of its messages.
         fields: as in `StateMap`.
         names, units, low, high: one per component.
-        choices: as in `ActionSpec`.
+        choices, absolute: as in `ActionSpec`.
     """
 
     topic: str
@@ -48,12 +48,18 @@ class ActionMap(Config, frozen=True, kw_only=True):
     low: tuple[float, ...]
     high: tuple[float, ...]
     choices: Count = 0
+    absolute: bool = False
 
     @property
     def spec(self) -> ActionSpec:
         """The specification of one action."""
         return ActionSpec(
-            names=self.names, units=self.units, low=self.low, high=self.high, choices=self.choices
+            names=self.names,
+            units=self.units,
+            low=self.low,
+            high=self.high,
+            choices=self.choices,
+            absolute=self.absolute,
         )
 
 
@@ -140,6 +146,7 @@ class TopicMap(Config, frozen=True, kw_only=True):
                 low=action.low,
                 high=action.high,
                 choices=action.choices,
+                absolute=action.absolute,
             ),
             image_size=None if seen.fit == "exact" else (seen.height, seen.width),
             fit="crop" if seen.fit == "exact" else seen.fit,

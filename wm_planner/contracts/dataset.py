@@ -70,6 +70,7 @@ class Meta(Config, frozen=True, kw_only=True):
         action_names, action_units, action_low, action_high: one entry per action component.
         control_dt_s: time between frames, in seconds.
         action_choices: n for a discrete action, as in `ActionSpec`; 0 for a continuous action.
+        action_absolute: whether an action is a set point, as in `ActionSpec`.
         frames: number of frames of all episodes; None if every episode has `steps` + 1.
         signals: further arrays, see `Signal`.
         practice: the command `wm practise ...`, without its folder, if one of its rounds recorded the data
@@ -95,6 +96,7 @@ class Meta(Config, frozen=True, kw_only=True):
     frames: Count | None = None
     signals: tuple[Signal, ...] = ()
     practice: str = ""
+    action_absolute: bool = False
 
     def command(self, out: str) -> str:
         """The command line that collects this data set into folder `out`."""
@@ -114,6 +116,7 @@ class Meta(Config, frozen=True, kw_only=True):
             low=self.action_low,
             high=self.action_high,
             choices=self.action_choices,
+            absolute=self.action_absolute,
         )
 
     @property
@@ -154,7 +157,13 @@ class Meta(Config, frozen=True, kw_only=True):
     def builtins(self) -> dict[str, object]:
         """The values for meta.yaml, without later fields that have their default."""
         values: dict[str, object] = msgspec.to_builtins(self)
-        later = {"action_choices": 0, "frames": None, "signals": (), "practice": ""}
+        later = {
+            "action_choices": 0,
+            "frames": None,
+            "signals": (),
+            "practice": "",
+            "action_absolute": False,
+        }
         return {name: value for name, value in values.items() if name not in later or value != later[name]}
 
 

@@ -25,6 +25,7 @@ SHARED_FIELDS = (
     "action_low",
     "action_high",
     "action_choices",
+    "action_absolute",
     "control_dt_s",
 )
 """Fields of `Meta` in which the data sets of one training must agree."""
@@ -298,4 +299,5 @@ def _block(action: ActionSpec, stride: int) -> ActionSpec:
         units=action.units * stride,
         low=action.low * stride,
         high=action.high * stride,
+        absolute=action.absolute,
     )
