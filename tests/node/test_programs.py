@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from arm_messages import BUNDLE, HOME, TICK, controller, joint_states, plan
 from node_bench import envelope
+from point_mass import act_graph, make_card, write_bundle
 
 from wm_planner import plugins, share
 from wm_planner.bridges.messages import camera_topic, goal_message, latent_message
 from wm_planner.clock import nanoseconds
+from wm_planner.contracts.card import ActionSpec, ObservationSpec, PolicySpec, Quantity
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.errors import ConfigError, InputError, PluginError
@@ -258,6 +260,31 @@ def test_the_planner_waits_for_the_goal_that_the_latent_was_seen_under(bench):
     second = made.take("/plan")
     assert len(first) == len(second) == 1
     np.testing.assert_array_equal(first[0].actions, second[0].actions)
+
+
+def test_the_planner_searches_a_tree_over_a_bundle_with_choices_and_asks_its_policy(bench, tmp_path):
+    choices = ActionSpec(names=("key",), units=("",), low=(0.0,), high=(2.0,), choices=3)
+    card = make_card(
+        choices,
+        capabilities=("reward",),  # the sum of the choices
+        policy=PolicySpec(goal=False),
+        observation=ObservationSpec(state=(Quantity(name="position", size=1, unit="m"),)),
+    )
+    write_bundle(tmp_path / "keys", card, act=act_graph(card, goal=None, action="logits", copies=3))
+    made = bench(
+        "planner",
+        world_model=str(tmp_path / "keys"),
+        planner={"type": "mcts", "horizon": 2, "simulations": 60},
+        costs=[{"type": "reward"}],
+    )
+    asked, act = [], made.node.adapter.model.act
+    made.node.adapter.model.act = lambda *given: (asked.append(len(given[0]["z"])), act(*given))[1]
+    z = {"z": np.zeros((1, 1), np.float32)}
+    made.hear("/goal_latent", latent_message({}, 1, 0, 0.0))
+    made.hear("/latent", latent_message(z, 1, 0, 0.0))
+    [plan] = made.take("/plan")
+    assert (plan.action_names, np.asarray(plan.actions).tolist()) == (["key"], [2.0, 2.0])
+    assert len(asked) == 61
 
 
 def test_in_realtime_plans_begin_where_their_delay_ends(bench):
