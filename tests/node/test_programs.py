@@ -37,7 +37,7 @@ def joints_of(made):
 def test_perception_and_planner_read_nothing_that_tells_the_goal_but_its_picture(bench):
     seeing = bench("perception", world_model=BUNDLE)
     cameras = [camera_topic(name) for name in ("front", "side")]
-    assert set(seeing.node.inputs) == {"/goal", "/action", *cameras}
+    assert set(seeing.node.inputs) == {"/goal", "/action", "/episode", *cameras}  # of it the id alone
     planning = bench("planner", world_model=BUNDLE, planner={"type": "cem"}, costs=[{"type": "latent_goal"}])
     assert set(planning.node.inputs) == {"/goal_latent", "/latent", "/action"}
 
