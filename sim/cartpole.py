@@ -50,7 +50,7 @@ class SwingUp:
 
     @property
     def action(self) -> ActionSpec:
-        return ActionSpec(names=("force",), units=("N",), low=(-FORCE,), high=(FORCE,))
+        return ActionSpec(names=("slider",), units=("N",), low=(-FORCE,), high=(FORCE,))
 
     def control(self, model: Model) -> ActuatorTargets:
         return ActuatorTargets.of(model)

@@ -200,13 +200,13 @@ def why_not_finite(plan: m.Message) -> str:
     return f"{plan.action_names[component]} of step {step} is {actions[step, component]}"
 
 
-def targets_of(command: m.Message) -> NDArray[np.float64]:
-    """The targets (J,) of the joints that a /command names.
+def targets_of(command: m.Message, field: str = "positions") -> NDArray[np.float64]:
+    """The targets (J,) of the joints that a /command names: positions, or "effort".
 
     Raises:
         InputError: if it has no point, or not one finite number per joint.
     """
-    targets = np.asarray(command.points[0].positions if command.points else (), np.float64)
+    targets = np.asarray(getattr(command.points[0], field) if command.points else (), np.float64)
     if targets.shape != (len(command.joint_names),) or not np.isfinite(targets).all():
         raise InputError(
             f"/command holds {targets.tolist()} for {', '.join(command.joint_names) or 'no joint'}, wanted "
@@ -253,18 +253,19 @@ def path_message(positions: NDArray[Any], stamp_ns: int) -> m.Message:
     return m.Path(header=m.header(stamp_ns), poses=poses)
 
 
-def joints_of(message: m.Message, names: Sequence[str]) -> NDArray[np.float64]:
-    """The positions (J,) in rad of the joints `names`.
+def joints_of(message: m.Message, names: Sequence[str], field: str = "position") -> NDArray[np.float64]:
+    """The positions (J,) in rad of the joints `names`, or another `field` of them, e.g. "velocity".
 
     Raises:
-        InputError: if some are not in the message, or names and positions differ in number.
+        InputError: if some are not in the message, or names and values differ in number.
     """
-    if len(message.name) != len(message.position):
+    values = getattr(message, field)
+    if len(message.name) != len(values):
         raise InputError(
-            f"/joint_states has {len(message.name)} names and {len(message.position)} positions: its sender "
+            f"/joint_states has {len(message.name)} names and {len(values)} values of the {field}: its sender "
             "is broken"
         )
-    position = dict(zip(message.name, message.position, strict=True))
+    position = dict(zip(message.name, values, strict=True))
     missing = sorted(set(names) - set(position))
     if missing:
         raise InputError(

@@ -18,7 +18,11 @@ from wm_planner.plugins import Registry
 from wm_planner.world_models.onnx.execution import Device
 
 PLANNING_ADAPTERS = Registry(
-    "planning adapter", {"latent": "wm_planner.bridges.latent_planning:LatentAdapter"}
+    "planning adapter",
+    {
+        "latent": "wm_planner.bridges.latent_planning:LatentAdapter",
+        "physics": "wm_planner.bridges.physics_planning:PhysicsAdapter",
+    },
 )
 
 

@@ -9,6 +9,9 @@ from wm_planner.node.facts import Facts
 
 PERIOD = "the control period in s"
 ACTION = "the action"
+COMMAND = "what /command carries"
+POSITIONS = "joint positions"
+EFFORTS = "joint efforts"
 NAMES = "the list of the action's components"
 UNITS = "the list of the action's units"
 KIND = "the kind of the action"

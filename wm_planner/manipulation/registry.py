@@ -7,6 +7,7 @@ ENTRIES = {
     "simulator adapter": {
         "bullet": "wm_planner.manipulation.bridges.simulator_adapter:ArmAdapter",
         "mujoco": "wm_planner.manipulation.bridges.simulator_adapter:ArmAdapter",
+        "mujoco_truth": "wm_planner.manipulation.bridges.simulator_adapter:TruthAdapter",
     },
     "controller": {
         "bullet": "wm_planner.manipulation.bridges.bullet:BulletControl",

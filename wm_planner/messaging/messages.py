@@ -193,6 +193,15 @@ def joint_trajectory(
     return JointTrajectory(header=header(stamp_ns), joint_names=list(names), points=points)
 
 
+def joint_efforts(
+    names: Sequence[str], efforts: NDArray[np.float64], dt_s: float, stamp_ns: int
+) -> JointTrajectory:
+    """The message of torques (J,) in N m, or forces in N, that are exerted for `dt_s` from the stamp on."""
+    none, due = np.empty(0), _duration(nanoseconds(dt_s))
+    point = JointTrajectoryPoint(none, none, none, np.asarray(efforts, np.float64), due)
+    return JointTrajectory(header=header(stamp_ns), joint_names=list(names), points=[point])
+
+
 def _duration(nanoseconds: int) -> Duration:
     sec, nanosec = divmod(nanoseconds, NANOSECONDS)
     return Duration(sec=sec, nanosec=nanosec)

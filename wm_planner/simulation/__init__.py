@@ -6,6 +6,7 @@ SIMULATORS = Registry(
     "simulator",
     {
         "mujoco": "wm_planner.simulation.mujoco:MujocoSimulator",
+        "mujoco_truth": "wm_planner.simulation.truth:TruthfulSimulator",
         "gym": "wm_planner.simulation.gym:GymSimulator",
     },
 )

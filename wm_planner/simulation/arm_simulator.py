@@ -10,6 +10,7 @@ from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import Simulator
 from wm_planner.contracts.task import Placement
 from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.control.motors import Motors
 from wm_planner.errors import ShapeError
 from wm_planner.simulation.scene import Scene
 from wm_planner.world_models.physics.plant import Control
@@ -23,6 +24,7 @@ class ArmSimulator(Simulator, Protocol):
         actuator_targets: of the actuated joints now, (J,) in rad or m.
         control: converts actions to commands.
         arm: the same, if actions are displacements of a tool point; else it raises SimulationError.
+        motors: of the robot, whose targets are controls in proportion to torques; None for servos.
         point: position of the point that the task brings to a goal, (3,) in m, world frame.
     """
 
@@ -37,7 +39,13 @@ class ArmSimulator(Simulator, Protocol):
     @property
     def arm(self) -> EndEffectorDelta: ...
     @property
+    def motors(self) -> Motors | None: ...
+    @property
     def point(self) -> NDArray[np.float64]: ...
+
+    def stop_command(self) -> NDArray[np.float64] | None:
+        """The command that brings the robot to rest; None where servos hold it by themselves."""
+        ...
 
     def arrange(self, placement: Placement) -> Observation:
         """Set up the scene in a configuration, at rest."""

@@ -1,5 +1,7 @@
 """The MuJoCo simulator: a scene, its cameras, and commands to its actuators."""
 
+import contextlib
+import copy
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,6 +15,7 @@ from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.contracts.task import Goal, Placement
 from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.control.motors import MotorHold, Motors
 from wm_planner.errors import SimulationError, did_you_mean
 from wm_planner.simulation.arm_simulator import checked_targets
 from wm_planner.simulation.disturbance import disturbed_model
@@ -92,6 +95,7 @@ class MujocoSimulator:
         self.data = mujoco.MjData(self.model)
         self.control = scene.control(self.model)
         self.joints = self.control.joints
+        self.motors = _motors(self.model)
         self._positions = [int(self.model.joint(name).qposadr[0]) for name in self.joints]
         self._velocities = [int(self.model.joint(name).dofadr[0]) for name in self.joints]
         self._camera = Camera(self.model, *scene.image_size)
@@ -160,6 +164,14 @@ class MujocoSimulator:
             distance=self.distance,
             info={"touched": float(touched)},
         )
+
+    def stop_command(self) -> NDArray[np.float64] | None:
+        """The controls of motors that brake the joints and hold them; None for servos, which hold them."""
+        if self.motors is None:
+            return None
+        q, velocity = self.data.qpos[self._positions], self.data.qvel[self._velocities]
+        hold = MotorHold(self.motors, copy.copy(self.data))
+        return self.motors.controls(hold.torques(q, velocity, q, self.scene.control_dt_s))
 
     @property
     def actuator_targets(self) -> NDArray[np.float64]:
@@ -282,6 +294,13 @@ class MujocoSimulator:
 
     def _pictures(self) -> dict[str, NDArray[np.uint8]]:
         return {name: self._camera.picture(self.data, name) for name in self.scene.cameras}
+
+
+def _motors(model: mujoco.MjModel) -> Motors | None:
+    """The motors of a model; None for servos, and for a mixture, which takes controls alone."""
+    with contextlib.suppress(SimulationError):
+        return Motors.if_any(model)
+    return None
 
 
 def _position_of(model: mujoco.MjModel, data: mujoco.MjData, point: str) -> NDArray[np.float64]:

@@ -71,16 +71,10 @@ def test_actions_of_another_robot_and_unknown_modes_are_refused_by_name():
         control(mode="velocities")
 
 
-def test_torques_are_refused_by_name_before_a_run():
-    with pytest.raises(ConfigError, match=r"params.control.mode is torque, .* use position or velocity"):
-        control(mode="torque")
-    cls, config = CONTROLLERS.configure({"type": "joint", "robot": ROBOT, "mode": "torque"}, "here")
-    with pytest.raises(ConfigError, match="mode is torque"):
-        cls.check(config)
-
-
 @pytest.mark.parametrize(("mode", "unit"), [("position", "rad"), ("velocity", "rad/s")])
 def test_a_launch_compares_the_joints_and_units_with_the_planner(mode, unit):
     cls, config = CONTROLLERS.configure({"type": "joint", "robot": ROBOT, "mode": mode}, "here")
     cls.check(config)
-    assert cls.facts(config).agrees == {"the action": ", ".join(f"{name} in {unit}" for name in JOINTS)}
+    stated = cls.facts(config).agrees
+    assert stated["the action"] == ", ".join(f"{name} in {unit}" for name in JOINTS)
+    assert stated["what /command carries"] == "joint positions"

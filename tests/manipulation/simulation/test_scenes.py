@@ -147,7 +147,7 @@ def test_a_disturbance_changes_the_images_and_not_the_motion(changed):
 
 def test_a_scene_without_an_arm_refuses_arm_operations():
     cartpole = MujocoSimulator(load_scene("sim/cartpole.py"))
-    with pytest.raises(SimulationError, match="actions of cartpole are force"):
+    with pytest.raises(SimulationError, match="actions of cartpole are slider"):
         _ = cartpole.arm
     with pytest.raises(SimulationError, match="no tool point"):
         _ = cartpole.tcp_position

@@ -1,4 +1,4 @@
-"""The controller of an arm whose actions are joint positions or velocities."""
+"""The controller of an arm whose actions are joint positions, velocities or torques."""
 
 import dataclasses
 from typing import Literal
@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.bridges.messages import actions_of
-from wm_planner.bridges.statements import ACTION, components
+from wm_planner.bridges.statements import ACTION, COMMAND, POSITIONS, components
 from wm_planner.control.ee_delta import RAMP
 from wm_planner.control.kinematics import Floats
-from wm_planner.errors import ConfigError, InputError
+from wm_planner.errors import InputError
 from wm_planner.manipulation.bridges.ee_delta import EndEffectorControl
+from wm_planner.manipulation.bridges.torque import TorqueControl
 from wm_planner.messaging import messages as m
 from wm_planner.node.facts import Facts
 
@@ -28,21 +29,20 @@ class JointControl(EndEffectorControl):
 
         Attributes:
             mode: `position` for targets in rad; `velocity` for velocities in rad/s, which are kept for one
-                step from the measured positions. `torque` is refused.
+                step from the measured positions; `torque` for torques in N m, forces in N of slides, of a
+                robot whose actuators are all motors, which needs neither a site `tcp` nor the other elements.
         """
 
         mode: Literal["position", "velocity", "torque"] = "position"
 
     @classmethod
-    def check(cls, config: Config) -> None:  # type: ignore[override]
-        """Refuse torques, and a robot whose file does not exist.
+    def from_config(cls, config: Config) -> "JointControl | TorqueControl":
+        """The controller of a mode.
 
         Raises:
-            ConfigError: if the mode is `torque`.
-            PluginError: with the closest known name.
+            SimulationError: as for the class, or for torques of a robot whose actuators are servos.
         """
-        _refuse_torque(config.mode)
-        super().check(config)
+        return TorqueControl(config.robot) if config.mode == "torque" else cls(config)
 
     @classmethod
     def facts(cls, config: Config) -> Facts:  # type: ignore[override]
@@ -51,11 +51,13 @@ class JointControl(EndEffectorControl):
         Raises:
             SimulationError: as for the class.
         """
-        joints, unit = cls(config).control.joints, "rad" if config.mode == "position" else "rad/s"
-        return Facts(agrees={ACTION: components(joints, (unit,) * len(joints))})
+        control, unit = cls.from_config(config), "rad" if config.mode == "position" else "rad/s"
+        if isinstance(control, TorqueControl):
+            return control.facts
+        joints = control.control.joints
+        return Facts(agrees={ACTION: components(joints, (unit,) * len(joints)), COMMAND: POSITIONS})
 
     def __init__(self, config: Config) -> None:
-        _refuse_torque(config.mode)
         super().__init__(config)
         self._mode = config.mode
 
@@ -96,11 +98,3 @@ class JointControl(EndEffectorControl):
             self.control.joints, limited.command[None], RAMP * period_s, self._stamp_ns
         )
         return self._last
-
-
-def _refuse_torque(mode: str) -> None:
-    if mode == "torque":
-        raise ConfigError(
-            "controller: params.control.mode is torque, which is not supported: /command carries joint "
-            "positions, which the robot's servos track and hold when no plan comes; use position or velocity"
-        )

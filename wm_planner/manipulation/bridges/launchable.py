@@ -1,7 +1,7 @@
 """Whether the nodes for arms can run a bundle, as far as its card says."""
 
 from wm_planner.bridges.messages import JOINT_STATES, POSE_STATE
-from wm_planner.bridges.statements import ACTION, components
+from wm_planner.bridges.statements import ACTION, COMMAND, POSITIONS, components
 from wm_planner.contracts.card import Card
 from wm_planner.control.tool_action import TAKEN, ToolAction
 from wm_planner.node.facts import Facts
@@ -27,7 +27,9 @@ def refusal(kind: ToolAction | None, no_gripper: str) -> str:
 def tool_facts(no_gripper: str) -> Facts:
     """Which actions of the planner the controller of an arm refuses; see `refusal`."""
     kinds = {components(*zip(*kind.components, strict=True)): kind for kind in ToolAction.all()}
-    return Facts(judges={ACTION: lambda text: refusal(kinds.get(str(text)), no_gripper)})
+    return Facts(
+        {COMMAND: POSITIONS}, judges={ACTION: lambda text: refusal(kinds.get(str(text)), no_gripper)}
+    )
 
 
 def unsupported_parts(card: Card) -> list[str]:

@@ -1,5 +1,7 @@
 """Messages of a simulated arm: publishes joint states, tool pose and images, obeys joint targets."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,15 +10,19 @@ from wm_planner.bridges.messages import (
     POSE_STATE,
     camera_topic,
     sensor_messages,
+    state_topic,
     targets_of,
 )
-from wm_planner.bridges.statements import STATE, values
+from wm_planner.bridges.statements import COMMAND, EFFORTS, POSITIONS, STATE, values
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import EnvironmentSpec
+from wm_planner.control.ee_delta import load_model
+from wm_planner.control.motors import Motors
 from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
 from wm_planner.node.facts import Facts
 from wm_planner.simulation.arm_simulator import ArmSimulator
+from wm_planner.world_models.physics.plant import TRUTH
 
 
 class ArmAdapter:
@@ -26,13 +32,20 @@ class ArmAdapter:
 
     @classmethod
     def facts(cls, environment: EnvironmentSpec) -> Facts:
-        """The states that an arm publishes; the actions that move it are a matter of its controller."""
+        """The states that an arm publishes, and whether it obeys positions or efforts.
+
+        Raises:
+            SimulationError: if its MJCF cannot be compiled, or has motors and servos.
+        """
         sizes = {each.name: values(each.size) for each in getattr(environment, "state", ())}
         joints = dict.fromkeys(JOINT_STATES, sizes.get("joint_positions"))
-        return Facts(offers={STATE: {POSE_STATE: values(3), **joints}})
+        pose = {POSE_STATE: values(3)}
+        obeys = {COMMAND: EFFORTS if _has_motors(environment) else POSITIONS}
+        return Facts(obeys, offers={STATE: {**pose, **joints}})
 
     def __init__(self, simulator: ArmSimulator) -> None:
         self.simulator = simulator
+        self._motors = simulator.motors
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -49,8 +62,16 @@ class ArmAdapter:
         """Targets of all actuators; those of joints that the command does not name stay as they are.
 
         Raises:
-            InputError: if it names joints of another arm, or a target is not finite.
+            InputError: if it names joints of another arm, carries positions for motors, or torques for servos,
+                or a target is not finite.
         """
+        if self._motors is not None:
+            return self._controls(message, self._motors)
+        if message.points and len(message.points[0].effort):
+            raise InputError(
+                f"/command carries torques of {', '.join(message.joint_names)}, whose actuators are servos: "
+                "give the controller the mode `position` or `velocity` (controller: params.control.mode)"
+            )
         targets, joints = targets_of(message), self.simulator.joints
         if len(targets) == len(joints):
             return targets
@@ -63,5 +84,40 @@ class ArmAdapter:
         held = zip(joints, self.simulator.actuator_targets, strict=True)
         return np.array([given.get(name, target) for name, target in held])
 
-    def stop_command(self) -> None:
-        """Nothing to do: the servos hold their last targets."""
+    def stop_command(self) -> NDArray[np.float64] | None:
+        """The controls of motors that brake and then hold; None for servos, which hold their last targets."""
+        return self.simulator.stop_command()
+
+    def _controls(self, message: m.Message, motors: Motors) -> NDArray[np.float64]:
+        """The controls of all motors, for torques of exactly these joints."""
+        carried = message.points[0].effort if message.points else ()
+        if tuple(message.joint_names) != motors.joints or not len(carried):
+            raise InputError(
+                f"/command carries no torques of the motors of {', '.join(motors.joints)}: use control: {{type: "
+                "joint, mode: torque, robot: MJCF}"
+            )
+        efforts = targets_of(message, "effort")
+        return motors.controls(efforts)
+
+
+class TruthAdapter(ArmAdapter):
+    """Publishes also the complete physics of a scene, for `{type: physics}` of the planner."""
+
+    @classmethod
+    def facts(cls, environment: EnvironmentSpec) -> Facts:
+        """What an arm states, and the states of its physics."""
+        facts = super().facts(environment)
+        return replace(facts, offers={STATE: {**facts.offers[STATE], **dict.fromkeys(TRUTH)}})
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return (*super().topics, *map(state_topic, TRUTH))
+
+    def sensors(self, observation: Observation, stamp_ns: int) -> dict[str, m.Message]:
+        truth = {state_topic(name): m.signal(name, observation.state[name], stamp_ns) for name in TRUTH}
+        return super().sensors(observation, stamp_ns) | truth
+
+
+def _has_motors(environment: EnvironmentSpec) -> bool:
+    file = getattr(environment, "model_file", None)
+    return file is not None and file.suffix == ".xml" and Motors.if_any(load_model(file)) is not None

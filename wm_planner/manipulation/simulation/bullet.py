@@ -68,6 +68,7 @@ class BulletSimulator:
     """
 
     Explorer = ArmExplorer
+    motors = None
 
     class Config(config.Config, frozen=True, kw_only=True):
         """Nothing can be set."""
@@ -124,6 +125,9 @@ class BulletSimulator:
         self.command(command)
         touched = self.advance(self.scene.control_dt_s)
         return StepResult(self.observe(), self.reached, self.distance, {"touched": float(touched)})
+
+    def stop_command(self) -> None:
+        """Nothing to do: the motors of PyBullet are servos, which hold their last targets."""
 
     @property
     def actuator_targets(self) -> NDArray[np.float64]:

@@ -71,6 +71,13 @@ class PhysicsModel:
         }
         self.card = self._make_card(plant)
 
+    def initial(self) -> dict[str, Floats]:
+        """The states `physics` and `control` of the MJCF's initial configuration."""
+        data = mujoco.MjData(self.model)
+        physics = np.empty(mujoco.mj_stateSize(self.model, _STATE))
+        mujoco.mj_getState(self.model, data, physics, _STATE)
+        return {"physics": physics, "control": np.array(data.ctrl)}
+
     def encode(
         self,
         observation: Observation,

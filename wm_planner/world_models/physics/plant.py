@@ -13,6 +13,10 @@ Model: TypeAlias = Any
 """A compiled `mujoco.MjModel`; scene files need not import MuJoCo."""
 
 
+TRUTH = ("physics", "control")
+"""The states that planning with physics starts from: MuJoCo's full physics, and the actuators' targets."""
+
+
 class Control(Protocol):
     """Converts actions to actuator targets; implemented in `control/`.
 
