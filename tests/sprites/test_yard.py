@@ -105,7 +105,7 @@ def test_the_task_can_be_solved_within_an_episode(level):
         made.reset(seed)
         result = None
         while result is None or not result.is_over:
-            result = made.step(towards(made.yards.goal[0], made.yards, level))
+            result = made.step(towards(made.yards.goal, made.yards, level)[0])
         assert result.success and result.distance <= yard.REACHED_M and result.truncated
         assert result.reward == pytest.approx(-result.distance)
 
@@ -189,3 +189,15 @@ def test_half_of_the_exploration_comes_to_rest_in_the_ring():
     ends = [explorer.episode(COLLECTION_SEEDS + seed, 10).signals["reward"][-2] for seed in range(40)]
     near = [-end <= 2 * yard.REACHED_M for end in ends]
     assert sum(near[1::2]) >= 8 and sum(near[::2]) <= 8
+
+
+@pytest.mark.parametrize("level", ["point", "glide"])
+def test_episodes_that_are_explored_at_once_are_those_of_each_seed_alone(level):
+    explorer = explorer_of(f"sprites,level={level}")
+    seeds = [4, 7, 1, 12, 9]
+    for seed, together in zip(seeds, explorer.episodes(seeds, 25), strict=True):
+        alone = explorer.episode(seed, 25)
+        for name in ("images", "state", "action"):
+            np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))
+        for name, values in alone.signals.items():
+            np.testing.assert_array_equal(together.signals[name], values)

@@ -262,8 +262,8 @@ def joints_of(message: m.Message, names: Sequence[str], field: str = "position")
     values = getattr(message, field)
     if len(message.name) != len(values):
         raise InputError(
-            f"/joint_states has {len(message.name)} names and {len(values)} values of the {field}: its sender "
-            "is broken"
+            f"/joint_states has {len(message.name)} names and {len(values)} values of the {field}: its "
+            "sender is broken"
         )
     position = dict(zip(message.name, values, strict=True))
     missing = sorted(set(names) - set(position))

@@ -1,7 +1,7 @@
 """The contract of an explorer, and the explorer of a simulator."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -46,6 +46,15 @@ class Explorer(Protocol):
 
     def episode(self, seed: int, steps: int) -> Episode | None:
         """The episode of `seed` with at most `steps` transitions; None if it is rejected."""
+        ...
+
+
+@runtime_checkable
+class BatchExplorer(Protocol):
+    """An explorer that runs several episodes at once, where that is faster."""
+
+    def episodes(self, seeds: Sequence[int], steps: int) -> list[Episode | None]:
+        """The episodes of `seeds`, each equal to that of `Explorer.episode`."""
         ...
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from wm_planner import share
-from wm_planner.collection.base import Explorer, explorer_of
+from wm_planner.collection.base import BatchExplorer, Explorer, explorer_of
 from wm_planner.config import Config, Positive, Seed
 from wm_planner.contracts.dataset import COLLECTION_SEEDS, Episode, Meta
 from wm_planner.data.episode_writer import EpisodeWriter
@@ -124,5 +124,7 @@ def check_share(scene: str, reason: str, kept: int, tried: int) -> None:
 
 def _run(scene: str, steps: int, first: int) -> list[Episode | None]:
     """The episodes of `BATCH` seeds from `first` on."""
-    explorer = explorer_of(scene)
-    return [explorer.episode(seed, steps) for seed in range(first, first + BATCH)]
+    explorer, seeds = explorer_of(scene), range(first, first + BATCH)
+    if isinstance(explorer, BatchExplorer):
+        return explorer.episodes(seeds, steps)
+    return [explorer.episode(seed, steps) for seed in seeds]

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from rich.table import Table
 
+from wm_planner.collection.collect import BATCH
 from wm_planner.sprites.simulation.exploration import SpriteExplorer
 from wm_planner.sprites.simulation.simulator import SpriteSimulator
 from wm_planner.sprites.simulation.yard import Level, Yards, largest_action
@@ -49,7 +50,7 @@ def sprite_row(level: Level, size_px: int, seconds: float = 1.0) -> SpriteRow:
         return len(yards.pictures(size_px))
 
     def collected() -> int:
-        return len(explorer.episode(1, 24).images)
+        return sum(len(episode.images) for episode in explorer.episodes(range(BATCH), 24) if episode)
 
     def one() -> int:
         simulator.step(rng.uniform(-limit, limit, 2))

@@ -62,8 +62,8 @@ class ArmAdapter:
         """Targets of all actuators; those of joints that the command does not name stay as they are.
 
         Raises:
-            InputError: if it names joints of another arm, carries positions for motors, or torques for servos,
-                or a target is not finite.
+            InputError: if it names joints of another arm, carries positions for motors or torques for
+                servos, or a target is not finite.
         """
         if self._motors is not None:
             return self._controls(message, self._motors)
@@ -93,8 +93,8 @@ class ArmAdapter:
         carried = message.points[0].effort if message.points else ()
         if tuple(message.joint_names) != motors.joints or not len(carried):
             raise InputError(
-                f"/command carries no torques of the motors of {', '.join(motors.joints)}: use control: {{type: "
-                "joint, mode: torque, robot: MJCF}"
+                f"/command carries no torques of the motors of {', '.join(motors.joints)}: use control: "
+                "{type: joint, mode: torque, robot: MJCF}"
             )
         efforts = targets_of(message, "effort")
         return motors.controls(efforts)

@@ -1,5 +1,7 @@
 """Exploration of yards: smooth random motion, half of the time towards a place that it then rests at."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from wm_planner.collection import RandomExplorer
@@ -14,6 +16,7 @@ from wm_planner.sprites.simulation.yard import (
     Floats,
     Level,
     Yards,
+    drawn,
     largest_action,
 )
 
@@ -43,51 +46,87 @@ class SpriteExplorer(RandomExplorer):
         super().__init__(SpriteSimulator(config))
         self._config = config
 
-    def episode(self, seed: int, steps: int) -> Episode:
-        """The episode of `seed`; all of its pictures are drawn at once."""
-        config, rng = self._config, np.random.default_rng([seed, 1])
-        yards = Yards.sample(config.level, np.random.default_rng(seed))
-        limit = largest_action(config.level)
-        place, noise = yards.goal[0], rng.standard_normal(2)
-        positions, velocities, actions, rewards = [], [], [], []
+    def episode(self, seed: int, steps: int) -> Episode | None:
+        """The episode of `seed`."""
+        return self.episodes([seed], steps)[0]
+
+    def episodes(self, seeds: Sequence[int], steps: int) -> list[Episode | None]:
+        """The episodes of several seeds, N of which are moved and drawn at once.
+
+        Each is equal to that of its seed alone.
+        """
+        config, count = self._config, len(seeds)
+        yards = _yards(config.level, seeds)
+        motion = _Motion(seeds, yards, config.level)
+        positions, velocities = np.empty((2, steps + 1, count, 2))
+        actions = np.zeros((steps + 1, count, 2), np.float32)
+        rewards = np.zeros((steps + 1, count), np.float32)
         for step in range(steps):
-            positions.append(yards.position[0])
-            velocities.append(yards.velocity[0])
-            if seed % 2:
-                if step and step % PATIENCE == 0 and rng.random() < 0.5:
-                    place = rng.uniform(DISC_M, SIDE_M - DISC_M, 2)
-                action = towards(place, yards, config.level) + 0.15 * limit * noise
-            else:
-                action = 0.8 * limit * noise
-            actions.append(np.clip(action, -limit, limit).astype(np.float32))
-            rewards.append(yards.step(actions[-1][None].astype(np.float64))[0])
-            noise = MEMORY * noise + np.sqrt(1 - MEMORY**2) * rng.standard_normal(2)
-        positions.append(yards.position[0])
-        velocities.append(yards.velocity[0])
-        place_of_ring = np.repeat(yards.goal, steps + 1, axis=0)
-        seen = Yards(config.level, np.array(positions), np.array(velocities), place_of_ring)
+            positions[step], velocities[step] = yards.position, yards.velocity
+            actions[step] = motion.action(step)
+            rewards[step] = yards.step(actions[step].astype(np.float64))
+        positions[steps], velocities[steps] = yards.position, yards.velocity
         truncated = np.zeros(steps + 1, bool)
         truncated[steps - 1] = steps >= STEPS
-        return Episode(
-            images=seen.pictures(config.size_px)[:, None],
-            state=np.concatenate([seen.position, seen.velocity], axis=1).astype(np.float32),
-            action=np.array([*actions, np.zeros(2)], np.float32),
-            signals={
-                "reward": np.array([*rewards, 0.0], np.float32),
-                "terminated": np.zeros(steps + 1, bool),
-                "truncated": truncated,
-            },
-        )
+        rings = np.repeat(yards.goal[None], steps + 1, axis=0)
+        pictures = drawn(positions.reshape(-1, 2), rings.reshape(-1, 2), config.size_px)
+        images = pictures.reshape(steps + 1, count, 1, *pictures.shape[1:])
+        state = np.concatenate([positions, velocities], axis=-1).astype(np.float32)
+        return [
+            Episode(
+                images=np.ascontiguousarray(images[:, i]),
+                state=np.ascontiguousarray(state[:, i]),
+                action=np.ascontiguousarray(actions[:, i]),
+                signals={
+                    "reward": np.ascontiguousarray(rewards[:, i]),
+                    "terminated": np.zeros(steps + 1, bool),
+                    "truncated": truncated,
+                },
+            )
+            for i in range(count)
+        ]
+
+
+class _Motion:
+    """The actions of N discs, each drawn from a generator of its own."""
+
+    def __init__(self, seeds: Sequence[int], yards: Yards, level: Level) -> None:
+        self._rngs = [np.random.default_rng([seed, 1]) for seed in seeds]
+        self._yards, self._level = yards, level
+        self._seeks = np.array([seed % 2 == 1 for seed in seeds])
+        self._places, self._noise = yards.goal.copy(), self._draw()
+
+    def action(self, step: int) -> Floats:
+        """The actions (N, 2) of a step, within their bounds."""
+        if step and step % PATIENCE == 0:
+            for i in np.flatnonzero(self._seeks):
+                if self._rngs[i].random() < 0.5:
+                    self._places[i] = self._rngs[i].uniform(DISC_M, SIDE_M - DISC_M, 2)
+        limit = largest_action(self._level)
+        sought = towards(self._places, self._yards, self._level) + 0.15 * limit * self._noise
+        action = np.where(self._seeks[:, None], sought, 0.8 * limit * self._noise)
+        self._noise = MEMORY * self._noise + np.sqrt(1 - MEMORY**2) * self._draw()
+        return np.clip(action, -limit, limit)
+
+    def _draw(self) -> Floats:
+        return np.stack([rng.standard_normal(2) for rng in self._rngs])
+
+
+def _yards(level: Level, seeds: Sequence[int]) -> Yards:
+    """The yards of the episodes of some seeds."""
+    alone = [Yards.sample(level, np.random.default_rng(seed)) for seed in seeds]
+    position = np.concatenate([each.position for each in alone])
+    return Yards(level, position, np.zeros_like(position), np.concatenate([each.goal for each in alone]))
 
 
 def towards(place: Floats, yards: Yards, level: Level) -> Floats:
-    """The action (2,) that brings the disc of one yard to a place (2,) in m, and lets it rest there."""
-    off = place - yards.position[0]
+    """The actions (N, 2) that bring the discs of N yards to places (N, 2) in m, and let them rest there."""
+    off = place - yards.position
     limit = largest_action(level)
     if level == "point":
         displacement: Floats = np.clip(off, -limit, limit)
         return displacement
-    velocity = yards.velocity[0]
+    velocity = yards.velocity
     wanted = _GAIN * off - _DAMPING * velocity  # m/s^2, next to what friction does
     friction = (1 - GLIDE) / CONTROL_DT_S * velocity
     acceleration: Floats = np.clip(wanted + friction, -limit, limit)
