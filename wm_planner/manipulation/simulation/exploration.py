@@ -1,6 +1,7 @@
 """Exploration of scenes with a robot: motion that covers the workspace and makes contact with obstacles."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -119,8 +120,8 @@ class _Recording:
     ) -> Episode | None:
         """The episode with at most `steps` actions; None without any, or after an excursion."""
         actions: list[Action] = []
-        self._add(observation)
-        while len(actions) < steps and (action := act(observation)) is not None:
+        seen = self._add(observation)
+        while len(actions) < steps and (action := act(seen)) is not None:
             command = self._simulator.control.command(observation.state["joint_positions"], action)
             result = self._simulator.step(command)
             observation = result.observation
@@ -128,7 +129,7 @@ class _Recording:
                 return None
             actions.append(action)
             self._rewards.append(-float(np.linalg.norm(self._simulator.point - self._goal)))
-            self._add(observation)
+            seen = self._add(observation)
         if not actions:
             return None
         return Episode(
@@ -141,10 +142,12 @@ class _Recording:
             },
         )
 
-    def _add(self, observation: Observation) -> None:
+    def _add(self, observation: Observation) -> Observation:
+        """Record an observation, and return it with all quantities that are recorded."""
         self._frames.append(np.stack([observation.images[name] for name in self._simulator.scene.cameras]))
         state = {each.name: _measured(self._simulator, observation.state, each) for each in self._quantities}
         self._states.append(state_row(state, self._quantities))
+        return replace(observation, state={**observation.state, **state})
 
     def _is_excursion(self, command: NDArray[np.float64], observation: Observation) -> bool:
         """Whether the tool point is far from where the command leads."""
