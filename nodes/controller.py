@@ -1,7 +1,9 @@
 """The controller node: the next action of the plan to commands for an arm or a car, within its limits.
 
-It answers every tick from the newest plan. Where the plan for a tick does not come in time, or the planner
-fell back, it holds the arm or brakes the car.
+It answers every tick from the newest plan: in lockstep with one command, in realtime, for robots that can
+be paced, with set-points at `rate_hz`. Where the plan for a tick does not come in time, the planner fell back
+or the measured state is missing or unusable, it holds the arm or brakes the car. It begins by holding, also
+after a respawn.
 """
 
 from typing import Any
@@ -9,14 +11,14 @@ from typing import Any
 from wm_planner.bridges.controllers import CONTROLLERS, Controller
 from wm_planner.bridges.messages import action_message, actions_of, why_not_finite
 from wm_planner.clock import nanoseconds, seconds
-from wm_planner.config import Config, Delay, Seconds
+from wm_planner.config import Config, Delay, Rate, Seconds
 from wm_planner.control.safety import Watchdog
 from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Facts, Node, run
 
-WATCH_S = 0.02  # period of the checks for missing plans
+WATCH_S = 0.02  # period of the checks for missing plans and states
 
 
 class ControllerNode(Node):
@@ -27,13 +29,16 @@ class ControllerNode(Node):
             control: `{type: ee_delta, robot: sim/panda_reach.xml}`, `{type: ackermann, vehicle: bmw_320i}`,
                 `{type: passthrough, world_model: BUNDLE}` to send actions as they are.
             control_dt_s: time between two ticks, until a plan tells its own.
+            rate_hz: of the set-points of an arm, in realtime.
             patience_s: how much later than one period after the last plan the next may come before the robot
-                is held, in realtime: the planner's deadline and a little for the transport.
+                is held, in realtime: the planner's deadline and a little for the transport. Measured states
+                may be as late.
             max_age_s: age of the observation from which a plan is refused, in realtime.
         """
 
         control: dict[str, Any]
         control_dt_s: Seconds = 0.2
+        rate_hz: Rate = 100.0
         patience_s: Delay = 0.12
         max_age_s: Seconds = 1.0
 
@@ -65,13 +70,20 @@ class ControllerNode(Node):
         self.answered_ns, self.episode, self.refused, self.holding = -1, 0, 0, False
         self.fault = ""
         self.watch_over(self.params.control_dt_s)
+        self.paced = self.mode == "realtime" and hasattr(self.control, "pace")
+        if self.paced:
+            self.control.pace(self.params.rate_hz)
+            self.timer(1 / self.params.rate_hz, self.send_set_point)
         if self.mode == "realtime":
             self.timer(WATCH_S, self.watch)
 
     def watch_over(self, period_s: float) -> None:
         """Expect a plan every `period_s`."""
         self.period_s = period_s
-        self.watchdog = Watchdog(self.clock, period_s + self.params.patience_s)
+        limit_s = period_s + self.params.patience_s
+        self.watchdog, self.state_watchdog = Watchdog(self.clock, limit_s), Watchdog(self.clock, limit_s)
+        if self.measured is not None:
+            self.state_watchdog.feed()
 
     def on_episode(self, message: m.Message, envelope: Envelope) -> None:
         if message.id != self.episode:
@@ -81,6 +93,7 @@ class ControllerNode(Node):
     def on_state(self, state: m.Message, envelope: Envelope) -> None:
         if self.measured is None:
             self.watchdog.feed()  # from now on plans are due
+        self.state_watchdog.feed()
         fault = self.control.fault(state)
         self.measured, self.envelope = state, envelope
         if fault:
@@ -147,11 +160,19 @@ class ControllerNode(Node):
             raise
 
     def watch(self) -> None:
-        """Hold or brake at every tick for which no plan has come in time."""
-        if self.measured is None or self.answered_ns == m.stamp_ns(self.measured):
+        """Hold or brake where no state, or at every tick for which no plan, has come in time."""
+        if self.measured is None:
             return
-        if self.watchdog.stale and not self.control.fault(self.measured):
+        if self.state_watchdog.stale:
+            if not self.fault:
+                self.stop_blindly(f"not heard of for {self.state_watchdog.age_s:.2f} s")
+        elif self.watchdog.stale and self.is_unanswered and not self.control.fault(self.measured):
             self.stop(f"no plan for {self.watchdog.age_s:.2f} s")
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the state measured last has had no command."""
+        return self.answered_ns != m.stamp_ns(self.measured)
 
     def stop(self, reason: str) -> None:
         if not self.holding:
@@ -178,7 +199,14 @@ class ControllerNode(Node):
         if self.action is not None and executed is not None and len(executed) == len(self.plan.action_names):
             message = action_message(executed, self.plan, self.answered_ns, self.holding)
             self.action.publish(message, origin_ns)  # first, so that it is on its way when the world goes on
-        self.out.publish(command, origin_ns)
+        if not self.paced:
+            self.out.publish(command, origin_ns)
+
+    def send_set_point(self) -> None:
+        """Command where the robot is to be in one period of `rate_hz`."""
+        command = self.control.set_point(self.clock.now_ns())
+        if command is not None:
+            self.out.publish(command, self.envelope.origin_ns if self.envelope else None)
 
 
 if __name__ == "__main__":

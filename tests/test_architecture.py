@@ -97,6 +97,7 @@ HOMES = {
     "pybullet": ("wm_planner/manipulation/simulation/bullet_",),
     "pybullet_data": ("wm_planner/manipulation/simulation/bullet_",),
     "numba": ("wm_planner/driving/geometry/compiled.py",),
+    "ruckig": ("wm_planner/control/joint_motion.py",),
     "joblib": ("wm_planner/parallel.py",),
     "shapely": ("wm_planner/bench/measurements/driving.py",),
     "lxml": ("wm_planner/driving/scenarios/readers/", "wm_planner/driving/scenarios/writers/"),

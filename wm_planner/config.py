@@ -20,6 +20,7 @@ Positive = Annotated[int, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 Seconds = Annotated[float, msgspec.Meta(ge=1e-6, le=86_400)]
+Rate = Annotated[float, msgspec.Meta(ge=1, le=10_000)]
 Delay = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 """Ranges that `convert` checks. Both times are in seconds, at most a day; a period is at least 1 us."""
 

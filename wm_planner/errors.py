@@ -87,7 +87,7 @@ class NodeError(WmError):
 
 
 EXTRAS = {
-    **dict.fromkeys(("mujoco", "imageio", "imageio_ffmpeg", "joblib", "matplotlib", "PIL"), "sim"),
+    **dict.fromkeys(("mujoco", "imageio", "imageio_ffmpeg", "joblib", "matplotlib", "PIL", "ruckig"), "sim"),
     **dict.fromkeys(("lxml", "numba"), "drive"),
     "av": "data",
     "gymnasium": "gym",

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from arm_messages import BUNDLE, HOME, TICK, controller, joint_states, plan
+from arm_messages import BUNDLE, HOME, TICK, controller, joint_states, plan, spin
 from node_bench import envelope
 from point_mass import act_graph, make_card, write_bundle
 
@@ -141,7 +141,7 @@ def test_in_realtime_the_controller_passes_over_what_was_on_its_way(bench, mode,
     made.hear("/joint_states", joint_states(NOW))
     made.hear("/plan", plan(NOW, latency_steps=1))
     made.hear("/plan", plan(NOW, action=expected))
-    (_, ours), (_, wanted) = commanded(made.take("/command"))
+    ours, wanted = (message.values for message in made.take("/action"))
     np.testing.assert_array_equal(ours, wanted)
 
 
@@ -154,33 +154,60 @@ def test_a_repeated_tick_is_answered_again_with_the_same_command(bench):
     np.testing.assert_array_equal(first, second)
 
 
-def test_the_controller_holds_where_it_was_when_plans_stop_coming(bench):
-    made = controller(bench, "realtime", patience_s=0.12)
-    made.hear("/joint_states", joint_states(NOW))
-    made.clock.set_ns(made.clock.now_ns() + nanoseconds(0.31))
-    made.node.watch()
-    assert not made.take("/command")  # a plan may still come
-    made.clock.set_ns(made.clock.now_ns() + nanoseconds(0.02))
-    made.node.watch()
-    made.node.watch()
-    sagged = [*HOME[:6], HOME[6] + 0.01]
-    made.hear("/joint_states", joint_states(NOW + TICK, sagged))
-    made.node.watch()
+def test_set_points_go_out_at_their_rate_from_the_first_measured_posture_on(bench):
+    made = controller(bench, "realtime", rate_hz=50.0)
+    spin(made, 0.1)
+    assert not made.take("/command")
+    made.hear("/joint_states", joint_states(made.clock.now_ns()))
+    spin(made, 0.2)
     held = commanded(made.take("/command"))
-    assert [stamp for stamp, _ in held] == [NOW, NOW + TICK]  # once a tick
+    assert len(held) == 10
     for _, q in held:
-        np.testing.assert_allclose(q, HOME)
+        np.testing.assert_array_equal(q, HOME)
+
+
+def test_the_controller_comes_to_rest_when_plans_stop_coming(bench):
+    made = controller(bench, "realtime", patience_s=0.05)
+    made.hear("/joint_states", joint_states(NOW))
+    made.hear("/plan", plan(NOW, action=(0.0, 0.3, 0.0)))
+    spin(made, 0.2)
+    assert not made.node.holding
+    made.hear("/joint_states", joint_states(made.clock.now_ns()))
+    spin(made, 0.2)
+    made.hear("/joint_states", joint_states(made.clock.now_ns()))
+    spin(made, 0.1)
+    assert made.node.holding
+    q = np.array([q for _, q in commanded(made.take("/command"))])
+    assert np.abs(q[15] - q[14]).max() > 1e-3  # it moved
+    np.testing.assert_allclose(q[-1], q[-2], atol=1e-9)
+    largest = made.node.control.control.velocity_limits * 0.01
+    assert (np.abs(np.diff(q, axis=0)) <= largest + 1e-9).all()
+
+
+def test_the_controller_comes_to_rest_when_measured_states_stop_coming(bench, caplog):
+    made = controller(bench, "realtime", patience_s=0.05)
+    made.hear("/joint_states", joint_states(NOW))
+    for _ in range(4):
+        made.hear("/plan", plan(made.clock.now_ns(), action=(0.0, 0.05, 0.0)))
+        spin(made, 0.1)
+    assert made.node.holding and "/joint_states: not heard of for" in caplog.text
+    (_, before), (_, last) = commanded(made.take("/command"))[-2:]
+    np.testing.assert_allclose(before, last, atol=1e-9)
 
 
 def test_a_fallback_plan_holds_and_the_next_good_one_moves_again(bench):
     made = controller(bench, "realtime")
     made.hear("/joint_states", joint_states(NOW))
     made.hear("/plan", plan(NOW, fallback=True))
-    made.clock.set_ns(NOW + TICK)
-    made.hear("/joint_states", joint_states(NOW + TICK))
-    made.hear("/plan", plan(NOW + TICK))
-    (_, held), *_, (_, moved) = commanded(made.take("/command"))
-    np.testing.assert_allclose(held, HOME)
+    spin(made, 0.2)
+    assert made.node.holding
+    for _, q in commanded(made.take("/command")):
+        np.testing.assert_array_equal(q, HOME)
+    made.hear("/joint_states", joint_states(made.clock.now_ns()))
+    made.hear("/plan", plan(made.clock.now_ns()))
+    spin(made, 0.2)
+    assert not made.node.holding
+    moved = commanded(made.take("/command"))[-1][1]
     assert np.abs(moved - HOME).max() > 0.01
 
 
@@ -232,10 +259,12 @@ def test_plans_for_another_time_are_refused_and_do_not_count_as_alive(bench, age
     for tick in range(1, 20):
         made.clock.set_ns(NOW + nanoseconds(0.1 * tick))
         made.hear("/plan", plan(made.clock.now_ns() - nanoseconds(age_s)))
-    assert not made.take("/command")
-    made.node.watch()
-    [(_, held)] = commanded(made.take("/command"))
-    np.testing.assert_allclose(held, HOME)
+        made.hear("/joint_states", joint_states(made.clock.now_ns()))
+    assert not made.node.holding
+    spin(made, 0.02)
+    assert made.node.holding
+    for _, held in commanded(made.take("/command")):
+        np.testing.assert_array_equal(held, HOME)
     assert made.node.diagnostics["refused"] == "19"
 
 

@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 import pytest
-from arm_messages import HOME, TICK, controller, joint_states, plan
+from arm_messages import HOME, TICK, controller, joint_states, plan, spin
 from glider import write_glider
 
 from wm_planner.bridges.messages import goal_message
@@ -133,7 +133,7 @@ def test_a_robot_whose_plans_cannot_be_used_is_held(bench):
         other.action_names = ["x", "y", "z"]
         made.deliver("/plan", other)
         made.clock.set_ns(now_ns + TICK)
-    made.node.watch()
+    spin(made, 0.02)
     [held] = made.take("/command")[-1:]
     np.testing.assert_allclose(held.points[0].positions, HOME)
     assert made.node.diagnostics["holding"] == "True"

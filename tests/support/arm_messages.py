@@ -25,3 +25,10 @@ def plan(stamp_ns, action=(0.0, 0.03, -0.03), fallback=False, dt_s=0.2, **how):
     spec = OnnxWorldModel.load(BUNDLE, device="cpu").card.action
     actions = np.array([action, (0.0, 0.0, 0.0)], np.float32)
     return plan_message(1, actions, spec, dt_s, stamp_ns, execute_steps=1, fallback=fallback, **how)
+
+
+def spin(made, duration_s):
+    """Let the wall clock of a bench go on in steps of 10 ms, and the node's timers fire."""
+    for _ in range(round(duration_s / 0.01)):
+        made.clock.set_ns(made.clock.now_ns() + nanoseconds(0.01))
+        made.node.spin_once()

@@ -178,13 +178,19 @@ def actions_of(plan: m.Message) -> NDArray[np.float32]:
     """The actions (H, A) of a plan.
 
     Raises:
-        InputError: if there are not H rows of A numbers, or they do not last for a time above 0.
+        InputError: if there are not H rows of A numbers, they do not last for a time above 1 us, or there
+            are fewer than are to be passed over and executed.
     """
     shape = plan.horizon, len(plan.action_names)
-    if plan.actions.size != math.prod(shape) or not 0 < plan.dt_s < math.inf:
+    if plan.actions.size != math.prod(shape) or not 1e-6 <= plan.dt_s < math.inf:
         raise InputError(
             f"/plan {plan.id} holds {plan.actions.size} numbers for {shape[0]} steps of {plan.dt_s:g} s with "
             f"{shape[1]} components each: its sender is broken"
+        )
+    if not (plan.latency_steps >= 0 and 1 <= plan.execute_steps <= plan.horizon - plan.latency_steps):
+        raise InputError(
+            f"/plan {plan.id} is to be executed for {plan.execute_steps} steps after {plan.latency_steps} "
+            f"that are passed over, and holds {plan.horizon}: its sender is broken"
         )
     actions: NDArray[np.float32] = plan.actions.reshape(shape)
     return actions

@@ -202,6 +202,11 @@ def joint_efforts(
     return JointTrajectory(header=header(stamp_ns), joint_names=list(names), points=[point])
 
 
+def seconds_of(duration: Message) -> float:
+    """A Duration in s."""
+    return float(duration.sec + duration.nanosec / NANOSECONDS)
+
+
 def _duration(nanoseconds: int) -> Duration:
     sec, nanosec = divmod(nanoseconds, NANOSECONDS)
     return Duration(sec=sec, nanosec=nanosec)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import Simulator
 from wm_planner.contracts.task import Placement
-from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
 from wm_planner.control.motors import Motors
 from wm_planner.errors import ShapeError
 from wm_planner.simulation.scene import Scene
@@ -26,7 +26,10 @@ class ArmSimulator(Simulator, Protocol):
         arm: the same, if actions are displacements of a tool point; else it raises SimulationError.
         motors: of the robot, whose targets are controls in proportion to torques; None for servos.
         point: position of the point that the task brings to a goal, (3,) in m, world frame.
+        ramp_s: time in which a command moves the targets.
     """
+
+    ramp_s: float
 
     @property
     def scene(self) -> Scene: ...
@@ -62,6 +65,11 @@ class ArmSimulator(Simulator, Protocol):
             SimulationError: if there is no such quantity.
         """
         ...
+
+
+def ramp_substeps(ramp_s: float, timestep_s: float) -> int:
+    """Physics steps of a movement of targets, see `control.ee_delta.ramp`, that move within `ramp_s`."""
+    return max(1, round(ramp_s / RAMP / timestep_s))
 
 
 def checked_targets(command: ArrayLike, joints: Sequence[str]) -> NDArray[np.float64]:

@@ -14,10 +14,10 @@ from wm_planner.clock import nanoseconds
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.contracts.task import Goal, Placement
-from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
 from wm_planner.control.motors import MotorHold, Motors
 from wm_planner.errors import SimulationError, did_you_mean
-from wm_planner.simulation.arm_simulator import checked_targets
+from wm_planner.simulation.arm_simulator import checked_targets, ramp_substeps
 from wm_planner.simulation.disturbance import disturbed_model
 from wm_planner.simulation.rendering import Camera
 from wm_planner.simulation.scene import Disturbance, Scene, load_scene
@@ -99,7 +99,7 @@ class MujocoSimulator:
         self._positions = [int(self.model.joint(name).qposadr[0]) for name in self.joints]
         self._velocities = [int(self.model.joint(name).dofadr[0]) for name in self.joints]
         self._camera = Camera(self.model, *scene.image_size)
-        self._substeps = round(scene.control_dt_s / self.model.opt.timestep)
+        self.ramp_s = RAMP * scene.control_dt_s
         self._tool = next((i for i in range(self.model.nsite) if self.model.site(i).name == TOOL_SITE), None)
         self._point = _position_of(self.model, self.data, scene.point)
         self._goal = Goal(images={})
@@ -180,13 +180,14 @@ class MujocoSimulator:
         return targets
 
     def command(self, target: NDArray[np.float64]) -> None:
-        """Move the actuators' targets to `target`, (J,), during the next control period.
+        """Move the actuators' targets to `target`, (J,), within `ramp_s`.
 
         Raises:
             ShapeError: for another number of targets, or non-finite ones.
         """
         target = checked_targets(target, self.joints)
-        self._targets = self.control.interpolate(self.data.ctrl.copy(), target, self._substeps)
+        substeps = ramp_substeps(self.ramp_s, self.model.opt.timestep)
+        self._targets = self.control.interpolate(self.data.ctrl.copy(), target, substeps)
         self._applied = 0
 
     def advance(self, seconds: float) -> bool:

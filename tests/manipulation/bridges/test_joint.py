@@ -48,7 +48,7 @@ def test_commands_keep_the_limits_and_what_was_carried_out_is_told(mode, action)
     sent = made.command(plan(action), 0).points[0].positions
     low, high, rate = made.control.bounds
     assert (np.abs(sent - HOME) <= 0.2 * rate + 1e-9).all() and (low <= sent).all() and (sent <= high).all()
-    assert made.figures == {"clipped": "1"}
+    assert made.figures["clipped"] == "1"
     told = sent if mode == "position" else (sent - HOME) / 0.2
     np.testing.assert_allclose(made.executed, told, rtol=1e-6)
 

@@ -69,6 +69,14 @@ def sprites(size: Annotated[int, typer.Option(min=8, help="pixels per side")] = 
 
 
 @app.command()
+def motion(robot: str = "sim/panda_reach.xml", plans: Positive = 10_000) -> None:
+    """What an arm keeps of its limits and distances when its controller gets random and broken plans."""
+    from wm_planner.bench.measurements.motion import motion_row, motion_table
+
+    console.print(motion_table(motion_row(robot, plans), robot))
+
+
+@app.command()
 def bus() -> None:
     """CPU time of a 196 KB picture between two processes, next to bare ZeroMQ in the same run."""
     from wm_planner.bench.measurements.bus import bus_benchmark, bus_table

@@ -7,10 +7,13 @@ from numpy.typing import NDArray
 
 from wm_planner.bridges.messages import actions_of, joints_of
 from wm_planner.bridges.statements import components
+from wm_planner.control.admissibility import Admissibility
 from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
 from wm_planner.control.executed import executed_displacement
 from wm_planner.control.fingers import Fingers
+from wm_planner.control.joint_motion import JointMotion
 from wm_planner.control.kinematics import Floats
+from wm_planner.control.motion_limits import MotionLimits
 from wm_planner.control.safety import Hold, Limited, Limits
 from wm_planner.control.tool_action import ToolAction
 from wm_planner.errors import InputError
@@ -21,19 +24,34 @@ from wm_planner.messaging import messages as m
 class ArmControl:
     """Executes actions of the tool, see `control.tool_action`; see `bridges.controllers.Controller`.
 
+    Paced, it commands set-points at a fixed rate, within limits of acceleration and jerk too, and enters
+    admissible postures only; otherwise it commands one target per step, which the robot moves to by itself.
+
     Args:
         control: of the arm.
         fingers: of its gripper; None if it has none.
         no_gripper: why it has none; "" if it has one.
+        admissibility: of postures; by default only the workspace counts.
+        limits: of the arm's motion; by default of its bounds.
     """
 
     state_topic, command_topic = "/joint_states", "/command"
     reports_action = True
 
     def __init__(
-        self, control: EndEffectorDelta, fingers: Fingers | None = None, no_gripper: str = ""
+        self,
+        control: EndEffectorDelta,
+        fingers: Fingers | None = None,
+        no_gripper: str = "",
+        admissibility: Admissibility | None = None,
+        limits: MotionLimits | None = None,
     ) -> None:
         self.control, self.fingers, self.no_gripper = control, fingers, no_gripper
+        self.admissibility = admissibility or Admissibility(control)
+        self.motion_limits = limits or MotionLimits.of(*control.bounds)
+        self._motion: JointMotion | None = None
+        self._finger_motion: JointMotion | None = None
+        self.obstacle = ""
         self._kind = ToolAction()
         self._opening: float | None = None
         self.limits = Limits(*self.control.bounds, coupled=self.control.coupled)
@@ -45,6 +63,30 @@ class ArmControl:
     def reset(self) -> None:
         """Nothing to reset between episodes."""
 
+    def pace(self, rate_hz: float) -> None:
+        """Command set-points at `rate_hz`, by `set_point`, from the first measured posture on."""
+        self._motion = JointMotion(self.motion_limits, 1 / rate_hz, self.admissibility.admits)
+        if self.fingers:
+            limits = self.fingers.limits
+            self._finger_motion = JointMotion(
+                MotionLimits.of(limits.low, limits.high, limits.rate), 1 / rate_hz
+            )
+
+    def set_point(self, stamp_ns: int) -> m.Message | None:
+        """The next set-point of the joints; None before the first measured posture."""
+        motion, grip = self._motion, self._finger_motion
+        if motion is None or motion.now is None:
+            return None
+        joints, positions = self.control.joints, motion.advance().position
+        if motion.blocked is not None:
+            self.obstacle = self.admissibility.why(motion.blocked)
+        if self.fingers and grip is not None and grip.now is not None:
+            joints, positions = (
+                (*joints, *self.fingers.joints),
+                np.append(positions, grip.advance().position),
+            )
+        return m.joint_trajectory(joints, positions[None], motion.period_s, stamp_ns)
+
     def fault(self, state: m.Message) -> str:
         q = joints_of(state, self._joints)
         if np.isfinite(q).all():
@@ -55,6 +97,8 @@ class ArmControl:
     def observe(self, state: m.Message) -> None:
         self._state, self._q = state, joints_of(state, self.control.joints)
         self._stamp_ns = m.stamp_ns(state)
+        if self._motion is not None and self._motion.now is None:
+            self._motion.rest(self._q)
 
     def command(self, plan: m.Message, step: int) -> m.Message:
         """Joint targets for one action of a plan, within the robot's limits.
@@ -77,7 +121,9 @@ class ArmControl:
         return self._limited(self._hold.at(self._q), period_s)
 
     def blind_stop(self, stamp_ns: int) -> m.Message | None:
-        """The last joint targets again, which the servos hold."""
+        """The last joint targets again, which the servos hold; paced, the arm comes to rest."""
+        if self._motion is not None:
+            self._motion.stop()
         if self.executed is not None:
             opening = self.executed[-1:] if self._kind.gripper == "opening" else self.executed[:0]
             self.executed = np.append(
@@ -87,12 +133,13 @@ class ArmControl:
 
     @property
     def figures(self) -> dict[str, str]:
-        return {"clipped": str(self._clipped)}
+        obstacle = {"obstacle": self.obstacle} if self.obstacle else {}
+        return {"clipped": str(self._clipped)} | obstacle
 
     def _limited(
         self, command: Floats, period_s: float, planned: NDArray[np.float32] | None = None
     ) -> m.Message:
-        limited = self.limits.apply(command, self._q, period_s)
+        limited = self._reached(self.limits.apply(command, self._q, period_s), period_s, planned is None)
         clipped, targets = bool(limited.clipped.any()), limited.command
         arm = None if planned is None else planned[: self._kind.arm_size]
         self.executed = executed_displacement(self.control, self.limits, self._q, limited, arm, self._kind)
@@ -103,6 +150,23 @@ class ArmControl:
         self._clipped += clipped
         self._last = m.joint_trajectory(self._joints, targets[None], RAMP * period_s, self._stamp_ns)
         return self._last
+
+    def _reached(self, limited: Limited, period_s: float, holds: bool) -> Limited:
+        """What the joints will have reached of a target within its limits, (J,), after a period."""
+        motion = self._motion
+        if motion is None:
+            if holds or self.admissibility.admits(q := limited.command, self._q):
+                return limited
+            self.obstacle = self.admissibility.why(q)
+            return Limited(self._q, np.full(q.shape, fill_value=True))
+        if holds:
+            motion.stop()
+        else:
+            motion.aim(limited.command, RAMP * period_s)
+        reached = motion.after(period_s).position
+        if np.allclose(reached, limited.command, rtol=0, atol=1e-7):
+            return limited  # to the last bit
+        return Limited(reached, limited.clipped | (np.abs(reached - limited.command) > 1e-7))
 
     @property
     def _joints(self) -> tuple[str, ...]:
@@ -125,6 +189,10 @@ class ArmControl:
         q = joints_of(self._state, fingers.joints)
         measured = fingers.opening(q)
         limited = fingers.command(measured if self._opening is None else self._opening, q, period_s)
+        if (grip := self._finger_motion) is not None:
+            if grip.now is None:
+                grip.rest(q)
+            grip.aim(limited.command, RAMP * period_s)
         is_free = not limited.clipped.any()
         if planned is not None and is_free and 0.0 <= self._kind.opening(float(planned[0]), measured) <= 1.0:
             return limited, planned  # to the last bit

@@ -1,10 +1,16 @@
 """The controller of an arm: /plan and /joint_states in, joint targets within limits on /command out."""
 
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from wm_planner import config, share
+from wm_planner.control.admissibility import Admissibility
+from wm_planner.control.clearance import Clearance, KeepOut
 from wm_planner.control.ee_delta import EndEffectorDelta, load_model
 from wm_planner.control.fingers import Fingers
+from wm_planner.control.motion_limits import MotionLimits
 from wm_planner.errors import PluginError
 from wm_planner.manipulation.bridges.arm_control import ArmControl
 from wm_planner.manipulation.bridges.launchable import tool_facts
@@ -23,11 +29,16 @@ class EndEffectorControl(ArmControl):
 
         Attributes:
             robot: path of an MJCF with a site `tcp`, a keyframe `home`, and numerics `workspace` and
-                `joint_velocity_limits`. Its further joints with an actuator, if it has any, are its gripper;
-                those of hinges need a numeric `gripper`.
+                `joint_velocity_limits`, and `joint_acceleration_limits` and `joint_jerk_limits` if it has
+                them. Its further joints with an actuator, if it has any, are its gripper; those of hinges
+                need a numeric `gripper`.
+            keep_out: boxes in the base frame that no part of the arm enters.
+            margin_m: distance that the parts of the arm keep from each other and from the boxes.
         """
 
         robot: str
+        keep_out: tuple[KeepOut, ...] = ()
+        margin_m: Annotated[float, msgspec.Meta(ge=0, le=0.04)] = 0.01
 
     @classmethod
     def check(cls, config: Config) -> None:
@@ -54,8 +65,16 @@ class EndEffectorControl(ArmControl):
         return tool_facts(cls(config).no_gripper)
 
     def __init__(self, config: Config) -> None:
-        model = load_model(share.find(config.robot, root="mujoco"))
+        file = share.find(config.robot, root="mujoco")
+        model = load_model(file)
         control = EndEffectorDelta.of(model)
         fingers = Fingers.of(model, control)
         none = f"{config.robot} has none (a joint with an actuator besides those of the arm)"
-        super().__init__(control, fingers, "" if fingers else none)
+        clearance = Clearance.of_file(file, control.joints, control.home, config.keep_out)
+        super().__init__(
+            control,
+            fingers,
+            "" if fingers else none,
+            Admissibility(control, clearance, config.margin_m),
+            MotionLimits.of_model(model, control),
+        )

@@ -79,7 +79,9 @@ class JointControl(EndEffectorControl):
         return self._limited(target, plan.dt_s, planned)
 
     def blind_stop(self, stamp_ns: int) -> m.Message | None:
-        """The last joint targets again, which the servos hold."""
+        """The last joint targets again, which the servos hold; paced, the arm comes to rest."""
+        if self._motion is not None:
+            self._motion.stop()
         if self._last is None:
             return None
         if self.executed is not None and self._mode == "velocity":
@@ -89,7 +91,7 @@ class JointControl(EndEffectorControl):
     def _limited(
         self, command: Floats, period_s: float, planned: NDArray[np.float32] | None = None
     ) -> m.Message:
-        limited = self.limits.apply(command, self._q, period_s)
+        limited = self._reached(self.limits.apply(command, self._q, period_s), period_s, planned is None)
         self._clipped += bool(limited.clipped.any())
         done = limited.command if self._mode == "position" else (limited.command - self._q) / period_s
         as_planned = planned is not None and not limited.clipped.any()

@@ -59,7 +59,9 @@ class ArmAdapter:
         return sensor_messages(observation, self.simulator.joints, stamp_ns)
 
     def command_of(self, message: m.Message) -> NDArray[np.float64]:
-        """Targets of all actuators; those of joints that the command does not name stay as they are.
+        """Targets of all actuators, which move to them within the time of the command.
+
+        Those of joints that the command does not name stay as they are.
 
         Raises:
             InputError: if it names joints of another arm, carries positions for motors or torques for
@@ -73,6 +75,8 @@ class ArmAdapter:
                 "give the controller the mode `position` or `velocity` (controller: params.control.mode)"
             )
         targets, joints = targets_of(message), self.simulator.joints
+        if (within_s := m.seconds_of(message.points[0].time_from_start)) > 0:
+            self.simulator.ramp_s = within_s
         if len(targets) == len(joints):
             return targets
         if unknown := set(message.joint_names) - set(joints):

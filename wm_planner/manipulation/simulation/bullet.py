@@ -12,14 +12,14 @@ from wm_planner.clock import nanoseconds
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.contracts.task import Goal, Placement
-from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
 from wm_planner.control.kinematics import Floats
 from wm_planner.errors import SimulationError, did_you_mean
 from wm_planner.manipulation.simulation.bullet_panda import JOINTS, MODEL_FILE, PandaKinematics
 from wm_planner.manipulation.simulation.bullet_world import TIMESTEP_S, SavedWorld, World
 from wm_planner.manipulation.simulation.exploration import ArmExplorer
 from wm_planner.manipulation.simulation.reach import Reach
-from wm_planner.simulation.arm_simulator import checked_targets
+from wm_planner.simulation.arm_simulator import checked_targets, ramp_substeps
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class BulletSimulator:
         self.control = self.scene.control(PandaKinematics())
         self.joints = JOINTS
         self._world = World(self.scene.image_size)
-        self._substeps = round(self.scene.control_dt_s / TIMESTEP_S)
+        self.ramp_s = RAMP * self.scene.control_dt_s
         self._goal, self._goal_position, self._stamp_ns = Goal(images={}), np.zeros(3), 0
         self.arrange(Placement(self.control.position(self.control.home)))
 
@@ -135,13 +135,14 @@ class BulletSimulator:
         return self._held.copy()
 
     def command(self, target: NDArray[np.float64]) -> None:
-        """Move the motors' targets to `target`, (7,) in rad, during the next control period.
+        """Move the motors' targets to `target`, (7,) in rad, within `ramp_s`.
 
         Raises:
             ShapeError: for another number of targets, or non-finite ones.
         """
         target = checked_targets(target, self.joints)
-        self._targets = self.control.interpolate(self._held, target, self._substeps)
+        substeps = ramp_substeps(self.ramp_s, TIMESTEP_S)
+        self._targets = self.control.interpolate(self._held, target, substeps)
 
     def advance(self, seconds: float) -> bool:
         """Advance the simulation under the last command.
