@@ -7,7 +7,7 @@ from toys import write_toys
 
 from wm_planner import share
 from wm_planner.config import convert
-from wm_planner.errors import ConfigError, PluginError
+from wm_planner.errors import ConfigError, MessagingError, PluginError
 from wm_planner.launching import file
 from wm_planner.launching.file import node_class
 
@@ -49,6 +49,35 @@ def test_a_launch_file_is_read_with_its_defaults(launch, tmp_path):
         "talker", tmp_path / "talker.py", {"ticks": 10, "stall_s": 0.5}, "never", ends_run=True
     )
     assert (second.name, second.params, second.respawn) == ("second", {}, "on-failure")
+
+
+FORCE = """
+topics:
+  - topic: /toy_force
+    type: toy_msgs/msg/Force
+    msg: FOLDER/Force.msg
+  - {topic: /toy_temperature, type: std_msgs/msg/Float64, latched: true}
+nodes:"""
+
+
+def test_a_launch_file_declares_topics_and_gives_nodes_a_namespace_and_other_names(launch, tmp_path):
+    (tmp_path / "Force.msg").write_text("std_msgs/Header header\nfloat64 newtons\n")
+    names = "    namespace: left\n    remap: {/goal: /goal}\n    name: second"
+    spec = launch(**{"\nnodes:": FORCE.replace("FOLDER", str(tmp_path)), "    name: second": names})
+    assert [declared.topic for declared in spec.topics] == ["/toy_force", "/toy_temperature"]
+    assert "newtons" in spec.topics[0].msg and spec.topics[1].latched
+    assert (spec.nodes[1].namespace, spec.nodes[1].remap) == ("left", {"/goal": "/goal"})
+    assert spec.nodes[0].namespace == ""
+
+
+def test_a_topic_or_a_name_that_cannot_be_used_is_refused_with_its_place(launch):
+    topics = "\ntopics: [{topic: /x, type: toy_msgs/msg/X, msg: 'Foo x'}]\nnodes:"
+    with pytest.raises(MessagingError, match=r"toy.yaml: topics\[0\]: .* unknown type 'toy_msgs/msg/Foo'"):
+        launch(**{"\nnodes:": topics})
+    with pytest.raises(PluginError, match=r"topics\[0\].msg: nowhere.msg: no such file"):
+        launch(**{"\nnodes:": topics.replace("'Foo x'", "nowhere.msg")})
+    with pytest.raises(MessagingError, match=r"nodes\[1\] .*: namespace '/left': wanted a name such as"):
+        launch(**{"    name: second": "    namespace: /left"})
 
 
 def test_an_argument_is_read_as_the_type_of_its_default(launch):

@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import os
 import resource
 import signal
@@ -38,6 +39,11 @@ class Run:
             "answerer": self._node("answerer", respawn="on-failure"),
             "recorder": NodeSpec("recorder", RECORDER, {"path": str(self.recording)}, "never", False),
         }
+
+    def rename(self, name: str, namespace: str, **remap: str) -> None:
+        """Put a node into a namespace, and give topics other names."""
+        names = {f"/{topic}": other for topic, other in remap.items()}
+        self.nodes[name] = dataclasses.replace(self.nodes[name], namespace=namespace, remap=names)
 
     def _node(self, name, respawn="never", ends_run=False) -> NodeSpec:
         return NodeSpec(name, self.folder / f"{name}.py", {}, respawn, ends_run)
@@ -122,6 +128,22 @@ def test_a_run_loses_nothing_from_the_first_message_to_the_last(run):
 
 
 @pytest.mark.slow
+def test_nodes_of_a_namespace_and_one_that_is_remapped_into_it_hear_each_other(run):
+    run.params("talker", ticks=5, stall_s=60.0)
+    run.rename("talker", "left")
+    run.rename("answerer", "left", command="/right/command")
+    run.rename("talker", "left", command="/right/command")
+    assert run.go().status == "finished"
+    assert Player(run.recording).counts["/right/command"] == 5
+    assert Player(run.recording).counts["/left/joint_states"] == 5
+
+
+def test_a_topic_that_is_remapped_and_does_not_exist_ends_the_run_by_name(run):
+    run.rename("answerer", "", comand="/left/command")
+    with pytest.raises(NodeError, match="remap: the node has no topic '/comand', did you mean '/command'"):
+        run.go()
+
+
 def test_a_killed_node_is_respawned_and_gets_its_latched_message_at_once(run):
     run.params("talker", ticks=4000)
 

@@ -11,6 +11,7 @@ from wm_planner.messaging import messages as m
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.images import image
+from wm_planner.messaging.names import Names
 from wm_planner.messaging.wire import Delivery
 
 PATIENCE_S = 120.0  # until a test fails; no test waits for it to pass
@@ -116,9 +117,9 @@ class Peers:
         self.domain = domain
         self._buses: list[Bus] = []
 
-    def add(self, name: str, *, lossless: bool = True) -> Bus:
+    def add(self, name: str, *, lossless: bool = True, names: Names | None = None) -> Bus:
         """A bus that has declared nothing yet."""
-        self._buses.append(Bus(self.domain, name, lossless=lossless))
+        self._buses.append(Bus(self.domain, name, lossless=lossless, names=names))
         return self._buses[-1]
 
     def join(self, name: str, publishes: str = "", subscribes: str = "", lossless: bool = True) -> Bus:

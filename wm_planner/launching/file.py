@@ -4,7 +4,7 @@ import ast
 import contextlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeAlias
@@ -14,6 +14,8 @@ import msgspec
 from wm_planner import plugins, share, yaml_text
 from wm_planner.config import Config, convert, read_yaml
 from wm_planner.errors import ConfigError, PluginError, WmError, describe, did_you_mean, missing_package
+from wm_planner.launching.declared_topics import check_names, declared, facts_by_namespace
+from wm_planner.messaging.declarations import Declaration
 from wm_planner.node.facts import Facts, check_fit
 from wm_planner.node.node import Mode, Node
 from wm_planner.node.program import run
@@ -27,6 +29,8 @@ class _Entry(Config, frozen=True, kw_only=True):
     exec: str
     name: str = ""
     params: dict[str, Any] = msgspec.field(default_factory=dict)
+    namespace: str = ""
+    remap: dict[str, str] = msgspec.field(default_factory=dict)
     respawn: Respawn = "never"
     on_exit: Literal["shutdown"] | None = None
 
@@ -34,6 +38,7 @@ class _Entry(Config, frozen=True, kw_only=True):
 class _Document(Config, frozen=True, kw_only=True):
     nodes: list[_Entry]
     clock: Mode = "realtime"
+    topics: list[Declaration] = msgspec.field(default_factory=list)
     args: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -47,6 +52,8 @@ class NodeSpec:
         params: checked against the program's `Params`.
         respawn: when it is restarted.
         ends_run: whether its normal exit ends the run.
+        namespace: put before the names of its topics.
+        remap: name of a topic in the program to its name on the bus.
     """
 
     name: str
@@ -54,15 +61,22 @@ class NodeSpec:
     params: dict[str, Any]
     respawn: Respawn
     ends_run: bool
+    namespace: str = ""
+    remap: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class LaunchSpec:
-    """A run, with all arguments substituted."""
+    """A run, with all arguments substituted.
+
+    Attributes:
+        topics: that its nodes know in addition to the shipped ones.
+    """
 
     name: str
     clock: Mode
     nodes: tuple[NodeSpec, ...]
+    topics: tuple[Declaration, ...] = ()
 
 
 def find(name: str) -> Path:
@@ -101,17 +115,23 @@ def load(path: Path, name: str, overrides: Iterable[str] = ()) -> LaunchSpec:
         PluginError: if a program or plug-in cannot be imported, or raises while it checks its parameters.
     """
     document = _document(path, name, overrides)
+    topics = declared(document.topics, str(path))
     checked = [_node(entry, f"{path}: nodes[{index}]") for index, entry in enumerate(document.nodes)]
     places = [f"nodes[{index}] ({entry.exec})" for index, entry in enumerate(document.nodes)]
-    check_fit([(place, facts) for place, (_, facts) in zip(places, checked, strict=True)], str(path))
     nodes = tuple(node for node, _ in checked)
+    stated = [
+        (node.namespace, bool(node.remap), (place, facts))
+        for place, (node, facts) in zip(places, checked, strict=True)
+    ]
+    for together in facts_by_namespace(stated):
+        check_fit(together, str(path))
     names = [node.name for node in nodes]
     for node in nodes:
         if names.count(node.name) > 1:
             raise ConfigError(
                 f"{path}: nodes: two nodes are named '{node.name}'; give one of them another 'name'"
             )
-    return LaunchSpec(name, document.clock, nodes)
+    return LaunchSpec(name, document.clock, nodes, topics)
 
 
 def arguments(path: Path, raw: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -202,6 +222,7 @@ def _node(entry: _Entry, where: str) -> tuple[NodeSpec, Facts]:
     program = _program(entry, where)
     node = node_class(program)
     place = f"{where} ({entry.exec})"
+    check_names(entry.namespace, entry.remap, place)
     facts = _checked(node, convert(entry.params, node.Params, f"{place}.params"), program.stem, place)
     spec = NodeSpec(
         name=entry.name or program.stem,
@@ -209,6 +230,8 @@ def _node(entry: _Entry, where: str) -> tuple[NodeSpec, Facts]:
         params=entry.params,
         respawn=entry.respawn,
         ends_run=entry.on_exit == "shutdown",
+        namespace=entry.namespace,
+        remap=entry.remap,
     )
     return spec, facts
 

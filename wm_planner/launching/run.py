@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from wm_planner.config import Config, convert, read_yaml, to_builtins
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.launching.file import LaunchSpec
+from wm_planner.messaging.declarations import Declaration
 from wm_planner.messaging.domain import Domain, check_name
 
 RECORDING = "episodes.mcap"
@@ -23,6 +25,8 @@ class _Node(Config, frozen=True, kw_only=True):
     name: str
     params: dict[str, Any]
     respawn: str
+    namespace: str = ""
+    remap: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Launched(Config, frozen=True, kw_only=True):
@@ -30,6 +34,7 @@ class Launched(Config, frozen=True, kw_only=True):
 
     clock: str
     nodes: list[_Node]
+    topics: list[Declaration] = msgspec.field(default_factory=list)
 
     @classmethod
     def read(cls, folder: Path) -> "Launched":
@@ -79,10 +84,19 @@ def prepare(folder: Path, spec: LaunchSpec) -> Path:
             f"{folder}: cannot be made ({error.strerror}); start wm in another folder"
         ) from None
     nodes = [
-        _Node(exec=str(node.program), name=node.name, params=node.params, respawn=node.respawn)
+        _Node(
+            exec=str(node.program),
+            name=node.name,
+            params=node.params,
+            respawn=node.respawn,
+            namespace=node.namespace,
+            remap=dict(node.remap),
+        )
         for node in spec.nodes
     ]
-    text = yaml.safe_dump(to_builtins(Launched(clock=spec.clock, nodes=nodes)), sort_keys=False)
+    text = yaml.safe_dump(
+        to_builtins(Launched(clock=spec.clock, nodes=nodes, topics=list(spec.topics))), sort_keys=False
+    )
     (folder / LAUNCHED).write_text(text, encoding="utf-8")
     return folder
 

@@ -95,7 +95,7 @@ class Supervisor:
         stop_s: float = _STOP_S,
         clock: Clock | None = None,
     ) -> None:
-        self._mode = spec.clock
+        self._mode, self._topics = spec.clock, spec.topics
         self._logs = folder / "logs"
         self._domain = Domain.named(domain)
         self._on_event, self._on_wait = on_event, on_wait
@@ -174,6 +174,9 @@ class Supervisor:
             domain=self._domain.path.name,
             mode=self._mode,
             params=member.spec.params,
+            namespace=member.spec.namespace,
+            remap=dict(member.spec.remap),
+            topics=self._topics,
             supervisor=os.getpid(),
         )
         member.process = NodeProcess(member.spec.program, arguments, self._logs / f"{member.spec.name}.log")

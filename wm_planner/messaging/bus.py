@@ -15,10 +15,13 @@ import zmq
 from wm_planner.clock import Clock, Deadline, WallClock, nanoseconds, seconds
 from wm_planner.errors import MessagingError
 from wm_planner.messaging import topics
+from wm_planner.messaging.codec import Buffer
+from wm_planner.messaging.declarations import Declaration, add_all, declaration_of
 from wm_planner.messaging.domain import Domain, Endpoint, process_start
 from wm_planner.messaging.messages import Message, type_hash
+from wm_planner.messaging.names import Names
 from wm_planner.messaging.reader import Reader
-from wm_planner.messaging.wire import Delivery
+from wm_planner.messaging.wire import ANY, Delivery
 from wm_planner.messaging.writer import Writer
 
 _LOOK_NS = nanoseconds(0.05)  # between two checks of the directory's modification time
@@ -34,13 +37,23 @@ class Bus:
         name: of the node, unique on the domain.
         lossless: wait for slow readers (lockstep) instead of dropping their messages (realtime).
         clock: monotonic wall time.
+        names: of its topics on the bus, where they are not those in its program.
 
     Raises:
         MessagingError: if the domain or the name cannot be used.
     """
 
-    def __init__(self, domain: Domain, name: str, *, lossless: bool, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        name: str,
+        *,
+        lossless: bool,
+        clock: Clock | None = None,
+        names: Names | None = None,
+    ) -> None:
         domain.open()
+        self.names = names or Names()
         self.domain = domain
         self.name = name
         self.publisher_id = secrets.randbits(63)
@@ -63,11 +76,11 @@ class Bus:
 
     def advertise(self, topic: str) -> None:
         """Declare a topic that will be published."""
-        self._writer.advertise(topic)
+        self._writer.advertise(self.names.on_bus(topic))
 
     def subscribe(self, topic: str) -> None:
         """Declare a topic to receive, or `wire.ANY`."""
-        self._reader.subscribe(topic)
+        self._reader.subscribe(topic if topic == ANY else self.names.on_bus(topic))
 
     def watch(self, socket: "zmq.Socket[bytes]", address: str) -> None:
         """Let `wait` also return for the node's control socket, and announce its address."""
@@ -91,6 +104,7 @@ class Bus:
             state=state,
             publishes={topic: type_hash(topics.find(topic).type) for topic in self._writer.published},
             subscribes=self._reader.topics,
+            declared=self._declared(),
             published=self._writer.published,
         )
         self.domain.announce(endpoint)
@@ -106,21 +120,34 @@ class Bus:
             origin_ns: when the oldest sensor input behind it was measured (`Envelope.origin_ns`); None if
                 this message is the input.
         """
-        self._writer.publish(topic, message, origin_ns)
+        self._writer.publish(self.names.on_bus(topic), message, origin_ns)
+
+    def publish_raw(self, topic: str, data: Buffer, origin_ns: int | None = None) -> None:
+        """Send a message that is encoded already, e.g. one that another system has sent.
+
+        Args:
+            topic: an advertised topic.
+            data: CDR bytes of the topic's type, little-endian, with ROS 2's four bytes before them.
+            origin_ns: as for `publish`.
+        """
+        self._writer.publish_raw(self.names.on_bus(topic), data, origin_ns)
 
     def receive(self) -> Delivery | None:
         """The next message that has arrived, or None."""
-        return self._reader.receive()
+        delivery = self._reader.receive()
+        if delivery is None or delivery.topic == (topic := self.names.in_node(delivery.topic)):
+            return delivery
+        return delivery._replace(topic=topic)
 
     def has_publisher(self, topic: str) -> bool:
         """Whether another node of the domain has declared that it publishes a topic."""
         others = (each for each in self.domain.endpoints() if each.publisher_id != self.publisher_id)
-        return any(topic in endpoint.publishes for endpoint in others)
+        return any(self.names.on_bus(topic) in endpoint.publishes for endpoint in others)
 
     @property
     def gaps(self) -> Mapping[str, int]:
         """The number of messages of each topic that were lost on the way to this node."""
-        return self._reader.gaps
+        return {self.names.in_node(topic): count for topic, count in self._reader.gaps.items()}
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until a message arrives, at most `timeout_s`; also serves readers and follows the domain."""
@@ -206,8 +233,13 @@ class Bus:
         if self._endpoint is not None:
             self.domain.withdraw(self._endpoint)
 
+    def _declared(self) -> tuple[Declaration, ...]:
+        topics_ = (*self._writer.published, *(topic for topic in self._reader.topics if topic != ANY))
+        return tuple(filter(None, map(declaration_of, dict.fromkeys(topics_))))
+
     def _matches(self, endpoint: Endpoint) -> bool:
         shared = [topic for topic in endpoint.publishes if self._reader.wants(topic)]
+        add_all(tuple(d for d in endpoint.declared if d.topic in shared), f"node '{endpoint.name}'")
         for topic in shared:
             ours = type_hash(topics.find(topic).type)
             if endpoint.publishes[topic] != ours:

@@ -101,6 +101,19 @@ def decode(type_name: str, data: Buffer) -> Message:
         raise MessagingError(f"{len(view)} bytes are not a {type_name}: {error}") from None
 
 
+def check_encapsulation(type_name: str, data: Buffer) -> None:
+    """Refuse bytes that do not begin as plain little-endian CDR.
+
+    Raises:
+        MessagingError: naming the bytes that they begin with.
+    """
+    if bytes(data[:2]) != _ENCAPSULATION[:2] or len(data) < len(_ENCAPSULATION):
+        raise MessagingError(
+            f"{len(data)} bytes beginning with '{bytes(data[:4]).hex(' ')}' are not a {type_name}: wanted "
+            "little-endian CDR, which begins with '00 01 00 00'"
+        )
+
+
 def type_of(message: Message) -> str:
     """The ROS 2 name of a message's type.
 

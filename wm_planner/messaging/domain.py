@@ -15,6 +15,7 @@ import msgspec
 
 from wm_planner.config import Config
 from wm_planner.errors import MessagingError
+from wm_planner.messaging.declarations import Declaration
 
 _MAX_SOCKET_PATH = 107  # sun_path holds 108 bytes, the last is zero
 
@@ -30,6 +31,7 @@ class Endpoint(Config, frozen=True, kw_only=True):
         state: its lifecycle state, by ROS 2's names.
         publishes: the full hash of each topic's type.
         subscribes: topics, or "*" for all of them.
+        declared: those of its topics that are not shipped.
         published: sequence of each topic's last message when the record was written; tells the readers of a
             node that leaves which messages to wait for.
     """
@@ -43,6 +45,7 @@ class Endpoint(Config, frozen=True, kw_only=True):
     state: str
     publishes: dict[str, str]
     subscribes: tuple[str, ...]
+    declared: tuple[Declaration, ...] = ()
     published: dict[str, int]
 
     @property

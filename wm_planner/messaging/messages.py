@@ -7,16 +7,17 @@ Our own types are built when this module loads, so a type checker sees them as `
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 from rosbags.typesys.stores import ros2_jazzy as ros
 
 from wm_planner.clock import NANOSECONDS, nanoseconds
-from wm_planner.errors import InputError, ShapeError
+from wm_planner.errors import InputError, MessagingError, ShapeError, did_you_mean
 from wm_planner.messaging.definitions import ACKERMANN, OWN
 
 Message: TypeAlias = Any  # a dataclass of STORE
@@ -48,6 +49,9 @@ for _package, _texts in (("wm_planner_msgs", OWN), ("ackermann_msgs", ACKERMANN)
     for _name, _text in _texts.items():
         STORE.register(get_types_from_msg(_text, f"{_package}/msg/{_name}"))
 
+SHIPPED = frozenset(STORE.types)
+"""The types that every process knows."""
+
 NamedArray: Any = STORE.types["wm_planner_msgs/msg/NamedArray"]
 Latent: Any = STORE.types["wm_planner_msgs/msg/Latent"]
 Signal: Any = STORE.types["wm_planner_msgs/msg/Signal"]
@@ -68,6 +72,55 @@ _DTYPES = {
         *("float16", "float32", "float64"),
     )
 }
+
+
+def register(type_name: str, text: str) -> None:
+    """Add a message type to the type store; no effect if it is there.
+
+    Args:
+        type_name: as in `my_robot_msgs/msg/Force`.
+        text: its `.msg` text. Types in it are known, or follow after a line of 80 `=` and a line
+            `MSG: package/Name`, as in a recording.
+
+    Raises:
+        MessagingError: if a name or the text cannot be used, or the type is defined differently here.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*", type_name):
+        raise MessagingError(f"message type '{type_name}': wanted a name such as my_robot_msgs/msg/Force")
+    try:
+        types = get_types_from_msg(text, type_name)
+    except TypesysError as error:
+        raise MessagingError(f"{type_name}: the text is not a message definition ({error})") from None
+    known = types.keys() | STORE.types.keys()
+    for field, inner in _references(types):
+        if inner not in known:
+            raise MessagingError(f"{field} has the unknown type '{inner}', {did_you_mean(inner, known)}")
+    try:
+        STORE.register(types)
+    except TypesysError as error:
+        raise MessagingError(f"{error} Give the type another name, or run one version of it") from None
+
+
+def message_class(type_name: str) -> Any:
+    """The class of the messages of a type.
+
+    Raises:
+        MessagingError: if the type is unknown; names the closest one.
+    """
+    if type_name not in STORE.types:
+        raise MessagingError(f"unknown message type '{type_name}', {did_you_mean(type_name, STORE.types)}")
+    return STORE.types[type_name]
+
+
+def _references(types: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every field of another message type, `type.field`, and that type."""
+    for type_name, (_, fields) in types.items():
+        for field, (kind, detail) in fields:
+            inner = (
+                detail[0] if int(kind) in (3, 4) else (kind, detail)
+            )  # the element of an array or a sequence
+            if int(inner[0]) == 2:
+                yield f"{type_name}.{field}", inner[1]
 
 
 def definition(type_name: str) -> str:

@@ -1,10 +1,11 @@
-"""The table of topics: name, message type, delivery."""
+"""The table of topics: name, message type, delivery; shipped ones, and those that a run declares."""
 
 import functools
 import re
 from typing import NamedTuple
 
 from wm_planner.errors import MessagingError, did_you_mean
+from wm_planner.messaging.messages import message_class
 
 
 class Topic(NamedTuple):
@@ -117,6 +118,47 @@ TOPICS = (
 )
 
 
+_declared: dict[str, Topic] = {}
+_PLACEHOLDER = "<name>"
+
+
+def add(row: Topic) -> None:
+    """Add a topic to the table of this process; no effect if it is there.
+
+    Raises:
+        MessagingError: if its name is not one of a topic, its type is unknown, or the table has a topic of
+            that name with another type or delivery.
+    """
+    check_name(row.pattern.replace(_PLACEHOLDER, "name"), f"topic '{row.pattern}'")
+    message_class(row.type)
+    known = _declared.get(row.pattern) or _shipped(row.pattern)
+    if known is None:
+        _declared[row.pattern] = row
+    elif known[1:4] != row[1:4]:
+        raise MessagingError(
+            f"{row.pattern} carries {_delivery(known)} here, it cannot carry {_delivery(row)}; "
+            "choose another name"
+        )
+
+
+def check_name(topic: str, what: str) -> None:
+    """Refuse a name that ROS 2 does not allow for a topic.
+
+    Args:
+        what: describes the name, for the error.
+
+    Raises:
+        MessagingError: if it is not absolute, or has other characters.
+    """
+    if not re.fullmatch(r"(?:/[A-Za-z_][A-Za-z0-9_]*)+", topic):
+        raise MessagingError(f"{what}: wanted a name such as /arm/force, of letters, digits and '_'")
+
+
+def rows() -> tuple[Topic, ...]:
+    """The shipped topics and those declared in this process."""
+    return (*TOPICS, *_declared.values())
+
+
 @functools.lru_cache(maxsize=256)
 def find(topic: str) -> Topic:
     """The row of a topic.
@@ -124,8 +166,20 @@ def find(topic: str) -> Topic:
     Raises:
         MessagingError: if it is unknown; names the closest topic.
     """
-    for row in TOPICS:
-        if re.fullmatch(row.pattern.replace("<name>", r"\w+"), topic):
+    for row in rows():
+        if re.fullmatch(row.pattern.replace(_PLACEHOLDER, r"\w+"), topic):
             return row
-    known = (row.pattern for row in TOPICS)
-    raise MessagingError(f"unknown topic '{topic}', {did_you_mean(topic, known)}")
+    known = (row.pattern for row in rows())
+    raise MessagingError(f"unknown topic '{topic}', {did_you_mean(topic, known)}; `topics:` declares others")
+
+
+def _shipped(name: str) -> Topic | None:
+    matches = (
+        row for row in TOPICS if re.fullmatch(row.pattern.replace(_PLACEHOLDER, r"(?:\w+|<name>)"), name)
+    )
+    return next(matches, None)
+
+
+def _delivery(row: Topic) -> str:
+    words = [word for word, holds in (("latched", row.latched), ("latest only", row.latest_only)) if holds]
+    return f"{row.type} ({', '.join(words)})" if words else row.type

@@ -12,7 +12,7 @@ from wm_planner.clock import Clock, Deadline
 from wm_planner.errors import MessagingError, did_you_mean
 from wm_planner.messaging import codec, topics
 from wm_planner.messaging.messages import Message
-from wm_planner.messaging.wire import MAX_MESSAGE_BYTES, MAX_QUEUED, Envelope, frames_of, queue_length
+from wm_planner.messaging.wire import MAX_MESSAGE_BYTES, MAX_QUEUED, Envelope, Frames, frames_of, queue_length
 
 _STALL_S = 10.0
 _RETRY_S = 0.0005
@@ -86,12 +86,31 @@ class Writer:
             MessagingError: if the topic is not advertised, the message is of another type, malformed or
                 too large, or (lossless) a reader accepts nothing for 10 s.
         """
-        if topic not in self._sequences:
-            raise MessagingError(f"topic '{topic}' is not advertised, {did_you_mean(topic, self._sequences)}")
-        wire = frames_of(topic)
+        wire = self._frames_of(topic)
         if codec.type_of(message) != wire.type_name:
             raise MessagingError(f"{topic} carries {wire.type_name}, got {codec.type_of(message)}")
-        data = self._messages.encode(message)
+        self._publish(wire, self._messages.encode(message), origin_ns)
+
+    def publish_raw(self, topic: str, data: codec.Buffer, origin_ns: int | None) -> None:
+        """Send a message that is encoded already to every reader of the topic.
+
+        Args:
+            data: CDR bytes of the topic's type, little-endian, with ROS 2's four bytes before them.
+
+        Raises:
+            MessagingError: as `publish`; readers find malformed bytes behind the first four.
+        """
+        wire = self._frames_of(topic)
+        codec.check_encapsulation(wire.type_name, data)
+        self._publish(wire, data, origin_ns)
+
+    def _frames_of(self, topic: str) -> Frames:
+        if topic not in self._sequences:
+            raise MessagingError(f"topic '{topic}' is not advertised, {did_you_mean(topic, self._sequences)}")
+        return frames_of(topic)
+
+    def _publish(self, wire: Frames, data: codec.Buffer, origin_ns: int | None) -> None:
+        topic = wire.topic
         self._fit_queue(topic, len(data))
         self._sequences[topic] += 1
         now_ns = self._clock.now_ns()

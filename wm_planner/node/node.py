@@ -15,6 +15,7 @@ from wm_planner.config import Config
 from wm_planner.errors import MessagingError, NodeError, WmError
 from wm_planner.messaging import topics
 from wm_planner.messaging.bus import Bus
+from wm_planner.messaging.codec import Buffer
 from wm_planner.messaging.messages import (
     DiagnosticArray,
     DiagnosticStatus,
@@ -63,9 +64,22 @@ class Publisher:
             NodeError: if the node is not active.
             MessagingError: if it is of another type or malformed.
         """
+        self._check_active()
+        self._node.bus.publish(self.topic, message, origin_ns)
+
+    def publish_raw(self, data: Buffer, origin_ns: int | None = None) -> None:
+        """Send a message that is encoded already; see `Bus.publish_raw`.
+
+        Raises:
+            NodeError: if the node is not active.
+            MessagingError: if it does not begin as CDR.
+        """
+        self._check_active()
+        self._node.bus.publish_raw(self.topic, data, origin_ns)
+
+    def _check_active(self) -> None:
         if self._node.state != "active":
             raise NodeError(f"node '{self._node.name}' publishes {self.topic} while {self._node.state}")
-        self._node.bus.publish(self.topic, message, origin_ns)
 
 
 class Timer:

@@ -19,7 +19,9 @@ from wm_planner.config import Config, convert
 from wm_planner.errors import ConfigError, WmError, describe, missing_package
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.control import Activate, ControlServer
+from wm_planner.messaging.declarations import Declaration, add_all
 from wm_planner.messaging.domain import Domain
+from wm_planner.messaging.names import Names
 from wm_planner.node.node import Mode, Node
 
 _READERS_S = 20.0
@@ -37,6 +39,9 @@ class Arguments(Config, frozen=True, kw_only=True):
         domain: name of the domain.
         mode: lockstep or realtime.
         params: of the node's `Params`.
+        namespace: put before the names of its topics.
+        remap: name of a topic in the program to its name on the bus.
+        topics: that the launch file declares.
         supervisor: pid of the process that activates the node and that it must not outlive; with 0 it
             activates itself.
     """
@@ -45,6 +50,9 @@ class Arguments(Config, frozen=True, kw_only=True):
     domain: str = "default"
     mode: Mode = "realtime"
     params: dict[str, Any] = msgspec.field(default_factory=dict)
+    namespace: str = ""
+    remap: dict[str, str] = msgspec.field(default_factory=dict)
+    topics: tuple[Declaration, ...] = ()
     supervisor: int = 0
 
 
@@ -94,7 +102,13 @@ class Program:
         params = convert(arguments.params, node_class.Params, f"{arguments.name}: params")
         if arguments.mode == "lockstep":
             run_on_when_others_wake()
-        bus = Bus(Domain.named(arguments.domain), arguments.name, lossless=arguments.mode == "lockstep")
+        add_all(arguments.topics, f"{arguments.name}: topics")
+        bus = Bus(
+            Domain.named(arguments.domain),
+            arguments.name,
+            lossless=arguments.mode == "lockstep",
+            names=Names(arguments.namespace, arguments.remap),
+        )
         control = ControlServer(bus.context, bus.domain.address(bus.name, "ctl"))
         bus.watch(control.socket, bus.domain.address(bus.name, "ctl"))
         node = node_class(bus, params, arguments.mode)
@@ -113,6 +127,7 @@ class Program:
         node.enter("unconfigured")
         node.log.info("configuring")
         node.configure()
+        node.bus.names.check_used()
         node.enter("inactive")
         node.log.info("inactive")
         self._may_exit_at_once = False

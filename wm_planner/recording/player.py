@@ -12,9 +12,9 @@ from mcap.records import Attachment, Channel, Footer, Metadata, Schema
 from mcap.records import Message as Record
 from mcap.stream_reader import StreamReader
 
-from wm_planner.errors import RecordingError, did_you_mean
+from wm_planner.errors import MessagingError, RecordingError, did_you_mean
 from wm_planner.messaging import codec
-from wm_planner.messaging.messages import STORE, Message
+from wm_planner.messaging.messages import STORE, Message, register
 from wm_planner.messaging.older import OlderType, is_current, is_older
 
 _TORN = (McapError, struct.error, ValueError, RuntimeError)  # the last is lz4's
@@ -143,13 +143,17 @@ class Player:
                 return
 
     def _known(self, schema: Any) -> tuple[str, OlderType | None]:
-        """Name of a type, and its definition if that is older than today's."""
+        """Name of a type, and its definition if that is older than today's; a new type is registered."""
         name, text = str(schema.name), schema.data.decode()
-        if name in STORE.types:
-            if is_current(name, text):
-                return name, None
-            if is_older(name, text):
-                return name, OlderType(name, text)
+        if name not in STORE.types:
+            try:
+                register(name, text)
+            except MessagingError as error:
+                raise RecordingError(f"{self.path}: {error}") from None
+        if is_current(name, text):
+            return name, None
+        if is_older(name, text):
+            return name, OlderType(name, text)
         raise RecordingError(
             f"{self.path}: {name} is defined differently here; read it with the version that recorded it"
         )
