@@ -42,6 +42,7 @@ class ControllerNode(Node):
         patience_s: Delay = 0.12
         max_age_s: Seconds = 1.0
 
+    changeable = ("patience_s", "max_age_s")
     params: Params
 
     @classmethod
@@ -84,6 +85,10 @@ class ControllerNode(Node):
         self.watchdog, self.state_watchdog = Watchdog(self.clock, limit_s), Watchdog(self.clock, limit_s)
         if self.measured is not None:
             self.state_watchdog.feed()
+
+    def change(self, params: Params) -> None:
+        self.params = params
+        self.watch_over(self.period_s)
 
     def on_episode(self, message: m.Message, envelope: Envelope) -> None:
         if message.id != self.episode:

@@ -30,6 +30,7 @@ class Planner(Node):
         adapter: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "latent"})
         deadline_s: Seconds = 0.1
 
+    changeable = ("deadline_s",)
     params: Params
 
     @classmethod

@@ -57,6 +57,7 @@ class Simulator(Node):
                 )
             return simulator_spec(self.scene or self.simulator or {}, "simulator: params")
 
+    changeable = ("steps", "camera_delay_s")
     params: Params
 
     @classmethod

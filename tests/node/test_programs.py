@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import numpy as np
 import pytest
 from arm_messages import BUNDLE, HOME, TICK, controller, joint_states, plan, spin
@@ -28,6 +29,15 @@ def command(stamp_ns, q):
 
 def simulator(bench, **params):
     return bench("simulator", scene="sim/panda_reach.py", episodes=2, steps=3, **params)
+
+
+def test_a_parameter_that_can_change_takes_effect_at_once(bench):
+    made = controller(bench)
+    made.node.change(msgspec.structs.replace(made.node.params, patience_s=0.5))
+    assert made.node.watchdog._limit_ns == nanoseconds(made.node.period_s + 0.5)
+    for program in ("simulator", "perception", "planner", "controller", "recorder"):
+        kind = node_class(share.find(f"nodes/{program}.py"))
+        assert set(kind.changeable) <= set(kind.Params.__struct_fields__)
 
 
 def joints_of(made):

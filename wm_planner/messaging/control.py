@@ -1,13 +1,18 @@
-"""The control channel: a supervisor sends a request, the node carries it out and answers."""
+"""The control channel: a supervisor or a tool sends a request, the node carries it out and answers."""
+
+from typing import Any, TypeAlias
 
 import msgspec
 import zmq
 
 from wm_planner.config import Config
 from wm_planner.errors import MessagingError
+from wm_planner.messaging.domain import Endpoint
+
+_ANSWER_S = 5.0
 
 
-class Activate(Config, frozen=True, kw_only=True):
+class Activate(Config, frozen=True, kw_only=True, tag=True):
     """Request to become active once every topic has its readers.
 
     Attributes:
@@ -17,10 +22,35 @@ class Activate(Config, frozen=True, kw_only=True):
     readers: dict[str, int]
 
 
-class Answer(Config, frozen=True, kw_only=True):
-    """The result of a request; an empty error is success."""
+class GetParams(Config, frozen=True, kw_only=True, tag=True):
+    """Request for the parameters of the node."""
 
-    error: str
+
+class SetParam(Config, frozen=True, kw_only=True, tag=True):
+    """Request to change one parameter.
+
+    Attributes:
+        value: plain, as in a launch file.
+    """
+
+    name: str
+    value: Any
+
+
+Request: TypeAlias = Activate | GetParams | SetParam
+
+
+class Answer(Config, frozen=True, kw_only=True):
+    """The result of a request; an empty error is success.
+
+    Attributes:
+        params: of the node, in answers about parameters.
+        changeable: those that can change while it runs.
+    """
+
+    error: str = ""
+    params: dict[str, Any] = msgspec.field(default_factory=dict)
+    changeable: tuple[str, ...] = ()
 
 
 class ControlServer:
@@ -36,7 +66,7 @@ class ControlServer:
         self.socket.setsockopt(zmq.MAXMSGSIZE, 2**20)
         self.socket.bind(address)
 
-    def receive(self) -> Activate | None:
+    def receive(self) -> Request | None:
         """The next request, which must be followed by `answer`; None without one.
 
         Raises:
@@ -46,18 +76,39 @@ class ControlServer:
             return None
         data = self.socket.recv(zmq.NOBLOCK)
         try:
-            return msgspec.json.decode(data, type=Activate)
+            request: Request = msgspec.json.decode(data, type=Request)
+            return request
         except msgspec.DecodeError as error:
-            self.answer(f"not a request of this version ({error})")
+            self.answer(Answer(error=f"not a request of this version ({error})"))
             raise MessagingError(f"control: not a request of this version ({error})") from None
 
-    def answer(self, error: str = "") -> None:
+    def answer(self, answer: Answer) -> None:
         """Send the result of the request."""
-        self.socket.send(msgspec.json.encode(Answer(error=error)))
+        self.socket.send(msgspec.json.encode(answer))
 
     def close(self) -> None:
         """Close the socket, after the last answer has had 0.2 s to arrive."""
         self.socket.close(200)
+
+
+def ask(node: Endpoint, request: Request) -> Answer:
+    """Send a request to a node, and wait for its answer.
+
+    Raises:
+        MessagingError: if it does not answer within 5 s.
+    """
+    client = ControlClient()
+    try:
+        client.ask(node.name, node.control, request)
+        answer = client.wait(node.name, _ANSWER_S)
+    finally:
+        client.close()
+    if answer is None:
+        raise MessagingError(
+            f"node '{node.name}' ({node.state}) does not answer within {_ANSWER_S:g} s: it is still "
+            "configuring, busy in one callback, or suspended; ask again"
+        )
+    return answer
 
 
 class ControlClient:
@@ -67,7 +118,7 @@ class ControlClient:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._pending: dict[str, zmq.Socket[bytes]] = {}
 
-    def ask(self, name: str, address: str, request: Activate) -> None:
+    def ask(self, name: str, address: str, request: Request) -> None:
         """Send a request to a node; `answers` returns its answer."""
         self.forget(name)
         socket = self._context.socket(zmq.REQ)
@@ -85,6 +136,11 @@ class ControlClient:
         for name in found:
             self.forget(name)
         return found
+
+    def wait(self, name: str, timeout_s: float) -> Answer | None:
+        """The answer of a node that was asked, if it comes in time."""
+        self._pending[name].poll(round(timeout_s * 1000))
+        return self.answers().get(name)
 
     def forget(self, name: str) -> None:
         """Stop waiting for a node."""

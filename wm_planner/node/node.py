@@ -115,6 +115,7 @@ class Node:
     Attributes:
         Params: class of its parameters, which a launch file sets.
         params: the parameters.
+        changeable: names of the parameters that can change while the node runs; see `change`.
         mode: "lockstep" or "realtime".
         clock: monotonic wall time.
         log: logger of the node's log file.
@@ -124,6 +125,7 @@ class Node:
     """
 
     Params: ClassVar[type[Config]] = Config
+    changeable: ClassVar[tuple[str, ...]] = ()
     params: Any
 
     def __init__(self, bus: Bus, params: Config, mode: Mode) -> None:
@@ -170,6 +172,17 @@ class Node:
 
     def cleanup(self) -> None:
         """Release what `configure` acquired; called even if `configure` failed."""
+
+    def change(self, params: Any) -> None:
+        """Use other parameters from now on; called between callbacks.
+
+        Args:
+            params: a `Params` that differs from the current one in a `changeable` parameter.
+
+        Raises:
+            WmError: if it cannot; the current ones stay in force.
+        """
+        self.params = params
 
     def publisher(self, topic: str) -> Publisher:
         """Declare a topic to publish.

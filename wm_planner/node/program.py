@@ -15,14 +15,15 @@ from typing import Any, NoReturn
 import msgspec
 
 from wm_planner.allocator import keep_freed_memory
-from wm_planner.config import Config, convert
+from wm_planner.config import Config, convert, to_builtins
 from wm_planner.errors import ConfigError, WmError, describe, missing_package
 from wm_planner.messaging.bus import Bus
-from wm_planner.messaging.control import Activate, ControlServer
+from wm_planner.messaging.control import Activate, Answer, ControlServer, Request, SetParam
 from wm_planner.messaging.declarations import Declaration, add_all
 from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.names import Names
 from wm_planner.node.node import Mode, Node
+from wm_planner.node.parameters import changed
 
 _READERS_S = 20.0
 _FINISH_LINGER_S = 5.0  # for the readers of a node that has finished to receive its last messages
@@ -146,13 +147,21 @@ class Program:
                 node.deactivate()
         node.log.info("finished: %s", node.finished or "stopped by a signal")
 
-    def _answer(self, node: Node, control: ControlServer, request: Activate) -> None:
+    def _answer(self, node: Node, control: ControlServer, request: Request) -> None:
+        """Carry a request out; one that cannot be is the tool's problem, except for activation."""
         try:
-            self._activate(node, request)
+            if isinstance(request, Activate):
+                self._activate(node, request)
+            elif isinstance(request, SetParam):
+                node.change(changed(node, request.name, request.value))
+                node.log.info("%s is %s now", request.name, request.value)
         except WmError as error:
-            control.answer(str(error))
-            raise
-        control.answer()
+            control.answer(Answer(error=str(error)))
+            if isinstance(request, Activate):
+                raise
+            node.log.warning("refused: %s", error)
+        else:
+            control.answer(Answer(params=to_builtins(node.params), changeable=node.changeable))
 
     def _activate(self, node: Node, request: Activate) -> None:
         node.log.info("waiting for readers of %s", ", ".join(request.readers) or "no topic")
