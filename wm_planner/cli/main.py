@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from wm_planner.allocator import keep_freed_memory
-from wm_planner.cli import bench, evaluate, node, param, topic
+from wm_planner.cli import bag, bench, evaluate, node, param, topic
 from wm_planner.cli.collect import collect
 from wm_planner.cli.convert import convert
 from wm_planner.cli.demo import demo
@@ -30,6 +30,7 @@ ABOUT = "Plan with learned world models on robots and cars."
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=ABOUT)
 app.add_typer(bench.app, name="bench")
 app.add_typer(evaluate.app, name="eval")
+app.add_typer(bag.app, name="bag")
 app.add_typer(topic.app, name="topic")
 app.add_typer(node.app, name="node")
 app.add_typer(param.app, name="param")

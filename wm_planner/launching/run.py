@@ -20,7 +20,9 @@ LAUNCHED = "launch.yaml"
 RUNS = Path("runs")
 
 
-class _Node(Config, frozen=True, kw_only=True):
+class LaunchedNode(Config, frozen=True, kw_only=True):
+    """A node of a run, as stored in its folder; `exec` is the path of its program."""
+
     exec: str
     name: str
     params: dict[str, Any]
@@ -33,7 +35,7 @@ class Launched(Config, frozen=True, kw_only=True):
     """The configuration that a run was launched with, as stored in its folder."""
 
     clock: str
-    nodes: list[_Node]
+    nodes: list[LaunchedNode]
     topics: list[Declaration] = msgspec.field(default_factory=list)
 
     @classmethod
@@ -84,7 +86,7 @@ def prepare(folder: Path, spec: LaunchSpec) -> Path:
             f"{folder}: cannot be made ({error.strerror}); start wm in another folder"
         ) from None
     nodes = [
-        _Node(
+        LaunchedNode(
             exec=str(node.program),
             name=node.name,
             params=node.params,

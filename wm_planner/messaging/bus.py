@@ -144,6 +144,10 @@ class Bus:
         others = (each for each in self.domain.endpoints() if each.publisher_id != self.publisher_id)
         return any(self.names.on_bus(topic) in endpoint.publishes for endpoint in others)
 
+    def has_reader(self, topic: str) -> bool:
+        """Whether a socket reads a topic that this node publishes."""
+        return self._writer.readers(self.names.on_bus(topic)) > 0
+
     @property
     def gaps(self) -> Mapping[str, int]:
         """The number of messages of each topic that were lost on the way to this node."""

@@ -19,6 +19,7 @@ class Declaration(Config, frozen=True, kw_only=True):
         latched: a new reader gets the last message at once.
         latest_only: in realtime, a slow reader skips to the newest message.
         note: publishers, readers, rate.
+        measured: fields that hold wall time, which `wm bag check` does not compare; `["*"]` for all.
     """
 
     topic: str
@@ -27,6 +28,7 @@ class Declaration(Config, frozen=True, kw_only=True):
     latched: bool = False
     latest_only: bool = False
     note: str = ""
+    measured: tuple[str, ...] = ()
 
     def add(self) -> None:
         """Add the topic to the table of this process, and its type to the type store; once is enough.
@@ -37,7 +39,7 @@ class Declaration(Config, frozen=True, kw_only=True):
         """
         if self.msg:
             register(self.type, self.msg)
-        topics.add(Topic(self.topic, self.type, self.latched, self.latest_only, self.note))
+        topics.add(Topic(self.topic, self.type, self.latched, self.latest_only, self.note, self.measured))
 
 
 def declare(
@@ -48,6 +50,7 @@ def declare(
     latched: bool = False,
     latest_only: bool = False,
     note: str = "",
+    measured: tuple[str, ...] = (),
 ) -> Any:
     """Declare a topic of your own, at the top of a node program; see `Declaration` for the arguments.
 
@@ -58,7 +61,13 @@ def declare(
         MessagingError: as `Declaration.add`.
     """
     Declaration(
-        topic=topic, type=type_name, msg=msg, latched=latched, latest_only=latest_only, note=note
+        topic=topic,
+        type=type_name,
+        msg=msg,
+        latched=latched,
+        latest_only=latest_only,
+        note=note,
+        measured=measured,
     ).add()
     return message_class(type_name)
 
@@ -79,6 +88,7 @@ def declaration_of(topic: str) -> Declaration | None:
         latched=row.latched,
         latest_only=row.latest_only,
         note=row.note,
+        measured=row.measured,
     )
 
 

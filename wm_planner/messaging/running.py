@@ -1,4 +1,4 @@
-"""Domains in which nodes run now, and what their records tell: nodes, topics, who publishes and who reads."""
+"""Domains in which nodes run now, and what their records tell: nodes, topics, publishers and readers."""
 
 from dataclasses import dataclass
 
@@ -96,7 +96,7 @@ def node_named(domain: Domain, name: str) -> Endpoint:
     """The record of a node.
 
     Raises:
-        MessagingError: if there is none of that name; names the closest one.
+        MessagingError: if no node has that name; names the closest one.
     """
     found = {endpoint.name: endpoint for endpoint in domain.endpoints()}
     if name not in found:

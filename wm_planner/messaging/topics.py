@@ -17,6 +17,7 @@ class Topic(NamedTuple):
         latched: a new reader gets the last message at once (ROS 2's transient-local, depth 1).
         latest_only: in realtime, a slow reader skips to the newest message.
         note: publishers, readers, rate.
+        measured: fields that hold wall time, and differ between two equal runs.
     """
 
     pattern: str
@@ -24,7 +25,11 @@ class Topic(NamedTuple):
     latched: bool
     latest_only: bool
     note: str
+    measured: tuple[str, ...] = ()
 
+
+ALL_FIELDS = ("*",)
+"""What `measured` is for a topic that tells nothing else."""
 
 TOPICS = (
     Topic("/clock", "rosgraph_msgs/msg/Clock", False, True, "simulator to all, every tick"),
@@ -61,7 +66,14 @@ TOPICS = (
     Topic("/goal_latent", "wm_planner_msgs/msg/Latent", True, False, "perception to planner, once per goal"),
     Topic("/plan", "wm_planner_msgs/msg/Plan", False, True, "planner to controller, every replan"),
     Topic("/plan_path", "nav_msgs/msg/Path", False, False, "planner to viewers, every replan"),
-    Topic("/plan_info", "wm_planner_msgs/msg/PlanInfo", False, False, "planner to viewers, every replan"),
+    Topic(
+        "/plan_info",
+        "wm_planner_msgs/msg/PlanInfo",
+        False,
+        False,
+        "planner to viewers, every replan",
+        ("elapsed_s", "input_age_s"),
+    ),
     Topic(
         "/command",
         "trajectory_msgs/msg/JointTrajectory",
@@ -113,7 +125,12 @@ TOPICS = (
         "simulator to all, every tick: a new id resets memory and warm start",
     ),
     Topic(
-        "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", False, False, "every node, 1 Hz of wall time"
+        "/diagnostics",
+        "diagnostic_msgs/msg/DiagnosticArray",
+        False,
+        False,
+        "every node, 1 Hz of wall time",
+        ALL_FIELDS,
     ),
 )
 

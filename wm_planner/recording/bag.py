@@ -1,5 +1,6 @@
 """Recordings of any ROS 2 system: a rosbag2 folder (SQLite or MCAP) or an MCAP file, with the types in it."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +42,8 @@ class Bag:
     Attributes:
         path: of the file or folder.
         topics: topic to the ROS 2 name of its type.
+        counts, publishers: numbers of messages and of publishers by topic.
+        span_ns: UNIX times at which the first and the last message were recorded.
         is_complete: whether it was closed properly; of an MCAP file that was cut, the whole part is read.
 
     Raises:
@@ -52,11 +55,16 @@ class Bag:
         try:
             with AnyReader([path], default_typestore=STORE) as reader:
                 self.topics = {connection.topic: connection.msgtype for connection in reader.connections}
+                self.publishers = Counter(connection.topic for connection in reader.connections)
+                self.counts = Counter({name: info.msgcount for name, info in reader.topics.items()})
+                self.span_ns = (reader.start_time, reader.end_time)
         except Exception as error:  # rosbags' readers and its parser of definitions raise many kinds
             if path.suffix != ".mcap" or Player(path).is_complete:
                 raise RecordingError(f"{path}: cannot be read ({type(error).__name__}: {error})") from None
             self.is_complete = False
-            self.topics = dict.fromkeys(Player(path).topics, "")
+            cut = Player(path)
+            self.topics, self.counts = dict.fromkeys(cut.topics, ""), cut.counts
+            self.publishers, self.span_ns = cut.publishers, cut.span_ns
 
     def messages(self, topics: Collection[str]) -> Iterator[BagMessage]:
         """The messages of some topics in the order in which they were recorded.

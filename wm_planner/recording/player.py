@@ -40,6 +40,11 @@ class Recorded:
         self._older = older
 
     @property
+    def current_data(self) -> bytes:
+        """Its CDR bytes as the type is defined today."""
+        return self.data if self._older is None else codec.encode(self.message)
+
+    @property
     def stamp_ns(self) -> int:
         """The stamp in the message; simulation time in lockstep."""
         return codec.peek_stamp_ns(self.data)
@@ -59,6 +64,9 @@ class Player:
         is_complete: whether it was closed properly.
         counts: number of messages by topic.
         gaps: number of messages that are missing by their sequence numbers, by topic.
+        publishers: number of publishers by topic.
+        types: ROS 2 name of the type by topic.
+        span_ns: UNIX times at which the first and the last message were recorded; zeros without one.
         metadata: written when it was closed.
         attachments: bytes of the attached files by name.
 
@@ -71,6 +79,9 @@ class Player:
         self.is_complete = False
         self.counts: Counter[str] = Counter()
         self.gaps: Counter[str] = Counter()
+        self.publishers: Counter[str] = Counter()
+        self.types: dict[str, str] = {}
+        self.span_ns = (0, 0)
         self.metadata: dict[str, str] = {}
         self.attachments: dict[str, bytes] = {}
         self._survey()
@@ -110,13 +121,19 @@ class Player:
 
     def _survey(self) -> None:
         channels: dict[int, str] = {}
+        schemas: dict[int, str] = {}
         last: dict[int, int] = {}
         for record in self._records():
-            if isinstance(record, Channel):
+            if isinstance(record, Schema):
+                schemas[record.id] = str(record.name)
+            elif isinstance(record, Channel) and record.id not in channels:
                 channels[record.id] = record.topic
+                self.publishers[record.topic] += 1
+                self.types[record.topic] = schemas.get(record.schema_id, "")
             elif isinstance(record, Record):
                 topic = channels[record.channel_id]
                 self.counts[topic] += 1
+                self.span_ns = (self.span_ns[0] or record.log_time, record.log_time)
                 if record.channel_id in last:
                     self.gaps[topic] += max(0, record.sequence - last[record.channel_id] - 1)
                 last[record.channel_id] = record.sequence

@@ -1,0 +1,198 @@
+"""A recording fed to one node: equal outputs, and the first field that differs."""
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+from toys import joint_state
+
+from wm_planner.cli.main import wm
+from wm_planner.clock import WallClock
+from wm_planner.errors import ConfigError, RecordingError
+from wm_planner.evaluation.replay.check import check
+from wm_planner.evaluation.replay.difference import Difference, first_difference
+from wm_planner.launching.file import LaunchSpec, NodeSpec
+from wm_planner.launching.run import RECORDING, prepare
+from wm_planner.messaging import codec
+from wm_planner.messaging import messages as m
+from wm_planner.messaging.wire import Delivery, Envelope
+from wm_planner.recording.recorder import Recorder
+
+SHAKER = '''
+import numpy as np
+from wm_planner.messaging import messages as m
+from wm_planner.config import Config
+from wm_planner.node import Node, run
+
+
+class Shaker(Node):
+    """Commands every joint state with noise, and tells the time that it took."""
+
+    class Params(Config, frozen=True, kw_only=True):
+        seed: int = 0
+        noise: float = 0.1
+
+    def configure(self):
+        self.rng = np.random.default_rng(self.params.seed)
+        self.latent, self.info = self.publisher("/latent"), self.publisher("/plan_info")
+        self.subscribe("/joint_states", self.on_joints)
+        self.buffer = np.zeros(3, np.float32)
+
+    def on_joints(self, joints, envelope):
+        self.buffer[:] = self.params.noise * self.rng.normal(size=3)
+        stamp_ns = m.stamp_ns(joints)
+        self.latent.publish(m.Latent(m.header(stamp_ns), 1, m.named_arrays({"z": self.buffer}), float("nan")))
+        none = np.empty(0)
+        self.info.publish(m.PlanInfo(
+            m.header(stamp_ns), 1, 1, 0.1, [], none, 0.0, none.astype(np.float32), 1, 1,
+            self.rng.random(), 0.0, False, False, 0, "",
+        ))
+
+
+if __name__ == "__main__":
+    run(Shaker)
+'''
+
+
+class Folder:
+    """The folder of a run of the shaker, with a recording of what it published."""
+
+    def __init__(self, path):
+        self.path = path / "run"
+        self.program = path / "shaker.py"
+        self.program.write_text(SHAKER)
+        spec = NodeSpec("shaker", self.program, {"seed": 3}, "never", ends_run=False)
+        prepare(self.path, LaunchSpec("run", "lockstep", (spec,)))
+
+    def record(self, publishers=1, ticks=4):
+        """Write what a run would have recorded: the times in it differ from those of any replay."""
+        rng = np.random.default_rng(3)
+        recorder = Recorder(self.path / RECORDING, WallClock())
+        for tick in range(1, ticks + 1):
+            z = (0.1 * rng.normal(size=3)).astype(np.float32)
+            rng.random()
+            none = np.empty(0)
+            messages = {
+                "/joint_states": joint_state(tick),
+                "/latent": m.Latent(m.header(tick), 1, m.named_arrays({"z": z}), np.nan),
+                "/plan_info": m.PlanInfo(
+                    m.header(tick),
+                    1,
+                    1,
+                    0.1,
+                    [],
+                    none,
+                    0.0,
+                    none.astype(np.float32),
+                    1,
+                    1,
+                    7.0,
+                    7.0,
+                    False,
+                    False,
+                    0,
+                    "",
+                ),
+            }
+            for topic, message in messages.items():
+                envelope = Envelope(tick, 0, 0, 1 + tick % publishers, 0)
+                recorder.write(Delivery(topic, codec.type_of(message), envelope, codec.encode(message)))
+        recorder.close({"mode": "lockstep"})
+        return self.path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path)
+
+
+def test_a_recording_replays_equal_but_for_measured_times(folder):
+    result = check(folder.record(), "shaker")
+    assert result.equal == {"/latent": 4, "/plan_info": 4} and result.mismatch is None
+
+
+def test_a_changed_seed_is_found_at_the_first_differing_field(folder):
+    found = check(folder.record(), "shaker", settings=(("seed", 4),)).mismatch
+    assert (found.topic, found.number, found.stamp_ns) == ("/latent", 1, 1)
+    assert found.difference.field == "arrays[0].data[0]"
+    assert found.difference.recorded == pytest.approx(0.1 * np.random.default_rng(3).normal())
+    assert found.difference.replayed == pytest.approx(0.1 * np.random.default_rng(4).normal())
+
+
+def test_another_program_and_a_tolerance_are_compared(folder):
+    text = folder.program.read_text().replace("normal(size=3)", "normal(size=3) + 1e-4")
+    other = folder.program.with_name("other.py")
+    other.write_text(text)
+    assert check(folder.record(), "shaker", other).mismatch.difference.field == "arrays[0].data[0]"
+    assert check(folder.path, "shaker", other, tolerance=1e-4).mismatch is None
+
+
+def test_messages_that_are_missing_or_surplus_are_a_difference(folder):
+    once = folder.program.with_name("once.py")
+    once.write_text(SHAKER.replace("self.latent.publish", "stamp_ns == 1 and self.latent.publish"))
+    found = check(folder.record(), "shaker", once).mismatch
+    assert (found.topic, found.number) == ("/latent", 2)
+    assert found.difference == Difference("message", "one", "none")
+    twice = folder.program.with_name("twice.py")
+    twice.write_text(
+        SHAKER.replace(
+            "none = np", "stamp_ns == 4 and self.latent.publish(m.Latent(m.header(9), 1, [], 0.0)); none = np"
+        )
+    )
+    found = check(folder.path, "shaker", twice).mismatch
+    assert found.stamp_ns == 9 and found.difference == Difference("number of messages", 4, 5)
+
+
+def test_what_cannot_be_checked_is_refused(folder):
+    with pytest.raises(ConfigError, match="no node 'shakr', did you mean 'shaker'"):
+        check(folder.record(publishers=2), "shakr")
+    with pytest.raises(RecordingError, match="/latent has 2 publishers: node 'shaker' was respawned"):
+        check(folder.path, "shaker")
+    launched = folder.path / "launch.yaml"
+    launched.write_text(launched.read_text().replace("lockstep", "realtime"))
+    with pytest.raises(RecordingError, match=r"recorded in realtime.* record a run in lockstep"):
+        check(folder.path, "shaker")
+
+
+def test_the_command_exits_with_1_and_names_topic_field_and_both_values(folder, capsys):
+    wm(["bag", "check", str(folder.record()), "shaker"], standalone_mode=False)
+    assert capsys.readouterr().out == "/latent: 4 messages equal\n/plan_info: 4 messages equal\n"
+    with pytest.raises(SystemExit) as ended:
+        wm(["bag", "check", str(folder.path), "shaker", "--set", "seed=4"], standalone_mode=False)
+    assert ended.value.code == 1
+    assert "/latent: message 1 at 1e-09 s differs first: arrays[0].data[0] was 0.2" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        wm(["bag", "check", str(folder.path), "shaker", "--set", "seed=4", "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["mismatch"]["difference"]["field"] == "arrays[0].data[0]"
+
+
+def test_a_recording_is_described(folder, capsys):
+    path = folder.record() / RECORDING
+    wm(["bag", "info", str(path), "--json"], standalone_mode=False)
+    told = json.loads(capsys.readouterr().out)
+    assert told["is_complete"] and told["metadata"] == {"mode": "lockstep"}
+    assert told["topics"][1] == {
+        "topic": "/latent",
+        "type": "wm_planner_msgs/msg/Latent",
+        "messages": 4,
+        "lost": 0,
+        "publishers": 1,
+    }
+    wm(["bag", "info", str(path)], standalone_mode=False)
+    assert "mode: lockstep" in capsys.readouterr().out
+
+
+def test_the_first_difference_of_nested_fields_is_found():
+    one, other = joint_state(1), joint_state(1)
+    assert first_difference(one, other) is None
+    other.position[1] = 2.0
+    assert first_difference(one, other) == Difference("position[1]", 1e-9, 2.0)
+    assert first_difference(one, other, without=("position",)) is None
+    other.header.stamp.nanosec = 5
+    assert first_difference(one, other).field == "header.stamp.nanosec"
+    goals = [m.Goal(m.header(0), 1, names, [], [], m.Path(m.header(0), []), [], "") for names in (["a"], [])]
+    assert first_difference(*goals) == Difference("number of cameras", 1, 0)
+    none, some = (m.joint_state(["a"], values, 0) for values in ([], [1.0]))
+    assert first_difference(none, some) == Difference("shape of position", [0], [1])
+    assert msgspec.json.encode(first_difference(*goals))
