@@ -6,6 +6,7 @@ from toys import new_domain_name
 from wm_planner.evaluation.replay.check import check
 from wm_planner.launching import file
 from wm_planner.launching.about import launch_files
+from wm_planner.launching.arguments import arguments
 from wm_planner.launching.run import RECORDING, prepare
 from wm_planner.launching.supervisor import Supervisor
 
@@ -17,7 +18,7 @@ BRIEF = {"episodes": 2, "steps": 10, "clock": "lockstep"}
 @pytest.mark.parametrize("name", sorted(launch_files()))
 def test_a_recording_of_a_shipped_launch_replays_equal_through_its_nodes(name, tmp_path):
     path = file.find(name)
-    has = file.arguments(path)
+    has = arguments(path)
     spec = file.load(path, "replayed", [f"{key}={value}" for key, value in BRIEF.items() if key in has])
     for node in spec.nodes:
         if node.program.stem == "recorder":

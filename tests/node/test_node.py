@@ -21,9 +21,9 @@ from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.wire import Delivery, Envelope
 from wm_planner.node import Node
 from wm_planner.node.health import Input
-from wm_planner.node.node import Timer
 from wm_planner.node.program import run_on_when_others_wake
 from wm_planner.node.subscriptions import Join, Tap, TopicSubscription
+from wm_planner.node.timer import Timer
 
 
 def delivery(topic: str, message: m.Message, origin_ns: int = 0) -> Delivery:

@@ -8,6 +8,7 @@ import yaml
 
 from wm_planner import share
 from wm_planner.launching import file as launch_file
+from wm_planner.launching.arguments import arguments
 
 _COMMENT = re.compile(r"\s+#\s*(.*)")
 
@@ -54,7 +55,7 @@ def about(path: Path) -> About:
     Raises:
         ConfigError: if the file or its arguments are not a YAML mapping, or it cannot be read.
     """
-    launch_file.arguments(path)
+    arguments(path)
     text = path.read_text(encoding="utf-8")
     opening = re.match(r"(?:#.*\n)*", text)
     lines = (

@@ -1,8 +1,6 @@
 """Launch files: from YAML to a checked description of a run, before any process starts."""
 
 import ast
-import contextlib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +9,10 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from wm_planner import plugins, share, yaml_text
+from wm_planner import plugins, share
 from wm_planner.config import Config, convert, read_yaml
 from wm_planner.errors import ConfigError, PluginError, WmError, describe, did_you_mean, missing_package
+from wm_planner.launching.arguments import arguments, substituted, with_overrides
 from wm_planner.launching.declared_topics import check_names, declared, facts_by_namespace
 from wm_planner.messaging.declarations import Declaration
 from wm_planner.node.facts import Facts, check_fit
@@ -21,8 +20,6 @@ from wm_planner.node.node import Mode, Node
 from wm_planner.node.program import run
 
 Respawn: TypeAlias = Literal["never", "on-failure", "always"]
-
-_REFERENCE = re.compile(r"\$\((\w+)\)")
 
 
 class _Entry(Config, frozen=True, kw_only=True):
@@ -134,21 +131,6 @@ def load(path: Path, name: str, overrides: Iterable[str] = ()) -> LaunchSpec:
     return LaunchSpec(name, document.clock, nodes, topics)
 
 
-def arguments(path: Path, raw: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The arguments of a launch file with their defaults.
-
-    Args:
-        raw: its content, if it has been read already.
-
-    Raises:
-        ConfigError: if they are not a mapping of names to values.
-    """
-    args = (read_yaml(path) if raw is None else raw).get("args") or {}
-    if not isinstance(args, dict) or "name" in args or not all(isinstance(key, str) for key in args):
-        raise ConfigError(f"{path}: args: wanted a mapping of argument to default ('name' is the run's name)")
-    return args
-
-
 def planning(file: str, overrides: Iterable[str] = ()) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The planner and the costs of a launch file, as written there; its nodes are not checked.
 
@@ -166,12 +148,12 @@ def _document(path: Path, name: str, overrides: Iterable[str]) -> _Document:
     """The content of a launch file, with every argument filled in."""
     raw = read_yaml(path)
     args = arguments(path, raw)
-    given = _with_overrides(args, overrides, path) | {"name": name}
+    given = with_overrides(args, overrides, path) | {"name": name}
     values = {
-        key: _substituted(value, given, f"{path}: args.{key}") if isinstance(value, dict) else value
+        key: substituted(value, given, f"{path}: args.{key}") if isinstance(value, dict) else value
         for key, value in given.items()
     }
-    body = {key: _substituted(value, values, f"{path}: {key}") for key, value in raw.items() if key != "args"}
+    body = {key: substituted(value, values, f"{path}: {key}") for key, value in raw.items() if key != "args"}
     document = convert(body, _Document, f"{path}: ")
     if not document.nodes:
         raise ConfigError(f"{path}: nodes: the list is empty, wanted at least one, e.g. - exec: simulator")
@@ -276,65 +258,3 @@ def _program(entry: _Entry, where: str) -> Path:
             f"{where}.exec: node '{entry.name or Path(name).stem}': {error}; create the file or correct the "
             f"path, which is relative to the folder in which wm is started, {Path.cwd()}"
         ) from None
-
-
-def _with_overrides(args: Mapping[str, Any], overrides: Iterable[str], path: Path) -> dict[str, Any]:
-    values, given = dict(args), dict[str, str]()
-    for override in overrides:
-        name, equals, text = override.partition("=")
-        if not equals:
-            raise ConfigError(f"got '{override}', wanted argument=value, as in {_example(args)}")
-        if name not in args:
-            raise ConfigError(f"{path}: no argument '{name}', {did_you_mean(name, args)}")
-        if not text and args[name] not in ("", None):
-            raise ConfigError(f"argument {name}= is empty, wanted a value, as in {name}={_shown(args[name])}")
-        if name in given:
-            raise ConfigError(f"argument {name} is given twice, {name}={given[name]} and {override}")
-        given[name] = text
-        values[name] = _typed(text, args[name], name)
-    return values
-
-
-def _example(args: Mapping[str, Any]) -> str:
-    return next((f"{name}={value}" for name, value in args.items()), "episodes=10")
-
-
-def _shown(default: Any) -> str:
-    """A default as it may be given on the command line."""
-    return default["type"] if isinstance(default, dict) and "type" in default else str(default)
-
-
-def _typed(text: str, default: Any, name: str) -> Any:
-    """`text` read as the type of `default`; if that is null, as any YAML value.
-
-    A plug-in, `{type: name, key: value}`, may be given as `name,key=value`.
-    """
-    if isinstance(default, str):
-        return text
-    if isinstance(default, dict) and "type" in default and not text.startswith("{"):
-        return plugins.spec_of(text, f"argument {name}")
-    try:
-        value = yaml_text.parse(text, name)
-    except ConfigError:
-        value = text
-    if isinstance(default, float):
-        with contextlib.suppress(ValueError):
-            return float(text)  # 1e-3 is text in YAML
-    if default is not None and type(value) is not type(default):
-        raise ConfigError(f"argument {name}={text}: wanted {type(default).__name__}, as in {name}={default}")
-    return value
-
-
-def _substituted(value: Any, values: Mapping[str, Any], where: str) -> Any:
-    """`value` with every $(argument) substituted; a string that is only a reference takes its type."""
-    if isinstance(value, dict):
-        return {key: _substituted(item, values, f"{where}.{key}") for key, item in value.items()}
-    if isinstance(value, list):
-        return [_substituted(item, values, f"{where}[{index}]") for index, item in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-    for name in _REFERENCE.findall(value):
-        if name not in values:
-            raise ConfigError(f"{where}: no argument '{name}', {did_you_mean(name, values)}")
-    whole = _REFERENCE.fullmatch(value)
-    return values[whole[1]] if whole else _REFERENCE.sub(lambda match: str(values[match[1]]), value)

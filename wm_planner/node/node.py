@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from wm_planner.clock import Clock, Deadline, nanoseconds, seconds
+from wm_planner.clock import Clock, Deadline
 from wm_planner.config import Config
 from wm_planner.errors import MessagingError, NodeError, WmError
 from wm_planner.messaging import topics
@@ -36,6 +36,7 @@ from wm_planner.node.subscriptions import (
     TapCallback,
     TopicSubscription,
 )
+from wm_planner.node.timer import Timer
 
 Mode: TypeAlias = Literal["lockstep", "realtime"]
 State: TypeAlias = Literal["unconfigured", "inactive", "active", "finalized"]
@@ -80,33 +81,6 @@ class Publisher:
     def _check_active(self) -> None:
         if self._node.state != "active":
             raise NodeError(f"node '{self._node.name}' publishes {self.topic} while {self._node.state}")
-
-
-class Timer:
-    """A callback every `period_s` of wall time, in both modes; missed periods are skipped."""
-
-    def __init__(self, clock: Clock, period_s: float, callback: Callable[[], None]) -> None:
-        self.period_s = period_s
-        self.callback = callback
-        self._clock = clock
-        self._due_ns = 0
-        self.restart()
-
-    def restart(self) -> None:
-        """Restart the current period now."""
-        self._due_ns = self._clock.now_ns() + nanoseconds(self.period_s)
-
-    def left_s(self) -> float:
-        """Seconds until the callback is due."""
-        return seconds(self._due_ns - self._clock.now_ns())
-
-    def fire_if_due(self) -> None:
-        """Call back if the period is over."""
-        now_ns = self._clock.now_ns()
-        if now_ns >= self._due_ns:
-            period_ns = nanoseconds(self.period_s)
-            self._due_ns += ((now_ns - self._due_ns) // period_ns + 1) * period_ns
-            self.callback()
 
 
 class Node:

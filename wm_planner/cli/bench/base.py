@@ -25,9 +25,10 @@ def scene_and_planner(launch: str, overrides: Sequence[str], model: str) -> tupl
         ConfigError: if it simulates no scene file.
     """
     from wm_planner.launching import file as launch_file
+    from wm_planner.launching.arguments import arguments
 
     path = launch_file.find(launch)
-    if "model" in launch_file.arguments(path):
+    if "model" in arguments(path):
         overrides = [*overrides, f"model={model}"]
     nodes = {node.program.stem: node.params for node in launch_file.load(path, "bench", overrides).nodes}
     simulated = nodes.get("simulator", {})

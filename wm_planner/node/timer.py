@@ -1,0 +1,32 @@
+"""Timers of nodes."""
+
+from collections.abc import Callable
+
+from wm_planner.clock import Clock, nanoseconds, seconds
+
+
+class Timer:
+    """A callback every `period_s` of wall time, in both modes; missed periods are skipped."""
+
+    def __init__(self, clock: Clock, period_s: float, callback: Callable[[], None]) -> None:
+        self.period_s = period_s
+        self.callback = callback
+        self._clock = clock
+        self._due_ns = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Restart the current period now."""
+        self._due_ns = self._clock.now_ns() + nanoseconds(self.period_s)
+
+    def left_s(self) -> float:
+        """Seconds until the callback is due."""
+        return seconds(self._due_ns - self._clock.now_ns())
+
+    def fire_if_due(self) -> None:
+        """Call back if the period is over."""
+        now_ns = self._clock.now_ns()
+        if now_ns >= self._due_ns:
+            period_ns = nanoseconds(self.period_s)
+            self._due_ns += ((now_ns - self._due_ns) // period_ns + 1) * period_ns
+            self.callback()
