@@ -24,12 +24,13 @@ from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.networks.images import ImagePreprocessor, side_by_side
 from wm_planner.networks.rope import CPU
 from wm_planner.networks.slow_features import SlowFeatures
-from wm_planner.networks.vjepa2 import SIZES, VitSize, VJepa2Encoder, normalise
+from wm_planner.networks.vjepa2 import SIZES, VitSize, normalise
 from wm_planner.networks.vjepa2_ac import AC_PREDICTOR, POSE_SIZE, AcPredictor
 from wm_planner.networks.whitening import Whitening
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel
 from wm_planner.training.pretrained import load_weights, read_weights
+from wm_planner.training.published import ARCHITECTURES, Architecture
 from wm_planner.training.recipe import TrainingRecipe
 
 TUBELET = 2
@@ -55,6 +56,7 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
 
     Attributes:
         encoder: size of the encoder in `pretrained`.
+        architecture: of the encoder, `vjepa2` or `vjepa2_1`.
         predictor: size of the predictor.
         picture: side of a camera image after downsampling, in pixels; the cameras are joined side by side.
         part: the part of `pretrained` with the encoder: `target_encoder`, `encoder` or `ema_encoder`.
@@ -75,6 +77,7 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
     encoder: VitSize
     predictor: VitSize
     picture: Positive
+    architecture: Architecture = "vjepa2"
     part: str = "target_encoder"
     patch: Positive = 16
     rollout: Positive = 2
@@ -153,7 +156,8 @@ class VJepa2Ac(TrainableModel):
         self.observation = side_by_side(data.cameras, (data.height, data.width), recipe.picture, (self.pose,))
         self.pictures = ImagePreprocessor(self.observation)
         self.part, self.rollout, self.context = recipe.part, recipe.rollout, recipe.context
-        self.encoder = VJepa2Encoder(recipe.encoder, picture, TUBELET, recipe.patch).requires_grad_(False)
+        encoder = ARCHITECTURES[recipe.architecture](recipe.encoder, picture, TUBELET, recipe.patch)
+        self.encoder = encoder.requires_grad_(False)
         grid = self.encoder.grid[1:]
         self.predictor = AcPredictor(recipe.predictor, recipe.encoder.dim, grid, recipe.clip)
         self.predictor.extrinsics_encoder.requires_grad_(False)  # unused, because there is no camera token

@@ -15,6 +15,7 @@ from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.task import Goal
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.networks.vjepa2 import MaskedPredictor, VitSize, normalise
+from wm_planner.networks.vjepa2_1 import VJepa21Encoder
 from wm_planner.networks.vjepa2_ac import AcPredictor
 from wm_planner.planners.presets import VJEPA2AC
 from wm_planner.training import bundle as bundle_module
@@ -165,6 +166,7 @@ def test_the_card_documents_the_training_data_and_the_file(imported, file):
     assert (card.name, card.family, card.control_dt_s) == ("toy", "vjepa2_ac", 0.25)
     assert card.observation.input_shape == (3, 256, 256)
     assert card.observation.mean == (0.485, 0.456, 0.406)
+    assert card.observation.fit == "crop"  # to a square of the full height, as in training
     assert [quantity.size for quantity in card.observation.state] == [7]
     assert card.max_candidates in SIZES
     assert card.observation.state[0].unit == "m, rad, share closed"
@@ -184,18 +186,22 @@ def test_a_bundle_sees_the_two_frames_that_the_published_planner_looks_ahead(imp
     assert VJEPA2AC.Config().horizon == 2
 
 
-def test_weights_that_were_not_published_need_their_heads(networks, tmp_path):
+def test_weights_that_were_not_published_need_their_heads(tmp_path):
+    """An own predictor on an own encoder of V-JEPA 2.1."""
     torch.manual_seed(0)
+    encoder = VJepa21Encoder(VitSize(dim=24, depth=1, heads=2), (256, 256)).eval()
     own = AcPredictor(VitSize(dim=24, depth=1, heads=3), 24, (16, 16)).eval()
-    path = write(tmp_path / "own.pt", networks[0], own)
-    with pytest.raises(BundleError, match=r"1 layers `predictor_blocks` of width 24 .*--predictor-heads"):
-        import_checkpoint(path, tmp_path / "x", context=1)
-    card, _ = import_checkpoint(path, tmp_path / "x", context=1, heads=Heads(predictor=3))
-    assert card.training.command[0].endswith("--context 1 --predictor-heads 3")
-    latent = OnnxWorldModel.load(tmp_path / "x", device="cpu").encode(
-        Observation({"front": PICTURE}, {"tcp_pose": POSE})
-    )
-    after, _ = OnnxWorldModel.load(tmp_path / "x", device="cpu").step(latent, moves(1, 1)[0])
+    path = write(tmp_path / "own.pt", encoder, own)
+    for heads, option in ((Heads(), "--encoder-heads"), (Heads(encoder=2), "--predictor-heads")):
+        with pytest.raises(BundleError, match=rf"1 layers `\w*blocks` of width 24 .*{option}"):
+            import_checkpoint(path, tmp_path / "x", context=1, heads=heads)
+    card, _ = import_checkpoint(path, tmp_path / "x", context=1, heads=Heads(2, 3))
+    assert card.training.command[0].endswith("--context 1 --encoder-heads 2 --predictor-heads 3")
+    assert card.training.recipe["architecture"] == "vjepa2_1"
+    model = OnnxWorldModel.load(tmp_path / "x", device="cpu")
+    latent = model.encode(Observation({"front": PICTURE}, {"tcp_pose": POSE}))
+    np.testing.assert_allclose(latent["tokens"], encoded_by_hand(encoder), atol=1e-4)
+    after, _ = model.step(latent, moves(1, 1)[0])
     wanted = imagined_by_hand(own, latent["tokens"], moves(1, 1)[0])
     np.testing.assert_allclose(after["tokens"], wanted, atol=1e-4)
 
@@ -266,7 +272,7 @@ def test_another_model_is_refused_with_the_first_differences_and_nothing_is_writ
     for path, reason in (
         (masked, r"weights of another model.*action_encoder\.weight is missing there, \(24, 7\) here"),
         (strange, r"1 of \d+ arrays differ: head\.weight is \(3,\) there, missing here"),
-        (cut, "corrupt, or written before torch 1.6"),
+        (cut, "corrupt or not a torch file"),
         (tmp_path / "none.pt", "no weights at"),
     ):
         with pytest.raises(BundleError, match=reason):

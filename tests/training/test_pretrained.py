@@ -15,6 +15,7 @@ from wm_planner.networks.vjepa2 import (
     VJepa2Encoder,
     gather_tokens,
 )
+from wm_planner.networks.vjepa2_1 import VJepa21Encoder
 from wm_planner.networks.vjepa2_ac import AcPredictor
 from wm_planner.training.pretrained import load_weights, read_weights
 from wm_planner.training.published import (
@@ -22,6 +23,7 @@ from wm_planner.training.published import (
     published_encoder,
     published_masked_predictor,
 )
+from wm_planner.training.weight_files import checksums
 
 torch.set_num_threads(1)
 TINY = VitSize(dim=24, depth=2, heads=2)
@@ -116,6 +118,81 @@ def test_a_hugging_face_model_is_loaded_from_a_file_or_its_folder(tmp_path):
     assert report.left_over == ("classifier.weight",)
 
 
+def named(prefix="", **networks):
+    """The arrays of all networks in one dictionary, by part and name."""
+    state = {part: network.state_dict() for part, network in networks.items()}
+    return {f"{prefix}{part}.{name}": a for part, arrays in state.items() for name, a in arrays.items()}
+
+
+@pytest.mark.parametrize("prefix", ["", "_orig_mod.", "module."])
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+def test_names_may_begin_with_the_part_in_files_of_both_formats(tmp_path, suffix, prefix):
+    path, arrays = (
+        tmp_path / f"own.{suffix}",
+        named(prefix, encoder=encoder(1), predictor=masked_predictor(2)),
+    )
+    if suffix == "pt":
+        torch.save({**arrays, "epoch": 3}, path)
+    else:
+        save_file(arrays, path)
+    network, predictor = encoder(), masked_predictor()
+    load_weights(network, read_weights(path, "encoder"))
+    load_weights(predictor, read_weights(path, "predictor"))
+    assert same(network, encoder(1)) and same(predictor, masked_predictor(2))
+
+
+def sharded(folder):
+    """A Hugging Face model in two files; returns the index."""
+    arrays = hugging_face(encoder(1), masked_predictor(2))
+    names = sorted(arrays)
+    files = {name: f"model-0000{1 + (i > 9)}-of-00002.safetensors" for i, name in enumerate(names)}
+    for file in set(files.values()):
+        save_file({name: arrays[name].clone() for name in names if files[name] == file}, folder / file)
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": files}))
+    (folder / "config.json").write_text(json.dumps({"num_attention_heads": 2, "pred_num_attention_heads": 2}))
+    return index
+
+
+def test_a_hugging_face_model_in_several_files_is_loaded(tmp_path):
+    index = sharded(tmp_path)
+    for path in (index, tmp_path):
+        assert same(published_encoder(path, "encoder", PICTURE, 4)[0], encoder(1))
+        assert same(published_masked_predictor(path, (2, 2, 3))[0], masked_predictor(2))
+    assert len(checksums(tmp_path)) == 3
+
+
+def test_an_index_that_lists_what_is_not_there_is_refused(tmp_path):
+    index = sharded(tmp_path)
+    content = json.loads(index.read_text())
+    content["weight_map"]["encoder.more"] = "model-00001-of-00002.safetensors"
+    index.write_text(json.dumps(content))
+    with pytest.raises(BundleError, match=r"00001-of-00002\.safetensors lacks encoder\.more \(1 arrays"):
+        read_weights(tmp_path, "encoder")
+    for name in ("none.safetensors", f"../{tmp_path.name}/model-00001-of-00002.safetensors"):
+        index.write_text(json.dumps({"weight_map": {"encoder.more": name}}))
+        with pytest.raises(BundleError, match=rf"there is no {name} next to it; download all files"):
+            read_weights(tmp_path, "encoder")
+    index.write_text("[]")
+    with pytest.raises(BundleError, match="not an index of weights"):
+        read_weights(tmp_path, "encoder")
+
+
+def test_a_file_of_an_old_torch_says_how_to_save_it_again(tmp_path):
+    state = {"encoder": encoder(1).state_dict()}
+    torch.save(state, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    with pytest.raises(BundleError, match=r"torch before 1\.6; save it again: torch\.save\(torch\.load\("):
+        read_weights(tmp_path / "old.pt", "encoder")
+
+
+def test_numbers_of_numpy_do_not_keep_a_file_from_being_loaded(tmp_path):
+    numbers = {"loss": np.float64(0.4), "lr": np.float32(1e-3), "epoch": np.int64(3), "best": np.bool_(True)}
+    torch.save({"encoder": encoder(1).state_dict(), **numbers}, tmp_path / "vit.pt")
+    network = encoder()
+    load_weights(network, read_weights(tmp_path / "vit.pt", "encoder"))
+    assert same(network, encoder(1))
+
+
 def test_a_layer_without_query_key_or_value_is_refused(tmp_path):
     arrays = hugging_face(encoder(1), masked_predictor(2))
     del arrays["encoder.layer.1.attention.key.bias"]
@@ -192,6 +269,19 @@ def test_published_networks_are_built_in_the_size_of_the_file(tmp_path):
     assert not any(array.is_meta for array in (*network.parameters(), *network.buffers()))
 
 
+@pytest.mark.parametrize("part", ["ema_encoder", "target_encoder"])
+def test_an_encoder_of_v_jepa_2_1_is_recognised_by_its_arrays(tmp_path, part):
+    torch.manual_seed(1)
+    wanted = VJepa21Encoder(TINY, PICTURE, frames=4).eval()
+    path = tmp_path / "vjepa2_1.pt"
+    torch.save({part: {f"module.backbone.{n}": a for n, a in wanted.state_dict().items()}}, path)
+    network, report = published_encoder(path, part, PICTURE, 4, heads=2)
+    assert isinstance(network, VJepa21Encoder) and report.loaded == len(wanted.state_dict())
+    video = torch.randn(1, 3, 4, *PICTURE)
+    assert torch.equal(network(video), wanted(video))
+    assert torch.equal(network(video[:, :, :1]), wanted(video[:, :, :1]))
+
+
 def test_published_predictors_take_the_tokens_of_their_encoders(tmp_path):
     torch.manual_seed(0)
     wanted = {
@@ -259,6 +349,8 @@ def test_the_heads_of_a_hugging_face_model_come_from_its_configuration(tmp_path)
     [
         ('{"layer_norm_eps": 1e-5}', "layer_norm_eps is 1e-05, our networks support only 1e-06"),
         ('{"hidden_act": "relu"}', "hidden_act is 'relu', our networks support only 'gelu'"),
+        ('{"hidden_size": 1024}', "hidden_size is 1024, the weights next to it have 24: these are files of"),
+        ('{"num_hidden_layers": 12}', "num_hidden_layers is 12, the weights next to it have 2"),
         ("{", "not a model configuration"),
     ],
 )

@@ -86,15 +86,10 @@ class VJepa2Encoder(nn.Module):
         self, size: VitSize, picture: tuple[int, int], frames: int = 64, patch: int = 16, tubelet: int = 2
     ) -> None:
         super().__init__()
-        if picture[0] % patch or picture[1] % patch or frames % tubelet:
-            raise ConfigError(
-                f"{frames} frames of {picture[0]}x{picture[1]} pixels do not divide into tubelets of "
-                f"{tubelet}x{patch}x{patch}: change the size of the image, the patch or the clip"
-            )
         self.size = size
         self.picture = picture
         self.tubelet = tubelet
-        self.grid: Grid = (frames // tubelet, picture[0] // patch, picture[1] // patch)
+        self.grid: Grid = checked_grid(picture, frames, patch, tubelet)
         self.patch_embed = PatchEmbed(size.dim, patch, tubelet)
         self.blocks = nn.ModuleList(Block(size.dim, size.heads, size.mlp_ratio) for _ in range(size.depth))
         self.norm = nn.LayerNorm(size.dim, eps=1e-6)
@@ -180,6 +175,20 @@ class MaskedPredictor(nn.Module):
             x = block(x, cos, sin)
         predicted: Tensor = self.predictor_proj(self.predictor_norm(x[:, seen.shape[1] :]))
         return predicted
+
+
+def checked_grid(picture: tuple[int, int], frames: int, patch: int, tubelet: int) -> Grid:
+    """The tokens of a clip of `frames` of `picture` (height, width).
+
+    Raises:
+        ConfigError: if it does not divide into tubelets.
+    """
+    if picture[0] % patch or picture[1] % patch or frames % tubelet:
+        raise ConfigError(
+            f"{frames} frames of {picture[0]}x{picture[1]} pixels do not divide into tubelets of "
+            f"{tubelet}x{patch}x{patch}: change the size of the image, the patch or the clip"
+        )
+    return frames // tubelet, picture[0] // patch, picture[1] // patch
 
 
 def gather_tokens(x: Tensor, indices: Tensor) -> Tensor:

@@ -9,20 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast, get_args
 
+import msgspec
 import torch
 
 from wm_planner import share
-from wm_planner.checksum import sha256
 from wm_planner.config import to_builtins
 from wm_planner.contracts.card import ActionSpec, Card, Quantity, TrainingRecord
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.training.bundle import Precision, check_bundle_folder, write_bundle
 from wm_planner.training.clips import DataSpec
 from wm_planner.training.module import TrainableModel, load_model_file
-from wm_planner.training.pretrained import LoadReport, Weights, load_weights, read_weights, weights_file
-from wm_planner.training.published import AC_PREDICTORS, ENCODERS, size_of
+from wm_planner.training.pretrained import LoadReport, Weights, load_weights, read_weights
+from wm_planner.training.published import AC_PREDICTORS, ENCODERS, architecture_of, size_of
 from wm_planner.training.recipe import changed
 from wm_planner.training.trained import model_card
+from wm_planner.training.weight_files import checksums, weights_file
 
 FAMILY = "models/vjepa2_ac.py"
 RECIPE = "giant"
@@ -105,16 +106,18 @@ def import_checkpoint(
         "context": context,
         "clip": max(context, 2),
         "rollout": 1,
+        "architecture": architecture_of(encoder),
         "encoder": to_builtins(size_of(encoder, "blocks", ENCODERS, heads.encoder)),
         "predictor": to_builtins(size_of(predictor, "predictor_blocks", AC_PREDICTORS, heads.predictor)),
     }
     network, reports = _network(changes, encoder, predictor)
+    network.observation = msgspec.structs.replace(network.observation, fit="crop")
     training = TrainingRecord(
         command=(
             f"wm import {shlex.quote(str(file))} --out {shlex.quote(str(out))} "
             f"--precision {chosen} --context {context}{heads.options}",
         ),
-        pretrained={str(file): sha256(file)},
+        pretrained=checksums(file),
         revision=share.revision(),
         recipe={"precision": chosen, **changes},
     )

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from wm_planner import share
-from wm_planner.checksum import sha256
 from wm_planner.config import Config, to_builtins
 from wm_planner.data.validation import validated
 from wm_planner.training.checkpoint import Position, RunFolder, RunSpec
@@ -21,9 +20,9 @@ from wm_planner.training.encoded import clips_of, imagination_of
 from wm_planner.training.imagination import Imagination
 from wm_planner.training.module import ModelFile, Trainable, load_model_file
 from wm_planner.training.optimisation import NORM, Optimisation
-from wm_planner.training.pretrained import weights_file
 from wm_planner.training.processes import Processes
 from wm_planner.training.recipe import TrainingRecipe, changed
+from wm_planner.training.weight_files import checksums
 
 LOG_EVERY = 50
 CHECKPOINT_EVERY = 500
@@ -166,7 +165,7 @@ def _origins(
         "practice": stage.practice if stage else "",
         "datasets": {str(each.path): each.checksum for each in clips.datasets},
         "revision": share.revision(),
-        "pretrained": _checksum(recipe.pretrained),
+        "pretrained": _checksums(recipe.pretrained),
         "of": imagination.source.checksums if imagination else {},
     }
 
@@ -265,9 +264,9 @@ def _batches(model: Trainable, recipe: TrainingRecipe, clips: Clips) -> Iterator
         yield clips.draw_for(model, recipe.batch, rng)
 
 
-def _checksum(pretrained: str | None) -> dict[str, str]:
-    """Path of the pretrained weights to their sha256; empty without."""
-    return {} if pretrained is None else {pretrained: sha256(weights_file(Path(pretrained)))}
+def _checksums(pretrained: str | None) -> dict[str, str]:
+    """Paths of the pretrained weights to their sha256; empty without."""
+    return {} if pretrained is None else checksums(Path(pretrained))
 
 
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:

@@ -2,28 +2,31 @@
 
 Supported are files of facebookresearch/vjepa2 (a torch dictionary of parts, with key prefixes `module.` and
 `backbone.`), of Hugging Face's VJEPA2Model (safetensors with other names, and with separate queries, keys and
-values), and folders of our training runs.
+values), files of either format whose names begin with the part (`encoder.`, `predictor.`), and folders of our
+training runs.
 """
 
-import pickle
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from wm_planner.errors import BundleError, did_you_mean
 from wm_planner.networks.transformer import Attention
-from wm_planner.training.checkpoint import CHECKPOINT_FILE
 from wm_planner.training.declared import declared_heads
+from wm_planner.training.weight_files import read_safetensors, read_torch, weights_file
 
 UNUSED = frozenset({"pos_embed", "predictor_pos_embed"})
 """Arrays of published files that are not used, because position embeddings are rotary."""
 
-_PREFIX = re.compile(r"^(?:module\.|backbone\.|_orig_mod\.)+")  # of data-parallel and compiled networks
+PARTS = frozenset({"encoder", "target_encoder", "ema_encoder", "predictor"})
+"""The networks of published files."""
+
+_PREFIX = re.compile(r"^(?:module\.|backbone\.|_orig_mod\.|vjepa2\.)+")
+"""Of data-parallel and compiled networks, and of Hugging Face's classifiers."""
 
 SHOWN = 3
 """Number of differing arrays that an error lists."""
@@ -71,43 +74,24 @@ class LoadReport(NamedTuple):
     left_over: tuple[str, ...]
 
 
-def weights_file(path: Path) -> Path:
-    """The weights file: `path` itself, or the one in the folder of a run or a Hugging Face model.
-
-    Raises:
-        BundleError: if no such file exists.
-    """
-    known = (CHECKPOINT_FILE, "model.safetensors")
-    for file in (path / name for name in known) if path.is_dir() else (path,):
-        if file.is_file():
-            return file
-    raise BundleError(
-        f"no weights at {path}: wanted a .pt or .safetensors file, or a folder with {' or '.join(known)}"
-    )
-
-
 def read_weights(path: str | Path, part: str) -> Weights:
     """Read the weights of one network.
 
     Args:
         path: a file, or the folder of a training run or of a Hugging Face model.
-        part: `encoder`, `target_encoder` or `predictor` of a published file; `encoder` or `predictor` of a
-            Hugging Face model; an attribute of the network, e.g. `target_encoder`, of a run.
+        part: of `PARTS` in a published file; `encoder` or `predictor` of a Hugging Face model; an attribute
+            of the network, e.g. `target_encoder`, of a run.
 
     Raises:
         BundleError: if the file or the part does not exist, the file is corrupt or contains code, or its
             configuration has settings that our networks do not support.
     """
     file = weights_file(Path(path))
-    if file.suffix == ".safetensors":
-        parts, left_over = _hugging_face_parts(_read_safetensors(file))
-    else:
-        state = _read_torch(file)
-        model, left_over = state.get("model"), ()
-        parts = _run_parts(model) if _is_state_dict(model) else _reference_parts(state)
+    parts, left_over = _parts_of(file)
     if part not in parts:
         raise BundleError(f"{file} has no part '{part}', {did_you_mean(part, parts)}")
-    return Weights(f"{file}: {part}", parts[part], left_over, declared_heads(file, part))
+    arrays = parts[part]
+    return Weights(f"{file}: {part}", arrays, left_over, declared_heads(file, part, arrays))
 
 
 def load_weights(network: nn.Module, weights: Weights) -> LoadReport:
@@ -149,43 +133,20 @@ def _shape(array: Tensor | None) -> str:
     return "missing" if array is None else str(tuple(array.shape))
 
 
-def _read_torch(file: Path) -> dict[str, Any]:
-    """The dictionary in a torch file; its arrays are memory-mapped."""
-    if not zipfile.is_zipfile(file):
-        raise BundleError(
-            f"{file}: corrupt, or written before torch 1.6, which introduced zip files; download it again "
-            "and compare its size, or save it again"
-        )
-    with zipfile.ZipFile(file) as archive:
-        if (damaged := archive.testzip()) is not None:
-            raise BundleError(f"{file}: corrupt, the checksum of {damaged} is wrong; download it again")
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).partition("\n")[0]
-        raise BundleError(f"{file}: corrupt, or contains more than arrays ({reason})") from None
-    if not isinstance(state, dict):
-        raise BundleError(f"{file}: got {type(state).__name__}, wanted a dictionary of networks")
-    return state
+def _parts_of(file: Path) -> tuple[dict[str, dict[str, Tensor]], tuple[str, ...]]:
+    """The networks in a file by part, with the reference's names, and the names of all other arrays."""
+    if ".safetensors" in file.suffixes:
+        return _named_parts(read_safetensors(file))
+    state = {name: value for name, value in read_torch(file).items() if isinstance(name, str)}
+    if _is_state_dict(model := state.get("model")):
+        return _run_parts(model), ()
+    if parts := {part: arrays for part, arrays in state.items() if _is_state_dict(arrays)}:
+        return {part: _without_prefixes(arrays) for part, arrays in parts.items()}, ()
+    return _named_parts({name: a for name, a in state.items() if isinstance(a, Tensor)})
 
 
-def _read_safetensors(file: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise BundleError(f"{file}: corrupt or not a safetensors file ({error}); download it again") from None
-
-
-def _reference_parts(state: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
-    """The networks of a published file by part."""
-    return {
-        part: {_PREFIX.sub("", name): array for name, array in arrays.items()}
-        for part, arrays in state.items()
-        if isinstance(part, str) and _is_state_dict(arrays)
-    }
+def _without_prefixes(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {_PREFIX.sub("", name): array for name, array in arrays.items()}
 
 
 def _is_state_dict(arrays: object) -> TypeGuard[Mapping[str, Tensor]]:
@@ -204,21 +165,22 @@ def _run_parts(model: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     return parts
 
 
-def _hugging_face_parts(
+def _named_parts(
     arrays: Mapping[str, Tensor],
 ) -> tuple[dict[str, dict[str, Tensor]], tuple[str, ...]]:
-    """Encoder and predictor with the reference's names, and the names of all other arrays."""
+    """The networks of a file whose names begin with the part, in the reference's or Hugging Face's names."""
     parts: dict[str, dict[str, Tensor]] = {}
     left_over = []
     for full_name, array in arrays.items():
-        name = full_name.removeprefix("vjepa2.")
-        part = name.partition(".")[0]
-        if part not in ("encoder", "predictor"):
+        part, _, rest = _PREFIX.sub("", full_name).partition(".")
+        if part not in PARTS:
             left_over.append(full_name)
             continue
+        name = f"{part}.{_PREFIX.sub('', rest)}"
         for pattern, replacement in TO_REFERENCE:
             name = re.sub(pattern, replacement, name)
-        if name == "predictor.embeddings.mask_tokens":
+        name = name.removeprefix(f"{part}.")
+        if name == "embeddings.mask_tokens":
             named = {f"mask_tokens.{i}": token for i, token in enumerate(array)}
         else:
             named = {name: array}

@@ -5,15 +5,26 @@ The networks are built on the meta device and take over the arrays of the file, 
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import torch
 
 from wm_planner.errors import BundleError
 from wm_planner.networks.vjepa2 import MASKED_PREDICTOR, SIZES, Grid, MaskedPredictor, VitSize, VJepa2Encoder
+from wm_planner.networks.vjepa2_1 import SIZES_2_1, VJepa21Encoder
 from wm_planner.networks.vjepa2_ac import AC_PREDICTOR, AcPredictor
+from wm_planner.training.declared import width_and_depth
 from wm_planner.training.pretrained import LoadReport, Weights, load_weights, read_weights
 
-ENCODERS = dict(SIZES)
+Architecture: TypeAlias = Literal["vjepa2", "vjepa2_1"]
+"""Of an encoder."""
+
+ARCHITECTURES: dict[Architecture, type[VJepa2Encoder] | type[VJepa21Encoder]] = {
+    "vjepa2": VJepa2Encoder,
+    "vjepa2_1": VJepa21Encoder,
+}
+
+ENCODERS = {**SIZES, **SIZES_2_1}
 MASKED_PREDICTORS = {"masked predictor": MASKED_PREDICTOR}
 AC_PREDICTORS = {"action-conditioned predictor": AC_PREDICTOR}
 """Published sizes by kind of network; the same width and depth has 6 heads in one kind and 12 in another."""
@@ -25,12 +36,13 @@ def published_encoder(
     picture: tuple[int, int] = (256, 256),
     frames: int = 64,
     heads: int | None = None,
-) -> tuple[VJepa2Encoder, LoadReport]:
-    """The V-JEPA 2 encoder in a weights file; V-JEPA 2.1 has another architecture and is refused.
+) -> tuple[VJepa2Encoder | VJepa21Encoder, LoadReport]:
+    """The encoder of V-JEPA 2 or V-JEPA 2.1 in a weights file.
 
     Args:
         path: see `pretrained.read_weights`.
-        part: `target_encoder` of V-JEPA 2, `encoder` of V-JEPA 2-AC and of Hugging Face models.
+        part: `target_encoder` of V-JEPA 2 and 2.1, `ema_encoder` of the distilled 2.1 (ViT-B and ViT-L),
+            `encoder` of V-JEPA 2-AC and of Hugging Face models.
         picture: (height, width) of a frame in pixels, multiples of 16.
         frames: length of the longest video.
         heads: attention heads, see `size_of`.
@@ -40,7 +52,8 @@ def published_encoder(
     """
     weights = read_weights(path, part)
     with torch.device("meta"):
-        encoder = VJepa2Encoder(size_of(weights, "blocks", ENCODERS, heads), picture, frames)
+        encoder_class = ARCHITECTURES[architecture_of(weights)]
+        encoder = encoder_class(size_of(weights, "blocks", ENCODERS, heads), picture, frames)
     return encoder.eval(), load_weights(encoder, weights)
 
 
@@ -79,6 +92,11 @@ def published_ac_predictor(
     return predictor.eval(), load_weights(predictor, weights)
 
 
+def architecture_of(weights: Weights) -> Architecture:
+    """The architecture of an encoder, from the names of its arrays."""
+    return "vjepa2_1" if "norms_block.0.weight" in weights.arrays else "vjepa2"
+
+
 def size_of(
     weights: Weights, blocks: str, published: Mapping[str, VitSize], heads: int | None = None
 ) -> VitSize:
@@ -97,11 +115,10 @@ def size_of(
         BundleError: if the weights are not those of a V-JEPA 2 network, or the number of heads is unknown or
             invalid.
     """
-    depth = len({name.split(".")[1] for name in weights.arrays if name.startswith(f"{blocks}.")})
-    norm, hidden = (weights.arrays.get(f"{blocks}.0.{name}") for name in ("norm1.weight", "mlp.fc1.bias"))
-    if norm is None or norm.ndim != 1 or hidden is None:
+    found, hidden = width_and_depth(weights.arrays, blocks), weights.arrays.get(f"{blocks}.0.mlp.fc1.bias")
+    if found is None or hidden is None:
         raise BundleError(f"{weights.source}: not a V-JEPA 2 network, it lacks {blocks}.0.norm1.weight")
-    dim, heads = len(norm), heads or weights.heads
+    (dim, depth), heads = found, heads or weights.heads
     if heads is not None:
         try:
             return VitSize(dim=dim, depth=depth, heads=heads, mlp_ratio=len(hidden) / dim)
