@@ -17,7 +17,7 @@ from wm_planner.errors import BundleError, ConfigError
 from wm_planner.networks.vjepa2 import MaskedPredictor, VitSize, normalise
 from wm_planner.networks.vjepa2_1 import VJepa21Encoder
 from wm_planner.networks.vjepa2_ac import AcPredictor
-from wm_planner.planners.presets import VJEPA2AC
+from wm_planner.planners.vjepa2_ac import VJEPA2AC
 from wm_planner.training import bundle as bundle_module
 from wm_planner.training.importing import DROID, Heads, import_checkpoint
 from wm_planner.training.module import load_model_file

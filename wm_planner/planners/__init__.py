@@ -8,7 +8,7 @@ PLANNERS = Registry(
         "random_shooting": "wm_planner.planners.random_shooting:RandomShooting",
         "predictive_sampling": "wm_planner.planners.predictive_sampling:PredictiveSampling",
         "cem": "wm_planner.planners.cem:CEM",
-        "vjepa2_ac": "wm_planner.planners.presets:VJEPA2AC",
+        "vjepa2_ac": "wm_planner.planners.vjepa2_ac:VJEPA2AC",
         "dino_wm": "wm_planner.planners.presets:DinoWM",
         "icem": "wm_planner.planners.icem:ICEM",
         "mppi": "wm_planner.planners.mppi:MPPI",

@@ -116,7 +116,13 @@ def equal_weights(costs: Array) -> Array:
 
 
 def refit(
-    mean: Array, std: Array, elites: Array, weights: Array, momentum: float, floor: Array
+    mean: Array,
+    std: Array,
+    elites: Array,
+    weights: Array,
+    momentum: float,
+    floor: Array,
+    variance_scale: float = 1.0,
 ) -> tuple[Array, Array]:
     """Mean and standard deviation of the elites, mixed with the old ones.
 
@@ -127,6 +133,7 @@ def refit(
         weights: of the elites, (K,); they sum to 1, or are all 0, and then only the floor applies.
         momentum: weight of the old mean and standard deviation.
         floor: lower bound of the standard deviation, (M, A) or (A,).
+        variance_scale: factor of the elites' variance, e.g. K / (K - 1) for an unbiased one.
     """
     xp = namespace(elites)
     weights = xp.astype(weights, elites.dtype)
@@ -136,7 +143,7 @@ def refit(
 
     fitted_mean = expected(elites)
     residual = elites - fitted_mean
-    fitted_std = xp.sqrt(expected(residual * residual))
+    fitted_std = xp.sqrt(expected(residual * residual)) * math.sqrt(variance_scale)
     step = (1 - momentum) * xp.sum(weights)  # 0 if no elite has a finite cost
     new_mean = mean + step * (fitted_mean - mean)
     new_std = xp.maximum(std + step * (fitted_std - std), floor)

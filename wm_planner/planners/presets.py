@@ -1,26 +1,6 @@
-"""Planner settings of published world models, each registered under its own name."""
+"""Planner settings of a published world model, registered under a name of their own."""
 
 from wm_planner.planners.cem import CEM
-
-
-class VJEPA2AC(CEM):
-    """Source: facebookresearch/vjepa2, notebooks/utils/world_model_wrapper.py (Assran et al. 2025).
-
-    Its `maxnorm` corresponds to the card's action box: 0.05 m per step there. It fixes the rotation at zero
-    and searches gripper commands within +-0.75; to do the same, leave the rotation out of the card's action
-    or narrow the box.
-    """
-
-    class Config(CEM.Config, frozen=True, kw_only=True):
-        """The published settings; the initial standard deviation is half the action range."""
-
-        horizon: int = 2
-        samples: int = 400
-        elites: int = 10
-        iterations: int = 10
-        momentum: float = 0.15
-        init_std: float = 1.0
-        min_std: float = 0.0
 
 
 class DinoWM(CEM):

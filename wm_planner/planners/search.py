@@ -98,8 +98,8 @@ class Search:
         xp = namespace(warm_start)
         self.start: Actions = self._admit(warm_start)
         self.proposals: Actions = self._admit(proposals)
-        self.low: Actions = self._at_knots(self.space.low)
-        self.high: Actions = self._at_knots(self.space.high)
+        self.low: Actions = self.at_knots(self.space.low)
+        self.high: Actions = self.at_knots(self.space.high)
         self._objective = ConstrainedObjective(problem.costs)
         self.empty_table: ScoreTable = xp.zeros((0, 1 + self._objective.limits), dtype=xp.float64)
         worst = xp.full((1 + self._objective.limits,), xp.inf, dtype=xp.float64)
@@ -129,9 +129,19 @@ class Search:
         self._cut = self._cut or self._left_s() <= self._round_s
         return not self._cut
 
+    @property
+    def best(self) -> Best:
+        """The best candidate so far."""
+        return self._best
+
     def deviation(self, fraction: float) -> Actions:
         """A standard deviation, given as a fraction of half the action range, at every knot, (M, A)."""
-        return self._at_knots(fraction * self.space.half_range)
+        return self.at_knots(fraction * self.space.half_range)
+
+    def at_knots(self, components: Actions) -> Actions:
+        """One value per component, (A,), repeated for every knot, (M, A)."""
+        repeated: Actions = match(np.repeat(components[None], self._curve.knots, axis=0), self.start)
+        return repeated
 
     def actions(self, knots: Actions) -> Actions:
         """Admissible candidates (N, H, A) through knots (N, M, A), which lie in the box."""
@@ -169,6 +179,15 @@ class Search:
             self._durations.record(took_s)
             self._chunk_s = max(self._chunk_s, took_s, self._reserve_s)
         return np.concatenate(tables)
+
+    def settle(self, given: Best, candidates: Actions) -> Evaluation:
+        """As `evaluate`, but the plan is `given` or one of `candidates`, whatever was better before."""
+        before, count = self._best, self._evaluations
+        self._best = given
+        table = yield from self.evaluate(candidates)
+        if self._deadline and self._evaluations == count:  # no time was left for any of them
+            self._best = before
+        return table
 
     def record(self, candidates: Actions, scores: Scores) -> ScoreTable:
         """Record evaluated `candidates` (N, H, A), keep the best one, and return their score table."""
@@ -238,11 +257,6 @@ class Search:
         if not np.isfinite(plans).all():
             raise ShapeError(f"{what} has non-finite values; pass None to start from zeros")
         return plans
-
-    def _at_knots(self, components: Actions) -> Actions:
-        """One value per component, (A,), repeated for every knot, (M, A)."""
-        repeated: Actions = match(np.repeat(components[None], self._curve.knots, axis=0), self.start)
-        return repeated
 
     def _admit(self, plans: Actions) -> Actions:
         return self.space.admit(plans, self.problem.context.last_action)
