@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,7 @@ def check_command(words: list[str], block: Block) -> None:
 def check_wm(arguments: list[str], block: Block) -> None:
     """Let the command line parse the arguments of `wm`, without running the command."""
     command, name = typer.main.get_command(app), "wm"
+    arguments = list(takewhile(lambda argument: argument != "||", arguments))
     arguments = [argument for argument in arguments if argument not in ("--help", "--list", "--version")]
     if not arguments or arguments == ["launch"]:
         return
