@@ -12,7 +12,7 @@ from wm_planner.clock import WallClock
 from wm_planner.errors import ConfigError, RecordingError
 from wm_planner.evaluation.replay.check import check
 from wm_planner.evaluation.replay.difference import Difference, first_difference
-from wm_planner.launching.file import LaunchSpec, NodeSpec
+from wm_planner.launching.file import LaunchSpec, NodeSpec, node_class
 from wm_planner.launching.run import RECORDING, prepare
 from wm_planner.messaging import codec
 from wm_planner.messaging import messages as m
@@ -22,12 +22,18 @@ from wm_planner.recording.recorder import Recorder
 SHAKER = '''
 import numpy as np
 from wm_planner.messaging import messages as m
+from wm_planner.messaging.declarations import declare
 from wm_planner.config import Config
 from wm_planner.node import Node, run
 
+TEXT = "std_msgs/Header header\\nwm_planner_msgs/NamedArray[] arrays\\nfloat32 level\\n"
+Shaken = declare("/shaken", "tests_msgs/msg/Shaken", TEXT)
+TIME = "std_msgs/Header header\\nfloat64 seconds\\n"
+Took = declare("/took", "tests_msgs/msg/Took", TIME, measured=("seconds",))
+
 
 class Shaker(Node):
-    """Commands every joint state with noise, and tells the time that it took."""
+    """Answers every joint state with noise, and tells the time that it took."""
 
     class Params(Config, frozen=True, kw_only=True):
         seed: int = 0
@@ -35,19 +41,15 @@ class Shaker(Node):
 
     def configure(self):
         self.rng = np.random.default_rng(self.params.seed)
-        self.latent, self.info = self.publisher("/latent"), self.publisher("/plan_info")
+        self.shaken, self.took = self.publisher("/shaken"), self.publisher("/took")
         self.subscribe("/joint_states", self.on_joints)
         self.buffer = np.zeros(3, np.float32)
 
     def on_joints(self, joints, envelope):
         self.buffer[:] = self.params.noise * self.rng.normal(size=3)
         stamp_ns = m.stamp_ns(joints)
-        self.latent.publish(m.Latent(m.header(stamp_ns), 1, m.named_arrays({"z": self.buffer}), float("nan")))
-        none = np.empty(0)
-        self.info.publish(m.PlanInfo(
-            m.header(stamp_ns), 1, 1, 0.1, [], none, 0.0, none.astype(np.float32), 1, 1,
-            self.rng.random(), 0.0, False, False, 0, "",
-        ))
+        self.shaken.publish(Shaken(m.header(stamp_ns), m.named_arrays({"z": self.buffer}), float("nan")))
+        self.took.publish(Took(m.header(stamp_ns), self.clock.now_ns() / 1e9))
 
 
 if __name__ == "__main__":
@@ -63,6 +65,7 @@ class Folder:
         self.program = path / "shaker.py"
         self.program.write_text(SHAKER)
         spec = NodeSpec("shaker", self.program, {"seed": 3}, "never", ends_run=False)
+        node_class(self.program)  # declares its topics
         prepare(self.path, LaunchSpec("run", "lockstep", (spec,)))
 
     def record(self, publishers=1, ticks=4):
@@ -70,30 +73,11 @@ class Folder:
         rng = np.random.default_rng(3)
         recorder = Recorder(self.path / RECORDING, WallClock())
         for tick in range(1, ticks + 1):
-            z = (0.1 * rng.normal(size=3)).astype(np.float32)
-            rng.random()
-            none = np.empty(0)
+            arrays = m.named_arrays({"z": (0.1 * rng.normal(size=3)).astype(np.float32)})
             messages = {
                 "/joint_states": joint_state(tick),
-                "/latent": m.Latent(m.header(tick), 1, m.named_arrays({"z": z}), np.nan),
-                "/plan_info": m.PlanInfo(
-                    m.header(tick),
-                    1,
-                    1,
-                    0.1,
-                    [],
-                    none,
-                    0.0,
-                    none.astype(np.float32),
-                    1,
-                    1,
-                    7.0,
-                    7.0,
-                    False,
-                    False,
-                    0,
-                    "",
-                ),
+                "/shaken": m.message_class("tests_msgs/msg/Shaken")(m.header(tick), arrays, np.nan),
+                "/took": m.message_class("tests_msgs/msg/Took")(m.header(tick), 7.0),
             }
             for topic, message in messages.items():
                 envelope = Envelope(tick, 0, 0, 1 + tick % publishers, 0)
@@ -109,12 +93,12 @@ def folder(tmp_path):
 
 def test_a_recording_replays_equal_but_for_measured_times(folder):
     result = check(folder.record(), "shaker")
-    assert result.equal == {"/latent": 4, "/plan_info": 4} and result.mismatch is None
+    assert result.equal == {"/shaken": 4, "/took": 4} and result.mismatch is None
 
 
 def test_a_changed_seed_is_found_at_the_first_differing_field(folder):
     found = check(folder.record(), "shaker", settings=(("seed", 4),)).mismatch
-    assert (found.topic, found.number, found.stamp_ns) == ("/latent", 1, 1)
+    assert (found.topic, found.number, found.stamp_ns) == ("/shaken", 1, 1)
     assert found.difference.field == "arrays[0].data[0]"
     assert found.difference.recorded == pytest.approx(0.1 * np.random.default_rng(3).normal())
     assert found.difference.replayed == pytest.approx(0.1 * np.random.default_rng(4).normal())
@@ -130,14 +114,15 @@ def test_another_program_and_a_tolerance_are_compared(folder):
 
 def test_messages_that_are_missing_or_surplus_are_a_difference(folder):
     once = folder.program.with_name("once.py")
-    once.write_text(SHAKER.replace("self.latent.publish", "stamp_ns == 1 and self.latent.publish"))
+    once.write_text(SHAKER.replace("self.shaken.publish", "stamp_ns == 1 and self.shaken.publish"))
     found = check(folder.record(), "shaker", once).mismatch
-    assert (found.topic, found.number) == ("/latent", 2)
+    assert (found.topic, found.number) == ("/shaken", 2)
     assert found.difference == Difference("message", "one", "none")
     twice = folder.program.with_name("twice.py")
     twice.write_text(
         SHAKER.replace(
-            "none = np", "stamp_ns == 4 and self.latent.publish(m.Latent(m.header(9), 1, [], 0.0)); none = np"
+            "self.took.publish(",
+            "stamp_ns == 4 and self.shaken.publish(Shaken(m.header(9), [], 0.0)); self.took.publish(",
         )
     )
     found = check(folder.path, "shaker", twice).mismatch
@@ -147,7 +132,7 @@ def test_messages_that_are_missing_or_surplus_are_a_difference(folder):
 def test_what_cannot_be_checked_is_refused(folder):
     with pytest.raises(ConfigError, match="no node 'shakr', did you mean 'shaker'"):
         check(folder.record(publishers=2), "shakr")
-    with pytest.raises(RecordingError, match="/latent has 2 publishers: node 'shaker' was respawned"):
+    with pytest.raises(RecordingError, match="/shaken has 2 publishers: node 'shaker' was respawned"):
         check(folder.path, "shaker")
     launched = folder.path / "launch.yaml"
     launched.write_text(launched.read_text().replace("lockstep", "realtime"))
@@ -157,11 +142,11 @@ def test_what_cannot_be_checked_is_refused(folder):
 
 def test_the_command_exits_with_1_and_names_topic_field_and_both_values(folder, capsys):
     wm(["bag", "check", str(folder.record()), "shaker"], standalone_mode=False)
-    assert capsys.readouterr().out == "/latent: 4 messages equal\n/plan_info: 4 messages equal\n"
+    assert capsys.readouterr().out == "/shaken: 4 messages equal\n/took: 4 messages equal\n"
     with pytest.raises(SystemExit) as ended:
         wm(["bag", "check", str(folder.path), "shaker", "--set", "seed=4"], standalone_mode=False)
     assert ended.value.code == 1
-    assert "/latent: message 1 at 1e-09 s differs first: arrays[0].data[0] was 0.2" in capsys.readouterr().out
+    assert "/shaken: message 1 at 1e-09 s differs first: arrays[0].data[0] was 0.2" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         wm(["bag", "check", str(folder.path), "shaker", "--set", "seed=4", "--json"], standalone_mode=False)
     assert json.loads(capsys.readouterr().out)["mismatch"]["difference"]["field"] == "arrays[0].data[0]"
@@ -173,8 +158,8 @@ def test_a_recording_is_described(folder, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["is_complete"] and told["metadata"] == {"mode": "lockstep"}
     assert told["topics"][1] == {
-        "topic": "/latent",
-        "type": "wm_planner_msgs/msg/Latent",
+        "topic": "/shaken",
+        "type": "tests_msgs/msg/Shaken",
         "messages": 4,
         "lost": 0,
         "publishers": 1,
