@@ -199,8 +199,8 @@ def _arguments(argv: list[str]) -> Arguments:
 def run_on_when_others_wake() -> None:
     """Let a thread that a message wakes on this core wait until the running one has nothing to do.
 
-    Threads that are started later, such as those of ZeroMQ, inherit it. It halves the switches between
-    threads and saves a tenth of the CPU of a lockstep run on one core. Realtime keeps the quick reaction.
+    Threads that are started later, such as those of ZeroMQ, inherit it. It saves switches between threads on
+    a shared core (docs/decisions.md). Realtime keeps the quick reaction.
     """
     if sys.platform == "linux":
         with contextlib.suppress(PermissionError):  # a sandbox may forbid it
