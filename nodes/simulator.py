@@ -11,7 +11,7 @@ from typing import Any
 
 from wm_planner.bridges.messages import goal_message
 from wm_planner.bridges.simulators import adapter_of, check, facts
-from wm_planner.clock import nanoseconds
+from wm_planner.clock import nanoseconds, seconds
 from wm_planner.config import Config, Delay, Positive, Seconds, Seed
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.contracts.task import objective_of
@@ -21,7 +21,7 @@ from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Facts, Node, run
 from wm_planner.simulation.selection import simulator_spec
 
-SLICE_S = 0.02  # of simulated time between two looks at the clock, in realtime
+SLICE_S = 0.02  # of simulated time between two looks at the clock, in realtime: at most this
 LOST = 3  # repeats of a tick after which the episode has failed
 SILENCE = 2  # control periods without a command after which the robot is stopped
 
@@ -79,7 +79,9 @@ class Simulator(Node):
         if self.mode == "lockstep":
             self.stall = self.timer(self.params.stall_s, self.repeat)
         else:
-            self.timer(SLICE_S, self.catch_up)
+            # at least two: a node that fell behind by whole periods must be able to catch up
+            self.slices_per_period = max(2, math.ceil(self.sim.scene.control_dt_s / SLICE_S))
+            self.timer(self.sim.scene.control_dt_s / self.slices_per_period, self.catch_up)
         self.episode, self.stamp_ns = -1, 0
         self.delayed: deque[tuple[int, dict[str, m.Message]]] = deque()
 
@@ -143,15 +145,19 @@ class Simulator(Node):
         """Catch up with the wall clock in slices, and take pictures when they are due."""
         self.send_due()
         self.stop_if_silent()
-        slice_ns = nanoseconds(SLICE_S)
-        while self.started_ns + (self.slices + 1) * slice_ns <= self.clock.now_ns():
-            advanced = self.sim.advance(SLICE_S)
+        while self.started_ns + self.after_slices(self.slices + 1) <= self.clock.now_ns():
+            slice_ns = self.after_slices(self.slices + 1) - self.after_slices(self.slices)
+            advanced = self.sim.advance(seconds(slice_ns))
             self.slices += 1
-            if self.slices * slice_ns // self.dt_ns > self.step:
+            if self.slices % self.slices_per_period == 0:
                 self.observation = self.sim.observe()
-                self.stamp_ns = self.started_ns + self.slices * slice_ns
+                self.stamp_ns = self.started_ns + self.after_slices(self.slices)
                 return self.end_step(advanced if isinstance(advanced, StepResult) else None)
         return None
+
+    def after_slices(self, slices: int) -> int:
+        """Time in ns that a number of slices of the control period takes, exact at the ends of periods."""
+        return slices * self.dt_ns // self.slices_per_period
 
     def stop_if_silent(self) -> None:
         """Bring the robot to rest once no command has come for SILENCE control periods."""
@@ -166,7 +172,7 @@ class Simulator(Node):
         self.total_reward += result.reward if result else 0.0
         if self.step < self.params.steps and not (result and result.is_over):
             return self.publish_tick()
-        self.publish_episode("ended")
+        self.publish_episode("ended", reason=result.failure if result else "")
         return self.begin()
 
     def repeat(self) -> None:

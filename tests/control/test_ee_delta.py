@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wm_planner.control.ee_delta import EndEffectorDelta, ramp
+from wm_planner.control.fingers import Fingers
 from wm_planner.control.gripper import GripperDelta
 from wm_planner.control.kinematics import SerialChain, cross, rotation_error
 from wm_planner.control.safety import Limits
@@ -190,7 +191,7 @@ def test_hinge_fingers_close_and_open_where_the_robot_says(gripper):
 @pytest.mark.parametrize(
     ("custom", "reason"),
     [
-        ("", "left, right: at which end of its range a hinge finger is closed is not known: add <numeric"),
+        ("", "left, right: at which end of its range a finger is closed is not known"),
         (
             "<numeric name='gripper' data='0.9 0'/>",
             "a finger closed at 0.9 and open at 0 does not fit",
@@ -202,6 +203,44 @@ def test_hinge_fingers_whose_ends_are_not_known_are_refused_by_name(gripper, cus
     model = mujoco.MjModel.from_xml_string(HINGE_FINGERS.format(custom=custom))
     with pytest.raises(SimulationError, match=reason):
         GripperDelta.of(model, gripper.arm, ("left", "right"))
+
+
+SLIDE_FINGERS = """
+<mujoco>
+  <compiler autolimits="true"/>
+  <custom>{custom}</custom>
+  <worldbody>
+    <body><joint name="left" type="slide" {left}/><geom size="0.1"/></body>
+    <body><joint name="right" type="slide" {right}/><geom size="0.1"/></body>
+  </worldbody>
+</mujoco>"""
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "custom", "closed", "opened"),
+    [
+        ('range="0 0.04"', 'range="-0.04 0"', "", [0, 0], [0.04, -0.04]),
+        ('range="0.02 0.06"', 'range="-0.05 -0.01"', "", [0.02, -0.01], [0.06, -0.05]),
+        ("", "", "<numeric name='gripper' data='0.01 0.03 0 -0.02'/>", [0.01, 0], [0.03, -0.02]),
+    ],
+)
+def test_each_finger_closes_and_opens_in_its_own_range(gripper, left, right, custom, closed, opened):
+    model = mujoco.MjModel.from_xml_string(SLIDE_FINGERS.format(left=left, right=right, custom=custom))
+    made = GripperDelta.of(model, gripper.arm, ("left", "right"))
+    q = np.append(gripper.arm.home, closed)
+    ends = [made.command(q, np.array([0.0, 0.0, 0.0, opening]))[7:] for opening in (0.0, 1.0)]
+    np.testing.assert_allclose(ends, [closed, opened], atol=1e-12)
+    fingers = Fingers(made.fingers, made.opened, made.closed, Limits(*(b[7:] for b in made.bounds)))
+    for opening, positions in zip((0.0, 1.0), ends, strict=True):
+        assert fingers.opening(positions) == pytest.approx(opening)
+        np.testing.assert_allclose(fingers.command(opening, positions, 0.1).command, positions, atol=1e-12)
+
+
+@pytest.mark.parametrize("left", ["", 'range="-0.02 0.02"'])
+def test_slide_fingers_whose_ends_are_not_known_are_refused_by_name(gripper, left):
+    text = SLIDE_FINGERS.format(left=left, right='range="0 0.04"', custom="")
+    with pytest.raises(SimulationError, match=r"^left: at which end of its range a finger is closed"):
+        GripperDelta.of(mujoco.MjModel.from_xml_string(text), gripper.arm, ("left", "right"))
 
 
 def test_an_unknown_tool_point_names_the_known_ones(model):

@@ -105,6 +105,31 @@ def test_an_episode_that_the_simulator_ends_early_has_not_run_out_of_steps(bench
     assert reasons == ["the simulator ended the episode at step 1 of 3", ""]
 
 
+def test_physics_that_diverges_ends_the_episode_as_failed_and_the_next_begins(bench):
+    made = simulator(bench)
+    made.node.sim.model.dof_armature[:] = made.node.sim.model.body_mass[:] = 0.0
+    made.node.sim.model.jnt_stiffness[:] = 1e9
+    made.node.on_command(command(made.node.stamp_ns, joints_of(made) + 0.1), envelope())
+    phases = [(message.id, message.phase, message.reason) for message in made.take("/episode")]
+    [reason] = [reason for _, phase, reason in phases if phase == "ended"]
+    assert reason.startswith("the physics diverged within 0.2 s")
+    assert phases[-1][:2] == (2, "running")
+
+
+@pytest.mark.parametrize("period_s", [0.01, 1 / 30, 0.05, 0.1])
+def test_in_realtime_every_period_is_as_long_as_declared(bench, period_s):
+    spec = {"type": "gym", "id": "Pendulum-v1", "control_dt_s": period_s}
+    made = bench("simulator", "realtime", simulator=spec, episodes=1, steps=7)
+    began_ns, period_ns = made.clock.now_ns(), nanoseconds(period_s)
+    for late_ns in (0, 4 * period_ns):  # on time, then after a pause
+        for tick in range(1, 3):
+            made.clock.set_ns(began_ns + late_ns + tick * period_ns)
+            for _ in range(4):
+                made.node.catch_up()
+    stamps = [m.stamp_ns(message) for message in made.take("/episode") if message.phase == "running"]
+    assert [stamp - began_ns for stamp in stamps] == [i * period_ns for i in range(7)]
+
+
 def test_a_command_of_an_episode_that_is_over_moves_nothing_in_realtime(bench):
     made = bench("simulator", "realtime", scene="sim/panda_reach.py", episodes=1, steps=3)
     before = made.node.sim.data.ctrl.copy()

@@ -48,6 +48,8 @@ class StepResult:
         terminated: whether the episode is over, because the task is solved or has failed.
         truncated: whether it was cut off, for example by a limit of time.
         info: further measurements by name, e.g. for data collection.
+        failure: why the episode has failed, in words, e.g. that the physics diverged; such a step is
+            terminated too. "" if it has not.
     """
 
     observation: Observation
@@ -57,6 +59,7 @@ class StepResult:
     reward: float = 0.0
     terminated: bool = False
     truncated: bool = False
+    failure: str = ""
 
     @property
     def is_over(self) -> bool:

@@ -23,6 +23,7 @@ class ActuatorTargets:
     bounds: tuple[Floats, Floats, Floats]
     depends_on_posture: bool = False
     coupled: int = 0
+    kind: None = None
 
     @classmethod
     def of(cls, model: mujoco.MjModel) -> "ActuatorTargets":

@@ -14,12 +14,21 @@ from numpy.typing import NDArray
 
 from wm_planner.control.kinematics import Floats, Kinematics, SerialChain, rotation_error
 from wm_planner.errors import SimulationError, did_you_mean
+from wm_planner.world_models.physics.drives import Kind
 
 ITERATIONS = 6
 CONVERGED = 60  # iterations that suffice from the home posture to anywhere in the workspace
+REFINING = 20  # iterations without the pull of the home posture, where that leaves more than REFINED_M
+REFINED_M = 0.005
+AT_REST_M = (
+    0.02  # left over in a placed posture; in the far upper corners of its workspace the Panda's is 16 mm
+)
 DAMPING = 1e-3  # lambda^2, in m^2: costs 2 % of the speed at a singular value of 0.22
 RAMP = 0.6  # fraction of a control period over which joint targets move; with 1.0 the arm lags by 16 mm
 POSTURE_GAIN = 0.1  # fraction of the distance to the home posture per iteration, in the null space
+
+TOOL_SITE = "tcp"
+"""Name of the site that is a robot's tool point, unless another is named."""
 
 _DAMPED = DAMPING * np.eye(6)
 
@@ -45,13 +54,14 @@ class EndEffectorDelta:
     high: Floats
     iterations: int = ITERATIONS
     depends_on_posture: bool = True
+    kind: Kind = "position"
 
     @classmethod
-    def of(cls, model: mujoco.MjModel, site: str = "tcp") -> "EndEffectorDelta":
+    def of(cls, model: mujoco.MjModel, site: str = TOOL_SITE) -> "EndEffectorDelta":
         """Read the parameters from a robot's model.
 
-        They are the site `tcp`, the keyframe `home`, and the numerics `joint_velocity_limits` (rad/s) and
-        `workspace` (low x y z, high x y z in m).
+        They are the tool point `site`, the keyframe `home`, and the numerics `joint_velocity_limits` (rad/s)
+        and `workspace` (low x y z, high x y z in m).
 
         Raises:
             SimulationError: naming the missing element.
@@ -110,8 +120,22 @@ class EndEffectorDelta:
         return replace(self, iterations=iterations)
 
     def at_rest(self, tcp: Floats) -> Floats:
-        """Joint positions (J,) near the home posture whose tool point is at `tcp`, (3,) in m."""
-        return self.solve(self.home, tcp, CONVERGED)
+        """Joint positions (J,) near the home posture whose tool point is at `tcp`, (3,) in m.
+
+        Raises:
+            SimulationError: if the arm cannot get there in the tool's orientation.
+        """
+        q = self.solve(self.home, tcp, CONVERGED)
+        if np.linalg.norm(self.position(q) - tcp) > REFINED_M:
+            q = self._solve(q, self.chain.jacobian(q), tcp, self.orientation, REFINING, posture_gain=0.0)
+        left_m = float(np.linalg.norm(self.position(q) - tcp))
+        if not left_m <= AT_REST_M:
+            raise SimulationError(
+                f"the tool point cannot be placed at {np.round(tcp, 3).tolist()} m: inverse kinematics ends "
+                f"{100 * left_m:.1f} cm off, with the tool as it is in the home posture; place it closer to "
+                f"{np.round(self.position(self.home), 3).tolist()}, where it is there"
+            )
+        return q
 
     def solve(self, q: Floats, tcp: Floats, iterations: int = ITERATIONS) -> Floats:
         """Joint positions (..., J) near `q` whose tool point is at `tcp` (..., 3), within the joint limits.
@@ -128,6 +152,7 @@ class EndEffectorDelta:
         tcp: Floats,
         orientation: Floats,
         iterations: int,
+        posture_gain: float = POSTURE_GAIN,
     ) -> Floats:
         """`solve`, given the tool position, rotation and Jacobian at `q`."""
         for remaining in reversed(range(iterations)):
@@ -136,7 +161,7 @@ class EndEffectorDelta:
             error = np.empty((*translation.shape[:-1], 6))
             error[..., :3] = translation
             error[..., 3:] = rotation_error(orientation, rotation)
-            posture = POSTURE_GAIN * (self.home - q)
+            posture = posture_gain * (self.home - q)
             residual = error - (jacobian @ posture[..., None])[..., 0]
             dual = np.linalg.solve(jacobian @ jacobian.mT + _DAMPED, residual[..., None])
             q = q + posture + (jacobian.mT @ dual)[..., 0]

@@ -9,6 +9,7 @@ from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.gripper import GripperDelta
 from wm_planner.control.kinematics import Floats
 from wm_planner.control.safety import Limited, Limits
+from wm_planner.world_models.physics.drives import driven_joints
 
 
 @dataclass(frozen=True)
@@ -17,25 +18,23 @@ class Fingers:
 
     Attributes:
         joints: names of the finger joints, (F,).
-        opened, closed: positions of a finger, in m, or in rad for hinges.
+        opened, closed: positions of each finger, (F,) in m, or in rad for hinges.
         limits: of the finger positions, and of their speed in m/s or rad/s.
     """
 
     joints: tuple[str, ...]
-    opened: float
-    closed: float
+    opened: Floats
+    closed: Floats
     limits: Limits
 
     @classmethod
     def of(cls, model: mujoco.MjModel, arm: EndEffectorDelta) -> "Fingers | None":
-        """The joints that have an actuator besides those of the arm; None for a robot without any.
+        """The joints with an actuator that the arm carries; None for an arm without any.
 
         Raises:
             SimulationError: as for `GripperDelta.of`.
         """
-        driven = model.actuator_trnid[model.actuator_trntype == mujoco.mjtTrn.mjTRN_JOINT, 0]
-        names = tuple(model.joint(int(joint)).name for joint in driven)
-        fingers = tuple(name for name in names if name not in arm.joints)
+        fingers = driven_joints(model, arm.joints[-1])
         if not fingers:
             return None
         gripper = GripperDelta.of(model, arm, fingers)
@@ -44,9 +43,9 @@ class Fingers:
 
     def opening(self, q: Floats) -> float:
         """The opening, 0 closed, 1 open, at finger positions (F,) in m or rad."""
-        return (float(np.mean(q)) - self.closed) / (self.opened - self.closed)
+        return float(np.mean((q - self.closed) / (self.opened - self.closed)))
 
     def command(self, opening: float, q: Floats, period_s: float) -> Limited:
         """Targets (F,) in m or rad for an opening, within the limits, from measured positions (F,)."""
         target = self.closed + opening * (self.opened - self.closed)
-        return self.limits.apply(np.full(len(self.joints), target), q, period_s)
+        return self.limits.apply(target, q, period_s)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wm_planner.control.site_kinematics import SiteKinematics
 from wm_planner.errors import SimulationError, did_you_mean
+from wm_planner.world_models.physics.drives import limits_of
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +54,7 @@ class SerialChain:
             tool point's.
         offsets: origins of the same frames relative to the previous one, in m, (J + 1, 3).
         axes: of rotation, in each joint's own frame, (J, 3).
-        low, high: joint limits in rad, (J,).
+        low, high: joint limits in rad, (J,); infinite for joints that turn freely.
         site: the tool point in MuJoCo's model, for single configurations.
     """
 
@@ -93,8 +94,9 @@ class SerialChain:
                         "the chain to a tool point must consist of single hinges"
                     )
                 joints.append(joint)
-                rotations.append(rotation)
-                offsets.append(offset)
+                zero = _turn(model.jnt_axis[joint], -model.qpos0[model.jnt_qposadr[joint]])
+                rotations.append(zero @ rotation)
+                offsets.append(zero @ offset)
                 rotation, offset = np.eye(3), np.zeros(3)
             local = _matrix(model.body_quat[body])
             rotation, offset = local @ rotation, model.body_pos[body] + local @ offset
@@ -102,13 +104,15 @@ class SerialChain:
         if not joints:
             raise SimulationError(f"no joint moves site '{site}'")
         joints.reverse()
+        names = tuple(model.joint(j).name for j in joints)
+        low, high = np.array([limits_of(model, name) for name in names]).T.copy()
         return cls(
-            names=tuple(model.joint(j).name for j in joints),
+            names=names,
             rotations=np.array([rotation, *reversed(rotations)]),
             offsets=np.array([offset, *reversed(offsets)]),
             axes=model.jnt_axis[joints].copy(),
-            low=model.jnt_range[joints, 0].copy(),
-            high=model.jnt_range[joints, 1].copy(),
+            low=low,
+            high=high,
             site=SiteKinematics(model, site, joints),
         )
 
@@ -190,6 +194,13 @@ def cross(a: Floats, b: Floats) -> Floats:
         np.multiply(a[..., j], b[..., k], out=product[..., i])
         product[..., i] -= a[..., k] * b[..., j]
     return product
+
+
+def _turn(axis: Floats, angle: float) -> Floats:
+    """The rotation (3, 3) by `angle` in rad about `axis` (3,)."""
+    quaternion = np.empty(4)
+    mujoco.mju_axisAngle2Quat(quaternion, axis, angle)
+    return _matrix(quaternion)
 
 
 def _matrix(quaternion: Floats) -> Floats:

@@ -1,6 +1,5 @@
 """The MuJoCo simulator: a scene, its cameras, and commands to its actuators."""
 
-import contextlib
 import copy
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,20 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner import config, share
-from wm_planner.clock import nanoseconds
+from wm_planner.clock import NANOSECONDS, nanoseconds
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.contracts.task import Goal, Placement
-from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
-from wm_planner.control.motors import MotorHold, Motors
-from wm_planner.errors import SimulationError, did_you_mean
+from wm_planner.control.ee_delta import RAMP, TOOL_SITE, EndEffectorDelta
+from wm_planner.control.motors import MotorHold
+from wm_planner.errors import SimulationError
+from wm_planner.simulation import elements
 from wm_planner.simulation.arm_simulator import checked_targets, ramp_substeps
 from wm_planner.simulation.disturbance import disturbed_model
 from wm_planner.simulation.rendering import Camera
+from wm_planner.simulation.robot import motors_of, robot_of
 from wm_planner.simulation.scene import Disturbance, Scene, load_scene
+from wm_planner.world_models.physics.divergence import (
+    forget_divergence,
+    has_diverged,
+    keep_diverged,
+    without_warnings,
+)
+from wm_planner.world_models.physics.drives import JointDrives
+from wm_planner.world_models.physics.model import CONTROL, STATE
 
-TOOL_SITE = "tcp"
-"""Name of the site that is a robot's tool point, if it has one."""
+_COMPLETE = mujoco.mjtState.mjSTATE_INTEGRATION.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,8 @@ class MujocoSimulator:
 
     Observations hold the camera images, `joint_positions` and `joint_velocities` of the actuated joints, (J,)
     in rad or m, and for a robot with a tool point `tcp_position`, (3,) in m, world frame. A command is one
-    target per actuator, (J,); for an arm, joint positions in rad.
+    target per actuated joint, (J,); for an arm, joint positions in rad. Physics that diverges ends the
+    episode as failed, at the last valid state.
 
     Args:
         scene: declares the MJCF file, cameras, control and task.
@@ -80,8 +89,10 @@ class MujocoSimulator:
 
     @staticmethod
     def check(config: Config) -> tuple[str, ...]:
-        """Check that the file of the scene exists; there are no notes. See `bridges.simulators.check`."""
+        """Check the scene's robot and rate; there are no notes. See `bridges.simulators.check`."""
         share.find(config.scene)
+        scene = load_scene(config.scene)
+        robot_of(scene, disturbed_model(scene.model_file, config.disturbance))
         return ()
 
     @staticmethod
@@ -93,19 +104,24 @@ class MujocoSimulator:
         self.scene = scene
         self.model = disturbed_model(scene.model_file, disturbance or Disturbance())
         self.data = mujoco.MjData(self.model)
-        self.control = scene.control(self.model)
+        mujoco.mj_forward(self.model, self.data)
+        keep_diverged(self.model)
+        self.control, self._drives = robot_of(scene, self.model)
+        self._servos = JointDrives.servos(self.model)
         self.joints = self.control.joints
-        self.motors = _motors(self.model)
+        self.motors = motors_of(self.model)
         self._positions = [int(self.model.joint(name).qposadr[0]) for name in self.joints]
         self._velocities = [int(self.model.joint(name).dofadr[0]) for name in self.joints]
         self._camera = Camera(self.model, *scene.image_size)
         self.ramp_s = RAMP * scene.control_dt_s
-        self._tool = next((i for i in range(self.model.nsite) if self.model.site(i).name == TOOL_SITE), None)
-        self._point = _position_of(self.model, self.data, scene.point)
+        tool = getattr(scene, "tool", TOOL_SITE)
+        self._tool = next((i for i in range(self.model.nsite) if self.model.site(i).name == tool), None)
+        self._point = elements.position_of(self.model, self.data, scene.point)
         self._goal = Goal(images={})
         self._goal_position = np.zeros(3)
         self._stamp_ns = 0
-        self._targets, self._applied = np.empty((0, self.model.nu)), 0
+        self._targets, self._applied = np.empty((0, len(self.joints))), 0
+        self.failure = ""
 
     def reset(self, seed: int) -> Observation:
         """Start the episode of `seed`: sample its task, render the goal image, and set up the start."""
@@ -125,10 +141,9 @@ class MujocoSimulator:
         if placement.tcp is not None:
             self.data.qpos[self._positions] = self.control.at_rest(placement.tcp)
         for name, values in placement.joints.items():
-            self.data.joint(name).qpos[:] = values
-        if placement.tcp is not None:  # let the servos hold this posture
-            self.data.ctrl[:] = self.data.qpos[self._positions]
-        self._applied = len(self._targets)
+            elements.place_joint(self.model, self.data, name, values, self.scene.name)
+        self._servos.hold(self.model, self.data)
+        self._applied, self.failure = len(self._targets), ""
         mujoco.mj_forward(self.model, self.data)
         return self.observe()
 
@@ -157,13 +172,7 @@ class MujocoSimulator:
     def step(self, command: NDArray[np.float64]) -> StepResult:
         """Ramp the targets to `command` (J,) and advance by one control period."""
         self.command(command)
-        touched = self.advance(self.scene.control_dt_s)
-        return StepResult(
-            observation=self.observe(),
-            success=self.reached,
-            distance=self.distance,
-            info={"touched": float(touched)},
-        )
+        return self._result(self._advance(self.scene.control_dt_s))
 
     def stop_command(self) -> NDArray[np.float64] | None:
         """The controls of motors that brake the joints and hold them; None for servos, which hold them."""
@@ -175,41 +184,72 @@ class MujocoSimulator:
 
     @property
     def actuator_targets(self) -> NDArray[np.float64]:
-        """The targets of the actuators now, (J,) in rad or m."""
-        targets: NDArray[np.float64] = self.data.ctrl.copy()
-        return targets
+        """The targets of the joints now, (J,) in rad or m."""
+        return self._drives.targets(self.data.ctrl)
 
     def command(self, target: NDArray[np.float64]) -> None:
-        """Move the actuators' targets to `target`, (J,), within `ramp_s`.
+        """Move the targets of the joints to `target`, (J,), within `ramp_s`.
 
         Raises:
             ShapeError: for another number of targets, or non-finite ones.
         """
         target = checked_targets(target, self.joints)
         substeps = ramp_substeps(self.ramp_s, self.model.opt.timestep)
-        self._targets = self.control.interpolate(self.data.ctrl.copy(), target, substeps)
+        self._targets = self.control.interpolate(self.actuator_targets, target, substeps)
         self._applied = 0
 
-    def advance(self, seconds: float) -> bool:
+    def advance(self, seconds: float) -> StepResult | None:
         """Advance the simulation under the last command.
 
         Returns:
-            Whether there was any contact.
+            The failed step if the physics diverged, else None.
         """
-        model, data, ctrl = self.model, self.data, self.data.ctrl
-        substeps, touched = round(seconds / model.opt.timestep), False
-        targets = self._targets[self._applied : self._applied + substeps]
-        self._applied += len(targets)
-        for target in targets:
-            ctrl[:] = target
-            mujoco.mj_step(model, data)
-            touched |= data.ncon > 0
-        for _ in range(substeps - len(targets)):
-            mujoco.mj_step(model, data)
-            touched |= data.ncon > 0
-        mujoco.mj_forward(model, data)
+        touched = self._advance(seconds)
+        return self._result(touched) if self.failure else None
+
+    def _advance(self, seconds: float) -> bool:
+        """Whether anything touched meanwhile. Diverged physics stays at the last valid state."""
+        before, valid = self._steps, self._get(STATE | CONTROL)
         self._stamp_ns += nanoseconds(seconds)
+        if self.failure:
+            return False
+        with without_warnings():
+            touched = self._simulate(self._steps - before)
+        if has_diverged(self.data):
+            self.failure = f"the physics diverged within {seconds:g} s after {valid[0]:.3f} s of the episode"
+            mujoco.mj_setState(self.model, self.data, valid, STATE | CONTROL)
+            forget_divergence(self.data)
+        mujoco.mj_forward(self.model, self.data)
         return touched
+
+    def _simulate(self, steps: int) -> bool:
+        """Whether anything touched during some time steps."""
+        model, data, ctrl, touched = self.model, self.data, self.data.ctrl, False
+        targets = self._targets[self._applied : self._applied + steps]
+        self._applied += len(targets)
+        for values in self._drives.control(targets, ctrl):
+            ctrl[:] = values
+            mujoco.mj_step(model, data)
+            touched |= data.ncon > 0
+        for _ in range(steps - len(targets)):
+            mujoco.mj_step(model, data)
+            touched |= data.ncon > 0
+        return touched
+
+    @property
+    def _steps(self) -> int:
+        """Time steps up to the stamp, so that any slices of a control period add up to whole time steps."""
+        return round(self._stamp_ns / (NANOSECONDS * float(self.model.opt.timestep)))
+
+    def _result(self, touched: bool) -> StepResult:
+        return StepResult(
+            observation=self.observe(),
+            success=self.reached,
+            distance=self.distance,
+            info={"touched": float(touched)},
+            terminated=bool(self.failure),
+            failure=self.failure,
+        )
 
     @property
     def distance(self) -> float:
@@ -218,8 +258,8 @@ class MujocoSimulator:
 
     @property
     def reached(self) -> bool:
-        """Whether the scene's point is at its goal."""
-        return self.distance <= self.scene.success_radius
+        """Whether the scene's point is at its goal, and the episode has not failed."""
+        return not self.failure and self.distance <= self.scene.success_radius
 
     @property
     def tcp_position(self) -> NDArray[np.float64]:
@@ -246,18 +286,7 @@ class MujocoSimulator:
         Raises:
             SimulationError: if there is no such element.
         """
-        element, _, kind = name.rpartition("_")
-        joints = {self.model.joint(i).name for i in range(self.model.njnt)}
-        if kind == "velocity" and element in joints:
-            return np.array(self.data.joint(element).qvel)
-        placed = {self.model.body(i).name for i in range(self.model.nbody)}
-        placed |= {self.model.site(i).name for i in range(self.model.nsite)}
-        if kind == "position" and element in joints - placed:
-            return np.array(self.data.joint(element).qpos)
-        if kind == "position" and element in placed:
-            return _position_of(self.model, self.data, element).copy()
-        known = [f"{each}_position" for each in joints | placed if each]
-        raise SimulationError(f"{self.scene.name} has no state '{name}', {did_you_mean(name, known)}")
+        return elements.measured(self.model, self.data, name, self.scene.name)
 
     def observe(self) -> Observation:
         """The current sensor readings."""
@@ -270,17 +299,18 @@ class MujocoSimulator:
         return Observation(images=self._pictures(), state=state, stamp_ns=self._stamp_ns)
 
     def truth(self) -> Observation:
-        """The full physics state and the current actuator targets, for planning with the true physics."""
-        state = {"physics": self._get(mujoco.mjtState.mjSTATE_FULLPHYSICS), "control": self.data.ctrl.copy()}
+        """The full physics state and what is set from outside, for planning with the true physics."""
+        state = {"physics": self._get(STATE), "control": self._get(CONTROL)}
         return Observation(images={}, state=state, stamp_ns=self._stamp_ns)
 
     def save(self) -> State:
-        physics = self._get(mujoco.mjtState.mjSTATE_INTEGRATION)
+        physics = self._get(_COMPLETE)
         return State(physics, self._goal, self._goal_position, self._stamp_ns)
 
     def load(self, state: Any) -> None:
-        mujoco.mj_setState(self.model, self.data, state.physics, mujoco.mjtState.mjSTATE_INTEGRATION)
-        self._applied = len(self._targets)
+        mujoco.mj_setState(self.model, self.data, state.physics, _COMPLETE)
+        forget_divergence(self.data)
+        self._applied, self.failure = len(self._targets), ""
         self._goal, self._goal_position, self._stamp_ns = state.goal, state.goal_position, state.stamp_ns
         mujoco.mj_forward(self.model, self.data)
 
@@ -288,27 +318,10 @@ class MujocoSimulator:
         """Release the renderer."""
         self._camera.close()
 
-    def _get(self, kind: mujoco.mjtState) -> NDArray[np.float64]:
+    def _get(self, kind: int) -> NDArray[np.float64]:
         state = np.empty(mujoco.mj_stateSize(self.model, kind))
         mujoco.mj_getState(self.model, self.data, state, kind)
         return state
 
     def _pictures(self) -> dict[str, NDArray[np.uint8]]:
         return {name: self._camera.picture(self.data, name) for name in self.scene.cameras}
-
-
-def _motors(model: mujoco.MjModel) -> Motors | None:
-    """The motors of a model; None for servos, and for a mixture, which takes controls alone."""
-    with contextlib.suppress(SimulationError):
-        return Motors.if_any(model)
-    return None
-
-
-def _position_of(model: mujoco.MjModel, data: mujoco.MjData, point: str) -> NDArray[np.float64]:
-    """Position of a site or body, (3,) in m, as a view of `data`; a site takes precedence."""
-    positions = {model.body(i).name: data.xpos[i] for i in range(model.nbody)}
-    positions |= {model.site(i).name: data.site_xpos[i] for i in range(model.nsite)}
-    if point not in positions:
-        raise SimulationError(f"the scene has no site or body '{point}', {did_you_mean(point, positions)}")
-    position: NDArray[np.float64] = positions[point]
-    return position

@@ -20,8 +20,8 @@ from wm_planner.planners.base import Plan
 from wm_planner.simulation.mujoco import MujocoSimulator
 from wm_planner.simulation.scene import Scene, load_scene
 from wm_planner.terminal import table
+from wm_planner.world_models.physics.drives import Floats
 from wm_planner.world_models.physics.model import PhysicsModel
-from wm_planner.world_models.physics.plant import Floats
 
 HELD_S = 1.0
 """An episode is solved if the scene's point stays at its goal during this time at the end."""

@@ -1,5 +1,6 @@
 """Episodes in one process without nodes, with simulator, planner and control as in a lockstep launch."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +30,8 @@ class EpisodeResult:
 
     Attributes:
         seed: seed of the episode.
-        distances: distance to the goal before the first step and after each, (steps + 1,), in m.
+        distances: distance to the goal before the first step and after each, (steps + 1,), in m; infinite
+            from a failure of the simulation on.
         plan_cpu_s: CPU time of each plan, with the encoding, (steps,), in s.
         encode_cpu_s: of each encoding alone, (steps,), in s; empty if nothing was encoded.
     """
@@ -71,7 +73,7 @@ def run_episode(
             last_action = executed_displacement(control, limits, q, limited, last_action)
         result = simulator.step(limited.command)
         observation = result.observation
-        distances.append(result.distance)
+        distances.append(math.inf if result.failure else result.distance)
         cpu.append(chosen.cpu_s)
         encoding.append(chosen.encode_cpu_s)
     return EpisodeResult(seed, np.array(distances), np.array(cpu), np.array(encoding))

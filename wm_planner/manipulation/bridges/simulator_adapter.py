@@ -59,7 +59,7 @@ class ArmAdapter:
         return sensor_messages(observation, self.simulator.joints, stamp_ns)
 
     def command_of(self, message: m.Message) -> NDArray[np.float64]:
-        """Targets of all actuators, which move to them within the time of the command.
+        """Targets of all joints, by name, which move to them within the time of the command.
 
         Those of joints that the command does not name stay as they are.
 
@@ -77,8 +77,6 @@ class ArmAdapter:
         targets, joints = targets_of(message), self.simulator.joints
         if (within_s := m.seconds_of(message.points[0].time_from_start)) > 0:
             self.simulator.ramp_s = within_s
-        if len(targets) == len(joints):
-            return targets
         if unknown := set(message.joint_names) - set(joints):
             raise InputError(
                 f"/command moves {', '.join(sorted(unknown))}, the joints are {', '.join(joints)}: is the "

@@ -1,6 +1,7 @@
 """The base of all scenes of an arm above a table; each subclass adds a task."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 
 from wm_planner.contracts.card import ActionSpec, Quantity
 from wm_planner.contracts.task import Placement
-from wm_planner.control.ee_delta import EndEffectorDelta
+from wm_planner.control.ee_delta import EndEffectorDelta, load_model
+from wm_planner.control.kinematics import SerialChain
 from wm_planner.errors import SimulationError
 from wm_planner.world_models.physics.plant import Control, Model
 
@@ -29,7 +31,6 @@ class ArmScene:
         max_delta: largest displacement of the tool point along each axis per action.
         tool: the site that is the tool point.
         point: the site or body that the task brings to a goal.
-        joints: number of the robot's actuated joints.
     """
 
     model_file: Path
@@ -42,7 +43,6 @@ class ArmScene:
     max_delta: float = 0.05
     tool: str = "tcp"
     point: str = "tcp"
-    joints: int = 7
 
     def __post_init__(self) -> None:
         if any(low >= high for low, high in zip(self.low, self.high, strict=True)):
@@ -54,6 +54,15 @@ class ArmScene:
     def name(self) -> str:
         return self.model_file.stem
 
+    @cached_property
+    def joint_count(self) -> int:
+        """Number of joints between the base and the tool point, from the MJCF file.
+
+        Raises:
+            SimulationError: if the file cannot be compiled, or has no such tool point.
+        """
+        return len(SerialChain.of(load_model(self.model_file), self.tool).names)
+
     @property
     def points(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((self.tool, self.point)))
@@ -62,7 +71,7 @@ class ArmScene:
     def state(self) -> tuple[Quantity, ...]:
         """The quantities that a data set records: `<name>_position` of a site or body, or of its robot."""
         tool = Quantity(name=f"{self.tool}_position", size=3, unit="m")
-        joints = Quantity(name="joint_positions", size=self.joints, unit="rad")
+        joints = Quantity(name="joint_positions", size=self.joint_count, unit="rad")
         if self.point == self.tool:
             return tool, joints
         return tool, joints, Quantity(name=f"{self.point}_position", size=3, unit="m")

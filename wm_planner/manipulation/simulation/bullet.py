@@ -1,6 +1,7 @@
 """PyBullet as a simulator: its own Panda reaches poses that are shown in goal pictures."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,10 @@ class BulletReach(Reach):
     @property
     def name(self) -> str:
         return "bullet_reach"
+
+    @cached_property
+    def joint_count(self) -> int:
+        return len(JOINTS)
 
     def control(self, model: PandaKinematics) -> EndEffectorDelta:
         return model.control()

@@ -82,7 +82,7 @@ def state_of(simulator: ArmSimulator) -> tuple[Quantity, ...]:
 
 
 def explore(simulator: ArmSimulator, seed: int, steps: int) -> Episode | None:
-    """The episode of `seed`, or None if the inverse kinematics made an excursion.
+    """The episode of `seed`, or None if the inverse kinematics made an excursion or the physics failed.
 
     Even seeds wander, odd seeds seek or grasp.
 
@@ -118,14 +118,14 @@ class _Recording:
     def run(
         self, observation: Observation, steps: int, act: Callable[[Observation], Action | None]
     ) -> Episode | None:
-        """The episode with at most `steps` actions; None without any, or after an excursion."""
+        """The episode with at most `steps` actions; None without any, after an excursion or a failure."""
         actions: list[Action] = []
         seen = self._add(observation)
         while len(actions) < steps and (action := act(seen)) is not None:
             command = self._simulator.control.command(observation.state["joint_positions"], action)
             result = self._simulator.step(command)
             observation = result.observation
-            if not result.info["touched"] and self._is_excursion(command, observation):
+            if result.failure or (not result.info["touched"] and self._is_excursion(command, observation)):
                 return None
             actions.append(action)
             self._rewards.append(-float(np.linalg.norm(self._simulator.point - self._goal)))

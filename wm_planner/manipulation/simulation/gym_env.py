@@ -32,7 +32,7 @@ class SceneEnv(gymnasium.Env[GymObservation, NDArray[np.float64]]):
 
     An observation holds the cameras' pictures, those of the goal with the prefix `goal_`, and the states of
     `MujocoSimulator`. The reward is the negated distance of the scene's point from its goal, in m, after the
-    step; `info` has `distance` and `is_success`.
+    step; `info` has `distance` and `is_success`. Physics that diverges terminates the episode.
 
     Args:
         scene: path of a scene file.
@@ -70,7 +70,7 @@ class SceneEnv(gymnasium.Env[GymObservation, NDArray[np.float64]]):
         command = self.simulator.control.command(q, np.asarray(action, np.float64))
         result = self.simulator.step(self._limits.apply(command, q, period_s).command)
         self._last = result.observation
-        return self._gym_observation(), -result.distance, False, False, self._info()
+        return self._gym_observation(), -result.distance, result.terminated, False, self._info()
 
     def render(self) -> NDArray[np.uint8] | None:
         """The picture of the first camera; None without a render mode."""

@@ -4,12 +4,12 @@ Uses the batched, multithreaded `mujoco.rollout`. If the effect of an action doe
 one call covers the whole horizon; otherwise one call covers a control period, because an action is converted
 to joint targets at the posture that the previous one led to.
 
-Axes: N candidates, H steps, A action components, J actuators, T substeps per call.
+Axes: N candidates, H steps, A action components, J joints, C values that are set from outside, T substeps per
+call.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import mujoco
 import numpy as np
@@ -22,15 +22,29 @@ from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.card import Card, LatentSpec, ObservationSpec, Quantity
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent, Rollout
-from wm_planner.errors import ConfigError, ShapeError
+from wm_planner.errors import ShapeError
+from wm_planner.world_models.physics.divergence import keep_diverged, without_warnings
+from wm_planner.world_models.physics.drives import Floats, JointDrives
 from wm_planner.world_models.physics.planning_model import PlanningModel, compile_planning_model, sensor_of
-from wm_planner.world_models.physics.plant import Floats, Plant
+from wm_planner.world_models.physics.plant import TRUTH, Plant, substeps
 
-_STATE = mujoco.mjtState.mjSTATE_FULLPHYSICS
+STATE = mujoco.mjtState.mjSTATE_FULLPHYSICS.value
+"""What the physics changes."""
+
+CONTROL = sum(
+    kind.value
+    for kind in (
+        mujoco.mjtState.mjSTATE_CTRL,
+        mujoco.mjtState.mjSTATE_EQ_ACTIVE,
+        mujoco.mjtState.mjSTATE_MOCAP_POS,
+        mujoco.mjtState.mjSTATE_MOCAP_QUAT,
+    )
+)
+"""What is set from outside: actuators, active equality constraints such as welds, poses of mocap bodies."""
 
 
 class PhysicsModel:
-    """A world model whose latent is the simulator's state and the current actuator targets.
+    """A world model whose latent is the simulator's state and what is set from outside, see `CONTROL`.
 
     Args:
         config: simplifications of the physics, and threads.
@@ -58,8 +72,11 @@ class PhysicsModel:
         self._control = plant.control(self.model)
         if config.planning_model.ik_iterations is not None:
             self._control = self._control.with_iterations(config.planning_model.ik_iterations)
-        self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET  # to the initial posture
-        self._substeps = _substeps(plant, self.model.opt.timestep)
+        keep_diverged(self.model)
+        is_changed = config.planning_model.timestep_s is not None
+        setting = "planning_model.timestep_s" if is_changed else f"option timestep of {plant.model_file.name}"
+        self._substeps = substeps(plant, self.model.opt.timestep, setting)
+        self._drives = JointDrives.of(self.model, self._control.joints, self._control.kind)
         threads = min(config.threads, len(os.sched_getaffinity(0)))
         self._rollout = BatchedRollout(nthread=threads)
         self._data = [mujoco.MjData(self.model) for _ in range(threads)]
@@ -73,10 +90,11 @@ class PhysicsModel:
 
     def initial(self) -> dict[str, Floats]:
         """The states `physics` and `control` of the MJCF's initial configuration."""
-        data = mujoco.MjData(self.model)
-        physics = np.empty(mujoco.mj_stateSize(self.model, _STATE))
-        mujoco.mj_getState(self.model, data, physics, _STATE)
-        return {"physics": physics, "control": np.array(data.ctrl)}
+        data, states = mujoco.MjData(self.model), {}
+        for name, kind in zip(TRUTH, (STATE, CONTROL), strict=True):
+            states[name] = np.empty(mujoco.mj_stateSize(self.model, kind))
+            mujoco.mj_getState(self.model, data, states[name], kind)
+        return states
 
     def encode(
         self,
@@ -128,30 +146,32 @@ class PhysicsModel:
         sensors = np.empty((count, horizon + 1, self.model.nsensordata))  # before each step, after the last
         for first in range(0, horizon, periods):
             part = slice(first, first + periods)
-            targets = self._targets(now, held, actions[:, part])
-            states, readings = self.simulate(now, targets)
+            applied = self._applied(now, held, actions[:, part])
+            states, readings = self.simulate(now, applied)
             last = slice(self._substeps - 1, None, self._substeps)
-            physics[:, part], controls[:, part] = states[:, last], targets[:, last]
+            physics[:, part], controls[:, part] = states[:, last], applied[:, last]
             sensors[:, part] = readings[:, :: self._substeps]
-            now, held = states[:, -1], targets[:, -1]
+            now, held = states[:, -1], applied[:, -1]
         sensors[:, -1] = self._sense(now, held)
         diverged = self._diverged(latent["physics"], physics, controls)
         physics[diverged] = sensors[:, 1:][diverged] = np.nan
         points = {name: sensors[:, 1:, columns] for name, columns in self._points.items()}
         return Rollout(latents={"physics": physics, "control": controls, **points}, states=points)
 
-    def simulate(self, physics: Floats, targets: Floats) -> tuple[Floats, Floats]:
+    def simulate(self, physics: Floats, controls: Floats) -> tuple[Floats, Floats]:
         """One plain MuJoCo rollout call.
 
         Args:
             physics: initial states, (N, size).
-            targets: of the actuators, (N, T, J).
+            controls: what is set at each substep, (N, T, C), see `CONTROL`.
 
         Returns:
             The states after every substep, (N, T, size), and the sensor readings before it, (N, T, k).
         """
-        with _without_warnings():
-            states, readings = self._rollout.rollout(self.model, self._data, physics, targets)
+        with without_warnings():
+            states, readings = self._rollout.rollout(
+                self.model, self._data, physics, controls, control_spec=CONTROL
+            )
         return states, readings
 
     def _diverged(self, start: Floats, physics: Floats, controls: Floats) -> NDArray[np.bool_]:
@@ -168,13 +188,13 @@ class PhysicsModel:
         valid &= np.isfinite(controls).all(axis=-1)
         return ~np.logical_and.accumulate(valid, axis=1)
 
-    def _targets(self, physics: Floats, held: Floats, actions: Floats) -> Floats:
-        """Actuator targets (N, T, J) of `actions` (N, periods, A)."""
+    def _applied(self, physics: Floats, held: Floats, actions: Floats) -> Floats:
+        """What `actions` (N, periods, A) set at each substep, (N, T, C)."""
         q = np.take(physics, self._joints, axis=1)  # C order: the last bits depend on the memory layout
         ends = self._control.command(q[:, None], actions)  # (N, periods, J)
-        starts = np.concatenate([held[:, None], ends[:, :-1]], axis=1)
+        starts = np.concatenate([self._drives.targets(held)[:, None], ends[:, :-1]], axis=1)
         targets = self._control.interpolate(starts, ends, self._substeps)  # (N, periods, substeps, J)
-        return targets.reshape(len(actions), -1, ends.shape[-1])
+        return self._drives.control(targets.reshape(len(actions), -1, ends.shape[-1]), held[:, None])
 
     def _sense(self, physics: Floats, held: Floats) -> Floats:
         """Sensor readings in states (N, ...), taken from one step, which reads them before it integrates."""
@@ -187,7 +207,10 @@ class PhysicsModel:
         return {name: readings[:, columns] for name, columns in self._points.items()}
 
     def _make_card(self, plant: Plant) -> Card:
-        sizes = {"physics": mujoco.mj_stateSize(self.model, _STATE), "control": self.model.nu}
+        sizes = {
+            "physics": mujoco.mj_stateSize(self.model, STATE),
+            "control": mujoco.mj_stateSize(self.model, CONTROL),
+        }
         return Card(
             name=f"physics of {plant.name}",
             family="physics",
@@ -202,27 +225,6 @@ class PhysicsModel:
                 *(LatentSpec(name=name, shape=(3,), dtype="float64", unit="m") for name in self._points),
             ),
         )
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Suppress MuJoCo's warning, on the terminal and in MUJOCO_LOG.TXT, for every candidate that diverges."""
-    before = mujoco.get_mju_user_warning()
-    mujoco.set_mju_user_warning(lambda message: None)
-    try:
-        yield
-    finally:
-        mujoco.set_mju_user_warning(before)
-
-
-def _substeps(plant: Plant, timestep: float) -> int:
-    substeps = round(plant.control_dt_s / timestep)
-    if substeps < 1 or abs(substeps * timestep - plant.control_dt_s) > 1e-9:
-        raise ConfigError(
-            f"planning_model.timestep_s is {timestep:g}, but the control period of {plant.name} is "
-            f"{plant.control_dt_s:g} s: wanted a whole number of time steps per period"
-        )
-    return substeps
 
 
 def _ids(model: mujoco.MjModel, joints: Sequence[str]) -> list[int]:
