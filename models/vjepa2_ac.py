@@ -59,7 +59,10 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
         architecture: of the encoder, `vjepa2` or `vjepa2_1`.
         predictor: size of the predictor.
         picture: side of a camera image after downsampling, in pixels; the cameras are joined side by side.
-        part: the part of `pretrained` with the encoder: `target_encoder`, `encoder` or `ema_encoder`.
+        load: what is taken from `pretrained`: the `encoder`, or `all` to fine-tune a V-JEPA 2-AC, published
+            or of an own run: the encoder, the predictor and, with whitened tokens, their statistics.
+        part: the part of `pretrained` with the encoder: `target_encoder` or `ema_encoder` of an encoder's
+            file, `encoder` of a V-JEPA 2-AC.
         patch: side of a patch, in pixels.
         rollout: frames predicted autoregressively in the second term of the loss.
         context: frames that a deployed step attends to, including its own, from 1 to `clip`. Keys and values
@@ -78,6 +81,7 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
     predictor: VitSize
     picture: Positive
     architecture: Architecture = "vjepa2"
+    load: Literal["encoder", "all"] = "encoder"
     part: str = "target_encoder"
     patch: Positive = 16
     rollout: Positive = 2
@@ -92,12 +96,10 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
                 f"rollout is {self.rollout}, wanted 1 to {self.clip - 1}, the frames after the first in a "
                 f"clip of {self.clip}"
             )
-        if self.context > MAX_CONTEXT:
-            raise ValueError(f"context is {self.context}, wanted 1 to {MAX_CONTEXT} frames")
-        if self.context > self.clip:
-            raise ValueError(
-                f"context is {self.context}, wanted 1 to {self.clip}, the frames of the training clips"
-            )
+        if self.load == "all" and self.pretrained is None:
+            raise ValueError("load is all, but there is nothing to load: set pretrained to a file or a run")
+        if self.context > (most := min(self.clip, MAX_CONTEXT)):
+            raise ValueError(f"context is {self.context}, wanted 1 to {most} frames, at most the clip's")
 
 
 RECIPES = {
@@ -156,6 +158,7 @@ class VJepa2Ac(TrainableModel):
         self.observation = side_by_side(data.cameras, (data.height, data.width), recipe.picture, (self.pose,))
         self.pictures = ImagePreprocessor(self.observation)
         self.part, self.rollout, self.context = recipe.part, recipe.rollout, recipe.context
+        self.fine_tuned = recipe.load == "all"
         encoder = ARCHITECTURES[recipe.architecture](recipe.encoder, picture, TUBELET, recipe.patch)
         self.encoder = encoder.requires_grad_(False)
         grid = self.encoder.grid[1:]
@@ -164,15 +167,9 @@ class VJepa2Ac(TrainableModel):
         shape = (grid[0] * grid[1], recipe.encoder.dim)
         self.whitening = Whitening(*shape) if recipe.tokens == "whitened" else None
         self.slow_features = SlowFeatures(recipe.slow_features, *shape) if recipe.slow_features else None
-        self.latents = (
-            *(
-                [LatentSpec(name="slow_features", shape=(recipe.slow_features,))]
-                if self.slow_features
-                else []
-            ),
-            LatentSpec(name="tokens", shape=shape),
-            LatentSpec(name=self.pose.name, shape=(self.pose.size,), unit=self.pose.unit),
-        )
+        slow = [LatentSpec(name="slow_features", shape=(recipe.slow_features,))] if self.slow_features else []
+        pose = LatentSpec(name=self.pose.name, shape=(self.pose.size,), unit=self.pose.unit)
+        self.latents = (*slow, LatentSpec(name="tokens", shape=shape), pose)
         if self.context > 1:
             past = LatentSpec(name="keys_values", shape=self._past_shape(recipe.predictor), role="cache")
             frame = LatentSpec(name="frame", shape=(1,), dtype="int64", role="cache")
@@ -186,12 +183,16 @@ class VJepa2Ac(TrainableModel):
             self.register_buffer(name, scale if recipe.units == "scaled" else physical, persistent=False)
 
     def load_pretrained(self, path: Path) -> None:
-        """Load the encoder; the predictor is trained from scratch."""
+        """Load the encoder; to fine-tune, also the predictor, and the statistics of whitened tokens."""
         load_weights(self.encoder, read_weights(path, self.part))
+        if self.fine_tuned:
+            load_weights(self.predictor, read_weights(path, "predictor"))
+            if self.whitening:
+                load_weights(self.whitening, read_weights(path, "whitening"))
 
     def prepare(self, clips: Iterator[Mapping[str, Tensor]]) -> None:
-        """Compute the statistics of the tokens, and their slow features."""
-        if self.whitening:
+        """Compute the statistics of the tokens, unless they were loaded, and their slow features."""
+        if self.whitening and not self.fine_tuned:
             for clip in islice(clips, FIT_BATCHES):
                 self.whitening.observe(self._normed(clip["images"].flatten(0, 1)))
         if self.slow_features:
@@ -266,20 +267,16 @@ class VJepa2Ac(TrainableModel):
     def _step_cached(self, latent: Mapping[str, Tensor], action: Tensor, pose: Tensor) -> dict[str, Tensor]:
         """One step with cached keys and values of earlier frames; also returns the updated cache."""
         tokens, frame = latent["tokens"], latent["frame"]  # (N, P, D), (N, 1)
-        cached = latent["keys_values"].to(
-            self._dtype
-        )  # (N, layers, 2, heads, (context - 1) (C + P), head_dim)
+        # (N, layers, 2, heads, (context - 1) (C + P), head_dim)
+        cached = latent["keys_values"].to(self._dtype)
         past = [(layer[:, 0], layer[:, 1]) for layer in cached.unbind(1)]
         predicted, new = self.predictor.extend(
             frame.squeeze(1), *self._predictor_inputs(tokens, action, pose), past
         )
         own = torch.stack([torch.stack(pair, dim=1) for pair in new], dim=1).unsqueeze(4)
-        slots = cached.unflatten(
-            4, (self.context - 1, -1)
-        )  # (N, layers, 2, heads, context - 1, C + P, head_dim)
-        here = (
-            torch.arange(self.context - 1, device=frame.device) == frame
-        )  # (N, context - 1), none for the last
+        # (N, layers, 2, heads, context - 1, C + P, head_dim), and the slot of this frame, none for the last
+        slots = cached.unflatten(4, (self.context - 1, -1))
+        here = torch.arange(self.context - 1, device=frame.device) == frame  # (N, context - 1)
         slots = torch.where(here[:, None, None, None, :, None, None], own, slots)
         return {
             **self._learned(self._next_tokens(tokens, predicted)),

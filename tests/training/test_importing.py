@@ -1,5 +1,6 @@
 """`wm import`: a toy-sized file in the published format becomes a bundle."""
 
+import re
 import shutil
 
 import msgspec
@@ -11,7 +12,7 @@ from published_toy import TOY, toy_is_a_published_size, toy_networks, write
 
 from wm_planner.bench.measurements.rollout import step_times_ms
 from wm_planner.checksum import sha256
-from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.observation import Observation, problem_in
 from wm_planner.contracts.task import Goal
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.networks.vjepa2 import MaskedPredictor, VitSize, normalise
@@ -167,7 +168,7 @@ def test_the_card_documents_the_training_data_and_the_file(imported, file):
     assert card.observation.input_shape == (3, 256, 256)
     assert card.observation.mean == (0.485, 0.456, 0.406)
     assert card.observation.fit == "crop"  # to a square of the full height, as in training
-    assert [quantity.size for quantity in card.observation.state] == [7]
+    assert card.observation.state == DROID.state
     assert card.max_candidates in SIZES
     assert card.observation.state[0].unit == "m, rad, share closed"
     assert card.action.units == ("m",) * 3 + ("rad",) * 3 + ("share closed",)
@@ -204,6 +205,22 @@ def test_weights_that_were_not_published_need_their_heads(tmp_path):
     after, _ = model.step(latent, moves(1, 1)[0])
     wanted = imagined_by_hand(own, latent["tokens"], moves(1, 1)[0])
     np.testing.assert_allclose(after["tokens"], wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("component", "value", "reason"),
+    [
+        (0, 503.0, r"tcp_pose\[0\] is 503, outside of its bounds -2 to 2"),
+        (3, -175.7, r"tcp_pose\[3\] is -175\.7, outside of its bounds -3\.14159 to 3\.14159"),
+        (6, 80.0, r"tcp_pose\[6\] is 80, outside of its bounds 0 to 1"),
+        (6, -0.02, r"tcp_pose\[6\] is -0\.02, outside"),
+    ],
+)
+def test_a_pose_in_other_units_is_refused(component, value, reason):
+    pose = POSE.copy()
+    assert not problem_in(DROID.state[0], pose)
+    pose[component] = value
+    assert re.search(reason, problem_in(DROID.state[0], pose))
 
 
 def test_what_an_older_bundle_had_is_gone_when_it_is_replaced(imported):

@@ -116,6 +116,45 @@ def test_the_frozen_encoder_is_the_moving_average_of_the_pretrained_run(video_ru
     assert all(torch.equal(action[name], video["target_" + name]) for name in names)
 
 
+def test_fine_tuning_goes_on_from_the_predictor_and_its_statistics(data, action_run, tmp_path):
+    changes = {**TINY, "pretrained": str(action_run), "load": "all", "part": "encoder", "learning_rate": 1e-9}
+    train(ACTIONS, [data.path], tmp_path / "tuned", "small", changes, report=lambda progress: None)
+    before, after = weights(action_run), weights(tmp_path / "tuned")
+    for name in before:
+        if not name.startswith("slow_features."):
+            torch.testing.assert_close(after[name], before[name], atol=1e-6, rtol=0)
+
+
+def test_fine_tuning_on_other_data_begins_below_training_from_scratch(tmp_path):
+    first, other = (write(tmp_path / name, seed=seed) for name, seed in (("a", 1), ("b", 2)))
+    changes = {**TINY, "iterations": 40, "learning_rate": 3e-3}
+    train(ACTIONS, [first.path], tmp_path / "first", "small", changes, report=lambda progress: None)
+
+    def loss(**more):
+        few = {**changes, "iterations": 4, **more}
+        out = tmp_path / f"run{len(more)}"
+        progress = train(ACTIONS, [other.path], out, "small", few, report=lambda progress: None)
+        return progress.terms["teacher_forced"] + progress.terms["rollout"]
+
+    tuned = loss(pretrained=str(tmp_path / "first"), load="all", part="encoder")
+    assert tuned < 0.95 * loss()
+
+
+def test_fine_tuning_needs_weights_of_the_same_kind(data, video_run, tmp_path):
+    with pytest.raises(ConfigError, match="load is all, but there is nothing to load: set pretrained"):
+        train(ACTIONS, [data.path], tmp_path / "x", "small", {**TINY, "load": "all"})
+    changes = {**TINY, "load": "all", "pretrained": str(video_run)}
+    with pytest.raises(BundleError, match=r"predictor: weights of another model.*action_encoder\.weight"):
+        train(ACTIONS, [data.path], tmp_path / "x", "small", changes)
+    normed = tmp_path / "ac.pt"
+    net = network(ACTIONS, Clips([data], frames=4).spec, tokens="normed")
+    parts = {part: getattr(net, part).state_dict() for part in ("encoder", "predictor")}
+    torch.save(parts, normed)
+    changes |= {"pretrained": str(normed), "part": "encoder"}
+    with pytest.raises(BundleError, match=r"no part 'whitening', .*known: encoder, predictor"):
+        train(ACTIONS, [data.path], tmp_path / "y", "small", changes)
+
+
 def test_the_pretrained_weights_are_recorded_and_must_not_change(data, video_run, tmp_path):
     start = tmp_path / "start"
     train(VIDEO, [data.path], start, "small", TINY, report=lambda progress: None)

@@ -4,6 +4,7 @@ The weights were trained on DROID (Khazatsky et al. 2024): one camera, tool pose
 The action bounds are those of the planner in facebookresearch/vjepa2, notebooks/utils/mpc_utils.py.
 """
 
+import math
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,13 +36,20 @@ CONTEXT = 2
 FIXED_ROTATION = 0.001
 """Rotation bound in rad: the published planner does not rotate the tool, but a card needs low < high."""
 
+FARTHEST = 2.0
+"""Bound of a coordinate in m; a Franka arm reaches 0.86 m."""
+
 HIGH = (0.05, 0.05, 0.05, FIXED_ROTATION, FIXED_ROTATION, FIXED_ROTATION, 0.75)
+
+POSE_LOW = (-FARTHEST, -FARTHEST, -FARTHEST, -math.pi, -math.pi, -math.pi, 0.0)
+POSE_HIGH = (FARTHEST, FARTHEST, FARTHEST, math.pi, math.pi, math.pi, 1.0)
+"""Bounds of a pose: millimetres, degrees and a gripper in percent lie outside of them."""
 
 DROID = DataSpec(
     cameras=("front",),
     height=IMAGE_SIZE,
     width=IMAGE_SIZE,
-    state=(Quantity(name="tcp_pose", size=7, unit="m, rad, share closed"),),
+    state=(Quantity(name="tcp_pose", size=7, unit="m, rad, share closed", low=POSE_LOW, high=POSE_HIGH),),
     state_mean=(0.0,) * 7,
     state_std=(1.0,) * 7,
     action=ActionSpec(
