@@ -3,7 +3,7 @@
 It answers every tick from the newest plan: in lockstep with one command, in realtime, for robots that can
 be paced, with set-points at `rate_hz`. Where the plan for a tick does not come in time, the planner fell back
 or the measured state is missing or unusable, it holds the arm or brakes the car. It begins by holding, also
-after a respawn.
+after a respawn. An emergency stop, by topic or by service, holds until the service `reset_emergency_stop`.
 """
 
 from typing import Any
@@ -12,12 +12,14 @@ from wm_planner.bridges.controllers import CONTROLLERS, Controller
 from wm_planner.bridges.messages import action_message, actions_of, why_not_finite
 from wm_planner.clock import nanoseconds, seconds
 from wm_planner.config import Config, Delay, Rate, Seconds
+from wm_planner.control.emergency_stop import EmergencyStop
 from wm_planner.control.safety import Watchdog
 from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Facts, Node, run
 
+EMERGENCY = "emergency stop (wm node call controller reset_emergency_stop)"
 WATCH_S = 0.02  # period of the checks for missing plans and states
 
 
@@ -65,6 +67,10 @@ class ControllerNode(Node):
         self.subscribe("/plan", self.on_plan, rate_hz=rate_hz)
         self.subscribe(self.control.state_topic, self.on_state, rate_hz=rate_hz)
         self.subscribe("/episode", self.on_episode)
+        self.subscribe("/emergency_stop", self.on_emergency_stop)
+        self.services["emergency_stop"] = self.stop_for_good
+        self.services["reset_emergency_stop"] = self.reset_emergency_stop
+        self.emergency = EmergencyStop(self.bus.domain.path / "emergency_stop")
         self.plan: m.Message = None
         self.measured: m.Message = None
         self.envelope: Envelope | None = None
@@ -94,6 +100,24 @@ class ControllerNode(Node):
         if message.id != self.episode:
             self.episode = message.id
             self.control.reset()
+
+    def on_emergency_stop(self, message: m.Message, envelope: Envelope) -> None:
+        if message.data:
+            self.stop_for_good()
+
+    def stop_for_good(self) -> None:
+        """Hold or brake from now on, until `reset_emergency_stop`."""
+        if not self.emergency.is_latched:
+            self.log.error("emergency stop")
+        self.emergency.latch()
+        if self.measured is not None and not self.fault:
+            self.stop(EMERGENCY)
+
+    def reset_emergency_stop(self) -> None:
+        """Follow plans again, beginning with the next one."""
+        self.emergency.reset()
+        self.plan = None
+        self.log.warning("the emergency stop was reset")
 
     def on_state(self, state: m.Message, envelope: Envelope) -> None:
         if self.measured is None:
@@ -135,7 +159,11 @@ class ControllerNode(Node):
 
     def answer(self) -> None:
         """Command the plan's action for the state measured last, if it has one."""
-        if self.measured is None or self.plan is None:
+        if self.measured is None:
+            return None
+        if self.emergency.is_latched:
+            return None if self.control.fault(self.measured) else self.stop(EMERGENCY)
+        if self.plan is None:
             return None
         stamp_ns = m.stamp_ns(self.measured)
         step = round((stamp_ns - m.stamp_ns(self.plan)) / nanoseconds(self.plan.dt_s))

@@ -64,6 +64,7 @@ def samples() -> dict[str, m.Message]:
         m.Objects(m.header(3, "map"), np.array([7]), ["car"], np.ones(2), np.arange(4.0), 1, np.arange(4.0)),
         m.Map(m.header(3, "map"), "<commonRoad/>", m.named_arrays({"0": np.eye(3, 2)}), np.array([4.5, 1.8])),
         odometry_message(np.array([1.0, 2.0, 0.5, 9.0]), 0.1, 3),
+        m.Bool(data=True),
         drive_message(np.array([0.0, 0.0, 0.0, 8.0, 0.0, 0.5]), np.array([1.0, -0.25]), 0.5, 3),
     ]
     return {codec.type_of(message): message for message in messages}

@@ -15,7 +15,8 @@ from wm_planner.clock import nanoseconds
 from wm_planner.contracts.card import ActionSpec, ObservationSpec, PolicySpec, Quantity
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult
-from wm_planner.errors import ConfigError, InputError, PluginError
+from wm_planner.control.emergency_stop import EmergencyStop
+from wm_planner.errors import ConfigError, InputError, NodeError, PluginError
 from wm_planner.launching.file import node_class
 from wm_planner.messaging import messages as m
 
@@ -244,6 +245,28 @@ def test_a_fallback_plan_holds_and_the_next_good_one_moves_again(bench):
     assert not made.node.holding
     moved = commanded(made.take("/command"))[-1][1]
     assert np.abs(moved - HOME).max() > 0.01
+
+
+@pytest.mark.parametrize("mode", ["lockstep", "realtime"])
+def test_an_emergency_stop_holds_until_it_is_reset_also_after_a_respawn(bench, mode):
+    made = controller(bench, mode)
+    made.hear("/joint_states", joint_states(NOW))
+    made.hear("/emergency_stop", m.Bool(data=True))
+    made.hear("/plan", plan(NOW))
+    assert made.node.holding
+    for _, q in commanded(made.take("/command")):
+        np.testing.assert_array_equal(q, HOME)
+    assert EmergencyStop(made.domain.path / "emergency_stop").is_latched  # as a new process finds it
+    made.hear("/emergency_stop", m.Bool(data=False))
+    made.hear("/plan", plan(NOW))
+    assert made.node.holding
+    made.node.services.call("reset_emergency_stop", "controller")
+    made.hear("/plan", plan(NOW))
+    assert not made.node.holding
+    made.node.services.call("emergency_stop", "controller")
+    assert made.node.holding
+    with pytest.raises(NodeError, match="did you mean 'emergency_stop'"):
+        made.node.services.call("emergency_stopp", "controller")
 
 
 def test_commands_keep_the_velocity_limits(bench):

@@ -1,14 +1,11 @@
 """`wm param`: the parameters of running nodes."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from wm_planner.cli.running import DomainName, Json, print_json
+from wm_planner.cli.running import DomainName, Json, ask_node, print_json
 from wm_planner.terminal import console
-
-if TYPE_CHECKING:
-    from wm_planner.messaging.control import Answer, Request
 
 app = typer.Typer(no_args_is_help=True, help="Show and change the parameters of running nodes.")
 
@@ -26,7 +23,7 @@ def get(
     from wm_planner.errors import ConfigError, did_you_mean
     from wm_planner.messaging.control import GetParams
 
-    answer = _ask(node, domain, GetParams())
+    answer = ask_node(node, domain, GetParams())
     if name is not None and name not in answer.params:
         raise ConfigError(f"{node}: no parameter '{name}', {did_you_mean(name, answer.params)}")
     params = answer.params if name is None else {name: answer.params[name]}
@@ -50,21 +47,10 @@ def set_(
     from wm_planner import yaml_text
     from wm_planner.messaging.control import SetParam
 
-    answer = _ask(node, domain, SetParam(name=name, value=yaml_text.parse(value, f"{name}: '{value}'")))
+    answer = ask_node(node, domain, SetParam(name=name, value=yaml_text.parse(value, f"{name}: '{value}'")))
     if json:
         return print_json({"params": answer.params, "changeable": answer.changeable})
     return console.out(f"{name}: {_yaml(answer.params[name])}", highlight=False)
-
-
-def _ask(node: str, domain: str | None, request: "Request") -> "Answer":
-    from wm_planner.errors import ConfigError
-    from wm_planner.messaging.control import ask
-    from wm_planner.messaging.running import domain_named, node_named
-
-    answer = ask(node_named(domain_named(domain), node), request)
-    if answer.error:
-        raise ConfigError(answer.error)
-    return answer
 
 
 def _yaml(value: Any) -> str:

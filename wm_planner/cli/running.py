@@ -2,12 +2,15 @@
 
 import signal
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from wm_planner.terminal import console, table
+
+if TYPE_CHECKING:
+    from wm_planner.messaging.control import Answer, Request
 
 DomainName = Annotated[
     str | None, typer.Option("--domain", help="name of the run; needed only if several are running")
@@ -33,3 +36,20 @@ def print_rows(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) 
 def ignore_suspension() -> None:
     """Ignore Ctrl-Z: a suspended reader of a lockstep run would stop the run."""
     signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+
+
+def ask_node(node: str, domain: str | None, request: "Request") -> "Answer":
+    """Send a request to a node of a running domain, and wait for its answer.
+
+    Raises:
+        ConfigError: if the node refuses it.
+        MessagingError: if there is no such node, or it does not answer.
+    """
+    from wm_planner.errors import ConfigError
+    from wm_planner.messaging.control import ask
+    from wm_planner.messaging.running import domain_named, node_named
+
+    answer = ask(node_named(domain_named(domain), node), request)
+    if answer.error:
+        raise ConfigError(answer.error)
+    return answer

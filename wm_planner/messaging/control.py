@@ -37,7 +37,13 @@ class SetParam(Config, frozen=True, kw_only=True, tag=True):
     value: Any
 
 
-Request: TypeAlias = Activate | GetParams | SetParam
+class Call(Config, frozen=True, kw_only=True, tag=True):
+    """Request to carry out a service of the node, such as `reset_emergency_stop` of the controller."""
+
+    service: str
+
+
+Request: TypeAlias = Activate | GetParams | SetParam | Call
 
 
 class Answer(Config, frozen=True, kw_only=True):

@@ -33,6 +33,7 @@ JointTrajectory = ros.trajectory_msgs__msg__JointTrajectory
 JointTrajectoryPoint = ros.trajectory_msgs__msg__JointTrajectoryPoint
 KeyValue = ros.diagnostic_msgs__msg__KeyValue
 Odometry = ros.nav_msgs__msg__Odometry
+Bool = ros.std_msgs__msg__Bool
 Path = ros.nav_msgs__msg__Path
 Point = ros.geometry_msgs__msg__Point
 Pose = ros.geometry_msgs__msg__Pose

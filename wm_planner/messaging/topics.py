@@ -88,6 +88,7 @@ TOPICS = (
         False,
         "controller to perception and planner, every tick, before its command: what was carried out",
     ),
+    Topic("/emergency_stop", "std_msgs/msg/Bool", True, False, "anyone to controller: true stops the robot"),
     Topic(
         "/drive",
         "ackermann_msgs/msg/AckermannDriveStamped",

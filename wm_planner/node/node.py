@@ -27,6 +27,7 @@ from wm_planner.messaging.wire import Delivery
 from wm_planner.node.facts import Facts
 from wm_planner.node.health import Input
 from wm_planner.node.refusals import UNUSABLE, Refusals
+from wm_planner.node.services import Services
 from wm_planner.node.subscriptions import (
     Callback,
     Join,
@@ -95,6 +96,7 @@ class Node:
         log: logger of the node's log file.
         inputs: statistics of the received messages, by topic.
         diagnostics: values to publish on /diagnostics in addition to the health of the inputs and CPU time.
+        services: what tools may call while it is active; filled in `configure`.
         finished: the reason for which the node has finished; None before.
     """
 
@@ -115,6 +117,7 @@ class Node:
         self.finished: str | None = None
         self._subscriptions: list[Subscription] = []
         self._timers: list[Timer] = []
+        self.services = Services()
         self._refusals = Refusals(self.clock, self.log)
         self._report = self.publisher(DIAGNOSTICS)
         self.timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)

@@ -18,7 +18,7 @@ from wm_planner.allocator import keep_freed_memory
 from wm_planner.config import Config, convert, to_builtins
 from wm_planner.errors import ConfigError, WmError, describe, missing_package
 from wm_planner.messaging.bus import Bus
-from wm_planner.messaging.control import Activate, Answer, ControlServer, Request, SetParam
+from wm_planner.messaging.control import Activate, Answer, Call, ControlServer, Request, SetParam
 from wm_planner.messaging.declarations import Declaration, add_all
 from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.names import Names
@@ -155,6 +155,8 @@ class Program:
             elif isinstance(request, SetParam):
                 node.change(changed(node, request.name, request.value))
                 node.log.info("%s is %s now", request.name, request.value)
+            elif isinstance(request, Call):
+                node.services.call(request.service, node.name)
         except WmError as error:
             control.answer(Answer(error=str(error)))
             if isinstance(request, Activate):
