@@ -18,6 +18,7 @@ from wm_planner.cli.energy import energy
 from wm_planner.cli.export import export
 from wm_planner.cli.export_planner import export_planner
 from wm_planner.cli.import_checkpoint import import_checkpoint
+from wm_planner.cli.keys import keys
 from wm_planner.cli.launch import LaunchCommand, launch
 from wm_planner.cli.practise import practise
 from wm_planner.cli.scenarios import scenarios
@@ -35,7 +36,7 @@ app.add_typer(topic.app, name="topic")
 app.add_typer(node.app, name="node")
 app.add_typer(param.app, name="param")
 app.command(cls=LaunchCommand)(launch)
-for command in (demo, energy, collect, scenarios, convert, train, practise, export, doctor):
+for command in (demo, energy, collect, scenarios, convert, train, practise, export, doctor, keys):
     app.command()(command)
 app.command("export-planner")(export_planner)
 app.command("import")(import_checkpoint)

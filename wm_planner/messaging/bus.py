@@ -84,8 +84,12 @@ class Bus:
 
     def watch(self, socket: "zmq.Socket[bytes]", address: str) -> None:
         """Let `wait` also return for the node's control socket, and announce its address."""
-        self._poller.register(socket, zmq.POLLIN)
+        self.wake_on(socket)
         self._control = address
+
+    def wake_on(self, socket: "zmq.Socket[bytes]") -> None:
+        """Let `wait` also return for a socket of the node's own."""
+        self._poller.register(socket, zmq.POLLIN)
 
     def announce(self, state: str) -> None:
         """Publish the record of this node, with its topics and lifecycle state, and read those of the others.
