@@ -14,8 +14,9 @@ from wm_planner.contracts.task import Goal
 from wm_planner.errors import BundleError, ConfigError, PluginError, ShapeError
 from wm_planner.world_models.onnx import execution
 from wm_planner.world_models.onnx import model as onnx_module
-from wm_planner.world_models.onnx.execution import providers, why_no_cuda
+from wm_planner.world_models.onnx.execution import providers
 from wm_planner.world_models.onnx.model import OnnxWorldModel
+from wm_planner.world_models.onnx.repeatability import check_parity
 from wm_planner.world_models.onnx.rollout_graph import rollout_graph
 from wm_planner.world_models.onnx.session import Graph
 
@@ -324,22 +325,49 @@ def test_noise_that_no_graph_takes_and_missing_graphs_are_refused(tmp_path):
 
 
 def test_auto_uses_the_cpu_without_cuda(monkeypatch):
-    monkeypatch.setattr(execution, "why_no_cuda", lambda: "it is missing")
+    monkeypatch.setattr(execution, "why_not", lambda device: "it is missing")
     assert providers("auto") == ["CPUExecutionProvider"]
     with pytest.raises(ConfigError, match="device is cuda, but it is missing; use `device: auto`"):
         providers("cuda")
 
 
 def test_auto_uses_cuda_if_it_can_be_loaded(monkeypatch):
-    monkeypatch.setattr(execution, "why_no_cuda", lambda: None)
+    monkeypatch.setattr(execution, "why_not", lambda device: None)
     assert providers("auto") == providers("cuda") == ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    assert providers("tensorrt") == ["TensorrtExecutionProvider", *providers("cuda")]
     assert providers("cpu") == ["CPUExecutionProvider"]
 
 
-def test_a_runtime_built_without_cuda_is_recognised(monkeypatch):
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_a_runtime_built_without_a_provider_is_recognised(device, monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    reason = "this ONNX Runtime was built without CUDA (pip install onnxruntime-gpu)"
-    assert why_no_cuda() == reason
+    reason = f"this ONNX Runtime was built without {device.upper()} .pip install onnxruntime-gpu."
+    with pytest.raises(ConfigError, match=f"device is {device}, but {reason}; use `device: auto`"):
+        providers(device)
+
+
+class Backwards(OnnxWorldModel):
+    """A device whose steps have the wrong sign."""
+
+    def step(self, latent, action, noise=None):
+        return {name: -array for name, array in super().step(latent, action, noise)[0].items()}, {}
+
+
+def test_a_device_that_computes_something_else_than_the_cpu_is_refused(model, tmp_path):
+    check_parity("toy", "cuda", model, model)
+    other = Backwards.load(tmp_path / "toy", device="cpu")
+    with pytest.raises(BundleError, match=r"step.onnx: z differs by .*% between cuda and the CPU"):
+        check_parity("toy", "cuda", other, model)
+
+
+def test_what_is_loaded_on_a_gpu_is_compared_with_the_cpu(model, tmp_path, monkeypatch):
+    compared = []
+    monkeypatch.setattr(onnx_module, "CPU", "another provider")  # the CPU counts as a GPU
+    monkeypatch.setattr(onnx_module, "check_parity", lambda *given: compared.append(given[1]))
+    real = OnnxWorldModel.load.__func__
+    monkeypatch.setattr(OnnxWorldModel, "load", classmethod(lambda cls, *given: model))
+    real(OnnxWorldModel, tmp_path / "toy", "auto")
+    assert compared == ["CPUExecutionProvider"]
 
 
 def test_a_normal_run_prints_nothing(tmp_path):

@@ -17,7 +17,7 @@ from wm_planner.errors import BundleError, ConfigError
 from wm_planner.world_models.onnx import signature
 from wm_planner.world_models.onnx.card_file import CARD_FILE, read_card
 from wm_planner.world_models.onnx.decoder import Decoder, decoder_of
-from wm_planner.world_models.onnx.execution import Device, providers
+from wm_planner.world_models.onnx.execution import CPU, Device, providers
 from wm_planner.world_models.onnx.inputs import (
     Arrays,
     checked_actions,
@@ -29,7 +29,7 @@ from wm_planner.world_models.onnx.inputs import (
     repeated_latent,
 )
 from wm_planner.world_models.onnx.policy_graph import OnnxPolicy, load_policy
-from wm_planner.world_models.onnx.repeatability import check_repeatable, same_rollouts
+from wm_planner.world_models.onnx.repeatability import check_parity, check_repeatable, same_rollouts
 from wm_planner.world_models.onnx.rollout_graph import (
     ACTIONS,
     LATENT,
@@ -86,13 +86,15 @@ class OnnxWorldModel:
 
         Args:
             folder: of the bundle, a path or e.g. "models/bundles/panda_reach"; see `share.find`.
-            device: `auto` uses a GPU if there is a usable one, else the CPU.
+            device: `auto` uses a GPU if there is a usable one, else the CPU; `cuda` and `tensorrt` only that.
+                What a GPU computes is compared with the CPU.
             threads: per call; several concurrent calls are faster than several threads in one call.
 
         Raises:
             BundleError: naming the line of the card that disagrees with a graph, or the output of a graph
-                that depends on chance or on the other candidates; not looked for in a large model.
-            ConfigError: if `device` is cuda but CUDA cannot be used.
+                that depends on chance or on the other candidates; not looked for in a large model. Also
+                if the device computes something else than the CPU.
+            ConfigError: if `device` is cuda or tensorrt, which cannot be used here.
         """
         folder = share.find(folder)
         card = read_card(folder)
@@ -113,6 +115,8 @@ class OnnxWorldModel:
         if file.stat().st_size <= LARGEST_ROLLOUT and card.graphs["step"].data_sha256 is None:
             check_repeatable(str(path), model)
             model._fuse(file, chosen, threads)
+        if chosen[0] != CPU:
+            check_parity(str(path), chosen[0], model, cls.load(folder, "cpu", threads))
         return model
 
     def _fuse(self, file: Path, providers: list[str], threads: int) -> None:

@@ -109,6 +109,37 @@ def same_rollouts(model: StepByStep) -> bool:
     return all(_difference(array, other) <= TOLERANCE for array, other in pairs)
 
 
+def check_parity(where: str, device: str, model: WorldModel, on_cpu: WorldModel) -> None:
+    """Check that a device computes what the CPU computes, on a noise picture and one candidate.
+
+    Args:
+        where: the card, for errors.
+        device: its name, for errors.
+        model: of the bundle, on the device.
+        on_cpu: the same bundle on the CPU.
+
+    Raises:
+        BundleError: naming the graph and the output that differs.
+    """
+    rng = np.random.default_rng(0)
+    observation = _noise_picture(on_cpu.card, rng)
+    latent = on_cpu.encode(observation)
+    action = example_actions(on_cpu.card.action, (1,), rng)
+    start = {**_empty_caches(on_cpu.card, 1), **latent}
+    compared = {
+        "encode.onnx": (model.encode(observation), latent),
+        "step.onnx": tuple(_all_of(each, start, action) for each in (model, on_cpu)),
+    }
+    for graph, (found, wanted) in compared.items():
+        for name, array in wanted.items():
+            if not (difference := _difference(array, np.asarray(found[name]))) <= TOLERANCE:
+                raise BundleError(
+                    f"{where}: {graph}: {name} differs by {difference:.1%} between {device} and the CPU, at "
+                    f"most {TOLERANCE:.0%} is allowed: update ONNX Runtime and the driver, export with "
+                    "`--precision fp32`, or set `device: cpu`"
+                )
+
+
 def _scale(action: ActionSpec) -> NDArray[np.float64]:
     """Width of the bounds of each component; 1 without bounds, and of choices."""
     width = np.array(action.high) - np.array(action.low)
@@ -150,12 +181,15 @@ def _different_latents(card: Card, latent: Latent, rng: np.random.Generator) -> 
     """Three latents: that of a picture, one near it, and a loud one."""
 
     def rows(spec: LatentSpec) -> NDArray[Any]:
-        if spec.role == "cache":
-            return np.zeros((_COUNT, *spec.shape), spec.dtype)
         array = np.asarray(latent[spec.name])
         if spec.role == "shared" or array.dtype.kind != "f":
             return array if spec.role == "shared" else np.repeat(array, _COUNT, axis=0)
         near = array + rng.standard_normal(array.shape).astype(array.dtype)
         return np.concatenate([array, near, LOUD * near], dtype=array.dtype)
 
-    return {spec.name: rows(spec) for spec in card.latents}
+    return {**_empty_caches(card, _COUNT), **{spec.name: rows(spec) for spec in card.encoded}}
+
+
+def _empty_caches(card: Card, count: int) -> dict[str, NDArray[Any]]:
+    caches = [spec for spec in card.latents if spec.role == "cache"]
+    return {spec.name: np.zeros((count, *spec.shape), spec.dtype) for spec in caches}

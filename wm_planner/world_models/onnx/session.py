@@ -5,7 +5,7 @@ from typing import Any
 
 import onnxruntime
 
-from wm_planner.errors import BundleError
+from wm_planner.errors import BundleError, ConfigError
 from wm_planner.world_models.onnx.inputs import Arrays
 from wm_planner.world_models.onnx.signature import Port
 
@@ -33,6 +33,7 @@ class Graph:
 
     Raises:
         BundleError: if ONNX Runtime cannot load it.
+        ConfigError: if the preferred provider turns out not to work, which ONNX Runtime passes over.
     """
 
     def __init__(
@@ -49,6 +50,11 @@ class Graph:
             raise BundleError(
                 f"{path}: ONNX Runtime cannot load it ({error}); export the bundle again"
             ) from None
+        if providers[0] not in self._session.get_providers():
+            raise ConfigError(
+                f"{path}: ONNX Runtime could not start {providers[0]} and uses "
+                f"{', '.join(self._session.get_providers())}: check its driver, or set `device: cpu`"
+            )
         self.inputs = [_port(argument) for argument in self._session.get_inputs()]
         self.outputs = [_port(argument) for argument in self._session.get_outputs()]
         self.names = tuple(port.name for port in self.inputs)
