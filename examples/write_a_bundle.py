@@ -13,7 +13,8 @@ import onnx.parser
 
 import wm_planner as wm
 from wm_planner.checksum import sha256
-from wm_planner.contracts.card import ActionSpec, Card, GraphSpec, LatentSpec, ObservationSpec, Quantity
+from wm_planner.contracts.card import ActionSpec, Card, GraphSpec, LatentSpec, ObservationSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.world_models.onnx.card_file import write_card
 
 ENCODE = "encode (float[B, 3] state) => (float[B, 3] z) { z = Identity(state) }"

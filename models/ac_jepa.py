@@ -23,7 +23,7 @@ from wm_planner.networks.images import ImagePreprocessor
 from wm_planner.networks.sigreg import SigReg
 from wm_planner.networks.tokens import FrameCausalTransformer, ImageTransformer
 from wm_planner.networks.whitening import BatchWhitening
-from wm_planner.training.clips import DataSpec
+from wm_planner.training.data_spec import DataSpec
 from wm_planner.training.module import TrainableModel
 from wm_planner.training.recipe import TrainingRecipe
 

@@ -23,7 +23,7 @@ from wm_planner.errors import ConfigError
 from wm_planner.networks.convolutions import ConvDecoder, ConvEncoder, to_pixels
 from wm_planner.networks.images import ImagePreprocessor
 from wm_planner.networks.recurrent_state import Normal, RecurrentState, two_layers
-from wm_planner.training.clips import DataSpec
+from wm_planner.training.data_spec import DataSpec
 from wm_planner.training.module import Past, TrainableModel
 from wm_planner.training.recipe import TrainingRecipe
 

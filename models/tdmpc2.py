@@ -21,7 +21,7 @@ from wm_planner.contracts.card import LatentSpec, ObservationSpec
 from wm_planner.errors import ConfigError
 from wm_planner.networks.mlp import Ensemble, SimNorm, normed_mlp
 from wm_planner.networks.two_hot import TwoHot
-from wm_planner.training.clips import DataSpec
+from wm_planner.training.data_spec import DataSpec
 from wm_planner.training.module import ParameterGroup, TrainableModel
 from wm_planner.training.recipe import TrainingRecipe
 

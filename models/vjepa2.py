@@ -29,7 +29,7 @@ from wm_planner.networks.vjepa2 import (
     gather_tokens,
     normalise,
 )
-from wm_planner.training.clips import DataSpec
+from wm_planner.training.data_spec import DataSpec
 from wm_planner.training.module import Trainable
 from wm_planner.training.recipe import TrainingRecipe
 

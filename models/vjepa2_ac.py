@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from wm_planner.config import Positive
-from wm_planner.contracts.card import LatentSpec, Quantity
+from wm_planner.contracts.card import LatentSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.control.pose import apply_action
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.networks.images import ImagePreprocessor, side_by_side
@@ -27,7 +28,7 @@ from wm_planner.networks.slow_features import SlowFeatures
 from wm_planner.networks.vjepa2 import SIZES, VitSize, normalise
 from wm_planner.networks.vjepa2_ac import AC_PREDICTOR, POSE_SIZE, AcPredictor
 from wm_planner.networks.whitening import Whitening
-from wm_planner.training.clips import DataSpec
+from wm_planner.training.data_spec import DataSpec
 from wm_planner.training.module import TrainableModel
 from wm_planner.training.pretrained import load_weights, read_weights
 from wm_planner.training.published import ARCHITECTURES, Architecture

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.task import Placement, Task
 from wm_planner.control.actuators import ActuatorTargets
 from wm_planner.world_models.physics.plant import Model

@@ -7,7 +7,8 @@ from point_mass import make_card, write_bundle
 from wm_planner import share
 from wm_planner.bridges.simulators import facts
 from wm_planner.bridges.statements import action_statements
-from wm_planner.contracts.card import ActionSpec, ObservationSpec, Quantity
+from wm_planner.contracts.card import ActionSpec, ObservationSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.errors import ConfigError
 from wm_planner.launching import file
 from wm_planner.simulation import SIMULATORS

@@ -7,7 +7,8 @@ from point_mass import action_spec, make_card, write_bundle
 
 from wm_planner.bridges.messages import goal_message, signal_messages
 from wm_planner.collection import CollectConfig, collect
-from wm_planner.contracts.card import ObservationSpec, Quantity
+from wm_planner.contracts.card import ObservationSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.task import Goal
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.data.validation import validated

@@ -13,8 +13,8 @@ pytest.importorskip("torch", reason="needs the extra `train`: the road from a ba
 from ros_bags import TOPICS, write_bag
 
 from wm_planner.collection import CollectConfig, collect
-from wm_planner.contracts.card import Quantity
 from wm_planner.contracts.dataset import Episode
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.data.forms import episode_at, form_of, open_dataset, writer
 from wm_planner.world_models.onnx.card_file import read_card
 

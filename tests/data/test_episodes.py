@@ -7,8 +7,9 @@ import pytest
 from wm_planner.collection import CollectConfig, collect
 from wm_planner.collection.base import explorer_of
 from wm_planner.collection.collect import meta_of
-from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.dataset import COLLECTION_SEEDS, REWARD, Episode
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.data.episodes import META_FILE, EpisodeData
 from wm_planner.data.validation import validated
 from wm_planner.errors import DatasetError, PluginError, SimulationError
@@ -210,7 +211,8 @@ import numpy as np
 
 from wm_planner.collection import RandomExplorer
 from wm_planner.config import Config
-from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.dataset import REWARD, TERMINATED
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.simulator import StepResult

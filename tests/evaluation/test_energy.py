@@ -8,8 +8,9 @@ from moving_dot import write as write_dots
 from point_mass import PointMass, action_spec
 
 from wm_planner.cli import main
-from wm_planner.contracts.card import ActionSpec, Card, ObservationSpec, Quantity, TrainingRecord
+from wm_planner.contracts.card import ActionSpec, Card, ObservationSpec, TrainingRecord
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.control.pose import apply_action
 from wm_planner.errors import ConfigError, DatasetError
 from wm_planner.evaluation.model_quality import energy

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from moving_dot import BOX_M, write
 
-from wm_planner.contracts.card import ActionSpec, Card, LatentSpec, ObservationSpec, Quantity
+from wm_planner.contracts.card import ActionSpec, Card, LatentSpec, ObservationSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.data.forms import episode_at, open_dataset, writer
 from wm_planner.errors import DatasetError
 from wm_planner.evaluation.model_quality.prediction import (

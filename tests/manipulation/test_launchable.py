@@ -2,7 +2,8 @@ import msgspec
 import pytest
 
 from wm_planner import share
-from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.manipulation.bridges.launchable import unsupported_parts
 from wm_planner.world_models.onnx.card_file import read_card
 

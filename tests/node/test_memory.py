@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from point_mass import action_spec, make_card, write_bundle
 
 from wm_planner.bridges.messages import action_message, goal_message, latent_message
-from wm_planner.contracts.card import ObservationSpec, Quantity
+from wm_planner.contracts.card import ObservationSpec
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope

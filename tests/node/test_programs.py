@@ -12,8 +12,9 @@ from point_mass import act_graph, make_card, write_bundle
 from wm_planner import plugins, share
 from wm_planner.bridges.messages import camera_topic, goal_message, latent_message
 from wm_planner.clock import nanoseconds
-from wm_planner.contracts.card import ActionSpec, ObservationSpec, PolicySpec, Quantity
+from wm_planner.contracts.card import ActionSpec, ObservationSpec, PolicySpec
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.control.emergency_stop import EmergencyStop
 from wm_planner.errors import ConfigError, InputError, NodeError, PluginError

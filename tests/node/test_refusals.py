@@ -9,8 +9,9 @@ from glider import write_glider
 
 from wm_planner.bridges.messages import goal_message
 from wm_planner.clock import nanoseconds
-from wm_planner.contracts.card import ObservationSpec, Quantity
+from wm_planner.contracts.card import ObservationSpec
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.errors import SimulationError
 from wm_planner.messaging import messages as m
 

@@ -10,7 +10,7 @@ from gymnasium.wrappers import TimeLimit
 from wm_planner.bridges.simulators import check
 from wm_planner.clock import nanoseconds
 from wm_planner.config import convert
-from wm_planner.contracts.card import Quantity
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.task import ReachState, Scored
 from wm_planner.errors import ConfigError, ShapeError, SimulationError
 from wm_planner.simulation.gym import GymSimulator

@@ -7,7 +7,8 @@ positions, `trail` is a hidden array, and the surprise is the distance from the 
 import onnx
 from point_mass import make_card, write_bundle
 
-from wm_planner.contracts.card import LatentSpec, NoiseSpec, ObservationSpec, Quantity
+from wm_planner.contracts.card import LatentSpec, NoiseSpec, ObservationSpec
+from wm_planner.contracts.quantity import Quantity
 
 ENCODE = """
 <ir_version: 9, opset_import: ["": {opset}]>

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from wm_planner.contracts.card import Quantity
 from wm_planner.contracts.dataset import REWARD, TERMINATED, Episode, Meta, Signal
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.data.episode_writer import EpisodeWriter
 from wm_planner.data.episodes import EpisodeData
 

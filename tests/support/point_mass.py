@@ -9,9 +9,10 @@ import onnx
 from onnx import TensorProto, helper
 
 from wm_planner.checksum import sha256
-from wm_planner.contracts.card import ActionSpec, Card, GraphSpec, LatentSpec, ObservationSpec, Quantity
+from wm_planner.contracts.card import ActionSpec, Card, GraphSpec, LatentSpec, ObservationSpec
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.rollout import Rollout
 from wm_planner.costs.latent import LatentGoal
 from wm_planner.planners import PLANNERS

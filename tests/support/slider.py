@@ -6,9 +6,10 @@ import numpy as np
 
 from wm_planner.collection import RandomExplorer
 from wm_planner.config import Config
-from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.dataset import REWARD, TERMINATED
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.simulator import StepResult
 
 FORCE = ActionSpec(names=("force",), units=("N",), low=(-2.0,), high=(1.0,))  # not symmetric on purpose

@@ -16,7 +16,7 @@ from wm_planner.contracts.card import (
 from wm_planner.contracts.observation import Observation
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.training.bundle import write_bundle
-from wm_planner.training.clips import DataSpec
+from wm_planner.training.data_spec import DataSpec
 from wm_planner.training.device_model import DeviceModel
 from wm_planner.training.graphs import EncodeGraph, StepGraph
 from wm_planner.training.module import TrainableModel

@@ -12,7 +12,8 @@ from published_toy import TOY, toy_is_a_published_size, toy_networks, write
 
 from wm_planner.bench.measurements.rollout import step_times_ms
 from wm_planner.checksum import sha256
-from wm_planner.contracts.observation import Observation, problem_in
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import problem_in
 from wm_planner.contracts.task import Goal
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.networks.vjepa2 import MaskedPredictor, VitSize, normalise

@@ -14,7 +14,8 @@ from wm_planner.data.episodes import EpisodeData
 from wm_planner.errors import BundleError, ConfigError, DatasetError, PluginError, TrainingError
 from wm_planner.training import loop
 from wm_planner.training.checkpoint import RunFolder
-from wm_planner.training.clips import Clips, spec_of_meta
+from wm_planner.training.clips import Clips
+from wm_planner.training.data_spec import spec_of_meta
 from wm_planner.training.loop import train
 from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.training.recipe import TrainingRecipe, changed

@@ -4,7 +4,7 @@ import pytest
 import torch
 from moving_dot import write
 
-from wm_planner.contracts.card import Quantity
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.errors import BundleError, ConfigError
 from wm_planner.evaluation.model_quality.prediction import measure
 from wm_planner.training.clips import Clips

@@ -8,8 +8,9 @@ import pytest
 from onnx import TensorProto, helper
 from point_mass import PointMass, encode_graph, make_card, step_graph, write_bundle
 
-from wm_planner.contracts.card import LatentSpec, NoiseSpec, ObservationSpec, Quantity
+from wm_planner.contracts.card import LatentSpec, NoiseSpec, ObservationSpec
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.task import Goal
 from wm_planner.errors import BundleError, ConfigError, PluginError, ShapeError
 from wm_planner.world_models.onnx import execution

@@ -6,7 +6,8 @@ import pytest
 from point_mass import make_card, write_bundle
 
 from wm_planner.config import convert
-from wm_planner.contracts.card import ActionSpec, Card, ObservationSpec, Quantity
+from wm_planner.contracts.card import ActionSpec, Card, ObservationSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.errors import ConfigError, WmError
 from wm_planner.world_models.onnx.card_file import read_card
 

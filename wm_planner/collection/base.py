@@ -7,9 +7,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.contracts.card import Quantity
 from wm_planner.contracts.dataset import Episode, Signal
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.simulator import EnvironmentSpec, Simulator
 from wm_planner.errors import SimulationError
 from wm_planner.plugins import Registry

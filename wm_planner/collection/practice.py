@@ -28,7 +28,7 @@ from wm_planner.planners.mpc import RecedingHorizon
 from wm_planner.plugins import spec_of
 from wm_planner.training import loop
 from wm_planner.training.checkpoint import RunFolder
-from wm_planner.training.clips import check_reader, spec_of_meta
+from wm_planner.training.data_spec import check_reader, spec_of_meta
 from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.training.recipe import changed
 from wm_planner.training.torch_model import TorchWorldModel

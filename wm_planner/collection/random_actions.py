@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.collection.base import Act, Action
-from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.dataset import REWARD, TERMINATED, TRUNCATED, Array, Episode, Signal
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.simulator import EnvironmentSpec, Simulator, StepResult
 from wm_planner.contracts.task import goal_of
 from wm_planner.data.episodes import state_row

@@ -7,8 +7,9 @@ from msgspec import structs
 
 from wm_planner.bridges.messages import camera_topic, state_topic
 from wm_planner.config import Config, Count, Positive, Seconds, convert, read_yaml
-from wm_planner.contracts.card import ActionSpec, Card, Quantity
+from wm_planner.contracts.card import ActionSpec, Card
 from wm_planner.contracts.dataset import Signal
+from wm_planner.contracts.quantity import Quantity
 
 FIELDS = {"joint_positions": ("position",), "joint_velocities": ("velocity",)}
 TOOL_POSITION = ("pose.position.x", "pose.position.y", "pose.position.z")

@@ -16,71 +16,13 @@ import math
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from wm_planner.config import Config, Count, Positive, Seconds
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.errors import SpecError
 
 NOT_OF_STEP = frozenset({"decode", "surprise"})
 """Capabilities that are not outputs of `step`."""
-
-LARGEST_LABEL = 2**24
-"""Number of whole numbers from 0 that float32, in which states are passed to graphs, holds exactly."""
-
-
-class Quantity(Config, frozen=True, kw_only=True, omit_defaults=True):
-    """A named vector that is measured or told, e.g. `tcp_position`: 3 components in m.
-
-    An audio window is the vector of its samples, those of one instant next to each other. A text is a label
-    (`labels`), or tokens: `choices` is then the size of the vocabulary, and `unit` names the tokeniser.
-
-    Attributes:
-        size: number of components.
-        unit: of all components, or one per group of components, e.g. "m, rad".
-        low, high: bounds, one for all components or one per component; None for no bound. A value
-            outside of them is refused.
-        choices: n for labels, whole numbers 0 .. n - 1; 0 for measurements.
-        labels: what the n labels stand for, in order; empty if they have no names.
-    """
-
-    name: str
-    size: Positive
-    unit: str
-    low: tuple[float | None, ...] = ()
-    high: tuple[float | None, ...] = ()
-    choices: Count = 0
-    labels: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for side, given in (("low", self.low), ("high", self.high)):
-            if len(given) not in (0, 1, self.size):
-                raise SpecError(f"{side} of '{self.name}' has {len(given)} values, wanted 1 or {self.size}")
-            if any(bound is not None and not math.isfinite(bound) for bound in given):
-                raise SpecError(f"{side} of '{self.name}' is {given}, wanted finite numbers or null")
-        if self.labels and len(self.labels) != self.choices:
-            raise SpecError(f"'{self.name}' has {len(self.labels)} labels, wanted {self.choices} (choices)")
-        if self.choices > LARGEST_LABEL or (self.choices and (self.low or self.high)):
-            raise SpecError(
-                f"choices of '{self.name}' is {self.choices}, wanted at most {LARGEST_LABEL}, without low "
-                "and high"
-            )
-        low, high = self.bounds
-        if not (low < high).all() and not self.choices:
-            raise SpecError(
-                f"'{self.name}' lies between {self.low} and {self.high}, wanted every low below its high"
-            )
-
-    @property
-    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Low and high of every component, (size,) each; infinite where it has no bound."""
-        if self.choices:
-            return np.zeros(self.size), np.full(self.size, self.choices - 1.0)
-        return _bounds(self.low, self.size, -math.inf), _bounds(self.high, self.size, math.inf)
-
-
-def _bounds(given: tuple[float | None, ...], size: int, none: float) -> NDArray[np.float64]:
-    return np.broadcast_to([none if bound is None else bound for bound in given or (None,)], (size,))
 
 
 class ObservationSpec(Config, frozen=True, kw_only=True):

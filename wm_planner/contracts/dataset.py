@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.config import Config, Count, Positive
-from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.errors import DatasetError
 
 COLLECTION_SEEDS = 1_000_000

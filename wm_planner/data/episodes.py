@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from wm_planner.checksum import sha256
 from wm_planner.config import convert, read_yaml
-from wm_planner.contracts.card import Quantity
 from wm_planner.contracts.dataset import Array, Dataset, Meta
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.errors import ConfigError, DatasetError, did_you_mean
 
 META_FILE = "meta.yaml"

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from wm_planner.contracts.card import ObservationSpec, Quantity
+from wm_planner.contracts.card import ObservationSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.errors import ConfigError
 from wm_planner.networks.rope import CPU
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.clock import nanoseconds
-from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.contracts.task import Goal, Objective, ReachState, Scored
 from wm_planner.errors import SimulationError, did_you_mean

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import ArrayLike, NDArray
 
-from wm_planner.contracts.card import LARGEST_LABEL, Quantity
+from wm_planner.contracts.quantity import LARGEST_LABEL, Quantity
 from wm_planner.errors import SimulationError, did_you_mean
 
 PICTURE_SIDE = 16

@@ -15,7 +15,7 @@ from wm_planner.config import Config, convert, read_yaml, to_builtins
 from wm_planner.data.folders import atomic_file
 from wm_planner.errors import BundleError
 from wm_planner.training import log
-from wm_planner.training.clips import DataSpec
+from wm_planner.training.data_spec import DataSpec
 from wm_planner.training.processes import load_optimizer, unsharded
 from wm_planner.training.recipe import TrainingRecipe
 

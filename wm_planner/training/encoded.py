@@ -15,7 +15,8 @@ from wm_planner.contracts.rollout import Latent
 from wm_planner.contracts.task import Goal
 from wm_planner.data.forms import open_dataset
 from wm_planner.errors import ConfigError, DatasetError
-from wm_planner.training.clips import Clips, Reader
+from wm_planner.training.clips import Clips
+from wm_planner.training.data_spec import Reader
 from wm_planner.training.imagination import Imagination
 from wm_planner.training.recipe import PolicyRecipe, TrainingRecipe
 

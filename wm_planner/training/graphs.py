@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wm_planner.contracts.card import NOT_OF_STEP, ActionSpec, LatentSpec, NoiseSpec, Quantity
+from wm_planner.contracts.card import NOT_OF_STEP, ActionSpec, LatentSpec, NoiseSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.training.module import Past, TrainableModel
 from wm_planner.world_models.example_inputs import draw_noise, example_actions, example_state
 from wm_planner.world_models.onnx.camera_images import noise_image

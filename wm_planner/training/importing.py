@@ -15,10 +15,11 @@ import torch
 
 from wm_planner import share
 from wm_planner.config import to_builtins
-from wm_planner.contracts.card import ActionSpec, Card, Quantity, TrainingRecord
+from wm_planner.contracts.card import ActionSpec, Card, TrainingRecord
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.training.bundle import Precision, check_bundle_folder, write_bundle
-from wm_planner.training.clips import DataSpec
+from wm_planner.training.data_spec import DataSpec
 from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.training.pretrained import LoadReport, Weights, load_weights, read_weights
 from wm_planner.training.published import AC_PREDICTORS, ENCODERS, architecture_of, size_of

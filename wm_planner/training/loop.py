@@ -14,8 +14,9 @@ from wm_planner import share
 from wm_planner.config import Config, to_builtins
 from wm_planner.data.validation import validated
 from wm_planner.training.checkpoint import Position, RunFolder, RunSpec
-from wm_planner.training.clips import Clips, DataSpec
+from wm_planner.training.clips import Clips
 from wm_planner.training.collapse import RankProbe
+from wm_planner.training.data_spec import DataSpec
 from wm_planner.training.encoded import clips_of, imagination_of
 from wm_planner.training.imagination import Imagination
 from wm_planner.training.module import ModelFile, Trainable, load_model_file

@@ -11,7 +11,7 @@ from wm_planner.data.episodes import read_meta
 from wm_planner.data.forms import form_of
 from wm_planner.errors import BundleError
 from wm_planner.training.checkpoint import RUN_FILE, Position, RunFolder, RunSpec, flat
-from wm_planner.training.clips import DataSpec
+from wm_planner.training.data_spec import DataSpec
 from wm_planner.training.module import TrainableModel, load_model_file
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.contracts.card import ActionSpec, NoiseSpec, Quantity
+from wm_planner.contracts.card import ActionSpec, NoiseSpec
+from wm_planner.contracts.quantity import Quantity
 
 
 def example_actions(

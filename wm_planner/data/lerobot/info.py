@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from wm_planner.contracts.card import Quantity
 from wm_planner.contracts.dataset import REWARD, TERMINATED, TRUNCATED, Meta, Signal
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.errors import DatasetError
 
 VERSION = "v3.0"

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner import config, share
-from wm_planner.contracts.card import Quantity
 from wm_planner.contracts.dataset import Episode
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.data.episodes import state_row
 from wm_planner.driving.birdseye.traffic_model_io import (
     ACTION,

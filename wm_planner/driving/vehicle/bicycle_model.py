@@ -9,8 +9,9 @@ import numpy as np
 
 from wm_planner import config
 from wm_planner.contracts.arrays import Array
-from wm_planner.contracts.card import ActionSpec, Card, LatentSpec, ObservationSpec, Quantity
+from wm_planner.contracts.card import ActionSpec, Card, LatentSpec, ObservationSpec
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.driving.vehicle.single_track import integrate_motion
 from wm_planner.errors import ShapeError

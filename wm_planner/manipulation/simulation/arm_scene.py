@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.task import Placement
 from wm_planner.control.ee_delta import EndEffectorDelta, load_model
 from wm_planner.control.kinematics import SerialChain

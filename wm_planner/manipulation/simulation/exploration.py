@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.collection.base import Act, Action
-from wm_planner.contracts.card import Quantity
 from wm_planner.contracts.dataset import REWARD, TERMINATED, Episode
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.gripper import GripperDelta
 from wm_planner.data.episodes import state_row

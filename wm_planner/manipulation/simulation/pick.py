@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.task import Placement, Task
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.gripper import GripperDelta

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from wm_planner import config
 from wm_planner.clock import nanoseconds
 from wm_planner.config import Positive
-from wm_planner.contracts.card import ActionSpec, Quantity
+from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.contracts.task import Goal, Objective, ReachState
 from wm_planner.errors import ShapeError

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.card import Card
-from wm_planner.contracts.observation import Observation, problem_in
+from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import problem_in
 from wm_planner.contracts.rollout import Latent
 from wm_planner.contracts.task import Goal
 from wm_planner.errors import ConfigError, ShapeError

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from wm_planner import config
 from wm_planner.config import Positive
 from wm_planner.contracts.arrays import Array
-from wm_planner.contracts.card import Card, LatentSpec, ObservationSpec, Quantity
+from wm_planner.contracts.card import Card, LatentSpec, ObservationSpec
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.errors import ShapeError
 from wm_planner.world_models.physics.divergence import keep_diverged, without_warnings
