@@ -272,32 +272,118 @@ def test_a_bus_can_be_closed_after_its_domain_was_removed(domain, peers):
     bus.close()
 
 
-def test_a_publisher_with_another_definition_of_a_type_is_refused_with_both_names(domain, peers):
-    peers.join("writer", "/joint_states")
+def test_a_publisher_with_another_definition_of_a_type_is_ignored_and_both_are_named(domain, peers):
+    writer = peers.join("writer", "/joint_states /clock")
     record = domain.path / "writer.json"
-    text = record.read_text().replace(m.type_hash("sensor_msgs/msg/JointState"), "RIHS01_" + "0" * 64)
-    record.write_text(text)
-    reader = peers.add("reader")
-    reader.subscribe("/joint_states")
-    with pytest.raises(MessagingError, match=r"node 'writer' defines .* RIHS01_0+, node 'reader' as RIHS01_"):
-        reader.announce("active")
+    whole = record.read_text()
+    record.write_text(whole.replace(m.type_hash("sensor_msgs/msg/JointState"), "RIHS01_" + "0" * 64))
+    reader = peers.join("reader", subscribes="/joint_states")
+    [reason] = reader.rejected.reasons.values()
+    assert "node 'writer' defines sensor_msgs/msg/JointState as RIHS01_0000" in reason
+    assert not reader._reader.connected
+    record.write_text(whole)
+    matched(writer, reader, "/joint_states")
+    assert not reader.rejected.reasons
 
 
-def test_an_envelope_with_another_type_hash_is_refused(domain, peers):
+@pytest.fixture
+def stranger(domain):
+    """A socket that sends a reader what it likes."""
+    domain.open()
+    with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
+        socket.linger = 0
+        socket.bind("ipc://" + str(domain.path / "stranger"))
+        yield socket
+
+
+@pytest.mark.parametrize(
+    ("frames", "source", "reason"),
+    [
+        (
+            [b"/clock\0", msgspec.msgpack.encode(wire.Envelope(1, 0, 0, 9, 1)), b""],
+            "/clock",
+            "9 defines rosgr",
+        ),
+        ([b"/clock\0", b"nonsense", b""], "/clock", "Expected `array`"),
+        ([b"/clock\0"], "/clock", "another number of frames than three"),
+        ([b"/clock\0", b"", b"", b"", b""], "/clock", "another number of frames than three"),
+        ([b"/clock\0\xff\xfe", b"", b""], "the bus", "invalid start byte"),
+        ([b"/clock\0s", b"", b""], "the bus", "unknown topic"),
+    ],
+)
+def test_what_is_no_message_is_dropped_and_counted_and_the_next_one_arrives(
+    peers, domain, stranger, frames, source, reason
+):
     reader = peers.join("reader", subscribes="/clock")
-    context = zmq.Context()
-    stranger = context.socket(zmq.XPUB)
-    stranger.bind("ipc://" + str(domain.path / "stranger"))
     reader._reader.connect_only({"ipc://" + str(domain.path / "stranger")})
     assert stranger.recv()[0] == 1
-    stranger.send_multipart([b"/clock\0", msgspec.msgpack.encode(wire.Envelope(1, 0, 0, 9, 1)), b""])
-    with pytest.raises(MessagingError, match="publisher 9 defines rosgraph_msgs/msg/Clock"):
-        receive(reader)
-    stranger.send_multipart([b"/clock\0", b"nonsense", b""])
-    with pytest.raises(MessagingError, match="received a message of another version"):
-        receive(reader)
-    stranger.close(0)
-    context.term()
+    stranger.send_multipart(frames)
+    envelope = msgspec.msgpack.encode(wire.Envelope(1, 0, 0, 9, wire.frames_of("/clock").type_hash))
+    stranger.send_multipart([b"/clock\0", envelope, b"good"])
+    assert bytes(receive(reader).data) == b"good"
+    assert reader.rejected.counts == {source: 1} and reason in reader.rejected.reasons[source]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b'{"name": "\xff"}',
+        b"[" * 100_000,
+        b"{}",
+        {"address": "tcp://10.0.0.1:5555"},
+        {"address": "ipc:///elsewhere/socket"},
+        {"control": "nonsense"},
+        {"name": "../other"},
+        {"name": "other"},
+    ],
+)
+def test_a_record_that_cannot_be_read_is_ignored_and_named(domain, peers, content):
+    """Such a record ends neither a node nor the claim of a domain, and no file that it names is removed."""
+    bus = peers.join("writer", "/joint_states")
+    if isinstance(content, dict):
+        content = json.dumps(
+            json.loads((domain.path / "writer.json").read_text()) | {"pid": 1} | content
+        ).encode()
+    (domain.path / "broken.json").write_bytes(content)
+    bus.refresh()
+    assert "broken.json: not a record of this version" in bus.rejected.reasons["broken.json"]
+    assert [each.name for each in domain.endpoints()] == ["writer"]
+    domain.sweep()
+    (domain.path / "broken.json").unlink()
+    bus.refresh()
+    assert not bus.rejected.reasons
+
+
+def test_a_node_stays_when_its_domain_is_removed(domain, peers):
+    bus = peers.join("own", subscribes="/plan")
+    domain.remove()
+    bus.refresh()
+    assert bus.publishers == {}
+
+
+def test_a_domain_that_is_removed_while_it_is_claimed_is_made_again(domain, monkeypatch):
+    locks = []
+
+    def flock(lock, how):
+        locks.append(lock)
+        if len(locks) == 1:
+            Domain(domain.path).remove()
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    domain.claim()
+    assert len(locks) == 2 and (domain.path / "lock").exists()
+    domain.remove()
+
+
+def test_a_domain_of_another_user_is_refused_with_what_to_do(domain, monkeypatch):
+    domain.open()
+    monkeypatch.setattr("os.getuid", lambda: 4242)
+    with pytest.raises(
+        MessagingError, match=r"belongs to user .*set XDG_RUNTIME_DIR to a directory of your own"
+    ):
+        domain.open()
 
 
 def test_a_name_in_use_is_refused_with_the_process(domain, peers):

@@ -169,3 +169,46 @@ def test_what_fails_in_the_node_itself_still_ends_it(bench, monkeypatch):
     monkeypatch.setattr(made.node.sim, "step", fail)
     with pytest.raises(SimulationError, match="the window is gone"):
         made.deliver("/command", m.joint_trajectory(["torque"], np.array([[1.0]]), 0.05, 0))
+
+
+def broken(made, monkeypatch, error):
+    """Lets the node's control fail with an error for which nobody has written a check."""
+
+    def fail(plan, step):
+        raise error
+
+    monkeypatch.setattr(made.node.control, "command", fail)
+    now_ns = made.clock.now_ns()
+    made.deliver("/joint_states", joint_states(now_ns))
+    made.deliver("/plan", plan(now_ns))
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("cut"), IndexError("out of range"), ZeroDivisionError(), TypeError("text")]
+)
+def test_in_realtime_a_value_that_nobody_foresaw_ends_no_node(bench, monkeypatch, caplog, error):
+    made = controller(bench, "realtime")
+    broken(made, monkeypatch, error)
+    assert f"dropped /plan: {type(error).__name__}" in caplog.text and "Traceback" in caplog.text
+    assert made.node.inputs["/plan"].dropped == 1 and not made.node.inputs["/plan"].health().valid
+
+
+def test_in_lockstep_it_ends_the_node_whose_program_is_at_fault(bench, monkeypatch):
+    with pytest.raises(IndexError):
+        broken(controller(bench), monkeypatch, IndexError("out of range"))
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("no space"), MemoryError(), NameError("plna"), NotImplementedError()]
+)
+def test_a_fault_of_the_program_or_the_machine_ends_the_node_in_realtime_too(bench, monkeypatch, error):
+    with pytest.raises(type(error)):
+        broken(controller(bench, "realtime"), monkeypatch, error)
+
+
+def test_what_the_bus_cannot_read_is_counted_as_dropped_and_said_once(eyes, caplog):
+    for _ in range(2):
+        eyes.bus.rejected.add("/signal/position", "received a message of another version")
+        status, values = diagnostics(eyes)
+        assert "/signal/position not valid" in status.message and "of another version" in status.message
+    assert values["/signal/position dropped"] == "2" and caplog.text.count("another version") == 1

@@ -21,6 +21,7 @@ from wm_planner.messaging.domain import Domain, Endpoint, process_start
 from wm_planner.messaging.messages import Message, type_hash
 from wm_planner.messaging.names import Names
 from wm_planner.messaging.reader import Reader
+from wm_planner.messaging.rejected import Rejected
 from wm_planner.messaging.wire import ANY, Delivery
 from wm_planner.messaging.writer import Writer
 
@@ -38,6 +39,9 @@ class Bus:
         lossless: wait for slow readers (lockstep) instead of dropping their messages (realtime).
         clock: monotonic wall time.
         names: of its topics on the bus, where they are not those in its program.
+
+    Attributes:
+        publishers: names of the other nodes of the domain that run, by the number in their envelopes.
 
     Raises:
         MessagingError: if the domain or the name cannot be used.
@@ -63,6 +67,7 @@ class Bus:
         self._endpoint: Endpoint | None = None
         self._looked_ns = self._scanned_ns = self._changed_ns = 0
         self._leaving: dict[str, Deadline] = {}
+        self.publishers: dict[int, str] = {}
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
             self._writer = Writer(self.context, self._address, self.publisher_id, self.clock, lossless)
@@ -95,7 +100,7 @@ class Bus:
         """Publish the record of this node, with its topics and lifecycle state, and read those of the others.
 
         Raises:
-            MessagingError: if a live process has the name, or another defines a type differently.
+            MessagingError: if a live process has the name.
         """
         pid = os.getpid()
         endpoint = Endpoint(
@@ -157,6 +162,11 @@ class Bus:
         """The number of messages of each topic that were lost on the way to this node."""
         return {self.names.in_node(topic): count for topic, count in self._reader.gaps.items()}
 
+    @property
+    def rejected(self) -> Rejected:
+        """What was found on the domain and cannot be read."""
+        return self._reader.rejected
+
     def wait(self, timeout_s: float) -> None:
         """Sleep until a message arrives, at most `timeout_s`; also serves readers and follows the domain."""
         events = dict(self._poller.poll(round(min(timeout_s, seconds(_LOOK_NS)) * 1000)))
@@ -176,16 +186,22 @@ class Bus:
 
         Args:
             is_idle: no message waits to be read, so none is lost with a publisher that died.
-
-        Raises:
-            MessagingError: if a publisher defines a type differently.
         """
         self._scanned_ns = self.clock.now_ns()
         self._changed_ns = self.domain.changed_ns()
+        found = [each for each in self.domain.endpoints() if each.publisher_id != self.publisher_id]
+        self.publishers = {each.publisher_id: each.name for each in found if each.state != "finalized"}
+        foreign = {
+            f"{topic} of node '{endpoint.name}'": reason
+            for endpoint in found
+            for topic in endpoint.publishes
+            if self._reader.wants(topic) and (reason := self._why_foreign(endpoint, topic))
+        }
+        self.rejected.hold(self.domain.unreadable | foreign)
         others = [
-            endpoint
-            for endpoint in self.domain.endpoints()
-            if endpoint.publisher_id != self.publisher_id and self._matches(endpoint)
+            each
+            for each in found
+            if any(self._reader.wants(t) and not self._why_foreign(each, t) for t in each.publishes)
         ]
         present = {endpoint.address for endpoint in others if endpoint.state != "finalized"}
         done = {
@@ -245,14 +261,17 @@ class Bus:
         topics_ = (*self._writer.published, *(topic for topic in self._reader.topics if topic != ANY))
         return tuple(filter(None, map(declaration_of, dict.fromkeys(topics_))))
 
-    def _matches(self, endpoint: Endpoint) -> bool:
-        shared = [topic for topic in endpoint.publishes if self._reader.wants(topic)]
-        add_all(tuple(d for d in endpoint.declared if d.topic in shared), f"node '{endpoint.name}'")
-        for topic in shared:
-            ours = type_hash(topics.find(topic).type)
-            if endpoint.publishes[topic] != ours:
-                raise MessagingError(
-                    f"{topic}: node '{endpoint.name}' defines {topics.find(topic).type} as "
-                    f"{endpoint.publishes[topic]}, node '{self.name}' as {ours}; run one version of both"
-                )
-        return bool(shared)
+    def _why_foreign(self, endpoint: Endpoint, topic: str) -> str:
+        """Why a topic that a node publishes cannot be read here; empty if it can."""
+        try:
+            add_all(tuple(each for each in endpoint.declared if each.topic == topic), f"node '{endpoint.name}'")
+            name = topics.find(topic).type
+        except MessagingError as error:
+            return str(error)
+        ours, its = type_hash(name), endpoint.publishes[topic]
+        if its == ours:
+            return ""
+        return (
+            f"node '{endpoint.name}' defines {name} as {its}, node '{self.name}' as {ours}; "
+            "run one version of both"
+        )

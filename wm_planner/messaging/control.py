@@ -6,7 +6,6 @@ import msgspec
 import zmq
 
 from wm_planner.config import Config
-from wm_planner.errors import MessagingError
 from wm_planner.messaging.domain import Endpoint
 
 _ANSWER_S = 5.0
@@ -73,10 +72,8 @@ class ControlServer:
         self.socket.bind(address)
 
     def receive(self) -> Request | None:
-        """The next request, which must be followed by `answer`; None without one.
-
-        Raises:
-            MessagingError: if it is not a request of this version.
+        """The next request, which must be followed by `answer`; None without one. One that is not of this
+        version is answered here.
         """
         if not int(self.socket.get(zmq.EVENTS)) & zmq.POLLIN:  # an exception takes twice as long
             return None
@@ -84,9 +81,9 @@ class ControlServer:
         try:
             request: Request = msgspec.json.decode(data, type=Request)
             return request
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:
             self.answer(Answer(error=f"not a request of this version ({error})"))
-            raise MessagingError(f"control: not a request of this version ({error})") from None
+            return None
 
     def answer(self, answer: Answer) -> None:
         """Send the result of the request."""

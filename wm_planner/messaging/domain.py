@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import re
+import stat
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from wm_planner.config import Config
 from wm_planner.errors import MessagingError
 from wm_planner.messaging.declarations import Declaration
 
+_MAX_RECORD_BYTES = 2**20
 _MAX_SOCKET_PATH = 107  # sun_path holds 108 bytes, the last is zero
 
 
@@ -59,10 +61,15 @@ class Domain:
 
     Args:
         path: of the directory; created on first use, for this user only.
+
+    Attributes:
+        unreadable: what is wrong with the files of the directory that should be records, when they were last
+            read, by name.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.unreadable: dict[str, str] = {}
         self._lock: int | None = None
 
     @classmethod
@@ -89,10 +96,13 @@ class Domain:
                 status = folder.lstat()
             except OSError as error:
                 raise MessagingError(f"{folder}: the domain cannot be created ({error.strerror})") from None
-            if status.st_uid != os.getuid() or status.st_mode & 0o077:
+            if status.st_uid != os.getuid():
                 raise MessagingError(
-                    f"{folder}: wanted a directory of user {os.getuid()} with mode 0700; remove it"
+                    f"{folder} belongs to user {status.st_uid}, wanted a directory of user {os.getuid()}: "
+                    "set XDG_RUNTIME_DIR to a directory of your own"
                 )
+            if not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o077:
+                raise MessagingError(f"{folder}: wanted a directory with mode 0700; remove it")
 
     def claim(self) -> None:
         """Claim the domain for one run, until `remove`.
@@ -102,13 +112,8 @@ class Domain:
         """
         self.open()
         self._remove_abandoned()
-        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.read(lock, 20).decode() or "another"
-            os.close(lock)
-            raise self._in_use(f"process {owner}") from None
+        while (lock := self._try_lock()) is None:
+            self.open()  # the run before removed the directory meanwhile
         self.sweep()
         users = self.endpoints()
         if users:
@@ -118,11 +123,31 @@ class Domain:
         os.write(lock, str(os.getpid()).encode())
         self._lock = lock
 
+    def _try_lock(self) -> int | None:
+        """The lock of the directory, held; None if the directory was removed before it could be."""
+        try:
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if (self.path / "lock").stat().st_ino == os.fstat(lock).st_ino:
+                return lock
+        except FileNotFoundError:
+            pass
+        except BlockingIOError:
+            owner = os.read(lock, 20).decode() or "another"
+            os.close(lock)
+            raise self._in_use(f"process {owner}") from None
+        os.close(lock)
+        return None
+
     def remove(self) -> None:
-        """Delete the directory with everything in it, and release the claim."""
-        with contextlib.suppress(FileNotFoundError):
+        """Delete the directory with everything in it that is a file, and release the claim."""
+        with contextlib.suppress(OSError):  # another has removed it, or put something into it
             for entry in self.path.iterdir():
-                entry.unlink(missing_ok=True)
+                with contextlib.suppress(IsADirectoryError):
+                    entry.unlink(missing_ok=True)
             self.path.rmdir()
         if self._lock is not None:
             os.close(self._lock)
@@ -199,19 +224,43 @@ class Domain:
                     other.remove()
 
     def _records(self) -> list[Endpoint]:
-        found = (self._read(path) for path in sorted(self.path.glob("*.json")))
-        return [endpoint for endpoint in found if endpoint is not None]
+        """The records that can be read; what is wrong with the others is in `unreadable`."""
+        try:
+            paths = sorted(path for path in self.path.iterdir() if path.suffix == ".json")
+        except FileNotFoundError:
+            paths = []
+        self.unreadable = {}
+        return [endpoint for path in paths if (endpoint := self._read(path)) is not None]
 
     def _record(self, name: str) -> Path:
         return self.path / f"{name}.json"
 
     def _read(self, path: Path) -> Endpoint | None:
+        """A record; None if there is none, or none of this version."""
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Endpoint)
+            with path.open("rb") as record:
+                endpoint = msgspec.json.decode(record.read(_MAX_RECORD_BYTES), type=Endpoint)
+            self._check(endpoint, path)
         except FileNotFoundError:
             return None
-        except msgspec.DecodeError as error:
-            raise MessagingError(f"{path}: not a record of this version ({error}); remove it") from None
+        except (OSError, ValueError, RecursionError, MessagingError) as error:  # bytes that are no text, too
+            self.unreadable[path.name] = f"{path}: not a record of this version ({error}); remove it"
+            return None
+        return endpoint
+
+    def _check(self, endpoint: Endpoint, path: Path) -> None:
+        """Refuse a record that is not about a node of this domain.
+
+        Raises:
+            MessagingError: if it names another node than its file, or sockets outside of the domain.
+        """
+        check_name("its node", endpoint.name)
+        if endpoint.name != path.stem:
+            raise MessagingError(f"it is about node '{endpoint.name}'")
+        for address in filter(None, (endpoint.address, endpoint.control)):
+            socket = Path(address.removeprefix("ipc://"))
+            if not address.startswith("ipc://") or not socket.parent.samefile(self.path):
+                raise MessagingError(f"the address {address!r} is not in this directory")
 
     def _in_use(self, users: str) -> MessagingError:
         return MessagingError(

@@ -33,7 +33,7 @@ class Listener:
 
     def __init__(self, domain: Domain, topic: str) -> None:
         self.dropped = 0
-        self._domain = domain
+        self._domain, self._topic = domain, topic
         self._bus = Bus(domain, f"listener-{os.getpid()}-{next(_numbers)}", lossless=False)
         self._bus.subscribe(topic)
         self._waiting: queue.Queue[Delivery | MessagingError | None] = queue.Queue(_MOST_WAITING)
@@ -74,6 +74,9 @@ class Listener:
                 self._bus.wait(_LOOK_S)
                 while (delivery := self._bus.receive()) is not None:
                     self._put(delivery)
+                for source, reason in self._bus.rejected.reasons.items():
+                    if source.startswith(self._topic):  # other things that are wrong are not asked for
+                        raise MessagingError(reason)
         except MessagingError as error:
             self._put(error)
         finally:

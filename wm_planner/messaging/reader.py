@@ -7,6 +7,7 @@ import msgspec
 import zmq
 
 from wm_planner.errors import MessagingError
+from wm_planner.messaging.rejected import Rejected
 from wm_planner.messaging.wire import (
     ANY,
     MAX_MESSAGE_BYTES,
@@ -18,20 +19,23 @@ from wm_planner.messaging.wire import (
 )
 
 _NOBLOCK, _EVENTS, _POLLIN = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
+_RCVMORE = int(zmq.RCVMORE)
 _FEW = 16  # messages that may wait here while their size is unknown; others wait with the publisher
 
 Context = zmq.Context[zmq.Socket[bytes]]
 
 
 class Reader:
-    """Receives messages, drops repeated latched ones, and counts lost ones.
+    """Receives messages, drops repeated latched ones and those that it cannot read, and counts lost ones.
 
     Attributes:
         gaps: number of messages that were sent but never arrived, by topic.
+        rejected: what could not be read.
     """
 
     def __init__(self, context: Context) -> None:
         self.gaps: Counter[str] = Counter()
+        self.rejected = Rejected()
         self.topics: tuple[str, ...] = ()
         self._connected: set[str] = set()
         self._last: dict[tuple[int, str], int] = {}
@@ -69,13 +73,10 @@ class Reader:
         return frozenset(self._connected)
 
     def receive(self) -> Delivery | None:
-        """The next message, or None if none has arrived.
-
-        Raises:
-            MessagingError: if it is malformed, or its publisher defines its type differently.
-        """
-        while (delivery := self._receive()) is not None:
-            if self._is_new(delivery):
+        """The next message that can be read, or None if none has arrived."""
+        while int(self.socket.get(_EVENTS)) & _POLLIN:  # an exception takes twice as long
+            delivery = self._receive()
+            if delivery is not None and self._is_new(delivery):
                 return delivery
         return None
 
@@ -92,27 +93,36 @@ class Reader:
         self.socket.close(0)
 
     def _receive(self) -> Delivery | None:
-        """The next message, repeated or not; its bytes are not copied."""
-        if not int(self.socket.get(_EVENTS)) & _POLLIN:  # an exception takes twice as long
-            return None
+        """The message that has arrived, repeated or not, without a copy; None if it cannot be read."""
+        topic = self.socket.recv(_NOBLOCK)
+        head = self.socket.recv(_NOBLOCK) if self.socket.get(_RCVMORE) else b""
+        data = self.socket.recv(_NOBLOCK, copy=False) if self.socket.get(_RCVMORE) else None
+        if data is None or data.more:
+            while self.socket.get(_RCVMORE):
+                self.socket.recv(_NOBLOCK)
+            return self._reject(topic, "it has another number of frames than three")
         try:
-            topic = self.socket.recv(_NOBLOCK)
-            head = self.socket.recv(_NOBLOCK)
-            data = self.socket.recv(_NOBLOCK, copy=False)
-            if data.more:
-                raise ValueError("more than three frames")
             wire = frames_of(topic.removesuffix(b"\0").decode())
             envelope = self._decoder.decode(head)
-        except (zmq.Again, ValueError, msgspec.DecodeError) as error:
-            raise MessagingError(f"received a message of another version ({error})") from None
-        return self._checked(wire, envelope, data.buffer.toreadonly())
-
-    def _checked(self, wire: Frames, envelope: Envelope, data: memoryview) -> Delivery:
+        except (MessagingError, ValueError, msgspec.DecodeError) as error:
+            return self._reject(topic, str(error))
         if envelope.type_hash != wire.type_hash:
-            raise MessagingError(
-                f"{wire.topic}: publisher {envelope.publisher_id:x} defines {wire.type_name} as "
-                f"{envelope.type_hash:016x}, this process as {wire.type_hash:016x}; run one version of both"
+            return self._reject(
+                topic,
+                f"publisher {envelope.publisher_id:x} defines {wire.type_name} as {envelope.type_hash:016x}, "
+                f"this process as {wire.type_hash:016x}; run one version of both",
             )
+        return self._taken(wire, envelope, data.buffer.toreadonly())
+
+    def _reject(self, frame: bytes, reason: str) -> None:
+        """Count a message that cannot be read, by its first frame."""
+        try:
+            topic = frames_of(frame.removesuffix(b"\0").decode()).topic
+        except (MessagingError, ValueError):
+            topic = Rejected.UNKNOWN
+        self.rejected.add(topic, f"received a message of another version or program ({reason})")
+
+    def _taken(self, wire: Frames, envelope: Envelope, data: memoryview) -> Delivery:
         if queue_length(len(data)) < self._queue_length:  # ZeroMQ stalls if it is raised
             self._queue_length = self.socket.rcvhwm = queue_length(len(data))
         return Delivery(wire.topic, wire.type_name, envelope, data)

@@ -18,6 +18,7 @@ class Topic(NamedTuple):
         latest_only: in realtime, a slow reader skips to the newest message.
         note: publishers, readers, rate.
         measured: fields that hold wall time, and differ between two equal runs.
+        owned: nodes take it from one publisher at a time, and ignore any other.
     """
 
     pattern: str
@@ -26,6 +27,7 @@ class Topic(NamedTuple):
     latest_only: bool
     note: str
     measured: tuple[str, ...] = ()
+    owned: bool = False
 
 
 ALL_FIELDS = ("*",)
@@ -64,7 +66,9 @@ TOPICS = (
     Topic("/goal", "wm_planner_msgs/msg/Goal", True, False, "user or task to perception, once per goal"),
     Topic("/latent", "wm_planner_msgs/msg/Latent", False, True, "perception to planner, every tick"),
     Topic("/goal_latent", "wm_planner_msgs/msg/Latent", True, False, "perception to planner, once per goal"),
-    Topic("/plan", "wm_planner_msgs/msg/Plan", False, True, "planner to controller, every replan"),
+    Topic(
+        "/plan", "wm_planner_msgs/msg/Plan", False, True, "planner to controller, every replan", owned=True
+    ),
     Topic("/plan_path", "nav_msgs/msg/Path", False, False, "planner to viewers, every replan"),
     Topic(
         "/plan_info",
@@ -80,6 +84,7 @@ TOPICS = (
         False,
         True,
         "controller to simulator and robot, every tick",
+        owned=True,
     ),
     Topic(
         "/action",
@@ -95,6 +100,7 @@ TOPICS = (
         False,
         True,
         "controller to simulator and vehicle, every tick: the /command of a car",
+        owned=True,
     ),
     Topic(
         "/odom",

@@ -54,9 +54,9 @@ class Input:
         self._valid = True
         self._received_ns.append(self._clock.now_ns())
 
-    def reject(self) -> None:
-        """Count the last message as dropped: it could not be decoded, or its content not be used."""
-        self.dropped += 1
+    def reject(self, count: int = 1) -> None:
+        """Count the last messages as dropped: they could not be decoded, or their content not be used."""
+        self.dropped += count
         self._valid = False
 
     def age_s(self) -> float:

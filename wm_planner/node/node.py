@@ -6,6 +6,7 @@ The lifecycle is that of ROS 2: `configure` leads from unconfigured to inactive,
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -26,7 +27,8 @@ from wm_planner.messaging.messages import (
 from wm_planner.messaging.wire import Delivery
 from wm_planner.node.facts import Facts
 from wm_planner.node.health import Input
-from wm_planner.node.refusals import UNUSABLE, Refusals
+from wm_planner.node.owners import Owners
+from wm_planner.node.refusals import UNFORESEEN, UNUSABLE, Refusals
 from wm_planner.node.services import Services
 from wm_planner.node.subscriptions import (
     Callback,
@@ -119,6 +121,9 @@ class Node:
         self._timers: list[Timer] = []
         self.services = Services()
         self._refusals = Refusals(self.clock, self.log)
+        self._owners = Owners(bus, self.log)
+        self._rejected: Counter[str] = Counter()  # as of the last look
+        self._told: set[str] = set()
         self._report = self.publisher(DIAGNOSTICS)
         self.timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
 
@@ -172,8 +177,9 @@ class Node:
 
     def subscribe(self, topic: str, callback: Callback, rate_hz: float | None = None) -> None:
         """Call `callback(message, envelope)` for every message; in realtime, if the topic is `latest_only`,
-        only for the newest one that waits. A message for which it raises one of `refusals.UNUSABLE` is
-        dropped, and the node goes on.
+        only for the newest one that waits. A message for which it raises one of `refusals.UNUSABLE`, in
+        realtime also of `refusals.UNFORESEEN`, is dropped, and the node goes on. Topics that have an owner
+        (`topics.Topic.owned`) are taken from one publisher at a time.
 
         Args:
             topic: a topic of the table.
@@ -252,9 +258,12 @@ class Node:
     def _dispatch(self, deliveries: Iterable[Delivery]) -> None:
         calls: dict[object, tuple[Subscription, tuple[Delivery, ...]]] = {}
         for delivery in deliveries:
-            if delivery.topic in self.inputs:
+            is_owners = self._owners.accepts(delivery)
+            if delivery.topic in self.inputs and is_owners:
                 self.inputs[delivery.topic].receive()
             for subscription in self._subscriptions:
+                if not (is_owners or isinstance(subscription, Tap)):  # a recorder takes what is ignored too
+                    continue
                 ready = self._offer(subscription, delivery) if subscription.takes(delivery.topic) else ()
                 if ready:
                     key = subscription if subscription.latest_only else object()
@@ -283,9 +292,13 @@ class Node:
             subscription.callback(*arguments)
         except UNUSABLE as error:
             return self._refuse(subscription, names, error)
+        except UNFORESEEN as error:
+            if self.mode == "lockstep" or isinstance(error, WmError):
+                raise
+            return self._refuse(subscription, names, error)
         return self._refusals.end(subscription, names)
 
-    def _refuse(self, subscription: Subscription, names: Sequence[str], error: WmError) -> None:
+    def _refuse(self, subscription: Subscription, names: Sequence[str], error: Exception) -> None:
         for topic in names:
             if topic in self.inputs:  # taps have none
                 self.inputs[topic].reject()
@@ -299,10 +312,22 @@ class Node:
     def _takes_latest(self, topic: str) -> bool:
         return self.mode == "realtime" and topics.find(topic).latest_only
 
+    def _look_at_rejected(self) -> None:
+        """Count what the bus could not read as dropped, and say once why."""
+        rejected = self.bus.rejected
+        for source in rejected.reasons.keys() - self._told:
+            self.log.warning("ignored %s: %s", source, rejected.reasons[source])
+        self._told |= rejected.reasons.keys()
+        for topic, count in (rejected.counts - self._rejected).items():
+            if (known := self.bus.names.in_node(topic)) in self.inputs:
+                self.inputs[known].reject(count)
+        self._rejected = Counter(rejected.counts)
+
     def _publish_diagnostics(self) -> None:
+        self._look_at_rejected()
         values = {"cpu_s": f"{time.process_time():.3f}", **self.diagnostics}
         faults = [each.mismatch for each in self._subscriptions if each.mismatch]
-        faults += self._refusals.reasons
+        faults += [*self._refusals.reasons, *self._owners.reasons, *self.bus.rejected.reasons.values()]
         for topic, received in self.inputs.items():
             health = received.health()
             faults += [f"{topic} not {name}" for name, holds in health._asdict().items() if not holds]

@@ -4,11 +4,18 @@ import logging
 from collections.abc import Collection
 
 from wm_planner.clock import Clock, Deadline
-from wm_planner.errors import InputError, ScenarioError, ShapeError, WmError
+from wm_planner.errors import InputError, ScenarioError, ShapeError, WmError, describe
 from wm_planner.node.subscriptions import Subscription
 
 UNUSABLE = (InputError, ScenarioError, ShapeError)
-"""Errors of a callback that are about what arrived; any other ends the node."""
+"""Errors of a callback that are about what arrived."""
+
+UNFORESEEN = (ArithmeticError, LookupError, TypeError, ValueError)
+"""Errors of a callback that a value can cause for which nobody has written a check.
+
+In realtime the message is dropped, because a robot is in motion. In lockstep all messages come from the run
+itself, so that the program is at fault: they end the node, as any other error does in both modes.
+"""
 
 _QUIET_S = 10.0  # between two warnings about the same subscription: a sensor may fail at every other tick
 
@@ -32,14 +39,20 @@ class Refusals:
         """Why the last message of a subscription was refused, for every one that was."""
         return tuple(self._reasons.values())
 
-    def add(self, subscription: Subscription, topics: Collection[str], error: WmError) -> None:
+    def add(self, subscription: Subscription, topics: Collection[str], error: Exception) -> None:
         """Note that messages of `topics` are dropped."""
         is_new = subscription not in self._reasons
-        self._reasons[subscription] = str(error)
+        is_foreseen = isinstance(error, WmError)
+        self._reasons[subscription] = str(error) if is_foreseen else describe(error)
         if is_new and (subscription not in self._quiet or self._quiet[subscription].left_s() <= 0):
             self._quiet[subscription] = Deadline.after(self._clock, _QUIET_S)
             self._said.add(subscription)
-            self._log.warning("dropped %s: %s", ", ".join(topics), error)
+            self._log.warning(
+                "dropped %s: %s",
+                ", ".join(topics),
+                self._reasons[subscription],
+                exc_info=None if is_foreseen else error,
+            )
 
     def end(self, subscription: Subscription, topics: Collection[str]) -> None:
         """Note that messages of `topics` could be used."""

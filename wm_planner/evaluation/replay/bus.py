@@ -9,6 +9,7 @@ from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.codec import Buffer, encode
 from wm_planner.messaging.messages import Message
 from wm_planner.messaging.names import Names
+from wm_planner.messaging.rejected import Rejected
 from wm_planner.messaging.wire import ANY, Delivery
 
 
@@ -40,6 +41,7 @@ class ReplayBus(Bus):
         self.reads: set[str] = set()
         self.publishes: set[str] = set()
         self.outputs: list[Output] = []
+        self.publishers: dict[int, str] = {}
         self._recorded = recorded
         self._waiting: deque[Delivery] = deque()
 
@@ -76,6 +78,10 @@ class ReplayBus(Bus):
     @property
     def gaps(self) -> Mapping[str, int]:
         return {}
+
+    @property
+    def rejected(self) -> Rejected:
+        return Rejected()
 
     def wait(self, timeout_s: float) -> None:
         """Nothing comes by waiting."""

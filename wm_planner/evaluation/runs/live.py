@@ -6,6 +6,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from wm_planner.errors import MessagingError
 from wm_planner.evaluation.runs.length_unit import unit_of
 from wm_planner.evaluation.runs.run_statistics import TOPICS, RunStatistics
 from wm_planner.launching.liveness import Activity, Liveness, activity_of
@@ -14,6 +15,7 @@ from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
 from wm_planner.node.health import STALE_PERIODS
 from wm_planner.node.node import DIAGNOSTICS
+from wm_planner.node.refusals import UNFORESEEN
 
 NEWS = ("died", "respawned", "killed")
 """Kinds of events that are printed."""
@@ -89,8 +91,11 @@ class Live:
 
     def _receive(self) -> None:
         while self._bus and (delivery := self._bus.receive()) is not None:
-            message = delivery.message()
-            self.statistics.add(delivery.topic, message)
+            try:
+                message = delivery.message()
+                self.statistics.add(delivery.topic, message)
+            except (MessagingError, *UNFORESEEN):
+                continue  # a run goes on without the figures of one message
             if delivery.topic == DIAGNOSTICS:
                 for status in message.status:
                     self._liveness.report(status.name, time.monotonic())
