@@ -264,7 +264,9 @@ class Bus:
     def _why_foreign(self, endpoint: Endpoint, topic: str) -> str:
         """Why a topic that a node publishes cannot be read here; empty if it can."""
         try:
-            add_all(tuple(each for each in endpoint.declared if each.topic == topic), f"node '{endpoint.name}'")
+            add_all(
+                tuple(each for each in endpoint.declared if each.topic == topic), f"node '{endpoint.name}'"
+            )
             name = topics.find(topic).type
         except MessagingError as error:
             return str(error)

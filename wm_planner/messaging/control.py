@@ -6,6 +6,7 @@ import msgspec
 import zmq
 
 from wm_planner.config import Config
+from wm_planner.errors import MessagingError
 from wm_planner.messaging.domain import Endpoint
 
 _ANSWER_S = 5.0
