@@ -100,18 +100,21 @@ class Reader:
         if data is None or data.more:
             while self.socket.get(_RCVMORE):
                 self.socket.recv(_NOBLOCK)
-            return self._reject(topic, "it has another number of frames than three")
+            self._reject(topic, "it has another number of frames than three")
+            return None
         try:
             wire = frames_of(topic.removesuffix(b"\0").decode())
             envelope = self._decoder.decode(head)
         except (MessagingError, ValueError, msgspec.DecodeError) as error:
-            return self._reject(topic, str(error))
+            self._reject(topic, str(error))
+            return None
         if envelope.type_hash != wire.type_hash:
-            return self._reject(
+            self._reject(
                 topic,
                 f"publisher {envelope.publisher_id:x} defines {wire.type_name} as {envelope.type_hash:016x}, "
                 f"this process as {wire.type_hash:016x}; run one version of both",
             )
+            return None
         return self._taken(wire, envelope, data.buffer.toreadonly())
 
     def _reject(self, frame: bytes, reason: str) -> None:

@@ -5,8 +5,6 @@ The lifecycle is that of ROS 2: `configure` leads from unconfigured to inactive,
 """
 
 import logging
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -17,14 +15,9 @@ from wm_planner.errors import MessagingError, NodeError, WmError
 from wm_planner.messaging import topics
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.codec import Buffer
-from wm_planner.messaging.messages import (
-    DiagnosticArray,
-    DiagnosticStatus,
-    KeyValue,
-    Message,
-    header,
-)
+from wm_planner.messaging.messages import Message
 from wm_planner.messaging.wire import Delivery
+from wm_planner.node.diagnostics import Unreadable, diagnostics
 from wm_planner.node.facts import Facts
 from wm_planner.node.health import Input
 from wm_planner.node.owners import Owners
@@ -122,8 +115,7 @@ class Node:
         self.services = Services()
         self._refusals = Refusals(self.clock, self.log)
         self._owners = Owners(bus, self.log)
-        self._rejected: Counter[str] = Counter()  # as of the last look
-        self._told: set[str] = set()
+        self._unreadable = Unreadable(bus, self.inputs, self.log)
         self._report = self.publisher(DIAGNOSTICS)
         self.timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
 
@@ -312,34 +304,7 @@ class Node:
     def _takes_latest(self, topic: str) -> bool:
         return self.mode == "realtime" and topics.find(topic).latest_only
 
-    def _look_at_rejected(self) -> None:
-        """Count what the bus could not read as dropped, and say once why."""
-        rejected = self.bus.rejected
-        for source in rejected.reasons.keys() - self._told:
-            self.log.warning("ignored %s: %s", source, rejected.reasons[source])
-        self._told |= rejected.reasons.keys()
-        for topic, count in (rejected.counts - self._rejected).items():
-            if (known := self.bus.names.in_node(topic)) in self.inputs:
-                self.inputs[known].reject(count)
-        self._rejected = Counter(rejected.counts)
-
     def _publish_diagnostics(self) -> None:
-        self._look_at_rejected()
-        values = {"cpu_s": f"{time.process_time():.3f}", **self.diagnostics}
         faults = [each.mismatch for each in self._subscriptions if each.mismatch]
-        faults += [*self._refusals.reasons, *self._owners.reasons, *self.bus.rejected.reasons.values()]
-        for topic, received in self.inputs.items():
-            health = received.health()
-            faults += [f"{topic} not {name}" for name, holds in health._asdict().items() if not holds]
-            values[f"{topic} messages"] = str(received.count)
-            values[f"{topic} dropped"] = str(received.dropped)
-            values[f"{topic} rate_hz"] = f"{received.mean_rate_hz():.3g}"
-            values[f"{topic} lost"] = str(self.bus.gaps.get(topic, 0))
-        status = DiagnosticStatus(
-            level=DiagnosticStatus.WARN if faults else DiagnosticStatus.OK,
-            name=self.name,
-            message=", ".join(faults) or "ok",
-            hardware_id="",
-            values=[KeyValue(key=key, value=value) for key, value in values.items()],
-        )
-        self._report.publish(DiagnosticArray(header=header(time.time_ns()), status=[status]))
+        faults += [*self._refusals.reasons, *self._owners.reasons, *self._unreadable.look()]
+        self._report.publish(diagnostics(self.name, faults, self.diagnostics, self.inputs, self.bus.gaps))
