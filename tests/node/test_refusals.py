@@ -172,7 +172,7 @@ def test_what_fails_in_the_node_itself_still_ends_it(bench, monkeypatch):
 
 
 def broken(made, monkeypatch, error):
-    """Lets the node's control fail with an error for which nobody has written a check."""
+    """Lets the node's control fail with an error that no check foresaw."""
 
     def fail(plan, step):
         raise error
@@ -186,7 +186,7 @@ def broken(made, monkeypatch, error):
 @pytest.mark.parametrize(
     "error", [ValueError("cut"), IndexError("out of range"), ZeroDivisionError(), TypeError("text")]
 )
-def test_in_realtime_a_value_that_nobody_foresaw_ends_no_node(bench, monkeypatch, caplog, error):
+def test_in_realtime_an_unforeseen_value_ends_no_node(bench, monkeypatch, caplog, error):
     made = controller(bench, "realtime")
     broken(made, monkeypatch, error)
     assert f"dropped /plan: {type(error).__name__}" in caplog.text and "Traceback" in caplog.text

@@ -11,7 +11,7 @@ UNUSABLE = (InputError, ScenarioError, ShapeError)
 """Errors of a callback that are about what arrived."""
 
 UNFORESEEN = (ArithmeticError, LookupError, TypeError, ValueError)
-"""Errors of a callback that a value can cause for which nobody has written a check.
+"""Errors of a callback that an unchecked value can cause.
 
 In realtime the message is dropped, because a robot is in motion. In lockstep all messages come from the run
 itself, so that the program is at fault: they end the node, as any other error does in both modes.
