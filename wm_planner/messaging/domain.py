@@ -236,7 +236,7 @@ class Domain:
         return self.path / f"{name}.json"
 
     def _read(self, path: Path) -> Endpoint | None:
-        """A record; None if there is none, or none of this version."""
+        """A record; None if the file is gone, or cannot be read."""
         try:
             with path.open("rb") as record:
                 endpoint = msgspec.json.decode(record.read(_MAX_RECORD_BYTES), type=Endpoint)
