@@ -126,7 +126,7 @@ def cut(path):
 def test_a_cut_or_missing_archive_is_named(tmp_path):
     copied(write_uneven(tmp_path / "a"), tmp_path / "x", "npz")
     cut(tmp_path / "x" / "episodes" / "000001.npz")
-    with pytest.raises(DatasetError, match=r"000001\.npz: cannot be read .* it is cut or damaged"):
+    with pytest.raises(DatasetError, match=r"000001\.npz: action cannot be read .* it is cut or damaged"):
         open_dataset(tmp_path / "x")
     (tmp_path / "x" / "episodes" / "000001.npz").unlink()
     with pytest.raises(DatasetError, match=r"2 archives in episodes/, meta.yaml says 3 episodes"):

@@ -20,6 +20,7 @@ from wm_planner.checksum import sha256
 from wm_planner.config import convert, read_yaml
 from wm_planner.contracts.dataset import Array, Dataset, Meta
 from wm_planner.contracts.quantity import Quantity
+from wm_planner.data import npy
 from wm_planner.errors import ConfigError, DatasetError, did_you_mean
 
 META_FILE = "meta.yaml"
@@ -56,11 +57,7 @@ class EpisodeData:
         arrays = {}
         for name, (shape, dtype) in meta.shapes.items():
             file = folder / f"{name}.npy"
-            try:
-                arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
-                raise DatasetError(f"{file}: cannot be read ({error}); collect the data set again") from None
-            found = arrays[name]
+            found = arrays[name] = npy.mapped(file)
             if found.shape != shape or found.dtype != dtype:
                 raise DatasetError(
                     f"{file}: got {found.dtype} {found.shape}, {META_FILE} says {dtype} {shape}; "

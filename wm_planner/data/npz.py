@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from wm_planner.checksum import sha256
 from wm_planner.contracts.dataset import Array, Episode, Meta
+from wm_planner.data import npy
 from wm_planner.data.episode_writer import checked_arrays
 from wm_planner.data.episodes import META_FILE, episode_rows, read_meta
 from wm_planner.data.folders import fresh_folder
@@ -77,13 +78,11 @@ class NpzData:
 
     def _length(self, file: Path) -> int:
         """The number of frames in an archive, from the header of its actions."""
-        try:
-            with zipfile.ZipFile(file) as archive, archive.open("action.npy") as stream:
-                np.lib.format.read_magic(stream)
-                shape, _, _ = np.lib.format.read_array_header_1_0(stream)
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise DatasetError(f"{file}: cannot be read ({error}); it is cut or damaged") from None
-        return int(shape[0])
+        shape = npy.archived_shape(file, "action")
+        wanted, _ = self.meta.shapes["action"]
+        if len(shape) != 2 or shape[1] != wanted[1] or not 0 <= shape[0] <= wanted[0]:
+            raise DatasetError(f"{file}: action has shape {shape}, wanted (T, {wanted[1]})")
+        return shape[0]
 
     def _array(self, episode: int, name: str) -> Array:
         """An array of an episode; the most recently used ones stay in memory."""
@@ -96,17 +95,9 @@ class NpzData:
         return self._open[key]
 
     def _read(self, episode: int, name: str) -> Array:
-        file = self._files[episode]
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                array: Array = archive[name]
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise DatasetError(f"{file}: {name} cannot be read ({error})") from None
         shape, dtype = self.meta.shapes[name]
-        wanted = (int((self.episode == episode).sum()), *shape[1:])
-        if array.shape != wanted or array.dtype != dtype:
-            raise DatasetError(f"{file}: {name} is {array.dtype} {array.shape}, wanted {dtype} {wanted}")
-        return array
+        frames = int((self.episode == episode).sum())
+        return npy.archived(self._files[episode], name, (frames, *shape[1:]), dtype)
 
 
 class NpzWriter:

@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import zstandard
 from mcap.exceptions import McapError
-from mcap.records import Attachment, Channel, Footer, Metadata, Schema
+from mcap.records import Attachment, Channel, Chunk, Footer, Metadata, Schema
 from mcap.records import Message as Record
 from mcap.stream_reader import StreamReader
 
@@ -16,8 +17,12 @@ from wm_planner.errors import MessagingError, RecordingError, did_you_mean
 from wm_planner.messaging import codec
 from wm_planner.messaging.messages import STORE, Message, register
 from wm_planner.messaging.older import OlderType, is_current, is_older
+from wm_planner.recording.chunks import records_of
 
-_TORN = (McapError, struct.error, ValueError, RuntimeError)  # the last is lz4's
+_TORN = (
+    *(McapError, struct.error, ValueError, KeyError, OverflowError, MemoryError),
+    *(RuntimeError, zstandard.ZstdError),  # the first is lz4's
+)
 
 
 class Recorded:
@@ -116,6 +121,8 @@ class Player:
             elif isinstance(record, Record):
                 channel = channels[record.channel_id]
                 if topics is None or channel.topic in topics:
+                    if channel.schema_id not in schemas:
+                        raise RecordingError(f"{self.path}: {channel.topic} has no type; the file is damaged")
                     name, older = schemas[channel.schema_id]
                     yield Recorded(channel.topic, name, record.log_time, record.data, older)
 
@@ -131,6 +138,11 @@ class Player:
                 self.publishers[record.topic] += 1
                 self.types[record.topic] = schemas.get(record.schema_id, "")
             elif isinstance(record, Record):
+                if record.channel_id not in channels:
+                    raise RecordingError(
+                        f"{self.path}: a message of channel {record.channel_id}, which the file does not "
+                        "describe; it is damaged"
+                    )
                 topic = channels[record.channel_id]
                 self.counts[topic] += 1
                 self.span_ns = (self.span_ns[0] or record.log_time, record.log_time)
@@ -155,13 +167,19 @@ class Player:
                 raise RecordingError(f"{self.path}: not an MCAP recording")
             stream.seek(0)
             try:
-                yield from StreamReader(stream, record_size_limit=self.path.stat().st_size).records
+                size = self.path.stat().st_size
+                for record in StreamReader(stream, emit_chunks=True, record_size_limit=size).records:
+                    yield from records_of(record) if isinstance(record, Chunk) else (record,)
             except _TORN:
                 return
 
     def _known(self, schema: Any) -> tuple[str, OlderType | None]:
         """Name of a type, and its definition if that is older than today's; a new type is registered."""
-        name, text = str(schema.name), schema.data.decode()
+        name = str(schema.name)
+        try:
+            text = schema.data.decode()
+        except UnicodeDecodeError as error:
+            raise RecordingError(f"{self.path}: the definition of {name} is damaged ({error})") from None
         if name not in STORE.types:
             try:
                 register(name, text)

@@ -1,5 +1,6 @@
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -134,11 +135,69 @@ def test_an_array_with_too_little_data_for_its_shape_is_refused(tmp_path):
         numpy_pickle.read(path)
 
 
-def test_a_pickle_with_a_huge_memo_index_is_refused(tmp_path):
+def test_a_huge_memo_index_takes_no_memory(tmp_path):
     path = tmp_path / "a.pkl"
     path.write_bytes(b"\x80\x04}r\xff\xff\xff\x7f.")
-    with pytest.raises(ScenarioError, match="a memo of 2147483647 entries"):
+    tracemalloc.start()
+    try:
+        assert numpy_pickle.read(path) == {}
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+SCALAR = b"cnumpy.core.multiarray\nscalar\n"
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (SCALAR + b"}Vmade\nc_codecs\nencode\nsb.", "it changes a global"),
+        (SCALAR + b")R}Vrestored\nc_codecs\nencode\nsb.", "it changes a scalar"),
+    ],
+)
+def test_a_pickle_cannot_change_what_reads_it(tmp_path, data, message):
+    path = tmp_path / "a.pkl"
+    path.write_bytes(data)
+    with pytest.raises(ScenarioError, match=message):
         numpy_pickle.read(path)
+    assert numpy_pickle.read(scenarionet_file(tmp_path, np.float32(2.5))) == 2.5
+
+
+def doubled(levels: int, step: bytes) -> bytes:
+    """A pickle of `levels` pairs, both items of each being the pair before: 2 ** levels values."""
+    pairs = b"".join(
+        b"h" + bytes([n]) + b"h" + bytes([n]) + step + b"q" + bytes([n + 1]) for n in range(levels)
+    )
+    return b"\x80\x04]q\x00" + pairs
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (doubled(60, b"\x86") + b".", "counted with repeated references"),
+        (doubled(60, b"\x86") + b"}h\x3ch\x3cs.", "a key of type tuple"),
+        (b"\x80\x04(" + doubled(60, b"\x86")[2:] + b"\x91.", "a key of type list"),
+        (SCALAR + doubled(60, b"\x86")[2:] + b"h\x3c\x85R.", "not a readable pickle|wanted numpy arrays"),
+    ],
+)
+def test_values_that_double_at_every_level_are_refused_at_once(tmp_path, data, message):
+    path = tmp_path / "a.pkl"
+    path.write_bytes(data)
+    with pytest.raises(ScenarioError, match=message):
+        numpy_pickle.read(path)
+
+
+def test_keys_that_were_made_to_collide_are_refused(tmp_path):
+    data = {n * (2**61 - 1): 0 for n in range(10)}
+    with pytest.raises(ScenarioError, match="a key of type int, or beyond 64 bits"):
+        numpy_pickle.read(scenarionet_file(tmp_path, data))
+
+
+def test_references_to_one_array_are_one_array(tmp_path):
+    array = np.arange(3.0)
+    first, second = numpy_pickle.read(scenarionet_file(tmp_path, [array, array]))
+    assert first is second and np.array_equal(first, array)
 
 
 def test_recursive_data_is_refused(tmp_path):
