@@ -75,6 +75,7 @@ def test_all_variants_are_timed_and_compared(tmp_path):
     }
     assert list(rows) == [
         *("rollout, step by step", "rollout, one call"),
+        *("costs, step by step", "costs, bound arrays"),
         *("plan, step by step", "plan, one call per rollout", "plan, one graph"),
     ]
     assert rows["rollout, step by step"].gain == rows["plan, step by step"].gain == 1

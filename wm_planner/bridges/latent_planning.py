@@ -24,6 +24,7 @@ from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import Decision, RecedingHorizon
 from wm_planner.share import find
 from wm_planner.world_models.onnx.card_file import read_card
+from wm_planner.world_models.onnx.execution import CPU, Device, providers
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 
 _POSITION = "tcp_position"
@@ -73,7 +74,7 @@ class LatentAdapter:
 
     def __init__(self, config: Config, planning: PlanningConfig) -> None:
         device, threads = planning.device or "auto", planning.threads or 1
-        self.model = OnnxWorldModel.load(planning.world_model, device, threads)
+        self.model = _loaded(planning.world_model, device, threads)
         planner = PLANNERS.build(planning.planner, "planner: params.planner")
         costs = build_costs(planning.costs, "planner: params.costs")
         if config.one_graph:
@@ -150,3 +151,12 @@ class LatentAdapter:
         """Imagined positions of the tool point."""
         imagined = self.model.rollout(tick.inputs, decision.actions[None]).states[_POSITION][0]
         return path_message(imagined, tick.stamp_ns)
+
+
+def _loaded(bundle: str, device: Device, threads: int) -> OnnxWorldModel:
+    """The bundle; on a GPU one whose candidates stay there."""
+    if providers(device)[0] == CPU:
+        return OnnxWorldModel.load(bundle, device, threads)
+    from wm_planner.portable.scoring_model import ScoringModel
+
+    return ScoringModel.load(bundle, device, threads)

@@ -3,7 +3,7 @@
 Axes: N candidates, H steps, A action components.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from wm_planner.contracts.arrays import Array
 from wm_planner.contracts.card import Card
+from wm_planner.contracts.context import Context
+from wm_planner.contracts.cost import WeightedCost
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent, Rollout
 
@@ -126,12 +128,38 @@ class Unrolling(Protocol):
         ...
 
 
+@runtime_checkable
+class Scoring(Protocol):
+    """A world model that computes costs where it imagines, so that its rollouts need not leave a device."""
+
+    def terms(
+        self, latent: Latent, actions: Array, costs: Sequence[WeightedCost], context: Context
+    ) -> Mapping[str, NDArray[np.float64]] | None:
+        """Unweighted terms by name, (N,) each, of the candidates `actions` (N, H, A) with calm noise.
+
+        Args:
+            latent: where they start, arrays (1, ...).
+            actions: must not be modified.
+            costs: the terms.
+            context: what they read next to the rollout.
+
+        Returns:
+            None if these costs can only be computed on a rollout.
+        """
+        ...
+
+
 def policy_of(model: WorldModel) -> Policy | None:
     """The policy of a world model; None if its card has none.
 
     Every plan asks for it, and `isinstance` takes 40 us for a protocol.
     """
     return cast(Policy, model) if model.card.policy is not None and hasattr(model, "act") else None
+
+
+def scoring_of(model: WorldModel) -> Scoring | None:
+    """The world model, if it computes costs where it imagines."""
+    return cast(Scoring, model) if hasattr(model, "terms") else None
 
 
 def unrolling_of(model: WorldModel) -> Unrolling | None:

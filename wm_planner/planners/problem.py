@@ -13,7 +13,7 @@ from wm_planner.contracts.arrays import Array, namespace
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.cost import WeightedCost
 from wm_planner.contracts.rollout import Latent, Rollout
-from wm_planner.contracts.world_model import Differentiable, WorldModel
+from wm_planner.contracts.world_model import Differentiable, WorldModel, scoring_of
 from wm_planner.errors import ConfigError, ShapeError
 from wm_planner.planners.action_space import ActionSpace
 from wm_planner.planners.checks import (
@@ -182,13 +182,17 @@ def evaluate_many(problems: Sequence[Problem], candidates: Sequence[Array]) -> l
     if any(problem.futures is not None for problem in problems):
         return [_evaluate(problem, some) for problem, some in zip(problems, candidates, strict=True)]
     if len(problems) == 1 and len(candidates[0]) <= model.card.max_candidates:
-        return [problems[0].score(*_checked_rollout(model, problems[0].latent, candidates[0]))]
+        return [problems[0]._scores(_imagined_terms(problems[0], candidates[0]))]
     one_call = all(problem.model is model for problem in problems)
-    one_call &= all(spec.role != "shared" for spec in model.card.latents)
+    one_call &= scoring_of(model) is None and all(spec.role != "shared" for spec in model.card.latents)
     if len(problems) > 1 and not one_call:
         return [problem.evaluate(some) for problem, some in zip(problems, candidates, strict=True)]
-    parts: list[list[dict[str, Array]]] = [[] for _ in problems]
+    parts: list[list[Mapping[str, Array]]] = [[] for _ in problems]
     for call in _batches([len(some) for some in candidates], model.card.max_candidates):
+        if len(call) == 1:
+            index, part = call[0]
+            parts[index].append(_imagined_terms(problems[index], candidates[index][part]))
+            continue
         actions = [candidates[index][part] for index, part in call]
         latents = [problems[index].latent for index, _ in call]
         rollout, _ = _checked_rollout(model, _fold(latents, [len(a) for a in actions]), _concat(actions))
@@ -252,6 +256,23 @@ def _fold(latents: Sequence[Latent], counts: Sequence[int]) -> Latent:
     }
 
 
+def _imagined_terms(problem: Problem, actions: Array) -> Mapping[str, Array]:
+    """The terms of `actions` (N, H, A), computed where the model imagines if it can do that."""
+    if (scoring := scoring_of(problem.model)) is not None:
+        terms = scoring.terms(problem.latent, _read_only(actions), problem.costs, problem.context)
+        if terms is not None:
+            return terms
+    return problem.terms(*_checked_rollout(problem.model, problem.latent, actions))
+
+
+def _read_only(actions: Array) -> Array:
+    """A view that a model or a cost cannot modify the plan through."""
+    if isinstance(actions, np.ndarray):
+        actions = actions.view()
+        actions.flags.writeable = False
+    return actions
+
+
 def _checked_rollout(
     model: WorldModel, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None
 ) -> tuple[Rollout, Array]:
@@ -260,9 +281,7 @@ def _checked_rollout(
     Raises:
         ShapeError: if an array of the rollout does not start with the axes (N, H).
     """
-    if isinstance(actions, np.ndarray):
-        actions = actions.view()
-        actions.flags.writeable = False  # otherwise a model or a cost could modify the plan
+    actions = _read_only(actions)
     rollout = model.rollout(latent, actions, noise) if noise else model.rollout(latent, actions)
     for kind in (rollout.latents, rollout.states, rollout.outputs):
         for name, array in kind.items():

@@ -1,6 +1,6 @@
 """The portable planner: one graph that takes a latent and noise and returns a plan."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ndonnx
@@ -74,7 +74,7 @@ def planner_graph(
             outputs[ELITES] = plan.elites
     if noise.array is not None:
         inputs[NOISE] = noise.array
-    return _build(inputs, outputs), noise
+    return build_graph(inputs, outputs), noise
 
 
 def port_description(name: str, card: Card) -> str:
@@ -104,8 +104,8 @@ def port_description(name: str, card: Card) -> str:
     return meanings.get(name) or prefixes[f"{kind}."]
 
 
-def _build(inputs: dict[str, Any], outputs: dict[str, Any]) -> ModelProto:
-    """The graph from inputs to outputs, without inputs that no cost reads."""
+def build_graph(inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> ModelProto:
+    """The graph from symbolic inputs to outputs, without inputs that no output needs."""
     variables = [{name: a.unwrap_spox() for name, a in arrays.items()} for arrays in (inputs, outputs)]
     model = spox.build(*variables, drop_unused_inputs=True)
     drop_branch_shapes(model.graph)

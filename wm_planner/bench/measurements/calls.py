@@ -1,4 +1,4 @@
-"""CPU cost of rollouts and plans: step by step, in one call per rollout, and in one call per plan."""
+"""CPU cost of rollouts, costs and plans: step by step, in one call per rollout, and in one call per plan."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +20,7 @@ from wm_planner.planners.problem import Problem
 from wm_planner.planners.sampling import SamplingPlanner
 from wm_planner.portable.comparison import planner_feed
 from wm_planner.portable.graph import ACTIONS, planner_graph
+from wm_planner.portable.scoring_model import ScoringModel
 from wm_planner.world_models.onnx.model import OnnxWorldModel
 from wm_planner.world_models.onnx.session import Graph
 
@@ -62,7 +63,9 @@ def call_rows(
         repeats: number of repeats per row.
     """
     built: SamplingPlanner = PLANNERS.build(planner, "planner")
-    stepping, model = StepByStep.load(bundle, device="cpu"), OnnxWorldModel.load(bundle, device="cpu")
+    stepping, model, scoring = (
+        kind.load(bundle, device="cpu") for kind in (StepByStep, OnnxWorldModel, ScoringModel)
+    )
     card, step = model.card, share.find(bundle) / "step.onnx"
     rng = np.random.default_rng(0)
     start, goal = ({z.name: _normal(rng, (1, *z.shape)) for z in card.latents} for _ in range(2))
@@ -82,6 +85,8 @@ def call_rows(
     variants: dict[str, Callable[[], Mapping[str, Array]]] = {
         "rollout, step by step": lambda: stepping.rollout(start, actions).latents,
         "rollout, one call": lambda: model.rollout(start, actions).latents,
+        "costs, step by step": lambda: Problem(stepping, start, weighted, context).evaluate(actions).terms,
+        "costs, bound arrays": lambda: Problem(scoring, start, weighted, context).evaluate(actions).terms,
         "plan, step by step": lambda: {ACTIONS: planned(stepping).actions},
         "plan, one call per rollout": lambda: {ACTIONS: planned(model).actions},
         "plan, one graph": lambda: whole.run(feed),

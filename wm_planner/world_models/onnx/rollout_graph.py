@@ -3,7 +3,7 @@
 import itertools
 
 import numpy as np
-from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, compose, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, compose, helper, numpy_helper
 
 from wm_planner.contracts.card import Card
 from wm_planner.world_models.onnx.signature import NOISE
@@ -11,6 +11,12 @@ from wm_planner.world_models.onnx.signature import NOISE
 ACTIONS = "actions"
 LATENT, OUTPUT, NEXT = "latent.", "output.", "next."
 """Prefixes of output names: latents of a rollout, outputs of both graphs, latents of a step."""
+
+START = "start."
+"""Prefix of the names of arrays that are repeated to one per candidate."""
+
+OPSET = 18
+"""Operator set of graphs that do not contain a bundle's own."""
 
 _COUNT = "count"
 """Name of the internal value that holds the number of candidates, (1,)."""
@@ -31,7 +37,7 @@ def rollout_graph(step: ModelProto, card: Card) -> ModelProto:
     repeats = [_repeated(spec.name, len(spec.shape)) for spec in card.latents if spec.name in moving]
     scan = helper.make_node(
         "Scan",
-        [*(f"start.{name}" for name in moving), ACTIONS, *noise],
+        [*(START + name for name in moving), ACTIONS, *noise],
         [*(f"last.{name}" for name in moving), *kept.values()],
         body=_body(step.graph, moving, list(kept), noise),
         num_scan_inputs=1 + len(noise),
@@ -50,6 +56,26 @@ def rollout_graph(step: ModelProto, card: Card) -> ModelProto:
     return helper.make_model(
         graph, opset_imports=step.opset_import, functions=step.functions, ir_version=step.ir_version
     )
+
+
+def start_graph(card: Card) -> ModelProto:
+    """The graph that repeats what `count` candidates start from, where it is: arrays (1, ...) to (N, ...).
+
+    Its inputs are the latent's arrays, except shared ones, and `actions`, (N, H, A); its outputs are
+    `start.<name>`.
+    """
+    moving = [spec for spec in card.latents if spec.role != "shared"]
+    kinds = {spec.name: helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype)) for spec in moving}
+    actions = helper.make_tensor_value_info(ACTIONS, TensorProto.FLOAT, ["N", "H", len(card.action.names)])
+    ports = [
+        [helper.make_tensor_value_info(prefix + z.name, kinds[z.name], [size, *z.shape]) for z in moving]
+        for prefix, size in (("", "B"), (START, "N"))
+    ]
+    count = helper.make_node("Shape", [ACTIONS], [_COUNT], start=0, end=1)
+    repeats = (_repeated(spec.name, len(spec.shape)) for spec in moving)
+    nodes = [count, *itertools.chain(*repeats)]
+    graph = helper.make_graph(nodes, "start", [*ports[0], actions], ports[1])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
 
 
 def _body(step: GraphProto, moving: list[str], kept: list[str], noise: list[str]) -> GraphProto:
@@ -78,7 +104,7 @@ def _repeated(name: str, axes: int) -> list[NodeProto]:
     """Nodes that expand an array (1, ...) or (N, ...) to `start.<name>`, (N, ...)."""
     return [
         *_shape_node(name, axes),
-        helper.make_node("Expand", [name, f"shape.{name}"], [f"start.{name}"]),
+        helper.make_node("Expand", [name, f"shape.{name}"], [START + name]),
     ]
 
 

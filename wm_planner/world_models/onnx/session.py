@@ -1,11 +1,14 @@
 """One graph in ONNX Runtime."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import onnxruntime
 
 from wm_planner.errors import BundleError, ConfigError
+from wm_planner.world_models.onnx.execution import CPU
 from wm_planner.world_models.onnx.inputs import Arrays
 from wm_planner.world_models.onnx.signature import Port
 
@@ -16,6 +19,9 @@ _DTYPES = {
     "tensor(double)": "float64",
 }
 _ERRORS_ONLY = 3
+
+OnDevice: TypeAlias = onnxruntime.OrtValue
+"""An array on the device of the graph that returned it; `numpy()` copies it to the host."""
 
 
 class Graph:
@@ -58,11 +64,34 @@ class Graph:
         self.inputs = [_port(argument) for argument in self._session.get_inputs()]
         self.outputs = [_port(argument) for argument in self._session.get_outputs()]
         self.names = tuple(port.name for port in self.inputs)
+        self._path, self._providers, self._threads = path, providers, threads
+        self._device = "cpu" if providers[0] == CPU else "cuda"
 
     def run(self, feed: Arrays) -> Arrays:
         """The outputs by name."""
         arrays = self._session.run(None, feed)
         return {port.name: array for port, array in zip(self.outputs, arrays, strict=True)}
+
+    def derived(self, serialized: bytes) -> "Graph":
+        """A graph made from this one's file, on the same device."""
+        return Graph(self._path, self._providers, self._threads, serialized)
+
+    def run_on_device(self, feed: Mapping[str, Any]) -> dict[str, OnDevice]:
+        """The outputs by name, which stay on the device.
+
+        Args:
+            feed: arrays on the host, which are copied, or results of this method, which are not.
+        """
+        binding = self._session.io_binding()
+        for name, array in feed.items():
+            if isinstance(array, onnxruntime.OrtValue):
+                binding.bind_ortvalue_input(name, array)
+            else:
+                binding.bind_cpu_input(name, np.ascontiguousarray(array))
+        for port in self.outputs:
+            binding.bind_output(port.name, self._device)
+        self._session.run_with_iobinding(binding)
+        return dict(zip((port.name for port in self.outputs), binding.get_outputs(), strict=True))
 
 
 def _port(argument: Any) -> Port:
