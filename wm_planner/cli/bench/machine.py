@@ -69,8 +69,20 @@ def sprites(size: Annotated[int, typer.Option(min=8, help="pixels per side")] = 
 
 
 @app.command()
-def motion(robot: str = "sim/panda_reach.xml", plans: Positive = 10_000) -> None:
-    """What an arm keeps of its limits and distances when its controller gets random and broken plans."""
+def motion(
+    robot: Annotated[str, typer.Option(help="MJCF file of an arm, or name of a vehicle")] = (
+        "sim/panda_reach.xml"
+    ),
+    plans: Positive = 10_000,
+) -> None:
+    """What an arm or a car keeps of its limits when its controller gets random and broken plans."""
+    from wm_planner.driving.vehicle.vehicle import VEHICLES
+
+    if robot in VEHICLES:
+        from wm_planner.bench.measurements.car_motion import car_motion_row, car_motion_table
+
+        console.print(car_motion_table(car_motion_row(robot, plans), robot))
+        return
     from wm_planner.bench.measurements.motion import motion_row, motion_table
 
     console.print(motion_table(motion_row(robot, plans), robot))

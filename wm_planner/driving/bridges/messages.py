@@ -11,18 +11,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.contracts.card import ActionSpec
 from wm_planner.driving.geometry.state_columns import SPEED
 from wm_planner.driving.scenarios.readers.commonroad import parse_commonroad
 from wm_planner.driving.scenarios.scenario import Scenario
 from wm_planner.driving.scenarios.tracks import empty_tracks
 from wm_planner.driving.scenarios.writers.commonroad import commonroad_text
 from wm_planner.driving.vehicle.braking import EMERGENCY_BRAKE
+from wm_planner.driving.vehicle.drive_motion import DriveLimits
 from wm_planner.driving.vehicle.vehicle import STEERING
 from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
 
+_UNIT = 0.01  # that a quaternion may be longer or shorter than 1
+
 MAP_FRAME = "map"
 EGO_FRAME = "ego"
+
+POSES = ActionSpec(
+    names=("x", "y", "yaw"),
+    units=("m", "m", "rad"),
+    low=(-np.inf, -np.inf, -np.inf),
+    high=(np.inf, np.inf, np.inf),
+)
+"""A plan's rows: poses of the rear axle in the ego's frame at the plan's stamp, the first of them now."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +143,12 @@ def ego_state_of(message: m.Message) -> NDArray[np.float64]:
     """The ego's state (4,): x, y, yaw within pi, v.
 
     Raises:
-        InputError: if one of them, or the yaw rate, is not finite.
+        InputError: if one of them, or the yaw rate, is not finite, or the orientation is no unit quaternion.
     """
     pose, turn = message.pose.pose, message.pose.pose.orientation
+    length = math.hypot(turn.x, turn.y, turn.z, turn.w)
+    if abs(length - 1) > _UNIT:
+        raise InputError(f"/odom: the orientation is a quaternion of length {length:g}, wanted 1")
     yaw = np.arctan2(2 * (turn.w * turn.z + turn.x * turn.y), 1 - 2 * (turn.y**2 + turn.z**2))
     twist = message.twist.twist
     state = np.array([pose.position.x, pose.position.y, yaw, twist.linear.x])
@@ -172,6 +187,18 @@ def standstill_message(steering_angle: float, stamp_ns: int) -> m.Message:
         speed=0.0,
         acceleration=EMERGENCY_BRAKE,
         jerk=0.0,
+    )
+    return m.AckermannDriveStamped(header=m.header(stamp_ns, EGO_FRAME), drive=drive)
+
+
+def set_point_message(speed: float, steering_angle: float, limits: DriveLimits, stamp_ns: int) -> m.Message:
+    """The speed in m/s and the angle of the front wheels in rad that are to be reached now, within limits."""
+    drive = m.AckermannDrive(
+        steering_angle=steering_angle,
+        steering_angle_velocity=limits.steering_rate,
+        speed=speed,
+        acceleration=limits.acceleration,
+        jerk=limits.jerk,
     )
     return m.AckermannDriveStamped(header=m.header(stamp_ns, EGO_FRAME), drive=drive)
 

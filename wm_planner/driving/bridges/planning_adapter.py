@@ -1,5 +1,6 @@
 """Planning drives: /map, /route, /odom, /objects and /drive to views, and a driver's poses to plans."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 from wm_planner import config
 from wm_planner.bridges.planning import PlanningConfig, Tick
 from wm_planner.clock import Deadline, WallClock, nanoseconds, seconds
-from wm_planner.contracts.card import ActionSpec
 from wm_planner.driving.bridges.ego_estimate import EgoEstimate
 from wm_planner.driving.bridges.messages import (
     EGO_FRAME,
+    POSES,
     from_ego_frame,
     objects_of,
     route_message,
@@ -37,14 +38,6 @@ from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Node
 from wm_planner.planners.base import Plan
 from wm_planner.planners.mpc import Decision
-
-POSES = ActionSpec(
-    names=("x", "y", "yaw"),
-    units=("m", "m", "rad"),
-    low=(-np.inf, -np.inf, -np.inf),
-    high=(np.inf, np.inf, np.inf),
-)
-"""A plan's rows: poses of the rear axle in the ego's frame at the plan's stamp, the first of them now."""
 
 _FALLBACK_STEPS = 40
 
@@ -105,7 +98,8 @@ class DrivingAdapter:
                 self._plan_when_ready()
 
         def on_drive(message: m.Message, envelope: Envelope) -> None:
-            if m.stamp_ns(message) == self._estimate.stamp_ns:
+            # In realtime set-points have stamps of their own; the last before the next odometry counts.
+            if m.stamp_ns(message) == self._estimate.stamp_ns or not self._is_lockstep:
                 self._estimate.follow(message, self.control_dt_s)
             self._followed_ns = max(self._followed_ns, m.stamp_ns(message))
             self._plan_when_ready()
@@ -165,6 +159,7 @@ class DrivingAdapter:
         if self._decided is not None and self._decided[0] == tick.stamp_ns:  # the tick was repeated
             return self._decided[1]
         view: View = replace(tick.inputs, deadline=deadline)
+        late_steps = 0 if deadline is None else math.ceil(deadline.left_s() / self.control_dt_s)
         started_ns, fallback = self._clock.now_ns(), None
         try:
             poses = checked_plan(self.driver.plan(view))
@@ -180,7 +175,7 @@ class DrivingAdapter:
             elapsed_s=elapsed_s,
             deadline_hit=searched.deadline_hit or is_late,
         )
-        self.execute_steps = 1 if self._is_lockstep else len(actions)
+        self.execute_steps = min(1 + late_steps, len(actions))
         decision = Decision(actions, view.step, plan, fallback)
         self._decided = tick.stamp_ns, decision
         return decision
