@@ -11,6 +11,7 @@ import numpy as np
 from wm_planner.control.kinematics import Floats
 from wm_planner.control.safety import Limits
 from wm_planner.errors import SimulationError
+from wm_planner.world_models.physics.drives import JointDrives, kind_of
 
 STIFFNESS = 0.25
 """Acceleration of a hold towards its posture, in errors per period squared; with DAMPING no overshoot."""
@@ -24,17 +25,15 @@ class Motors:
     """Motors that exert a torque, or a force along a slide, on one joint each.
 
     Attributes:
-        joints: names of the driven joints, (J,).
+        drives: the actuators of the driven joints, (J,), which are all actuators of the model.
         units: of the torques, N m, or N for a slide.
         limits: lowest and highest torque, (J,), whichever of the ranges in the MJCF is the narrowest.
-        gain: torque per unit of the actuator's control, (J,): gear times gain.
         model: the robot.
     """
 
-    joints: tuple[str, ...]
+    drives: JointDrives
     units: tuple[str, ...]
     limits: Limits
-    gain: Floats
     model: mujoco.MjModel
 
     @classmethod
@@ -55,9 +54,8 @@ class Motors:
             raise SimulationError(
                 f"the robot has {model.nu} motors of {len(set(joints.tolist()))} joints, wanted one per joint"
             )
-        gain = model.actuator_gear[:, 0] * model.actuator_gainprm[:, 0]
         names = tuple(model.joint(int(joint)).name for joint in joints)
-        low, high = _range(model, gain)
+        low, high = _range(model)
         for name, least, most in zip(names, low, high, strict=True):
             if not least < most or not np.isfinite([least, most]).all():
                 raise SimulationError(
@@ -66,7 +64,8 @@ class Motors:
                 )
         slides = model.jnt_type[joints] == mujoco.mjtJoint.mjJNT_SLIDE
         units = tuple("N" if slide else "N m" for slide in slides)
-        return cls(names, units, Limits(low, high, np.full(len(names), np.inf)), gain, model)
+        limits = Limits(low, high, np.full(len(names), np.inf))
+        return cls(JointDrives.of(model, names, "torque"), units, limits, model)
 
     @classmethod
     def if_any(cls, model: mujoco.MjModel) -> "Motors | None":
@@ -77,9 +76,14 @@ class Motors:
         """
         return cls.of(model) if any(_is_motor(model, i) for i in range(model.nu)) else None
 
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """Names of the driven joints, (J,)."""
+        return self.drives.joints
+
     def controls(self, torques: Floats) -> Floats:
         """The actuators' controls (J,) that exert `torques` (J,) in N m or N."""
-        return torques / self.gain
+        return self.drives.values(torques)
 
 
 class MotorHold:
@@ -117,18 +121,17 @@ class MotorHold:
 
 
 def _is_motor(model: mujoco.MjModel, actuator: int) -> bool:
-    """Whether an actuator exerts a torque on one joint that is proportional to its control."""
+    """Whether an actuator exerts a torque on one joint that is proportional to its control at once."""
+    is_on_a_joint = model.actuator_trntype[actuator] == mujoco.mjtTrn.mjTRN_JOINT
     return bool(
-        model.actuator_trntype[actuator] == mujoco.mjtTrn.mjTRN_JOINT
-        and model.actuator_dyntype[actuator] == mujoco.mjtDyn.mjDYN_NONE
-        and model.actuator_gaintype[actuator] == mujoco.mjtGain.mjGAIN_FIXED
-        and model.actuator_biastype[actuator] == mujoco.mjtBias.mjBIAS_NONE
+        is_on_a_joint and kind_of(model, actuator) == "torque" and not model.actuator_actnum[actuator]
     )
 
 
-def _range(model: mujoco.MjModel, gain: Floats) -> tuple[Floats, Floats]:
+def _range(model: mujoco.MjModel) -> tuple[Floats, Floats]:
     """Lowest and highest torque (J,) by `ctrlrange`, `forcerange` and the joint's `actuatorfrcrange`."""
     gear, joints = model.actuator_gear[:, 0], model.actuator_trnid[:, 0]
+    gain = gear * model.actuator_gainprm[:, 0]
     low, high = np.full(model.nu, -np.inf), np.full(model.nu, np.inf)
     for is_limited, ends in (
         (model.actuator_ctrllimited, gain[:, None] * model.actuator_ctrlrange),
