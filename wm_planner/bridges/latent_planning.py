@@ -8,19 +8,16 @@ import numpy as np
 from wm_planner import config
 from wm_planner.bridges.executed_actions import ActionJoin
 from wm_planner.bridges.messages import path_message
-from wm_planner.bridges.planning import PlanningConfig, Tick
+from wm_planner.bridges.planning import PlanningConfig, Tick, search_parts
 from wm_planner.bridges.statements import ACTION, LATENT, PERIOD, action_statements, components, latent_of
 from wm_planner.clock import Deadline, nanoseconds
-from wm_planner.config import convert
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.rollout import Latent
-from wm_planner.costs import build_costs
 from wm_planner.errors import ConfigError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Facts, Node
-from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import Decision, RecedingHorizon
 from wm_planner.share import find
 from wm_planner.world_models.onnx.card_file import read_card
@@ -50,16 +47,8 @@ class LatentAdapter:
             raise ConfigError(
                 "planner: params.world_model is missing: planning from latents needs the path of a bundle"
             )
-        card, mpc = (
-            read_card(find(planning.world_model)),
-            convert(planning.mpc, RecedingHorizon.Config, "planner: params.mpc"),
-        )
-        RecedingHorizon.check(
-            mpc,
-            PLANNERS.build(planning.planner, "planner: params.planner"),
-            card,
-            build_costs(planning.costs, "planner: params.costs"),
-        )
+        card, (mpc, planner, costs) = read_card(find(planning.world_model)), search_parts(planning)
+        RecedingHorizon.check(mpc, planner, card, costs)
         if config.one_graph and (count := mpc.futures.draws(card)) > 1:
             raise ConfigError(
                 f"planner: params.adapter: one_graph imagines one future, and {count} are to be imagined: "
@@ -75,19 +64,12 @@ class LatentAdapter:
     def __init__(self, config: Config, planning: PlanningConfig) -> None:
         device, threads = planning.device or "auto", planning.threads or 1
         self.model = _loaded(planning.world_model, device, threads)
-        planner = PLANNERS.build(planning.planner, "planner: params.planner")
-        costs = build_costs(planning.costs, "planner: params.costs")
+        mpc, planner, costs = search_parts(planning)
         if config.one_graph:
             from wm_planner.portable.planner import GraphPlanner
 
             planner = GraphPlanner(planning.world_model, self.model, planner, costs, device, threads)
-        self.mpc = RecedingHorizon(
-            convert(planning.mpc, RecedingHorizon.Config, "planner: params.mpc"),
-            planner,
-            self.model,
-            costs,
-            seed=planning.seed,
-        )
+        self.mpc = RecedingHorizon(mpc, planner, self.model, costs, seed=planning.seed)
         self.seed = planning.seed
         self._goal: Latent | None = None
         self._goal_id = self._started_ns = 0

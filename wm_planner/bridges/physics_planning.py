@@ -9,19 +9,16 @@ import numpy as np
 from wm_planner import config
 from wm_planner.bridges.executed_actions import ActionJoin
 from wm_planner.bridges.messages import observation_of, path_message, state_topic
-from wm_planner.bridges.planning import PlanningConfig, Tick
+from wm_planner.bridges.planning import PlanningConfig, Tick, search_parts
 from wm_planner.bridges.statements import ACTION, PERIOD, STATE, action_statements, components
 from wm_planner.clock import Deadline, nanoseconds
-from wm_planner.config import convert
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.observation import Observation
-from wm_planner.costs import build_costs
 from wm_planner.errors import ConfigError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Facts, Node
-from wm_planner.planners import PLANNERS
 from wm_planner.planners.mpc import Decision, RecedingHorizon
 from wm_planner.simulation.scene import load_scene
 from wm_planner.world_models.physics.model import PhysicsModel
@@ -128,7 +125,5 @@ class PhysicsAdapter:
 
 def _horizon(model: PhysicsModel, planning: PlanningConfig) -> RecedingHorizon:
     """The search over a model, which refuses what does not fit."""
-    mpc = convert(planning.mpc, RecedingHorizon.Config, "planner: params.mpc")
-    planner = PLANNERS.build(planning.planner, "planner: params.planner")
-    costs = build_costs(planning.costs, "planner: params.costs")
+    mpc, planner, costs = search_parts(planning)
     return RecedingHorizon(mpc, planner, model, costs, seed=planning.seed)

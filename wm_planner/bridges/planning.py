@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.clock import Deadline
-from wm_planner.config import Config, Positive, Seed
+from wm_planner.config import Config, Positive, Seed, convert
 from wm_planner.contracts.card import ActionSpec
+from wm_planner.contracts.cost import WeightedCost
+from wm_planner.costs import build_costs
 from wm_planner.messaging import messages as m
 from wm_planner.node import Facts, Node
-from wm_planner.planners.mpc import Decision
+from wm_planner.planners import PLANNERS
+from wm_planner.planners.mpc import Decision, RecedingHorizon
 from wm_planner.plugins import Registry
 from wm_planner.world_models.onnx.execution import Device
 
@@ -116,6 +119,21 @@ class PlanningAdapter(Protocol):
     def path(self, decision: Decision, tick: Tick) -> m.Message:
         """Where the decision leads, for viewers; only with `has_path`."""
         ...
+
+
+def search_parts(
+    planning: PlanningConfig,
+) -> tuple[RecedingHorizon.Config, Any, tuple[WeightedCost, ...]]:
+    """The receding horizon, planner and costs of a search, the arguments of `RecedingHorizon`.
+
+    Raises:
+        ConfigError, PluginError: if one of them is unknown or set wrongly, with its place in the launch file.
+    """
+    return (
+        convert(planning.mpc, RecedingHorizon.Config, "planner: params.mpc"),
+        PLANNERS.build(planning.planner, "planner: params.planner"),
+        build_costs(planning.costs, "planner: params.costs"),
+    )
 
 
 def build_adapter(spec: Mapping[str, Any], planning: PlanningConfig, where: str) -> PlanningAdapter:

@@ -21,13 +21,14 @@ from wm_planner.contracts.simulator import StepResult
 from wm_planner.contracts.task import Goal, Objective, Scored
 from wm_planner.driving.birdseye.raster import BirdsEyeRenderer
 from wm_planner.driving.birdseye.scenario_camera import ScenarioCamera
-from wm_planner.driving.drive import Drive, Outcome, planning_problems
+from wm_planner.driving.drive import Drive, planning_problems
 from wm_planner.driving.geometry.state_columns import SPEED, YAW, X, Y
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.scenarios.scenario import Scenario
 from wm_planner.driving.simulation.history import History
 from wm_planner.driving.simulation.missed_goal import why_missed
-from wm_planner.driving.traffic.agents import AGENTS, TrafficAgents, TrafficState
+from wm_planner.driving.simulation.world_state import WorldState
+from wm_planner.driving.traffic.agents import AGENTS, TrafficAgents
 from wm_planner.driving.vehicle.tracker import Tracker
 from wm_planner.driving.vehicle.vehicle import (
     ACCELERATION,
@@ -54,34 +55,6 @@ class DrivingScene:
     image_size: tuple[int, int]
     control_dt_s: float
     action: ActionSpec
-
-
-@dataclass(frozen=True, eq=False)
-class WorldState:
-    """The world at the end of a step.
-
-    Attributes:
-        ego: state of the vehicle at its rear axle, (6,).
-        agents: states of all agents.
-        collided, off_road, arrived: events of this step.
-        failed: whether the ego has collided or left the road so far.
-        reached: whether it has arrived so far without having failed before.
-    """
-
-    ego: Floats
-    agents: TrafficState
-    collided: bool = False
-    off_road: bool = False
-    arrived: bool = False
-    failed: bool = False
-    reached: bool = False
-
-    def next_state(self, ego: Floats, agents: TrafficState, outcome: Outcome) -> "WorldState":
-        """The state after one step, given the outcome of that step alone."""
-        collided, off_road, arrived = (bool(first[0] == 0) for first in outcome)
-        failed = self.failed or collided or off_road
-        reached = self.reached or (arrived and not failed)
-        return WorldState(ego, agents, collided, off_road, arrived, failed, reached)
 
 
 @dataclass(frozen=True, eq=False)
