@@ -1,5 +1,6 @@
 """The emergency stop of a controller, which outlives the process that latched it."""
 
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -20,8 +21,9 @@ class EmergencyStop:
 
     def latch(self) -> None:
         """Stop from now on."""
-        self._is_latched = True  # first: a full disk keeps no robot moving
-        self._file.touch()
+        self._is_latched = True
+        with suppress(OSError):  # on a full disk it lasts as long as this process
+            self._file.touch()
 
     def reset(self) -> None:
         """Let the robot move again."""
