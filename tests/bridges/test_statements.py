@@ -55,7 +55,7 @@ def test_an_arm_states_its_states_and_leaves_the_action_to_its_controller():
     stated = facts({"type": "mujoco", "scene": "sim/panda_reach.py"}, "here")
     joints = dict.fromkeys(("joint_positions", "joint_velocities"), "7 values")
     assert stated.offers["state"] == {"tcp_position": "3 values", **joints}
-    assert set(stated.agrees) == {"the control period in s"}
+    assert set(stated.agrees) == {"the control period in s", "what /command carries"}
 
 
 def test_a_bundle_fits_its_own_environment_with_units_or_without(tmp_path):

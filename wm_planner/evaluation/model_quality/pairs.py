@@ -152,7 +152,7 @@ def _pair_of_arrays(path: Path, card: Card, episode: int, step: int) -> Pair:
         )
     _check_index(path, "episode", episode, len(images))
     _check_index(path, "step", step, images.shape[1] - 1)
-    before, after = (Observation({expected.cameras[0]: images[episode, step + i]}) for i in (0, 1))
+    before, after = (Goal({expected.cameras[0]: images[episode, step + i]}) for i in (0, 1))
     poses = states[episode, step : step + 2].astype(np.float64)
     return Pair(
         source=f"{path}, episode {episode}, step {step}",
