@@ -145,6 +145,7 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 	$(WM) bench call-size --model models/bundles/panda_reach --model models/bundles/panda_reach_small \
 		--model models/bundles/panda_reach_vjepa2_ac --model models/bundles/drive_bev
 	$(WM) bench render
+	$(WM) bench motion --plans 100000
 	$(WM) bench bus
 	$(WM) bench loop --episodes 10
 	$(WM) bench loop panda_reach planner=policy --episodes 10
