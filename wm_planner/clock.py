@@ -17,11 +17,29 @@ class Clock(Protocol):
         ...
 
 
+def epoch_now_ns() -> int:
+    """UNIX time at which the monotonic clock of the machine was 0, as the system's time is set now."""
+    return time.time_ns() - time.monotonic_ns()
+
+
+_EPOCH_NS = epoch_now_ns()
+
+
 class WallClock:
-    """The monotonic clock of the machine, for deadlines, ages and periods."""
+    """UNIX time that never steps, for stamps, deadlines, ages and periods.
+
+    It runs with the monotonic clock: when the system's time is set, it goes on as before.
+
+    Args:
+        epoch_ns: `epoch_now_ns` of the process that started the run, so that the clocks of all its nodes
+            agree; None for that of this process.
+    """
+
+    def __init__(self, epoch_ns: int | None = None) -> None:
+        self._epoch_ns = _EPOCH_NS if epoch_ns is None else epoch_ns
 
     def now_ns(self) -> int:
-        return time.monotonic_ns()
+        return self._epoch_ns + time.monotonic_ns()
 
 
 class ManualClock:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal, NamedTuple, TypeAlias
 
-from wm_planner.clock import Clock, WallClock, seconds
+from wm_planner.clock import Clock, WallClock, epoch_now_ns, seconds
 from wm_planner.errors import ConfigError, NodeError
 from wm_planner.launching.file import LaunchSpec, NodeSpec
 from wm_planner.launching.process import NodeProcess, describe_exit
@@ -106,6 +106,7 @@ class Supervisor:
         self.is_stopping = False
         self._is_forced = False
         self._clock = clock or WallClock()
+        self._epoch_ns = epoch_now_ns()
         self._began_ns = self._clock.now_ns()
         self._all_were_inactive = False
         self._outcome: RunResult | NodeError | None = None
@@ -177,6 +178,7 @@ class Supervisor:
             namespace=member.spec.namespace,
             remap=dict(member.spec.remap),
             topics=self._topics,
+            epoch_ns=self._epoch_ns,
             supervisor=os.getpid(),
         )
         member.process = NodeProcess(member.spec.program, arguments, self._logs / f"{member.spec.name}.log")

@@ -17,6 +17,7 @@ from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.codec import Buffer
 from wm_planner.messaging.messages import Message
 from wm_planner.messaging.wire import Delivery
+from wm_planner.node.approximate_join import ApproximateJoin
 from wm_planner.node.diagnostics import Unreadable, diagnostics
 from wm_planner.node.facts import Facts
 from wm_planner.node.health import Input
@@ -181,11 +182,31 @@ class Node:
         self._add_input(topic, rate_hz)
         self._subscriptions.append(TopicSubscription(topic, callback, self._takes_latest(topic)))
 
-    def join(self, names: Sequence[str], callback: JoinCallback, rate_hz: float | None = None) -> None:
+    def join(
+        self,
+        names: Sequence[str],
+        callback: JoinCallback,
+        rate_hz: float | None = None,
+        slop_s: float | None = None,
+    ) -> None:
         """Call `callback({topic: message}, envelope)` for messages of all topics with the same stamp; in
-        realtime only for the newest complete set. The envelope is that of the oldest origin.
+        realtime with about the same, see `ApproximateJoin`, and only for the newest complete set. The
+        envelope is that of the oldest origin.
+
+        Args:
+            names: topics of the table.
+            callback: runs while the node is active.
+            rate_hz: expected rate of the sets in realtime.
+            slop_s: how far stamps may lie from the middle of their set in realtime; None for half the period
+                of the fastest topic.
         """
-        subscription = Join(names, callback, all(self._takes_latest(topic) for topic in names))
+        latest_only = all(self._takes_latest(topic) for topic in names)
+        period_s = None if rate_hz is None else 1 / rate_hz
+        subscription = (
+            Join(names, callback, latest_only)
+            if self.mode == "lockstep"
+            else ApproximateJoin(names, callback, latest_only, period_s, slop_s)
+        )
         for topic in names:
             self._add_input(topic, rate_hz)
         self._subscriptions.append(subscription)

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from wm_planner.allocator import keep_freed_memory
+from wm_planner.clock import WallClock
 from wm_planner.config import Config, convert, to_builtins
 from wm_planner.errors import ConfigError, WmError, describe, missing_package
 from wm_planner.messaging.bus import Bus
@@ -43,6 +44,7 @@ class Arguments(Config, frozen=True, kw_only=True):
         namespace: put before the names of its topics.
         remap: name of a topic in the program to its name on the bus.
         topics: that the launch file declares.
+        epoch_ns: of the clocks of the run (`WallClock`); None for that of this process.
         supervisor: pid of the process that activates the node and that it must not outlive; with 0 it
             activates itself.
     """
@@ -54,6 +56,7 @@ class Arguments(Config, frozen=True, kw_only=True):
     namespace: str = ""
     remap: dict[str, str] = msgspec.field(default_factory=dict)
     topics: tuple[Declaration, ...] = ()
+    epoch_ns: int | None = None
     supervisor: int = 0
 
 
@@ -108,6 +111,7 @@ class Program:
             Domain.named(arguments.domain),
             arguments.name,
             lossless=arguments.mode == "lockstep",
+            clock=WallClock(arguments.epoch_ns),
             names=Names(arguments.namespace, arguments.remap),
         )
         control = ControlServer(bus.context, bus.domain.address(bus.name, "ctl"))
