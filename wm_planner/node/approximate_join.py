@@ -53,8 +53,8 @@ class ApproximateJoin(Join):
     """Several topics: `callback({topic: message}, envelope)` for messages with about the same stamp.
 
     Each message is in one set at most, and all stamps of a set lie within `slop_s` of its middle. A topic
-    that is slower than the sets are expected is not waited for: its latest state counts, up to an age of two of
-    its periods. Until two messages of every topic have arrived, only equal stamps are joined.
+    that is slower than the sets are expected is not waited for: its latest state counts, up to an age of two
+    of its periods. Until two messages of every topic have arrived, only equal stamps are joined.
 
     Args:
         names: of the topics.
