@@ -11,17 +11,16 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from wm_planner.clock import Clock, Deadline
 from wm_planner.config import Config
-from wm_planner.errors import MessagingError, NodeError, WmError
+from wm_planner.errors import MessagingError, WmError
 from wm_planner.messaging import topics
 from wm_planner.messaging.bus import Bus
-from wm_planner.messaging.codec import Buffer
-from wm_planner.messaging.messages import Message
 from wm_planner.messaging.wire import Delivery
 from wm_planner.node.approximate_join import ApproximateJoin
 from wm_planner.node.diagnostics import Unreadable, diagnostics
 from wm_planner.node.facts import Facts
 from wm_planner.node.health import Input
 from wm_planner.node.owners import Owners
+from wm_planner.node.publisher import Publisher
 from wm_planner.node.refusals import UNFORESEEN, UNUSABLE, Refusals
 from wm_planner.node.services import Services
 from wm_planner.node.subscriptions import (
@@ -42,42 +41,6 @@ DIAGNOSTICS = "/diagnostics"
 _DIAGNOSTICS_PERIOD_S = 1.0
 _QUIET_S = 0.05
 _BATCH = 256  # messages handled between two looks at timers; realtime reads all before it calls back
-
-
-class Publisher:
-    """A topic that a node publishes."""
-
-    def __init__(self, node: "Node", topic: str) -> None:
-        self.topic = topic
-        self._node = node
-
-    def publish(self, message: Message, origin_ns: int | None = None) -> None:
-        """Send a message.
-
-        Args:
-            message: of the topic's type.
-            origin_ns: `origin_ns` of the envelope that it derives from; None for sensor input.
-
-        Raises:
-            NodeError: if the node is not active.
-            MessagingError: if it is of another type or malformed.
-        """
-        self._check_active()
-        self._node.bus.publish(self.topic, message, origin_ns)
-
-    def publish_raw(self, data: Buffer, origin_ns: int | None = None) -> None:
-        """Send a message that is encoded already; see `Bus.publish_raw`.
-
-        Raises:
-            NodeError: if the node is not active.
-            MessagingError: if it does not begin as CDR.
-        """
-        self._check_active()
-        self._node.bus.publish_raw(self.topic, data, origin_ns)
-
-    def _check_active(self) -> None:
-        if self._node.state != "active":
-            raise NodeError(f"node '{self._node.name}' publishes {self.topic} while {self._node.state}")
 
 
 class Node:
