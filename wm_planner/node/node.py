@@ -129,7 +129,7 @@ class Node:
             MessagingError: if the topic is unknown.
         """
         self.bus.advertise(topic)
-        return Publisher(self, topic)
+        return Publisher(topic, self.bus, lambda: self.state)
 
     def subscribe(self, topic: str, callback: Callback, rate_hz: float | None = None) -> None:
         """Call `callback(message, envelope)` for every message; in realtime, if the topic is `latest_only`,

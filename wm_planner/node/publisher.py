@@ -1,21 +1,25 @@
 """Publishers of a node."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from wm_planner.errors import NodeError
+from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.codec import Buffer
 from wm_planner.messaging.messages import Message
 
-if TYPE_CHECKING:
-    from wm_planner.node.node import Node
-
 
 class Publisher:
-    """A topic that a node publishes."""
+    """A topic that a node publishes.
 
-    def __init__(self, node: "Node", topic: str) -> None:
+    Args:
+        topic: its name.
+        bus: of the node.
+        state: returns the lifecycle state of the node.
+    """
+
+    def __init__(self, topic: str, bus: Bus, state: Callable[[], str]) -> None:
         self.topic = topic
-        self._node = node
+        self._bus, self._state = bus, state
 
     def publish(self, message: Message, origin_ns: int | None = None) -> None:
         """Send a message.
@@ -29,7 +33,7 @@ class Publisher:
             MessagingError: if it is of another type or malformed.
         """
         self._check_active()
-        self._node.bus.publish(self.topic, message, origin_ns)
+        self._bus.publish(self.topic, message, origin_ns)
 
     def publish_raw(self, data: Buffer, origin_ns: int | None = None) -> None:
         """Send a message that is encoded already; see `Bus.publish_raw`.
@@ -39,8 +43,8 @@ class Publisher:
             MessagingError: if it does not begin as CDR.
         """
         self._check_active()
-        self._node.bus.publish_raw(self.topic, data, origin_ns)
+        self._bus.publish_raw(self.topic, data, origin_ns)
 
     def _check_active(self) -> None:
-        if self._node.state != "active":
-            raise NodeError(f"node '{self._node.name}' publishes {self.topic} while {self._node.state}")
+        if (state := self._state()) != "active":
+            raise NodeError(f"node '{self._bus.name}' publishes {self.topic} while {state}")
