@@ -94,7 +94,7 @@ class ApproximateJoin(Join):
         return tuple(chosen[topic] for topic in self.topics)
 
     def _match(self) -> dict[str, Delivery]:
-        """The messages of a set, which wait no longer; empty if there is none."""
+        """The messages of the next set, which wait no longer; empty before it is complete."""
         if not all(track.waiting for track in self._tracks.values()):
             return {}
         slow = self._slow()
