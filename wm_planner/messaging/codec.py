@@ -1,7 +1,8 @@
 """Conversion of messages to ROS 2 CDR bytes (little-endian) and back.
 
-All types use the type store of `messages` except images, which are nearly all of the traffic: they are
-written as a cached prefix and the pixels, and read as a view of the bytes.
+All types use the type store of `messages` except two. Images are nearly all of the traffic: they are
+written as a cached prefix and the pixels, and read as a view of the bytes. Trajectories are the largest
+messages of control: see `trajectories`.
 """
 
 import functools
@@ -17,9 +18,11 @@ from wm_planner.messaging.messages import (
     STORE,
     Header,
     Image,
+    JointTrajectory,
     Message,
     Time,
 )
+from wm_planner.messaging.trajectories import TYPE, TrajectoryDecoder, TrajectoryEncoder
 
 Buffer: TypeAlias = bytes | memoryview
 
@@ -29,12 +32,15 @@ _STAMP = struct.Struct("<iI")
 _UINT32 = struct.Struct("<I")
 _TORN = (SerdeError, struct.error, ValueError, IndexError, OverflowError)
 
+_trajectories = TrajectoryDecoder()
+
 
 class Encoder:
     """Encodes messages; images reuse one buffer, because allocating it costs more than filling it."""
 
     def __init__(self) -> None:
         self._picture = bytearray()
+        self._trajectories = TrajectoryEncoder()
 
     def encode(self, message: Message) -> Buffer:
         """The CDR bytes of a message, valid until the next call.
@@ -46,6 +52,8 @@ class Encoder:
         try:
             if isinstance(message, Image):
                 return self._encode_image(message)
+            if isinstance(message, JointTrajectory):
+                return self._trajectories.encode(message)
             return STORE.serialize_cdr(message, type_name, little_endian=True)
         except (*_TORN, AttributeError, TypeError, AssertionError) as error:
             raise MessagingError(f"{type_name} cannot be encoded: {_misfit(message) or error}") from None
@@ -92,6 +100,8 @@ def decode(type_name: str, data: Buffer) -> Message:
     try:
         if type_name == _IMAGE and view[:4] == _ENCAPSULATION:
             return _decode_image(view)
+        if type_name == TYPE:
+            return _trajectories.decode(view)
         return STORE.deserialize_cdr(view, type_name)
     except KeyError:
         raise MessagingError(

@@ -97,6 +97,14 @@ def bus() -> None:
 
 
 @app.command()
+def codec() -> None:
+    """CPU time to write and read messages as CDR, next to the type store alone."""
+    from wm_planner.bench.measurements.codec import codec_benchmark, codec_table
+
+    console.print(codec_table(codec_benchmark()))
+
+
+@app.command()
 def loop(
     launch: Annotated[str, typer.Argument(help="launch file")] = "panda_reach",
     overrides: Annotated[list[str] | None, typer.Argument(help="argument=value of the launch file")] = None,
