@@ -1,4 +1,7 @@
-"""The perception node: pictures and states to latents, through the encoder of a bundle."""
+"""The perception node: pictures and states to latents, through the encoder of a bundle.
+
+It also encodes the goal that the planner pursues, with its sub-goals, from /goal or from picture files.
+"""
 
 import math
 from typing import TypeAlias
@@ -7,6 +10,7 @@ import numpy as np
 
 from wm_planner import share
 from wm_planner.bridges.executed_actions import ActionJoin
+from wm_planner.bridges.goal_files import GoalFile, check_goals, read_goals
 from wm_planner.bridges.messages import (
     camera_topic,
     goal_of,
@@ -31,6 +35,8 @@ from wm_planner.world_models.surprise import Surprise
 
 Tick: TypeAlias = tuple[Observation, Envelope]
 
+FILES_GOAL = 1  # the id of the goal of the picture files
+
 
 class Perception(Node):
     class Params(Config, frozen=True, kw_only=True):
@@ -39,17 +45,21 @@ class Perception(Node):
         Attributes:
             world_model: path of the bundle.
             threads: of one encoder call.
+            goals: pictures that are pursued in order instead of /goal, none by default:
+                `[{images: {front: above.png}, steps: 4}, {images: {front: lifted.png}}]`.
         """
 
         world_model: str
         device: Device = "auto"
         threads: Positive = 1
+        goals: tuple[GoalFile, ...] = ()
 
     params: Params
 
     @classmethod
     def check(cls, params: Params) -> None:
-        read_card(share.find(params.world_model))
+        card = read_card(share.find(params.world_model))
+        check_goals(params.goals, card.observation.cameras, "perception: params.goals")
 
     @classmethod
     def facts(cls, params: Params) -> Facts:
@@ -73,24 +83,35 @@ class Perception(Node):
         self.episode = 0
         self.sent: m.Message = None
         self.latent, self.goal_latent = self.publisher("/latent"), self.publisher("/goal_latent")
-        self.subscribe("/goal", self.on_goal)
+        if not self.params.goals:
+            self.subscribe("/goal", self.on_goal)
         self.subscribe("/episode", self.on_episode)
         self.ticks: ActionJoin[Tick] = ActionJoin(self, card.action, self.perceive)
         sensors = [*map(camera_topic, spec.cameras), *map(state_topic, self.states)]
         self.join(list(dict.fromkeys(sensors)), self.on_sensors, rate_hz=1 / card.control_dt_s)
 
-    def on_goal(self, goal: m.Message, envelope: Envelope) -> None:
-        """Encode what the goal shows; a goal that shows nothing asks for reward, and its latent is empty.
+    def activate(self) -> None:
+        """Pursue the goals of the picture files, if there are any."""
+        if self.params.goals:
+            self.pursue(read_goals(self.params.goals), FILES_GOAL, self.clock.now_ns())
 
-        Until a goal that can be used, nothing is planned for.
-        """
+    def on_goal(self, goal: m.Message, envelope: Envelope) -> None:
+        """Encode what the goal shows; until a goal that can be used, nothing is planned for."""
         self.goal_id = 0
         shown = goal_of(goal, self.model.card.observation.cameras, self.states)
-        latent = {} if shown is None else self.model.encode(shown)
-        self.goal_id = goal.id
+        self.pursue(shown, goal.id, m.stamp_ns(goal), envelope.origin_ns)
+
+    def pursue(self, goal: Goal | None, goal_id: int, stamp_ns: int, origin_ns: int | None = None) -> None:
+        """Publish the latents of a goal and its sub-goals; None asks for reward, and its latent is empty."""
+        stages = () if goal is None else (*goal.before, goal)
+        latents = [self.model.encode(stage) for stage in stages]
+        names = latents[0] if latents else ()
+        latent = {name: np.concatenate([each[name] for each in latents]) for name in names}
+        steps = [stage.steps for stage in stages] if len(stages) > 1 else []
+        self.goal_id = goal_id
         self.forget()
-        message = latent_message(latent, goal.id, m.stamp_ns(goal), math.nan)
-        self.goal_latent.publish(message, envelope.origin_ns)
+        message = latent_message(latent, goal_id, stamp_ns, math.nan, steps=steps)
+        self.goal_latent.publish(message, origin_ns)
 
     def on_episode(self, message: m.Message, envelope: Envelope) -> None:
         """Memory and warm start end with their episode; nothing else is read, least of all the true goal."""

@@ -67,6 +67,17 @@ def test_a_goal_is_told_in_states_pose_and_text():
     np.testing.assert_array_equal(told.state["block"], [0.4, 0.5])
 
 
+def test_sub_goals_arrive_in_order_with_their_steps():
+    before = Goal({"front": PICTURE}, steps=4), Goal({"front": PICTURE[::-1].copy()}, steps=10)
+    message = over_the_wire("/goal", goal_message(7, Goal({"front": PICTURE}, steps=4, before=before), 5))
+    got = goal_of(message, ("front",))
+    assert [stage.steps for stage in (*got.before, got)] == [4, 10, 4]
+    np.testing.assert_array_equal(got.before[1].images["front"], PICTURE[::-1])
+    message.steps = message.steps[:2]
+    with pytest.raises(InputError, match=r"goal 7 has steps for 2 goals, and pictures: \{'front': 3\}"):
+        goal_of(message, ("front",))
+
+
 def test_a_goal_that_shows_nothing_is_no_goal_to_encode():
     message = over_the_wire("/goal", goal_message(7, Observation(images={}), 5))
     assert goal_of(message, ("front",)) is None

@@ -6,6 +6,8 @@ import pytest
 from published_toy import toy_is_a_published_size, toy_networks, write
 
 from wm_planner.cli import main
+from wm_planner.errors import ConfigError
+from wm_planner.launching import file as launch_file
 from wm_planner.networks.vjepa2 import VitSize
 from wm_planner.world_models.onnx import call_size
 
@@ -29,12 +31,14 @@ def wm_import(tmp_path, monkeypatch, capsys):
     return call
 
 
-def test_an_import_states_what_can_run_the_bundle_and_does_not_overwrite_it(wm_import):
+def test_an_import_prints_the_command_that_launches_the_bundle_and_does_not_overwrite_it(wm_import):
     code, printed = wm_import("--context", "1")
     assert code == 0
-    assert "It runs in Python" in printed and "`wm launch` cannot run it yet:" in printed
-    assert "an arm does not publish the state tcp_pose" in printed
-    assert "none executes actions" not in printed  # ee_delta takes all seven components
+    assert "to launch it: wm launch franka_droid model=toy horizon=1" in printed
+    assert launch_file.load(launch_file.find("franka_droid"), "run", ["model=toy", "horizon=1"])
+    with pytest.raises(ConfigError, match=r"which nodes\[3\] \(controller\) cannot carry out") as refused:
+        launch_file.load(launch_file.find("panda_reach"), "run", ["model=toy", "proposals=elites"])
+    assert "needs the state tcp_pose (7 values)" in str(refused.value)
     code, printed = wm_import()
     assert code == 2
     assert "toy exists already" in printed

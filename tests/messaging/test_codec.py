@@ -22,6 +22,7 @@ def samples() -> dict[str, m.Message]:
         arrays=m.named_arrays({"z": rng.normal(size=(1, 7)).astype(np.float32), "é": np.zeros(0)}),
         surprise=float("nan"),
         episode_id=3,
+        steps=np.array([4, 10], np.uint32),
     )
     plan = m.Plan(
         m.header(6), 1, ["dx", "dy"], ["m", "m"], 2, rng.normal(size=4).astype(np.float32), 0.2, 0, 1, False
@@ -56,6 +57,7 @@ def samples() -> dict[str, m.Message]:
             path,
             m.named_arrays({"goal": np.ones(2)}),
             "lift it",
+            np.zeros(0, np.uint32),
         ),
         m.Action(m.header(4), ["dx", "dy"], ["m", "m"], rng.normal(size=2).astype(np.float32), True),
         m.signal("observation", rng.normal(size=3), 4),

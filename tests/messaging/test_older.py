@@ -36,7 +36,8 @@ def test_fields_appended_since_are_filled_with_blanks():
 
 def test_text_and_sequences_appended_since_are_empty():
     name = "wm_planner_msgs/msg/Goal"
-    before = definition(name).replace("wm_planner_msgs/NamedArray[] states\nstring text\n", "", 1)
+    since = "wm_planner_msgs/NamedArray[] states\nstring text\nuint32[] steps\n"
+    before = definition(name).replace(since, "", 1)
     assert before != definition(name) and is_older(name, before)
     store = get_typestore(Stores.ROS2_JAZZY)
     types = store.types
@@ -46,7 +47,7 @@ def test_text_and_sequences_appended_since_are_empty():
     route = types["nav_msgs/msg/Path"](header, [])
     data = bytes(store.serialize_cdr(store.types[name](header, 7, [], [], [], route), name))
     message = OlderType(name, before).decode(data)
-    assert (message.id, message.states, message.text) == (7, [], "")
+    assert (message.id, message.states, message.text, len(message.steps)) == (7, [], "", 0)
 
 
 def test_bytes_that_are_cut_off_are_refused():

@@ -41,7 +41,8 @@ class Talker(Node):
         self.stall = self.timer(self.params.stall_s, self.send)
 
     def activate(self):
-        self.goal.publish(m.Goal(m.header(0), 7, [], [], [], m.Path(m.header(0), []), [], ""))
+        blank = m.Path(m.header(0), []), [], "", np.zeros(0, np.uint32)
+        self.goal.publish(m.Goal(m.header(0), 7, [], [], [], *blank))
         self.send()
 
     def send(self):

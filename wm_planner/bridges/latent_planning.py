@@ -1,6 +1,6 @@
 """Planning from latents: a perception node encodes pictures, a search runs over what the model imagines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +14,11 @@ from wm_planner.clock import Deadline, nanoseconds
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.rollout import Latent
-from wm_planner.errors import ConfigError
+from wm_planner.errors import ConfigError, InputError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Facts, Node
+from wm_planner.planners.goals import Goal, GoalSequence
 from wm_planner.planners.mpc import Decision, RecedingHorizon
 from wm_planner.share import find
 from wm_planner.world_models.onnx.card_file import read_card
@@ -35,9 +36,12 @@ class LatentAdapter:
 
         Attributes:
             one_graph: make each plan one call of a graph, which has less overhead; a deadline cannot cut it.
+            goals: when to go on to the next of several goals, `{reached: 0.1}`; by default after the steps
+                that each comes with.
         """
 
         one_graph: bool = False
+        goals: GoalSequence.Config = GoalSequence.Config()
 
     frame = ""
 
@@ -70,7 +74,8 @@ class LatentAdapter:
 
             planner = GraphPlanner(planning.world_model, self.model, planner, costs, device, threads)
         self.mpc = RecedingHorizon(mpc, planner, self.model, costs, seed=planning.seed)
-        self.seed = planning.seed
+        self.seed, self._goals = planning.seed, config.goals
+        self._pursuit: RecedingHorizon | GoalSequence = self.mpc
         self._goal: Latent | None = None
         self._goal_id = self._started_ns = 0
         self._planned_for = 0, 0  # goal and episode
@@ -90,6 +95,11 @@ class LatentAdapter:
     @property
     def has_path(self) -> bool:
         return f"state:{_POSITION}" in self.model.card.offers
+
+    @property
+    def pursued(self) -> int:
+        """Which of the goals is planned for, from 0; 0 for a single one."""
+        return self._pursuit.index if isinstance(self._pursuit, GoalSequence) else 0
 
     def warm_up(self) -> float:
         latent = {s.name: np.zeros((1, *s.shape), s.dtype) for s in self.model.card.latents}
@@ -118,16 +128,24 @@ class LatentAdapter:
         node.subscribe("/latent", on_latent, rate_hz=1 / self.control_dt_s)
 
     def _on_goal(self, message: m.Message, envelope: Envelope) -> None:
-        self._goal, self._goal_id = m.named_arrays_of(message.arrays) or None, message.goal_id
+        """Plan for a goal, or for several in order.
+
+        Raises:
+            InputError: for sub-goals that could never end, or whose steps are another number.
+        """
+        arrays = m.named_arrays_of(message.arrays)
+        sequence = sub_goals(arrays, message.steps) if len(message.steps) else ()
+        self._pursuit = GoalSequence(self._goals, self.mpc, sequence) if sequence else self.mpc
+        self._goal, self._goal_id = arrays or None, message.goal_id
 
     def decide(self, tick: Tick, deadline: Deadline | None, delay_s: float | None) -> Decision:
         planned_for = tick.goal_id, tick.episode_id
         if planned_for != self._planned_for or tick.stamp_ns < self._started_ns:
             self._planned_for, self._started_ns = planned_for, tick.stamp_ns
-            self.mpc.reset(episode_id=tick.goal_id)  # a new goal or episode, or a clock that went back
+            self._pursuit.reset(episode_id=tick.goal_id)  # a new goal or episode, or a clock that went back
         index = round((tick.stamp_ns - self._started_ns) / nanoseconds(self.control_dt_s))
         context = Context(goal_latent=self._goal, last_action=tick.last_action)
-        return self.mpc.tick(tick.inputs, context, index, deadline, delay_s)
+        return self._pursuit.tick(tick.inputs, context, index, deadline, delay_s)
 
     def path(self, decision: Decision, tick: Tick) -> m.Message:
         """Imagined positions of the tool point."""
@@ -142,3 +160,21 @@ def _loaded(bundle: str, device: Device, threads: int) -> OnnxWorldModel:
     from wm_planner.portable.scoring_model import ScoringModel
 
     return ScoringModel.load(bundle, device, threads)
+
+
+def sub_goals(arrays: Latent, steps: Sequence[int]) -> tuple[Goal, ...]:
+    """The goals, in order, of a /goal_latent whose arrays are (K, ...).
+
+    Raises:
+        InputError: if the steps are not K, or a goal before the last has none.
+    """
+    rows = {name: len(array) for name, array in arrays.items()}
+    if set(rows.values()) != {len(steps)} or not all(steps[:-1]):
+        raise InputError(
+            f"/goal_latent has the steps {[int(each) for each in steps]} for rows {rows}: wanted one row and "
+            "one number of steps per goal, and 0 steps (no limit) only for the last"
+        )
+    return tuple(
+        Goal({name: array[at : at + 1] for name, array in arrays.items()}, steps=int(count) or None)
+        for at, count in enumerate(steps)
+    )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent
 from wm_planner.contracts.task import Goal
+from wm_planner.control.pose import quaternion_from_euler
 from wm_planner.errors import InputError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.images import image, image_array
@@ -18,6 +20,9 @@ from wm_planner.planners.mpc import Decision
 
 POSE_STATE = "tcp_position"
 """The state that /tcp_pose carries."""
+
+WHOLE_POSE = "tcp_pose"
+"""The state of arms with a gripper: position, Euler angles and share closed, see `control.pose`."""
 
 JOINT_STATES = {"joint_positions": "position", "joint_velocities": "velocity"}
 """States that /joint_states carries, to its field."""
@@ -42,7 +47,7 @@ def sensor_messages(observation: Observation, joints: Sequence[str], stamp_ns: i
 
     Args:
         observation: with `joint_positions`, `joint_velocities` and, of an arm whose tool points down,
-            `tcp_position`.
+            `tcp_position`, or `tcp_pose` with its orientation and gripper.
         joints: names of the joints.
     """
     state = observation.state
@@ -50,8 +55,12 @@ def sensor_messages(observation: Observation, joints: Sequence[str], stamp_ns: i
         "/clock": m.Clock(clock=m.time(stamp_ns)),
         "/joint_states": m.joint_state(joints, state["joint_positions"], stamp_ns, state["joint_velocities"]),
     }
+    pose = state.get(WHOLE_POSE)
     if POSE_STATE in state:
-        sensors["/tcp_pose"] = m.pose_stamped(state[POSE_STATE], _TOOL_DOWN, stamp_ns)
+        orientation = _TOOL_DOWN if pose is None else quaternion_from_euler(pose[3:6])
+        sensors["/tcp_pose"] = m.pose_stamped(state[POSE_STATE], orientation, stamp_ns)
+    if pose is not None:
+        sensors[state_topic(WHOLE_POSE)] = m.signal(WHOLE_POSE, pose, stamp_ns)
     return sensors | {
         camera_topic(name): image(picture, stamp_ns, name) for name, picture in observation.images.items()
     }
@@ -97,27 +106,31 @@ def _state_in(message: m.Message, name: str) -> NDArray[Any]:
 def goal_message(goal_id: int, goal: Observation, stamp_ns: int) -> m.Message:
     """What a simulator shows of a goal, in any of the forms of `contracts.task.Goal`."""
     pose = goal.pose if isinstance(goal, Goal) else None
+    stages = (*goal.before, goal) if isinstance(goal, Goal) else (goal,)
+    shown = [(name, picture) for stage in stages for name, picture in stage.images.items()]
+    timed = len(stages) > 1 or (isinstance(goal, Goal) and goal.steps)
     return m.Goal(
         header=m.header(stamp_ns),
         id=goal_id,
-        cameras=list(goal.images),
-        pictures=[image(picture, stamp_ns, name) for name, picture in goal.images.items()],
+        cameras=[name for name, _ in shown],
+        pictures=[image(picture, stamp_ns, name) for name, picture in shown],
         pose=[] if pose is None else [m.pose_stamped(pose[:3], pose[3:], stamp_ns).pose],
         route=m.Path(header=m.header(stamp_ns), poses=[]),
         states=m.named_arrays(dict(goal.state)),
         text=goal.text if isinstance(goal, Goal) else "",
+        steps=np.array([stage.steps for stage in stages] if timed else [], np.uint32),
     )
 
 
 def goal_of(message: m.Message, cameras: Sequence[str], states: Sequence[str] = ()) -> Goal | None:
-    """What a model can encode of a goal: its pictures, and of `states` those that it tells.
+    """What a model can encode of a goal: the pictures of it and its sub-goals, and of `states` those told.
 
     Returns:
         None for a goal without pictures and without any of the states, such as that of a task with reward.
 
     Raises:
         InputError: if one of `cameras` has no picture, but others have, or there are more names than
-            pictures, or fewer.
+            pictures, or fewer, or another number of steps than of sub-goals.
     """
     told = {name: values for name, values in m.named_arrays_of(message.states).items() if name in states}
     if not message.cameras and (cameras or not told):
@@ -133,20 +146,51 @@ def goal_of(message: m.Message, cameras: Sequence[str], states: Sequence[str] = 
             f"goal {message.id} has {len(message.pictures)} pictures of {len(message.cameras)} cameras: its "
             "sender is broken"
         )
-    pictures = zip(message.cameras, message.pictures, strict=True)
-    return Goal({name: image_array(picture) for name, picture in pictures}, told)
+    *before, last = _stages(message)
+    return replace(last, state=told, before=tuple(before))
+
+
+def _stages(message: m.Message) -> list[Goal]:
+    """The sub-goals that a goal shows, then itself, with their steps.
+
+    Raises:
+        InputError: if the numbers of pictures per camera, or of pictures and steps, differ.
+    """
+    pictures: dict[str, list[m.Message]] = {name: [] for name in message.cameras}
+    for name, picture in zip(message.cameras, message.pictures, strict=True):
+        pictures[name].append(picture)
+    steps = [int(each) for each in message.steps] or [0]
+    counts = {name: len(shown) for name, shown in pictures.items()}
+    if set(counts.values()) - {len(steps)}:
+        raise InputError(
+            f"goal {message.id} has steps for {len(steps)} goals, and pictures: {counts}; wanted one picture "
+            "per camera and goal, in the order in which they are pursued"
+        )
+    return [
+        Goal({name: image_array(shown[at]) for name, shown in pictures.items()}, steps=count)
+        for at, count in enumerate(steps)
+    ]
 
 
 def latent_message(
-    latent: Latent, goal_id: int, stamp_ns: int, surprise: float, episode_id: int = 0
+    latent: Latent,
+    goal_id: int,
+    stamp_ns: int,
+    surprise: float,
+    episode_id: int = 0,
+    steps: Sequence[int] = (),
 ) -> m.Message:
-    """A latent (1, ...) that was encoded while `goal_id` was the goal, in an episode; 0 for none."""
+    """A latent (1, ...) that was encoded while `goal_id` was the goal, in an episode; 0 for none.
+
+    That of a goal with sub-goals is (K, ...), with the `steps` of each.
+    """
     return m.Latent(
         header=m.header(stamp_ns),
         goal_id=goal_id,
         arrays=m.named_arrays(dict(latent)),
         surprise=surprise,
         episode_id=episode_id,
+        steps=np.array(steps, np.uint32),
     )
 
 

@@ -23,8 +23,7 @@ def import_checkpoint(
     predictor_heads: Annotated[int | None, typer.Option(min=1, help=_HEADS_HELP)] = None,
     replace: Annotated[bool, typer.Option("--replace", help="replace an existing bundle")] = False,
 ) -> None:
-    """Turn published weights into a bundle, and say what can run it."""
-    from wm_planner.manipulation.bridges.launchable import unsupported_parts
+    """Turn published weights into a bundle, and print the command that launches it."""
     from wm_planner.training import importing
 
     heads = importing.Heads(encoder_heads, predictor_heads)
@@ -35,17 +34,5 @@ def import_checkpoint(
         )
     errors = ", ".join(f"{name} {graph.max_abs_error:.1e}" for name, graph in card.graphs.items())
     console.print(f"{out}: {card.about}\nlargest difference between torch and ONNX Runtime: {errors}")
-    unsupported = unsupported_parts(card)
-    if not unsupported:
-        search = "proposals=elites samples=48 iterations=3"
-        console.print(
-            f"to plan with it on an arm: wm launch panda_reach model={out} {search}", soft_wrap=True
-        )
-        return
-    console.print(
-        "It runs in Python (wm_planner.OnnxWorldModel and any planner), in `wm energy` and in `wm bench`. "
-        "`wm launch` cannot run it yet:",
-        soft_wrap=True,
-    )
-    for line in unsupported:
-        console.print(f"  {line}", soft_wrap=True, markup=False)
+    horizon = "" if context >= importing.CONTEXT else f" horizon={context}"
+    console.print(f"to launch it: wm launch franka_droid model={out}{horizon}", soft_wrap=True)

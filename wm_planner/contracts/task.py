@@ -22,10 +22,14 @@ class Goal(Observation):
         state: goal values of physical quantities by name, in the units of the environment.
         pose: x, y, z in m and a unit quaternion x, y, z, w, (7,); None for no pose.
         text: an instruction.
+        steps: control steps for which it is pursued, 0 for no limit.
+        before: goals to be pursued before this one, in order.
     """
 
     pose: NDArray[np.float64] | None = None
     text: str = ""
+    steps: int = 0
+    before: "tuple[Goal, ...]" = ()
 
     @property
     def kind(self) -> GoalKind:
@@ -133,6 +137,18 @@ class Placement:
     joints: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
+class SubGoal(NamedTuple):
+    """A configuration on the way to the goal of a task.
+
+    Attributes:
+        placement: shown in its picture.
+        steps: control steps for which it is pursued.
+    """
+
+    placement: Placement
+    steps: int
+
+
 class Task(NamedTuple):
     """One episode of a MuJoCo scene: bring the scene's point to a position.
 
@@ -140,8 +156,12 @@ class Task(NamedTuple):
         start: configuration at the start of the episode.
         goal: configuration shown in the goal image.
         position: where the scene's point must be, (3,) in m.
+        before: sub-goals, in order.
+        steps: control steps for the goal, after the sub-goals; 0 for no limit.
     """
 
     start: Placement
     goal: Placement
     position: NDArray[np.float64]
+    before: tuple[SubGoal, ...] = ()
+    steps: int = 0

@@ -48,6 +48,21 @@ def matrix_from_euler(angles: Array) -> Array:
     return xp.stack([xp.stack(row, axis=-1) for row in entries], axis=-2)
 
 
+def quaternion_from_euler(angles: Array) -> Array:
+    """Unit quaternions (..., 4) x, y, z, w, as in ROS 2, of angles (..., 3) in rad."""
+    xp = array_namespace(angles)
+    cos, sin = xp.cos(angles / 2), xp.sin(angles / 2)
+    ca, cb, cc = cos[..., 0], cos[..., 1], cos[..., 2]
+    sa, sb, sc = sin[..., 0], sin[..., 1], sin[..., 2]
+    entries = (
+        sa * cb * cc - ca * sb * sc,
+        ca * sb * cc + sa * cb * sc,
+        ca * cb * sc - sa * sb * cc,
+        ca * cb * cc + sa * sb * sc,
+    )
+    return xp.stack(entries, axis=-1)
+
+
 def euler_from_matrix(matrix: Array) -> Array:
     """Angles (..., 3) in rad of rotation matrices (..., 3, 3); the second is within -pi/2 .. pi/2."""
     xp = array_namespace(matrix)

@@ -13,16 +13,18 @@ uint64 goal_id          # the goal that it encodes, or that was pursued; 0 for n
 NamedArray[] arrays
 float32 surprise        # NaN when unknown
 uint64 episode_id       # of /episode, 0 for none; resets the warm start, as goal_id does
+uint32[] steps          # of a goal with sub-goals: one per row of the arrays, see Goal
 """,
     "Goal": """
 std_msgs/Header header
 uint64 id
-string[] cameras        # one name per picture
+string[] cameras        # one name per picture; of sub-goals, pursued in order, the names come again
 sensor_msgs/Image[] pictures
 geometry_msgs/Pose[] pose   # none or one
 nav_msgs/Path route
 NamedArray[] states     # goal values of physical quantities, by name
 string text             # an instruction; empty for none
+uint32[] steps          # control steps for each sub-goal and the goal, 0 for no limit; empty for one goal
 """,
     "Signal": """
 std_msgs/Header header

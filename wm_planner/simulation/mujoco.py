@@ -15,6 +15,7 @@ from wm_planner.contracts.simulator import StepResult
 from wm_planner.contracts.task import Goal, Placement
 from wm_planner.control.ee_delta import RAMP, TOOL_SITE, EndEffectorDelta
 from wm_planner.control.motors import MotorHold
+from wm_planner.control.pose_delta import PoseDelta
 from wm_planner.errors import SimulationError
 from wm_planner.simulation import elements
 from wm_planner.simulation.arm_simulator import checked_targets, ramp_substeps
@@ -55,9 +56,9 @@ class MujocoSimulator:
     """Simulates a scene in MuJoCo; see `contracts.simulator.Simulator`.
 
     Observations hold the camera images, `joint_positions` and `joint_velocities` of the actuated joints, (J,)
-    in rad or m, and for a robot with a tool point `tcp_position`, (3,) in m, world frame. A command is one
-    target per actuated joint, (J,); for an arm, joint positions in rad. Physics that diverges ends the
-    episode as failed, at the last valid state.
+    in rad or m, and for a robot with a tool point `tcp_position`, (3,) in m, world frame; with `PoseDelta`
+    also `tcp_pose`, (7,). A command is one target per actuated joint, (J,); for an arm, joint positions in
+    rad. Physics that diverges ends the episode as failed, at the last valid state.
 
     Args:
         scene: declares the MJCF file, cameras, control and task.
@@ -126,9 +127,9 @@ class MujocoSimulator:
     def reset(self, seed: int) -> Observation:
         """Start the episode of `seed`: sample its task, render the goal image, and set up the start."""
         task = self.scene.sample(np.random.default_rng(seed))
-        self._goal = Goal(images=self.arrange(task.goal).images)
-        self._goal_position = task.position
-        self._stamp_ns = 0
+        before = [Goal(self.arrange(each.placement).images, steps=each.steps) for each in task.before]
+        self._goal = Goal(self.arrange(task.goal).images, steps=task.steps, before=tuple(before))
+        self._goal_position, self._stamp_ns = task.position, 0
         return self.arrange(task.start)
 
     def place(self, tcp: NDArray[np.float64]) -> Observation:
@@ -296,6 +297,8 @@ class MujocoSimulator:
         }
         if self._tool is not None:
             state["tcp_position"] = self.tcp_position
+        if isinstance(self.control, PoseDelta):
+            state["tcp_pose"] = self.control.pose(self.data.qpos[self._positions])
         return Observation(images=self._pictures(), state=state, stamp_ns=self._stamp_ns)
 
     def truth(self) -> Observation:

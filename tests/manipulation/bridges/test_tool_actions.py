@@ -11,7 +11,7 @@ from wm_planner.contracts.card import ActionSpec
 from wm_planner.control.pose import action_between, apply_action, euler_from_matrix, matrix_from_euler
 from wm_planner.control.tool_action import ToolAction
 from wm_planner.errors import ConfigError, InputError
-from wm_planner.manipulation.bridges.launchable import refusal
+from wm_planner.manipulation.bridges.tool_facts import refusal
 from wm_planner.messaging import messages as m
 from wm_planner.node.facts import Facts, check_fit
 

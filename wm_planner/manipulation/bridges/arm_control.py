@@ -17,7 +17,7 @@ from wm_planner.control.motion_limits import MotionLimits
 from wm_planner.control.safety import Hold, Limited, Limits
 from wm_planner.control.tool_action import ToolAction
 from wm_planner.errors import InputError
-from wm_planner.manipulation.bridges.launchable import refusal
+from wm_planner.manipulation.bridges.tool_facts import refusal
 from wm_planner.messaging import messages as m
 
 
@@ -61,7 +61,8 @@ class ArmControl:
         self.executed: NDArray[np.float32] | None = None
 
     def reset(self) -> None:
-        """Nothing to reset between episodes."""
+        """Forget the gripper's target: the next episode begins with another opening."""
+        self._opening = None
 
     def pace(self, rate_hz: float) -> None:
         """Command set-points at `rate_hz`, by `set_point`, from the first measured posture on."""
@@ -103,6 +104,9 @@ class ArmControl:
     def command(self, plan: m.Message, step: int) -> m.Message:
         """Joint targets for one action of a plan, within the robot's limits.
 
+        A gripper that is to change by zero keeps its target, not its position: fingers that hold something
+        are stopped by it, and would let go of it.
+
         Raises:
             InputError: if the robot cannot carry out the plan's actions, or its fingers are not measured.
         """
@@ -111,7 +115,8 @@ class ArmControl:
         planned = actions_of(plan)[step]
         action = planned.astype(np.float64)
         command = self.control.command(self._q, action[:3], self._kind.matrix(action))
-        if self.fingers and self._kind.has_gripper and np.isfinite(action[-1]):
+        keeps = self._kind.gripper == "change" and action[-1] == 0 and self._opening is not None
+        if self.fingers and self._kind.has_gripper and np.isfinite(action[-1]) and not keeps:
             measured = self.fingers.opening(joints_of(self._state, self.fingers.joints))
             self._opening = float(np.clip(self._kind.opening(action[-1], measured), 0.0, 1.0))
         return self._limited(command, plan.dt_s, planned)

@@ -2,7 +2,7 @@
 
 from wm_planner import config
 from wm_planner.manipulation.bridges.arm_control import ArmControl
-from wm_planner.manipulation.bridges.launchable import tool_facts
+from wm_planner.manipulation.bridges.tool_facts import tool_facts
 from wm_planner.manipulation.simulation.bullet_panda import PandaKinematics
 from wm_planner.node.facts import Facts
 

@@ -13,7 +13,7 @@ from wm_planner.control.fingers import Fingers
 from wm_planner.control.motion_limits import MotionLimits
 from wm_planner.errors import PluginError, placed
 from wm_planner.manipulation.bridges.arm_control import ArmControl
-from wm_planner.manipulation.bridges.launchable import tool_facts
+from wm_planner.manipulation.bridges.tool_facts import tool_facts
 from wm_planner.node.facts import Facts
 from wm_planner.world_models.physics.drives import JointDrives
 

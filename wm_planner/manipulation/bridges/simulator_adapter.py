@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from wm_planner.bridges.messages import (
     JOINT_STATES,
     POSE_STATE,
+    WHOLE_POSE,
     camera_topic,
     sensor_messages,
     state_topic,
@@ -40,6 +41,8 @@ class ArmAdapter:
         sizes = {each.name: values(each.size) for each in getattr(environment, "state", ())}
         joints = dict.fromkeys(JOINT_STATES, sizes.get("joint_positions"))
         pose = {POSE_STATE: values(3)}
+        if WHOLE_POSE in sizes:
+            pose[WHOLE_POSE] = sizes[WHOLE_POSE]
         obeys = {COMMAND: EFFORTS if _has_motors(environment) else POSITIONS}
         return Facts(obeys, offers={STATE: {**pose, **joints}})
 
@@ -50,7 +53,9 @@ class ArmAdapter:
     @property
     def topics(self) -> tuple[str, ...]:
         cameras = (camera_topic(name) for name in self.simulator.scene.cameras)
-        return ("/clock", "/joint_states", "/tcp_pose", *cameras)
+        states = (each.name for each in getattr(self.simulator.scene, "state", ()))
+        pose = [state_topic(WHOLE_POSE)] if WHOLE_POSE in states else []
+        return ("/clock", "/joint_states", "/tcp_pose", *pose, *cameras)
 
     def latched_messages(self, stamp_ns: int) -> dict[str, m.Message]:
         return {}

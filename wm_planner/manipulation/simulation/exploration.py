@@ -13,6 +13,8 @@ from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.quantity import Quantity
 from wm_planner.control.ee_delta import EndEffectorDelta
 from wm_planner.control.gripper import GripperDelta
+from wm_planner.control.pose import action_between
+from wm_planner.control.pose_delta import PoseDelta
 from wm_planner.data.episodes import state_row
 from wm_planner.errors import SimulationError
 from wm_planner.manipulation.simulation.motions import (
@@ -93,11 +95,15 @@ def explore(simulator: ArmSimulator, seed: int, steps: int) -> Episode | None:
     observation = simulator.arrange(simulator.scene.explore(rng))
     motion = _motion(simulator, seed, rng)
     goal = simulator.scene.sample(np.random.default_rng([seed, GOAL_SEED])).position
-    return _Recording(simulator, goal).run(
-        observation,
-        steps,
-        lambda seen: motion.action(seen.state.get("tcp_position", np.full(3, np.nan))),
-    )
+    control = simulator.control
+
+    def act(seen: Observation) -> Action:
+        action = motion.action(seen.state.get("tcp_position", np.full(3, np.nan)))
+        if isinstance(control, PoseDelta):
+            return control.action(action[:3], action[3], seen.state["tcp_pose"])
+        return action
+
+    return _Recording(simulator, goal).run(observation, steps, act)
 
 
 class _Recording:
@@ -113,6 +119,7 @@ class _Recording:
         self._arm, self._quantities = _arm(simulator), state_of(simulator)
         self._frames: list[NDArray[np.uint8]] = []
         self._states: list[NDArray[np.float32]] = []
+        self._poses: list[NDArray[np.float64]] = []
         self._rewards: list[float] = []
 
     def run(
@@ -135,18 +142,27 @@ class _Recording:
         return Episode(
             images=np.stack(self._frames),
             state=np.stack(self._states),
-            action=np.stack([*actions, np.zeros_like(actions[0])]).astype(np.float32),
+            action=np.stack([*self._carried_out(actions), np.zeros_like(actions[0])]).astype(np.float32),
             signals={
                 REWARD.name: np.array([*self._rewards, 0.0], REWARD.dtype),
                 TERMINATED.name: np.zeros(len(self._frames), bool),
             },
         )
 
+    def _carried_out(self, actions: list[Action]) -> list[Action]:
+        """The actions that are recorded; of poses the measured differences, as in DROID, within bounds."""
+        if not isinstance(self._simulator.control, PoseDelta):
+            return actions
+        spec, pose = self._simulator.scene.action, np.stack(self._poses)
+        return list(np.clip(action_between(pose[:-1], pose[1:]), spec.low, spec.high))
+
     def _add(self, observation: Observation) -> Observation:
         """Record an observation, and return it with all quantities that are recorded."""
         self._frames.append(np.stack([observation.images[name] for name in self._simulator.scene.cameras]))
         state = {each.name: _measured(self._simulator, observation.state, each) for each in self._quantities}
         self._states.append(state_row(state, self._quantities))
+        if "tcp_pose" in observation.state:
+            self._poses.append(observation.state["tcp_pose"])
         return replace(observation, state={**observation.state, **state})
 
     def _is_excursion(self, command: NDArray[np.float64], observation: Observation) -> bool:
