@@ -34,6 +34,19 @@ def namespace(request):
     return importlib.import_module(request.param)
 
 
+@pytest.fixture
+def peers():
+    """Peers in a domain of their own."""
+    from toys import Peers, new_domain_name
+
+    from wm_planner.messaging.domain import Domain
+
+    peers = Peers(Domain.named(new_domain_name()))
+    yield peers
+    peers.close()
+    peers.domain.remove()
+
+
 @pytest.fixture(scope="session")
 def skip_loudly():
     """Skips a test for want of something that CI has; there it fails instead."""

@@ -1,22 +1,13 @@
 import pytest
-from toys import Peers, joint_state, matched, new_domain_name, receive
+from toys import joint_state, matched, receive
 
 from wm_planner.errors import MessagingError
 from wm_planner.messaging import codec, topics, wire
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.declarations import declaration_of, declare
-from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.names import Names
 
 FORCE = "std_msgs/Header header\nfloat64 newtons\n"
-
-
-@pytest.fixture
-def peers():
-    peers = Peers(Domain.named(new_domain_name()))
-    yield peers
-    peers.close()
-    peers.domain.remove()
 
 
 def forget(monkeypatch):

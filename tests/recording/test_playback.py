@@ -1,25 +1,16 @@
 import threading
 
 import pytest
-from toys import Peers, joint_state, new_domain_name, receive
+from toys import joint_state, receive
 
 from wm_planner.clock import ManualClock, nanoseconds
 from wm_planner.errors import MessagingError, RecordingError
 from wm_planner.messaging import codec
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.declarations import declare
-from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.wire import Delivery, Envelope
 from wm_planner.recording.playback import Playback
 from wm_planner.recording.recorder import Recorder
-
-
-@pytest.fixture
-def peers():
-    peers = Peers(Domain.named(new_domain_name()))
-    yield peers
-    peers.close()
-    peers.domain.remove()
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ class _Practice:
     def _check_model(self) -> None:
         """Build the model that will be trained, and check that it can be used as configured."""
         config = self.config
-        meta = self._meta(0, self.seed)
+        meta = self._meta(self.seed)
         network = self.file.build(self.recipe, spec_of_meta(meta))
         check_reader(spec_of_meta(meta), network, config.simulator)
         if not isinstance(network, TrainableModel) or self.recipe.stride > 1:
@@ -149,7 +149,7 @@ class _Practice:
         """What the planner minimises: the given costs; by default reward and value, or the latent goal.
 
         Raises:
-            ConfigError: if they need what there is not in a practice.
+            ConfigError: if they need what a practice does not have.
         """
         has_goal = self._shows_goal(network)
         specs = [spec_of(text, "--cost") for text in self.config.costs]
@@ -213,7 +213,7 @@ class _Practice:
         last = self._folder(index - 1)
         before = read_meta(last) if last.exists() else None
         seed = before.first_seed + before.seeds_tried if before else self.seed
-        with EpisodeWriter(folder, self._meta(index, seed)) as writer:
+        with EpisodeWriter(folder, self._meta(seed)) as writer:
             tried, rejected = 0, Counter[str]()
             while writer.episodes < config.episodes:
                 actions.start(seed + tried)
@@ -268,7 +268,8 @@ class _Practice:
     def _folder(self, index: int) -> Path:
         return self.out / f"data{index:02d}"
 
-    def _meta(self, index: int, seed: int) -> Meta:
+    def _meta(self, seed: int) -> Meta:
+        """What the data of a round hold whose first episode has this seed."""
         config = self.config
         meta = meta_of(config.simulator, self.explorer, config.episodes, config.steps, seed)
         return msgspec.structs.replace(meta, practice=config.command)
