@@ -6,9 +6,10 @@ from pathlib import Path
 
 from wm_planner import share
 from wm_planner.config import Config
-from wm_planner.messaging.wire import ANY
+from wm_planner.errors import RecordingError
+from wm_planner.messaging.wire import ANY, Delivery
 from wm_planner.node import Node, run
-from wm_planner.recording.recorder import Recorder
+from wm_planner.recording.recorder import Recorder, unused
 
 _DRAIN_S = 1.5
 _GATHER_S = 0.01  # in lockstep; no other node waits for the recorder
@@ -19,7 +20,7 @@ class RecorderNode(Node):
 
     class Params(Config, frozen=True, kw_only=True):
         """Attributes:
-        path: the file to write; must not exist.
+        path: the file to write; where it exists, the recording continues in `..._2.mcap`, `..._3.mcap`, ...
         topics: what to record; "*" is all.
         attach: files to put into the recording (the launch file, cards).
         """
@@ -32,11 +33,24 @@ class RecorderNode(Node):
     recorder: Recorder | None = None
 
     def configure(self) -> None:
-        self.recorder = Recorder(Path(self.params.path), self.clock)
+        wanted = Path(self.params.path)
+        self.recorder = Recorder(unused(wanted), self.clock)
+        if self.recorder.path != wanted:
+            self.log.warning("%s exists: recording to %s", wanted, self.recorder.path)
         for path in self.params.attach:
             self.recorder.attach(share.find(path))
         for topic in self.params.topics:
-            self.tap(topic, self.recorder.write)
+            self.tap(topic, self.record)
+
+    def record(self, delivery: Delivery) -> None:
+        """Write a message; where that fails, recording stops and the run goes on."""
+        if self.recorder is None or self.recorder.is_closed:
+            return
+        try:
+            self.recorder.write(delivery)
+        except RecordingError as error:
+            self.failure = f"recording has stopped: {error}"
+            self.log.error("%s", self.failure)
 
     def spin_once(self) -> None:
         """Record what has arrived; in lockstep the messages of a whole tick or more at one wake-up."""
@@ -52,6 +66,8 @@ class RecorderNode(Node):
         if self.recorder is not None:
             self.recorder.close({"mode": self.mode})
             self.log.info("%s", summary(self.recorder.messages, self.recorder.gaps))
+        if self.failure:
+            raise RecordingError(self.failure)
 
 
 def summary(messages: Mapping[str, int], gaps: Mapping[str, int]) -> str:

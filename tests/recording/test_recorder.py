@@ -1,11 +1,7 @@
 import errno
 import os
 import resource
-import subprocess
-import sys
-from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from mcap.reader import make_reader
@@ -192,14 +188,26 @@ def test_a_type_that_is_defined_differently_is_refused(recording, monkeypatch):
         list(Player(recording).messages())
 
 
-def test_the_recorder_node_refuses_a_path_it_cannot_write(tmp_path):
-    path = tmp_path / "all.mcap"
-    path.write_text("")
-    program = Path(__file__).parents[2] / "nodes" / "recorder.py"
-    arguments = msgspec.json.encode({"domain": "test-recorder", "params": {"path": str(path)}})
-    process = subprocess.run(
-        [sys.executable, program, arguments], capture_output=True, text=True, check=False
-    )
-    assert process.returncode == 2
-    message = f"error: {path}: exists already; remove it or record to another path"
-    assert process.stderr.splitlines()[-1] == message
+def test_a_recorder_that_is_started_again_continues_in_another_file(bench, tmp_path, caplog):
+    path = tmp_path / "episodes.mcap"
+    path.write_text("the first part")
+    (tmp_path / "episodes_2.mcap").write_text("the second")
+    made = bench("recorder", path=str(path))
+    made.node.cleanup()
+    assert path.read_text() == "the first part" and Player(tmp_path / "episodes_3.mcap").is_complete
+    assert f"{path} exists: recording to {tmp_path / 'episodes_3.mcap'}" in caplog.text
+    made.node.recorder = None  # it is closed
+
+
+def test_a_recorder_that_cannot_write_goes_on_without_and_says_so(bench, tmp_path, small_disk):
+    made = bench("recorder", path=str(tmp_path / "episodes.mcap"))
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    for tick in range(20):
+        made.deliver(IMAGE, image(noise + np.uint8(tick), tick, "front"))
+    assert "recording has stopped: " in made.node.failure and "writing failed" in made.node.failure
+    made.node._publish_diagnostics()
+    [status] = made.take("/diagnostics")[-1].status
+    assert status.level == m.DiagnosticStatus.ERROR and status.message.startswith("recording has stopped")
+    with pytest.raises(RecordingError, match="the recording so far is readable"):
+        made.node.cleanup()
+    made.node.recorder, made.node.failure = None, ""

@@ -134,8 +134,9 @@ def _report(folder: Path, figures: "RunFigures", planned: int | None, run: dict[
         console.print(line, style="yellow", soft_wrap=True, markup=False)
     report.write_summary(folder, figures, run)
     made = [folder / report.SUMMARY_FILE, *_pictures(folder, figures)]
-    recording = folder / RECORDING
-    for path in [*made, recording] if recording.is_file() else made:
+    recording = Path(RECORDING)
+    parts = sorted(folder.glob(f"{recording.stem}*{recording.suffix}"))  # one per start of the recorder
+    for path in [*made, *parts]:
         console.print(f"  {path}  {path.stat().st_size / 1e3:.0f} KB", soft_wrap=True)
 
 

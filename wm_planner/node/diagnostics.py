@@ -39,6 +39,7 @@ class Unreadable:
 
 def diagnostics(
     name: str,
+    failure: str,
     faults: Iterable[str],
     values: Mapping[str, str],
     inputs: Mapping[str, Input],
@@ -48,12 +49,16 @@ def diagnostics(
 
     Args:
         name: of the node.
-        faults: what is wrong, apart from the health of the inputs.
+        failure: what the node can no longer do; makes its status an error.
+        faults: what else is wrong, apart from the health of the inputs.
         values: to show with the CPU time and the counts of the inputs.
         inputs: by topic.
         gaps: number of lost messages, by topic.
     """
-    faults, values = list(faults), {"cpu_s": f"{time.process_time():.3f}", **values}
+    faults, values = (
+        [failure, *faults] if failure else list(faults),
+        {"cpu_s": f"{time.process_time():.3f}", **values},
+    )
     for topic, received in inputs.items():
         health = received.health()
         faults += [f"{topic} not {quality}" for quality, holds in health._asdict().items() if not holds]
@@ -61,8 +66,10 @@ def diagnostics(
         values[f"{topic} dropped"] = str(received.dropped)
         values[f"{topic} rate_hz"] = f"{received.mean_rate_hz():.3g}"
         values[f"{topic} lost"] = str(gaps.get(topic, 0))
+    level = DiagnosticStatus.WARN if faults else DiagnosticStatus.OK
+    level = DiagnosticStatus.ERROR if failure else level
     status = DiagnosticStatus(
-        level=DiagnosticStatus.WARN if faults else DiagnosticStatus.OK,
+        level=level,
         name=name,
         message=", ".join(faults) or "ok",
         hardware_id="",

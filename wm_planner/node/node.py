@@ -56,6 +56,7 @@ class Node:
         inputs: statistics of the received messages, by topic.
         diagnostics: values to publish on /diagnostics in addition to the health of the inputs and CPU time.
         services: what tools may call while it is active; filled in `configure`.
+        failure: what this node can no longer do although it runs on; an error on /diagnostics.
         finished: the reason for which the node has finished; None before.
     """
 
@@ -73,6 +74,7 @@ class Node:
         self.state: State = "unconfigured"
         self.inputs: dict[str, Input] = {}
         self.diagnostics: dict[str, str] = {}
+        self.failure = ""
         self.finished: str | None = None
         self._subscriptions: list[Subscription] = []
         self._timers: list[Timer] = []
@@ -291,4 +293,6 @@ class Node:
     def _publish_diagnostics(self) -> None:
         faults = [each.mismatch for each in self._subscriptions if each.mismatch]
         faults += [*self._refusals.reasons, *self._owners.reasons, *self._unreadable.look()]
-        self._report.publish(diagnostics(self.name, faults, self.diagnostics, self.inputs, self.bus.gaps))
+        self._report.publish(
+            diagnostics(self.name, self.failure, faults, self.diagnostics, self.inputs, self.bus.gaps)
+        )

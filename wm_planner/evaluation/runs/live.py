@@ -13,6 +13,7 @@ from wm_planner.launching.liveness import Activity, Liveness, activity_of
 from wm_planner.launching.supervisor import Event
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
+from wm_planner.messaging.messages import DiagnosticStatus
 from wm_planner.node.health import STALE_PERIODS
 from wm_planner.node.node import DIAGNOSTICS
 from wm_planner.node.refusals import UNFORESEEN
@@ -44,6 +45,7 @@ class Live:
         self._bus: Bus | None = None
         self._printed = 0
         self._liveness = Liveness()
+        self._failed: set[str] = set()  # nodes whose failure has been printed
         self._progress = Progress(
             TextColumn("episodes"),
             BarColumn(bar_width=24),
@@ -99,6 +101,9 @@ class Live:
             if delivery.topic == DIAGNOSTICS:
                 for status in message.status:
                     self._liveness.report(status.name, time.monotonic())
+                    if status.level == DiagnosticStatus.ERROR and status.name not in self._failed:
+                        self._failed.add(status.name)
+                        self.note(f"{status.name}: {status.message}")
         self._warn_of_stale_inputs()
         ended = self.statistics.ended
         for episode in ended[self._printed :]:
