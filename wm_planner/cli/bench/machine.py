@@ -69,6 +69,21 @@ def sprites(size: Annotated[int, typer.Option(min=8, help="pixels per side")] = 
 
 
 @app.command()
+def stops(
+    launch: Annotated[str, typer.Argument(help="launch file of a drive")] = "drive_merge",
+    nodes: Annotated[list[str] | None, typer.Option("--node", help="to suspend; repeatable")] = None,
+) -> None:
+    """How soon and where a car stops when its planner or its controller is suspended, in realtime."""
+    from wm_planner.bench.measurements.stops import stop_row, stop_table
+
+    rows = []
+    for node in nodes or ("planner", "controller"):
+        with tempfile.TemporaryDirectory() as folder:
+            rows.append(stop_row(node, launch, Path(folder)))
+    console.print(stop_table(rows, launch))
+
+
+@app.command()
 def motion(
     robot: Annotated[str, typer.Option(help="MJCF file of an arm, or name of a vehicle")] = (
         "sim/panda_reach.xml"
