@@ -16,7 +16,7 @@ demo: .venv/sim.stamp gl
 	$(BIN)/wm demo
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow and not soak"
+	$(BIN)/python -m pytest -m "not slow and not soak" --numprocesses auto --dist loadfile
 
 test-slow: .venv/dev.stamp gl
 	$(BIN)/python -m pytest -m "slow or soak"
