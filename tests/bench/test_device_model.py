@@ -61,6 +61,29 @@ def test_rollouts_stay_in_torch(run):
         torch.testing.assert_close(array[:, 0], stepped[name])
 
 
+def test_bf16_keeps_the_arrays_in_float32_and_nearly_their_values(run):
+    trained = TrainedRun.load(run)
+    card = trained.card("run", {})
+    exact, short = (DeviceModel(trained.network, card, precision) for precision in ("fp32", "bf16"))
+    latent, actions = exact.encode(observation(0)), np.full((3, 2, 3), 0.1, np.float32)
+    wanted, found = (model.rollout(latent, actions).latents for model in (exact, short))
+    for name, array in found.items():
+        assert array.dtype == torch.float32
+        assert not torch.equal(array, wanted[name])
+        torch.testing.assert_close(array, wanted[name], atol=0.1, rtol=0.1)
+
+
+def test_the_share_of_the_peak_counts_the_products_of_the_evaluated_candidates(run, monkeypatch):
+    trained = TrainedRun.load(run)
+    model = DeviceModel(trained.network, trained.card("run", {}))
+    assert measurement._flops(model, model.encode(observation(0))) > 1000
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H200")
+    measurement.peak_flops.cache_clear()
+    assert measurement.peak_flops("cuda", "bf16") == 989e12
+    measurement.peak_flops.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("size", "device", "reference", "reason"),
     [

@@ -4,6 +4,7 @@ Both use the same networks with random weights, which take as long as trained on
 from a checkout of facebookresearch/vjepa2, of which this repository contains nothing.
 """
 
+import functools
 import importlib
 import logging
 import sys
@@ -16,10 +17,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from wm_planner.config import to_builtins
 from wm_planner.contracts.card import TrainingRecord
 from wm_planner.contracts.context import Context
+from wm_planner.contracts.rollout import Latent
 from wm_planner.contracts.task import Goal
 from wm_planner.costs import build_costs
 from wm_planner.errors import ConfigError, did_you_mean
@@ -27,7 +30,7 @@ from wm_planner.networks.vjepa2 import SIZES
 from wm_planner.networks.vjepa2_ac import AC_PREDICTOR
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.problem import Problem
-from wm_planner.training.device_model import DeviceModel
+from wm_planner.training.device_model import DeviceModel, Precision
 from wm_planner.training.importing import DROID, FAMILY, IMAGE_SIZE, RECIPE
 from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.training.recipe import changed
@@ -36,6 +39,12 @@ from wm_planner.training.trained import model_card
 ITERATIONS = 10
 ICEM_SETTINGS = ((2, 16), (2, 32), (3, 32), (3, 64), (4, 64), (4, 128), (6, 128), (6, 256))
 """Iterations and samples of iCEM in ascending cost, until one is as good as the published setting."""
+
+DATA_SHEET = {"H200": 989e12, "H100 80GB HBM3": 989e12, "A100": 312e12, "L40S": 362e12}
+"""Peak rates in bf16 without sparsity, in operations per second, by a part of the card's name.
+
+Source: NVIDIA's data sheets of these cards.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +55,25 @@ class DeviceRow:
         what: the planner.
         evaluations: number of evaluated candidates.
         seconds: median wall time per action.
+        peak_share: fraction of the device's peak rate of matrix products, by the products of the evaluated
+            candidates.
         energy: median L1 distance to the goal's tokens after the action.
     """
 
     what: str
     evaluations: int
     seconds: float
+    peak_share: float
     energy: float
 
 
 def device_benchmark(
-    size: str, device: str, reference: Path | None, samples: int = 800, repeats: int = 3
+    size: str,
+    device: str,
+    reference: Path | None,
+    samples: int = 800,
+    repeats: int = 3,
+    precision: Precision = "bf16",
 ) -> Iterator[DeviceRow]:
     """Plan one step towards a noise image: published setting, cheapest equivalent iCEM, published loop.
 
@@ -66,22 +83,15 @@ def device_benchmark(
         reference: a checkout of facebookresearch/vjepa2, or None.
         samples: samples per iteration of the published setting.
         repeats: number of timed plans per row.
+        precision: of the matrix products in every row.
 
     Raises:
         ConfigError: for an unknown size or device, or a folder that is not a checkout.
     """
-    if reference is not None and not (reference / "notebooks/utils/world_model_wrapper.py").is_file():
-        raise ConfigError(
-            f"{reference} is not a checkout of facebookresearch/vjepa2: notebooks/utils is missing"
-        )
-    model = _model(size, device)
-    rng = np.random.default_rng(0)
-    start, goal = (
-        model.encode(Goal({"front": rng.integers(256, size=(IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8)}))
-        for _ in range(2)
-    )
-    costs = build_costs([{"type": "latent_goal", "metric": "l1", "mean_weight": 0.0}], "costs")
-    problem = Problem(model, start, costs, Context(goal_latent=goal))
+    _check_checkout(reference)
+    peak, model = peak_flops(device, precision), _model(size, device, precision)
+    problem = _problem(model)
+    per_candidate = _flops(model, problem.latent)
 
     def row(what: str, plan: Callable[[int], Any], evaluations: int) -> DeviceRow:
         plan(0)  # warms up
@@ -89,15 +99,19 @@ def device_benchmark(
         energies = [
             problem.evaluate(np.asarray(action, np.float32)[None, None]).total[0] for _, action in timed
         ]
-        return DeviceRow(
-            what, evaluations, float(np.median([s for s, _ in timed])), float(np.median(energies))
-        )
+        seconds = float(np.median([s for s, _ in timed]))
+        rate = per_candidate * evaluations / seconds
+        return DeviceRow(what, evaluations, seconds, rate / peak, float(np.median(energies)))
 
     def planner_of(**settings: Any) -> Callable[[int], Any]:
         planner = PLANNERS.build({"horizon": 1, **settings}, "benchmark")
         return lambda seed: planner.plan(problem, rng=np.random.default_rng(seed)).actions[0]
 
-    full = row("vjepa2_ac", planner_of(type="vjepa2_ac", samples=samples), samples * ITERATIONS)
+    full = row(
+        "vjepa2_ac",
+        planner_of(type="vjepa2_ac", samples=samples, elites=min(10, samples)),
+        samples * ITERATIONS,
+    )
     yield full
     for iterations, count in ICEM_SETTINGS:
         settings = {"type": "icem", "iterations": iterations, "samples": count, "elites": 8}
@@ -106,15 +120,61 @@ def device_benchmark(
             yield icem
             break
     if reference is not None:
-        loop = _reference(reference, model, start, goal, samples)
+        loop = _reference(reference, model, problem, samples)
         yield row("the published loop", loop, samples * ITERATIONS)
 
 
-def _model(size: str, device: str) -> DeviceModel:
-    if size not in SIZES:
-        raise ConfigError(f"unknown size '{size}', {did_you_mean(size, SIZES)}")
+def _problem(model: DeviceModel) -> Problem:
+    """The published energy between two noise pictures."""
+    rng = np.random.default_rng(0)
+    start, goal = (
+        model.encode(Goal({"front": rng.integers(256, size=(IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8)}))
+        for _ in range(2)
+    )
+    costs = build_costs([{"type": "latent_goal", "metric": "l1", "mean_weight": 0.0}], "costs")
+    return Problem(model, start, costs, Context(goal_latent=goal))
+
+
+def _check_checkout(reference: Path | None) -> None:
+    if reference is not None and not (reference / "notebooks/utils/world_model_wrapper.py").is_file():
+        raise ConfigError(
+            f"{reference} is not a checkout of facebookresearch/vjepa2: notebooks/utils is missing"
+        )
+
+
+@functools.cache
+def peak_flops(device: str, precision: Precision) -> float:
+    """The peak rate of dense matrix products of a device, in operations per second.
+
+    By the data sheet for the cards of `DATA_SHEET` in bf16, else measured on one large product.
+
+    Raises:
+        ConfigError: if torch cannot use the device.
+    """
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("torch finds no GPU here; run this on a machine that has one, or on the CPU")
+    if device == "cuda" and precision == "bf16":
+        name = torch.cuda.get_device_name()
+        for card, flops in DATA_SHEET.items():
+            if card in name:
+                return flops
+    size = 8192 if device == "cuda" else 1024
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    times = [_timed(lambda _: a @ b, 0, device)[0] for _ in range(10)]
+    return float(2 * size**3 / min(times))
+
+
+def _flops(model: DeviceModel, start: Latent) -> int:
+    """Operations in the matrix products and attentions of one candidate's step."""
+    with FlopCounterMode(display=False) as counter:
+        model.rollout(start, np.zeros((1, 1, len(model.card.action.names)), np.float32))
+    return int(counter.get_total_flops())
+
+
+def _model(size: str, device: str, precision: Precision) -> DeviceModel:
+    if size not in SIZES:
+        raise ConfigError(f"unknown size '{size}', {did_you_mean(size, SIZES)}")
     predictor = AC_PREDICTOR if size == "giant" else SIZES[size]
     changes = {
         "encoder": to_builtins(SIZES[size]),
@@ -130,25 +190,33 @@ def _model(size: str, device: str) -> DeviceModel:
     return DeviceModel(
         network.eval(),
         model_card(network, size, FAMILY, DROID, {}, TrainingRecord(command=(), revision="", recipe={})),
+        precision,
     )
 
 
-def _reference(
-    checkout: Path, model: DeviceModel, start: dict[str, Tensor], goal: dict[str, Tensor], samples: int
-) -> Callable[[int], Any]:
+def _reference(checkout: Path, model: DeviceModel, problem: Problem, samples: int) -> Callable[[int], Any]:
     """The published loop over the same networks: `WorldModel.infer_next_action` of the checkout."""
     sys.path.insert(0, str(checkout))
     wrapper = importlib.import_module("notebooks.utils.world_model_wrapper")
+    start, goal = problem.latent, problem.context.goal_latent
+    assert goal is not None
     patches = start["tokens"].shape[1]
     network: Any = model.network
 
     def predictor(tokens: Tensor, actions: Tensor, poses: Tensor) -> Tensor:
-        frames = network.predictor(tokens.reshape(len(tokens), -1, patches, tokens.shape[-1]), actions, poses)
-        flat: Tensor = frames.flatten(1, 2)
+        frames = tokens.reshape(len(tokens), -1, patches, tokens.shape[-1])
+        with model.autocast():
+            flat: Tensor = network.predictor(frames, actions, poses).flatten(1, 2).float()
         return flat
 
     logging.disable(logging.INFO)  # it logs every iteration
-    settings = {"rollout": 1, "samples": samples, "topk": 10, "cem_steps": ITERATIONS, "maxnorm": 0.05}
+    settings = {
+        "rollout": 1,
+        "samples": samples,
+        "topk": min(10, samples),
+        "cem_steps": ITERATIONS,
+        "maxnorm": 0.05,
+    }
     momentum = {"momentum_mean": 0.15, "momentum_std": 0.15}
     published = wrapper.WorldModel(
         None, predictor, patches, None, mpc_args={**settings, **momentum}, device=str(model.device)

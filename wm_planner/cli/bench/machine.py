@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -186,14 +186,24 @@ def device(
     reference: Annotated[Path | None, typer.Option(help="checkout of facebookresearch/vjepa2")] = None,
     samples: Positive = 800,
     repeats: Positive = 3,
+    fp32: Annotated[bool, typer.Option(help="matrix products in float32 instead of bfloat16")] = False,
 ) -> None:
     """Seconds per action of V-JEPA 2-AC with torch, next to the published loop in the same run."""
-    from wm_planner.bench.measurements.device import device_benchmark
+    from wm_planner.bench.measurements.device import device_benchmark, peak_flops
+
+    precision: Literal["fp32", "bf16"] = "fp32" if fp32 else "bf16"
 
     rows = table(
-        f"V-JEPA 2-AC {size} on {on}, one step ahead, random weights (median of {repeats})",
-        *("planner", "evaluations", "s per action", "energy"),
+        f"V-JEPA 2-AC {size} on {on}, {precision}, one step ahead, random weights (median of {repeats}); "
+        f"peak {peak_flops(on, precision) / 1e12:.3g} TFLOP/s",
+        *("planner", "evaluations", "s per action", "peak", "energy"),
     )
-    for row in device_benchmark(size, on, reference, samples, repeats):
-        rows.add_row(row.what, str(row.evaluations), f"{row.seconds:.3f}", f"{row.energy:.7f}")
+    for row in device_benchmark(size, on, reference, samples, repeats, precision):
+        rows.add_row(
+            row.what,
+            str(row.evaluations),
+            f"{row.seconds:.3f}",
+            f"{row.peak_share:.0%}",
+            f"{row.energy:.7f}",
+        )
     console.print(rows)
