@@ -13,8 +13,7 @@ import onnx.parser
 
 import wm_planner as wm
 from wm_planner.checksum import sha256
-from wm_planner.contracts.card import ActionSpec, Card, GraphSpec, LatentSpec, ObservationSpec
-from wm_planner.contracts.quantity import Quantity
+from wm_planner.contracts.card import ActionSpec, Card, GraphSpec, LatentSpec, ObservationSpec, Quantity
 from wm_planner.world_models.onnx.card_file import write_card
 
 ENCODE = "encode (float[B, 3] state) => (float[B, 3] z) { z = Identity(state) }"
@@ -44,7 +43,7 @@ CARD = Card(
     capabilities=("reward",),
 )
 
-folder, graphs = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/bundles/pendulum"), {}
+folder, graphs = Path([*sys.argv, "runs/bundles/pendulum"][1]), {}
 folder.mkdir(parents=True, exist_ok=True)
 for name, text in (("encode", ENCODE), ("step", STEP)):
     graph = onnx.parser.parse_model(f'<ir_version: 9, opset_import: ["": 18]> {text}')

@@ -1,6 +1,7 @@
 """The commands on running nodes, against nodes of this process on a domain of their own."""
 
 import json
+import tempfile
 import threading
 
 import pytest
@@ -28,8 +29,15 @@ class Gainer(Node):
 
 
 @pytest.fixture
-def peers(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+def short():
+    """A folder whose path leaves room for the names of sockets."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield folder
+
+
+@pytest.fixture
+def peers(short, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", short)
     peers = Peers(Domain.named(new_domain_name()))
     yield peers
     peers.close()

@@ -108,7 +108,7 @@ def goal_message(goal_id: int, goal: Observation, stamp_ns: int) -> m.Message:
     pose = goal.pose if isinstance(goal, Goal) else None
     stages = (*goal.before, goal) if isinstance(goal, Goal) else (goal,)
     shown = [(name, picture) for stage in stages for name, picture in stage.images.items()]
-    timed = len(stages) > 1 or (isinstance(goal, Goal) and goal.steps)
+    steps = [stage.steps if isinstance(stage, Goal) else 0 for stage in stages]
     return m.Goal(
         header=m.header(stamp_ns),
         id=goal_id,
@@ -118,7 +118,7 @@ def goal_message(goal_id: int, goal: Observation, stamp_ns: int) -> m.Message:
         route=m.Path(header=m.header(stamp_ns), poses=[]),
         states=m.named_arrays(dict(goal.state)),
         text=goal.text if isinstance(goal, Goal) else "",
-        steps=np.array([stage.steps for stage in stages] if timed else [], np.uint32),
+        steps=np.array(steps if len(stages) > 1 or steps[0] else [], np.uint32),
     )
 
 

@@ -1,6 +1,7 @@
 """End-effector deltas for an arm with a gripper: an action displaces the tool point and sets the opening."""
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import mujoco
 import numpy as np
@@ -37,7 +38,7 @@ class GripperDelta:
     kind: Kind = "position"
 
     @classmethod
-    def of(cls, model: mujoco.MjModel, arm: EndEffectorDelta, fingers: tuple[str, ...]) -> "GripperDelta":
+    def of(cls, model: mujoco.MjModel, arm: EndEffectorDelta, fingers: tuple[str, ...]) -> Self:
         """Control of an arm and the fingers of its gripper.
 
         A slide is closed at the end of its range that is nearer to 0, and open at the other, so that fingers
@@ -83,7 +84,7 @@ class GripperDelta:
         """Targets (..., substeps, J) within a control period, from `start` (..., J) to `end` (..., J)."""
         return ramp(start, end, substeps)
 
-    def with_iterations(self, iterations: int) -> "GripperDelta":
+    def with_iterations(self, iterations: int) -> Self:
         """A copy with this number of inverse-kinematics iterations per action."""
         return replace(self, arm=self.arm.with_iterations(iterations))
 
