@@ -47,6 +47,13 @@ def test_a_process_that_does_not_update_the_bar_shows_nothing(screen):
     assert "iteration" not in file.getvalue()
 
 
+def test_ctrl_c_of_what_can_be_resumed_says_so(capsys):
+    with pytest.raises(SystemExit) as ended, terminal.resumable():
+        raise KeyboardInterrupt
+    assert ended.value.code == terminal.INTERRUPTED
+    assert capsys.readouterr().err == "interrupted; the same command goes on\n"
+
+
 def test_a_table_keeps_its_heading_however_often_it_is_printed():
     rows = terminal.table("what the figures are", "name", "figure")
     rows.add_row("a", "1")

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -65,6 +67,16 @@ def table(title: str, first: str, *others: str) -> Table:
     for head in others:
         made.add_column(head, justify="right", no_wrap=True)
     return made
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """End the program after Ctrl-C, and say that the same command continues."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 class Bar:

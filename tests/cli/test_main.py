@@ -259,6 +259,18 @@ def test_invalid_training_and_export_is_answered_with_what_to_do(wm, tmp_path, a
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "answer"), [("--of", "did you mean 'models/bundles/"), ("--data", "is not a data set")]
+)
+def test_a_mistyped_path_is_refused_before_torch_is_loaded(wm, monkeypatch, option, answer):
+    monkeypatch.setitem(sys.modules, "wm_planner.training", None)  # an import of it fails
+    code, said = wm(
+        "train", "models/actor.py", option, "models/bundles/pendulun", "--out", "x", "--recipe", "small"
+    )
+    assert code == 2
+    assert answer in said
+
+
 def test_an_output_folder_that_cannot_be_created_is_reported(wm, tmp_path):
     (tmp_path / "runs").write_text("a file where the folder should be")
     code, said = wm("launch", "panda_reach")

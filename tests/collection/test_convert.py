@@ -66,6 +66,13 @@ def test_data_sets_are_converted_there_and_back(tmp_path):
     assert files == {file.name: file.read_bytes() for file in (tmp_path / "back").iterdir()}
 
 
+def test_a_data_set_is_not_converted_into_its_own_folder(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(DatasetError, match=r"lies in the source.*choose a folder outside of it"):
+        convert(tmp_path / "data", tmp_path / "data" / "sub", "npz")
+    assert not list((tmp_path / "data").iterdir())
+
+
 def test_a_damaged_source_leaves_nothing_behind(tmp_path):
     source = write_uneven(tmp_path / "source")
     convert(source.path, tmp_path / "npz", "npz", progress=quiet)

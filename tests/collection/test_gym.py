@@ -8,7 +8,7 @@ import pytest
 from wm_planner.collection import CollectConfig, collect
 from wm_planner.collection.base import explorer_of
 from wm_planner.data.episodes import EpisodeData
-from wm_planner.errors import DatasetError, SimulationError
+from wm_planner.errors import SimulationError
 
 assert grid_env.SIDE  # registers tests/Grid-v0
 
@@ -46,12 +46,27 @@ def test_an_environment_with_pictures_and_choices_is_recorded(tmp_path):
             r"camera 'view' is \(10, 20, 3\), the simulator declares \(20, 20, 3\)",
         ),
         (
+            lambda seen: {**seen, "body": {"cell": np.zeros(3), "holds": 1}},
+            SimulationError,
+            r"step \d of the episode with seed \d+: body_cell has 3 values, and 2 in the observation space",
+        ),
+        (
+            lambda seen: tuple(seen.values()),
+            SimulationError,
+            r"step \d of the episode with seed \d+: TypeError: tuple indices must be",
+        ),
+        (
+            lambda seen: 1 / 0,
+            SimulationError,
+            r"Grid-v0: step \d of the episode with seed \d+: ZeroDivisionError: .*test_gym.py, line",
+        ),
+        (
             lambda seen: {**seen, "body": {"cell": np.full(2, np.nan), "holds": 1}},
-            DatasetError,
-            r"state of episode 0, frame \d is not finite: \[.*nan",
+            SimulationError,
+            r"body_cell\[0\] is nan after step \d of .*Grid-v0, in the episode with seed 1000000",
         ),
     ],
-    ids=["picture of another size", "value that is not finite"],
+    ids=["picture of another size", "other size", "other structure", "exception", "not finite"],
 )
 @pytest.mark.filterwarnings("ignore")
 def test_what_breaks_in_the_course_of_an_episode_is_refused(tmp_path, monkeypatch, broken, error, words):

@@ -54,6 +54,31 @@ def test_arm_success_uses_radii_and_centimetres():
     assert "within 5 cm" in text and "within 2.5 cm" in text and "final distance, cm" in text
 
 
+def test_an_episode_that_failed_is_named_with_its_reason_and_its_return_does_not_count():
+    statistics = RunStatistics()
+    for number, reason in enumerate(("", "observation[0] is nan"), 1):
+        message = m.Episode(
+            header=m.header(0),
+            id=number,
+            seed=0,
+            phase="ended",
+            step=7,
+            distance=math.nan,
+            success=False,
+            reason=reason,
+            goal_position=np.zeros(3),
+            total_reward=-30.0 * number,
+        )
+        statistics.add("/episode", message)
+    figures = statistics.figures()
+    assert (figures.total_reward.count, figures.total_reward.median) == (1, -30.0)
+    assert [each.outcome for each in figures.episodes] == [
+        "return -30.0",
+        "failed, return so far -60.0: observation[0] is nan",
+    ]
+    assert "1 of 2 episodes failed: observation[0] is nan" in render(statistics)
+
+
 def test_drive_success_uses_the_goal_and_metres():
     figures = episode_statistics(352.0, 100.0, 0.0, is_drive=True).figures()
     assert figures.success == []

@@ -24,6 +24,17 @@ nodes:
 """
 
 
+def test_a_bundle_of_another_robot_is_refused_before_what_it_lacks_for_the_planner():
+    with pytest.raises(ConfigError, match=r"the control period in s is 0.05 in .* choose a bundle"):
+        file.load(file.find("panda_reach"), "monday", ["model=models/bundles/pendulum"])
+
+
+def test_the_pendulum_is_planned_without_a_search_where_its_model_has_a_policy():
+    given = ["model=models/bundles/pendulum_tdmpc2", "planner=policy"]
+    nodes = file.load(file.find("pendulum"), "monday", given).nodes
+    assert [node.params["planner"]["type"] for node in nodes if node.name == "planner"] == ["policy"]
+
+
 @pytest.fixture
 def launch(tmp_path):
     """Write a launch file, with text replaced, and load it."""

@@ -1,5 +1,7 @@
 """Gymnasium environments as simulators: Pendulum-v1, and an environment with everything at once."""
 
+import re
+
 import grid_env
 import gymnasium
 import numpy as np
@@ -80,6 +82,39 @@ def test_time_moves_the_environment_in_whole_steps_and_sums_rewards():
     assert advanced.reward == sum(rewards)
     np.testing.assert_array_equal(made.observe().state["observation"], twin.observe().state["observation"])
     assert made.observe().stamp_ns == 2 * nanoseconds(0.05)
+
+
+@pytest.mark.parametrize(
+    ("observed", "reward", "words"),
+    [
+        ([np.nan, 0.0, 0.0], 0.0, r"observation\[0\] is nan after step 2 of the environment Pendulum-v1"),
+        ([1.0, 0.0, 0.0], -np.inf, "the reward is -inf after step 2 of the environment Pendulum-v1"),
+    ],
+)
+def test_a_step_that_is_not_finite_ends_the_episode_as_failed(monkeypatch, observed, reward, words):
+    made = simulator()
+    made.reset(0)
+    good = made.step(np.zeros(1))
+    monkeypatch.setattr(
+        type(made._env.unwrapped), "step", lambda self, u: (np.array(observed), reward, False, False, {})
+    )
+    failed = made.step(np.zeros(1))
+    assert re.fullmatch(words, failed.failure) and failed.terminated and failed.reward == 0.0
+    np.testing.assert_array_equal(
+        failed.observation.state["observation"], good.observation.state["observation"]
+    )
+    made.reset(1)
+    assert made.advance(0.05).failure
+
+
+def test_pictures_of_an_environment_without_render_are_refused():
+    class NoRender(grid_env.Grid):
+        metadata = {}  # noqa: RUF012
+        render = gymnasium.Env.render
+
+    gymnasium.register("tests/NoRender-v0", NoRender)
+    with pytest.raises(SimulationError, match="NoRender-v0: it has no pictures: it has no method render"):
+        simulator("tests/NoRender-v0", render=True)
 
 
 def test_time_does_not_move_an_episode_that_is_over():

@@ -97,6 +97,16 @@ def test_training_stops_at_its_cpu_limit_and_can_be_resumed(folder, tmp_path):
     assert progress.iteration == 6
 
 
+def test_a_slow_training_is_reported_once_after_a_few_seconds(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("wm_planner.training.loop.FIRST_REPORT_S", 0.0)
+    reports = []
+    train(
+        MODEL, [folder], tmp_path / "run", "small", TINY, report=lambda each: reports.append(each.iteration)
+    )
+    assert reports == [1, 6]
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 1
+
+
 def test_a_loss_that_diverges_ends_the_training_and_keeps_the_last_checkpoint(folder, tmp_path, often):
     wild = {**TINY, "iterations": 20, "learning_rate": 1e30}
     with pytest.raises(TrainingError, match=r"diverged: nan at iteration \d+.*lower learning_rate"):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wm_planner.terminal import Bar, console
+from wm_planner.terminal import Bar, console, resumable
 
 
 def collect(
@@ -25,7 +25,7 @@ def collect(
     from wm_planner import collection, parallel
 
     config = collection.CollectConfig(scene=scene, episodes=episodes, steps=steps, seed=seed, jobs=jobs)
-    with Bar("episodes") as bar, parallel.on_ray() if ray else nullcontext():
+    with resumable(), Bar("episodes") as bar, parallel.on_ray() if ray else nullcontext():
         meta = collection.collect(config, out, lambda kept: bar.update(kept, episodes))
     rejected = ", ".join(f"{count} ({reason})" for reason, count in meta.rejected.items() if count)
     console.print(

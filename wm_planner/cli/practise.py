@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from wm_planner.terminal import Bar, console
+from wm_planner.terminal import Bar, console, resumable
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from wm_planner.collection import practice
@@ -56,7 +56,7 @@ def practise(
     }
     config = convert(values, PracticeConfig, "wm practise")
 
-    with Bar("iteration") as bar:
+    with resumable(), Bar("iteration") as bar:
         report = Report(bar, rounds)
         practice.practise(
             config, out, practice.Listeners(report.on_round, report.on_progress, bar.update, report.warn)

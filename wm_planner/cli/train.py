@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from wm_planner import share
 from wm_planner.config import setting
-from wm_planner.terminal import Bar, console
+from wm_planner.terminal import Bar, console, resumable
 
 
 def train(
@@ -23,10 +24,16 @@ def train(
     changes: Annotated[list[str] | None, typer.Option("--set", help="field=value of the recipe")] = None,
 ) -> None:
     """Train a world model or a policy on data sets, in one process or in those started by torchrun."""
-    from wm_planner.training import loop
+    from wm_planner.data.forms import open_dataset
+
+    for path in filter(None, (model_file, of)):
+        share.find(path)
+    for folder in data or ():
+        open_dataset(folder)
+    from wm_planner.training import loop  # takes seconds, so mistyped paths are refused before
 
     overrides = dict(map(setting, changes or ()))
-    with Bar("iteration") as bar:
+    with resumable(), Bar("iteration") as bar:
 
         def report(progress: loop.Progress) -> None:
             bar.describe(progress.terms_text, str(progress))

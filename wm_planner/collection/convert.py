@@ -8,7 +8,7 @@ from wm_planner.collection.topic_map import TopicMap
 from wm_planner.contracts.dataset import Dataset, Episode, Meta
 from wm_planner.data.folders import check_fresh
 from wm_planner.data.forms import Form, episode_at, open_dataset, writer
-from wm_planner.errors import ConfigError
+from wm_planner.errors import ConfigError, DatasetError
 from wm_planner.recording.bag import is_recording
 
 
@@ -34,11 +34,13 @@ def convert(
         The meta data of the new data set.
 
     Raises:
-        DatasetError: if the source is damaged, or `out` exists or cannot hold it.
+        DatasetError: if the source is damaged, or `out` exists, lies in the source, or cannot hold it.
         RecordingError: if the recording cannot be read, or lacks what `topics` names.
         ConfigError: if a recording comes without `topics`.
     """
     check_fresh(out)
+    if source.resolve() in out.resolve().parents:
+        raise DatasetError(f"{out} lies in the source, {source}: choose a folder outside of it")
     if is_recording(source):
         if topics is None:
             raise ConfigError(

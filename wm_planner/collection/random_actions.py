@@ -48,6 +48,13 @@ class RandomExplorer:
         """The simulator's command for an action (A,); override it where the two differ."""
         return action
 
+    def check(self, result: StepResult, seed: int) -> None:
+        """Refuse a step that cannot be recorded; override it where a failure of the simulator is a fault.
+
+        Raises:
+            SimulationError: naming the episode's seed.
+        """
+
     def episode(self, seed: int, steps: int) -> Episode | None:
         """The episode of `seed` with at most `steps` transitions."""
         actions = random_actions(self.environment.action, np.random.default_rng(seed))
@@ -63,6 +70,7 @@ class RandomExplorer:
             if action is None:
                 break
             result = self.simulator.step(self.command(action, observation))
+            self.check(result, seed)
             observation = result.observation
             observations.append(observation)
             actions.append(action)

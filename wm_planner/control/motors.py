@@ -120,6 +120,11 @@ class MotorHold:
         return self._motors.limits.apply(torques, torques, period_s).command
 
 
+def has_motors(model: mujoco.MjModel) -> bool:
+    """Whether all actuators of a model are motors."""
+    return bool(model.nu) and all(_is_motor(model, i) for i in range(model.nu))
+
+
 def _is_motor(model: mujoco.MjModel, actuator: int) -> bool:
     """Whether an actuator exerts a torque on one joint that is proportional to its control at once."""
     is_on_a_joint = model.actuator_trntype[actuator] == mujoco.mjtTrn.mjTRN_JOINT

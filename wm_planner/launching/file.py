@@ -1,11 +1,12 @@
 """Launch files: from YAML to a checked description of a run, before any process starts."""
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -114,14 +115,15 @@ def load(path: Path, name: str, overrides: Iterable[str] = ()) -> LaunchSpec:
     document = _document(path, name, overrides)
     topics = declared(document.topics, str(path))
     checked = [_node(entry, f"{path}: nodes[{index}]") for index, entry in enumerate(document.nodes)]
-    places = [f"nodes[{index}] ({entry.exec})" for index, entry in enumerate(document.nodes)]
-    nodes = tuple(node for node, _ in checked)
     stated = [
-        (node.namespace, bool(node.remap), (place, facts))
-        for place, (node, facts) in zip(places, checked, strict=True)
+        (each.spec.namespace, bool(each.spec.remap), (each.place.removeprefix(f"{path}: "), each.facts()))
+        for each in checked
     ]
     for together in facts_by_namespace(stated):
-        check_fit(together, str(path))
+        check_fit(together, str(path))  # before a node says what it lacks for a bundle that does not fit
+    for each in checked:
+        each.check()
+    nodes = tuple(each.spec for each in checked)
     names = [node.name for node in nodes]
     for node in nodes:
         if names.count(node.name) > 1:
@@ -199,13 +201,64 @@ def _calls_run(program: Path, module: ModuleType) -> bool:
     return run.__name__ in methods or any(vars(module).get(name) is run for name in names)
 
 
-def _node(entry: _Entry, where: str) -> tuple[NodeSpec, Facts]:
-    """A checked node, and what it states about the run."""
+class _Checked(NamedTuple):
+    """A node whose parameters have the right form, and how it is checked further.
+
+    Attributes:
+        place: in the launch file, for errors.
+    """
+
+    spec: NodeSpec
+    node: type[Node]
+    params: Config
+    place: str
+
+    def check(self) -> None:
+        """Let the node refuse its parameters.
+
+        Raises:
+            WmError: if they cannot work.
+        """
+        with self._errors():
+            self.node.check(self.params)
+
+    def facts(self) -> Facts:
+        """What the node states about the run; where it cannot, its check may say better why.
+
+        Raises:
+            WmError: if its parameters cannot work.
+        """
+        with self._errors():
+            try:
+                return self.node.facts(self.params)
+            except (Exception, SystemExit):
+                self.node.check(self.params)
+                raise
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn whatever the plug-ins of a node raise into an error with its place.
+
+        A node begins the place in an error with its own name, `planner: params.costs`; `place` replaces it.
+        """
+        try:
+            yield
+        except WmError as error:
+            detail = str(error).removeprefix(f"{self.spec.program.stem}: ")
+            joint = "." if detail.startswith("params") else ": "
+            raise type(error)(f"{self.place}{joint}{detail}") from error
+        except ModuleNotFoundError as error:
+            raise PluginError(f"{self.place}: {missing_package(error)}") from error
+        except (Exception, SystemExit) as error:  # a plug-in may raise anything
+            raise PluginError(f"{self.place}: {describe(error)}") from error
+
+
+def _node(entry: _Entry, where: str) -> _Checked:
+    """A node of a launch file, with its parameters converted."""
     program = _program(entry, where)
     node = node_class(program)
     place = f"{where} ({entry.exec})"
     check_names(entry.namespace, entry.remap, place)
-    facts = _checked(node, convert(entry.params, node.Params, f"{place}.params"), program.stem, place)
     spec = NodeSpec(
         name=entry.name or program.stem,
         program=program,
@@ -215,30 +268,7 @@ def _node(entry: _Entry, where: str) -> tuple[NodeSpec, Facts]:
         namespace=entry.namespace,
         remap=entry.remap,
     )
-    return spec, facts
-
-
-def _checked(node: type[Node], params: Config, node_name: str, where: str) -> Facts:
-    """What a node states, once it has checked its parameters.
-
-    Whatever its plug-ins raise becomes an error with its place.
-
-    A node begins the place in an error with its own name, `planner: params.costs`; `where` replaces it.
-
-    Raises:
-        WmError: if the parameters cannot work.
-    """
-    try:
-        node.check(params)
-        return node.facts(params)
-    except WmError as error:
-        detail = str(error).removeprefix(f"{node_name}: ")
-        joint = "." if detail.startswith("params") else ": "
-        raise type(error)(f"{where}{joint}{detail}") from error
-    except ModuleNotFoundError as error:
-        raise PluginError(f"{where}: {missing_package(error)}") from error
-    except (Exception, SystemExit) as error:  # a plug-in may raise anything
-        raise PluginError(f"{where}: {describe(error)}") from error
+    return _Checked(spec, node, convert(entry.params, node.Params, f"{place}.params"), place)
 
 
 def _program(entry: _Entry, where: str) -> Path:

@@ -98,7 +98,7 @@ class Node:
 
     @classmethod
     def facts(cls, params: Any) -> Facts:
-        """What this node states about a run with checked parameters, to be compared with the other nodes."""
+        """What this node states about a run, to be compared with the other nodes before `check` is called."""
         return Facts()
 
     def configure(self) -> None:

@@ -1,7 +1,8 @@
 """Any Gymnasium environment as a simulator."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,12 @@ from wm_planner.simulation.gym_environment import (
     image_size,
     make,
     period_s,
+    placed_errors,
     reset_camera,
     scaled,
     seed_global_generators,
 )
-from wm_planner.simulation.gym_observations import Observations, as_rgb
+from wm_planner.simulation.gym_observations import Observations, as_rgb, not_finite
 from wm_planner.simulation.gym_spaces import Actions, actions_of, scalars
 from wm_planner.simulation.gym_state import Snapshot, check_snapshots, observe, set_state
 
@@ -62,10 +64,11 @@ class GymSimulator:
     is the signal `observation`, or, if it is a uint8 image, the camera `observation`. Texts become the text
     of the goal, and labels if `texts` lists them; `desired_goal` becomes the goal's state. An episode
     succeeds where the environment's info has a true `is_success` or `success`, or, with `goal`, where the
-    goal's quantity is reached.
+    goal's quantity is reached. It fails where a signal or the reward is not finite.
 
     Raises:
-        SimulationError: if the environment cannot be made, or its spaces cannot be used.
+        SimulationError: if the environment cannot be made, its spaces cannot be used, or its own code fails,
+            with the seed of the episode and the step.
     """
 
     Config = GymConfig
@@ -93,7 +96,8 @@ class GymSimulator:
         self.objective: Objective = self._objective()
         control_dt_s = config.control_dt_s or period_s(self._env)
         self._period_ns = nanoseconds(control_dt_s)
-        first = self._shown(self._reset(0))
+        with self._placed(0):
+            first = self._shown(self._reset(0))
         self.scene = GymScene(
             name=config.id,
             cameras=tuple(first.images),
@@ -114,18 +118,22 @@ class GymSimulator:
 
     def reset(self, seed: int) -> Observation:
         """Start the episode of `seed`; with `goal`, after its goal has been visited."""
-        if self.config.goal is not None:
-            self._truth = self._visit(self.config.goal, seed)
-        observed = self._reset(seed)
-        self._told = self._tell(observed)
-        return self._shown(observed)
+        with self._placed(seed):
+            if self.config.goal is not None:
+                self._truth = self._visit(self.config.goal, seed)
+            observed = self._reset(seed)
+            self._told = self._tell(observed)
+            shown = self._shown(observed)
+            if wrong := not_finite(shown.state, 0.0):
+                raise SimulationError(wrong)
+        return shown
 
     def step(self, command: NDArray[np.float64]) -> StepResult:
         """Apply a command for one step of the environment.
 
         Raises:
             ShapeError: if the command has another shape, or is not finite.
-            SimulationError: if the episode is over.
+            SimulationError: if the episode is over, or the environment's own code fails.
         """
         self.command(command)
         return self._step()
@@ -147,17 +155,7 @@ class GymSimulator:
             episode.elapsed_ns -= period_ns
             result = self._step()
             reward += result.reward
-        if result is None:
-            return None
-        return StepResult(
-            result.observation,
-            result.success,
-            result.distance,
-            result.info,
-            reward,
-            result.terminated,
-            result.truncated,
-        )
+        return result and replace(result, reward=reward)
 
     def observe(self) -> Observation:
         """The latest observation."""
@@ -207,7 +205,7 @@ class GymSimulator:
         observed, info = self._env.reset(seed=seed)
         if self.config.render:
             reset_camera(self._env)
-        self._episode = _Episode(observed, _success(info), np.zeros(len(self._actions.spec.names)))
+        self._episode = _Episode(seed, observed, _success(info), np.zeros(len(self._actions.spec.names)))
         return observed
 
     def _step(self) -> StepResult:
@@ -215,12 +213,16 @@ class GymSimulator:
         if episode.is_over:
             raise SimulationError(f"{self.config.id}: the episode is over: call reset before the next step")
         action = self._actions.decode(episode.command)
-        observed, reward, terminated, truncated, info = self._env.step(action)
-        episode.observed, episode.success, episode.is_over = observed, _success(info), terminated or truncated
         episode.steps += 1
+        with self._placed(episode.seed, episode.steps):
+            observed, reward, terminated, truncated, info = self._env.step(action)
+            shown = self._shown(observed)
+        if wrong := not_finite(shown.state, reward):
+            return self._failed(wrong)
+        episode.observed, episode.success, episode.is_over = observed, _success(info), terminated or truncated
         state = self._score()
         return StepResult(
-            self._shown(observed),
+            shown,
             self.objective.success(state, self._truth),
             self.objective.distance(state, self._truth),
             scalars(info),
@@ -228,6 +230,22 @@ class GymSimulator:
             bool(terminated),
             bool(truncated),
         )
+
+    def _failed(self, wrong: str) -> StepResult:
+        """The end of an episode whose last step is not finite, with the observation before it."""
+        episode = self._episode
+        episode.success, episode.is_over = False, True
+        return StepResult(
+            self.observe(),
+            False,
+            self.distance,
+            terminated=True,
+            failure=f"{wrong} after step {episode.steps} of the environment {self.config.id}",
+        )
+
+    def _placed(self, seed: int, step: int = 0) -> AbstractContextManager[None]:
+        """Says for errors in which step of which episode they occurred, 0 for its start."""
+        return placed_errors(f"{self.config.id}: step {step} of the episode with seed {seed}")
 
     def _shown(self, observed: Any) -> Observation:
         images = self._observations.images(observed)
@@ -291,8 +309,9 @@ class GymSimulator:
 
 @dataclass
 class _Episode:
-    """The episode so far; `observed` is what the environment returned last."""
+    """The episode so far; `observed` is the last observation that is finite."""
 
+    seed: int = 0
     observed: Any = None
     success: bool = False
     command: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))

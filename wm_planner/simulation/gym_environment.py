@@ -5,7 +5,8 @@ import os
 import random
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium
@@ -15,7 +16,7 @@ from gymnasium.error import Error
 from numpy.typing import NDArray
 
 from wm_planner.config import Config, Positive, Seconds
-from wm_planner.errors import SimulationError
+from wm_planner.errors import SimulationError, describe
 from wm_planner.simulation.gym_state import Env
 
 
@@ -78,7 +79,7 @@ def make(config: GymConfig) -> Env:
         os.environ.setdefault("MUJOCO_GL", "egl")  # read by environments that render with MuJoCo
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*possible render_modes")  # refused below
+            warnings.filterwarnings("ignore", message=".*render_modes")  # refused below
             env = gymnasium.make(config.id, **options)
     except ModuleNotFoundError as error:
         package = error.name or config.id.partition(":")[0]
@@ -93,7 +94,27 @@ def make(config: GymConfig) -> Env:
     if config.render and modes and "rgb_array" not in modes:
         env.close()
         raise SimulationError(f"{config.id}: it has no pictures: it cannot render in the mode rgb_array")
+    if config.render and type(env.unwrapped).render is gymnasium.Env.render:
+        env.close()
+        raise SimulationError(
+            f"{config.id}: it has no pictures: it has no method render(); leave out `render`"
+        )
     return env
+
+
+@contextmanager
+def placed_errors(where: str) -> Iterator[None]:
+    """Say where an environment's own code fails, whatever it raises.
+
+    Raises:
+        SimulationError: with the place before the text.
+    """
+    try:
+        yield
+    except SimulationError as error:
+        raise SimulationError(f"{where}: {error}") from None
+    except Exception as error:  # an environment may raise anything
+        raise SimulationError(f"{where}: {describe(error)}") from error
 
 
 def seed_global_generators(seed: int) -> None:

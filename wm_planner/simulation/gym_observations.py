@@ -109,14 +109,20 @@ class Observations:
         """The signals (k,) by name; a text as the number of its label.
 
         Raises:
-            SimulationError: for a text without a label.
+            SimulationError: for a text without a label, or a signal of another size than its space.
         """
         return {leaf.name: self._value(leaf, observation) for leaf in self.signals}
 
     def _value(self, leaf: Leaf, observation: Any) -> NDArray[Any]:
-        value, labels = leaf.of(observation), self.quantities[leaf.name].labels
+        value, quantity = leaf.of(observation), self.quantities[leaf.name]
+        labels = quantity.labels
         if not labels:
-            return _vector(value)
+            vector = _vector(value)
+            if len(vector) != quantity.size:
+                raise SimulationError(
+                    f"{leaf.name} has {len(vector)} values, and {quantity.size} in the observation space"
+                )
+            return vector
         if str(value) not in labels:
             raise SimulationError(
                 f"texts: '{leaf.name}' is '{value}', which is not listed, "
@@ -131,6 +137,16 @@ class Observations:
     def text(self, observation: Any) -> str:
         """All texts, one per line."""
         return "\n".join(str(leaf.of(observation)) for leaf in self.texts)
+
+
+def not_finite(signals: Signals, reward: float) -> str:
+    """What is no number in a step, e.g. "observation[0] is nan"; empty if everything is finite."""
+    for name, values in {**signals, "the reward": np.array(reward)}.items():
+        wrong = np.flatnonzero(~np.isfinite(values)) if values.dtype.kind == "f" else ()
+        if len(wrong):
+            component = f"[{wrong[0]}]" if values.ndim else ""
+            return f"{name}{component} is {values.flat[wrong[0]]}"
+    return ""
 
 
 def as_rgb(picture: Any, name: str) -> NDArray[np.uint8]:

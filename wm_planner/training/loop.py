@@ -26,6 +26,7 @@ from wm_planner.training.recipe import TrainingRecipe, changed
 from wm_planner.training.weight_files import checksums
 
 LOG_EVERY = 50
+FIRST_REPORT_S = 5.0  # wall time after which a slow training is reported for the first time
 CHECKPOINT_EVERY = 500
 
 
@@ -118,7 +119,7 @@ def train(
         out: folder of the run, for all processes: run.yaml, checkpoint.pt, log.jsonl, tensorboard/.
         recipe: name of one of the model file's recipes.
         overrides: changes to the recipe by dotted paths.
-        report: called every 50 iterations and at the end.
+        report: called every 50 iterations and at the end, and once after a few seconds.
         on_iteration: called in every iteration with the completed and the total number of iterations.
         warn: called with warnings: actions outside of their bounds, a representation that has collapsed.
         stage: of a practice; None for a training on fixed data.
@@ -205,6 +206,7 @@ def _fit(
     folder.restore_optimizer(optimisation.optimizer)
     probe = RankProbe(model, recipe, clips, processes)
     recent: list[dict[str, float]] = []  # terms of the iterations since the last report
+    is_reported = False
     model.train()
     with folder.log(position.iteration) as log:
         while True:
@@ -225,6 +227,11 @@ def _fit(
                 if processes.is_main:
                     listeners.report(progress)
                 recent.clear()
+                is_reported = True
+            elif recent and not is_reported and time.monotonic() - started_wall_s > FIRST_REPORT_S:
+                if processes.is_main:
+                    listeners.report(progress)
+                is_reported = True
             if saving:
                 folder.save(position, model, optimisation.optimizer)
             if finished:

@@ -6,7 +6,8 @@ import pytest
 from wm_planner.bridges.controllers import CONTROLLERS
 from wm_planner.bridges.messages import plan_message
 from wm_planner.contracts.card import ActionSpec
-from wm_planner.errors import ConfigError, InputError
+from wm_planner.errors import ConfigError, InputError, SimulationError
+from wm_planner.manipulation.bridges.joint import JointControl
 from wm_planner.messaging import messages as m
 
 ROBOT = "sim/panda_reach.xml"
@@ -69,6 +70,11 @@ def test_actions_of_another_robot_and_unknown_modes_are_refused_by_name():
         control().command(plan([0.0] * 3, ("dx", "dy", "dz")), 0)
     with pytest.raises(ConfigError, match="did you mean 'velocity'"):
         control(mode="velocities")
+
+
+def test_motors_are_refused_positions_and_velocities():
+    with pytest.raises(SimulationError, match=r"are motors, which take torques.*set `mode: torque`"):
+        JointControl.from_config(JointControl.Config(robot="sim/cartpole.xml", mode="velocity"))
 
 
 @pytest.mark.parametrize(("mode", "unit"), [("position", "rad"), ("velocity", "rad/s")])

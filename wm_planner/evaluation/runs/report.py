@@ -18,7 +18,7 @@ SUMMARY_FILE = "summary.json"
 PLOT_FILE = "distance.png"
 
 MOST_REASONS = 5
-"""Reasons of fallbacks that are printed."""
+"""Reasons of fallbacks and of failures that are printed."""
 
 
 def write_summary(folder: Path, figures: RunFigures, run: Mapping[str, Any]) -> None:
@@ -49,6 +49,17 @@ def why_fallbacks(figures: RunFigures) -> list[str]:
     """A line per reason why plans were not used, the most frequent first."""
     reasons = sorted(figures.fallback_reasons.items(), key=lambda each: -each[1])
     lines = [f"{count} plans not used: {reason}" for reason, count in reasons[:MOST_REASONS]]
+    more = len(reasons) - MOST_REASONS
+    return [*lines, f"{more} more reasons, see {SUMMARY_FILE}"] if more > 0 else lines
+
+
+def why_failed(figures: RunFigures) -> list[str]:
+    """A line per reason why episodes have failed, whose returns do not count, the most frequent first."""
+    reasons = Counter(episode.reason for episode in figures.episodes if episode.has_failed)
+    lines = [
+        f"{count} of {len(figures.episodes)} episodes failed: {reason}"
+        for reason, count in reasons.most_common(MOST_REASONS)
+    ]
     more = len(reasons) - MOST_REASONS
     return [*lines, f"{more} more reasons, see {SUMMARY_FILE}"] if more > 0 else lines
 
@@ -91,9 +102,9 @@ def tables(figures: RunFigures, planned: int | None = None) -> Group:
         *("", "median", "p99", "max"),
     )
     distance = (f"final distance, {figures.unit.name}", figures.end_distance_m, figures.unit.per_m)
-    has_reward = figures.total_reward.count > 0
+    has_reward = any(episode.has_reward for episode in figures.episodes)
     for name, spread, factor in (
-        *([("return", figures.total_reward, 1.0)] if has_reward else []),
+        ("return", figures.total_reward, 1.0),
         *([distance] if figures.has_distance or not (figures.is_drive or has_reward) else []),
         ("plan time, ms", figures.plan_s, 1000.0),
         ("input age, ms", figures.input_age_s, 1000.0),
@@ -103,7 +114,7 @@ def tables(figures: RunFigures, planned: int | None = None) -> Group:
         if spread.count:
             spreads.add_row(name, *_cells(spread, factor))
     none = "no episode has ended" if figures.started else "no episodes: nothing was published on /episode"
-    lines = (*coverage(figures, planned), *why_fallbacks(figures))
+    lines = (*coverage(figures, planned), *why_failed(figures), *why_fallbacks(figures))
     notes = (Text(line, style="yellow") for line in lines)
     timing = [spreads] if spreads.row_count else []
     unscored = has_reward and not reached.successes  # most tasks with reward define no success

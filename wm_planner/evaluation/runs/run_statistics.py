@@ -43,8 +43,10 @@ class EpisodeFigures(msgspec.Struct):
     @property
     def outcome(self) -> str:
         """The outcome of an episode that has ended, in words."""
+        if self.has_failed:
+            return f"failed, return so far {self.total_reward:.1f}: {self.reason}"
         if self.has_reward and not self.success:
-            return f"return {self.total_reward:.1f}{self.reason and f': {self.reason}'}"
+            return f"return {self.total_reward:.1f}"
         outcome = "reached" if self.success else f"missed: {self.reason or 'out of steps'}"
         return f"{outcome}, return {self.total_reward:.1f}" if self.has_reward else outcome
 
@@ -66,6 +68,11 @@ class EpisodeFigures(msgspec.Struct):
     def has_reward(self) -> bool:
         """Whether the task rewards steps."""
         return math.isfinite(self.total_reward)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a failure ended it, so that its return is left out."""
+        return self.ended and self.has_reward and bool(self.reason)
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -110,7 +117,8 @@ class RunFigures(msgspec.Struct, frozen=True):
             where the simulator waits, and for a recording that was cut off before its mode was written.
         episodes: the episodes that have ended.
         started: number of episodes that have started.
-        total_reward: returns of the episodes that have ended; empty where the task has no reward.
+        total_reward: returns of the episodes that have ended without a failure; empty where the task has no
+            reward.
         is_drive: whether a car is driven, not an arm.
         is_complete: False if the recording was cut off.
     """
@@ -221,7 +229,7 @@ class RunStatistics:
             episodes=ended,
             started=len(self.episodes),
             fallback_reasons=dict(self._fallback_reasons),
-            total_reward=Spread.of([episode.total_reward for episode in ended]),
+            total_reward=Spread.of([each.total_reward for each in ended if not each.has_failed]),
             is_drive=self.is_drive,
         )
 

@@ -6,11 +6,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner import share
 from wm_planner.bridges.messages import actions_of
 from wm_planner.bridges.statements import ACTION, COMMAND, POSITIONS, components
-from wm_planner.control.ee_delta import RAMP
+from wm_planner.control.ee_delta import RAMP, load_model
 from wm_planner.control.kinematics import Floats
-from wm_planner.errors import InputError
+from wm_planner.control.motors import has_motors
+from wm_planner.errors import InputError, SimulationError
 from wm_planner.manipulation.bridges.ee_delta import EndEffectorControl
 from wm_planner.manipulation.bridges.torque import TorqueControl
 from wm_planner.messaging import messages as m
@@ -40,9 +42,16 @@ class JointControl(EndEffectorControl):
         """The controller of a mode.
 
         Raises:
-            SimulationError: as for the class, or for torques of a robot whose actuators are servos.
+            SimulationError: as for the class, or if the mode is not that of the robot's actuators.
         """
-        return TorqueControl(config.robot) if config.mode == "torque" else cls(config)
+        if config.mode == "torque":
+            return TorqueControl(config.robot)
+        if has_motors(load_model(share.find(config.robot, root="mujoco"))):
+            raise SimulationError(
+                f"the actuators of {config.robot} are motors, which take torques, and the mode is "
+                f"{config.mode}: set `mode: torque` (controller: params.control.mode)"
+            )
+        return cls(config)
 
     @classmethod
     def facts(cls, config: Config) -> Facts:  # type: ignore[override]
