@@ -232,7 +232,7 @@ def test_a_missing_path_is_answered_with_what_to_do(wm, tmp_path, arguments, ans
             "wm collect",
         ),
         (
-            ("train", "models/ac_jepa.py", "--data", "d", "--out", "x", "--recipe", "smal"),
+            ("train", "models/ac_jepa.py", "--out", "x", "--recipe", "smal"),
             "did you mean 'small'?",
         ),
         (

@@ -26,13 +26,13 @@ def train(
     """Train a world model or a policy on data sets, in one process or in those started by torchrun."""
     from wm_planner.data.forms import open_dataset
 
+    overrides = dict(map(setting, changes or ()))
     for path in filter(None, (model_file, of)):
         share.find(path)
     for folder in data or ():
         open_dataset(folder)
     from wm_planner.training import loop  # takes seconds, so mistyped paths are refused before
 
-    overrides = dict(map(setting, changes or ()))
     with resumable(), Bar("iteration") as bar:
 
         def report(progress: loop.Progress) -> None:
