@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 from gymnasium import spaces
@@ -139,14 +139,13 @@ class Observations:
         return "\n".join(str(leaf.of(observation)) for leaf in self.texts)
 
 
-def not_finite(signals: Signals, reward: float) -> str:
+def not_finite(signals: Mapping[str, NDArray[Any]], reward: SupportsFloat) -> str:
     """What is no number in a step, e.g. "observation[0] is nan"; empty if everything is finite."""
-    for name, values in {**signals, "the reward": np.array(reward)}.items():
-        wrong = np.flatnonzero(~np.isfinite(values)) if values.dtype.kind == "f" else ()
-        if len(wrong):
-            component = f"[{wrong[0]}]" if values.ndim else ""
-            return f"{name}{component} is {values.flat[wrong[0]]}"
-    return ""
+    for name, values in signals.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            index = int(np.argmin(np.isfinite(values)))
+            return f"{name}[{index}] is {values[index]}"
+    return "" if math.isfinite(reward) else f"the reward is {float(reward)}"
 
 
 def as_rgb(picture: Any, name: str) -> NDArray[np.uint8]:
