@@ -35,7 +35,9 @@ def test_episode_is_bit_identical_with_any_number_of_threads(name):
 
 def test_every_scene_has_a_task():
     scenes = {name.removesuffix(".py") for name in share.listing("sim", ".py")}
-    assert set(TASKS) == scenes
+    assert set(TASKS) == {
+        scene for scene in scenes if not scene.startswith("franka_droid")
+    }  # for learned models
     for name in TASKS:
         assert PhysicsTask.load(name).scene == f"sim/{name}.py"
 

@@ -176,7 +176,8 @@ def test_the_first_difference_of_nested_fields_is_found():
     assert first_difference(one, other, without=("position",)) is None
     other.header.stamp.nanosec = 5
     assert first_difference(one, other).field == "header.stamp.nanosec"
-    goals = [m.Goal(m.header(0), 1, names, [], [], m.Path(m.header(0), []), [], "") for names in (["a"], [])]
+    nothing = [], [], m.Path(m.header(0), []), [], "", np.empty(0, np.uint32)
+    goals = [m.Goal(m.header(0), 1, names, *nothing) for names in (["a"], [])]
     assert first_difference(*goals) == Difference("number of cameras", 1, 0)
     none, some = (m.joint_state(["a"], values, 0) for values in ([], [1.0]))
     assert first_difference(none, some) == Difference("shape of position", [0], [1])

@@ -88,6 +88,7 @@ def _messages() -> dict[str, m.Message]:
             arrays=m.named_arrays({"z": rng.normal(size=(1, 64, 128)).astype(np.float32)}),
             surprise=0.5,
             episode_id=1,
+            steps=np.empty(0, np.uint32),
         ),
         "Odometry": m.Odometry(
             m.header(now_ns, "map"),
