@@ -1,12 +1,15 @@
 """A bus without sockets: a node reads recorded messages from it, and what it publishes is kept."""
 
+import tempfile
 from collections import deque
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from wm_planner.clock import ManualClock
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.codec import Buffer, encode
+from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.messages import Message
 from wm_planner.messaging.names import Names
 from wm_planner.messaging.rejected import Rejected
@@ -44,6 +47,8 @@ class ReplayBus(Bus):
         self.publishers: dict[int, str] = {}
         self._recorded = recorded
         self._waiting: deque[Delivery] = deque()
+        self._folder = tempfile.TemporaryDirectory()  # of nodes that keep files beside their records
+        self.domain = Domain(Path(self._folder.name))
 
     def advertise(self, topic: str) -> None:
         self.publishes.add(self.names.on_bus(topic))
@@ -87,4 +92,5 @@ class ReplayBus(Bus):
         """Nothing comes by waiting."""
 
     def close(self, linger_s: float = 0.0) -> None:
-        """There is nothing to close."""
+        """Remove what the node has kept."""
+        self._folder.cleanup()

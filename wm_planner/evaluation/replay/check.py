@@ -111,6 +111,7 @@ def _run(node: Node, bus: ReplayBus, player: Player) -> None:
         _feed(node, bus, player)
     finally:
         node.cleanup()
+        bus.close()
 
 
 def _feed(node: Node, bus: ReplayBus, player: Player) -> None:
