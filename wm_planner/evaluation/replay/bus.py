@@ -47,7 +47,7 @@ class ReplayBus(Bus):
         self.publishers: dict[int, str] = {}
         self._recorded = recorded
         self._waiting: deque[Delivery] = deque()
-        self._folder = tempfile.TemporaryDirectory()  # of nodes that keep files beside their records
+        self._folder = tempfile.TemporaryDirectory()  # for nodes that write into their domain
         self.domain = Domain(Path(self._folder.name))
 
     def advertise(self, topic: str) -> None:
