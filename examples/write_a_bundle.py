@@ -7,13 +7,13 @@ wm launch pendulum model=runs/bundles/pendulum
 import sys
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import onnx.parser
 
 import wm_planner as wm
 from wm_planner.checksum import sha256
-from wm_planner.contracts.card import ActionSpec, Card, GraphSpec, LatentSpec, ObservationSpec, Quantity
+from wm_planner.contracts.card import ActionSpec, Card, GraphSpec, LatentSpec, ObservationSpec
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.world_models.onnx.card_file import write_card
 
 ENCODE = "encode (float[B, 3] state) => (float[B, 3] z) { z = Identity(state) }"
@@ -32,18 +32,7 @@ STEP = """step (float[N, 3] z, float[N, 1] action) => (float[N, 3] next_z, float
     penalty = Sum(aa, www, uuu)  reward = Neg(penalty)  output_reward = Squeeze(reward, axis)
 }"""
 NAMES = {"next_z": "next.z", "output_reward": "output.reward"}  # the text has no dots in names
-CARD = Card(
-    name="pendulum",
-    family="pendulum",
-    about="The equations of Gymnasium's Pendulum-v1, with its reward; not trained.",
-    observation=ObservationSpec(state=(Quantity(name="observation", size=3, unit="1, 1, rad/s"),)),
-    action=ActionSpec(names=("torque",), units=("N m",), low=(-2.0,), high=(2.0,)),
-    control_dt_s=0.05,
-    latents=(LatentSpec(name="z", shape=(3,)),),
-    capabilities=("reward",),
-)
-
-folder, graphs = Path([*sys.argv, "runs/bundles/pendulum"][1]), {}
+folder, graphs = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/bundles/pendulum"), {}
 folder.mkdir(parents=True, exist_ok=True)
 for name, text in (("encode", ENCODE), ("step", STEP)):
     graph = onnx.parser.parse_model(f'<ir_version: 9, opset_import: ["": 18]> {text}')
@@ -53,8 +42,19 @@ for name, text in (("encode", ENCODE), ("step", STEP)):
         value.name = NAMES.get(value.name, value.name)
     onnx.save(graph, folder / f"{name}.onnx")
     graphs[name] = GraphSpec(sha256=sha256(folder / f"{name}.onnx"))
-write_card(msgspec.structs.replace(CARD, graphs=graphs), folder)
+card = Card(
+    name="pendulum",
+    family="pendulum",
+    about="The equations of Gymnasium's Pendulum-v1, with its reward; not trained.",
+    observation=ObservationSpec(state=(Quantity(name="observation", size=3, unit="1, 1, rad/s"),)),
+    action=ActionSpec(names=("torque",), units=("N m",), low=(-2.0,), high=(2.0,)),
+    control_dt_s=0.05,
+    latents=(LatentSpec(name="z", shape=(3,)),),
+    capabilities=("reward",),
+    graphs=graphs,
+)
+write_card(card, folder)
 
 hanging = {"z": np.array([[-1.0, 0.0, 0.0]], np.float32)}
-after, outputs = wm.OnnxWorldModel.load(folder).step(hanging, np.array([[2.0]], np.float32))
+after, _ = wm.OnnxWorldModel.load(folder).step(hanging, np.array([[2.0]], np.float32))
 print(f"{folder}: full torque on a hanging pendulum gives {after['z'][0, 2]:.2f} rad/s in one step")

@@ -8,7 +8,7 @@ after a respawn. An emergency stop, by topic or by service, holds until the serv
 
 from typing import Any
 
-from wm_planner.bridges.controllers import CONTROLLERS, Controller
+from wm_planner.bridges.controllers import CONTROLLERS, Controller, Paced
 from wm_planner.bridges.messages import action_message, actions_of, why_not_finite
 from wm_planner.clock import nanoseconds, seconds
 from wm_planner.config import Config, Delay, Rate, Seconds
@@ -31,7 +31,7 @@ class ControllerNode(Node):
             control: `{type: ee_delta, robot: sim/panda_reach.xml}`, `{type: ackermann, vehicle: bmw_320i}`,
                 `{type: passthrough, world_model: BUNDLE}` to send actions as they are.
             control_dt_s: time between two ticks, until a plan tells its own.
-            rate_hz: of the set-points of an arm, in realtime.
+            rate_hz: of the set-points of an arm or a car, in realtime.
             patience_s: how much later than one period after the last plan the next may come before the robot
                 is held, in realtime: the planner's deadline and a little for the transport. Measured states
                 may be as late.
@@ -77,9 +77,9 @@ class ControllerNode(Node):
         self.answered_ns, self.episode, self.refused, self.holding = -1, 0, 0, False
         self.fault = ""
         self.watch_over(self.params.control_dt_s)
-        self.paced = self.mode == "realtime" and hasattr(self.control, "pace")
+        self.paced = self.control if self.mode == "realtime" and isinstance(self.control, Paced) else None
         if self.paced:
-            self.control.pace(self.params.rate_hz)
+            self.paced.pace(self.params.rate_hz)
             self.timer(1 / self.params.rate_hz, self.send_set_point)
         if self.mode == "realtime":
             self.timer(WATCH_S, self.watch)
@@ -198,7 +198,7 @@ class ControllerNode(Node):
             return
         if self.state_watchdog.stale:
             if not self.fault:
-                self.stop_blindly(f"not heard of for {self.state_watchdog.age_s:.2f} s")
+                self.stop_blindly(f"no message for {self.state_watchdog.age_s:.2f} s")
         elif self.watchdog.stale and self.is_unanswered and not self.control.fault(self.measured):
             self.stop(f"no plan for {self.watchdog.age_s:.2f} s")
 
@@ -237,7 +237,7 @@ class ControllerNode(Node):
 
     def send_set_point(self) -> None:
         """Command where the robot is to be in one period of `rate_hz`."""
-        command = self.control.set_point(self.clock.now_ns())
+        command = self.paced.set_point(self.clock.now_ns()) if self.paced else None
         if command is not None:
             self.out.publish(command, self.envelope.origin_ns if self.envelope else None)
 

@@ -73,15 +73,25 @@ def test_bf16_keeps_the_arrays_in_float32_and_nearly_their_values(run):
         torch.testing.assert_close(array, wanted[name], atol=0.1, rtol=0.1)
 
 
-def test_the_share_of_the_peak_counts_the_products_of_the_evaluated_candidates(run, monkeypatch):
+def test_the_products_of_a_candidate_are_counted(run):
     trained = TrainedRun.load(run)
     model = DeviceModel(trained.network, trained.card("run", {}))
     assert measurement._flops(model, model.encode(observation(0))) > 1000
+
+
+@pytest.mark.parametrize(
+    ("card", "device", "precision", "peak"),
+    [
+        ("NVIDIA H200", "cuda", "bf16", 989e12),
+        ("NVIDIA H200", "cuda", "fp32", None),
+        ("NVIDIA T4", "cuda", "bf16", None),
+        ("NVIDIA H200", "cpu", "bf16", None),
+    ],
+)
+def test_a_peak_is_known_for_cards_of_the_data_sheet_only(card, device, precision, peak, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H200")
-    measurement.peak_flops.cache_clear()
-    assert measurement.peak_flops("cuda", "bf16") == 989e12
-    measurement.peak_flops.cache_clear()
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: card)
+    assert measurement.peak_flops(device, precision) == peak
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,12 @@ def test_missing_pair_is_an_error_that_names_the_reason(dots, tmp_path):
         DatasetError, match=r"cannot be read .*states.* wanted a data set folder, or an \.npz"
     ):
         recorded_pair(tmp_path / "other.npz", dot_card())
+    np.savez_compressed(tmp_path / "damaged.npz", observations=np.arange(999))
+    damaged = bytearray((tmp_path / "damaged.npz").read_bytes())
+    damaged[66] = 0xFF  # where the compressed data begin
+    (tmp_path / "damaged.npz").write_bytes(damaged)
+    with pytest.raises(DatasetError, match=r"observations cannot be read .* wanted a data set folder"):
+        recorded_pair(tmp_path / "damaged.npz", dot_card())
 
 
 def test_pair_of_an_array_file_has_the_action_between_two_poses(tmp_path):

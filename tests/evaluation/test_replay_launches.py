@@ -31,4 +31,4 @@ def test_a_recording_of_a_shipped_launch_replays_equal_through_its_nodes(name, t
         result = check(folder, node)
         assert result.mismatch is None and sum(result.equal.values()) > 0
     seeded = check(folder, "planner", settings=(("seed", 12345),)).mismatch
-    assert seeded is None or seeded.number == 1  # a driver without a search has no use for a seed
+    assert seeded is not None and seeded.number == 1

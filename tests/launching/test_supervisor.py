@@ -127,7 +127,6 @@ def test_a_run_loses_nothing_from_the_first_message_to_the_last(run):
     assert [recorded.stamp_ns for recorded in player.messages(["/command"])] == list(range(50))
 
 
-@pytest.mark.slow
 def test_nodes_of_a_namespace_and_one_that_is_remapped_into_it_hear_each_other(run):
     run.params("talker", ticks=5, stall_s=60.0)
     run.rename("talker", "left")
@@ -144,6 +143,7 @@ def test_a_topic_that_is_remapped_and_does_not_exist_ends_the_run_by_name(run):
         run.go()
 
 
+@pytest.mark.slow
 def test_a_killed_node_is_respawned_and_gets_its_latched_message_at_once(run):
     run.params("talker", ticks=4000)
 

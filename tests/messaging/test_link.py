@@ -102,6 +102,18 @@ def test_an_end_that_starts_again_is_met_again(context, keys):
         link.close()
 
 
+def test_a_message_right_behind_the_answer_to_a_greeting_is_not_lost(context):
+    one = Link(context, Address(ANYWHERE, listens=True))
+    other = Link(context, Address(one.url, listens=False))
+    until(lambda: other.greet() or one.receive() or one.is_met)
+    assert one.send(Head(JOINTS, 7, 1), codec.encode(joint_state(5)))
+    assert other.socket.poll(5000)
+    until(lambda: other.receive() or other.is_met)  # as the node does before it can publish
+    assert received(other).head.topic == JOINTS
+    for link in (one, other):
+        link.close()
+
+
 def test_beyond_this_machine_keys_are_wanted():
     for url in ("tcp://*:7447", "tcp://0.0.0.0:7447", "tcp://192.168.0.7:7447", "tcp://robot.local:7447"):
         with pytest.raises(MessagingError, match="leaves this machine, and there are no keys"):

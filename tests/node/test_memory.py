@@ -238,28 +238,40 @@ def episode(number, goal_position=(0.0, 0.0, 0.0)):
 
 # --- the planner plans from the action that was carried out
 
+GLIDER = {
+    "z": np.ones((1, 2), np.float32),
+    "v": np.zeros((1, 2), np.float32),
+    "trail": np.zeros((1, 1), np.float32),
+}
+ICEM = {"type": "icem", "horizon": 3, "samples": 8, "elites": 2}
 
-def test_the_last_action_of_a_plan_is_the_one_that_was_carried_out(bench, tmp_path):
+
+@pytest.fixture
+def gliding(bench, tmp_path):
+    """Makes planner nodes for a glider that have their goal."""
     write_glider(tmp_path / "glider")
-    made = bench(
-        "planner",
-        world_model=str(tmp_path / "glider"),
-        planner={"type": "cem", "horizon": 2, "samples": 20},
-        costs=[{"type": "reward"}],
-    )
+
+    def make(**planner):
+        costs = [{"type": "reward"}]
+        made = bench("planner", world_model=str(tmp_path / "glider"), planner=planner, costs=costs)
+        made.hear("/goal_latent", latent_message(GLIDER, 1, 0, 0.0))
+        return made
+
+    return make
+
+
+def test_the_last_action_of_a_plan_is_the_one_that_was_carried_out(gliding):
+    made = gliding(type="cem", horizon=2, samples=20)
     made.bus.has_publisher = lambda topic: True
     asked = []
     tick = made.node.adapter.mpc.tick
     made.node.adapter.mpc.tick = lambda latent, context, *rest: (
         asked.append(context.last_action) or tick(latent, context, *rest)
     )
-    arrays = {"z": np.ones((1, 2)), "v": np.zeros((1, 2)), "trail": np.zeros((1, 1))}
-    latent = {name: array.astype(np.float32) for name, array in arrays.items()}
-    made.hear("/goal_latent", latent_message(latent, 1, 0, 0.0))
-    made.hear("/latent", latent_message(latent, 1, 0, 0.0))
+    made.hear("/latent", latent_message(GLIDER, 1, 0, 0.0))
     [first] = made.take("/plan")
     dt_ns = round(0.1e9)
-    made.hear("/latent", latent_message(latent, 1, dt_ns, 0.0))
+    made.hear("/latent", latent_message(GLIDER, 1, dt_ns, 0.0))
     assert not made.take("/plan")  # the action of tick 0 is on its way
     carried_out = np.array([0.125, -0.5], np.float32)  # held and clipped: not what was planned
     assert not np.array_equal(first.actions[:2], carried_out)
@@ -269,23 +281,13 @@ def test_the_last_action_of_a_plan_is_the_one_that_was_carried_out(bench, tmp_pa
     np.testing.assert_array_equal(asked[1], carried_out)
 
 
-def test_an_episode_with_the_goal_of_the_one_before_is_planned_as_if_it_were_the_first(bench, tmp_path):
-    write_glider(tmp_path / "glider")
-
+def test_an_episode_with_the_goal_of_the_one_before_is_planned_as_if_it_were_the_first(gliding):
     def plans(*episodes):
         """The actions of three ticks in each of the episodes."""
-        made = bench(
-            "planner",
-            world_model=str(tmp_path / "glider"),
-            planner={"type": "icem", "horizon": 3, "samples": 8, "elites": 2},
-            costs=[{"type": "reward"}],
-        )
-        arrays = {"z": np.ones((1, 2)), "v": np.zeros((1, 2)), "trail": np.zeros((1, 1))}
-        latent = {name: array.astype(np.float32) for name, array in arrays.items()}
-        made.hear("/goal_latent", latent_message(latent, 1, 0, 0.0))
+        made = gliding(**ICEM)
         for tick in range(3 * len(episodes)):
             stamp_ns = tick * round(0.1e9)
-            made.hear("/latent", latent_message(latent, 1, stamp_ns, 0.0, episodes[tick // 3]))
+            made.hear("/latent", latent_message(GLIDER, 1, stamp_ns, 0.0, episodes[tick // 3]))
         return [np.asarray(plan.actions) for plan in made.take("/plan")]
 
     alone, second = plans(2), plans(1, 2)[3:]
@@ -305,19 +307,10 @@ def test_latents_tell_their_episode(bench, tmp_path):
     assert [latent.episode_id for latent in made.take("/latent")] == [0, 2]
 
 
-def test_a_clock_that_goes_back_to_before_the_episode_begins_it_again(bench, tmp_path):
-    write_glider(tmp_path / "glider")
-    made = bench(
-        "planner",
-        world_model=str(tmp_path / "glider"),
-        planner={"type": "icem", "horizon": 3, "samples": 8, "elites": 2},
-        costs=[{"type": "reward"}],
-    )
-    arrays = {"z": np.ones((1, 2)), "v": np.zeros((1, 2)), "trail": np.zeros((1, 1))}
-    latent = {name: array.astype(np.float32) for name, array in arrays.items()}
-    made.hear("/goal_latent", latent_message(latent, 1, 0, 0.0))
+def test_a_clock_that_goes_back_to_before_the_episode_begins_it_again(gliding):
+    made = gliding(**ICEM)
     for tick in (50, 51, 52, 0, 1, 2):
-        made.hear("/latent", latent_message(latent, 1, tick * round(0.1e9), 0.0))
+        made.hear("/latent", latent_message(GLIDER, 1, tick * round(0.1e9), 0.0))
     plans = made.take("/plan")
     assert [m.stamp_ns(plan) for plan in plans[3:]] == [0, round(0.1e9), round(0.2e9)]
     first, again = ([np.asarray(plan.actions) for plan in some] for some in (plans[:3], plans[3:]))

@@ -6,6 +6,7 @@ from arm_messages import BUNDLE, TICK
 from PIL import Image
 
 from wm_planner.bridges.messages import goal_message, latent_message
+from wm_planner.bridges.planning import PlanningConfig, check_adapter
 from wm_planner.contracts.task import Goal
 from wm_planner.errors import ConfigError, InputError
 from wm_planner.launching.file import node_class
@@ -81,9 +82,16 @@ def test_the_planner_goes_on_to_the_next_goal_after_its_steps(bench):
         made.hear("/latent", latent_message(latents(1), 5, tick * TICK, 0.0))
         executed = np.zeros(3, np.float32)
         made.hear("/action", m.Action(m.header(tick * TICK), ["dx", "dy", "dz"], ["m"] * 3, executed, False))
-        pursued.append(made.node.adapter.pursued)
+        pursued.append(made.node.adapter.pursuit.index)
     assert pursued == [0, 0, 1, 2, 2]
     assert len(made.take("/plan")) == 5
+
+
+def test_limits_that_would_stop_no_node_are_refused():
+    planning = PlanningConfig(planner={"type": "cem"}, world_model=BUNDLE, costs=[{"type": "latent_goal"}])
+    check_adapter({"type": "latent", "goals": {"reached": 0.1}}, planning, "adapter")
+    with pytest.raises(ConfigError, match="`patience` or `max_ticks`, which stop no node"):
+        check_adapter({"type": "latent", "goals": {"patience": 3}}, planning, "adapter")
 
 
 @pytest.mark.parametrize("steps", [[4, 4], [0, 4, 4]])

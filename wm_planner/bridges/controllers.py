@@ -1,6 +1,6 @@
 """Controllers on the bus: what the actions of a plan mean on a robot, and how it is brought to rest."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,19 @@ from wm_planner.messaging import messages as m
 from wm_planner.plugins import Registry
 
 CONTROLLERS = Registry("controller", {"passthrough": "wm_planner.bridges.passthrough:Passthrough"})
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A controller that in realtime commands set-points at a fixed rate."""
+
+    def pace(self, rate_hz: float) -> None:
+        """From now on `command` and `stop` only say where the set-points lead."""
+        ...
+
+    def set_point(self, stamp_ns: int) -> m.Message | None:
+        """The next command, `1 / rate_hz` after the last; None while there is no state to begin from."""
+        ...
 
 
 class Controller(Protocol):

@@ -8,10 +8,9 @@ import numpy as np
 from wm_planner import config
 from wm_planner.bridges.executed_actions import ActionJoin
 from wm_planner.bridges.messages import path_message
-from wm_planner.bridges.planning import PlanningConfig, Tick, search_parts
+from wm_planner.bridges.planning import PlanningConfig, SearchAdapter, Tick, search_parts
 from wm_planner.bridges.statements import ACTION, LATENT, PERIOD, action_statements, components, latent_of
-from wm_planner.clock import Deadline, nanoseconds
-from wm_planner.contracts.card import ActionSpec
+from wm_planner.clock import Deadline
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.rollout import Latent
 from wm_planner.errors import ConfigError, InputError
@@ -28,7 +27,7 @@ from wm_planner.world_models.onnx.model import OnnxWorldModel
 _POSITION = "tcp_position"
 
 
-class LatentAdapter:
+class LatentAdapter(SearchAdapter):
     """From /latent and /goal_latent to plans; of the goal it knows the latent of its picture and no more."""
 
     class Config(config.Config, frozen=True, kw_only=True):
@@ -43,7 +42,7 @@ class LatentAdapter:
         one_graph: bool = False
         goals: GoalSequence.Config = GoalSequence.Config()
 
-    frame = ""
+    model: OnnxWorldModel
 
     @classmethod
     def check(cls, config: Config, planning: PlanningConfig) -> None:
@@ -58,6 +57,11 @@ class LatentAdapter:
                 f"planner: params.adapter: one_graph imagines one future, and {count} are to be imagined: "
                 "leave it out, or set `mpc: {futures: {count: 1}}`"
             )
+        if (config.goals.patience, config.goals.max_ticks) != (None, None):
+            raise ConfigError(
+                "planner: params.adapter: goals has `patience` or `max_ticks`, which stop no node: leave "
+                "them out, and bound the goals by their `steps`"
+            )
 
     @classmethod
     def facts(cls, config: Config, planning: PlanningConfig) -> Facts:
@@ -67,39 +71,20 @@ class LatentAdapter:
 
     def __init__(self, config: Config, planning: PlanningConfig) -> None:
         device, threads = planning.device or "auto", planning.threads or 1
-        self.model = _loaded(planning.world_model, device, threads)
+        model = _loaded(planning.world_model, device, threads)
         mpc, planner, costs = search_parts(planning)
         if config.one_graph:
             from wm_planner.portable.planner import GraphPlanner
 
-            planner = GraphPlanner(planning.world_model, self.model, planner, costs, device, threads)
-        self.mpc = RecedingHorizon(mpc, planner, self.model, costs, seed=planning.seed)
-        self.seed, self._goals = planning.seed, config.goals
-        self._pursuit: RecedingHorizon | GoalSequence = self.mpc
+            planner = GraphPlanner(planning.world_model, model, planner, costs, device, threads)
+        horizon = RecedingHorizon(mpc, planner, model, costs, seed=planning.seed)
+        super().__init__(model, horizon, planning.seed)
+        self._goals, self._goal_id = config.goals, 0
         self._goal: Latent | None = None
-        self._goal_id = self._started_ns = 0
-        self._planned_for = 0, 0  # goal and episode
-
-    @property
-    def action(self) -> ActionSpec:
-        return self.model.card.action
-
-    @property
-    def control_dt_s(self) -> float:
-        return self.model.card.control_dt_s
-
-    @property
-    def execute_steps(self) -> int:
-        return self.mpc.config.replan_every
 
     @property
     def has_path(self) -> bool:
         return f"state:{_POSITION}" in self.model.card.offers
-
-    @property
-    def pursued(self) -> int:
-        """Which of the goals is planned for, from 0; 0 for a single one."""
-        return self._pursuit.index if isinstance(self._pursuit, GoalSequence) else 0
 
     def warm_up(self) -> float:
         latent = {s.name: np.zeros((1, *s.shape), s.dtype) for s in self.model.card.latents}
@@ -135,17 +120,13 @@ class LatentAdapter:
         """
         arrays = m.named_arrays_of(message.arrays)
         sequence = sub_goals(arrays, message.steps) if len(message.steps) else ()
-        self._pursuit = GoalSequence(self._goals, self.mpc, sequence) if sequence else self.mpc
+        self.pursuit = GoalSequence(self._goals, self.mpc, sequence) if sequence else self.mpc
         self._goal, self._goal_id = arrays or None, message.goal_id
 
     def decide(self, tick: Tick, deadline: Deadline | None, delay_s: float | None) -> Decision:
-        planned_for = tick.goal_id, tick.episode_id
-        if planned_for != self._planned_for or tick.stamp_ns < self._started_ns:
-            self._planned_for, self._started_ns = planned_for, tick.stamp_ns
-            self._pursuit.reset(episode_id=tick.goal_id)  # a new goal or episode, or a clock that went back
-        index = round((tick.stamp_ns - self._started_ns) / nanoseconds(self.control_dt_s))
+        step = self.step_of(tick)
         context = Context(goal_latent=self._goal, last_action=tick.last_action)
-        return self._pursuit.tick(tick.inputs, context, index, deadline, delay_s)
+        return self.pursuit.tick(tick.inputs, context, step, deadline, delay_s)
 
     def path(self, decision: Decision, tick: Tick) -> m.Message:
         """Imagined positions of the tool point."""

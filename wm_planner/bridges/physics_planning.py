@@ -9,10 +9,9 @@ import numpy as np
 from wm_planner import config
 from wm_planner.bridges.executed_actions import ActionJoin
 from wm_planner.bridges.messages import observation_of, path_message, state_topic
-from wm_planner.bridges.planning import PlanningConfig, Tick, search_parts
+from wm_planner.bridges.planning import PlanningConfig, SearchAdapter, Tick, search_parts
 from wm_planner.bridges.statements import ACTION, PERIOD, STATE, action_statements, components
-from wm_planner.clock import Deadline, nanoseconds
-from wm_planner.contracts.card import ActionSpec
+from wm_planner.clock import Deadline
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.observation import Observation
 from wm_planner.errors import ConfigError
@@ -25,7 +24,7 @@ from wm_planner.world_models.physics.model import PhysicsModel
 from wm_planner.world_models.physics.plant import TRUTH
 
 
-class PhysicsAdapter:
+class PhysicsAdapter(SearchAdapter):
     """From the simulator's truth and the goal's true position to plans.
 
     It needs the simulator `{type: mujoco_truth, scene: FILE}`, and no perception node. Costs of a state
@@ -43,8 +42,8 @@ class PhysicsAdapter:
         scene: str
         physics: PhysicsModel.Config = PhysicsModel.Config()
 
-    frame = ""
     has_path = True
+    model: PhysicsModel
 
     @classmethod
     def check(cls, config: Config, planning: PlanningConfig) -> None:
@@ -66,24 +65,11 @@ class PhysicsAdapter:
 
     def __init__(self, config: Config, planning: PlanningConfig) -> None:
         scene = load_scene(config.scene)
-        self.model = PhysicsModel(config.physics, scene)
-        self.mpc = _horizon(self.model, planning)
-        self.seed = planning.seed
+        model = PhysicsModel(config.physics, scene)
+        super().__init__(model, _horizon(model, planning), planning.seed)
         self._point = f"{scene.point}_position"
         self._goal: np.ndarray | None = None
-        self._goal_id = self._planned_id = self._started_ns = 0
-
-    @property
-    def action(self) -> ActionSpec:
-        return self.model.card.action
-
-    @property
-    def control_dt_s(self) -> float:
-        return self.model.card.control_dt_s
-
-    @property
-    def execute_steps(self) -> int:
-        return self.mpc.config.replan_every
+        self._goal_id = 0
 
     def warm_up(self) -> float:
         latent = self.model.encode(Observation({}, self.model.initial()))
@@ -110,12 +96,9 @@ class PhysicsAdapter:
         node.join([state_topic(name) for name in TRUTH], on_truth, rate_hz=1 / self.control_dt_s)
 
     def decide(self, tick: Tick, deadline: Deadline | None, delay_s: float | None) -> Decision:
-        if tick.goal_id != self._planned_id or tick.stamp_ns < self._started_ns:
-            self._planned_id, self._started_ns = tick.goal_id, tick.stamp_ns
-            self.mpc.reset(episode_id=tick.goal_id)  # a new goal, or a clock that went back
-        index = round((tick.stamp_ns - self._started_ns) / nanoseconds(self.control_dt_s))
+        step = self.step_of(tick)
         context = Context(goal={self._point: self._goal}, last_action=tick.last_action)
-        return self.mpc.tick(self.model.encode(tick.inputs), context, index, deadline, delay_s)
+        return self.mpc.tick(self.model.encode(tick.inputs), context, step, deadline, delay_s)
 
     def path(self, decision: Decision, tick: Tick) -> m.Message:
         """Imagined positions of the scene's point."""

@@ -8,14 +8,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_planner.clock import Deadline
+from wm_planner.clock import Deadline, nanoseconds
 from wm_planner.config import Config, Positive, Seed, convert
 from wm_planner.contracts.card import ActionSpec
 from wm_planner.contracts.cost import WeightedCost
+from wm_planner.contracts.world_model import WorldModel
 from wm_planner.costs import build_costs
 from wm_planner.messaging import messages as m
 from wm_planner.node import Facts, Node
 from wm_planner.planners import PLANNERS
+from wm_planner.planners.goals import GoalSequence
 from wm_planner.planners.mpc import Decision, RecedingHorizon
 from wm_planner.plugins import Registry
 from wm_planner.world_models.onnx.execution import Device
@@ -119,6 +121,42 @@ class PlanningAdapter(Protocol):
     def path(self, decision: Decision, tick: Tick) -> m.Message:
         """Where the decision leads, for viewers; only with `has_path`."""
         ...
+
+
+class SearchAdapter:
+    """What adapters share that search over a world model.
+
+    Attributes:
+        pursuit: what plans each tick: `mpc`, or a sequence of goals over it.
+    """
+
+    frame = ""
+
+    def __init__(self, model: WorldModel, mpc: RecedingHorizon, seed: int) -> None:
+        self.model, self.mpc, self.seed = model, mpc, seed
+        self.pursuit: RecedingHorizon | GoalSequence = mpc
+        self._episode = 0, 0  # goal and episode
+        self._started_ns = 0
+
+    @property
+    def action(self) -> ActionSpec:
+        return self.model.card.action
+
+    @property
+    def control_dt_s(self) -> float:
+        return self.model.card.control_dt_s
+
+    @property
+    def execute_steps(self) -> int:
+        return self.mpc.config.replan_every
+
+    def step_of(self, tick: Tick) -> int:
+        """The control step of a tick in its episode, from 0; the first tick of one resets the search."""
+        episode = tick.goal_id, tick.episode_id
+        if episode != self._episode or tick.stamp_ns < self._started_ns:
+            self._episode, self._started_ns = episode, tick.stamp_ns
+            self.pursuit.reset(episode_id=tick.goal_id)  # a new goal or episode, or a clock that went back
+        return round((tick.stamp_ns - self._started_ns) / nanoseconds(self.control_dt_s))
 
 
 def search_parts(

@@ -83,7 +83,7 @@ def problem_in(quantity: Quantity, values: NDArray[Any]) -> str:
     if values.shape != (size,):
         return f"{name} has shape {values.shape}, wanted ({size},)" + (f" in {unit}" if unit else "")
     low, high = quantity.bounds
-    slack = TOLERANCE * np.where(np.isfinite(high - low), high - low, 1.0)
+    slack = TOLERANCE * width(low, high)
     good = np.isfinite(values) & (values >= low - slack) & (values <= high + slack)
     if quantity.choices:
         good &= values == np.round(values)
@@ -97,6 +97,11 @@ def problem_in(quantity: Quantity, values: NDArray[Any]) -> str:
     if quantity.choices:
         return f"{got}, wanted one of the {quantity.choices} labels from 0"
     return f"{got}, outside of its bounds {low[at]:g} to {high[at]:g}"
+
+
+def width(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The width of bounds, in the unit of each; 1 where one of them is infinite."""
+    return np.where(np.isfinite(high - low), high - low, 1.0)
 
 
 def _bounds(given: tuple[float | None, ...], size: int, none: float) -> NDArray[np.float64]:

@@ -45,14 +45,11 @@ class Admissibility:
                 f"at least {1000 * self.margin_m:.0f} mm are kept"
             )
         if self._outside(q) > SLACK_M:
-            return f"the tool would leave its workspace, to {self._tool(q).round(3).tolist()}"
+            return f"the tool would leave its workspace, to {self.control.position(q).round(3).tolist()}"
         return ""
 
     def _outside(self, q: Floats) -> float:
         """Distance of the tool from the workspace along an axis, in m; negative inside."""
-        tool = self._tool(q)
+        tool = self.control.position(q)
         beyond = np.maximum(self.control.low - tool, tool - self.control.high)
         return float(np.max(beyond))
-
-    def _tool(self, q: Floats) -> Floats:
-        return self.control.chain.jacobian(q)[0]

@@ -10,6 +10,7 @@ import numpy as np
 from wm_planner.config import Config
 from wm_planner.control.kinematics import Floats
 from wm_planner.errors import ConfigError
+from wm_planner.world_models.physics.drives import subtree
 
 FAR_M = 0.05
 """Distances beyond this one are not told apart."""
@@ -128,11 +129,7 @@ def _bodies_of(model: mujoco.MjModel, joints: Sequence[str]) -> set[str]:
     """Names of the bodies that the joints move, and of the one that carries the first joint."""
     first = int(model.jnt_bodyid[model.joint(joints[0]).id])
     base = int(model.body_parentid[first])
-    bodies = {base} if base else set()
-    for body in range(first, model.nbody):
-        if body == first or int(model.body_parentid[body]) in bodies - {base}:
-            bodies.add(body)
-    return {model.body(body).name for body in bodies}
+    return {model.body(body).name for body in subtree(model, first) | ({base} if base else set())}
 
 
 def _box_name(number: int) -> str:

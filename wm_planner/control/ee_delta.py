@@ -20,9 +20,7 @@ ITERATIONS = 6
 CONVERGED = 60  # iterations that suffice from the home posture to anywhere in the workspace
 REFINING = 20  # iterations without the pull of the home posture, where that leaves more than REFINED_M
 REFINED_M = 0.005
-AT_REST_M = (
-    0.02  # left over in a placed posture; in the far upper corners of its workspace the Panda's is 16 mm
-)
+AT_REST_M = 0.02  # left over in a placed posture; 16 mm in the far upper corners of the Panda's workspace
 DAMPING = 1e-3  # lambda^2, in m^2: costs 2 % of the speed at a singular value of 0.22
 RAMP = 0.6  # fraction of a control period over which joint targets move; with 1.0 the arm lags by 16 mm
 POSTURE_GAIN = 0.1  # fraction of the distance to the home posture per iteration, in the null space

@@ -18,7 +18,7 @@ from wm_planner.control.kinematics import Floats
 from wm_planner.control.motion_limits import MotionLimits
 from wm_planner.errors import ShapeError
 
-_ROUNDING = 1e-9  # rad, rad/s and rad/s^2
+_ROUNDING = 1e-9  # rad or m
 
 
 class SetPoint(NamedTuple):
@@ -62,11 +62,6 @@ class JointMotion:
     def now(self) -> SetPoint | None:
         """The set-point of now; None before `rest`."""
         return self._now
-
-    @property
-    def is_at_rest(self) -> bool:
-        rates = () if self._now is None else (self._now.velocity, self._now.acceleration)
-        return bool(rates) and float(np.max(np.abs(rates))) < _ROUNDING
 
     def rest(self, position: Floats) -> None:
         """Begin at rest in a posture (J,).
@@ -120,8 +115,8 @@ class JointMotion:
         """The set-point in `duration_s`, if no other target comes until then."""
         kept = self._now, self._at_s, self._moves, self._stop, self._stopped_s, self.blocked
         self._stop = ruckig.Trajectory(len(self.limits.low))
-        self._set_stop(self._begun())
         reached = self._begun()
+        self._set_stop(reached)
         for _ in range(round(duration_s / self.period_s)):
             reached = self.advance()
         self._now, self._at_s, self._moves, self._stop, self._stopped_s, self.blocked = kept

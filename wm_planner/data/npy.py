@@ -46,17 +46,19 @@ def archived_shape(file: Path, name: str) -> tuple[int, ...]:
         return shape
 
 
-def archived(file: Path, name: str, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+def archived(
+    file: Path, name: str, shape: tuple[int, ...] | None = None, dtype: str | None = None
+) -> NDArray[Any]:
     """An array of a `.npz` archive.
 
     Args:
-        shape, dtype: that it must have.
+        shape, dtype: that it must have; None for any.
 
     Raises:
         DatasetError: as `archived_shape`, or if the array is another.
     """
     with _member(file, name) as (stream, found, kind):
-        if found != shape or kind != dtype:
+        if shape not in (None, found) or dtype not in (None, kind):
             raise DatasetError(f"{file}: {name} is {kind} {found}, wanted {dtype} {shape}")
         stream.seek(0)
         array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_planner.contracts.dataset import Array, Dataset
+from wm_planner.contracts.quantity import TOLERANCE, width
 from wm_planner.errors import DatasetError
 
 ROWS = 16_384  # read at a time
-TOLERANCE = 1e-5  # of the width of the bounds: actions are stored in single precision
 
 
 def validated(data: Dataset) -> tuple[str, ...]:
@@ -44,7 +44,8 @@ class _StateBounds:
         self._names = [f"{each.name}[{i}]" for each in data.meta.state for i in range(each.size)]
         sides = [each.bounds for each in data.meta.state] or [(np.empty(0), np.empty(0))]
         self._low, self._high = (np.concatenate(side) for side in zip(*sides, strict=True))
-        self._is_label = np.repeat([each.choices > 0 for each in data.meta.state], _sizes(data)).astype(bool)
+        labels = [each.choices > 0 for each in data.meta.state for _ in range(each.size)]
+        self._is_label = np.array(labels, bool)
         self._outside = np.zeros(len(self._names), int)
         self._range = np.stack([self._high, self._low])
 
@@ -55,7 +56,7 @@ class _StateBounds:
             DatasetError: for a label that does not exist.
         """
         state = self._data.read("state", rows).astype(np.float64)
-        slack = TOLERANCE * np.where(np.isfinite(self._high - self._low), self._high - self._low, 1.0)
+        slack = TOLERANCE * width(self._low, self._high)
         beyond = (state < self._low - slack) | (state > self._high + slack)
         labels = self._is_label & (beyond | (state != np.round(state)))
         for column in np.flatnonzero(labels.any(axis=0))[:1]:
@@ -76,10 +77,6 @@ class _StateBounds:
         ]
 
 
-def _sizes(data: Dataset) -> list[int]:
-    return [each.size for each in data.meta.state]
-
-
 def _excess(data: Dataset, rows: slice) -> NDArray[np.float64]:
     """How far actions (n, A) lie outside of their bounds, as a fraction of the bounds' width.
 
@@ -95,8 +92,7 @@ def _excess(data: Dataset, rows: slice) -> NDArray[np.float64]:
     following = data.episode[rows.start + 1 : rows.stop + 1]
     last = data.episode[rows] != np.append(following, -1)[: len(action)]
     beyond[last] = 0  # no action was executed there
-    width = np.where(np.isfinite(high - low), high - low, 1.0)
-    return np.asarray(beyond / width)
+    return np.asarray(beyond / width(low, high))
 
 
 def _refuse(data: Dataset, name: str, start: int, wrong: NDArray[np.bool_], problem: str) -> None:

@@ -22,13 +22,17 @@ from wm_planner.messaging.messages import (
     Message,
     Time,
 )
-from wm_planner.messaging.trajectories import TYPE, TrajectoryDecoder, TrajectoryEncoder
+from wm_planner.messaging.trajectories import (
+    ENCAPSULATION,
+    STAMP,
+    TYPE,
+    TrajectoryDecoder,
+    TrajectoryEncoder,
+)
 
 Buffer: TypeAlias = bytes | memoryview
 
 _IMAGE = "sensor_msgs/msg/Image"
-_ENCAPSULATION = b"\x00\x01\x00\x00"  # plain CDR, little-endian
-_STAMP = struct.Struct("<iI")
 _UINT32 = struct.Struct("<I")
 _TORN = (SerdeError, struct.error, ValueError, IndexError, OverflowError)
 
@@ -70,13 +74,11 @@ class Encoder:
             image.step,
             image.data.size,
         )
-        start = len(_ENCAPSULATION) + _STAMP.size + len(prefix)
+        start = len(ENCAPSULATION) + STAMP.size + len(prefix)
         if len(self._picture) != start + image.data.size:
             self._picture = bytearray(start + image.data.size)
         view = memoryview(self._picture)
-        view[:start] = (
-            _ENCAPSULATION + _STAMP.pack(image.header.stamp.sec, image.header.stamp.nanosec) + prefix
-        )
+        view[:start] = ENCAPSULATION + STAMP.pack(image.header.stamp.sec, image.header.stamp.nanosec) + prefix
         view[start:] = image.data.data
         return view.toreadonly()
 
@@ -98,7 +100,7 @@ def decode(type_name: str, data: Buffer) -> Message:
     """
     view = memoryview(data)
     try:
-        if type_name == _IMAGE and view[:4] == _ENCAPSULATION:
+        if type_name == _IMAGE and view[:4] == ENCAPSULATION:
             return _decode_image(view)
         if type_name == TYPE:
             return _trajectories.decode(view)
@@ -117,7 +119,7 @@ def check_encapsulation(type_name: str, data: Buffer) -> None:
     Raises:
         MessagingError: naming the bytes that they begin with.
     """
-    if bytes(data[:2]) != _ENCAPSULATION[:2] or len(data) < len(_ENCAPSULATION):
+    if bytes(data[:2]) != ENCAPSULATION[:2] or len(data) < len(ENCAPSULATION):
         raise MessagingError(
             f"{len(data)} bytes beginning with '{bytes(data[:4]).hex(' ')}' are not a {type_name}: wanted "
             "little-endian CDR, which begins with '00 01 00 00'"
@@ -146,7 +148,7 @@ def peek_stamp_ns(data: Buffer) -> int:
     """
     if len(data) < 12:
         raise MessagingError(f"{len(data)} bytes hold no stamp")
-    sec, nanosec = _STAMP.unpack_from(data, 4)
+    sec, nanosec = STAMP.unpack_from(data, 4)
     return int(sec) * NANOSECONDS + int(nanosec)
 
 
@@ -170,7 +172,7 @@ def _padded(data: bytes) -> bytes:
 
 
 def _decode_image(data: memoryview) -> Image:
-    sec, nanosec = _STAMP.unpack_from(data, 4)
+    sec, nanosec = STAMP.unpack_from(data, 4)
     frame_id, at = _read_string(data, 12)
     at += -at % 4
     height, width = struct.unpack_from("<II", data, at)

@@ -122,24 +122,24 @@ class Link:
         return True
 
     def receive(self) -> Linked | None:
-        """The next message, or None if none has arrived.
+        """The next message; None if none has arrived, or what has is a greeting.
 
         Raises:
             MessagingError: if it is not one of this version.
         """
-        while self.socket.poll(0):
-            frames = self.socket.recv_multipart()
-            if len(frames) == 1 and (said := frames[0]) in (_ASKS, _IS_HERE):
-                self.is_met = True
-                if said == _ASKS:
-                    self._say(_IS_HERE)
-                continue
-            try:
-                head, data = frames
-                return Linked(self._decoder.decode(head), data)
-            except (ValueError, msgspec.DecodeError) as error:
-                raise MessagingError(f"the other host sent a message of another version ({error})") from None
-        return None
+        if not self.socket.poll(0):
+            return None
+        frames = self.socket.recv_multipart()
+        if len(frames) == 1 and (said := frames[0]) in (_ASKS, _IS_HERE):
+            self.is_met = True
+            if said == _ASKS:
+                self._say(_IS_HERE)
+            return None
+        try:
+            head, data = frames
+            return Linked(self._decoder.decode(head), data)
+        except (ValueError, msgspec.DecodeError) as error:
+            raise MessagingError(f"the other host sent a message of another version ({error})") from None
 
     def _say(self, words: bytes) -> None:
         with contextlib.suppress(zmq.Again):  # the other end is not there

@@ -28,7 +28,7 @@ class Listener:
         topic: on the bus.
 
     Attributes:
-        dropped: number of messages that came while `MOST_WAITING` others waited.
+        dropped: number of messages that came while 1000 others waited.
     """
 
     def __init__(self, domain: Domain, topic: str) -> None:
@@ -36,7 +36,7 @@ class Listener:
         self._domain, self._topic = domain, topic
         self._bus = Bus(domain, f"listener-{os.getpid()}-{next(_numbers)}", lossless=False)
         self._bus.subscribe(topic)
-        self._waiting: queue.Queue[Delivery | MessagingError | None] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.Queue[Delivery | MessagingError] = queue.Queue(_MOST_WAITING)
         self._is_closed = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
 

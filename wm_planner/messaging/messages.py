@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from rosbags.interfaces import Nodetype
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 from rosbags.typesys.stores import ros2_jazzy as ros
 
@@ -117,11 +118,10 @@ def _references(types: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Every field of another message type, `type.field`, and that type."""
     for type_name, (_, fields) in types.items():
         for field, (kind, detail) in fields:
-            inner = (
-                detail[0] if int(kind) in (3, 4) else (kind, detail)
-            )  # the element of an array or a sequence
-            if int(inner[0]) == 2:
-                yield f"{type_name}.{field}", inner[1]
+            is_list = kind in (Nodetype.ARRAY, Nodetype.SEQUENCE)
+            inner_kind, inner = detail[0] if is_list else (kind, detail)
+            if inner_kind == Nodetype.NAME:
+                yield f"{type_name}.{field}", inner
 
 
 def definition(type_name: str) -> str:

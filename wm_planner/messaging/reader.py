@@ -115,7 +115,7 @@ class Reader:
                 f"this process as {wire.type_hash:016x}; run one version of both",
             )
             return None
-        return self._taken(wire, envelope, data.buffer.toreadonly())
+        return self._delivery(wire, envelope, data.buffer.toreadonly())
 
     def _reject(self, frame: bytes, reason: str) -> None:
         """Count a message that cannot be read, by its first frame."""
@@ -125,7 +125,7 @@ class Reader:
             topic = Rejected.UNKNOWN
         self.rejected.add(topic, f"received a message of another version or program ({reason})")
 
-    def _taken(self, wire: Frames, envelope: Envelope, data: memoryview) -> Delivery:
+    def _delivery(self, wire: Frames, envelope: Envelope, data: memoryview) -> Delivery:
         if queue_length(len(data)) < self._queue_length:  # ZeroMQ stalls if it is raised
             self._queue_length = self.socket.rcvhwm = queue_length(len(data))
         return Delivery(wire.topic, wire.type_name, envelope, data)

@@ -27,8 +27,8 @@ TYPE = "trajectory_msgs/msg/JointTrajectory"
 MOST_VALUES = 16_384
 """Numbers in a trajectory; longer ones, which gain nothing, are left to the type store."""
 
-_STAMP = struct.Struct("<iI")
-_ENCAPSULATION = b"\x00\x01\x00\x00"  # plain CDR, little-endian
+STAMP = struct.Struct("<iI")
+ENCAPSULATION = b"\x00\x01\x00\x00"  # plain CDR, little-endian
 _START = 4  # bytes of the encapsulation; offsets are counted behind them
 _MOST_TEMPLATES = 32
 _FLOAT64 = np.dtype(np.float64)
@@ -147,7 +147,7 @@ class _Template:
         self._bytes = memoryview(buffer)[_START:]
 
     def filled(self, stamp: Time, values: Sequence[bytes]) -> memoryview:
-        _STAMP.pack_into(self._bytes, _START, stamp.sec, stamp.nanosec)
+        STAMP.pack_into(self._bytes, _START, stamp.sec, stamp.nanosec)
         for places, data in zip(self._places, values, strict=True):
             self._doubles[places] = np.frombuffer(data)
         return self._bytes.toreadonly()
@@ -208,13 +208,13 @@ class TrajectoryDecoder:
 
     def decode(self, data: memoryview) -> Message:
         """The trajectory in CDR bytes; its arrays are read-only. Raises as the type store does."""
-        known = self._known.get(len(data)) if data[:_START] == _ENCAPSULATION else None
+        known = self._known.get(len(data)) if data[:_START] == ENCAPSULATION else None
         if known is not None:
             template, fixed, frame_id, names = known
             if np.frombuffer(data, np.uint8, template.size, _START)[template.fixed].tobytes() == fixed:
                 return _filled(data, template, frame_id, names)
         message: Message = STORE.deserialize_cdr(data, TYPE)
-        layout = Layout.of(message) if data[:_START] == _ENCAPSULATION else None
+        layout = Layout.of(message) if data[:_START] == ENCAPSULATION else None
         if layout is not None:
             fixed = np.frombuffer(data, np.uint8, layout.size, _START)[layout.fixed].tobytes()
             if len(self._known) == _MOST_TEMPLATES:
@@ -224,7 +224,7 @@ class TrajectoryDecoder:
 
 
 def _filled(data: memoryview, layout: Layout, frame_id: str, names: tuple[str, ...]) -> Message:
-    sec, nanosec = _STAMP.unpack_from(data, _START)
+    sec, nanosec = STAMP.unpack_from(data, _START)
     doubles = np.frombuffer(data, _FLOAT64, layout.size // 8, _START)
     words = np.frombuffer(data, "<i4", layout.size // 4, _START)
     seconds = words[layout.times].tolist()

@@ -55,10 +55,8 @@ def diagnostics(
         inputs: by topic.
         gaps: number of lost messages, by topic.
     """
-    faults, values = (
-        [failure, *faults] if failure else list(faults),
-        {"cpu_s": f"{time.process_time():.3f}", **values},
-    )
+    faults = [failure, *faults] if failure else list(faults)
+    values = {"cpu_s": f"{time.process_time():.3f}", **values}
     for topic, received in inputs.items():
         health = received.health()
         faults += [f"{topic} not {quality}" for quality, holds in health._asdict().items() if not holds]

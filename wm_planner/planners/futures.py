@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from wm_planner.world_models.example_inputs import draw_noise
 Floats = NDArray[np.float64]
 
 Over = Literal["mean", "worst", "cvar"]
-OVER: tuple[str, ...] = ("mean", "worst", "cvar")
+OVER: tuple[str, ...] = get_args(Over)
 
 
 class FuturesConfig(Config, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import ndonnx
@@ -17,10 +18,8 @@ from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.errors import ConfigError
 from wm_planner.portable.graph import GOAL, GOAL_LATENT, LAST_ACTION, build_graph
 from wm_planner.portable.tracing import traced_costs
-from wm_planner.world_models.onnx.decoder import Decoder
 from wm_planner.world_models.onnx.inputs import checked_actions, initial_latent, noise_feed
 from wm_planner.world_models.onnx.model import OnnxWorldModel
-from wm_planner.world_models.onnx.policy_graph import OnnxPolicy
 from wm_planner.world_models.onnx.rollout_graph import ACTIONS, NEXT, OUTPUT, START, start_graph
 from wm_planner.world_models.onnx.session import Graph
 
@@ -37,19 +36,16 @@ class ScoringModel(OnnxWorldModel):
         on_host: why costs are computed on the host; empty if they are not.
     """
 
-    def __init__(
-        self,
-        card: Card,
-        encode: Graph,
-        step: Graph,
-        rollout: Graph | None = None,
-        policy: OnnxPolicy | None = None,
-        decoder: Decoder | None = None,
-    ) -> None:
-        super().__init__(card, encode, step, rollout, policy, decoder)
-        self.on_host = ""
-        self._start = step.derived(start_graph(card).SerializeToString())
-        self._traced: dict[Any, tuple[Sequence[WeightedCost], Graph | None]] = {}
+    on_host = ""
+
+    @cached_property
+    def _start(self) -> Graph:
+        return self._step.derived(start_graph(self.card).SerializeToString())
+
+    @cached_property
+    def _traced(self) -> dict[Any, tuple[Sequence[WeightedCost], Graph | None]]:
+        """The costs that were asked for, and their graphs; None for those that are computed on the host."""
+        return {}
 
     def terms(
         self, latent: Latent, actions: Array, costs: Sequence[WeightedCost], context: Context

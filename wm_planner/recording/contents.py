@@ -1,5 +1,6 @@
 """What a recording holds: topics, numbers of messages, duration."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from wm_planner.clock import seconds
@@ -51,41 +52,40 @@ def contents_of(path: Path) -> Contents:
 
 def _of_mcap(path: Path) -> Contents:
     player = Player(path)
-    begin_ns, end_ns = player.span_ns
-    return Contents(
-        path=str(path),
-        duration_s=seconds(end_ns - begin_ns),
-        is_complete=player.is_complete,
-        topics=[
-            RecordedTopic(
-                topic=topic,
-                type=player.types[topic],
-                messages=player.counts[topic],
-                lost=player.gaps[topic],
-                publishers=player.publishers[topic],
-            )
-            for topic in player.topics
-        ],
-        metadata={
-            key: text for key, text in player.metadata.items() if not key.startswith(("messages ", "gaps"))
-        },
-        attachments=sorted(player.attachments),
-    )
+    types = {topic: player.types[topic] for topic in player.topics}
+    metadata = {
+        key: text for key, text in player.metadata.items() if not key.startswith(("messages ", "gaps"))
+    }
+    return _contents(player, types, player.gaps, metadata, sorted(player.attachments))
 
 
 def _of_bag(path: Path) -> Contents:
     bag = Bag(path)
-    begin_ns, end_ns = bag.span_ns
+    return _contents(bag, bag.topics, {}, {}, [])
+
+
+def _contents(
+    recording: Player | Bag,
+    types: Mapping[str, str],
+    lost: Mapping[str, int],
+    metadata: dict[str, str],
+    attachments: list[str],
+) -> Contents:
+    begin_ns, end_ns = recording.span_ns
     return Contents(
-        path=str(path),
+        path=str(recording.path),
         duration_s=seconds(end_ns - begin_ns),
-        is_complete=bag.is_complete,
+        is_complete=recording.is_complete,
         topics=[
             RecordedTopic(
-                topic=topic, type=kind, messages=bag.counts[topic], lost=0, publishers=bag.publishers[topic]
+                topic=topic,
+                type=kind,
+                messages=recording.counts[topic],
+                lost=lost.get(topic, 0),
+                publishers=recording.publishers[topic],
             )
-            for topic, kind in sorted(bag.topics.items())
+            for topic, kind in sorted(types.items())
         ],
-        metadata={},
-        attachments=[],
+        metadata=metadata,
+        attachments=attachments,
     )

@@ -1,6 +1,6 @@
 """Publishes a recording again, at its own pace or another."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 from wm_planner.clock import nanoseconds, seconds
@@ -46,15 +46,10 @@ class Playback:
                     "domain, or play without that topic"
                 )
 
-    def wait_for_reader(self, each_step: Callable[[], None] = lambda: None) -> None:
-        """Return once a node reads one of the topics.
-
-        Args:
-            each_step: called about 20 times per second; may raise.
-        """
+    def wait_for_reader(self) -> None:
+        """Return once a node reads one of the topics."""
         while not any(self._bus.has_reader(topic) for topic in self.topics):
             self._bus.wait(_LOOK_S)
-            each_step()
 
     def play(self, rate: float) -> int:
         """Publish all messages; stamps are those of the recording.

@@ -32,15 +32,22 @@ class Recorded:
         topic: of the message.
         type_name: ROS 2 name of its type.
         log_time_ns: UNIX time at which it was recorded.
+        publish_time_ns: UNIX time at which it was published.
         data: its CDR bytes.
     """
 
     def __init__(
-        self, topic: str, type_name: str, log_time_ns: int, data: bytes, older: OlderType | None = None
+        self,
+        topic: str,
+        type_name: str,
+        log_time_ns: int,
+        publish_time_ns: int,
+        data: bytes,
+        older: OlderType | None = None,
     ) -> None:
         self.topic = topic
         self.type_name = type_name
-        self.log_time_ns = log_time_ns
+        self.log_time_ns, self.publish_time_ns = log_time_ns, publish_time_ns
         self.data = data
         self._older = older
 
@@ -124,7 +131,8 @@ class Player:
                     if channel.schema_id not in schemas:
                         raise RecordingError(f"{self.path}: {channel.topic} has no type; the file is damaged")
                     name, older = schemas[channel.schema_id]
-                    yield Recorded(channel.topic, name, record.log_time, record.data, older)
+                    times = record.log_time, record.publish_time
+                    yield Recorded(channel.topic, name, *times, record.data, older)
 
     def _survey(self) -> None:
         channels: dict[int, str] = {}

@@ -30,7 +30,7 @@ from wm_planner.world_models.physics.divergence import (
     without_warnings,
 )
 from wm_planner.world_models.physics.drives import JointDrives
-from wm_planner.world_models.physics.model import CONTROL, STATE
+from wm_planner.world_models.physics.model import CONTROL, STATE, read_state
 
 _COMPLETE = mujoco.mjtState.mjSTATE_INTEGRATION.value
 
@@ -322,9 +322,7 @@ class MujocoSimulator:
         self._camera.close()
 
     def _get(self, kind: int) -> NDArray[np.float64]:
-        state = np.empty(mujoco.mj_stateSize(self.model, kind))
-        mujoco.mj_getState(self.model, self.data, state, kind)
-        return state
+        return read_state(self.model, self.data, kind)
 
     def _pictures(self) -> dict[str, NDArray[np.uint8]]:
         return {name: self._camera.picture(self.data, name) for name in self.scene.cameras}

@@ -104,13 +104,10 @@ def test_a_stop_brakes_at_once_and_says_what_is_left_of_the_motion():
 
 @pytest.mark.parametrize("paced", [True, False])
 def test_an_arm_is_not_moved_into_a_box_and_says_what_keeps_it_back(paced):
-    arm = Driven(keep_out=(KeepOut(low=(0.45, 0.2, 0.0), high=(0.55, 0.4, 0.5)),))
+    box = KeepOut(low=(0.45, 0.2, 0.0), high=(0.55, 0.4, 0.5))
+    arm = Driven(keep_out=(box,))
     if not paced:
-        arm.control = EndEffectorControl(
-            EndEffectorControl.Config(
-                robot=ROBOT, keep_out=(KeepOut(low=(0.45, 0.2, 0.0), high=(0.55, 0.4, 0.5)),)
-            )
-        )
+        arm.control = EndEffectorControl(EndEffectorControl.Config(robot=ROBOT, keep_out=(box,)))
         arm.measure()
     command = arm.plan([0.0, 0.2, 0.0])
     if paced:

@@ -66,9 +66,7 @@ def test_a_pendulum_reaches_an_angle_by_torques_and_is_held_there(scene, adapter
     for tick in range(60):
         made.observe(adapter.sensors(observation, tick)["/joint_states"])
         q, v = (observation.state[name][0] for name in ("joint_positions", "joint_velocities"))
-        if (
-            tick < 40
-        ):  # a proportional and derivative controller with gravity compensated, as a planner's actions
+        if tick < 40:  # as a planner's actions: PD control with gravity compensation
             command = made.command(plan(9.81 * 0.25 * np.sin(q) + 2.0 * (GOAL - q) - 0.7 * v), 0)
         else:
             command = made.stop(0.05)
@@ -105,6 +103,13 @@ def test_a_state_that_is_not_finite_leaves_the_torque_of_the_last_posture(scene)
     sent = made.blind_stop(9)
     assert m.stamp_ns(sent) == 9
     np.testing.assert_allclose(sent.points[0].effort, 9.81 * 0.25 * np.sin(-0.5), rtol=1e-6)
+
+
+def test_boxes_that_torques_would_not_keep_out_of_are_refused(scene):
+    box = {"low": [0.0, 0.0, 0.0], "high": [0.1, 0.1, 0.1]}
+    spec = {"type": "joint", "robot": scene.replace(".py", ".xml"), "mode": "torque", "keep_out": [box]}
+    with pytest.raises(ConfigError, match="torques do not keep an arm out of boxes: leave out keep_out"):
+        CONTROLLERS.configure(spec, "here")
 
 
 def test_positions_for_motors_and_torques_for_servos_are_refused_by_name(scene, adapter):

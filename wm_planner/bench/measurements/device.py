@@ -4,7 +4,6 @@ Both use the same networks with random weights, which take as long as trained on
 from a checkout of facebookresearch/vjepa2, of which this repository contains nothing.
 """
 
-import functools
 import importlib
 import logging
 import sys
@@ -56,14 +55,14 @@ class DeviceRow:
         evaluations: number of evaluated candidates.
         seconds: median wall time per action.
         peak_share: fraction of the device's peak rate of matrix products, by the products of the evaluated
-            candidates.
+            candidates; None where `peak_flops` knows no peak.
         energy: median L1 distance to the goal's tokens after the action.
     """
 
     what: str
     evaluations: int
     seconds: float
-    peak_share: float
+    peak_share: float | None
     energy: float
 
 
@@ -100,8 +99,8 @@ def device_benchmark(
             problem.evaluate(np.asarray(action, np.float32)[None, None]).total[0] for _, action in timed
         ]
         seconds = float(np.median([s for s, _ in timed]))
-        rate = per_candidate * evaluations / seconds
-        return DeviceRow(what, evaluations, seconds, rate / peak, float(np.median(energies)))
+        share = None if peak is None else per_candidate * evaluations / seconds / peak
+        return DeviceRow(what, evaluations, seconds, share, float(np.median(energies)))
 
     def planner_of(**settings: Any) -> Callable[[int], Any]:
         planner = PLANNERS.build({"horizon": 1, **settings}, "benchmark")
@@ -142,27 +141,20 @@ def _check_checkout(reference: Path | None) -> None:
         )
 
 
-@functools.cache
-def peak_flops(device: str, precision: Precision) -> float:
-    """The peak rate of dense matrix products of a device, in operations per second.
+def peak_flops(device: str, precision: Precision) -> float | None:
+    """The peak rate of dense matrix products by the data sheet, in operations per second.
 
-    By the data sheet for the cards of `DATA_SHEET` in bf16, else measured on one large product.
+    None for devices and precisions that are not in `DATA_SHEET`.
 
     Raises:
         ConfigError: if torch cannot use the device.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("torch finds no GPU here; run this on a machine that has one, or on the CPU")
-    if device == "cuda" and precision == "bf16":
-        name = torch.cuda.get_device_name()
-        for card, flops in DATA_SHEET.items():
-            if card in name:
-                return flops
-    size = 8192 if device == "cuda" else 1024
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    times = [_timed(lambda _: a @ b, 0, device)[0] for _ in range(10)]
-    return float(2 * size**3 / min(times))
+    if device != "cuda" or precision != "bf16":
+        return None
+    name = torch.cuda.get_device_name()
+    return next((flops for card, flops in DATA_SHEET.items() if card in name), None)
 
 
 def _flops(model: DeviceModel, start: Latent) -> int:

@@ -5,10 +5,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from wm_planner.cli.bench.base import (
     SHIPPED,
@@ -132,51 +131,40 @@ def loop(
     allowed = os.sched_getaffinity(0)
     if core not in allowed:
         raise ConfigError(f"--core is {core}, this process may run on {sorted(allowed)}")
+    if in_process:
+        title = f"in one process, on core {core}: render, encode, decide, control"
+        columns, measure = ("per CPU second", "CPU per decision", "ms"), _process_rate
+    else:
+        title = f"in lockstep: render, encode, plan, control, all on core {core}"
+        columns, measure = ("per second", "per CPU second", "CPU of each node"), _node_rate
     os.sched_setaffinity(0, {core})
-    measure = _process_rates if in_process else _node_rates
-    rates = measure(launch, overrides or (), model, episodes, core)
+    rates = table(f"{launch} {title}", "model", "decisions", *columns)
+    for name in model:
+        rates.add_row(Path(name).name, *measure(launch, overrides or (), name, episodes))
     os.sched_setaffinity(0, allowed)
     console.print(rates)
 
 
-def _node_rates(
-    launch: str, overrides: Sequence[str], models: Sequence[str], episodes: int, core: int
-) -> Table:
-    """The rate of every model through nodes."""
+def _node_rate(launch: str, overrides: Sequence[str], model: str, episodes: int) -> tuple[str, ...]:
+    """Number of decisions and their rates through nodes, and the CPU of each node."""
     from wm_planner.bench.measurements.loop import measure_loop
 
-    rates = table(
-        f"{launch} in lockstep: render, encode, plan, control, all on core {core}",
-        *("model", "decisions", "per second", "per CPU second", "CPU of each node"),
-    )
-    for name in models:
-        with tempfile.TemporaryDirectory() as folder:
-            result = measure_loop(launch, name, episodes, Path(folder), overrides)
-        shares = "\n".join(f"{node} {share:.0%}" for node, share in result.cpu_share.items())
-        figures = (f"{result.rate_hz:.1f}", f"{result.per_cpu_s:.1f}")
-        rates.add_row(Path(name).name, str(result.decisions), *figures, shares)
-    return rates
+    with tempfile.TemporaryDirectory() as folder:
+        result = measure_loop(launch, model, episodes, Path(folder), overrides)
+    shares = "\n".join(f"{node} {share:.0%}" for node, share in result.cpu_share.items())
+    return str(result.decisions), f"{result.rate_hz:.1f}", f"{result.per_cpu_s:.1f}", shares
 
 
-def _process_rates(
-    launch: str, overrides: Sequence[str], models: Sequence[str], episodes: int, core: int
-) -> Table:
-    """The rate of every model without nodes."""
+def _process_rate(launch: str, overrides: Sequence[str], model: str, episodes: int) -> tuple[str, ...]:
+    """Number of decisions and their rate without nodes, and the CPU of each part."""
     from wm_planner.bench.measurements.process_loop import measure_process_loop
     from wm_planner.evaluation.closed_loop.success import Bundle
 
-    rates = table(
-        f"{launch} in one process, on core {core}: render, encode, decide, control",
-        *("model", "decisions", "per CPU second", "CPU per decision", "ms"),
-    )
-    for name in models:
-        scene, planner = scene_and_planner(launch, overrides, name)
-        bundle = Bundle(name, planner["planner"], planner["costs"], planner.get("mpc", {}))
-        result = measure_process_loop(scene, bundle, episodes)
-        parts = "\n".join(result.parts_s)
-        times = "\n".join(f"{1000 * cpu_s:.2f}" for cpu_s in result.parts_s.values())
-        rates.add_row(Path(name).name, str(result.decisions), f"{result.per_cpu_s:.1f}", parts, times)
-    return rates
+    scene, planner = scene_and_planner(launch, overrides, model)
+    bundle = Bundle(model, planner["planner"], planner["costs"], planner.get("mpc", {}))
+    result = measure_process_loop(scene, bundle, episodes)
+    times = "\n".join(f"{1000 * cpu_s:.2f}" for cpu_s in result.parts_s.values())
+    return str(result.decisions), f"{result.per_cpu_s:.1f}", "\n".join(result.parts_s), times
 
 
 @app.command()
@@ -189,21 +177,20 @@ def device(
     fp32: Annotated[bool, typer.Option(help="matrix products in float32 instead of bfloat16")] = False,
 ) -> None:
     """Seconds per action of V-JEPA 2-AC with torch, next to the published loop in the same run."""
-    from wm_planner.bench.measurements.device import device_benchmark, peak_flops
+    from wm_planner.bench.measurements.device import device_benchmark
+    from wm_planner.training.device_model import Precision
 
-    precision: Literal["fp32", "bf16"] = "fp32" if fp32 else "bf16"
-
+    precision: Precision = "fp32" if fp32 else "bf16"
     rows = table(
-        f"V-JEPA 2-AC {size} on {on}, {precision}, one step ahead, random weights (median of {repeats}); "
-        f"peak {peak_flops(on, precision) / 1e12:.3g} TFLOP/s",
-        *("planner", "evaluations", "s per action", "peak", "energy"),
+        f"V-JEPA 2-AC {size} on {on}, {precision}, one step ahead, random weights (median of {repeats})",
+        *("planner", "evaluations", "s per action", "share of peak", "energy"),
     )
     for row in device_benchmark(size, on, reference, samples, repeats, precision):
         rows.add_row(
             row.what,
             str(row.evaluations),
             f"{row.seconds:.3f}",
-            f"{row.peak_share:.0%}",
+            "-" if row.peak_share is None else f"{row.peak_share:.0%}",
             f"{row.energy:.7f}",
         )
     console.print(rows)

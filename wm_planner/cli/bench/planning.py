@@ -130,7 +130,7 @@ def calls(
     model: Models = SHIPPED,
     repeats: Positive = 40,
 ) -> None:
-    """CPU time of rollouts and plans: step by step, in one call per rollout, and as one graph per plan."""
+    """CPU time of rollouts, costs and plans: step by step, in one call per rollout, as one graph per plan."""
     from wm_planner.bench.measurements.calls import call_rows
     from wm_planner.launching.file import planning
 

@@ -5,7 +5,6 @@ poses as in `control/pose.py`; the action is the motion from one pose to the nex
 facebookresearch/vjepa2 have this format.
 """
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from wm_planner.contracts.dataset import Dataset
 from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.task import Goal
 from wm_planner.control.pose import action_between
+from wm_planner.data import npy
 from wm_planner.data.episodes import clip_starts, episode_rows, quantity_of
 from wm_planner.data.forms import open_dataset
 from wm_planner.errors import DatasetError
@@ -130,11 +130,10 @@ def _pair_of_data(data: Dataset, card: Card, row: int) -> Pair:
 
 def _pair_of_arrays(path: Path, card: Card, episode: int, step: int) -> Pair:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            images, states = file["observations"], file["states"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        images, states = (npy.archived(path, name) for name in ("observations", "states"))
+    except DatasetError as error:
         raise DatasetError(
-            f"{path}: cannot be read ({error}); wanted a data set folder, or an .npz with the arrays "
+            f"{error}; wanted a data set folder, or an .npz with the arrays "
             "`observations` (E, T, H, W, 3) and `states` (E, T, 7)"
         ) from None
     if images.ndim != 5 or states.shape != (*images.shape[:2], POSE_SIZE):

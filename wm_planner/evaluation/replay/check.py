@@ -122,8 +122,9 @@ def _feed(node: Node, bus: ReplayBus, player: Player) -> None:
     inputs = bus.reads & set(player.topics)
     is_started = False
     sequences: Counter[str] = Counter()
-    for recorded in player.messages(inputs):
-        bus.clock.set_ns(recorded.log_time_ns)
+    # The recorder hears several nodes, and may hear an answer before what it answers.
+    for recorded in sorted(player.messages(inputs), key=lambda each: each.publish_time_ns):
+        bus.clock.set_ns(recorded.publish_time_ns)
         if not is_started:
             node.start()
             is_started = True
@@ -136,7 +137,7 @@ def _feed(node: Node, bus: ReplayBus, player: Player) -> None:
 
 
 def _delivery(recorded: Recorded, sequence: int) -> Delivery:
-    envelope = Envelope(sequence, recorded.log_time_ns, recorded.log_time_ns, 0, 0)
+    envelope = Envelope(sequence, recorded.publish_time_ns, recorded.publish_time_ns, 0, 0)
     return Delivery(recorded.topic, recorded.type_name, envelope, recorded.current_data)
 
 

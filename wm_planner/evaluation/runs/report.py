@@ -47,20 +47,18 @@ def coverage(figures: RunFigures, planned: int | None = None) -> list[str]:
 
 def why_fallbacks(figures: RunFigures) -> list[str]:
     """A line per reason why plans were not used, the most frequent first."""
-    reasons = sorted(figures.fallback_reasons.items(), key=lambda each: -each[1])
-    lines = [f"{count} plans not used: {reason}" for reason, count in reasons[:MOST_REASONS]]
-    more = len(reasons) - MOST_REASONS
-    return [*lines, f"{more} more reasons, see {SUMMARY_FILE}"] if more > 0 else lines
+    return _reasons(Counter(figures.fallback_reasons), "plans not used")
 
 
 def why_failed(figures: RunFigures) -> list[str]:
     """A line per reason why episodes have failed, whose returns do not count, the most frequent first."""
     reasons = Counter(episode.reason for episode in figures.episodes if episode.has_failed)
-    lines = [
-        f"{count} of {len(figures.episodes)} episodes failed: {reason}"
-        for reason, count in reasons.most_common(MOST_REASONS)
-    ]
-    more = len(reasons) - MOST_REASONS
+    return _reasons(reasons, f"of {len(figures.episodes)} episodes failed")
+
+
+def _reasons(counts: Counter[str], what: str) -> list[str]:
+    lines = [f"{count} {what}: {reason}" for reason, count in counts.most_common(MOST_REASONS)]
+    more = len(counts) - MOST_REASONS
     return [*lines, f"{more} more reasons, see {SUMMARY_FILE}"] if more > 0 else lines
 
 

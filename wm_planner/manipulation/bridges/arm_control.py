@@ -130,16 +130,20 @@ class ArmControl:
         if self._motion is not None:
             self._motion.stop()
         if self.executed is not None:
-            opening = self.executed[-1:] if self._kind.gripper == "opening" else self.executed[:0]
-            self.executed = np.append(
-                np.zeros_like(self.executed[: len(self.executed) - len(opening)]), opening
-            )
+            self.executed = self._at_rest(self.executed)
         return None if self._last is None else dataclasses.replace(self._last, header=m.header(stamp_ns))
 
     @property
     def figures(self) -> dict[str, str]:
         obstacle = {"obstacle": self.obstacle} if self.obstacle else {}
         return {"clipped": str(self._clipped)} | obstacle
+
+    def _at_rest(self, executed: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The action (A,) that keeps the last targets, after that of the last command, (A,)."""
+        still = np.zeros_like(executed)
+        if self._kind.gripper == "opening":
+            still[-1] = executed[-1]
+        return still
 
     def _limited(
         self, command: Floats, period_s: float, planned: NDArray[np.float32] | None = None

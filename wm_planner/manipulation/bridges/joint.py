@@ -1,6 +1,5 @@
 """The controller of an arm whose actions are joint positions, velocities or torques."""
 
-import dataclasses
 from typing import Literal
 
 import numpy as np
@@ -32,10 +31,17 @@ class JointControl(EndEffectorControl):
         Attributes:
             mode: `position` for targets in rad; `velocity` for velocities in rad/s, which are kept for one
                 step from the measured positions; `torque` for torques in N m, forces in N of slides, of a
-                robot whose actuators are all motors, which needs neither a site `tcp` nor the other elements.
+                robot whose actuators are all motors, which needs neither a site `tcp` nor the other elements;
+                torques refuse `keep_out`, and ignore `tool` and `margin_m`.
         """
 
         mode: Literal["position", "velocity", "torque"] = "position"
+
+        def __post_init__(self) -> None:
+            if self.mode == "torque" and self.keep_out:
+                raise ValueError(
+                    "torques do not keep an arm out of boxes: leave out keep_out, or change mode"
+                )
 
     @classmethod
     def from_config(cls, config: Config) -> "JointControl | TorqueControl":
@@ -87,15 +93,8 @@ class JointControl(EndEffectorControl):
         target = action if self._mode == "position" else self._q + action * plan.dt_s
         return self._limited(target, plan.dt_s, planned)
 
-    def blind_stop(self, stamp_ns: int) -> m.Message | None:
-        """The last joint targets again, which the servos hold; paced, the arm comes to rest."""
-        if self._motion is not None:
-            self._motion.stop()
-        if self._last is None:
-            return None
-        if self.executed is not None and self._mode == "velocity":
-            self.executed = np.zeros_like(self.executed)
-        return dataclasses.replace(self._last, header=m.header(stamp_ns))
+    def _at_rest(self, executed: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.zeros_like(executed) if self._mode == "velocity" else executed
 
     def _limited(
         self, command: Floats, period_s: float, planned: NDArray[np.float32] | None = None

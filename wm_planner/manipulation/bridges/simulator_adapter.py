@@ -103,8 +103,7 @@ class ArmAdapter:
                 f"/command carries no torques of the motors of {', '.join(motors.joints)}: use control: "
                 "{type: joint, mode: torque, robot: MJCF}"
             )
-        efforts = targets_of(message, "effort")
-        return motors.controls(efforts)
+        return motors.controls(targets_of(message, "effort"))
 
 
 class TruthAdapter(ArmAdapter):

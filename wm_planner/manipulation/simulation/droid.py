@@ -9,6 +9,7 @@ from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.task import Placement, SubGoal, Task
 from wm_planner.control.pose_delta import PoseDelta
 from wm_planner.manipulation.simulation.pick import Pick
+from wm_planner.manipulation.simulation.reach import Reach
 from wm_planner.world_models.physics.plant import Model
 
 MAX_TURN = 0.2  # rad per action and axis
@@ -66,20 +67,14 @@ class DroidLift(Pick):
 
 
 @dataclass(frozen=True)
-class DroidReach(DroidLift):
-    """The same arm brings its open hand to a position; the block lies on the table.
-
-    Attributes:
-        min_distance: between start and goal, in m.
-    """
+class DroidReach(DroidLift, Reach):
+    """The same arm brings its open hand to a position; the block lies on the table."""
 
     point: str = "tcp"
     success_radius: float = 0.05
-    min_distance: float = 0.15
 
     def sample(self, rng: np.random.Generator) -> Task:
-        block, start, goal = self._block(rng), self.position(rng), self.position(rng)
-        while np.linalg.norm(goal - start) < self.min_distance:
-            start, goal = self.position(rng), self.position(rng)
+        block = self._block(rng)
+        start, goal = self.ends(rng)
         fingers = self._joints(self.opened, block)
         return Task(Placement(start, fingers), Placement(goal, fingers), goal)

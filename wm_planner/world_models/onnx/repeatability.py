@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from wm_planner.contracts.card import ActionSpec, Card, LatentSpec
 from wm_planner.contracts.observation import Observation
+from wm_planner.contracts.quantity import width
 from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.contracts.world_model import WorldModel, policy_of
 from wm_planner.errors import BundleError
@@ -125,10 +126,9 @@ def check_parity(where: str, device: str, model: WorldModel, on_cpu: WorldModel)
     observation = _noise_picture(on_cpu.card, rng)
     latent = on_cpu.encode(observation)
     action = example_actions(on_cpu.card.action, (1,), rng)
-    start = {**_empty_caches(on_cpu.card, 1), **latent}
     compared = {
         "encode.onnx": (model.encode(observation), latent),
-        "step.onnx": tuple(_all_of(each, start, action) for each in (model, on_cpu)),
+        "step.onnx": tuple(_all_of(each, latent, action) for each in (model, on_cpu)),
     }
     for graph, (found, wanted) in compared.items():
         for name, array in wanted.items():
@@ -142,8 +142,7 @@ def check_parity(where: str, device: str, model: WorldModel, on_cpu: WorldModel)
 
 def _scale(action: ActionSpec) -> NDArray[np.float64]:
     """Width of the bounds of each component; 1 without bounds, and of choices."""
-    width = np.array(action.high) - np.array(action.low)
-    return np.ones(1) if action.choices else np.where(np.isfinite(width), width, 1.0)
+    return np.ones(1) if action.choices else width(np.array(action.low), np.array(action.high))
 
 
 def _all_of(model: WorldModel, latent: Latent, actions: NDArray[np.float32]) -> dict[str, Any]:
@@ -181,15 +180,12 @@ def _different_latents(card: Card, latent: Latent, rng: np.random.Generator) -> 
     """Three latents: that of a picture, one near it, and a loud one."""
 
     def rows(spec: LatentSpec) -> NDArray[Any]:
+        if spec.role == "cache":
+            return np.zeros((_COUNT, *spec.shape), spec.dtype)
         array = np.asarray(latent[spec.name])
         if spec.role == "shared" or array.dtype.kind != "f":
             return array if spec.role == "shared" else np.repeat(array, _COUNT, axis=0)
         near = array + rng.standard_normal(array.shape).astype(array.dtype)
         return np.concatenate([array, near, LOUD * near], dtype=array.dtype)
 
-    return {**_empty_caches(card, _COUNT), **{spec.name: rows(spec) for spec in card.encoded}}
-
-
-def _empty_caches(card: Card, count: int) -> dict[str, NDArray[Any]]:
-    caches = [spec for spec in card.latents if spec.role == "cache"]
-    return {spec.name: np.zeros((count, *spec.shape), spec.dtype) for spec in caches}
+    return {spec.name: rows(spec) for spec in card.latents}

@@ -148,12 +148,18 @@ def driven_joints(model: mujoco.MjModel, carrier: str) -> tuple[str, ...]:
         model: the robot, perhaps with others in its scene.
         carrier: name of the joint.
     """
-    carried = {int(model.joint(carrier).bodyid[0])}
-    for body in range(model.nbody):  # parents come first
-        if int(model.body_parentid[body]) in carried:
-            carried.add(body)
+    carried = subtree(model, int(model.joint(carrier).bodyid[0]))
     names = (model.joint(i).name for i in range(model.njnt) if int(model.jnt_bodyid[i]) in carried)
     return tuple(name for name in names if name not in ("", carrier) and _actuators_of(model, name))
+
+
+def subtree(model: mujoco.MjModel, root: int) -> set[int]:
+    """Ids of a body and of all bodies that it carries."""
+    bodies = {root}
+    for body in range(root + 1, model.nbody):  # parents come first
+        if int(model.body_parentid[body]) in bodies:
+            bodies.add(body)
+    return bodies
 
 
 def _conversion(model: mujoco.MjModel, actuator: int) -> tuple[float, float]:

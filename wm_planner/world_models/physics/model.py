@@ -91,11 +91,8 @@ class PhysicsModel:
 
     def initial(self) -> dict[str, Floats]:
         """The states `physics` and `control` of the MJCF's initial configuration."""
-        data, states = mujoco.MjData(self.model), {}
-        for name, kind in zip(TRUTH, (STATE, CONTROL), strict=True):
-            states[name] = np.empty(mujoco.mj_stateSize(self.model, kind))
-            mujoco.mj_getState(self.model, data, states[name], kind)
-        return states
+        data, kinds = mujoco.MjData(self.model), zip(TRUTH, (STATE, CONTROL), strict=True)
+        return {name: read_state(self.model, data, kind) for name, kind in kinds}
 
     def encode(
         self,
@@ -226,6 +223,13 @@ class PhysicsModel:
                 *(LatentSpec(name=name, shape=(3,), dtype="float64", unit="m") for name in self._points),
             ),
         )
+
+
+def read_state(model: mujoco.MjModel, data: mujoco.MjData, kind: int) -> Floats:
+    """The components (size,) of a simulation's state, by MuJoCo's `mjtState`, such as `STATE`."""
+    state = np.empty(mujoco.mj_stateSize(model, kind))
+    mujoco.mj_getState(model, data, state, kind)
+    return state
 
 
 def _ids(model: mujoco.MjModel, joints: Sequence[str]) -> list[int]:
