@@ -1,6 +1,5 @@
 """The recorder node: every topic of the domain into one MCAP file."""
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from wm_planner.node import Node, run
 from wm_planner.recording.recorder import Recorder, unused
 
 _DRAIN_S = 1.5
-_GATHER_S = 0.01  # in lockstep; no other node waits for the recorder
 
 
 class RecorderNode(Node):
@@ -29,6 +27,7 @@ class RecorderNode(Node):
         topics: tuple[str, ...] = (ANY,)
         attach: tuple[str, ...] = ()
 
+    gather_s = 0.01  # the messages of a whole tick or more; no other node waits for the recorder
     params: Params
     recorder: Recorder | None = None
 
@@ -51,12 +50,6 @@ class RecorderNode(Node):
         except RecordingError as error:
             self.failure = f"recording has stopped: {error}"
             self.log.error("%s", self.failure)
-
-    def spin_once(self) -> None:
-        """Record what has arrived; in lockstep the messages of a whole tick or more at one wake-up."""
-        if self.mode == "lockstep":
-            time.sleep(_GATHER_S)
-        super().spin_once()
 
     def deactivate(self) -> None:
         if self.recorder is not None and not self.recorder.is_closed:

@@ -15,7 +15,8 @@ from wm_planner.messaging.control import ControlServer
 from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.listener import Listener
 from wm_planner.node import Node
-from wm_planner.node.program import Program
+from wm_planner.node.runner import Runner
+from wm_planner.node.stop_signal import StopSignal
 
 
 class Gainer(Node):
@@ -58,7 +59,7 @@ def node(peers):
         while not ends.is_set():
             bus.wait(0.02)
             if (request := control.receive()) is not None:
-                Program()._answer(made, control, request)
+                Runner(made, control, StopSignal()).answer(request)
 
     thread = threading.Thread(target=serve)
     thread.start()

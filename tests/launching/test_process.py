@@ -1,7 +1,7 @@
 import pytest
 
 from wm_planner.launching.process import NodeProcess, describe_exit
-from wm_planner.node.program import Arguments
+from wm_planner.node.arguments import Arguments
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import numpy as np
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
+from wm_planner.messaging.exchange import Exchange
 from wm_planner.messaging.images import image
 from wm_planner.messaging.names import Names
 from wm_planner.messaging.wire import Delivery
@@ -118,14 +119,28 @@ class Peers:
         self.domain = domain
         self._buses: list[Bus] = []
 
-    def add(self, name: str, *, lossless: bool = True, names: Names | None = None) -> Bus:
+    def add(
+        self,
+        name: str,
+        *,
+        lossless: bool = True,
+        names: Names | None = None,
+        exchange: Exchange | None = None,
+    ) -> Bus:
         """A bus that has declared nothing yet."""
-        self._buses.append(Bus(self.domain, name, lossless=lossless, names=names))
+        self._buses.append(Bus(self.domain, name, lossless=lossless, names=names, exchange=exchange))
         return self._buses[-1]
 
-    def join(self, name: str, publishes: str = "", subscribes: str = "", lossless: bool = True) -> Bus:
+    def join(
+        self,
+        name: str,
+        publishes: str = "",
+        subscribes: str = "",
+        lossless: bool = True,
+        exchange: Exchange | None = None,
+    ) -> Bus:
         """A bus with topics given as words."""
-        bus = self.add(name, lossless=lossless)
+        bus = self.add(name, lossless=lossless, exchange=exchange)
         for topic in publishes.split():
             bus.advertise(topic)
         for topic in subscribes.split():

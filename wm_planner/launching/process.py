@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from wm_planner.config import to_builtins
-from wm_planner.node.program import Arguments
+from wm_planner.node.arguments import Arguments
 
 _ERROR = re.compile(r"error: |Fatal Python error: |[\w.]+(Error|Exception)\b")
 _TAIL_BYTES = 16384

@@ -20,8 +20,8 @@ from wm_planner.launching.startup import START_S, StartupWatch, startup_error
 from wm_planner.messaging.control import Activate, ControlClient
 from wm_planner.messaging.domain import Domain, Endpoint
 from wm_planner.messaging.wire import ANY
+from wm_planner.node.arguments import Arguments
 from wm_planner.node.node import DIAGNOSTICS
-from wm_planner.node.program import Arguments
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STEP_S = 0.02

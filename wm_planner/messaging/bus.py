@@ -1,13 +1,13 @@
 """The bus: publish and subscribe between the processes of a domain, over ZeroMQ.
 
-Every process has one XPUB and one SUB socket. Nodes find each other through one file per node; there is no
-broker.
+Every node has one XPUB and one SUB socket. Nodes find each other through one file per node; there is no
+broker. Nodes of one process hand their messages to each other without the sockets.
 """
 
 import contextlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import msgspec
 import zmq
@@ -18,6 +18,7 @@ from wm_planner.messaging import topics
 from wm_planner.messaging.codec import Buffer
 from wm_planner.messaging.declarations import Declaration, add_all, declaration_of
 from wm_planner.messaging.domain import Domain, Endpoint, process_start
+from wm_planner.messaging.exchange import Exchange
 from wm_planner.messaging.messages import Message, type_hash
 from wm_planner.messaging.names import Names
 from wm_planner.messaging.reader import Reader
@@ -39,6 +40,7 @@ class Bus:
         lossless: wait for slow readers (lockstep) instead of dropping their messages (realtime).
         clock: monotonic wall time.
         names: of its topics on the bus, where they are not those in its program.
+        exchange: of the process, if several nodes share it.
 
     Attributes:
         publishers: names of the other nodes of the domain that run, by the number in their envelopes.
@@ -55,6 +57,7 @@ class Bus:
         lossless: bool,
         clock: Clock | None = None,
         names: Names | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
         domain.open()
         self.names = names or Names()
@@ -63,6 +66,8 @@ class Bus:
         self.publisher_id = secrets.randbits(63)
         self.clock = clock or WallClock()
         self._address = domain.address(name, "pub")
+        self._exchange = exchange or Exchange()
+        self._sockets: list[zmq.Socket[bytes]] = []
         self._control = ""
         self._endpoint: Endpoint | None = None
         self._looked_ns = self._scanned_ns = self._changed_ns = 0
@@ -70,14 +75,16 @@ class Bus:
         self.publishers: dict[int, str] = {}
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
-            self._writer = Writer(self.context, self._address, self.publisher_id, self.clock, lossless)
+            self._writer = Writer(
+                self.context, self._address, self.publisher_id, self.clock, lossless, self._exchange
+            )
         except MessagingError:
             self.context.term()
             raise
         self._reader = Reader(self.context)
-        self._poller = zmq.Poller()
-        self._poller.register(self._writer.socket, zmq.POLLIN)
-        self._poller.register(self._reader.socket, zmq.POLLIN)
+        self._exchange.join(self)
+        self.wake_on(self._writer.socket)
+        self.wake_on(self._reader.socket)
 
     def advertise(self, topic: str) -> None:
         """Declare a topic that will be published."""
@@ -94,7 +101,8 @@ class Bus:
 
     def wake_on(self, socket: "zmq.Socket[bytes]") -> None:
         """Let `wait` also return for a socket of the node's own."""
-        self._poller.register(socket, zmq.POLLIN)
+        self._exchange.watch(socket)
+        self._sockets.append(socket)
 
     def announce(self, state: str) -> None:
         """Publish the record of this node, with its topics and lifecycle state, and read those of the others.
@@ -148,13 +156,18 @@ class Bus:
             return delivery
         return delivery._replace(topic=topic)
 
+    @property
+    def advertised(self) -> Set[str]:
+        """The topics of the bus that this node publishes."""
+        return self._writer.published.keys()
+
     def has_publisher(self, topic: str) -> bool:
         """Whether another node of the domain has declared that it publishes a topic."""
         others = (each for each in self.domain.endpoints() if each.publisher_id != self.publisher_id)
         return any(self.names.on_bus(topic) in endpoint.publishes for endpoint in others)
 
     def has_reader(self, topic: str) -> bool:
-        """Whether a socket reads a topic that this node publishes."""
+        """Whether another node reads a topic that this node publishes."""
         return self._writer.readers(self.names.on_bus(topic)) > 0
 
     @property
@@ -167,17 +180,36 @@ class Bus:
         """What was found on the domain and cannot be read."""
         return self._reader.rejected
 
+    def reads(self, topic: str) -> bool:
+        """Whether this node has subscribed to a topic of the bus."""
+        return self._reader.wants(topic)
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Take a message of another node of this process."""
+        self._reader.deliver(delivery)
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether messages of other nodes of this process wait to be received."""
+        return self._reader.has_mail
+
     def wait(self, timeout_s: float) -> None:
-        """Sleep until a message arrives, at most `timeout_s`; also serves readers and follows the domain."""
-        events = dict(self._poller.poll(round(min(timeout_s, seconds(_LOOK_NS)) * 1000)))
-        if self._writer.socket in events:
+        """Sleep until a message arrives, at most `timeout_s`; also serves readers and follows the domain.
+
+        In a process of several nodes this waits for all of them, and serves all.
+        """
+        self._exchange.wait(min(timeout_s, seconds(_LOOK_NS)))
+
+    def attend(self, ready: "frozenset[zmq.Socket[bytes]]") -> None:
+        """Serve readers and follow the domain, after a wait that found these sockets to be ready."""
+        if self._writer.socket in ready:
             self._writer.serve()
         now_ns = self.clock.now_ns()
         if now_ns - self._looked_ns >= _LOOK_NS:
             self._looked_ns = now_ns
             is_due = now_ns - self._scanned_ns >= _SCAN_NS
             if is_due or self._leaving or self.domain.changed_ns() != self._changed_ns:
-                self.refresh(is_idle=self._reader.socket not in events)
+                self.refresh(is_idle=self._reader.socket not in ready)
 
     def refresh(self, is_idle: bool = False) -> None:
         """Read the records: connect to new publishers of our topics, disconnect from those that are gone.
@@ -198,10 +230,12 @@ class Bus:
             if self._reader.wants(topic) and (reason := self._why_foreign(endpoint, topic))
         }
         self.rejected.hold(self.domain.unreadable | foreign)
+        near = self._exchange.publisher_ids
         others = [
             each
             for each in found
-            if any(self._reader.wants(t) and not self._why_foreign(each, t) for t in each.publishes)
+            if each.publisher_id not in near
+            and any(self._reader.wants(t) and not self._why_foreign(each, t) for t in each.publishes)
         ]
         present = {endpoint.address for endpoint in others if endpoint.state != "finalized"}
         done = {
@@ -241,6 +275,9 @@ class Bus:
         """Leave the domain once its readers have every message, or after `linger_s`; once is enough."""
         if self.context.closed:
             return
+        self._exchange.leave(self)
+        for socket in self._sockets:
+            self._exchange.forget(socket)
         self._reader.close()
         if self._endpoint is not None:
             self._endpoint = msgspec.structs.replace(

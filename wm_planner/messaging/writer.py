@@ -11,8 +11,17 @@ import zmq
 from wm_planner.clock import Clock, Deadline
 from wm_planner.errors import MessagingError, did_you_mean
 from wm_planner.messaging import codec, topics
+from wm_planner.messaging.exchange import Exchange
 from wm_planner.messaging.messages import Message
-from wm_planner.messaging.wire import MAX_MESSAGE_BYTES, MAX_QUEUED, Envelope, Frames, frames_of, queue_length
+from wm_planner.messaging.wire import (
+    MAX_MESSAGE_BYTES,
+    MAX_QUEUED,
+    Delivery,
+    Envelope,
+    Frames,
+    frames_of,
+    queue_length,
+)
 
 _STALL_S = 10.0
 _RETRY_S = 0.0005
@@ -31,6 +40,7 @@ class Writer:
         publisher_id: number in the envelopes.
         clock: monotonic wall time.
         lossless: wait for readers whose queues are full (lockstep) instead of dropping messages (realtime).
+        exchange: of the process, with the readers that need no socket.
     """
 
     def __init__(
@@ -40,9 +50,11 @@ class Writer:
         publisher_id: int,
         clock: Clock,
         lossless: bool,
+        exchange: Exchange,
     ) -> None:
         self._clock = clock
         self._publisher_id = publisher_id
+        self._exchange = exchange
         self._sequences: dict[str, int] = {}
         self._latched: dict[str, _Frames] = {}
         self._readers: Counter[bytes] = Counter()
@@ -124,7 +136,16 @@ class Writer:
         frames = (wire.frame, self._envelopes.encode(envelope), data)
         if topics.find(topic).latched:
             self._latched[topic] = (*frames[:2], bytes(data))
+        self._hand_over(Delivery(topic, wire.type_name, envelope, data))
         self._send(topic, frames)
+
+    def _hand_over(self, delivery: Delivery) -> None:
+        """Give a message to the readers in this process, in bytes of its own: buffers are reused."""
+        readers = self._exchange.readers(delivery.topic, self._publisher_id)
+        if readers:
+            kept = delivery._replace(data=memoryview(bytes(delivery.data)))
+            for reader in readers:
+                reader.deliver(kept)
 
     def serve(self) -> None:
         """Update the readers that have connected or left."""
@@ -143,8 +164,9 @@ class Writer:
                 self._readers[prefix] -= 1
 
     def readers(self, topic: str) -> int:
-        """The number of sockets that read a topic now."""
-        return self._readers[frames_of(topic).frame] + self._readers[b""]
+        """The number of nodes that read a topic now, in this process and by sockets."""
+        near = len(self._exchange.readers(topic, self._publisher_id))
+        return near + self._readers[frames_of(topic).frame] + self._readers[b""]
 
     def missing(self, expected: Mapping[str, int]) -> dict[str, int]:
         """The number of readers that each topic still lacks."""

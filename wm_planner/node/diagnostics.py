@@ -39,6 +39,7 @@ class Unreadable:
 
 def diagnostics(
     name: str,
+    cpu_s: float,
     failure: str,
     faults: Iterable[str],
     values: Mapping[str, str],
@@ -49,6 +50,7 @@ def diagnostics(
 
     Args:
         name: of the node.
+        cpu_s: CPU time that it has used.
         failure: what the node can no longer do; makes its status an error.
         faults: what else is wrong, apart from the health of the inputs.
         values: to show with the CPU time and the counts of the inputs.
@@ -56,7 +58,7 @@ def diagnostics(
         gaps: number of lost messages, by topic.
     """
     faults = [failure, *faults] if failure else list(faults)
-    values = {"cpu_s": f"{time.process_time():.3f}", **values}
+    values = {"cpu_s": f"{cpu_s:.3f}", **values}
     for topic, received in inputs.items():
         health = received.health()
         faults += [f"{topic} not {quality}" for quality, holds in health._asdict().items() if not holds]

@@ -5,6 +5,7 @@ The lifecycle is that of ROS 2: `configure` leads from unconfigured to inactive,
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -50,6 +51,8 @@ class Node:
         Params: class of its parameters, which a launch file sets.
         params: the parameters.
         changeable: names of the parameters that can change while the node runs; see `change`.
+        gather_s: in lockstep, how long the node lets messages gather at every wake-up, where it has a process
+            of its own.
         mode: "lockstep" or "realtime".
         clock: monotonic wall time.
         log: logger of the node's log file.
@@ -58,10 +61,12 @@ class Node:
         services: what tools may call while it is active; filled in `configure`.
         failure: what this node can no longer do although it runs on; an error on /diagnostics.
         finished: the reason for which the node has finished; None before.
+        cpu_s: returns the CPU time that the node has used, in s; that of its process, unless others share it.
     """
 
     Params: ClassVar[type[Config]] = Config
     changeable: ClassVar[tuple[str, ...]] = ()
+    gather_s: ClassVar[float] = 0.0
     params: Any
 
     def __init__(self, bus: Bus, params: Config, mode: Mode) -> None:
@@ -76,6 +81,7 @@ class Node:
         self.diagnostics: dict[str, str] = {}
         self.failure = ""
         self.finished: str | None = None
+        self.cpu_s: Callable[[], float] = time.process_time
         self._subscriptions: list[Subscription] = []
         self._timers: list[Timer] = []
         self.services = Services()
@@ -294,5 +300,7 @@ class Node:
         faults = [each.mismatch for each in self._subscriptions if each.mismatch]
         faults += [*self._refusals.reasons, *self._owners.reasons, *self._unreadable.look()]
         self._report.publish(
-            diagnostics(self.name, self.failure, faults, self.diagnostics, self.inputs, self.bus.gaps)
+            diagnostics(
+                self.name, self.cpu_s(), self.failure, faults, self.diagnostics, self.inputs, self.bus.gaps
+            )
         )
