@@ -26,6 +26,8 @@ from wm_planner.data.npz import NpzData, NpzWriter
 from wm_planner.driving.scenarios.readers import numpy_pickle
 from wm_planner.errors import WmError
 from wm_planner.messaging import codec
+from wm_planner.messaging.messages import definition
+from wm_planner.messaging.older import OlderType, is_older
 from wm_planner.messaging.reader import Reader
 from wm_planner.messaging.wire import ANY, Delivery, Envelope, frames_of
 from wm_planner.recording.player import Player
@@ -115,6 +117,17 @@ def read_recording(path):
 
 
 @pytest.fixture
+def a_definition():
+    """The text of a message type, as a recording holds it."""
+
+    def read(data):
+        text = data.decode(errors="replace")
+        return is_older("wm_planner_msgs/msg/Plan", text), OlderType("toy_msgs/msg/Toy", text)
+
+    return Case(definition("wm_planner_msgs/msg/Plan").encode(), read)
+
+
+@pytest.fixture
 def a_yaml_file(tmp_path):
     text = (
         "a: &a {b: 0.5, c: [1, 2, x]}\nd: *a\ne: 2020-02-03\nf: !!float '1'\ng: |\n  text\nh: \"\\u00e9\"\n"
@@ -153,7 +166,7 @@ def frames():
 
 CASES = (
     *("a_pickle", "an_old_pickle", "an_array_file", "an_episode_archive", "a_recording"),
-    *("a_yaml_file", "frames"),
+    *("a_definition", "a_yaml_file", "frames"),
 )
 
 

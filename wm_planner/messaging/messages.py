@@ -67,6 +67,8 @@ Map: Any = STORE.types["wm_planner_msgs/msg/Map"]
 AckermannDrive: Any = STORE.types["ackermann_msgs/msg/AckermannDrive"]
 AckermannDriveStamped: Any = STORE.types["ackermann_msgs/msg/AckermannDriveStamped"]
 
+_LONGEST = 200  # characters of another library's error
+
 _DTYPES = {
     name: np.dtype(name).newbyteorder("<")
     for name in (
@@ -89,10 +91,7 @@ def register(type_name: str, text: str) -> None:
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*", type_name):
         raise MessagingError(f"message type '{type_name}': wanted a name such as my_robot_msgs/msg/Force")
-    try:
-        types = get_types_from_msg(text, type_name)
-    except TypesysError as error:
-        raise MessagingError(f"{type_name}: the text is not a message definition ({error})") from None
+    types = defined(type_name, text)
     known = types.keys() | STORE.types.keys()
     for field, inner in _references(types):
         if inner not in known:
@@ -101,6 +100,19 @@ def register(type_name: str, text: str) -> None:
         STORE.register(types)
     except TypesysError as error:
         raise MessagingError(f"{error} Give the type another name, or run one version of it") from None
+
+
+def defined(type_name: str, text: str) -> dict[str, Any]:
+    """The types that a `.msg` text defines, by name, for a type store.
+
+    Raises:
+        MessagingError: if it is not a message definition.
+    """
+    try:
+        return dict(get_types_from_msg(text, type_name))
+    except (TypesysError, ValueError, AssertionError) as error:  # the last two for numbers and constants
+        problem = " ".join(f"{error}".split())[:_LONGEST]
+        raise MessagingError(f"{type_name}: the text is not a message definition ({problem})") from None
 
 
 def message_class(type_name: str) -> Any:

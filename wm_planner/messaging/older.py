@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from rosbags.serde import SerdeError
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys import Stores, TypesysError, get_typestore
 
 from wm_planner.errors import MessagingError
-from wm_planner.messaging.messages import STORE, Message, definition
+from wm_planner.messaging.messages import STORE, Message, defined, definition
 
 Layout = Mapping[str, list[str]]
 """Type name to the lines of its `.msg` text, without comments and blanks."""
@@ -21,14 +21,20 @@ class OlderType:
     Args:
         type_name: of the type, which exists today.
         text: its definition in the recording, with all types in it.
+
+    Raises:
+        MessagingError: if the text is not a message definition.
     """
 
     def __init__(self, type_name: str, text: str) -> None:
         self._type_name = type_name
         self._store = get_typestore(Stores.ROS2_JAZZY)
         known = self._store.types
-        types = get_types_from_msg(text, type_name)
-        self._store.register({name: fields for name, fields in types.items() if name not in known})
+        types = defined(type_name, text)
+        try:
+            self._store.register({name: fields for name, fields in types.items() if name not in known})
+        except TypesysError as error:
+            raise MessagingError(f"{type_name}: the definition cannot be used ({error})") from None
 
     def decode(self, data: bytes) -> Message:
         """The message in CDR bytes; appended fields are NaN, empty or 0.
@@ -63,7 +69,7 @@ def layout(type_name: str, text: str) -> Layout:
     current = type_name
     for line in text.splitlines():
         words = line.partition("#")[0].split()
-        if words[:1] == ["MSG:"]:
+        if words[:1] == ["MSG:"] and len(words) > 1:
             package, _, name = words[1].rpartition("/")
             current = f"{package.removesuffix('/msg')}/msg/{name}"
             found[current] = []

@@ -188,15 +188,15 @@ class Player:
             text = schema.data.decode()
         except UnicodeDecodeError as error:
             raise RecordingError(f"{self.path}: the definition of {name} is damaged ({error})") from None
-        if name not in STORE.types:
-            try:
+        try:
+            if name not in STORE.types:
                 register(name, text)
-            except MessagingError as error:
-                raise RecordingError(f"{self.path}: {error}") from None
-        if is_current(name, text):
-            return name, None
-        if is_older(name, text):
-            return name, OlderType(name, text)
+            if is_current(name, text):
+                return name, None
+            if is_older(name, text):
+                return name, OlderType(name, text)
+        except MessagingError as error:
+            raise RecordingError(f"{self.path}: {error}") from None
         raise RecordingError(
             f"{self.path}: {name} is defined differently here; read it with the version that recorded it"
         )
