@@ -12,18 +12,27 @@ import msgspec
 
 from wm_planner import plugins, share
 from wm_planner.config import Config, convert, read_yaml
-from wm_planner.errors import ConfigError, PluginError, WmError, describe, did_you_mean, missing_package
+from wm_planner.errors import (
+    ConfigError,
+    PluginError,
+    WmError,
+    describe,
+    did_you_mean,
+    missing_package,
+    placed,
+)
 from wm_planner.launching.arguments import arguments, substituted, with_overrides
 from wm_planner.launching.declared_topics import check_names, declared, facts_by_namespace
 from wm_planner.messaging.declarations import Declaration
 from wm_planner.node.facts import Facts, check_fit
 from wm_planner.node.node import Mode, Node
 from wm_planner.node.program import run
+from wm_planner.node.scheduling import Scheduling
 
 Respawn: TypeAlias = Literal["never", "on-failure", "always"]
 
 
-class _Entry(Config, frozen=True, kw_only=True):
+class _Entry(Scheduling, frozen=True, kw_only=True):
     exec: str
     name: str = ""
     params: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -52,6 +61,7 @@ class NodeSpec:
         ends_run: whether its normal exit ends the run.
         namespace: put before the names of its topics.
         remap: name of a topic in the program to its name on the bus.
+        scheduling: of its process.
     """
 
     name: str
@@ -61,6 +71,7 @@ class NodeSpec:
     ends_run: bool
     namespace: str = ""
     remap: Mapping[str, str] = field(default_factory=dict)
+    scheduling: Scheduling = field(default_factory=Scheduling)
 
 
 @dataclass(frozen=True)
@@ -259,6 +270,9 @@ def _node(entry: _Entry, where: str) -> _Checked:
     node = node_class(program)
     place = f"{where} ({entry.exec})"
     check_names(entry.namespace, entry.remap, place)
+    scheduling = Scheduling(priority=entry.priority, nice=entry.nice, cores=entry.cores)
+    with placed(place):
+        scheduling.check()
     spec = NodeSpec(
         name=entry.name or program.stem,
         program=program,
@@ -267,6 +281,7 @@ def _node(entry: _Entry, where: str) -> _Checked:
         ends_run=entry.on_exit == "shutdown",
         namespace=entry.namespace,
         remap=entry.remap,
+        scheduling=scheduling,
     )
     return _Checked(spec, node, convert(entry.params, node.Params, f"{place}.params"), place)
 

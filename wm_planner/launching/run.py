@@ -14,13 +14,14 @@ from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.launching.file import LaunchSpec
 from wm_planner.messaging.declarations import Declaration
 from wm_planner.messaging.domain import Domain, check_name
+from wm_planner.node.scheduling import Scheduling
 
 RECORDING = "episodes.mcap"
 LAUNCHED = "launch.yaml"
 RUNS = Path("runs")
 
 
-class LaunchedNode(Config, frozen=True, kw_only=True):
+class LaunchedNode(Scheduling, frozen=True, kw_only=True, omit_defaults=True):
     """A node of a run, as stored in its folder; `exec` is the path of its program."""
 
     exec: str
@@ -93,6 +94,9 @@ def prepare(folder: Path, spec: LaunchSpec) -> Path:
             respawn=node.respawn,
             namespace=node.namespace,
             remap=dict(node.remap),
+            priority=node.scheduling.priority,
+            nice=node.scheduling.nice,
+            cores=node.scheduling.cores,
         )
         for node in spec.nodes
     ]

@@ -178,6 +178,7 @@ class Supervisor:
             namespace=member.spec.namespace,
             remap=dict(member.spec.remap),
             topics=self._topics,
+            scheduling=member.spec.scheduling,
             epoch_ns=self._epoch_ns,
             supervisor=os.getpid(),
         )

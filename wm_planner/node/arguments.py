@@ -10,6 +10,7 @@ from wm_planner.config import Config, convert
 from wm_planner.errors import ConfigError
 from wm_planner.messaging.declarations import Declaration
 from wm_planner.node.node import Mode
+from wm_planner.node.scheduling import Scheduling
 
 
 class Arguments(Config, frozen=True, kw_only=True):
@@ -23,6 +24,7 @@ class Arguments(Config, frozen=True, kw_only=True):
         namespace: put before the names of its topics.
         remap: name of a topic in the program to its name on the bus.
         topics: that the launch file declares.
+        scheduling: of its process.
         epoch_ns: of the clocks of the run (`WallClock`); None for that of this process.
         supervisor: pid of the process that activates the node and that it must not outlive; with 0 it
             activates itself.
@@ -35,6 +37,7 @@ class Arguments(Config, frozen=True, kw_only=True):
     namespace: str = ""
     remap: dict[str, str] = msgspec.field(default_factory=dict)
     topics: tuple[Declaration, ...] = ()
+    scheduling: Scheduling = Scheduling()
     epoch_ns: int | None = None
     supervisor: int = 0
 

@@ -69,7 +69,7 @@ class Program:
         """Configure, activate, spin and clean up nodes, until all have finished or are stopped.
 
         Args:
-            nodes: their classes and arguments; of one mode and one supervisor.
+            nodes: their classes and arguments; of one mode, one supervisor and one scheduling.
 
         Raises:
             WmError: for an error that the user can fix.
@@ -79,6 +79,7 @@ class Program:
         self._stop.listen(first.supervisor)
         if first.mode == "lockstep":
             run_on_when_others_wake()
+        first.scheduling.apply()
         why = ""
         try:
             with self._stop.ends_at_once():
