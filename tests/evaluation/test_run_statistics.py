@@ -12,7 +12,7 @@ from wm_planner.evaluation.runs import report
 from wm_planner.evaluation.runs.live import Live
 from wm_planner.evaluation.runs.report import coverage, tables
 from wm_planner.evaluation.runs.run_statistics import EpisodeFigures, RunStatistics
-from wm_planner.launching.supervisor import Event
+from wm_planner.launching.events import Event
 from wm_planner.messaging import messages as m
 
 

@@ -9,8 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from wm_planner.errors import MessagingError
 from wm_planner.evaluation.runs.length_unit import unit_of
 from wm_planner.evaluation.runs.run_statistics import TOPICS, RunStatistics
+from wm_planner.launching.events import Event
 from wm_planner.launching.liveness import Activity, Liveness, activity_of
-from wm_planner.launching.supervisor import Event
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.messages import DiagnosticStatus
