@@ -39,7 +39,7 @@ class Nonlinear(TrainableModel):
 
 def nonlinear():
     card = make_card()
-    graph = TorchGraph(StepGraph(Nonlinear(), card.action))
+    graph = TorchGraph.of_module(StepGraph(Nonlinear(), card.action))
     return TorchWorldModel(card, graph, graph)
 
 

@@ -8,6 +8,7 @@ from wm_planner.contracts.context import Context
 from wm_planner.contracts.cost import WeightedCost
 from wm_planner.costs import build_costs
 from wm_planner.planners import PLANNERS
+from wm_planner.planners.futures import FuturesConfig
 from wm_planner.planners.problem import Problem
 from wm_planner.portable.scoring_model import ScoringModel
 from wm_planner.world_models.onnx.model import OnnxWorldModel
@@ -60,9 +61,24 @@ def test_outputs_of_the_model_are_read_by_costs(tmp_path):
     np.testing.assert_allclose(ours.evaluate(actions).total, theirs.evaluate(actions).total, rtol=1e-5)
 
 
-def test_a_cost_that_cannot_be_traced_is_computed_on_the_host(tmp_path):
+def test_a_cost_that_cannot_be_traced_is_computed_on_the_host_which_is_said_once(tmp_path, caplog):
     write_bundle(tmp_path / "toy", make_card())
     cost = WeightedCost("odd", CostOf(lambda actions: np.asarray(actions, np.float32).sum(axis=(1, 2))))
     (ours, theirs), actions = problems(tmp_path / "toy", [cost])
     np.testing.assert_array_equal(ours.evaluate(actions).total, theirs.evaluate(actions).total)
+    ours.evaluate(actions[:, :1])  # another horizon, whose costs are traced again
     assert "cost 'odd' cannot be written as a graph" in ours.model.on_host
+    (said,) = caplog.messages
+    assert "costs are computed on the host (cost 'odd' cannot be written as a graph" in said
+
+
+def test_several_futures_come_back_to_the_host_which_is_said_once(caplog):
+    model = ScoringModel.load("models/bundles/glide_planet", "cpu")
+    rng = np.random.default_rng(0)
+    start = {z.name: rng.standard_normal((1, *z.shape)).astype(z.dtype) for z in model.card.encoded}
+    futures = FuturesConfig(count=3).of(model.card, rng)
+    problem = Problem(model, start, build_costs([{"type": "reward"}], "test"), Context(), futures)
+    for _ in range(2):
+        assert np.isfinite(problem.evaluate(np.zeros((2, 2, 2), np.float32)).total).all()
+    (said,) = caplog.messages
+    assert "costs are computed on the host (rollouts with drawn noise, for several futures" in said

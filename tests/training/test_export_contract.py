@@ -113,18 +113,23 @@ def card_of(network, graphs):
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
+def bundle_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("everything") / "bundle"
     network = Everything().eval()
     write_bundle(network, CHOICES, folder, lambda graphs: card_of(network, graphs))
-    return OnnxWorldModel.load(folder, device="cpu")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(bundle_folder):
+    return OnnxWorldModel.load(bundle_folder, device="cpu")
 
 
 @pytest.fixture(scope="module")
 def reference():
     network = Everything().eval()
     graphs = (EncodeGraph(network, CHOICES), StepGraph(network, CHOICES))
-    return TorchWorldModel(card_of(network, {}), *(TorchGraph(graph) for graph in graphs))
+    return TorchWorldModel(card_of(network, {}), *map(TorchGraph.of_module, graphs))
 
 
 def seen(value):
@@ -168,10 +173,21 @@ def test_imagined_latents_are_decoded_to_pictures(bundle):
     assert abs(int(pictures[5, 0, 0, 0]) - shade) <= 1
 
 
-def test_a_device_model_refuses_by_name_what_it_does_not_carry():
-    network = Everything().eval()
-    with pytest.raises(ConfigError, match="latents, noise, remembers, capabilities"):
-        DeviceModel(network, card_of(network, {}))
+def test_rollouts_that_stay_in_torch_equal_those_of_the_bundle_in_every_role(bundle, bundle_folder):
+    models = DeviceModel.load(bundle_folder), DeviceModel.of_network(Everything().eval(), bundle.card)
+    start = bundle.encode(seen(40))
+    actions = np.array([[[0], [1]], [[2], [2]], [[1], [0]]], np.float32)
+    noise = {"draw": np.random.default_rng(0).gumbel(size=(3, 2, 4)).astype(np.float32)}
+    several = {
+        name: array if name == "wind" else np.repeat(array, 3, axis=0) for name, array in start.items()
+    }
+    for model in models:
+        for given, latent in ((noise, start), (None, start), (noise, several)):
+            wanted, found = bundle.rollout(latent, actions, given), model.rollout(latent, actions, given)
+            for kind in ("latents", "outputs"):
+                assert set(getattr(found, kind)) == set(getattr(wanted, kind))
+                for name, array in getattr(found, kind).items():
+                    np.testing.assert_allclose(array, getattr(wanted, kind)[name], rtol=1e-4, atol=1e-5)
 
 
 class StatesOnly(TrainableModel):

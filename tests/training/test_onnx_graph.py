@@ -120,5 +120,5 @@ def test_operators_mean_what_they_mean_in_onnx_runtime(what, tmp_path):
 def test_an_operator_without_a_gradient_is_refused_by_name(tmp_path):
     node = helper.make_node("RandomNormalLike", ["x"], ["y"])
     path = saved(tmp_path, node, {"x": (FLOAT, [2])}, {"y": (FLOAT, [2])})
-    with pytest.raises(BundleError, match="operators RandomNormalLike are not supported; give the folder"):
+    with pytest.raises(BundleError, match="operators RandomNormalLike are not supported in torch; give the"):
         OnnxGraph(Path(path))

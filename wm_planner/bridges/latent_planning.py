@@ -2,18 +2,27 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
+from typing import cast
 
 import numpy as np
 
 from wm_planner import config
 from wm_planner.bridges.executed_actions import ActionJoin
 from wm_planner.bridges.messages import path_message
-from wm_planner.bridges.planning import PlanningConfig, SearchAdapter, Tick, search_parts
+from wm_planner.bridges.planning import (
+    TORCH,
+    PlanningConfig,
+    SearchAdapter,
+    Tick,
+    TorchDevice,
+    search_parts,
+)
 from wm_planner.bridges.statements import ACTION, LATENT, PERIOD, action_statements, components, latent_of
 from wm_planner.clock import Deadline
 from wm_planner.contracts.context import Context
 from wm_planner.contracts.rollout import Latent
-from wm_planner.errors import ConfigError, InputError
+from wm_planner.errors import ConfigError, InputError, missing_package
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Facts, Node
@@ -57,6 +66,8 @@ class LatentAdapter(SearchAdapter):
                 f"planner: params.adapter: one_graph imagines one future, and {count} are to be imagined: "
                 "leave it out, or set `mpc: {futures: {count: 1}}`"
             )
+        if str(planning.device).startswith(TORCH):
+            _check_torch(config, str(planning.device))
         if (config.goals.patience, config.goals.max_ticks) != (None, None):
             raise ConfigError(
                 "planner: params.adapter: goals has `patience` or `max_ticks`, which stop no node: leave "
@@ -70,13 +81,15 @@ class LatentAdapter(SearchAdapter):
         return Facts(agrees={PERIOD: card.control_dt_s} | stated | action_statements(card.action))
 
     def __init__(self, config: Config, planning: PlanningConfig) -> None:
-        device, threads = planning.device or "auto", planning.threads or 1
+        device: Device | TorchDevice = planning.device or "auto"
+        threads = planning.threads or 1
         model = _loaded(planning.world_model, device, threads)
         mpc, planner, costs = search_parts(planning)
         if config.one_graph:
             from wm_planner.portable.planner import GraphPlanner
 
-            planner = GraphPlanner(planning.world_model, model, planner, costs, device, threads)
+            on = cast(Device, device)  # not of torch, says `check`
+            planner = GraphPlanner(planning.world_model, model, planner, costs, on, threads)
         horizon = RecedingHorizon(mpc, planner, model, costs, seed=planning.seed)
         super().__init__(model, horizon, planning.seed)
         self._goals, self._goal_id = config.goals, 0
@@ -134,13 +147,29 @@ class LatentAdapter(SearchAdapter):
         return path_message(imagined, tick.stamp_ns)
 
 
-def _loaded(bundle: str, device: Device, threads: int) -> OnnxWorldModel:
-    """The bundle; on a GPU one whose candidates stay there."""
+def _loaded(bundle: str, device: Device | TorchDevice, threads: int) -> OnnxWorldModel:
+    """The bundle; on a GPU, and in torch, one whose candidates stay on the device."""
+    if device == "torch:cpu" or device == "torch:cuda":
+        from wm_planner.training.device_model import DeviceModel
+
+        return DeviceModel.load(bundle, device.removeprefix(TORCH), threads)
     if providers(device)[0] == CPU:
         return OnnxWorldModel.load(bundle, device, threads)
     from wm_planner.portable.scoring_model import ScoringModel
 
     return ScoringModel.load(bundle, device, threads)
+
+
+def _check_torch(config: LatentAdapter.Config, device: str) -> None:
+    """Refuse a device of torch where torch is missing, or where a plan is one graph of ONNX Runtime."""
+    if find_spec("torch") is None:
+        missing = missing_package(ModuleNotFoundError(name="torch"), f"device {device}")
+        raise ConfigError(f"planner: params.device: {missing}, or set `device: auto`")
+    if config.one_graph:
+        raise ConfigError(
+            f"planner: params.adapter: one_graph is a graph of ONNX Runtime, and the device is {device}: "
+            "leave one of them out"
+        )
 
 
 def sub_goals(arrays: Latent, steps: Sequence[int]) -> tuple[Goal, ...]:

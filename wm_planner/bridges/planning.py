@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -21,6 +21,9 @@ from wm_planner.planners.goals import GoalSequence
 from wm_planner.planners.mpc import Decision, RecedingHorizon
 from wm_planner.plugins import Registry
 from wm_planner.world_models.onnx.execution import Device
+
+TorchDevice = Literal["torch:cpu", "torch:cuda"]
+TORCH = "torch:"
 
 PLANNING_ADAPTERS = Registry(
     "planning adapter",
@@ -41,7 +44,8 @@ class PlanningConfig(Config, frozen=True, kw_only=True):
         mpc: `{replan_every: 1, latency_steps: 0, proposals: elites, futures: {count: 4}}`; in realtime the
             latency is measured.
         seed: of all searches.
-        device: of the world model; None leaves it to the adapter.
+        device: of the world model; None leaves it to the adapter. On `torch:cpu` and `torch:cuda` torch takes
+            the steps of the bundle instead of ONNX Runtime.
         threads: of one call of the world model; None leaves it to the adapter.
     """
 
@@ -50,7 +54,7 @@ class PlanningConfig(Config, frozen=True, kw_only=True):
     costs: list[dict[str, Any]] = msgspec.field(default_factory=list)
     mpc: dict[str, Any] = msgspec.field(default_factory=dict)
     seed: Seed = 0
-    device: Device | None = None
+    device: Device | TorchDevice | None = None
     threads: Positive | None = None
 
 

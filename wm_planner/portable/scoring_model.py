@@ -1,5 +1,6 @@
 """A bundle whose candidates stay on the device: steps and costs run there, and one value per term returns."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -24,13 +25,15 @@ from wm_planner.world_models.onnx.rollout_graph import ACTIONS, NEXT, OUTPUT, ST
 from wm_planner.world_models.onnx.session import Graph
 
 PREVIOUS_PLAN = "previous_plan"
+_LOG = logging.getLogger(__name__)
 
 
 class ScoringModel(OnnxWorldModel):
     """An `OnnxWorldModel` that is also `Scoring`: `step.onnx` runs once per step, on arrays on its device.
 
     The costs are traced into a graph of their own when they are first asked for. Those that cannot be traced,
-    or read the domain, are computed on the host from a rollout; so are those of several futures.
+    or read the domain, are computed on the host from a rollout; so are those of several futures. The log says
+    so once per reason.
 
     Attributes:
         on_host: why costs are computed on the host; empty if they are not.
@@ -67,6 +70,11 @@ class ScoringModel(OnnxWorldModel):
         terms = graph.run_on_device({name: feed[name] for name in graph.names})
         return {name: array.numpy().astype(np.float64) for name, array in terms.items()}
 
+    def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
+        if noise:
+            self._compute_on_host("rollouts with drawn noise, for several futures, come back from the device")
+        return super().rollout(latent, actions, noise)
+
     def _imagined(self, latent: Latent, actions: NDArray[np.float32]) -> dict[str, Any]:
         """What `step.onnx` returns at every step, `<output>.<step>`, on the device."""
         count, horizon = actions.shape[:2]
@@ -86,13 +94,18 @@ class ScoringModel(OnnxWorldModel):
     def _score_graph(self, costs: Sequence[WeightedCost], horizon: int, context: Context) -> Graph | None:
         """The graph from steps, actions and context to the terms; None, with the reason in `on_host`."""
         if reading := [c.name for c in costs if any("context:domain" in need for need in c.cost.requires)]:
-            self.on_host = f"{', '.join(reading)}: a graph would fix what they read of the domain"
+            self._compute_on_host(f"{', '.join(reading)}: a graph would fix what they read of the domain")
             return None
         try:
             return self._step.derived(score_graph(self.card, costs, horizon, context).SerializeToString())
         except ConfigError as error:
-            self.on_host = str(error)
+            self._compute_on_host(str(error))
             return None
+
+    def _compute_on_host(self, reason: str) -> None:
+        if reason != self.on_host:
+            self.on_host = reason
+            _LOG.warning("%s: costs are computed on the host (%s)", self.card.name, reason)
 
 
 def score_graph(card: Card, costs: Sequence[WeightedCost], horizon: int, context: Context) -> ModelProto:

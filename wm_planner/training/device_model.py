@@ -1,99 +1,97 @@
-"""A network as a world model whose arrays stay on its device: 800 ViT-g latents are 1.15 GB per frame."""
+"""A bundle or network in torch whose rollouts stay on its device: 800 ViT-g latents are 1.15 GB per frame."""
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from pathlib import Path
 
 import torch
-from torch import Tensor
 
+from wm_planner import share
 from wm_planner.contracts.arrays import Array
-from wm_planner.contracts.card import Card
-from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.rollout import Latent, Rollout
 from wm_planner.errors import ConfigError
-from wm_planner.training.module import TrainableModel
-from wm_planner.world_models.onnx.inputs import checked_actions, memory_feed, noise_feed, observation_feed
+from wm_planner.training.onnx_graph import OnnxGraph
+from wm_planner.training.torch_model import TorchGraph, TorchWorldModel
+from wm_planner.world_models.onnx.card_file import CARD_FILE
+from wm_planner.world_models.onnx.inputs import checked_actions, initial_latent, noise_feed
+from wm_planner.world_models.onnx.model import OnnxWorldModel
+from wm_planner.world_models.onnx.repeatability import check_parity
+from wm_planner.world_models.onnx.rollout_graph import NEXT, OUTPUT
 
-Precision: TypeAlias = Literal["fp32", "bf16"]
 
+class DeviceModel(TorchWorldModel):
+    """A `WorldModel` whose rollouts, and thus costs, are torch tensors on the device of its weights.
 
-class DeviceModel:
-    """A `WorldModel` whose latents, and thus costs, are torch tensors on the network's device.
-
-    Args:
-        network: in evaluation mode, on any device.
-        card: of the network; only latents of the role `candidate`, no memory, noise or outputs.
-        precision: of matrix products; the arrays stay float32.
-
-    Raises:
-        ConfigError: for another card.
+    Latents of `encode` and `step` are NumPy arrays, as of any world model; those of a rollout start as one
+    row that the candidates share.
     """
 
-    def __init__(self, network: TrainableModel, card: Card, precision: Precision = "fp32") -> None:
-        unsupported = {
-            "latents": any(spec.role != "candidate" for spec in card.latents),
-            "noise": bool(card.noise),
-            "remembers": card.remembers,
-            "capabilities": bool(card.step_outputs),
-        }
-        if lines := [line for line, found in unsupported.items() if found]:
-            raise ConfigError(f"{card.name} cannot run as a DeviceModel (card: {', '.join(lines)})")
-        self.network = network
-        self.card = card
-        self.device = next(network.parameters()).device
-        self.precision = precision
+    @classmethod
+    def load(cls, folder: str | Path, device: str = "cpu", threads: int = 1) -> "DeviceModel":
+        """Load a bundle, whose steps torch takes, and compare a step with ONNX Runtime.
 
-    def autocast(self) -> torch.autocast:
-        """The context in which the network runs."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        Pictures are encoded, and the policy acts, in ONNX Runtime on the CPU.
 
-    @torch.inference_mode()
-    def encode(
-        self,
-        observation: Observation,
-        last_action: Array | None = None,
-        memory: Latent | None = None,
-        noise: Mapping[str, Array] | None = None,
-    ) -> dict[str, Tensor]:
-        """The latent of one observation, arrays (1, ...)."""
-        memory_feed(self.card, last_action, memory)  # refuses what the network does not take
-        noise_feed(self.card, "encode", noise, 1)
-        feed = {n: self._to_device(array) for n, array in observation_feed(self.card, observation).items()}
-        images = torch.stack([feed[f"image.{camera}"] for camera in self.card.observation.cameras], dim=1)
-        with self.autocast():
-            latent = self.network.encode(images, feed.get("state", torch.empty(1, 0, device=self.device)))
-        return _float(latent)
+        Args:
+            folder: of the bundle, a path or e.g. "models/bundles/panda_reach"; see `share.find`.
+            device: of torch, e.g. `cpu` or `cuda`.
+            threads: of every call; torch has one number of them per process.
 
-    @torch.inference_mode()
-    def step(
-        self, latent: Latent, action: Array, noise: Mapping[str, Array] | None = None
-    ) -> tuple[Latent, Mapping[str, Array]]:
-        """The latents (N, ...) after `action` (N, A)."""
-        noise_feed(self.card, "step", noise, 1)
-        return self._advance(latent, self._to_device(checked_actions(self.card, action, "N"))), {}
+        Raises:
+            BundleError: as for `OnnxWorldModel.load`, for operators that torch lacks, or if torch computes
+                something else than ONNX Runtime.
+            ConfigError: if torch cannot use the device.
+        """
+        check_device(device)
+        torch.set_num_threads(threads)
+        folder = share.find(folder)
+        onnx = OnnxWorldModel.load(folder, "cpu", threads)
+        graph = OnnxGraph(folder / "step.onnx", device)
+        step = TorchGraph(graph, graph.inputs, device)
+        model = cls(onnx.card, onnx._encode, step, policy=onnx._policy, decoder=onnx._decoder)
+        check_parity(str(folder / CARD_FILE), f"torch:{device}", model, onnx)
+        return model
 
-    @torch.inference_mode()
     def rollout(self, latent: Latent, actions: Array, noise: Mapping[str, Array] | None = None) -> Rollout:
-        """Imagine `actions` (N, H, A) from one `latent` (1, ...), which is not copied."""
-        noise_feed(self.card, "step", noise, 1)
-        checked = self._to_device(checked_actions(self.card, actions, "NH"))
-        now = {name: array.expand(len(checked), *array.shape[1:]) for name, array in latent.items()}
+        """Imagine `actions` (N, H, A) from one `latent` (1, ...), which is not copied, or from N of them.
+
+        Raises:
+            ShapeError: for arrays whose shape disagrees with the card, or noise that the graph does not take.
+        """
+        checked = checked_actions(self.card, actions, "NH")
+        count, horizon = checked.shape[:2]
+        step: TorchGraph = self._step  # type: ignore[assignment]
+
+        def on_device(array: Array) -> torch.Tensor:
+            tensor = torch.tensor(array, device=step.device)
+            return tensor.expand(count, *tensor.shape[1:])
+
+        shared = {spec.name for spec in self.card.latents if spec.role == "shared"}
+        start = initial_latent(self.card, latent, count)
+        now = {
+            name: torch.tensor(array, device=step.device) if name in shared else on_device(array)
+            for name, array in start.items()
+        }
+        chosen = on_device(checked)  # (N, H, A)
+        drawn = {n: on_device(a) for n, a in noise_feed(self.card, "step", noise, count, horizon).items()}
         steps = []
-        for action in checked.unbind(1):
-            now = self._advance(now, action)
-            steps.append(now)
-        latents = {name: torch.stack([step[name] for step in steps], dim=1) for name in now}
-        physical = [spec.name for spec in self.card.latents if spec.unit is not None]
-        return Rollout(latents, {name: latents[name] for name in physical})
-
-    def _advance(self, latent: Latent, action: Tensor) -> dict[str, Tensor]:
-        with self.autocast():
-            after = self.network.step(dict(latent), action)
-        return _float(after)
-
-    def _to_device(self, array: Array) -> Tensor:
-        return torch.tensor(array, device=self.device)  # a copy, because plans are read-only
+        for h in range(horizon):
+            own = {name: array[:, h] for name, array in drawn.items()}
+            steps.append(step.run_on_device({**now, "action": chosen[:, h], **own}))
+            now |= {n.removeprefix(NEXT): array for n, array in steps[-1].items() if n.startswith(NEXT)}
+        kept = [NEXT + spec.name for spec in self.card.latents if spec.role == "candidate"]
+        kept += [name for name in steps[0] if name.startswith(OUTPUT)]
+        return self._rollout_of({name: torch.stack([each[name] for each in steps], dim=1) for name in kept})
 
 
-def _float(latent: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: array.float() for name, array in latent.items()}
+def check_device(device: str) -> None:
+    """Check that torch can use a device.
+
+    Raises:
+        ConfigError: saying which are there.
+    """
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise ConfigError(f"torch knows no device '{device}', wanted cpu, cuda or e.g. cuda:1") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"torch finds no GPU here for '{device}': install its driver, or use the CPU")

@@ -82,14 +82,15 @@ class EncodeGraph(_ModelGraph):
         spec, named = self.model.observation, dict(zip(self.inputs, inputs, strict=True))
         batch = inputs[0].shape[0]
         images = [named[IMAGE + camera] for camera in spec.cameras]
-        pictures = torch.stack(images, dim=1) if images else torch.empty(batch, 0, 0, 0, 3, dtype=torch.uint8)
+        none = torch.empty(batch, 0, device=inputs[0].device)
+        pictures = torch.stack(images, dim=1) if images else none.to(torch.uint8).view(batch, 0, 0, 0, 3)
         further: dict[str, object] = {}
         if self.model.remembers:
             memory = {latent.name: named[MEMORY + latent.name] for latent in self.encoded}
             further["past"] = Past(memory, named[LAST_ACTION], named[FRESH])
         if noise := self._noise("encode"):
             further["noise"] = {each.name: named[NOISE + each.name] for each in noise}
-        state = named.get(STATE, torch.empty(batch, 0))
+        state = named.get(STATE, none)
         latent = self.model.encode(pictures, state, **further)
         return tuple(latent[name.removeprefix(OUTPUT)] for name in self.outputs)
 

@@ -13,7 +13,14 @@ from torch import Tensor
 
 Attributes = Mapping[str, Any]
 
-_DTYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 11: torch.float64}
+_DTYPES = {
+    1: torch.float32,
+    6: torch.int32,
+    7: torch.int64,
+    9: torch.bool,
+    10: torch.float16,
+    11: torch.float64,
+}
 """Element types by their number in ONNX."""
 
 
@@ -46,7 +53,7 @@ def _constant(attributes: Attributes) -> Tensor:
 
 
 def _expand(attributes: Attributes, x: Tensor, shape: Tensor) -> Tensor:
-    return x * torch.ones(_ints(shape), dtype=x.dtype)  # broadcasts both ways, as Expand does
+    return x * x.new_ones(_ints(shape))  # broadcasts both ways, as Expand does
 
 
 def _gather(attributes: Attributes, x: Tensor, indices: Tensor) -> Tensor:
@@ -110,7 +117,11 @@ def _slice(
     every = [1] * len(starts) if steps is None else _ints(steps)
     for axis, start, end, step in zip(along, _ints(starts), _ints(ends), every, strict=True):
         rows = range(x.shape[axis])[start:end:step]
-        x = torch.index_select(x, axis, torch.tensor(rows, dtype=torch.int64))
+        if step > 0:
+            whole = (slice(None),) * (axis % x.ndim)
+            x = x[(*whole, slice(rows.start, rows.stop, rows.step))]  # a view
+        else:
+            x = torch.index_select(x, axis, torch.tensor(rows, dtype=torch.int64, device=x.device))
     return x
 
 
@@ -196,3 +207,11 @@ OPERATORS: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
     "Where": _plain(torch.where),
 }
 """Operator name to its function."""
+
+_AXES = ("Squeeze", "Unsqueeze", "ReduceMax", "ReduceMean", "ReduceSum")
+HOST_INPUTS: Mapping[str, tuple[int, ...]] = {
+    **dict.fromkeys((*_AXES, "Expand", "Reshape", "Split"), (1,)),
+    "Pad": (1, 2, 3),
+    "Slice": (1, 2, 3, 4),
+}
+"""Operator name to the positions of those of its inputs that are shapes, axes and sizes."""

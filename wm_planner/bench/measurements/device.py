@@ -29,10 +29,11 @@ from wm_planner.networks.vjepa2 import SIZES
 from wm_planner.networks.vjepa2_ac import AC_PREDICTOR
 from wm_planner.planners import PLANNERS
 from wm_planner.planners.problem import Problem
-from wm_planner.training.device_model import DeviceModel, Precision
+from wm_planner.training.device_model import DeviceModel, check_device
 from wm_planner.training.importing import DROID, FAMILY, IMAGE_SIZE, RECIPE
 from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.training.recipe import changed
+from wm_planner.training.torch_model import Precision
 from wm_planner.training.trained import model_card
 
 ITERATIONS = 10
@@ -88,7 +89,8 @@ def device_benchmark(
         ConfigError: for an unknown size or device, or a folder that is not a checkout.
     """
     _check_checkout(reference)
-    peak, model = peak_flops(device, precision), _model(size, device, precision)
+    peak, network = peak_flops(device, precision), _network(size, device)
+    model = _model(network, size, precision)
     problem = _problem(model)
     per_candidate = _flops(model, problem.latent)
 
@@ -119,7 +121,7 @@ def device_benchmark(
             yield icem
             break
     if reference is not None:
-        loop = _reference(reference, model, problem, samples)
+        loop = _reference(reference, network, precision, problem, samples)
         yield row("the published loop", loop, samples * ITERATIONS)
 
 
@@ -149,8 +151,7 @@ def peak_flops(device: str, precision: Precision) -> float | None:
     Raises:
         ConfigError: if torch cannot use the device.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("torch finds no GPU here; run this on a machine that has one, or on the CPU")
+    check_device(device)
     if device != "cuda" or precision != "bf16":
         return None
     name = torch.cuda.get_device_name()
@@ -164,7 +165,7 @@ def _flops(model: DeviceModel, start: Latent) -> int:
     return int(counter.get_total_flops())
 
 
-def _model(size: str, device: str, precision: Precision) -> DeviceModel:
+def _network(size: str, device: str) -> TrainableModel:
     if size not in SIZES:
         raise ConfigError(f"unknown size '{size}', {did_you_mean(size, SIZES)}")
     predictor = AC_PREDICTOR if size == "giant" else SIZES[size]
@@ -179,25 +180,32 @@ def _model(size: str, device: str, precision: Precision) -> DeviceModel:
     with torch.device(device):
         network = file.build(changed(file.recipe(RECIPE), changes, FAMILY), DROID)
     assert isinstance(network, TrainableModel)
-    return DeviceModel(
-        network.eval(),
-        model_card(network, size, FAMILY, DROID, {}, TrainingRecord(command=(), revision="", recipe={})),
-        precision,
-    )
+    return network.eval()
 
 
-def _reference(checkout: Path, model: DeviceModel, problem: Problem, samples: int) -> Callable[[int], Any]:
+def _model(network: TrainableModel, size: str, precision: Precision) -> DeviceModel:
+    record = TrainingRecord(command=(), revision="", recipe={})
+    return DeviceModel.of_network(network, model_card(network, size, FAMILY, DROID, {}, record), precision)
+
+
+def _reference(
+    checkout: Path, network: Any, precision: Precision, problem: Problem, samples: int
+) -> Callable[[int], Any]:
     """The published loop over the same networks: `WorldModel.infer_next_action` of the checkout."""
     sys.path.insert(0, str(checkout))
     wrapper = importlib.import_module("notebooks.utils.world_model_wrapper")
-    start, goal = problem.latent, problem.context.goal_latent
-    assert goal is not None
+    goal_latent = problem.context.goal_latent
+    assert goal_latent is not None
+    device = next(network.parameters()).device
+    start, goal = (
+        {name: torch.tensor(array, device=device) for name, array in latent.items()}
+        for latent in (problem.latent, goal_latent)
+    )
     patches = start["tokens"].shape[1]
-    network: Any = model.network
 
     def predictor(tokens: Tensor, actions: Tensor, poses: Tensor) -> Tensor:
         frames = tokens.reshape(len(tokens), -1, patches, tokens.shape[-1])
-        with model.autocast():
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             flat: Tensor = network.predictor(frames, actions, poses).flatten(1, 2).float()
         return flat
 
@@ -211,7 +219,7 @@ def _reference(checkout: Path, model: DeviceModel, problem: Problem, samples: in
     }
     momentum = {"momentum_mean": 0.15, "momentum_std": 0.15}
     published = wrapper.WorldModel(
-        None, predictor, patches, None, mpc_args={**settings, **momentum}, device=str(model.device)
+        None, predictor, patches, None, mpc_args={**settings, **momentum}, device=str(device)
     )
     tokens, goal_tokens, pose = start["tokens"][None], goal["tokens"][None], start["tcp_pose"][None]
 

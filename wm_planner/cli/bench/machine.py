@@ -178,7 +178,7 @@ def device(
 ) -> None:
     """Seconds per action of V-JEPA 2-AC with torch, next to the published loop in the same run."""
     from wm_planner.bench.measurements.device import device_benchmark
-    from wm_planner.training.device_model import Precision
+    from wm_planner.training.torch_model import Precision
 
     precision: Precision = "fp32" if fp32 else "bf16"
     rows = table(
