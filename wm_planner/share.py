@@ -1,9 +1,6 @@
 """Lookup of files in `sim`, `nodes`, `models` and `launch`: the given path, the checkout, or the wheel."""
 
-import subprocess
-from importlib import metadata
 from pathlib import Path
-from xml.etree import ElementTree
 
 from wm_planner.errors import PluginError, did_you_mean
 
@@ -66,6 +63,9 @@ def _in_bundles(path: Path) -> Path:
 
 def revision() -> str:
     """The git revision of the checkout, "unknown" without git; of an installed wheel its version."""
+    import subprocess  # here and below: every command starts by importing this module
+    from importlib import metadata
+
     if roots()[0] == _PACKAGE / "share":  # git would describe a repository around the environment
         return metadata.version("wm-planner")
     command = ["git", "-C", str(_PACKAGE), "describe", "--always", "--dirty"]
@@ -94,6 +94,8 @@ def listing(folder: str, suffix: str = "", root: str = "") -> list[str]:
 
 def root_element(file: Path) -> str:
     """The root element of an XML file; empty if it cannot be parsed."""
+    from xml.etree import ElementTree
+
     try:
         with file.open("rb") as stream:
             return next(str(element.tag) for _, element in ElementTree.iterparse(stream, ("start",)))

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from wm_planner.config import put, setting
 from wm_planner.errors import ConfigError
 from wm_planner.terminal import console
 
@@ -22,6 +21,7 @@ def export_planner(
     changes: Annotated[list[str] | None, typer.Option("--set", help="field=value of the planner")] = None,
 ) -> None:
     """Write a whole planner as one ONNX graph, which any ONNX runtime can run."""
+    from wm_planner.config import put, setting
     from wm_planner.launching.file import planning
     from wm_planner.portable import export as portable
 

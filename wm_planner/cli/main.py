@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-from importlib import metadata
 from typing import Annotated, Any
 
 import typer
@@ -44,6 +43,8 @@ app.command("import")(import_checkpoint)
 
 def _print_version(is_wanted: bool) -> None:
     if is_wanted:
+        from importlib import metadata
+
         print(f"wm {metadata.version('wm-planner')}")
         raise typer.Exit
 

@@ -7,7 +7,6 @@ import typer
 from rich.markup import escape
 
 from wm_planner import share
-from wm_planner.config import setting
 from wm_planner.terminal import Bar, console, resumable
 
 
@@ -24,6 +23,7 @@ def train(
     changes: Annotated[list[str] | None, typer.Option("--set", help="field=value of the recipe")] = None,
 ) -> None:
     """Train a world model or a policy on data sets, in one process or in those started by torchrun."""
+    from wm_planner.config import setting
     from wm_planner.data.forms import open_dataset
 
     overrides = dict(map(setting, changes or ()))

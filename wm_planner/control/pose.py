@@ -10,9 +10,7 @@ Source: the conventions of DROID (Khazatsky et al. 2024) and of Assran et al. 20
 Zhou et al. 2019 (arXiv 1812.07035) for the 6D representation of rotations.
 """
 
-from array_api_compat import array_namespace
-
-from wm_planner.contracts.arrays import Array
+from wm_planner.contracts.arrays import Array, namespace
 
 GIMBAL_LOCK = 1e-7
 """Cosine of the second angle up to which the first and third are indistinguishable; the third is then 0."""
@@ -20,7 +18,7 @@ GIMBAL_LOCK = 1e-7
 
 def apply_action(pose: Array, action: Array) -> Array:
     """The pose (..., 7) after `action` (..., 7) from `pose` (..., 7); the gripper is clipped to 0 .. 1."""
-    xp = array_namespace(pose)
+    xp = namespace(pose)
     rotation = matrix_from_euler(action[..., 3:6]) @ matrix_from_euler(pose[..., 3:6])
     gripper = xp.clip(pose[..., 6:] + action[..., 6:], 0.0, 1.0)
     return xp.concat((pose[..., :3] + action[..., :3], euler_from_matrix(rotation), gripper), axis=-1)
@@ -28,7 +26,7 @@ def apply_action(pose: Array, action: Array) -> Array:
 
 def action_between(pose: Array, after: Array) -> Array:
     """The action (..., 7) that leads from `pose` to `after`, (..., 7) each."""
-    xp = array_namespace(pose)
+    xp = namespace(pose)
     inverse = xp.matrix_transpose(matrix_from_euler(pose[..., 3:6]))
     rotation = euler_from_matrix(matrix_from_euler(after[..., 3:6]) @ inverse)
     return xp.concat((after[..., :3] - pose[..., :3], rotation, after[..., 6:] - pose[..., 6:]), axis=-1)
@@ -36,7 +34,7 @@ def action_between(pose: Array, after: Array) -> Array:
 
 def matrix_from_euler(angles: Array) -> Array:
     """Rotation matrices (..., 3, 3) of angles (..., 3) in rad about the fixed axes x, then y, then z."""
-    xp = array_namespace(angles)
+    xp = namespace(angles)
     cos, sin = xp.cos(angles), xp.sin(angles)
     ca, cb, cc = cos[..., 0], cos[..., 1], cos[..., 2]
     sa, sb, sc = sin[..., 0], sin[..., 1], sin[..., 2]
@@ -50,7 +48,7 @@ def matrix_from_euler(angles: Array) -> Array:
 
 def quaternion_from_euler(angles: Array) -> Array:
     """Unit quaternions (..., 4) x, y, z, w, as in ROS 2, of angles (..., 3) in rad."""
-    xp = array_namespace(angles)
+    xp = namespace(angles)
     cos, sin = xp.cos(angles / 2), xp.sin(angles / 2)
     ca, cb, cc = cos[..., 0], cos[..., 1], cos[..., 2]
     sa, sb, sc = sin[..., 0], sin[..., 1], sin[..., 2]
@@ -65,7 +63,7 @@ def quaternion_from_euler(angles: Array) -> Array:
 
 def euler_from_matrix(matrix: Array) -> Array:
     """Angles (..., 3) in rad of rotation matrices (..., 3, 3); the second is within -pi/2 .. pi/2."""
-    xp = array_namespace(matrix)
+    xp = namespace(matrix)
     m = matrix
     cosine = xp.sqrt(m[..., 0, 0] ** 2 + m[..., 1, 0] ** 2)
     locked = cosine <= GIMBAL_LOCK
@@ -78,13 +76,13 @@ def euler_from_matrix(matrix: Array) -> Array:
 
 def rotation_6d_from_matrix(matrix: Array) -> Array:
     """The first two columns (..., 6) of rotation matrices (..., 3, 3): continuous, unlike angles."""
-    xp = array_namespace(matrix)
+    xp = namespace(matrix)
     return xp.concat((matrix[..., 0], matrix[..., 1]), axis=-1)
 
 
 def matrix_from_rotation_6d(columns: Array) -> Array:
     """Rotation matrices (..., 3, 3) from two columns (..., 6), orthonormalised by Gram-Schmidt."""
-    xp = array_namespace(columns)
+    xp = namespace(columns)
     first = _unit(columns[..., :3])
     overlap = xp.sum(first * columns[..., 3:], axis=-1, keepdims=True)
     second = _unit(columns[..., 3:] - overlap * first)
@@ -92,12 +90,12 @@ def matrix_from_rotation_6d(columns: Array) -> Array:
 
 
 def _unit(vectors: Array) -> Array:
-    xp = array_namespace(vectors)
+    xp = namespace(vectors)
     return vectors / xp.sqrt(xp.sum(vectors * vectors, axis=-1, keepdims=True))
 
 
 def _cross(a: Array, b: Array) -> Array:
-    xp = array_namespace(a)
+    xp = namespace(a)
     x = a[..., 1] * b[..., 2] - a[..., 2] * b[..., 1]
     y = a[..., 2] * b[..., 0] - a[..., 0] * b[..., 2]
     z = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-import numpy as np
 import typer
 
 from wm_planner import share
@@ -181,6 +180,8 @@ def call_size(
 @app.command()
 def pose(samples: Positive = 800, repeats: Positive = 200) -> None:
     """CPU time of moving the poses of all candidates by their actions, as one model step does."""
+    import numpy as np
+
     from wm_planner.control.pose import apply_action
 
     rng = np.random.default_rng(0)
