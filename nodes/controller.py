@@ -45,6 +45,7 @@ class ControllerNode(Node):
         max_age_s: Seconds = 1.0
 
     changeable = ("patience_s", "max_age_s")
+    alone_in_realtime = True
     params: Params
 
     @classmethod

@@ -19,7 +19,7 @@ from wm_planner.driving.bridges.simulator_adapter import TrafficAdapter
 from wm_planner.driving.scenarios.writers.commonroad import commonroad_text
 from wm_planner.driving.simulation.simulator import DrivingSimulator
 from wm_planner.errors import ConfigError, InputError, PluginError, ScenarioError
-from wm_planner.launching.file import node_class
+from wm_planner.launching.program_file import node_class
 from wm_planner.manipulation.bridges.simulator_adapter import ArmAdapter
 from wm_planner.messaging import codec, topics
 from wm_planner.messaging import messages as m

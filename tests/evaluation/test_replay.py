@@ -12,7 +12,8 @@ from wm_planner.clock import WallClock
 from wm_planner.errors import ConfigError, RecordingError
 from wm_planner.evaluation.replay.check import check
 from wm_planner.evaluation.replay.difference import Difference, first_difference
-from wm_planner.launching.file import LaunchSpec, NodeSpec, node_class
+from wm_planner.launching.file import LaunchSpec, NodeSpec
+from wm_planner.launching.program_file import node_class
 from wm_planner.launching.run import RECORDING, prepare
 from wm_planner.messaging import codec
 from wm_planner.messaging import messages as m

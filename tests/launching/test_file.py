@@ -9,7 +9,7 @@ from wm_planner import share
 from wm_planner.config import convert
 from wm_planner.errors import ConfigError, MessagingError, PluginError
 from wm_planner.launching import file
-from wm_planner.launching.file import node_class
+from wm_planner.launching.program_file import node_class
 
 TEXT = """
 args: {ticks: 10, stall_s: 0.5, folder: runs, debug: false, names: [a, b], extra: null}
@@ -215,16 +215,16 @@ def test_invalid_yaml_is_reported_with_its_line(tmp_path):
 def test_a_program_must_define_one_node(tmp_path):
     (tmp_path / "none.py").write_text("from wm_planner.node import Node\n")
     with pytest.raises(PluginError, match="defines 0 classes derived from Node"):
-        file.node_class(tmp_path / "none.py")
+        node_class(tmp_path / "none.py")
     (tmp_path / "torn.py").write_text("import no_such_package\n")
     with pytest.raises(PluginError, match=r"needs the package 'no_such_package'"):
-        file.node_class(tmp_path / "torn.py")
+        node_class(tmp_path / "torn.py")
 
 
 def test_a_program_that_runs_when_it_is_imported_is_refused(tmp_path):
     (tmp_path / "bare.py").write_text("raise SystemExit(2)")
     with pytest.raises(PluginError, match="exits when it is imported; call run"):
-        file.node_class(tmp_path / "bare.py")
+        node_class(tmp_path / "bare.py")
 
 
 NODE = """
@@ -240,9 +240,9 @@ def test_a_program_that_never_runs_its_node_is_refused(tmp_path):
     with pytest.raises(
         PluginError, match=r"idle\.py: never runs its node.* call wm_planner.node.run\(Mine\)"
     ):
-        file.node_class(tmp_path / "idle.py")
+        node_class(tmp_path / "idle.py")
     (tmp_path / "runs.py").write_text(f"{NODE}\nif __name__ == '__main__':\n    go(Mine)\n")
-    assert file.node_class(tmp_path / "runs.py").__name__ == "Mine"
+    assert node_class(tmp_path / "runs.py").__name__ == "Mine"
 
 
 def test_a_folder_is_not_a_launch_file(tmp_path, monkeypatch):

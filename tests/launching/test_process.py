@@ -11,7 +11,7 @@ def ended(tmp_path):
     def run(text: str) -> tuple[NodeProcess, int]:
         program = tmp_path / "program.py"
         program.write_text(text)
-        process = NodeProcess(program, Arguments(name="x"), tmp_path / "x.log")
+        process = NodeProcess([(program, Arguments(name="x"))], tmp_path / "x.log")
         code = process._process.wait(20)
         return process, code
 

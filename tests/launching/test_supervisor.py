@@ -1,5 +1,3 @@
-import contextlib
-import dataclasses
 import os
 import resource
 import signal
@@ -7,101 +5,19 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import msgspec
 import pytest
-from toys import PATIENCE_S, new_domain_name, until, write_toys
+from toy_run import Run, processes_of
+from toys import PATIENCE_S, until
 
 from wm_planner.clock import nanoseconds
 from wm_planner.errors import ConfigError, MessagingError, NodeError
 from wm_planner.launching.activation import readers_of
-from wm_planner.launching.events import Event
-from wm_planner.launching.file import LaunchSpec, NodeSpec
 from wm_planner.launching.respawn import MAX_RESPAWNS, WINDOW_S, Respawns
 from wm_planner.launching.startup import START_S, StartupWatch
-from wm_planner.launching.supervisor import RunResult, Supervisor
 from wm_planner.messaging.domain import Domain, Endpoint
 from wm_planner.recording.player import Player
-
-RECORDER = Path(__file__).parents[2] / "nodes" / "recorder.py"
-
-
-class Run:
-    """A run of the toys: a talker that ends it, an answerer, and a recorder."""
-
-    def __init__(self, folder: Path) -> None:
-        write_toys(folder)
-        self.folder = folder
-        self.domain = new_domain_name()
-        self.recording = folder / "run" / "all.mcap"
-        self.events: list[Event] = []
-        self.nodes = {
-            "talker": self._node("talker", ends_run=True),
-            "answerer": self._node("answerer", respawn="on-failure"),
-            "recorder": NodeSpec("recorder", RECORDER, {"path": str(self.recording)}, "never", False),
-        }
-
-    def rename(self, name: str, namespace: str, **remap: str) -> None:
-        """Put a node into a namespace, and give topics other names."""
-        names = {f"/{topic}": other for topic, other in remap.items()}
-        self.nodes[name] = dataclasses.replace(self.nodes[name], namespace=namespace, remap=names)
-
-    def _node(self, name, respawn="never", ends_run=False) -> NodeSpec:
-        return NodeSpec(name, self.folder / f"{name}.py", {}, respawn, ends_run)
-
-    def params(self, name: str, **params) -> None:
-        self.nodes[name].params.update(params)
-
-    def supervisor(self, **settings) -> Supervisor:
-        return Supervisor(self.spec, self.folder / "run", self.domain, self.events.append, **settings)
-
-    def go(self) -> RunResult:
-        return self.supervisor().run()
-
-    @property
-    def spec(self) -> LaunchSpec:
-        return LaunchSpec("toy", "lockstep", tuple(self.nodes.values()))
-
-    def kinds(self, node: str) -> list[str]:
-        return [event.kind for event in self.events if event.node == node]
-
-    def log(self, node: str) -> str:
-        path = self.folder / "run" / "logs" / f"{node}.log"
-        return path.read_text() if path.exists() else ""
-
-    def change_answerer(self, old: str, new: str, respawn: str = "on-failure") -> None:
-        """Replace a piece of its program."""
-        program = self.folder / "answerer.py"
-        text = program.read_text()
-        assert old in text
-        program.write_text(text.replace(old, new))
-        self.nodes["answerer"] = self._node("answerer", respawn)
-
-    def break_answerer(self, respawn: str) -> None:
-        """Let it fail when it gets the goal."""
-        self.change_answerer("self.goal = goal.id", "raise ZeroDivisionError('no')", respawn)
-
-    def deafen_answerer(self) -> None:
-        """Let it ignore SIGTERM."""
-        self.change_answerer(
-            "self.goal = 0", "self.goal = 0; import signal; signal.signal(15, signal.SIG_IGN)"
-        )
-
-    @property
-    def is_clean(self) -> bool:
-        """No directory, no process."""
-        return not Domain.named(self.domain).path.exists() and not processes_of(self.domain)
-
-
-def processes_of(domain: str) -> list[int]:
-    """The processes that have the domain's name on their command line."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdigit() and f'"domain":"{domain}"' in (entry / "cmdline").read_text():
-                found.append(int(entry.name))
-    return found
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from toys import joint_state, until
 
 from wm_planner.cli.main import wm
 from wm_planner.errors import ConfigError, MessagingError
-from wm_planner.launching.file import node_class
+from wm_planner.launching.program_file import node_class
 from wm_planner.messaging import codec
 from wm_planner.messaging.keys import create, own_keys, public_key
 from wm_planner.messaging.link import Address, Head, Link

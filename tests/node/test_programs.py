@@ -18,7 +18,7 @@ from wm_planner.contracts.quantity import Quantity
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.control.emergency_stop import EmergencyStop
 from wm_planner.errors import ConfigError, InputError, NodeError, PluginError
-from wm_planner.launching.file import node_class
+from wm_planner.launching.program_file import node_class
 from wm_planner.messaging import messages as m
 
 NOW = nanoseconds(100.0)

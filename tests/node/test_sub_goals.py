@@ -9,7 +9,7 @@ from wm_planner.bridges.messages import goal_message, latent_message
 from wm_planner.bridges.planning import PlanningConfig, check_adapter
 from wm_planner.contracts.task import Goal
 from wm_planner.errors import ConfigError, InputError
-from wm_planner.launching.file import node_class
+from wm_planner.launching.program_file import node_class
 from wm_planner.messaging import messages as m
 from wm_planner.share import find
 from wm_planner.world_models.onnx.model import OnnxWorldModel

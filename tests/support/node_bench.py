@@ -6,7 +6,7 @@ from toys import new_domain_name
 
 from wm_planner import share
 from wm_planner.clock import ManualClock, nanoseconds
-from wm_planner.launching.file import node_class
+from wm_planner.launching.program_file import node_class
 from wm_planner.messaging import codec
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain

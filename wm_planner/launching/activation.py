@@ -84,7 +84,8 @@ class Activation:
         if line := self._startup.line(now_s, awaited):
             self._on_wait(f"{line}; logs: {self._logs}")
         late = {name: what for name, what in awaited.items() if now_s > self._members[name].due_s}
-        return startup_error(late, self._logs) if late else ""
+        logs = (self._logs / f"{self._members[name].spec.process_name}.log" for name in late)
+        return startup_error(late, logs) if late else ""
 
 
 def readers_of(endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> dict[str, int]:

@@ -1,17 +1,15 @@
 """Launch files: from YAML to a checked description of a run, before any process starts."""
 
-import ast
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from wm_planner import plugins, share
-from wm_planner.config import Config, convert, read_yaml
+from wm_planner import share
+from wm_planner.config import Config, convert, read_yaml, to_builtins
 from wm_planner.errors import (
     ConfigError,
     PluginError,
@@ -23,10 +21,11 @@ from wm_planner.errors import (
 )
 from wm_planner.launching.arguments import arguments, substituted, with_overrides
 from wm_planner.launching.declared_topics import check_names, declared, facts_by_namespace
+from wm_planner.launching.groups import Grouped, check_groups
+from wm_planner.launching.program_file import node_class
 from wm_planner.messaging.declarations import Declaration
 from wm_planner.node.facts import Facts, check_fit
 from wm_planner.node.node import Mode, Node
-from wm_planner.node.program import run
 from wm_planner.node.scheduling import Scheduling
 
 Respawn: TypeAlias = Literal["never", "on-failure", "always"]
@@ -40,6 +39,7 @@ class _Entry(Scheduling, frozen=True, kw_only=True):
     remap: dict[str, str] = msgspec.field(default_factory=dict)
     respawn: Respawn = "never"
     on_exit: Literal["shutdown"] | None = None
+    group: str = ""
 
 
 class _Document(Config, frozen=True, kw_only=True):
@@ -62,6 +62,7 @@ class NodeSpec:
         namespace: put before the names of its topics.
         remap: name of a topic in the program to its name on the bus.
         scheduling: of its process.
+        group: name of the process that it shares with others; empty for one of its own.
     """
 
     name: str
@@ -72,6 +73,12 @@ class NodeSpec:
     namespace: str = ""
     remap: Mapping[str, str] = field(default_factory=dict)
     scheduling: Scheduling = field(default_factory=Scheduling)
+    group: str = ""
+
+    @property
+    def process_name(self) -> str:
+        """The name of its process, and of the log."""
+        return self.group or self.name
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,8 @@ def load(path: Path, name: str, overrides: Iterable[str] = ()) -> LaunchSpec:
             raise ConfigError(
                 f"{path}: nodes: two nodes are named '{node.name}'; give one of them another 'name'"
             )
+    grouped = [Grouped(each.spec.name, each.spec.group, each.node, each.policies) for each in checked]
+    check_groups(grouped, document.clock, str(path))
     return LaunchSpec(name, document.clock, nodes, topics)
 
 
@@ -173,45 +182,6 @@ def _document(path: Path, name: str, overrides: Iterable[str]) -> _Document:
     return document
 
 
-def node_class(program: Path) -> type[Node]:
-    """The one `Node` class that a program defines.
-
-    Raises:
-        PluginError: if it cannot be imported, does not define exactly one, or never runs it.
-    """
-    try:
-        module = plugins.load_file(program)
-    except ModuleNotFoundError as error:
-        raise PluginError(f"{program}: {missing_package(error)}") from None
-    except ImportError as error:
-        raise PluginError(f"{program}: cannot be imported ({error})") from None
-    except SystemExit:
-        raise PluginError(
-            f'{program}: exits when it is imported; call run(...) below `if __name__ == "__main__":`'
-        ) from None
-    classes = [
-        item
-        for item in vars(module).values()
-        if isinstance(item, type) and issubclass(item, Node) and item.__module__ == module.__name__
-    ]
-    if len(classes) != 1:
-        raise PluginError(f"{program}: defines {len(classes)} classes derived from Node, wanted one")
-    if not _calls_run(program, module):
-        raise PluginError(
-            f"{program}: never runs its node, so its process would end at once; call "
-            f'wm_planner.node.run({classes[0].__name__}) below `if __name__ == "__main__":` at its end'
-        )
-    return classes[0]
-
-
-def _calls_run(program: Path, module: ModuleType) -> bool:
-    """Whether a program calls `wm_planner.node.run`, by whatever name it imports it."""
-    calls = [each.func for each in ast.walk(ast.parse(program.read_bytes())) if isinstance(each, ast.Call)]
-    names = {each.id for each in calls if isinstance(each, ast.Name)}
-    methods = {each.attr for each in calls if isinstance(each, ast.Attribute)}
-    return run.__name__ in methods or any(vars(module).get(name) is run for name in names)
-
-
 class _Checked(NamedTuple):
     """A node whose parameters have the right form, and how it is checked further.
 
@@ -223,6 +193,11 @@ class _Checked(NamedTuple):
     node: type[Node]
     params: Config
     place: str
+
+    @property
+    def policies(self) -> dict[str, object]:
+        """The settings of its process, by their keys in the launch file."""
+        return {"respawn": self.spec.respawn, **to_builtins(self.spec.scheduling)}
 
     def check(self) -> None:
         """Let the node refuse its parameters.
@@ -282,6 +257,7 @@ def _node(entry: _Entry, where: str) -> _Checked:
         namespace=entry.namespace,
         remap=entry.remap,
         scheduling=scheduling,
+        group=entry.group,
     )
     return _Checked(spec, node, convert(entry.params, node.Params, f"{place}.params"), place)
 

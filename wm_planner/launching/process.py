@@ -1,4 +1,4 @@
-"""A node as a process with its own process group and log file."""
+"""A process of one node, or of a group of nodes, with its own process group and log file."""
 
 import contextlib
 import os
@@ -6,11 +6,13 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from wm_planner.config import to_builtins
+from wm_planner.launching import shared_process
 from wm_planner.node.arguments import Arguments
 
 _ERROR = re.compile(r"error: |Fatal Python error: |[\w.]+(Error|Exception)\b")
@@ -19,23 +21,23 @@ _MEANINGS = {signal.SIGALRM: "a callback did not return when the node was told t
 
 
 class NodeProcess:
-    """A running node program.
+    """A running node program, or several in one process.
 
     Args:
-        program: path of the Python file.
-        arguments: passed to it as JSON.
+        nodes: path of the Python file and arguments of each.
         log: file to which its output is appended.
     """
 
-    def __init__(self, program: Path, arguments: Arguments, log: Path) -> None:
+    def __init__(self, nodes: Sequence[tuple[Path, Arguments]], log: Path) -> None:
         self.log = log
-        command = [
-            sys.executable,
-            "-P",
-            "-u",
-            str(program),
-            msgspec.json.encode(to_builtins(arguments)).decode(),
-        ]
+        given = [to_builtins(arguments) for _, arguments in nodes]
+        if len(nodes) == 1:
+            program = [str(nodes[0][0]), msgspec.json.encode(given[0]).decode()]
+        else:
+            paths = [str(path) for path, _ in nodes]
+            group = [{"program": path, "arguments": each} for path, each in zip(paths, given, strict=True)]
+            program = ["-m", shared_process.__name__, msgspec.json.encode(group).decode()]
+        command = [sys.executable, "-P", "-u", *program]
         with log.open("ab") as output:
             self._log_start = output.tell()
             self._process = subprocess.Popen(

@@ -30,6 +30,7 @@ class LaunchedNode(Scheduling, frozen=True, kw_only=True, omit_defaults=True):
     respawn: str
     namespace: str = ""
     remap: dict[str, str] = msgspec.field(default_factory=dict)
+    group: str = ""
 
 
 class Launched(Config, frozen=True, kw_only=True):
@@ -97,6 +98,7 @@ def prepare(folder: Path, spec: LaunchSpec) -> Path:
             priority=node.scheduling.priority,
             nice=node.scheduling.nice,
             cores=node.scheduling.cores,
+            group=node.group,
         )
         for node in spec.nodes
     ]

@@ -1,6 +1,6 @@
 """Waiting for nodes to become active: lines about a slow start, and the error for nodes that are late."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 START_S = 120.0
@@ -35,9 +35,9 @@ class StartupWatch:
         return f"waiting for {_listed(awaited)} for {waited_s:.0f} s"
 
 
-def startup_error(late: Mapping[str, str], logs: Path) -> str:
+def startup_error(late: Mapping[str, str], logs: Iterable[Path]) -> str:
     """The error for nodes that were not active in time, each with what it is doing."""
-    files = ", ".join(str(logs / f"{name}.log") for name in late)
+    files = ", ".join(map(str, dict.fromkeys(logs)))
     return (
         f"not active within {START_S:g} s: {_listed(late)}; see where they are in {files}; "
         "if these are empty, the machine was too busy to import the programs: reduce its load and start again"

@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 from wm_planner.clock import Clock, epoch_now_ns
 from wm_planner.errors import ConfigError, NodeError
 from wm_planner.launching.activation import Activation
-from wm_planner.launching.events import Event, Journal
-from wm_planner.launching.file import LaunchSpec
+from wm_planner.launching.events import Event, Journal, Kind
+from wm_planner.launching.file import LaunchSpec, NodeSpec
 from wm_planner.launching.interrupts import interruptible
-from wm_planner.launching.member import Member
+from wm_planner.launching.member import LAST_STOPPED, Member, Unit, units_of
 from wm_planner.launching.process import NodeProcess, describe_exit
 from wm_planner.launching.respawn import MAX_RESPAWNS, WINDOW_S
 from wm_planner.launching.startup import START_S
@@ -36,11 +36,11 @@ class Supervisor:
 
     Args:
         spec: the run.
-        folder: where `logs/<node>.log` are written.
+        folder: where `logs/<node>.log` and `logs/<group>.log` are written.
         domain: name of the nodes' domain; claimed for the run and removed after it.
         on_event: called with every event as it happens.
         on_wait: called with a line about the nodes that a slow start waits for, ever more rarely.
-        stop_s: time that nodes have to end, twice: first those that publish, then those that only read.
+        stop_s: time that processes have to end, by turns: those of nodes that only read come last.
         clock: what `stop_s` and the time to start and to respawn are measured by.
 
     Attributes:
@@ -62,6 +62,7 @@ class Supervisor:
         self._domain = Domain.named(domain)
         self._on_wait = on_wait
         self._members = {node.name: Member(node) for node in spec.nodes}
+        self._units = units_of(self._members)
         self._stop_s = stop_s
         self.is_stopping = False
         self._is_forced = False
@@ -126,101 +127,130 @@ class Supervisor:
             ) from None
 
     def _step(self) -> None:
-        for member in self._members.values():
-            if member.process is not None and (code := member.process.exit_code()) is not None:
-                self._exited(member, member.process, code)
-            elif member.phase == "waiting" and self._journal.now_s() >= member.due_s:
-                self._start(member)
+        for unit in self._units:
+            if unit.process is not None and (code := unit.process.exit_code()) is not None:
+                self._exited(unit, unit.process, code)
+            elif unit.process is not None:
+                self._note_finished(unit, unit.process)
+            elif unit.due_s is not None and self._journal.now_s() >= unit.due_s:
+                self._start(unit)
         if self._outcome is None and (overdue := self._activation.step()):
             self._outcome = NodeError(overdue)
         if all(member.phase == "gone" for member in self._members.values()):
             self._outcome = self._outcome or RunResult("finished", "all nodes have finished")
 
-    def _start(self, member: Member) -> None:
-        arguments = Arguments(
-            name=member.spec.name,
+    def _start(self, unit: Unit) -> None:
+        nodes = [(member.spec.program, self._arguments(member.spec)) for member in unit.members]
+        unit.process = NodeProcess(nodes, self._log(unit))
+        kind: Literal["respawned", "started"] = "respawned" if unit.starts else "started"
+        unit.starts, unit.due_s = unit.starts + 1, None
+        unit.enter("starting")
+        for member in unit.members:
+            member.due_s = self._journal.now_s() + START_S
+            self._journal.add(member.spec.name, kind, f"process {unit.process.pid}")
+
+    def _arguments(self, spec: NodeSpec) -> Arguments:
+        return Arguments(
+            name=spec.name,
             domain=self._domain.path.name,
             mode=self._mode,
-            params=member.spec.params,
-            namespace=member.spec.namespace,
-            remap=dict(member.spec.remap),
+            params=spec.params,
+            namespace=spec.namespace,
+            remap=dict(spec.remap),
             topics=self._topics,
-            scheduling=member.spec.scheduling,
+            scheduling=spec.scheduling,
             epoch_ns=self._epoch_ns,
             supervisor=os.getpid(),
         )
-        member.process = NodeProcess(member.spec.program, arguments, self._logs / f"{member.spec.name}.log")
-        kind: Literal["respawned", "started"] = "respawned" if member.starts else "started"
-        self._journal.add(member.spec.name, kind, f"process {member.process.pid}")
-        member.phase, member.due_s = "starting", self._journal.now_s() + START_S
-        member.starts += 1
 
-    def _exited(self, member: Member, process: NodeProcess, code: int) -> None:
-        was_active = member.phase == "active"
-        self._clean_up(member, process)
+    def _note_finished(self, unit: Unit, process: NodeProcess) -> None:
+        """Note nodes of a group that have finished while their process goes on with the others."""
+        for member in unit.left if len(unit.members) > 1 else ():
+            if self._domain.has_finished(member.spec.name, process.pid):
+                member.phase = "gone"
+                self._journal.add(member.spec.name, "finished", "while its group goes on")
+                self._end_with(member)
+
+    def _end_with(self, member: Member) -> None:
+        """End the run if it ends with this node, which has finished."""
+        if member.spec.ends_run:
+            self._outcome = self._outcome or RunResult("finished", f"node '{member.spec.name}' has finished")
+
+    def _exited(self, unit: Unit, process: NodeProcess, code: int) -> None:
+        left, was_active = unit.left, any(member.phase == "active" for member in unit.members)
+        has_been_active = any(member.has_been_active for member in unit.members)
+        respawn = unit.members[0].spec.respawn
+        self._clean_up(unit, process)
         failure = describe_exit(code) if code == 0 else process.failure(code)
         fatal = ""
-        if code == 0 and member.spec.ends_run:
-            self._outcome = self._outcome or RunResult("finished", f"node '{member.spec.name}' has finished")
+        if code == 0 and any(member.spec.ends_run for member in left):
+            for member in left:
+                self._end_with(member)
         elif code == 2 and not was_active:  # its parameters are wrong, and would be again
             fatal = process.error_line() or failure
-        elif code > 0 and not member.has_been_active:  # it cannot start, e.g. for a broken plug-in
+        elif code > 0 and not has_been_active:  # it cannot start, e.g. for a broken plug-in
             fatal = failure
-        elif member.spec.respawn == "always" or (code != 0 and member.spec.respawn == "on-failure"):
-            delay_s = member.respawns.next_delay_s(self._journal.now_s())
+        elif respawn == "always" or (code != 0 and respawn == "on-failure"):
+            delay_s = unit.respawns.next_delay_s(self._journal.now_s())
             if delay_s is None:
                 often = f"failed more than {MAX_RESPAWNS} times in {WINDOW_S:g} s"
                 fatal = often if code == 0 else f"{often}, at last with {failure}"
             else:
-                member.phase, member.due_s = "waiting", self._journal.now_s() + delay_s
+                unit.enter("waiting")
+                unit.due_s = self._journal.now_s() + delay_s
         elif code != 0:
             fatal = failure
         is_first = bool(fatal) and self._outcome is None
-        self._journal.add(member.spec.name, "finished" if code == 0 else "died", failure, is_first)
+        for member in left:
+            self._journal.add(member.spec.name, "finished" if code == 0 else "died", failure, is_first)
         if is_first:
-            self._fail(member, fatal)
+            self._fail(unit, fatal)
 
-    def _clean_up(self, member: Member, process: NodeProcess) -> None:
+    def _clean_up(self, unit: Unit, process: NodeProcess) -> None:
         process.kill()  # also processes that it started
-        member.process, member.phase = None, "gone"
-        self._activation.forget(member.spec.name)
+        unit.process = None
+        unit.enter("gone")
+        for member in unit.members:
+            self._activation.forget(member.spec.name)
         self._domain.sweep()
 
-    def _fail(self, member: Member, why: str) -> None:
-        log = self._logs / f"{member.spec.name}.log"
-        self._outcome = NodeError(f"node '{member.spec.name}': {why} (log: {log})")
+    def _log(self, unit: Unit) -> Path:
+        return self._logs / f"{unit.name}.log"
+
+    def _fail(self, unit: Unit, why: str) -> None:
+        self._outcome = NodeError(f"{unit.title}: {why} (log: {self._log(unit)})")
 
     def _stop(self, each_step: Callable[[], None]) -> None:
         """Stop the nodes; those that only read come last, so that they receive everything."""
         self.is_stopping = True
-        for only_reads in (False, True):
-            group = [
-                (member, member.process)
-                for member in self._members.values()
-                if member.process is not None and member.only_reads == only_reads
-            ]
-            for _, process in group:
+        running = [(unit.stop_order, unit, unit.process) for unit in self._units if unit.process is not None]
+        for order in range(LAST_STOPPED + 1):
+            together = [(unit, process) for when, unit, process in running if when == order]
+            for _, process in together:
                 process.terminate()
             deadline_s = self._journal.now_s() + self._stop_s
-            while any(process.exit_code() is None for _, process in group):
+            while any(process.exit_code() is None for _, process in together):
                 if self._is_forced or self._journal.now_s() > deadline_s:
                     break
                 each_step()
                 time.sleep(_STEP_S)
-            for member, process in group:
-                self._stopped(member, process)
+            for unit, process in together:
+                self._stopped(unit, process)
 
-    def _stopped(self, member: Member, process: NodeProcess) -> None:
-        code = process.exit_code()
-        self._clean_up(member, process)
+    def _stopped(self, unit: Unit, process: NodeProcess) -> None:
+        code, left = process.exit_code(), unit.left
+        self._clean_up(unit, process)
+        kind: Kind
+        is_first = False
         if code is None:
-            why = "interrupted again" if self._is_forced else f"did not end within {self._stop_s:g} s"
-            self._journal.add(member.spec.name, "killed", why)
+            kind = "killed"
+            detail = "interrupted again" if self._is_forced else f"did not end within {self._stop_s:g} s"
         elif code in (0, -signal.SIGTERM):
-            self._journal.add(member.spec.name, "stopped", describe_exit(code))
+            kind, detail = "stopped", describe_exit(code)
         else:
-            failure = f"while stopping: {process.failure(code)}"
+            kind, detail = "died", f"while stopping: {process.failure(code)}"
             is_first = not isinstance(self._outcome, NodeError)
-            self._journal.add(member.spec.name, "died", failure, is_first)
-            if is_first:
-                self._fail(member, failure)
+        for member in left:
+            self._journal.add(member.spec.name, kind, detail, is_first)
+        if is_first:
+            self._fail(unit, detail)

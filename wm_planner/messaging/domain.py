@@ -201,6 +201,14 @@ class Domain:
         """The records of live processes, ordered by name."""
         return [endpoint for endpoint in self._records() if endpoint.is_alive]
 
+    def mark_finished(self, name: str) -> None:
+        """Tell that a node of this process has finished, while the process goes on with others."""
+        self._finished(name, os.getpid()).touch()
+
+    def has_finished(self, name: str, pid: int) -> bool:
+        """Whether a node has finished that shared a process with others."""
+        return self._finished(name, pid).exists()
+
     def sweep(self) -> None:
         """Withdraw the records of dead processes."""
         for endpoint in self._records():
@@ -231,6 +239,9 @@ class Domain:
             paths = []
         self.unreadable = {}
         return [endpoint for path in paths if (endpoint := self._read(path)) is not None]
+
+    def _finished(self, name: str, pid: int) -> Path:
+        return self.path / f"{name}-{pid}.finished"
 
     def _record(self, name: str) -> Path:
         return self.path / f"{name}.json"

@@ -53,6 +53,8 @@ class Node:
         changeable: names of the parameters that can change while the node runs; see `change`.
         gather_s: in lockstep, how long the node lets messages gather at every wake-up, where it has a process
             of its own.
+        alone_in_realtime: whether it may share its process with others only in lockstep, because it must keep
+            its rate while they compute.
         mode: "lockstep" or "realtime".
         clock: monotonic wall time.
         log: logger of the node's log file.
@@ -67,6 +69,7 @@ class Node:
     Params: ClassVar[type[Config]] = Config
     changeable: ClassVar[tuple[str, ...]] = ()
     gather_s: ClassVar[float] = 0.0
+    alone_in_realtime: ClassVar[bool] = False
     params: Any
 
     def __init__(self, bus: Bus, params: Config, mode: Mode) -> None:

@@ -120,9 +120,12 @@ class Program:
                 if runner.node.finished is not None:
                     self._runners.remove(runner)
                     runner.close(runner.node.finished)
+                    if self._is_shared:
+                        runner.node.bus.domain.mark_finished(runner.node.name)
             if self._runners:
                 self._exchange.wait(min(runner.idle_s for runner in self._runners))
-                time.sleep(gather_s)
+                if gather_s:  # even a sleep of no time gives the core away
+                    time.sleep(gather_s)
 
     def _close(self, why: str) -> None:
         """End all nodes; those that only read come last, so that they receive everything."""

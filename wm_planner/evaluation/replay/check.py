@@ -10,7 +10,7 @@ from wm_planner.config import convert, put
 from wm_planner.errors import ConfigError, RecordingError, did_you_mean
 from wm_planner.evaluation.replay.bus import ReplayBus
 from wm_planner.evaluation.replay.difference import Difference, first_difference
-from wm_planner.launching.file import node_class
+from wm_planner.launching.program_file import node_class
 from wm_planner.launching.run import Launched, LaunchedNode, recording_of
 from wm_planner.messaging import codec, topics
 from wm_planner.messaging.declarations import add_all
