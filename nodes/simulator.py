@@ -83,6 +83,7 @@ class Simulator(Node):
             self.slices_per_period = max(2, math.ceil(self.sim.scene.control_dt_s / SLICE_S))
             self.timer(self.sim.scene.control_dt_s / self.slices_per_period, self.catch_up)
         self.episode, self.stamp_ns = -1, 0
+        self.message: m.Message = None
         self.delayed: deque[tuple[int, dict[str, m.Message]]] = deque()
 
     def activate(self) -> None:
@@ -100,6 +101,7 @@ class Simulator(Node):
         if self.mode == "realtime":
             self.stamp_ns = self.clock.now_ns()
         self.started_ns = self.commanded_ns = self.stamp_ns
+        self.message = None
         self.delayed.clear()
         self.publish_episode("started")
         goal_id = self.params.seed + self.episode + 1  # 0 means no goal
@@ -134,7 +136,7 @@ class Simulator(Node):
         if self.mode == "realtime":
             if m.stamp_ns(message) >= self.started_ns:  # one of the episode before may still be on its way
                 self.sim.command(command)
-                self.commanded_ns = self.clock.now_ns()
+                self.message, self.commanded_ns = message, self.clock.now_ns()
         elif m.stamp_ns(message) == self.stamp_ns:  # a repeated tick may be answered twice
             result = self.sim.step(command)
             self.observation = result.observation
@@ -144,7 +146,7 @@ class Simulator(Node):
     def catch_up(self) -> None:
         """Catch up with the wall clock in slices, and take pictures when they are due."""
         self.send_due()
-        self.stop_if_silent()
+        self.obey()
         while self.started_ns + self.after_slices(self.slices + 1) <= self.clock.now_ns():
             slice_ns = self.after_slices(self.slices + 1) - self.after_slices(self.slices)
             advanced = self.sim.advance(seconds(slice_ns))
@@ -159,12 +161,15 @@ class Simulator(Node):
         """Time in ns that a number of slices of the control period takes, exact at the ends of periods."""
         return slices * self.dt_ns // self.slices_per_period
 
-    def stop_if_silent(self) -> None:
-        """Bring the robot to rest once no command has come for SILENCE control periods."""
+    def obey(self) -> None:
+        """Let the last command go on, or bring the robot to rest once none has come for SILENCE periods."""
+        command = None
         if self.clock.now_ns() - self.commanded_ns > SILENCE * self.dt_ns:
-            stop = self.adapter.stop_command()
-            if stop is not None:
-                self.sim.command(stop)
+            command = self.adapter.stop_command()
+        elif self.message is not None and getattr(self.adapter, "restates", False):
+            command = self.adapter.command_of(self.message)
+        if command is not None:
+            self.sim.command(command)
 
     def end_step(self, result: StepResult | None = None) -> None:
         """Publish the next tick, or end the episode."""

@@ -298,7 +298,7 @@ def test_a_run_survives_the_death_of_a_node(tmp_path, clock, victim, request):
         assert "holding" in (launched.folder / "logs" / "controller.log").read_text()
         after = [r.log_time_ns for r in Player(launched.folder / "episodes.mcap").messages(["/command"])]
         next_command_s = (min(t for t in after if t > killed_ns) - killed_ns) / 1e9
-        assert next_command_s < 0.2 + 0.12 + 0.08  # one period, the patience for the plan, and the way
+        assert next_command_s < 0.2 + 0.1  # one period, the patience for the plan, and the way
 
 
 @pytest.mark.slow

@@ -440,3 +440,19 @@ def test_the_recorder_says_in_words_what_it_recorded():
         "recorded 4 messages (/goal 1, /plan 3), 2 missing"
     )
     assert summary({}, {}) == "recorded 0 messages (none), 0 missing"
+
+
+def test_an_arm_without_commands_stays_where_the_last_one_led(bench):
+    made = bench("simulator", "realtime", scene="sim/panda_reach.py", episodes=1, steps=100)
+    target = made.node.sim.actuator_targets + 0.05
+    joints = [f"joint{i}" for i in range(1, 8)]
+    set_point = m.joint_trajectory(joints, target[None], 0.01, made.clock.now_ns())
+    made.hear("/command", set_point)
+    spin(made, 0.4)  # two silent periods
+    np.testing.assert_array_equal(made.node.sim.actuator_targets, target)
+    spin(made, 1.0)
+    np.testing.assert_array_equal(made.node.sim.actuator_targets, target)
+    last = made.take("/joint_states")[-2:]
+    before, after = (np.array(message.position) for message in last)
+    assert np.abs(after - before).max() < 1e-4  # it stands
+    np.testing.assert_allclose(after, target, atol=0.02)

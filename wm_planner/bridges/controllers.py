@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_planner.control.kept_grip import Grip
 from wm_planner.messaging import messages as m
 from wm_planner.plugins import Registry
 
@@ -21,6 +22,20 @@ class Paced(Protocol):
 
     def set_point(self, stamp_ns: int) -> m.Message | None:
         """The next command, `1 / rate_hz` after the last; None while there is no state to begin from."""
+        ...
+
+
+@runtime_checkable
+class Gripping(Protocol):
+    """A controller with a gripper, whose target a controller that is started again takes over."""
+
+    @property
+    def grip(self) -> Grip | None:
+        """The target; None before the first."""
+        ...
+
+    def take_over(self, grip: Grip) -> None:
+        """Go on from a target of the controller before."""
         ...
 
 

@@ -29,6 +29,9 @@ class SimulatorAdapter(Protocol):
     A class method `facts(environment)` states what it publishes and obeys in an environment, as `node.facts`
     says; without one, only the rate and the cameras of the environment are compared with the other nodes.
 
+    An attribute `restates`, if it is true, says that a message asks for another command in another state, as
+    one for a speed does; in realtime the last one is then read again as the state changes.
+
     Attributes:
         simulator: what is hosted.
         topics: everything that it publishes.

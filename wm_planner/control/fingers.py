@@ -45,7 +45,10 @@ class Fingers:
         """The opening, 0 closed, 1 open, at finger positions (F,) in m or rad."""
         return float(np.mean((q - self.closed) / (self.opened - self.closed)))
 
+    def positions(self, opening: float) -> Floats:
+        """Finger positions (F,) in m or rad at an opening."""
+        return self.closed + opening * (self.opened - self.closed)
+
     def command(self, opening: float, q: Floats, period_s: float) -> Limited:
         """Targets (F,) in m or rad for an opening, within the limits, from measured positions (F,)."""
-        target = self.closed + opening * (self.opened - self.closed)
-        return self.limits.apply(target, q, period_s)
+        return self.limits.apply(self.positions(opening), q, period_s)

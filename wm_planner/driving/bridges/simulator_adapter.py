@@ -25,7 +25,7 @@ from wm_planner.messaging.images import image
 class TrafficAdapter:
     """Obeys /drive; see `bridges.simulators.SimulatorAdapter`."""
 
-    command_topic = "/drive"
+    command_topic, restates = "/drive", True
 
     def __init__(self, simulator: DrivingSimulator) -> None:
         self.simulator = simulator

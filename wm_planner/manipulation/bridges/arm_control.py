@@ -12,6 +12,7 @@ from wm_planner.control.ee_delta import RAMP, EndEffectorDelta
 from wm_planner.control.executed import executed_displacement
 from wm_planner.control.fingers import Fingers
 from wm_planner.control.joint_motion import JointMotion
+from wm_planner.control.kept_grip import Grip
 from wm_planner.control.kinematics import Floats
 from wm_planner.control.motion_limits import MotionLimits
 from wm_planner.control.safety import Hold, Limited, Limits
@@ -19,6 +20,8 @@ from wm_planner.control.tool_action import ToolAction
 from wm_planner.errors import InputError
 from wm_planner.manipulation.bridges.tool_facts import refusal
 from wm_planner.messaging import messages as m
+
+_ARRIVED = 1e-6  # m or rad, at which fingers have reached their target
 
 
 class ArmControl:
@@ -54,6 +57,7 @@ class ArmControl:
         self.obstacle = ""
         self._kind = ToolAction()
         self._opening: float | None = None
+        self._taken_over: Grip | None = None
         self.limits = Limits(*self.control.bounds, coupled=self.control.coupled)
         self._hold = Hold()
         self._clipped = 0
@@ -62,7 +66,20 @@ class ArmControl:
 
     def reset(self) -> None:
         """Forget the gripper's target: the next episode begins with another opening."""
-        self._opening = None
+        self._opening = self._taken_over = None
+
+    @property
+    def grip(self) -> Grip | None:
+        if self._opening is None or self.fingers is None:
+            return None
+        now = self._finger_motion.now if self._finger_motion else None
+        target = self.fingers.positions(self._opening)
+        is_reached = now is not None and np.allclose(now.position, target, atol=_ARRIVED)
+        return Grip(self._opening, bool(is_reached))
+
+    def take_over(self, grip: Grip) -> None:
+        """Go on from the target of the controller before: its fingers may hold something by it."""
+        self._opening, self._taken_over = grip.opening, grip
 
     def pace(self, rate_hz: float) -> None:
         """Command set-points at `rate_hz`, by `set_point`, from the first measured posture on."""
@@ -200,7 +217,8 @@ class ArmControl:
         limited = fingers.command(measured if self._opening is None else self._opening, q, period_s)
         if (grip := self._finger_motion) is not None:
             if grip.now is None:
-                grip.rest(q)
+                before = self._taken_over
+                grip.rest(fingers.positions(before.opening) if before and before.is_reached else q)
             grip.aim(limited.command, RAMP * period_s)
         is_free = not limited.clipped.any()
         if planned is not None and is_free and 0.0 <= self._kind.opening(float(planned[0]), measured) <= 1.0:
