@@ -8,7 +8,8 @@ from wm_planner.config import Config
 from wm_planner.errors import RecordingError
 from wm_planner.messaging.wire import ANY, Delivery
 from wm_planner.node import Node, run
-from wm_planner.recording.recorder import Recorder, unused
+from wm_planner.recording.parts import unused
+from wm_planner.recording.recorder import Recorder
 
 _DRAIN_S = 1.5
 

@@ -34,7 +34,8 @@ def info(
         for row in found.topics
     ]
     state = "" if found.is_complete else ", cut off"
-    title = f"{found.path}: {found.duration_s:.1f} s{state}"
+    files = f" in {len(found.files)} files" if len(found.files) > 1 else ""
+    title = f"{found.path}: {found.duration_s:.1f} s{files}{state}"
     print_rows(title, ("topic", "type", "messages", "lost", "publishers"), rows)
     notes = [f"{key}: {text}" for key, text in found.metadata.items()]
     notes += [f"attached: {name}" for name in found.attachments]

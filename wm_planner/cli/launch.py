@@ -127,6 +127,7 @@ def _report(folder: Path, figures: "RunFigures", planned: int | None, run: dict[
     """Print the tables of a run and write its summary, plot and film."""
     from wm_planner.evaluation.runs import report
     from wm_planner.launching.run import RECORDING
+    from wm_planner.recording.parts import parts_of
 
     if figures.episodes or run["status"] != "failed":
         console.print(report.tables(figures, planned))
@@ -134,9 +135,8 @@ def _report(folder: Path, figures: "RunFigures", planned: int | None, run: dict[
         console.print(line, style="yellow", soft_wrap=True, markup=False)
     report.write_summary(folder, figures, run)
     made = [folder / report.SUMMARY_FILE, *_pictures(folder, figures)]
-    recording = Path(RECORDING)
-    parts = sorted(folder.glob(f"{recording.stem}*{recording.suffix}"))  # one per start of the recorder
-    for path in [*made, *parts]:
+    recorded = [part for part in parts_of(folder / RECORDING) if part.is_file()]
+    for path in [*made, *recorded]:
         console.print(f"  {path}  {path.stat().st_size / 1e3:.0f} KB", soft_wrap=True)
 
 

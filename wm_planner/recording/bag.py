@@ -11,6 +11,7 @@ from rosbags.rosbag2 import ReaderError
 from wm_planner.clock import NANOSECONDS
 from wm_planner.errors import RecordingError, did_you_mean
 from wm_planner.messaging.messages import STORE, Message
+from wm_planner.recording.parts import parts_of
 from wm_planner.recording.player import Player
 
 SUFFIXES = (".mcap", ".db3")
@@ -41,6 +42,7 @@ class Bag:
 
     Attributes:
         path: of the file or folder.
+        parts: the files of an MCAP recording that has several, see `parts_of`; else the path alone.
         topics: topic to the ROS 2 name of its type.
         counts, publishers: numbers of messages and of publishers by topic.
         span_ns: UNIX times at which the first and the last message were recorded.
@@ -52,19 +54,32 @@ class Bag:
 
     def __init__(self, path: Path) -> None:
         self.path, self.is_complete = path, True
+        self.parts = parts_of(path) if path.suffix == ".mcap" else (path,)
+        self._player: Player | None = None
+        if len(self.parts) > 1:
+            self._read_by(Player(path))
+        else:
+            self._read_by_rosbags()
+
+    def _read_by_rosbags(self) -> None:
+        """Read anything that is whole; a file that was cut is left to `Player`."""
         try:
-            with AnyReader([path], default_typestore=STORE) as reader:
+            with AnyReader([self.path], default_typestore=STORE) as reader:
                 self.topics = {connection.topic: connection.msgtype for connection in reader.connections}
                 self.publishers = Counter(connection.topic for connection in reader.connections)
                 self.counts = Counter({name: info.msgcount for name, info in reader.topics.items()})
                 self.span_ns = (reader.start_time, reader.end_time)
         except Exception as error:  # rosbags' readers and its parser of definitions raise many kinds
-            if path.suffix != ".mcap" or Player(path).is_complete:
-                raise RecordingError(f"{path}: cannot be read ({type(error).__name__}: {error})") from None
-            self.is_complete = False
-            cut = Player(path)
-            self.topics, self.counts = dict.fromkeys(cut.topics, ""), cut.counts
-            self.publishers, self.span_ns = cut.publishers, cut.span_ns
+            if self.path.suffix != ".mcap" or (cut := Player(self.path)).is_complete:
+                why = f"{type(error).__name__}: {error}"
+                raise RecordingError(f"{self.path}: cannot be read ({why})") from None
+            self._read_by(cut)
+
+    def _read_by(self, player: Player) -> None:
+        """Read what rosbags does not: a file that was cut, and a recording of several files."""
+        self._player, self.is_complete = player, player.is_complete
+        self.topics = {topic: player.types[topic] for topic in player.topics}
+        self.counts, self.publishers, self.span_ns = player.counts, player.publishers, player.span_ns
 
     def messages(self, topics: Collection[str]) -> Iterator[BagMessage]:
         """The messages of some topics in the order in which they were recorded.
@@ -77,8 +92,8 @@ class Bag:
                 raise RecordingError(
                     f"{self.path}: no messages on '{topic}', {did_you_mean(topic, self.topics)}"
                 )
-        if not self.is_complete:
-            for recorded in Player(self.path).messages(topics):
+        if self._player is not None:
+            for recorded in self._player.messages(topics):
                 yield _stamped(recorded.topic, recorded.log_time_ns, recorded.message)
             return
         try:

@@ -28,12 +28,14 @@ class Contents(Config, frozen=True, kw_only=True):
     """The contents of a recording.
 
     Attributes:
-        is_complete: whether it was closed properly.
+        files: in order, one per start of the recorder.
+        is_complete: whether all of them were closed properly.
         metadata: written when it was closed.
         attachments: names of the attached files.
     """
 
     path: str
+    files: list[str]
     duration_s: float
     is_complete: bool
     topics: list[RecordedTopic]
@@ -74,6 +76,7 @@ def _contents(
     begin_ns, end_ns = recording.span_ns
     return Contents(
         path=str(recording.path),
+        files=[str(part) for part in recording.parts],
         duration_s=seconds(end_ns - begin_ns),
         is_complete=recording.is_complete,
         topics=[

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import zstandard
 from mcap.exceptions import McapError
@@ -18,6 +18,7 @@ from wm_planner.messaging import codec
 from wm_planner.messaging.messages import STORE, Message, register
 from wm_planner.messaging.older import OlderType, is_current, is_older
 from wm_planner.recording.chunks import records_of
+from wm_planner.recording.parts import parts_of
 
 _TORN = (
     *(McapError, struct.error, ValueError, KeyError, OverflowError, MemoryError),
@@ -70,10 +71,16 @@ class Recorded:
 
 
 class Player:
-    """A recording.
+    """A recording, with the files in which it continues: see `parts_of`.
+
+    A latched message that the recorder received again in a later file is read once.
+
+    Args:
+        path: of its first file.
 
     Attributes:
-        is_complete: whether it was closed properly.
+        parts: its files, in order.
+        is_complete: whether all of them were closed properly.
         counts: number of messages by topic.
         gaps: number of messages that are missing by their sequence numbers, by topic.
         publishers: number of publishers by topic.
@@ -88,6 +95,7 @@ class Player:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.parts = parts_of(self.path)
         self.is_complete = False
         self.counts: Counter[str] = Counter()
         self.gaps: Counter[str] = Counter()
@@ -118,68 +126,70 @@ class Player:
                 raise RecordingError(
                     f"{self.path}: no messages on '{topic}', {did_you_mean(topic, self.topics)}"
                 )
-        schemas: dict[int, tuple[str, OlderType | None]] = {}
-        channels: dict[int, Any] = {}
-        for record in self._records():
+        schemas: dict[tuple[int, int], tuple[str, OlderType | None]] = {}
+        channels: dict[tuple[int, int], Any] = {}
+        for part, record in self._records():
             if isinstance(record, Schema):
-                schemas[record.id] = self._known(record)
+                schemas[part, record.id] = self._known(record)
             elif isinstance(record, Channel):
-                channels[record.id] = record
+                channels[part, record.id] = record
             elif isinstance(record, Record):
-                channel = channels[record.channel_id]
-                if topics is None or channel.topic in topics:
-                    if channel.schema_id not in schemas:
-                        raise RecordingError(f"{self.path}: {channel.topic} has no type; the file is damaged")
-                    name, older = schemas[channel.schema_id]
+                channel = channels[part, record.channel_id]
+                chosen = topics is None or channel.topic in topics
+                if chosen and record.sequence > self._before[part].get(_source(part, channel), -1):
+                    if (part, channel.schema_id) not in schemas:
+                        raise RecordingError(
+                            f"{self.parts[part]}: {channel.topic} has no type; the file is damaged"
+                        )
+                    name, older = schemas[part, channel.schema_id]
                     times = record.log_time, record.publish_time
                     yield Recorded(channel.topic, name, *times, record.data, older)
 
     def _survey(self) -> None:
-        channels: dict[int, str] = {}
-        schemas: dict[int, str] = {}
-        last: dict[int, int] = {}
-        for record in self._records():
+        channels: dict[tuple[int, int], Any] = {}
+        schemas: dict[tuple[int, int], str] = {}
+        last: dict[_Source, int] = {}
+        sources: set[_Source] = set()
+        closed = set()
+        self._before: list[dict[_Source, int]] = [{}]
+        for part, record in self._records():
+            while part >= len(self._before):
+                self._before.append(dict(last))
             if isinstance(record, Schema):
-                schemas[record.id] = str(record.name)
-            elif isinstance(record, Channel) and record.id not in channels:
-                channels[record.id] = record.topic
-                self.publishers[record.topic] += 1
-                self.types[record.topic] = schemas.get(record.schema_id, "")
+                schemas[part, record.id] = str(record.name)
+            elif isinstance(record, Channel) and (part, record.id) not in channels:
+                channels[part, record.id] = record
+                self.publishers[record.topic] += _source(part, record) not in sources
+                sources.add(_source(part, record))
+                self.types.setdefault(record.topic, schemas.get((part, record.schema_id), ""))
             elif isinstance(record, Record):
-                if record.channel_id not in channels:
+                if (part, record.channel_id) not in channels:
                     raise RecordingError(
-                        f"{self.path}: a message of channel {record.channel_id}, which the file does not "
-                        "describe; it is damaged"
+                        f"{self.parts[part]}: a message of channel {record.channel_id}, which the file does "
+                        "not describe; it is damaged"
                     )
-                topic = channels[record.channel_id]
+                source = _source(part, channels[part, record.channel_id])
+                if record.sequence <= self._before[part].get(source, -1):
+                    continue
+                topic = source[0]
                 self.counts[topic] += 1
                 self.span_ns = (self.span_ns[0] or record.log_time, record.log_time)
-                if record.channel_id in last:
-                    self.gaps[topic] += max(0, record.sequence - last[record.channel_id] - 1)
-                last[record.channel_id] = record.sequence
+                if source in last:
+                    self.gaps[topic] += max(0, record.sequence - last[source] - 1)
+                last[source] = record.sequence
             elif isinstance(record, Metadata):
                 self.metadata.update(record.metadata)
             elif isinstance(record, Attachment):
                 self.attachments[record.name] = record.data
             elif isinstance(record, Footer):
-                self.is_complete = True
+                closed.add(part)
+        self.is_complete = len(closed) == len(self.parts)
 
-    def _records(self) -> Iterator[Any]:
-        """The records up to the end of the file, or to where it was cut off."""
-        try:
-            stream = self.path.open("rb")
-        except OSError as error:
-            raise RecordingError(f"{self.path}: cannot be read ({error.strerror})") from None
-        with stream:
-            if stream.read(8) != b"\x89MCAP0\r\n":
-                raise RecordingError(f"{self.path}: not an MCAP recording")
-            stream.seek(0)
-            try:
-                size = self.path.stat().st_size
-                for record in StreamReader(stream, emit_chunks=True, record_size_limit=size).records:
-                    yield from records_of(record) if isinstance(record, Chunk) else (record,)
-            except _TORN:
-                return
+    def _records(self) -> Iterator[tuple[int, Any]]:
+        """The records of all files, with the index of their file; a full disk leaves further files empty."""
+        for part, path in enumerate(self.parts):
+            if not part or path.stat().st_size:
+                yield from ((part, record) for record in _records_of(path))
 
     def _known(self, schema: Any) -> tuple[str, OlderType | None]:
         """Name of a type, and its definition if that is older than today's; a new type is registered."""
@@ -200,3 +210,30 @@ class Player:
         raise RecordingError(
             f"{self.path}: {name} is defined differently here; read it with the version that recorded it"
         )
+
+
+_Source: TypeAlias = tuple[str, str]
+"""A topic, and its publisher."""
+
+
+def _source(part: int, channel: Any) -> _Source:
+    """What the messages of a channel are numbered by; foreign files do not name the publisher."""
+    return channel.topic, channel.metadata.get("publisher", f"channel {channel.id} of file {part}")
+
+
+def _records_of(path: Path) -> Iterator[Any]:
+    """The records up to the end of a file, or to where it was cut off."""
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read ({error.strerror})") from None
+    with stream:
+        if stream.read(8) != b"\x89MCAP0\r\n":
+            raise RecordingError(f"{path}: not an MCAP recording")
+        stream.seek(0)
+        try:
+            size = path.stat().st_size
+            for record in StreamReader(stream, emit_chunks=True, record_size_limit=size).records:
+                yield from records_of(record) if isinstance(record, Chunk) else (record,)
+        except _TORN:
+            return

@@ -4,7 +4,6 @@ The file is readable at any moment: a crash leaves whole chunks, and after a fai
 truncated to its last whole chunk and closed.
 """
 
-import itertools
 import os
 import time
 from collections.abc import Mapping
@@ -131,12 +130,6 @@ class Recorder:
             delivery.topic, "cdr", self._schemas[delivery.type_name], {"publisher": publisher}
         )
         return _Channel(number, 0)
-
-
-def unused(path: Path) -> Path:
-    """`path` if there is no such file, else the first of `..._2`, `..._3`, ... that does not exist either."""
-    parts = (path.with_stem(f"{path.stem}_{number}") for number in itertools.count(2))
-    return next(each for each in itertools.chain([path], parts) if not each.exists())
 
 
 class _WholeWrites:

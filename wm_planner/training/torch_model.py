@@ -112,12 +112,17 @@ class TorchWorldModel(OnnxWorldModel):
             ShapeError: for arrays whose shape disagrees with the card.
         """
         graph: TorchGraph = self._step  # type: ignore[assignment]
-        to = {"device": graph.device}
-        variables = torch.tensor(checked_actions(self.card, actions, "NH"), requires_grad=True, **to)
-        starts = repeated_latent(self.card, latent, len(actions))
-        now = {name: torch.tensor(array, **to) for name, array in starts.items()}
+        chosen, starts = (
+            checked_actions(self.card, actions, "NH"),
+            repeated_latent(self.card, latent, len(actions)),
+        )
+        variables = torch.tensor(chosen, device=graph.device, requires_grad=True)
+        now = {name: torch.tensor(array, device=graph.device) for name, array in starts.items()}
         calm = noise_feed(self.card, "step", None, len(actions))
-        drawn = {n: torch.tensor(np.repeat(array, len(actions), axis=0), **to) for n, array in calm.items()}
+        drawn = {
+            name: torch.tensor(array, device=graph.device).expand(len(actions), *array.shape[1:])
+            for name, array in calm.items()
+        }
         imagined: dict[str, list[torch.Tensor]] = {}
         for h in range(variables.shape[1]):
             after = graph.evaluate({**now, "action": variables[:, h], **drawn})

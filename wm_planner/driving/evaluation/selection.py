@@ -8,6 +8,7 @@ from wm_planner import share
 from wm_planner.driving.drive import planning_problems
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.errors import ConfigError, ScenarioError, ShapeError, SimulationError
+from wm_planner.recording.parts import continues
 from wm_planner.simulation.selection import SCENARIO_ROOT
 
 SUFFIXES = (".xml", ".parquet", ".pkl", ".mcap")
@@ -75,4 +76,5 @@ def _in(place: Path) -> Iterator[Path]:
     if place.is_file():
         yield place
     else:
-        yield from (path for path in sorted(place.rglob("*")) if path.suffix in SUFFIXES)
+        found = (path for path in sorted(place.rglob("*")) if path.suffix in SUFFIXES)
+        yield from (path for path in found if path.suffix != ".mcap" or not continues(path))
