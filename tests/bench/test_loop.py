@@ -4,10 +4,15 @@ import math
 
 import pytest
 
+from wm_planner.bench.measurements.group_loop import measure_group_loop
 from wm_planner.bench.measurements.loop import CpuUsage
 from wm_planner.bench.measurements.process_loop import measure_process_loop
+from wm_planner.bench.measurements.spent import Spent
 from wm_planner.clock import nanoseconds
 from wm_planner.evaluation.closed_loop.success import straight_line
+from wm_planner.messaging import codec
+from wm_planner.messaging.bus import Bus
+from wm_planner.recording.player import Player
 
 
 def test_the_parts_of_a_loop_in_one_process_add_up_to_its_cpu_time():
@@ -18,12 +23,41 @@ def test_the_parts_of_a_loop_in_one_process_add_up_to_its_cpu_time():
     assert result.parts_s["encode"] == result.parts_s["decide"] == 0
 
 
+def test_the_parts_of_a_loop_of_nodes_in_one_process_add_up_and_end_with_its_simulator(tmp_path):
+    model = "models/bundles/panda_reach_small"
+    publish, decode = Bus.publish, codec.decode
+    result = measure_group_loop("panda_reach", model, 1, tmp_path, ["steps=25"])
+    assert result.decisions == 2 * 25 - 1 - 30
+    assert sum(result.parts_s.values()) == pytest.approx(1 / result.per_cpu_s)
+    assert all(used > 0 for part, used in result.parts_s.items() if part != "resets")
+    assert (Bus.publish, codec.decode) == (publish, decode)
+    assert Player(tmp_path / "episodes.mcap").counts["/plan"] == 50
+
+
+def test_what_one_counted_method_calls_is_counted_once():
+    class Pair:
+        def outer(self):
+            return self.inner() + 1
+
+        def inner(self):
+            return 1
+
+    spent, pair = Spent(), Pair()
+    spent.count("outer", pair, "outer")
+    spent.count("inner", Pair, "inner")
+    assert pair.outer() == 2
+    assert spent.parts_s.keys() == {"outer", "inner"} and min(spent.parts_s.values()) >= 0
+    spent.restore()
+    assert "outer" not in vars(pair) and Pair.inner.__qualname__.endswith("Pair.inner")
+    assert not hasattr(Pair.inner, "__wrapped__")
+
+
 def test_plans_per_cpu_second_are_counted_while_all_nodes_ran():
     usage = CpuUsage("d")
     usage.notes = [
-        (nanoseconds(1.0), {"planner": 5.0, "": 1.0}),
-        (nanoseconds(3.0), {"planner": 5.4, "": 1.1}),
-        (nanoseconds(9.0), {"": 1.1}),
+        (nanoseconds(1.0), {7: 5.0, 1: 1.0}),
+        (nanoseconds(3.0), {7: 5.4, 1: 1.1}),
+        (nanoseconds(9.0), {1: 1.1}),
     ]
     assert usage.rate([nanoseconds(at) for at in (0.5, 1.5, 2.0, 3.5)]) == pytest.approx(2 / 0.5)
     assert math.isnan(usage.rate([nanoseconds(at) for at in (1.5, 2.0)]))

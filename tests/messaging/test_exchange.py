@@ -86,6 +86,24 @@ def test_a_wait_does_not_sleep_while_a_message_of_the_process_is_waiting(peers, 
     assert asked[0] == 0 and asked[-1] > 0
 
 
+def test_a_process_that_is_alone_still_finds_one_that_joins(peers, exchange):
+    near = peers.join("near", "/joint_states", exchange=exchange)
+    peers.join("other", subscribes="/joint_states", exchange=exchange)
+    until(lambda: near.wait(0.01) or near._is_alone)
+    newcomer = peers.join("newcomer", subscribes="/joint_states")
+    until(lambda: near.wait(0.01) or newcomer.publisher_id in near.publishers)
+    until(lambda: near.wait(0.01) or newcomer.wait(0.01) or near._writer.readers("/joint_states") == 2)
+
+
+def test_a_topic_that_a_bus_reads_later_reaches_it_too(peers, exchange):
+    writer = peers.join("writer", "/joint_states", exchange=exchange)
+    reader = peers.join("reader", exchange=exchange)
+    assert not writer.has_reader("/joint_states")
+    reader.subscribe("/joint_states")
+    writer.publish("/joint_states", joint_state(1))
+    assert receive(reader).envelope.sequence == 1
+
+
 def test_a_node_that_has_left_receives_nothing_and_the_others_go_on(peers, exchange):
     writer = peers.join("writer", "/joint_states", exchange=exchange)
     leaver = peers.join("leaver", subscribes="/joint_states", exchange=exchange)

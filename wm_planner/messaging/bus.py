@@ -72,6 +72,7 @@ class Bus:
         self._endpoint: Endpoint | None = None
         self._looked_ns = self._scanned_ns = self._changed_ns = 0
         self._leaving: dict[str, Deadline] = {}
+        self._is_alone = False  # without other processes, which may die and leave no trace in the directory
         self.publishers: dict[int, str] = {}
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
@@ -93,6 +94,7 @@ class Bus:
     def subscribe(self, topic: str) -> None:
         """Declare a topic to receive, or `wire.ANY`."""
         self._reader.subscribe(topic if topic == ANY else self.names.on_bus(topic))
+        self._exchange.renew()
 
     def watch(self, socket: "zmq.Socket[bytes]", address: str) -> None:
         """Let `wait` also return for the node's control socket, and announce its address."""
@@ -207,7 +209,7 @@ class Bus:
         now_ns = self.clock.now_ns()
         if now_ns - self._looked_ns >= _LOOK_NS:
             self._looked_ns = now_ns
-            is_due = now_ns - self._scanned_ns >= _SCAN_NS
+            is_due = not self._is_alone and now_ns - self._scanned_ns >= _SCAN_NS
             if is_due or self._leaving or self.domain.changed_ns() != self._changed_ns:
                 self.refresh(is_idle=self._reader.socket not in ready)
 
@@ -220,8 +222,10 @@ class Bus:
             is_idle: no message waits to be read, so none is lost with a publisher that died.
         """
         self._scanned_ns = self.clock.now_ns()
-        self._changed_ns = self.domain.changed_ns()
+        known_ns, self._changed_ns = self._changed_ns, self.domain.changed_ns()
         found = [each for each in self.domain.endpoints() if each.publisher_id != self.publisher_id]
+        is_settled = known_ns == self._changed_ns  # two changes at once have one time
+        self._is_alone = is_settled and all(each.pid == os.getpid() for each in found)
         self.publishers = {each.publisher_id: each.name for each in found if each.state != "finalized"}
         foreign = {
             f"{topic} of node '{endpoint.name}'": reason

@@ -44,6 +44,7 @@ class Exchange:
 
     def __init__(self) -> None:
         self._members: list[Member] = []
+        self._readers: dict[tuple[str, int], tuple[Member, ...]] = {}
         self._poller = zmq.Poller()
 
     @property
@@ -54,10 +55,16 @@ class Exchange:
     def join(self, member: Member) -> None:
         """Add a bus."""
         self._members.append(member)
+        self.renew()
 
     def leave(self, member: Member) -> None:
         """Remove a bus: it receives nothing more."""
         self._members.remove(member)
+        self.renew()
+
+    def renew(self) -> None:
+        """Find the readers of all topics anew, after a change of what a bus reads."""
+        self._readers.clear()
 
     def watch(self, socket: "zmq.Socket[bytes]") -> None:
         """Let `wait` return when a socket has something to receive."""
@@ -67,9 +74,13 @@ class Exchange:
         """Stop watching a socket, which is about to be closed."""
         self._poller.unregister(socket)
 
-    def readers(self, topic: str, publisher_id: int) -> list[Member]:
+    def readers(self, topic: str, publisher_id: int) -> tuple[Member, ...]:
         """The buses that read a topic, without the publisher itself."""
-        return [each for each in self._members if each.publisher_id != publisher_id and each.reads(topic)]
+        key = topic, publisher_id
+        if key not in self._readers:
+            others = (each for each in self._members if each.publisher_id != publisher_id)
+            self._readers[key] = tuple(each for each in others if each.reads(topic))
+        return self._readers[key]
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until a message arrives for any of the buses, at most `timeout_s`, and let all attend."""

@@ -84,10 +84,8 @@ class Reader:
 
     def receive(self) -> Delivery | None:
         """The next message that can be read, or None if none has arrived."""
-        while self._mail:
-            delivered = self._mail.popleft()
-            if self._is_new(delivered):
-                return delivered
+        if self._mail:
+            return self._mail.popleft()
         while int(self.socket.get(_EVENTS)) & _POLLIN:  # an exception takes twice as long
             delivery = self._receive()
             if delivery is not None and self._is_new(delivery):

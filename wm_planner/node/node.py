@@ -86,6 +86,7 @@ class Node:
         self.finished: str | None = None
         self.cpu_s: Callable[[], float] = time.process_time
         self._subscriptions: list[Subscription] = []
+        self._takers: dict[str, list[Subscription]] = {}
         self._timers: list[Timer] = []
         self.services = Services()
         self._refusals = Refusals(self.clock, self.log)
@@ -154,7 +155,7 @@ class Node:
             rate_hz: expected rate in realtime, for the health of the input; None for events.
         """
         self._add_input(topic, rate_hz)
-        self._subscriptions.append(TopicSubscription(topic, callback, self._takes_latest(topic)))
+        self._add(TopicSubscription(topic, callback, self._takes_latest(topic)))
 
     def join(
         self,
@@ -183,12 +184,12 @@ class Node:
         )
         for topic in names:
             self._add_input(topic, rate_hz)
-        self._subscriptions.append(subscription)
+        self._add(subscription)
 
     def tap(self, topic: str, callback: TapCallback) -> None:
         """Call `callback(delivery)` for every message of a topic, or of `wire.ANY`, undecoded."""
         self.bus.subscribe(topic)
-        self._subscriptions.append(Tap(topic, callback))
+        self._add(Tap(topic, callback))
 
     def timer(self, period_s: float, callback: Callable[[], None]) -> Timer:
         """Call back every `period_s` of wall time while active, in both modes."""
@@ -248,10 +249,10 @@ class Node:
             is_owners = self._owners.accepts(delivery)
             if delivery.topic in self.inputs and is_owners:
                 self.inputs[delivery.topic].receive()
-            for subscription in self._subscriptions:
+            for subscription in self._takers_of(delivery.topic):
                 if not (is_owners or isinstance(subscription, Tap)):  # a recorder takes what is ignored too
                     continue
-                ready = self._offer(subscription, delivery) if subscription.takes(delivery.topic) else ()
+                ready = self._offer(subscription, delivery)
                 if ready:
                     key = subscription if subscription.latest_only else object()
                     calls.pop(key, None)
@@ -259,6 +260,16 @@ class Node:
         for subscription, ready in calls.values():
             if self.finished is None:
                 self._call(subscription, ready)
+
+    def _takers_of(self, topic: str) -> list[Subscription]:
+        """The subscriptions that a topic belongs to."""
+        if topic not in self._takers:
+            self._takers[topic] = [each for each in self._subscriptions if each.takes(topic)]
+        return self._takers[topic]
+
+    def _add(self, subscription: Subscription) -> None:
+        self._subscriptions.append(subscription)
+        self._takers.clear()
 
     def _offer(self, subscription: Subscription, delivery: Delivery) -> tuple[Delivery, ...]:
         """Add a message to a subscription, and log once if its messages do not match."""

@@ -92,6 +92,10 @@ class Program:
         finally:
             self._close(why)
 
+    def stop(self) -> None:
+        """End all nodes once the running callback has returned, as SIGTERM does."""
+        self._stop.is_set = True
+
     def fail(self, error: str, code: int) -> NoReturn:
         """Exit with an error, and the name of the node that has failed where it is not the only one."""
         where = f"node '{self._turn_of}': " if self._is_shared and self._turn_of else ""

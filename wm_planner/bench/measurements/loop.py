@@ -1,14 +1,15 @@
-"""Speed of the whole loop: every node in its own process, in lockstep."""
+"""Speed of the whole loop in lockstep: every node in its own process, or all of them in one."""
 
 import math
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wm_planner.clock import seconds
 from wm_planner.launching import file as launch_file
+from wm_planner.launching.file import LaunchSpec
 from wm_planner.launching.liveness import activity_of
 from wm_planner.launching.run import RECORDING
 from wm_planner.launching.supervisor import Supervisor
@@ -36,22 +37,25 @@ class LoopResult:
 
 
 def measure_loop(
-    launch: str, model: str, episodes: int, folder: Path, overrides: Iterable[str] = ()
+    launch: str,
+    model: str,
+    episodes: int,
+    folder: Path,
+    overrides: Iterable[str] = (),
+    is_grouped: bool = False,
 ) -> LoopResult:
     """Run a launch file and compute its rate from the recording.
 
     Args:
         folder: for logs and recording; it replaces the launch file's recording path.
         overrides: further arguments of the launch file.
+        is_grouped: all nodes share a process.
     """
-    name = f"loop_{folder.name}"
-    path = launch_file.find(launch)
-    given = [f"model={model}", f"episodes={episodes}", "clock=lockstep", *overrides]
-    spec = launch_file.load(path, name, given)
-    recording = folder / RECORDING
-    for node in spec.nodes:
-        if node.program.stem == "recorder":
-            node.params["path"] = str(recording)
+    name, recording = f"loop_{folder.name}", folder / RECORDING
+    spec = loop_spec(launch, model, episodes, name, recording, overrides)
+    if is_grouped:
+        nodes = tuple(replace(node, group="loop", respawn="never") for node in spec.nodes)
+        spec = replace(spec, nodes=nodes)
     usage = CpuUsage(name)
     Supervisor(spec, folder, domain=name).run(usage.look)
     times = [recorded.log_time_ns for recorded in Player(recording).messages(["/plan"])]
@@ -63,26 +67,38 @@ def measure_loop(
     )
 
 
+def loop_spec(
+    launch: str, model: str, episodes: int, name: str, recording: Path, overrides: Iterable[str]
+) -> LaunchSpec:
+    """A launch file in lockstep, with the path of its recording replaced."""
+    given = [f"model={model}", f"episodes={episodes}", "clock=lockstep", *overrides]
+    spec = launch_file.load(launch_file.find(launch), name, given)
+    for node in spec.nodes:
+        if node.program.stem == "recorder":
+            node.params["path"] = str(recording)
+    return spec
+
+
 class CpuUsage:
     """CPU time of all processes of a run, noted once a second.
 
     Attributes:
-        notes: UNIX time in ns, and the CPU time in s so far by node, "" for this process.
+        notes: UNIX time in ns, and the CPU time in s so far by process number.
     """
 
     def __init__(self, domain: str) -> None:
         self._domain, self._due_s = Domain.named(domain), 0.0
-        self.notes: list[tuple[int, dict[str, float]]] = []
+        self.notes: list[tuple[int, dict[int, float]]] = []
 
     def look(self) -> None:
         """Note the CPU time used so far, if a second has passed."""
         if time.monotonic() < self._due_s:
             return
         self._due_s = time.monotonic() + 1.0
-        used = {node.name: activity_of(node.pid) for node in self._domain.endpoints()}
+        used = {node.pid: activity_of(node.pid) for node in self._domain.endpoints()}
         ticks = os.sysconf("SC_CLK_TCK")
-        cpu_s = {name: activity.cpu_ticks / ticks for name, activity in used.items() if activity is not None}
-        self.notes.append((time.time_ns(), {**cpu_s, "": time.process_time()}))
+        cpu_s = {pid: activity.cpu_ticks / ticks for pid, activity in used.items() if activity is not None}
+        self.notes.append((time.time_ns(), {**cpu_s, os.getpid(): time.process_time()}))
 
     def rate(self, plans_ns: Sequence[int]) -> float:
         """Plans per second of CPU time while all nodes ran, from the times of all plans."""

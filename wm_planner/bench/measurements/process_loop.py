@@ -3,9 +3,8 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any
 
+from wm_planner.bench.measurements.spent import Spent
 from wm_planner.evaluation.closed_loop.episodes import arm_simulator, run_episode
 from wm_planner.evaluation.closed_loop.policies import Policy
 from wm_planner.simulation.arm_simulator import ArmSimulator
@@ -41,13 +40,14 @@ def measure_process_loop(
     simulator = arm_simulator(scene)
     built = policy(simulator)
     run_episode(simulator, built, seed, steps)
-    spent = {"render": 0.0, "physics": 0.0}
-    _count(spent, "render", simulator, "observe")
-    _count(spent, "physics", simulator, "step")
+    counted = Spent()
+    counted.count("render", simulator, "observe")
+    counted.count("physics", simulator, "step")
     started = time.process_time()
     results = [run_episode(simulator, built, seed + episode, steps) for episode in range(1, episodes + 1)]
     total = time.process_time() - started
     simulator.close()
+    spent = dict(counted.parts_s)
     spent["encode"] = sum(float(result.encode_cpu_s.sum()) for result in results)
     spent["decide"] = sum(float(result.plan_cpu_s.sum()) for result in results) - spent["encode"]
     spent["control and the rest"] = total - sum(spent.values())
@@ -55,17 +55,3 @@ def measure_process_loop(
     return ProcessLoopResult(
         decisions, decisions / total, {part: cpu_s / decisions for part, cpu_s in spent.items()}
     )
-
-
-def _count(spent: dict[str, float], part: str, owner: object, method: str) -> None:
-    """Add the CPU time of every call of a method to `spent[part]`, apart from that of other parts in it."""
-    called = getattr(owner, method)
-
-    @wraps(called)
-    def counted(*arguments: Any) -> Any:
-        started, others = time.process_time(), sum(spent.values())
-        result = called(*arguments)
-        spent[part] += time.process_time() - started - (sum(spent.values()) - others)
-        return result
-
-    setattr(owner, method, counted)

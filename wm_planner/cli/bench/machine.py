@@ -3,9 +3,9 @@
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from wm_planner.cli.bench.base import (
 )
 from wm_planner.errors import ConfigError
 from wm_planner.terminal import console, table
+
+if TYPE_CHECKING:
+    from wm_planner.bench.measurements.loop import LoopResult
 
 
 @app.command()
@@ -127,20 +130,26 @@ def loop(
     core: Annotated[int, typer.Option(min=0)] = 0,
     in_process: Annotated[bool, typer.Option("--in-process", help="without nodes, in this process")] = False,
 ) -> None:
-    """Decisions per second of the whole loop in lockstep, all processes on one core."""
+    """Decisions per second of the whole loop in lockstep on one core.
+
+    With a process for each node, and with all nodes in one.
+    """
     allowed = os.sched_getaffinity(0)
     if core not in allowed:
         raise ConfigError(f"--core is {core}, this process may run on {sorted(allowed)}")
-    if in_process:
-        title = f"in one process, on core {core}: render, encode, decide, control"
-        columns, measure = ("per CPU second", "CPU per decision", "ms"), _process_rate
-    else:
-        title = f"in lockstep: render, encode, plan, control, all on core {core}"
-        columns, measure = ("per second", "per CPU second", "CPU of each node"), _node_rate
     os.sched_setaffinity(0, {core})
-    rates = table(f"{launch} {title}", "model", "decisions", *columns)
-    for name in model:
-        rates.add_row(Path(name).name, *measure(launch, overrides or (), name, episodes))
+    if in_process:
+        title = f"{launch} without nodes, on core {core}: render, encode, decide, control"
+        rates = table(title, "model", "decisions", "per CPU second", "CPU per decision", "ms")
+        for name in model:
+            rates.add_row(Path(name).name, *_process_rate(launch, overrides or (), name, episodes))
+    else:
+        title = f"{launch} in lockstep, with a recorder, all on core {core}"
+        columns = ("nodes", "decisions", "per second", "per CPU second", "CPU", "")
+        rates = table(title, "model", *columns)
+        for name in model:
+            rates.add_row(Path(name).name, *_node_rate(launch, overrides or (), name, episodes))
+            rates.add_row("", *_group_rate(launch, overrides or (), name, episodes))
     os.sched_setaffinity(0, allowed)
     console.print(rates)
 
@@ -151,8 +160,28 @@ def _node_rate(launch: str, overrides: Sequence[str], model: str, episodes: int)
 
     with tempfile.TemporaryDirectory() as folder:
         result = measure_loop(launch, model, episodes, Path(folder), overrides)
-    shares = "\n".join(f"{node} {share:.0%}" for node, share in result.cpu_share.items())
-    return str(result.decisions), f"{result.rate_hz:.1f}", f"{result.per_cpu_s:.1f}", shares
+    return "a process each", *_rates(result), "\n".join(result.cpu_share), _lines(result.cpu_share, "{:.0%}")
+
+
+def _group_rate(launch: str, overrides: Sequence[str], model: str, episodes: int) -> tuple[str, ...]:
+    """The same with all nodes in one process, and the CPU time of the parts of a decision in another run."""
+    from wm_planner.bench.measurements.group_loop import measure_group_loop
+    from wm_planner.bench.measurements.loop import measure_loop
+
+    with tempfile.TemporaryDirectory() as folder:
+        result = measure_loop(launch, model, episodes, Path(folder), overrides, is_grouped=True)
+    with tempfile.TemporaryDirectory() as folder:
+        parts = measure_group_loop(launch, model, episodes, Path(folder), overrides)
+    times_ms = {part: 1000 * cpu_s for part, cpu_s in parts.parts_s.items()}
+    return "one process", *_rates(result), "\n".join(times_ms), _lines(times_ms, "{:.2f} ms")
+
+
+def _rates(result: "LoopResult") -> tuple[str, str, str]:
+    return str(result.decisions), f"{result.rate_hz:.1f}", f"{result.per_cpu_s:.1f}"
+
+
+def _lines(values: Mapping[str, float], form: str) -> str:
+    return "\n".join(map(form.format, values.values()))
 
 
 def _process_rate(launch: str, overrides: Sequence[str], model: str, episodes: int) -> tuple[str, ...]:
@@ -163,8 +192,9 @@ def _process_rate(launch: str, overrides: Sequence[str], model: str, episodes: i
     scene, planner = scene_and_planner(launch, overrides, model)
     bundle = Bundle(model, planner["planner"], planner["costs"], planner.get("mpc", {}))
     result = measure_process_loop(scene, bundle, episodes)
-    times = "\n".join(f"{1000 * cpu_s:.2f}" for cpu_s in result.parts_s.values())
-    return str(result.decisions), f"{result.per_cpu_s:.1f}", "\n".join(result.parts_s), times
+    times_ms = {part: 1000 * cpu_s for part, cpu_s in result.parts_s.items()}
+    rate = f"{result.per_cpu_s:.1f}"
+    return str(result.decisions), rate, "\n".join(times_ms), _lines(times_ms, "{:.2f}")
 
 
 @app.command()
