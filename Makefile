@@ -148,6 +148,7 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 	$(WM) bench motion --plans 100000
 	$(WM) bench bus
 	$(WM) bench codec
+	$(WM) bench start
 	$(WM) bench loop --episodes 10
 	$(WM) bench loop panda_reach planner=policy --episodes 10
 	$(WM) bench loop --episodes 20 --in-process

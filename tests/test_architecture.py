@@ -313,6 +313,11 @@ def test_deployment_never_imports_torch() -> None:
     assert printed(program) == "False"
 
 
+def test_the_command_line_loads_nothing_heavy_before_a_command_runs() -> None:
+    heavy = "{'numpy', 'yaml', 'zmq', 'mujoco', 'onnxruntime', 'torch', 'rosbags'}"
+    assert printed(f"import sys, wm_planner.cli.main; print({heavy} & set(sys.modules))") == "set()"
+
+
 def test_node_programs_load_no_scipy() -> None:
     """`scipy.interpolate` alone is 0.2 s and 27 MB of every process; it is imported where it is used."""
     program = (

@@ -154,6 +154,21 @@ def loop(
     console.print(rates)
 
 
+@app.command()
+def start(
+    launch: Annotated[str, typer.Argument(help="launch file")] = "panda_reach",
+    model: Annotated[str, typer.Option(help="bundle")] = "models/bundles/panda_reach_small",
+    repeats: Positive = 5,
+) -> None:
+    """How long each node takes until it is active, and `wm --help`: CPU and wall time."""
+    from wm_planner.bench.measurements.start import measure_starts, start_table
+
+    with tempfile.TemporaryDirectory() as folder:
+        starts = measure_starts(launch, model, repeats, Path(folder))
+    title = f"Starts of {launch} with {Path(model).name} (medians of {repeats})"
+    console.print(start_table(starts, title))
+
+
 def _node_rate(launch: str, overrides: Sequence[str], model: str, episodes: int) -> tuple[str, ...]:
     """Number of decisions and their rates through nodes, and the CPU of each node."""
     from wm_planner.bench.measurements.loop import measure_loop
