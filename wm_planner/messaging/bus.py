@@ -204,6 +204,7 @@ class Bus:
 
     def attend(self, ready: "frozenset[zmq.Socket[bytes]]") -> None:
         """Serve readers and follow the domain, after a wait that found these sockets to be ready."""
+        self._reader.is_ready = self._reader.socket in ready
         if self._writer.socket in ready:
             self._writer.serve()
         now_ns = self.clock.now_ns()
@@ -290,7 +291,7 @@ class Bus:
             with contextlib.suppress(FileNotFoundError):  # the whole domain may be gone
                 self.domain.announce(self._endpoint)
         deadline = Deadline.after(self.clock, linger_s)
-        while self._writer.is_read and deadline.left_s() > 0:
+        while not self._writer.subscribers.is_empty and deadline.left_s() > 0:
             self._writer.socket.poll(10)
             self._writer.serve()
         self._writer.close(max(0.0, deadline.left_s()))

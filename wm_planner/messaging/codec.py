@@ -7,6 +7,7 @@ messages of control: see `trajectories`.
 
 import functools
 import struct
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,6 +32,7 @@ from wm_planner.messaging.trajectories import (
 )
 
 Buffer: TypeAlias = bytes | memoryview
+Room: TypeAlias = Callable[[int], memoryview | None]
 
 _IMAGE = "sensor_msgs/msg/Image"
 _UINT32 = struct.Struct("<I")
@@ -46,8 +48,11 @@ class Encoder:
         self._picture = bytearray()
         self._trajectories = TrajectoryEncoder()
 
-    def encode(self, message: Message) -> Buffer:
+    def encode(self, message: Message, room: Room | None = None) -> Buffer:
         """The CDR bytes of a message, valid until the next call.
+
+        Args:
+            room: gives the memory that an image of so many bytes is written to, if it has any.
 
         Raises:
             MessagingError: if it is not a message, or a field's value does not fit its type.
@@ -55,14 +60,14 @@ class Encoder:
         type_name = type_of(message)
         try:
             if isinstance(message, Image):
-                return self._encode_image(message)
+                return self._encode_image(message, room)
             if isinstance(message, JointTrajectory):
                 return self._trajectories.encode(message)
             return STORE.serialize_cdr(message, type_name, little_endian=True)
         except (*_TORN, AttributeError, TypeError, AssertionError) as error:
             raise MessagingError(f"{type_name} cannot be encoded: {_misfit(message) or error}") from None
 
-    def _encode_image(self, image: Image) -> Buffer:
+    def _encode_image(self, image: Image, room: Room | None) -> Buffer:
         if image.data.dtype != np.uint8:
             raise ValueError("data is not an array of uint8")
         prefix = _image_prefix(
@@ -75,12 +80,17 @@ class Encoder:
             image.data.size,
         )
         start = len(ENCAPSULATION) + STAMP.size + len(prefix)
-        if len(self._picture) != start + image.data.size:
-            self._picture = bytearray(start + image.data.size)
-        view = memoryview(self._picture)
+        view = room(start + image.data.size) if room else None
+        if view is None:
+            view = self._own(start + image.data.size)
         view[:start] = ENCAPSULATION + STAMP.pack(image.header.stamp.sec, image.header.stamp.nanosec) + prefix
         view[start:] = image.data.data
         return view.toreadonly()
+
+    def _own(self, size: int) -> memoryview:
+        if len(self._picture) != size:
+            self._picture = bytearray(size)
+        return memoryview(self._picture)
 
 
 def encode(message: Message) -> bytes:

@@ -1,5 +1,6 @@
 """The reading side of a bus: one SUB socket, connected to every publisher of its topics."""
 
+import struct
 from collections import Counter, deque
 from collections.abc import Mapping
 
@@ -7,13 +8,15 @@ import msgspec
 import zmq
 
 from wm_planner.errors import MessagingError
+from wm_planner.messaging.leases import Leases
 from wm_planner.messaging.rejected import Rejected
+from wm_planner.messaging.shared_memory import REFERENCE
+from wm_planner.messaging.subscribers import OFFERED, REFERRED, SHARED
 from wm_planner.messaging.wire import (
     ANY,
     MAX_MESSAGE_BYTES,
     Delivery,
     Envelope,
-    Frames,
     frames_of,
     queue_length,
 )
@@ -31,12 +34,14 @@ class Reader:
     Attributes:
         gaps: number of messages that were sent but never arrived, by topic.
         rejected: what could not be read.
+        is_ready: whether the socket was just found to have a message.
     """
 
     def __init__(self, context: Context) -> None:
         self.gaps: Counter[str] = Counter()
         self.rejected = Rejected()
         self.topics: tuple[str, ...] = ()
+        self.is_ready = False
         self._mail: deque[Delivery] = deque()
         self._connected: set[str] = set()
         self._last: dict[tuple[int, str], int] = {}
@@ -45,6 +50,7 @@ class Reader:
         self.socket = context.socket(zmq.SUB)
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
         self.socket.rcvhwm = self._queue_length
+        self._leases = Leases(self.socket)
 
     def subscribe(self, topic: str) -> None:
         """Subscribe to a topic, or to `ANY`.
@@ -53,7 +59,9 @@ class Reader:
             MessagingError: if the topic is unknown.
         """
         if topic not in self.topics:
-            self.socket.setsockopt(zmq.SUBSCRIBE, b"" if topic == ANY else frames_of(topic).frame)
+            frame = b"" if topic == ANY else frames_of(topic).frame
+            self.socket.setsockopt(zmq.SUBSCRIBE, frame)
+            self._leases.subscribe(frame)
             self.topics += (topic,)
 
     def wants(self, topic: str) -> bool:
@@ -66,6 +74,8 @@ class Reader:
             self.socket.connect(address)
         for address in self._connected - addresses:
             self.socket.disconnect(address)
+            self._leases.forget(address)
+            self.is_ready = False
         self._connected = addresses
 
     @property
@@ -86,7 +96,8 @@ class Reader:
         """The next message that can be read, or None if none has arrived."""
         if self._mail:
             return self._mail.popleft()
-        while int(self.socket.get(_EVENTS)) & _POLLIN:  # an exception takes twice as long
+        while self.is_ready or int(self.socket.get(_EVENTS)) & _POLLIN:  # an exception takes twice as long
+            self.is_ready = False
             delivery = self._receive()
             if delivery is not None and self._is_new(delivery):
                 return delivery
@@ -101,33 +112,58 @@ class Reader:
         )
 
     def close(self) -> None:
-        """Close the socket."""
+        """Close the socket; what was received stays valid."""
         self.socket.close(0)
+        self._leases.close()
 
     def _receive(self) -> Delivery | None:
         """The message that has arrived, repeated or not, without a copy; None if it cannot be read."""
-        topic = self.socket.recv(_NOBLOCK)
-        head = self.socket.recv(_NOBLOCK) if self.socket.get(_RCVMORE) else b""
-        data = self.socket.recv(_NOBLOCK, copy=False) if self.socket.get(_RCVMORE) else None
+        frame = self.socket.recv(_NOBLOCK, copy=False)
+        if not frame.more:
+            return self._receive_shared(frame.bytes)
+        head = self.socket.recv(_NOBLOCK, copy=False)
+        data = self.socket.recv(_NOBLOCK, copy=False) if head.more else None
         if data is None or data.more:
             while self.socket.get(_RCVMORE):
                 self.socket.recv(_NOBLOCK)
-            self._reject(topic, "it has another number of frames than three")
+            self._reject(frame.bytes, "it has another number of frames than three")
             return None
+        return self._delivery(frame.bytes, head.bytes, data.buffer.toreadonly())
+
+    def _receive_shared(self, message: bytes) -> Delivery | None:
+        """A message whose bytes lie in shared memory; None for the offer of such memory."""
+        topic, end, rest = message.removeprefix(SHARED).partition(b"\0")
+        kind, rest = rest[:1], rest[1:]
         try:
-            wire = frames_of(topic.removesuffix(b"\0").decode())
+            if not message.startswith(SHARED) or kind not in (OFFERED, REFERRED):
+                raise ValueError("it has another number of frames than three")
+            if kind == OFFERED:
+                self._leases.accept(topic + end, rest)
+                return None
+            data = self._leases.open(rest[: REFERENCE.size])
+        except (ValueError, struct.error, msgspec.DecodeError) as error:
+            self._reject(topic, str(error))
+            return None
+        return None if data is None else self._delivery(topic, rest[REFERENCE.size :], data)
+
+    def _delivery(self, frame: bytes, head: bytes, data: memoryview) -> Delivery | None:
+        """The message in frames; None if it is not one of this version."""
+        try:
+            wire = frames_of(frame.removesuffix(b"\0").decode())
             envelope = self._decoder.decode(head)
         except (MessagingError, ValueError, msgspec.DecodeError) as error:
-            self._reject(topic, str(error))
+            self._reject(frame, str(error))
             return None
         if envelope.type_hash != wire.type_hash:
             self._reject(
-                topic,
+                frame,
                 f"publisher {envelope.publisher_id:x} defines {wire.type_name} as {envelope.type_hash:016x}, "
                 f"this process as {wire.type_hash:016x}; run one version of both",
             )
             return None
-        return self._delivery(wire, envelope, data.buffer.toreadonly())
+        if queue_length(len(data)) < self._queue_length:  # ZeroMQ stalls if it is raised
+            self._queue_length = self.socket.rcvhwm = queue_length(len(data))
+        return Delivery(wire.topic, wire.type_name, envelope, data)
 
     def _reject(self, frame: bytes, reason: str) -> None:
         """Count a message that cannot be read, by its first frame."""
@@ -136,11 +172,6 @@ class Reader:
         except (MessagingError, ValueError):
             topic = Rejected.UNKNOWN
         self.rejected.add(topic, f"received a message of another version or program ({reason})")
-
-    def _delivery(self, wire: Frames, envelope: Envelope, data: memoryview) -> Delivery:
-        if queue_length(len(data)) < self._queue_length:  # ZeroMQ stalls if it is raised
-            self._queue_length = self.socket.rcvhwm = queue_length(len(data))
-        return Delivery(wire.topic, wire.type_name, envelope, data)
 
     def _is_new(self, delivery: Delivery) -> bool:
         key = (delivery.envelope.publisher_id, delivery.topic)

@@ -1,7 +1,6 @@
 """The writing side of a bus: one XPUB socket for all topics of a node."""
 
 import time
-from collections import Counter
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -13,6 +12,9 @@ from wm_planner.errors import MessagingError, did_you_mean
 from wm_planner.messaging import codec, topics
 from wm_planner.messaging.exchange import Exchange
 from wm_planner.messaging.messages import Message
+from wm_planner.messaging.shared_memory import FROM_BYTES
+from wm_planner.messaging.slots import Loan, SharedTopics
+from wm_planner.messaging.subscribers import OFFERED, REFERRED, SHARED, Subscribers
 from wm_planner.messaging.wire import (
     MAX_MESSAGE_BYTES,
     MAX_QUEUED,
@@ -25,6 +27,7 @@ from wm_planner.messaging.wire import (
 
 _STALL_S = 10.0
 _RETRY_S = 0.0005
+_EVENTS, _POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
 _LAST = int(zmq.NOBLOCK)
 _MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 
@@ -41,6 +44,9 @@ class Writer:
         clock: monotonic wall time.
         lossless: wait for readers whose queues are full (lockstep) instead of dropping messages (realtime).
         exchange: of the process, with the readers that need no socket.
+
+    Attributes:
+        subscribers: what is known of the readers; `serve` updates it.
     """
 
     def __init__(
@@ -57,7 +63,8 @@ class Writer:
         self._exchange = exchange
         self._sequences: dict[str, int] = {}
         self._latched: dict[str, _Frames] = {}
-        self._readers: Counter[bytes] = Counter()
+        self.subscribers = Subscribers()
+        self._shared = SharedTopics(address, self.subscribers, self.serve)
         self._queue_length = MAX_QUEUED
         self._envelopes = msgspec.msgpack.Encoder()
         self._messages = codec.Encoder()
@@ -76,11 +83,6 @@ class Writer:
     def published(self) -> dict[str, int]:
         """The sequence of the last message of every advertised topic."""
         return dict(self._sequences)
-
-    @property
-    def is_read(self) -> bool:
-        """Whether any topic has a reader."""
-        return any(self._readers.values())
 
     def advertise(self, topic: str) -> None:
         """Declare a topic.
@@ -101,7 +103,8 @@ class Writer:
         wire = self._frames_of(topic)
         if codec.type_of(message) != wire.type_name:
             raise MessagingError(f"{topic} carries {wire.type_name}, got {codec.type_of(message)}")
-        self._publish(wire, self._messages.encode(message), origin_ns)
+        loan = Loan(self._shared, topic)
+        self._publish(wire, self._messages.encode(message, loan.room), origin_ns, loan)
 
     def publish_raw(self, topic: str, data: codec.Buffer, origin_ns: int | None) -> None:
         """Send a message that is encoded already to every reader of the topic.
@@ -114,14 +117,14 @@ class Writer:
         """
         wire = self._frames_of(topic)
         codec.check_encapsulation(wire.type_name, data)
-        self._publish(wire, data, origin_ns)
+        self._publish(wire, data, origin_ns, Loan(self._shared, topic))
 
     def _frames_of(self, topic: str) -> Frames:
         if topic not in self._sequences:
             raise MessagingError(f"topic '{topic}' is not advertised, {did_you_mean(topic, self._sequences)}")
         return frames_of(topic)
 
-    def _publish(self, wire: Frames, data: codec.Buffer, origin_ns: int | None) -> None:
+    def _publish(self, wire: Frames, data: codec.Buffer, origin_ns: int | None, loan: Loan) -> None:
         topic = wire.topic
         self._fit_queue(topic, len(data))
         self._sequences[topic] += 1
@@ -133,11 +136,17 @@ class Writer:
             self._publisher_id,
             wire.type_hash,
         )
-        frames = (wire.frame, self._envelopes.encode(envelope), data)
+        head = self._envelopes.encode(envelope)
         if topics.find(topic).latched:
-            self._latched[topic] = (*frames[:2], bytes(data))
+            self._latched[topic] = (wire.frame, head, bytes(data))
         self._hand_over(Delivery(topic, wire.type_name, envelope, data))
-        self._send(topic, frames)
+        reference = loan.reference(data) if len(data) > FROM_BYTES else None
+        if loan.offer is not None:
+            self._send(topic, (SHARED + wire.frame + OFFERED + loan.offer,))
+        if reference is None:
+            self._send(topic, (wire.frame, head, data))
+        else:
+            self._send(topic, (SHARED + wire.frame + REFERRED + reference + head,))
 
     def _hand_over(self, delivery: Delivery) -> None:
         """Give a message to the readers in this process, in bytes of its own: buffers are reused."""
@@ -149,24 +158,17 @@ class Writer:
 
     def serve(self) -> None:
         """Update the readers that have connected or left."""
-        while True:
-            try:
-                event = self.socket.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            prefix = event[1:]
-            if event[0] == 1:
-                self._readers[prefix] += 1
+        while int(self.socket.get(_EVENTS)) & _POLLIN:  # an exception takes twice as long
+            prefix = self.subscribers.update(self.socket.recv(zmq.NOBLOCK))
+            if prefix is not None:
                 for topic, frames in self._latched.items():
                     if frames_of(topic).frame.startswith(prefix):
                         self._send(topic, frames)  # to all: the others drop it by its sequence
-            else:
-                self._readers[prefix] -= 1
 
     def readers(self, topic: str) -> int:
         """The number of nodes that read a topic now, in this process and by sockets."""
         near = len(self._exchange.readers(topic, self._publisher_id))
-        return near + self._readers[frames_of(topic).frame] + self._readers[b""]
+        return near + self.subscribers.count(topic)
 
     def missing(self, expected: Mapping[str, int]) -> dict[str, int]:
         """The number of readers that each topic still lacks."""
@@ -176,6 +178,7 @@ class Writer:
     def close(self, linger_s: float) -> None:
         """Close the socket; sent messages have `linger_s` to arrive."""
         self.socket.close(round(linger_s * 1000))
+        self._shared.close()
 
     def _fit_queue(self, topic: str, size: int) -> None:
         """Keep the messages that wait for one reader within the byte budget.
@@ -190,14 +193,14 @@ class Writer:
         if queue_length(size) < self._queue_length:
             self._queue_length = self.socket.sndhwm = queue_length(size)
 
-    def _send(self, topic: str, frames: _Frames) -> None:
-        topic_frame, envelope, data = frames
+    def _send(self, topic: str, frames: tuple[codec.Buffer, ...]) -> None:
+        *others, last = frames
         deadline: Deadline | None = None
         while True:
             try:
-                self.socket.send(topic_frame, _MORE)
-                self.socket.send(envelope, _MORE)
-                self.socket.send(data, _LAST)
+                for frame in others:
+                    self.socket.send(frame, _MORE)
+                self.socket.send(last, _LAST)
                 return
             except zmq.Again:  # only of a lossless socket, and only for the first frame
                 deadline = deadline or Deadline.after(self._clock, _STALL_S)
