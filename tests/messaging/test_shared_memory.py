@@ -1,4 +1,4 @@
-"""Large messages in shared memory: whole, in order and without leftovers, whoever is slow, killed or old."""
+"""Large messages in shared memory: whole and in order, with slow, killed and older readers."""
 
 import os
 import re

@@ -52,7 +52,7 @@ class Encoder:
         """The CDR bytes of a message, valid until the next call.
 
         Args:
-            room: gives the memory that an image of so many bytes is written to, if it has any.
+            room: given the size of an image in bytes, the memory to write it to, or None.
 
         Raises:
             MessagingError: if it is not a message, or a field's value does not fit its type.

@@ -207,7 +207,7 @@ def _free_column(file: int) -> int:
     """A column that no other reader has.
 
     Raises:
-        OSError: if there is none.
+        OSError: if all are taken.
     """
     for column in range(READERS):
         if lock_column(file, column):
