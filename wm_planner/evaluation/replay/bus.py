@@ -32,7 +32,7 @@ class ReplayBus(Bus):
         recorded: topics in the recording that other nodes published.
 
     Attributes:
-        reads: topics in the recording that the node reads.
+        inputs: topics in the recording that the node reads.
         publishes: topics in the recording that it publishes.
         outputs: what it has published, in order.
     """
@@ -41,7 +41,7 @@ class ReplayBus(Bus):
         self.name = name
         self.names = names
         self.clock: ManualClock = ManualClock()
-        self.reads: set[str] = set()
+        self.inputs: set[str] = set()
         self.publishes: set[str] = set()
         self.outputs: list[Output] = []
         self.publishers: dict[int, str] = {}
@@ -54,7 +54,7 @@ class ReplayBus(Bus):
         self.publishes.add(self.names.on_bus(topic))
 
     def subscribe(self, topic: str) -> None:
-        self.reads |= self._recorded if topic == ANY else {self.names.on_bus(topic)}
+        self.inputs |= self._recorded if topic == ANY else {self.names.on_bus(topic)}
 
     def announce(self, state: str) -> None:
         """There is no other node to tell."""

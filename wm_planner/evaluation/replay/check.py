@@ -119,7 +119,7 @@ def _feed(node: Node, bus: ReplayBus, player: Player) -> None:
     node.configure()
     bus.names.check_used()
     node.enter("inactive")
-    inputs = bus.reads & set(player.topics)
+    inputs = bus.inputs & set(player.topics)
     is_started = False
     sequences: Counter[str] = Counter()
     # The recorder hears several nodes, and may hear an answer before what it answers.
