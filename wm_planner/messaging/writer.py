@@ -136,10 +136,13 @@ class Writer:
             self._publisher_id,
             wire.type_hash,
         )
+        self._hand_over(wire, envelope, data)
+        is_latched = topics.find(topic).latched
+        if self.subscribers.is_empty and not is_latched:
+            return
         head = self._envelopes.encode(envelope)
-        if topics.find(topic).latched:
+        if is_latched:
             self._latched[topic] = (wire.frame, head, bytes(data))
-        self._hand_over(Delivery(topic, wire.type_name, envelope, data))
         reference = loan.reference(data) if len(data) > FROM_BYTES else None
         if loan.offer is not None:
             self._send(topic, (SHARED + wire.frame + OFFERED + loan.offer,))
@@ -148,13 +151,13 @@ class Writer:
         else:
             self._send(topic, (SHARED + wire.frame + REFERRED + reference + head,))
 
-    def _hand_over(self, delivery: Delivery) -> None:
+    def _hand_over(self, wire: Frames, envelope: Envelope, data: codec.Buffer) -> None:
         """Give a message to the readers in this process, in bytes of its own: buffers are reused."""
-        readers = self._exchange.readers(delivery.topic, self._publisher_id)
+        readers = self._exchange.readers(wire.topic, self._publisher_id)
         if readers:
-            kept = delivery._replace(data=memoryview(bytes(delivery.data)))
+            delivery = Delivery(wire.topic, wire.type_name, envelope, memoryview(bytes(data)))
             for reader in readers:
-                reader.deliver(kept)
+                reader.deliver(delivery)
 
     def serve(self) -> None:
         """Update the readers that have connected or left."""
