@@ -151,8 +151,6 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 	$(WM) bench start
 	$(WM) bench loop --episodes 10
 	$(WM) bench loop panda_reach planner=policy --episodes 10
-	$(WM) bench loop --episodes 20 --in-process
-	$(WM) bench loop panda_reach planner=policy --episodes 20 --in-process
 	$(WM) bench loop panda_reach $(SEARCH) --episodes 10
 	$(WM) bench success panda_reach_bullet --episodes 100 --no-baselines --no-greedy \
 		--model models/bundles/panda_reach_bullet --model models/bundles/panda_reach_small

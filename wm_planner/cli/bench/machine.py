@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,7 @@ from wm_planner.errors import ConfigError
 from wm_planner.terminal import console, table
 
 if TYPE_CHECKING:
-    from wm_planner.bench.measurements.loop import LoopResult
+    from wm_planner.bench.measurements.process_loop import ProcessLoopResult
 
 
 @app.command()
@@ -127,29 +127,36 @@ def loop(
     overrides: Annotated[list[str] | None, typer.Argument(help="argument=value of the launch file")] = None,
     model: Models = SHIPPED,
     episodes: Positive = 20,
+    repeats: Annotated[int, typer.Option(min=1, help="turns, of which medians are printed")] = 1,
     core: Annotated[int, typer.Option(min=0)] = 0,
-    in_process: Annotated[bool, typer.Option("--in-process", help="without nodes, in this process")] = False,
+    in_process: Annotated[bool, typer.Option("--in-process", help="only the loop without nodes")] = False,
 ) -> None:
     """Decisions per second of the whole loop in lockstep on one core.
 
-    With a process for each node, and with all nodes in one.
+    With a process for each node, with all nodes in one, and for an arm without nodes.
     """
+    from wm_planner.bench.measurements.loop_rates import loop_rates, parts_of
+
     allowed = os.sched_getaffinity(0)
     if core not in allowed:
         raise ConfigError(f"--core is {core}, this process may run on {sorted(allowed)}")
     os.sched_setaffinity(0, {core})
-    if in_process:
-        title = f"{launch} without nodes, on core {core}: render, encode, decide, control"
-        rates = table(title, "model", "decisions", "per CPU second", "CPU per decision", "ms")
-        for name in model:
-            rates.add_row(Path(name).name, *_process_rate(launch, overrides or (), name, episodes))
-    else:
-        title = f"{launch} in lockstep, with a recorder, all on core {core}"
-        columns = ("nodes", "decisions", "per second", "per CPU second", "CPU", "")
-        rates = table(title, "model", *columns)
-        for name in model:
-            rates.add_row(Path(name).name, *_node_rate(launch, overrides or (), name, episodes))
-            rates.add_row("", *_group_rate(launch, overrides or (), name, episodes))
+    given = overrides or ()
+    title = f"{launch} in lockstep, with a recorder, all on core {core}"
+    columns = ("nodes", "per second", "per CPU second", "ratio", "CPU", "")
+    rates = table(title, "model", *columns)
+    for name in model:
+        bare = _without_nodes(launch, given, name, episodes, is_needed=in_process)
+        if in_process and bare is not None:
+            result = bare()
+            rates.add_row(
+                Path(name).name, "no nodes", "", f"{result.per_cpu_s:.1f}", "", *_cells(parts_of(result))
+            )
+            continue
+        for row in loop_rates(launch, given, name, episodes, repeats, bare):
+            wall = "" if row.rate_hz is None else f"{row.rate_hz:.1f}"
+            figures = (wall, f"{row.per_cpu_s:.1f}", f"{row.of_first:.2f}")
+            rates.add_row(Path(name).name, row.nodes, *figures, *_cells(row.cpu))
     os.sched_setaffinity(0, allowed)
     console.print(rates)
 
@@ -169,47 +176,26 @@ def start(
     console.print(start_table(starts, title))
 
 
-def _node_rate(launch: str, overrides: Sequence[str], model: str, episodes: int) -> tuple[str, ...]:
-    """Number of decisions and their rates through nodes, and the CPU of each node."""
-    from wm_planner.bench.measurements.loop import measure_loop
-
-    with tempfile.TemporaryDirectory() as folder:
-        result = measure_loop(launch, model, episodes, Path(folder), overrides)
-    return "a process each", *_rates(result), "\n".join(result.cpu_share), _lines(result.cpu_share, "{:.0%}")
-
-
-def _group_rate(launch: str, overrides: Sequence[str], model: str, episodes: int) -> tuple[str, ...]:
-    """The same with all nodes in one process, and the CPU time of the parts of a decision in another run."""
-    from wm_planner.bench.measurements.group_loop import measure_group_loop
-    from wm_planner.bench.measurements.loop import measure_loop
-
-    with tempfile.TemporaryDirectory() as folder:
-        result = measure_loop(launch, model, episodes, Path(folder), overrides, is_grouped=True)
-    with tempfile.TemporaryDirectory() as folder:
-        parts = measure_group_loop(launch, model, episodes, Path(folder), overrides)
-    times_ms = {part: 1000 * cpu_s for part, cpu_s in parts.parts_s.items()}
-    return "one process", *_rates(result), "\n".join(times_ms), _lines(times_ms, "{:.2f} ms")
-
-
-def _rates(result: "LoopResult") -> tuple[str, str, str]:
-    return str(result.decisions), f"{result.rate_hz:.1f}", f"{result.per_cpu_s:.1f}"
-
-
-def _lines(values: Mapping[str, float], form: str) -> str:
-    return "\n".join(map(form.format, values.values()))
-
-
-def _process_rate(launch: str, overrides: Sequence[str], model: str, episodes: int) -> tuple[str, ...]:
-    """Number of decisions and their rate without nodes, and the CPU of each part."""
+def _without_nodes(
+    launch: str, overrides: Sequence[str], model: str, episodes: int, is_needed: bool
+) -> "Callable[[], ProcessLoopResult] | None":
+    """What measures the loop without nodes; None if only nodes can run it and it is not asked for alone."""
     from wm_planner.bench.measurements.process_loop import measure_process_loop
     from wm_planner.evaluation.closed_loop.success import Bundle
 
-    scene, planner = scene_and_planner(launch, overrides, model)
+    try:
+        scene, planner = scene_and_planner(launch, overrides, model)
+    except ConfigError:
+        if is_needed:
+            raise
+        return None
     bundle = Bundle(model, planner["planner"], planner["costs"], planner.get("mpc", {}))
-    result = measure_process_loop(scene, bundle, episodes)
-    times_ms = {part: 1000 * cpu_s for part, cpu_s in result.parts_s.items()}
-    rate = f"{result.per_cpu_s:.1f}"
-    return str(result.decisions), rate, "\n".join(times_ms), _lines(times_ms, "{:.2f}")
+    return lambda: measure_process_loop(scene, bundle, episodes)
+
+
+def _cells(values: Mapping[str, str]) -> tuple[str, str]:
+    """Names and values, one per line."""
+    return "\n".join(values), "\n".join(values.values())
 
 
 @app.command()
