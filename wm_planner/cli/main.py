@@ -9,6 +9,7 @@ import typer
 
 from wm_planner.allocator import keep_freed_memory
 from wm_planner.cli import bag, bench, evaluate, node, param, topic
+from wm_planner.cli.camera_check import camera_check
 from wm_planner.cli.collect import collect
 from wm_planner.cli.convert import convert
 from wm_planner.cli.demo import demo
@@ -39,6 +40,7 @@ for command in (demo, energy, collect, scenarios, convert, train, practise, expo
     app.command()(command)
 app.command("export-planner")(export_planner)
 app.command("import")(import_checkpoint)
+app.command("camera-check")(camera_check)
 
 
 def _print_version(is_wanted: bool) -> None:

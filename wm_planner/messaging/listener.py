@@ -19,23 +19,24 @@ _numbers = itertools.count(1)
 
 
 class Listener:
-    """Receives a topic in a thread, so that publishers of a lockstep run never wait for what is done with it.
+    """Receives topics in a thread, so that publishers of a lockstep run never wait for what is done with it.
 
     It writes no record, so no node waits for it to connect. Used as a context manager.
 
     Args:
         domain: to listen in.
-        topic: on the bus.
+        topics: on the bus.
 
     Attributes:
         dropped: number of messages that came while 1000 others waited.
     """
 
-    def __init__(self, domain: Domain, topic: str) -> None:
+    def __init__(self, domain: Domain, *topics: str) -> None:
         self.dropped = 0
-        self._domain, self._topic = domain, topic
+        self._domain, self._topics = domain, topics
         self._bus = Bus(domain, f"listener-{os.getpid()}-{next(_numbers)}", lossless=False)
-        self._bus.subscribe(topic)
+        for topic in topics:
+            self._bus.subscribe(topic)
         self._waiting: queue.Queue[Delivery | MessagingError] = queue.Queue(_MOST_WAITING)
         self._is_closed = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -75,7 +76,7 @@ class Listener:
                 while (delivery := self._bus.receive()) is not None:
                     self._put(delivery)
                 for source, reason in self._bus.rejected.reasons.items():
-                    if source.startswith(self._topic):  # other things that are wrong are not asked for
+                    if source.startswith(self._topics):  # other things that are wrong are not asked for
                         raise MessagingError(reason)
         except MessagingError as error:
             self._put(error)

@@ -1,6 +1,7 @@
 """`wm bench`: the commands behind every figure of the documentation."""
 
 from wm_planner.cli.bench import (
+    camera_check,
     datasets,
     machine,
     models,
@@ -10,4 +11,4 @@ from wm_planner.cli.bench import (
 )
 from wm_planner.cli.bench.base import app
 
-__all__ = ["app", "datasets", "machine", "models", "planning", "returns", "traffic"]
+__all__ = ["app", "camera_check", "datasets", "machine", "models", "planning", "returns", "traffic"]
