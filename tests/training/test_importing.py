@@ -16,7 +16,7 @@ from wm_planner.contracts.observation import Observation
 from wm_planner.contracts.quantity import problem_in
 from wm_planner.contracts.task import Goal
 from wm_planner.errors import BundleError, ConfigError
-from wm_planner.networks.vjepa2 import MaskedPredictor, VitSize, normalise
+from wm_planner.networks.vjepa2 import MaskedPredictor, VitSize, VJepa2Encoder, normalise
 from wm_planner.networks.vjepa2_1 import VJepa21Encoder
 from wm_planner.networks.vjepa2_ac import AcPredictor
 from wm_planner.planners.vjepa2_ac import VJEPA2AC
@@ -61,8 +61,8 @@ def imported(file, tmp_path_factory):
 
 
 @torch.no_grad()
-def encoded_by_hand(encoder):
-    pixels = ((torch.from_numpy(PICTURE) / 255.0 - MEAN) / STD).permute(2, 0, 1)
+def encoded_by_hand(encoder, picture=PICTURE):
+    pixels = ((torch.from_numpy(picture) / 255.0 - MEAN) / STD).permute(2, 0, 1)
     return normalise(encoder(pixels[None, :, None].repeat(1, 1, 2, 1, 1))).numpy()
 
 
@@ -98,6 +98,29 @@ def test_an_imported_model_matches_its_networks_in_torch(imported, networks):
         np.testing.assert_allclose(rollout.latents["tokens"][n], wanted, atol=1e-4)
     ahead = POSE + actions.sum(axis=1)
     np.testing.assert_allclose(rollout.states["tcp_pose"][:, -1], ahead, atol=1e-5)
+
+
+@torch.no_grad()
+def test_weights_of_another_picture_size_match_networks_of_that_size(networks, file, tmp_path):
+    card, _ = import_checkpoint(file, tmp_path / "small", size=96)
+    assert (card.observation.height, card.observation.width) == (96, 96)
+    assert card.training.command[0].endswith("--precision fp32 --context 2 --size 96")
+    encoder, predictor = VJepa2Encoder(TOY, (96, 96)).eval(), AcPredictor(TOY, TOY.dim, (6, 6)).eval()
+    for own, published in zip((encoder, predictor), networks, strict=True):
+        own.load_state_dict(published.state_dict())
+    picture, actions = PICTURE[:96, :96], moves(1, 2)
+    model = OnnxWorldModel.load(tmp_path / "small", device="cpu")
+    latent = model.encode(Observation({"front": picture}, {"tcp_pose": POSE}))
+    first = encoded_by_hand(encoder, picture)
+    np.testing.assert_allclose(latent["tokens"], first, atol=1e-5)
+    imagined = model.rollout(latent, actions).latents["tokens"][0]
+    np.testing.assert_allclose(imagined, imagined_by_hand(predictor, first, actions[0], 2), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [0, 8, 250])
+def test_a_picture_size_that_patches_do_not_fill_is_refused_before_the_weights_are_read(tmp_path, size):
+    with pytest.raises(ConfigError, match=f"size is {size} pixels, wanted a multiple of 16"):
+        import_checkpoint(tmp_path / "none.pt", tmp_path / "out", size=size)
 
 
 @pytest.fixture(scope="module")

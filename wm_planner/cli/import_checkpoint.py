@@ -21,13 +21,16 @@ def import_checkpoint(
     ] = 2,
     encoder_heads: Annotated[int | None, typer.Option(min=1, help=_HEADS_HELP)] = None,
     predictor_heads: Annotated[int | None, typer.Option(min=1, help=_HEADS_HELP)] = None,
+    size: Annotated[
+        int, typer.Option(help="side of the pictures in pixels, for weights trained with another than 256")
+    ] = 256,
     replace: Annotated[bool, typer.Option("--replace", help="replace an existing bundle")] = False,
 ) -> None:
     """Turn published weights into a bundle, and print the command that launches it."""
     from wm_planner.training import importing
 
     heads = importing.Heads(encoder_heads, predictor_heads)
-    card, reports = importing.import_checkpoint(file, out, precision, context, heads, replace)
+    card, reports = importing.import_checkpoint(file, out, precision, context, heads, size, replace)
     for report in reports:
         console.print(
             f"{report.source}: {report.loaded} arrays, left over: {', '.join(report.left_over) or 'none'}"

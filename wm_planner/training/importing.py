@@ -30,6 +30,10 @@ from wm_planner.training.weight_files import checksums, weights_file
 FAMILY = "models/vjepa2_ac.py"
 RECIPE = "giant"
 IMAGE_SIZE = 256
+"""Side of the pictures of the published training, in pixels."""
+
+PATCH = 16
+"""Side of a patch, in pixels."""
 
 CONTEXT = 2
 """Context in frames: the published planner plans two steps ahead, and its model attends to both frames."""
@@ -86,6 +90,7 @@ def import_checkpoint(
     precision: Precision | str = "fp32",
     context: int = CONTEXT,
     heads: Heads = PUBLISHED_HEADS,
+    size: int = IMAGE_SIZE,
     replace: bool = False,
 ) -> tuple[Card, list[LoadReport]]:
     """Write the bundle of a V-JEPA 2-AC checkpoint to folder `out`, atomically.
@@ -97,6 +102,8 @@ def import_checkpoint(
         context: frames that a step attends to, see the recipe of models/vjepa2_ac.py. In longer plans the
             predictions differ from those of the published model.
         heads: attention heads, for weights that were not published.
+        size: side of the pictures in pixels, for weights that were trained with another one. As in the
+            published code, positions of V-JEPA 2 are counted on, those of V-JEPA 2.1 are interpolated.
         replace: whether an existing bundle is replaced.
 
     Returns:
@@ -105,9 +112,9 @@ def import_checkpoint(
     Raises:
         BundleError: if `out` exists (with `replace`: and is not a bundle), the file is corrupt or holds
             another model, or a graph's outputs differ from torch's.
-        ConfigError: for another precision.
+        ConfigError: for another precision, or a size that is no multiple of the patch.
     """
-    chosen = _checked(precision)
+    chosen, data = _checked(precision), _data(size)
     check_bundle_folder(Path(out), replace)
     file, out = weights_file(Path(file)), Path(out)
     encoder, predictor = read_weights(file, "encoder"), read_weights(file, "predictor")
@@ -115,16 +122,18 @@ def import_checkpoint(
         "context": context,
         "clip": max(context, 2),
         "rollout": 1,
+        "picture": size,
         "architecture": architecture_of(encoder),
         "encoder": to_builtins(size_of(encoder, "blocks", ENCODERS, heads.encoder)),
         "predictor": to_builtins(size_of(predictor, "predictor_blocks", AC_PREDICTORS, heads.predictor)),
     }
-    network, reports = _network(changes, encoder, predictor)
+    network, reports = _network(changes, data, encoder, predictor)
     network.observation = msgspec.structs.replace(network.observation, fit="crop")
     training = TrainingRecord(
         command=(
             f"wm import {shlex.quote(str(file))} --out {shlex.quote(str(out))} "
-            f"--precision {chosen} --context {context}{heads.options}",
+            f"--precision {chosen} --context {context}{heads.options}"
+            f"{f' --size {size}' if size != IMAGE_SIZE else ''}",
         ),
         pretrained=checksums(file),
         revision=share.revision(),
@@ -132,23 +141,37 @@ def import_checkpoint(
     )
     card = write_bundle(
         network,
-        DROID.action,
+        data.action,
         out,
-        lambda graphs: model_card(network, out.name, FAMILY, DROID, graphs, training),
+        lambda graphs: model_card(network, out.name, FAMILY, data, graphs, training),
         chosen,
         replace,
     )
     return card, reports
 
 
+def _data(size: int) -> DataSpec:
+    """The training data of the published weights, with pictures of `size` pixels.
+
+    Raises:
+        ConfigError: if patches do not fill them.
+    """
+    if size < PATCH or size % PATCH:
+        raise ConfigError(
+            f"size is {size} pixels, wanted a multiple of {PATCH}, the side of a patch; the published weights "
+            f"were trained with {IMAGE_SIZE}"
+        )
+    return msgspec.structs.replace(DROID, height=size, width=size)
+
+
 def _network(
-    changes: Mapping[str, Any], encoder: Weights, predictor: Weights
+    changes: Mapping[str, Any], data: DataSpec, encoder: Weights, predictor: Weights
 ) -> tuple[TrainableModel, list[LoadReport]]:
     """The network with the weights; built on the meta device, to skip the initialisation."""
     file = load_model_file(FAMILY)
     recipe = changed(file.recipe(RECIPE), changes, f"{FAMILY}: ")
     with torch.device("meta"):
-        network = file.build(recipe, DROID)
+        network = file.build(recipe, data)
     assert isinstance(network, TrainableModel)
     parts = {"encoder": encoder, "predictor": predictor}
     reports = [load_weights(network.get_submodule(part), weights) for part, weights in parts.items()]
