@@ -11,6 +11,7 @@ import numpy as np
 from wm_planner import share
 from wm_planner.bridges.executed_actions import ActionJoin
 from wm_planner.bridges.goal_files import GoalFile, check_goals, read_goals
+from wm_planner.bridges.gripper_watch import GripperWatch
 from wm_planner.bridges.messages import (
     camera_topic,
     goal_of,
@@ -86,6 +87,7 @@ class Perception(Node):
         if not self.params.goals:
             self.subscribe("/goal", self.on_goal)
         self.subscribe("/episode", self.on_episode)
+        self.gripper = GripperWatch(card)
         self.ticks: ActionJoin[Tick] = ActionJoin(self, card.action, self.perceive)
         sensors = [*map(camera_topic, spec.cameras), *map(state_topic, self.states)]
         self.join(list(dict.fromkeys(sensors)), self.on_sensors, rate_hz=1 / card.control_dt_s)
@@ -124,6 +126,7 @@ class Perception(Node):
         self.ticks.reset()
         self.surprise.reset()
         self.encoder.reset()
+        self.gripper.reset()
         self.sent = None
 
     def on_sensors(self, sensors: dict[str, m.Message], envelope: Envelope) -> None:
@@ -137,6 +140,7 @@ class Perception(Node):
         """Publish the latent of a tick; that of a repeated tick again, so that memory counts it once."""
         observation, envelope = tick
         if self.sent is None or m.stamp_ns(self.sent) != observation.stamp_ns:
+            self.gripper.look(observation, last_action)
             latent = self.encoder.encode(observation, last_action)
             surprise = self.surprise.of(latent, last_action, self.encoder.outputs)
             self.sent = latent_message(latent, self.goal_id, observation.stamp_ns, surprise, self.episode)

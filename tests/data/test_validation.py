@@ -4,6 +4,7 @@ import pytest
 from moving_dot import meta_of, write, write_uneven
 
 from wm_planner.contracts.dataset import Episode
+from wm_planner.contracts.quantity import Quantity
 from wm_planner.data.episode_writer import EpisodeWriter
 from wm_planner.data.episodes import EpisodeData
 from wm_planner.data.validation import validated
@@ -76,3 +77,19 @@ def test_a_label_that_does_not_exist_is_named_with_its_episode_and_frame(tmp_pat
     wrong = changed(data, "state", 7, [label, 0, 0, 0])
     with pytest.raises(DatasetError, match=r"state of episode 1, frame 2 holds a label of mass\[0\] that"):
         validated(with_quantities(wrong, mass={"choices": 2}))
+
+
+@pytest.mark.parametrize(("largest", "is_warned"), [(0.08, True), (1.0, False)])
+def test_a_gripper_in_metres_is_warned_of(tmp_path, largest, is_warned):
+    pose = Quantity(name="tcp_pose", size=4, unit="m, share closed")
+    meta = msgspec.structs.replace(meta_of(0, 1, 2), state=(pose,))
+    with EpisodeWriter(tmp_path / "grips", meta) as writer:
+        state = np.array([[0.5, 0, 0.2, 0.0], [0.5, 0, 0.2, largest], [0.5, 0, 0.2, 0.0]], np.float32)
+        writer.add(Episode(np.zeros((3, 2, 16, 16, 3), np.uint8), state, np.zeros((3, 3), np.float32)))
+        writer.finish(1, {})
+    warnings = validated(EpisodeData.open(tmp_path / "grips"))
+    assert len(warnings) == is_warned
+    if is_warned:
+        assert (
+            "grips: tcp_pose[3] lies between 0 and 0.08, its unit is share closed: is it in m?" in warnings[0]
+        )

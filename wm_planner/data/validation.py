@@ -9,6 +9,12 @@ from wm_planner.errors import DatasetError
 
 ROWS = 16_384  # read at a time
 
+SHARE = "share closed"
+"""Unit of a gripper position, the last component of its quantity."""
+
+MOVES, LARGEST_M = 0.01, 0.15
+"""A gripper position that moves by more than the first number, and never reaches the second, is in m."""
+
 
 def validated(data: Dataset) -> tuple[str, ...]:
     """Check the values of state, action and signals.
@@ -67,13 +73,29 @@ class _StateBounds:
         self._range[1] = np.maximum(self._range[1], state.max(axis=0, initial=-np.inf))
 
     def warnings(self) -> list[str]:
-        """One for each component that lies outside of its bounds."""
-        return [
+        """One for each component that lies outside of its bounds, or is in another unit than it says."""
+        return self._grippers() + [
             f"{self._data.path}: {self._outside[i] / len(self._data.episode):.1%} of the values of "
             f"{self._names[i]} lie outside of {self._low[i]:g} to {self._high[i]:g}, they reach "
             f"{self._range[0, i]:g} to {self._range[1, i]:g}: "
             "a model that is trained on them has no such bounds"
             for i in np.flatnonzero(self._outside)
+        ]
+
+    def _grippers(self) -> list[str]:
+        """One for each gripper position that is in m, by its range: a share closes beyond a few percent."""
+        ends = np.cumsum([each.size for each in self._data.meta.state], dtype=int)
+        last = [
+            end - 1
+            for each, end in zip(self._data.meta.state, ends, strict=True)
+            if each.unit.endswith(SHARE)
+        ]
+        lowest, highest = self._range
+        return [
+            f"{self._data.path}: {self._names[i]} lies between {lowest[i]:g} and {highest[i]:g}, its unit is "
+            f"{SHARE}: is it in m? wanted 0 open to 1 closed, e.g. 1 - opening / largest opening"
+            for i in last
+            if highest[i] - lowest[i] > MOVES and highest[i] < LARGEST_M
         ]
 
 

@@ -158,8 +158,8 @@ def _data(size: int) -> DataSpec:
     """
     if size < PATCH or size % PATCH:
         raise ConfigError(
-            f"size is {size} pixels, wanted a multiple of {PATCH}, the side of a patch; the published weights "
-            f"were trained with {IMAGE_SIZE}"
+            f"size is {size} pixels, wanted a multiple of {PATCH}, the side of a patch; published weights "
+            f"are for {IMAGE_SIZE}"
         )
     return msgspec.structs.replace(DROID, height=size, width=size)
 

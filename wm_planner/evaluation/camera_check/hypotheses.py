@@ -109,13 +109,13 @@ class Hypothesis:
 
     @property
     def fault(self) -> str:
-        """What is wrong, in words; empty for nothing."""
+        """What is wrong; empty if nothing is."""
         gripper = "the gripper counts the other way" if self.swaps_gripper else ""
         return "; ".join(filter(None, (self.axes.fault, gripper, self.picture.fault)))
 
     @property
     def cure(self) -> str:
-        """What to do about it, in words; empty for nothing."""
+        """What to do about it; empty if nothing is wrong."""
         gripper = (
             "send one minus its position, and change the sign of its action" if self.swaps_gripper else ""
         )

@@ -15,7 +15,7 @@ class PictureChange(NamedTuple):
     """A change of images.
 
     Attributes:
-        fault: what is wrong without it; empty for nothing.
+        fault: what is wrong without it; empty if nothing is.
         cure: what to do about it.
         undo: from a measured image (H, W, C) to that which the model expects, of the same shape.
     """
