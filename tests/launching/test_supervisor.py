@@ -1,10 +1,12 @@
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -126,15 +128,8 @@ def test_an_interrupt_stops_every_node_and_closes_the_recording(run):
 def test_a_node_that_ignores_the_request_to_stop_is_killed(run):
     run.params("talker", ticks=50, stall_s=60.0)
     run.deafen_answerer()
-    clock = ShiftedClock()
-    supervisor = run.supervisor(stop_s=60.0, clock=clock)
-
-    def pass_the_time_to_stop() -> None:
-        if supervisor.is_stopping:
-            clock.shift_ns = nanoseconds(60.0)
-
-    assert supervisor.run(pass_the_time_to_stop).status == "finished"
-    assert run.events[-2][1:4] == ("answerer", "killed", "did not end within 60 s")
+    assert run.supervisor(stop_s=5.0).run().status == "finished"
+    assert run.events[-2][1:4] == ("answerer", "killed", "did not end within 5 s")
     assert run.kinds("recorder")[-1] == "stopped" and Player(run.recording).is_complete
 
 
@@ -170,6 +165,75 @@ def test_a_suspended_node_is_resumed_so_that_it_can_end(run):
     output, _ = process.communicate(timeout=PATIENCE_S)
     assert "'killed'" not in output and "node='answerer', kind='stopped'" in output
     assert Player(run.recording).is_complete
+
+
+def suspending_once(run: Run, node: str) -> Callable[[], None]:
+    """A step that suspends a node once, as soon as it has been active."""
+    done = []
+
+    def step() -> None:
+        if not done and "active" in run.kinds(node) and "goal 7" in run.log("answerer"):
+            done.append(process_of(run, node))
+            os.kill(done[0], signal.SIGSTOP)
+
+    return step
+
+
+def test_a_suspended_node_is_restarted_and_gets_its_latched_message_again(run):
+    run.params("talker", ticks=10**9)
+    run.on_hang("answerer", "restart")
+    supervisor = run.supervisor()
+    suspend = suspending_once(run, "answerer")
+
+    def step() -> None:
+        suspend()
+        if run.log("answerer").count("goal 7") == 2:
+            supervisor.interrupt("seen")
+
+    assert supervisor.run(step).reason == "seen"
+    assert run.kinds("answerer")[:5] == ["started", "active", "hung", "respawned", "active"]
+    [hung] = [event for event in run.events if event.kind == "hung"]
+    assert re.fullmatch(
+        r"is suspended \(SIGSTOP\), its loop has not turned for \d\.\d\d s: restarted", hung.detail
+    )
+    assert f"supervisor: answerer {hung.detail}" in run.log("answerer")
+
+
+def test_the_run_waits_for_a_suspended_node_that_is_to_be_held_and_says_when_it_goes_on(run):
+    run.params("talker", ticks=10**9)
+    run.on_hang("answerer", "hold")
+    supervisor = run.supervisor()
+    suspend = suspending_once(run, "answerer")
+
+    def step() -> None:
+        suspend()
+        if run.kinds("answerer")[-1:] == ["hung"]:
+            os.kill(process_of(run, "answerer"), signal.SIGCONT)
+        if "resumed" in run.kinds("answerer"):
+            supervisor.interrupt("seen")
+
+    assert supervisor.run(step).reason == "seen"
+    assert run.kinds("answerer") == ["started", "active", "hung", "resumed", "stopped"]
+
+
+def test_a_callback_that_sleeps_ends_the_run_where_its_node_says_so_and_the_log_shows_where(run):
+    run.change_answerer("self.goal = goal.id", "self.goal = goal.id; import time; time.sleep(1e6)")
+    run.on_hang("answerer", "stop")
+    with pytest.raises(
+        NodeError, match=r"'answerer': sleeps in a callback, its loop has not turned .* \(log"
+    ):
+        run.supervisor(stop_s=5.0).run()
+    assert "in on_goal" in run.log("answerer")
+    assert [event.is_fatal for event in run.events if event.kind == "hung"] == [True]
+
+
+def test_a_callback_may_wait_for_as_long_as_it_tells(run):
+    waits = "with self.heartbeat.waits(1e6): import time; time.sleep(1.0)"
+    run.change_answerer("self.goal = goal.id", f"self.goal = goal.id\n        {waits}")
+    run.on_hang("answerer", "stop")
+    run.params("talker", ticks=5, stall_s=60.0)
+    assert run.go().status == "finished"
+    assert run.kinds("answerer") == ["started", "active", "stopped"]
 
 
 def test_a_node_that_cannot_start_ends_the_run_with_reason_and_place(run):

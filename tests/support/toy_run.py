@@ -7,7 +7,7 @@ from pathlib import Path
 from toys import new_domain_name, write_toys
 
 from wm_planner.launching.events import Event
-from wm_planner.launching.file import LaunchSpec, NodeSpec
+from wm_planner.launching.file import LaunchSpec, NodeSpec, OnHang
 from wm_planner.launching.supervisor import RunResult, Supervisor
 from wm_planner.messaging.domain import Domain
 
@@ -42,6 +42,10 @@ class Run:
 
     def _node(self, name, respawn="never", ends_run=False) -> NodeSpec:
         return NodeSpec(name, self.folder / f"{name}.py", {}, respawn, ends_run)
+
+    def on_hang(self, name: str, policy: OnHang) -> None:
+        """What happens to a node that hangs."""
+        self.nodes[name] = dataclasses.replace(self.nodes[name], on_hang=policy)
 
     def params(self, name: str, **params) -> None:
         self.nodes[name].params.update(params)

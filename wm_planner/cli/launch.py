@@ -88,7 +88,7 @@ def launch(
     with Live(name, episodes, console, lossless=spec.clock == "lockstep") as live:
         supervisor = Supervisor(spec, folder, domain=name, on_event=live.event, on_wait=live.note)
         try:
-            status, reason = supervisor.run(lambda: live.step(supervisor.is_stopping))
+            status, reason = supervisor.run(live.step)
         except NodeError as error:
             failure, status, reason = error, "failed", str(error)
     happened = [event._asdict() for event in supervisor.events if event.kind in NEWS]

@@ -5,7 +5,9 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from wm_planner.clock import Clock, WallClock, seconds
 
-Kind: TypeAlias = Literal["started", "active", "finished", "died", "respawned", "stopped", "killed"]
+Kind: TypeAlias = Literal[
+    "started", "active", "hung", "resumed", "finished", "died", "respawned", "stopped", "killed"
+]
 
 
 class Event(NamedTuple):

@@ -29,6 +29,7 @@ from wm_planner.node.node import Mode, Node
 from wm_planner.node.scheduling import Scheduling
 
 Respawn: TypeAlias = Literal["never", "on-failure", "always"]
+OnHang: TypeAlias = Literal["restart", "hold", "stop"]
 
 
 class _Entry(Scheduling, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class _Entry(Scheduling, frozen=True, kw_only=True):
     namespace: str = ""
     remap: dict[str, str] = msgspec.field(default_factory=dict)
     respawn: Respawn = "never"
+    on_hang: OnHang | None = None
     on_exit: Literal["shutdown"] | None = None
     group: str = ""
 
@@ -62,6 +64,7 @@ class NodeSpec:
         namespace: put before the names of its topics.
         remap: name of a topic in the program to its name on the bus.
         scheduling: of its process.
+        on_hang: whether it is killed and started again when it hangs, the run waits for it, or ends.
         group: name of the process that it shares with others; empty for one of its own.
     """
 
@@ -73,6 +76,7 @@ class NodeSpec:
     namespace: str = ""
     remap: Mapping[str, str] = field(default_factory=dict)
     scheduling: Scheduling = field(default_factory=Scheduling)
+    on_hang: OnHang = "hold"
     group: str = ""
 
     @property
@@ -197,7 +201,11 @@ class _Checked(NamedTuple):
     @property
     def policies(self) -> dict[str, object]:
         """The settings of its process, by their keys in the launch file."""
-        return {"respawn": self.spec.respawn, **to_builtins(self.spec.scheduling)}
+        return {
+            "respawn": self.spec.respawn,
+            "on_hang": self.spec.on_hang,
+            **to_builtins(self.spec.scheduling),
+        }
 
     def check(self) -> None:
         """Let the node refuse its parameters.
@@ -257,6 +265,7 @@ def _node(entry: _Entry, where: str) -> _Checked:
         namespace=entry.namespace,
         remap=entry.remap,
         scheduling=scheduling,
+        on_hang=entry.on_hang or ("hold" if entry.respawn == "never" else "restart"),
         group=entry.group,
     )
     return _Checked(spec, node, convert(entry.params, node.Params, f"{place}.params"), place)

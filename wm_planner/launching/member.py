@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from wm_planner.launching.file import NodeSpec
+from wm_planner.launching.file import NodeSpec, OnHang
+from wm_planner.launching.hangs import HangWatch
 from wm_planner.launching.process import NodeProcess
 from wm_planner.launching.respawn import Respawns
 
@@ -43,12 +44,16 @@ class Unit:
         members: its nodes.
         process: while it runs.
         due_s: when to start it, since the run began; None while it runs, and if it does not start again.
+        watch: for hangs, while all its nodes are active.
+        hang: why it hangs; empty if it does not.
     """
 
     members: tuple[Member, ...]
     process: NodeProcess | None = None
     due_s: float | None = 0.0
     starts: int = 0
+    watch: HangWatch | None = None
+    hang: str = ""
     respawns: Respawns = field(default_factory=Respawns)
 
     @property
@@ -71,6 +76,21 @@ class Unit:
         """When the unit is stopped: those with nodes that only read come later, so that these receive all."""
         readers = [member.only_reads for member in self.left]
         return any(readers) + all(readers)
+
+    @property
+    def on_hang(self) -> OnHang:
+        """What follows when it hangs."""
+        return self.members[0].spec.on_hang
+
+    @property
+    def is_active(self) -> bool:
+        """Whether its nodes are active, apart from those that have finished."""
+        return {member.phase for member in self.left} == {"active"}
+
+    def end(self) -> None:
+        """Its process has ended."""
+        self.process, self.watch, self.hang = None, None, ""
+        self.enter("gone")
 
     def enter(self, phase: Phase) -> None:
         """Set the phase of all nodes."""

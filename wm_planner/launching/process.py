@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +15,12 @@ import msgspec
 from wm_planner.config import to_builtins
 from wm_planner.launching import shared_process
 from wm_planner.node.arguments import Arguments
+from wm_planner.node.heartbeat import Heartbeat, shared_memory
+from wm_planner.node.stop_signal import SHOW_THREADS
 
 _ERROR = re.compile(r"error: |Fatal Python error: |[\w.]+(Error|Exception)\b")
 _TAIL_BYTES = 16384
+_SHOW_S = 0.1
 _MEANINGS = {signal.SIGALRM: "a callback did not return when the node was told to stop"}
 
 
@@ -26,11 +30,16 @@ class NodeProcess:
     Args:
         nodes: path of the Python file and arguments of each.
         log: file to which its output is appended.
+
+    Attributes:
+        heartbeat: of the loop that its nodes share.
     """
 
     def __init__(self, nodes: Sequence[tuple[Path, Arguments]], log: Path) -> None:
         self.log = log
-        given = [to_builtins(arguments) for _, arguments in nodes]
+        descriptor = shared_memory()
+        self.heartbeat = Heartbeat(descriptor)
+        given = [to_builtins(msgspec.structs.replace(each, heartbeat=descriptor)) for _, each in nodes]
         if len(nodes) == 1:
             program = [str(nodes[0][0]), msgspec.json.encode(given[0]).decode()]
         else:
@@ -41,8 +50,14 @@ class NodeProcess:
         with log.open("ab") as output:
             self._log_start = output.tell()
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, process_group=0
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+                pass_fds=(descriptor,),
             )
+        os.close(descriptor)
         self.pid = self._process.pid
 
     def exit_code(self) -> int | None:
@@ -54,10 +69,28 @@ class NodeProcess:
         self._signal(signal.SIGTERM)
         self._signal(signal.SIGCONT)
 
-    def kill(self) -> None:
-        """Kill it and every process it started."""
+    def send_kill(self) -> None:
+        """Kill it and every process it started; `exit_code` tells when it has ended."""
         self._signal(signal.SIGKILL)
+
+    def kill(self) -> None:
+        """Kill it and every process it started, and return once it has ended."""
+        self.send_kill()
         self._process.wait()
+
+    def note(self, line: str) -> None:
+        """Add a line about it to its log."""
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f"{stamp} supervisor: {line}\n")
+
+    def show_threads(self) -> None:
+        """Let it write into its log where its threads are; it has 0.1 s for that."""
+        size, deadline_s = self.log.stat().st_size, time.monotonic() + _SHOW_S
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, SHOW_THREADS)
+        while self.log.stat().st_size == size and time.monotonic() < deadline_s:
+            time.sleep(0.005)
 
     def error_line(self) -> str:
         """The last line of this process's log that names an error or ends a traceback; empty without one."""

@@ -30,6 +30,7 @@ class LaunchedNode(Scheduling, frozen=True, kw_only=True, omit_defaults=True):
     respawn: str
     namespace: str = ""
     remap: dict[str, str] = msgspec.field(default_factory=dict)
+    on_hang: str = "hold"
     group: str = ""
 
 
@@ -93,6 +94,7 @@ def prepare(folder: Path, spec: LaunchSpec) -> Path:
             name=node.name,
             params=node.params,
             respawn=node.respawn,
+            on_hang=node.on_hang,
             namespace=node.namespace,
             remap=dict(node.remap),
             priority=node.scheduling.priority,

@@ -12,6 +12,8 @@ from wm_planner.errors import ConfigError, NodeError
 from wm_planner.launching.activation import Activation
 from wm_planner.launching.events import Event, Journal, Kind
 from wm_planner.launching.file import LaunchSpec, NodeSpec
+from wm_planner.launching.hang_policy import HangPolicy
+from wm_planner.launching.hangs import OwnTime
 from wm_planner.launching.interrupts import interruptible
 from wm_planner.launching.member import LAST_STOPPED, Member, Unit, units_of
 from wm_planner.launching.process import NodeProcess, describe_exit
@@ -21,7 +23,7 @@ from wm_planner.messaging.domain import Domain
 from wm_planner.node.arguments import Arguments
 
 _STEP_S = 0.02
-_STOP_S = 10.0  # an exit takes 1 s on a quiet machine, 2 s at a load of 15 on two cores
+_STOP_S = 10.0  # an exit takes 1 s on a quiet machine
 
 
 class RunResult(NamedTuple):
@@ -40,7 +42,8 @@ class Supervisor:
         domain: name of the nodes' domain; claimed for the run and removed after it.
         on_event: called with every event as it happens.
         on_wait: called with a line about the nodes that a slow start waits for, ever more rarely.
-        stop_s: time that processes have to end, by turns: those of nodes that only read come last.
+        stop_s: time that processes have to end, not counting what they wait for a core; by turns: those of
+            nodes that only read come last.
         clock: what `stop_s` and the time to start and to respawn are measured by.
 
     Attributes:
@@ -68,6 +71,7 @@ class Supervisor:
         self._is_forced = False
         self._epoch_ns = epoch_now_ns()
         self._journal = Journal(on_event, clock)
+        self._hangs = HangPolicy(spec.clock, self._journal, on_wait)
         self._outcome: RunResult | NodeError | None = None
 
     @property
@@ -132,6 +136,8 @@ class Supervisor:
                 self._exited(unit, unit.process, code)
             elif unit.process is not None:
                 self._note_finished(unit, unit.process)
+                if why := self._hangs.step(unit, unit.process):
+                    self._fail(unit, why)
             elif unit.due_s is not None and self._journal.now_s() >= unit.due_s:
                 self._start(unit)
         if self._outcome is None and (overdue := self._activation.step()):
@@ -180,8 +186,9 @@ class Supervisor:
         left, was_active = unit.left, any(member.phase == "active" for member in unit.members)
         has_been_active = any(member.has_been_active for member in unit.members)
         respawn = unit.members[0].spec.respawn
+        hang = unit.hang if unit.on_hang == "restart" else ""  # for which it was killed
         self._clean_up(unit, process)
-        failure = describe_exit(code) if code == 0 else process.failure(code)
+        failure = hang or (describe_exit(code) if code == 0 else process.failure(code))
         fatal = ""
         if code == 0 and any(member.spec.ends_run for member in left):
             for member in left:
@@ -190,7 +197,7 @@ class Supervisor:
             fatal = process.error_line() or failure
         elif code > 0 and not has_been_active:  # it cannot start, e.g. for a broken plug-in
             fatal = failure
-        elif respawn == "always" or (code != 0 and respawn == "on-failure"):
+        elif hang or respawn == "always" or (code != 0 and respawn == "on-failure"):
             delay_s = unit.respawns.next_delay_s(self._journal.now_s())
             if delay_s is None:
                 often = f"failed more than {MAX_RESPAWNS} times in {WINDOW_S:g} s"
@@ -201,15 +208,14 @@ class Supervisor:
         elif code != 0:
             fatal = failure
         is_first = bool(fatal) and self._outcome is None
-        for member in left:
+        for member in left if code == 0 or fatal or not hang else ():
             self._journal.add(member.spec.name, "finished" if code == 0 else "died", failure, is_first)
         if is_first:
             self._fail(unit, fatal)
 
     def _clean_up(self, unit: Unit, process: NodeProcess) -> None:
         process.kill()  # also processes that it started
-        unit.process = None
-        unit.enter("gone")
+        unit.end()
         for member in unit.members:
             self._activation.forget(member.spec.name)
         self._domain.sweep()
@@ -228,9 +234,11 @@ class Supervisor:
             together = [(unit, process) for when, unit, process in running if when == order]
             for _, process in together:
                 process.terminate()
-            deadline_s = self._journal.now_s() + self._stop_s
-            while any(process.exit_code() is None for _, process in together):
-                if self._is_forced or self._journal.now_s() > deadline_s:
+            had = {process.pid: OwnTime.of(process.pid) for _, process in together}
+            while late := [process for _, process in together if process.exit_code() is None]:
+                for process in late:
+                    had[process.pid].look(self._journal.now_s())
+                if self._is_forced or all(had[process.pid].total_s > self._stop_s for process in late):
                     break
                 each_step()
                 time.sleep(_STEP_S)
@@ -239,6 +247,8 @@ class Supervisor:
 
     def _stopped(self, unit: Unit, process: NodeProcess) -> None:
         code, left = process.exit_code(), unit.left
+        if code is None and not self._is_forced:
+            process.show_threads()
         self._clean_up(unit, process)
         kind: Kind
         is_first = False

@@ -28,6 +28,7 @@ class Arguments(Config, frozen=True, kw_only=True):
         epoch_ns: of the clocks of the run (`WallClock`); None for that of this process.
         supervisor: pid of the process that activates the node and that it must not outlive; with 0 it
             activates itself.
+        heartbeat: descriptor of the memory of the `Heartbeat` of its process; -1 if no other reads it.
     """
 
     name: str = ""
@@ -40,6 +41,7 @@ class Arguments(Config, frozen=True, kw_only=True):
     scheduling: Scheduling = Scheduling()
     epoch_ns: int | None = None
     supervisor: int = 0
+    heartbeat: int = -1
 
 
 def arguments_of(argv: list[str]) -> Arguments:

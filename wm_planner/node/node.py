@@ -20,6 +20,7 @@ from wm_planner.node.approximate_join import ApproximateJoin
 from wm_planner.node.diagnostics import Unreadable, diagnostics
 from wm_planner.node.facts import Facts
 from wm_planner.node.health import Input
+from wm_planner.node.heartbeat import Heartbeat
 from wm_planner.node.owners import Owners
 from wm_planner.node.publisher import Publisher
 from wm_planner.node.refusals import UNFORESEEN, UNUSABLE, Refusals
@@ -62,6 +63,8 @@ class Node:
         diagnostics: values to publish on /diagnostics in addition to the health of the inputs and CPU time.
         services: what tools may call while it is active; filled in `configure`.
         failure: what this node can no longer do although it runs on; an error on /diagnostics.
+        heartbeat: a callback that sleeps until something other than a message comes, such as the answer of
+            another machine, tells so by `with self.heartbeat.waits(seconds)`; else it counts as hanging.
         finished: the reason for which the node has finished; None before.
         cpu_s: returns the CPU time that the node has used, in s; that of its process, unless others share it.
     """
@@ -83,6 +86,7 @@ class Node:
         self.inputs: dict[str, Input] = {}
         self.diagnostics: dict[str, str] = {}
         self.failure = ""
+        self.heartbeat = Heartbeat()
         self.finished: str | None = None
         self.cpu_s: Callable[[], float] = time.process_time
         self._subscriptions: list[Subscription] = []
@@ -223,6 +227,7 @@ class Node:
                 self._dispatch((delivery,))
         for timer in self._timers:
             if self.finished is None:
+                self.heartbeat.beat()
                 timer.fire_if_due()
 
     def drain(self, timeout_s: float) -> None:
@@ -282,6 +287,7 @@ class Node:
     def _call(self, subscription: Subscription, deliveries: tuple[Delivery, ...]) -> None:
         """Call back with decoded messages; those that cannot be used are dropped, and the node goes on."""
         names = [delivery.topic for delivery in deliveries]
+        self.heartbeat.beat()
         try:
             arguments = subscription.open(deliveries)
         except MessagingError as error:

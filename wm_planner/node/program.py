@@ -15,9 +15,10 @@ from wm_planner.errors import WmError, describe, missing_package
 from wm_planner.messaging.control import Activate
 from wm_planner.messaging.exchange import Exchange
 from wm_planner.node.arguments import Arguments, arguments_of
+from wm_planner.node.heartbeat import BEAT_S, Heartbeat
 from wm_planner.node.node import Node
 from wm_planner.node.runner import Runner
-from wm_planner.node.stop_signal import StopSignal
+from wm_planner.node.stop_signal import SHOW_THREADS, StopSignal
 
 Nodes: TypeAlias = Sequence[tuple[type[Node], Arguments]]
 
@@ -39,6 +40,7 @@ def run_nodes(nodes: Callable[[], Nodes], log_format: str) -> NoReturn:
         log_format: of the lines of their loggers, which have the names of the nodes.
     """
     faulthandler.enable()
+    faulthandler.register(SHOW_THREADS)
     keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format=log_format)
     program = Program()
@@ -90,6 +92,7 @@ class Program:
             self._spin()
             why = "stopped by a signal"
         finally:
+            Heartbeat(first.heartbeat).end()
             self._close(why)
 
     def stop(self) -> None:
@@ -103,9 +106,10 @@ class Program:
         sys.exit(code)
 
     def _configure(self, nodes: Nodes) -> None:
-        for node_class, arguments in nodes:
+        for number, (node_class, arguments) in enumerate(nodes):
             self._turn_of = arguments.name
-            self._runners.append(Runner.of(node_class, arguments, self._exchange, self._stop))
+            heartbeat = Heartbeat(arguments.heartbeat, number)
+            self._runners.append(Runner.of(node_class, arguments, self._exchange, self._stop, heartbeat))
         for runner in self._runners:
             self._turn_of = runner.node.name
             if self._is_shared:
@@ -127,7 +131,7 @@ class Program:
                     if self._is_shared:
                         runner.node.bus.domain.mark_finished(runner.node.name)
             if self._runners:
-                self._exchange.wait(min(runner.idle_s for runner in self._runners))
+                self._exchange.wait(min(BEAT_S, *(runner.idle_s for runner in self._runners)))
                 if gather_s:  # even a sleep of no time gives the core away
                     time.sleep(gather_s)
 

@@ -15,6 +15,7 @@ from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.exchange import Exchange
 from wm_planner.messaging.names import Names
 from wm_planner.node.arguments import Arguments
+from wm_planner.node.heartbeat import Heartbeat
 from wm_planner.node.node import DIAGNOSTICS, Node
 from wm_planner.node.parameters import changed
 from wm_planner.node.stop_signal import StopSignal
@@ -22,6 +23,7 @@ from wm_planner.node.stop_signal import StopSignal
 _READERS_S = 20.0
 _FINISH_LINGER_S = 5.0  # for the readers of a node that has finished to receive its last messages
 _STOP_LINGER_S = 0.7  # the same for a node that was stopped
+_CLOSE_S = 60.0  # e.g. to close a recording, and to wait for readers
 _INACTIVE_S = 1.0  # between two looks at the control channel, which a request ends
 
 
@@ -40,7 +42,14 @@ class Runner:
         self._used_s = 0.0
 
     @classmethod
-    def of(cls, node_class: type[Node], arguments: Arguments, exchange: Exchange, stop: StopSignal) -> Self:
+    def of(
+        cls,
+        node_class: type[Node],
+        arguments: Arguments,
+        exchange: Exchange,
+        stop: StopSignal,
+        heartbeat: Heartbeat,
+    ) -> Self:
         """The runner of a node that joins its domain.
 
         Raises:
@@ -59,7 +68,9 @@ class Runner:
         address = bus.domain.address(bus.name, "ctl")
         control = ControlServer(bus.context, address)
         bus.watch(control.socket, address)
-        return cls(node_class(bus, params, arguments.mode), control, stop)
+        node = node_class(bus, params, arguments.mode)
+        node.heartbeat = heartbeat
+        return cls(node, control, stop)
 
     @property
     def idle_s(self) -> float:
@@ -116,6 +127,7 @@ class Runner:
 
     def turn(self) -> None:
         """Carry out a request, or run the callbacks that are due."""
+        self.node.heartbeat.beat()
         request = self._control.receive()
         if request is not None:
             self.answer(request)
@@ -148,16 +160,17 @@ class Runner:
             why: it ends, for the log; empty after an error.
         """
         node = self.node
-        try:
-            if node.state == "active":
-                node.deactivate()
-            if why:
-                node.log.info("finished: %s", why)
-        finally:
-            self._stop.is_obeyed()
+        with node.heartbeat.waits(_CLOSE_S):
             try:
-                node.cleanup()
+                if node.state == "active":
+                    node.deactivate()
+                if why:
+                    node.log.info("finished: %s", why)
             finally:
-                node.state = "finalized"
-                self._control.close()
-                node.bus.close(linger_s=_FINISH_LINGER_S if node.finished else _STOP_LINGER_S)
+                self._stop.is_obeyed()
+                try:
+                    node.cleanup()
+                finally:
+                    node.state = "finalized"
+                    self._control.close()
+                    node.bus.close(linger_s=_FINISH_LINGER_S if node.finished else _STOP_LINGER_S)

@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
-_HARD_STOP_S = 8.0  # for a running callback to return; less than the supervisor waits
+_HARD_STOP_S = 8.0  # for a running callback to return
+_SUPERVISED_STOP_S = 60.0  # the same where a supervisor ends the process, unless it has died
+
+SHOW_THREADS = signal.SIGUSR2
+"""Lets a node write into its log where its threads are."""
 
 
 class StopSignal:
@@ -23,6 +27,7 @@ class StopSignal:
     def __init__(self) -> None:
         self.is_set = False
         self._ends_at_once = False
+        self._limit_s = _HARD_STOP_S
 
     def listen(self, supervisor: int = 0) -> None:
         """Handle SIGTERM and SIGINT from now on.
@@ -33,6 +38,7 @@ class StopSignal:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle)
         if supervisor:
+            self._limit_s = _SUPERVISED_STOP_S
             _die_with(supervisor)
 
     @contextlib.contextmanager
@@ -52,8 +58,8 @@ class StopSignal:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.is_set = True
-        faulthandler.dump_traceback_later(_HARD_STOP_S - 0.5)  # the log shows where a callback hangs
-        signal.setitimer(signal.ITIMER_REAL, _HARD_STOP_S)  # SIGALRM ends a callback that never returns
+        faulthandler.dump_traceback_later(self._limit_s - 0.5)  # the log shows where a callback hangs
+        signal.setitimer(signal.ITIMER_REAL, self._limit_s)  # SIGALRM ends a callback that never returns
         if self._ends_at_once:
             raise SystemExit(0)
 

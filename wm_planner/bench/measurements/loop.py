@@ -9,8 +9,8 @@ from pathlib import Path
 
 from wm_planner.clock import seconds
 from wm_planner.launching import file as launch_file
+from wm_planner.launching.activity import activity_of
 from wm_planner.launching.file import LaunchSpec
-from wm_planner.launching.liveness import activity_of
 from wm_planner.launching.run import RECORDING
 from wm_planner.launching.supervisor import Supervisor
 from wm_planner.messaging.domain import Domain

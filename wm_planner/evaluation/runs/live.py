@@ -1,6 +1,5 @@
 """Live progress of a run, from the messages on the bus."""
 
-import time
 from types import TracebackType
 
 from rich.console import Console
@@ -10,7 +9,6 @@ from wm_planner.errors import MessagingError
 from wm_planner.evaluation.runs.length_unit import unit_of
 from wm_planner.evaluation.runs.run_statistics import TOPICS, RunStatistics
 from wm_planner.launching.events import Event
-from wm_planner.launching.liveness import Activity, Liveness, activity_of
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.messages import DiagnosticStatus
@@ -18,11 +16,8 @@ from wm_planner.node.health import STALE_PERIODS
 from wm_planner.node.node import DIAGNOSTICS
 from wm_planner.node.refusals import UNFORESEEN
 
-NEWS = ("died", "respawned", "killed")
+NEWS = ("hung", "resumed", "died", "respawned", "killed")
 """Kinds of events that are printed."""
-
-ENDINGS = ("died", "finished", "stopped", "killed")
-"""Kinds of events after which a node no longer reports."""
 
 
 class Live:
@@ -44,7 +39,6 @@ class Live:
         self._domain, self._lossless, self._console = domain, lossless, console
         self._bus: Bus | None = None
         self._printed = 0
-        self._liveness = Liveness()
         self._failed: set[str] = set()  # nodes whose failure has been printed
         self._progress = Progress(
             TextColumn("episodes"),
@@ -61,12 +55,8 @@ class Live:
         self._progress.start()
         return self
 
-    def step(self, is_stopping: bool = False) -> None:
-        """Process new messages; called periodically by the supervisor.
-
-        Args:
-            is_stopping: whether the nodes have been asked to stop, so that missing reports are expected.
-        """
+    def step(self) -> None:
+        """Process new messages; called periodically by the supervisor."""
         if self._bus is None:
             self._bus = Bus(Domain.named(self._domain), "progress", lossless=self._lossless)
             for topic in (*TOPICS, DIAGNOSTICS):
@@ -74,16 +64,9 @@ class Live:
             self._bus.announce("active")
         self._bus.wait(0.0)
         self._receive()
-        if not is_stopping:
-            for line in self._liveness.news(time.monotonic(), self._activities):
-                self.note(line)
 
     def event(self, event: Event) -> None:
-        """Track a node's state, and print if it died or was respawned, unless the run's error says it."""
-        if event.kind == "active":
-            self._liveness.activate(event.node, time.monotonic())
-        elif event.kind in ENDINGS:
-            self._liveness.remove(event.node)
+        """Print if a node hung, died or was respawned, unless the run's error says it."""
         if event.kind in NEWS and not event.is_fatal:
             self.note(f"{event.time_s:6.1f} s  {event.node} {event.kind}  {event.detail}")
 
@@ -100,7 +83,6 @@ class Live:
                 continue  # a run goes on without the figures of one message
             if delivery.topic == DIAGNOSTICS:
                 for status in message.status:
-                    self._liveness.report(status.name, time.monotonic())
                     if status.level == DiagnosticStatus.ERROR and status.name not in self._failed:
                         self._failed.add(status.name)
                         self.note(f"{status.name}: {status.message}")
@@ -127,11 +109,6 @@ class Live:
                 f"{STALE_PERIODS} control periods of {known.control_dt_s:g} s: the sensors or a node "
                 "are too slow for clock: realtime, or the machine is too busy"
             )
-
-    def _activities(self) -> dict[str, Activity]:
-        """CPU activity of the processes of all nodes."""
-        activities = {node.name: activity_of(node.pid) for node in Domain.named(self._domain).endpoints()}
-        return {name: activity for name, activity in activities.items() if activity is not None}
 
     def _headline(self) -> str:
         statistics = self.statistics

@@ -69,7 +69,7 @@ def respawns(events: Sequence[Mapping[str, Any]]) -> list[str]:
         events: of the supervisor, as mappings.
     """
     counts = Counter(each["node"] for each in events if each["kind"] == "respawned")
-    causes = {each["node"]: each["detail"] for each in events if each["kind"] == "died"}
+    causes = {each["node"]: each["detail"] for each in events if each["kind"] in ("hung", "died")}
     return [
         f"{node} was respawned {count} time{'s' if count > 1 else ''}, after {causes.get(node, 'its end')}"
         for node, count in counts.items()
