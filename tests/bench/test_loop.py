@@ -4,9 +4,10 @@ import math
 
 import pytest
 
+from wm_planner.bench.measurements import loop_rates
 from wm_planner.bench.measurements.group_loop import measure_group_loop
-from wm_planner.bench.measurements.loop import CpuUsage
-from wm_planner.bench.measurements.process_loop import measure_process_loop
+from wm_planner.bench.measurements.loop import CpuUsage, LoopResult
+from wm_planner.bench.measurements.process_loop import ProcessLoopResult, measure_process_loop
 from wm_planner.bench.measurements.spent import Spent
 from wm_planner.clock import nanoseconds
 from wm_planner.evaluation.closed_loop.success import straight_line
@@ -50,6 +51,17 @@ def test_what_one_counted_method_calls_is_counted_once():
     spent.restore()
     assert "outer" not in vars(pair) and Pair.inner.__qualname__.endswith("Pair.inner")
     assert not hasattr(Pair.inner, "__wrapped__")
+
+
+def test_rates_are_medians_of_turns_and_compared_within_a_turn():
+    each = [LoopResult(10, 5.0, 10.0, {}), LoopResult(10, 7.0, 40.0, {}), LoopResult(10, 6.0, 20.0, {})]
+    bare = [ProcessLoopResult(10, rate, {"render": 0.001}) for rate in (30.0, 60.0, 100.0)]
+    first = [result.per_cpu_s for result in each]
+    row = loop_rates._rate("a process each", each, first, {})
+    assert (row.rate_hz, row.per_cpu_s, row.of_first) == (6.0, 20.0, 1.0)
+    row = loop_rates._rate("no nodes", bare, first, loop_rates.parts_of(bare[0]))
+    assert (row.rate_hz, row.per_cpu_s, row.of_first) == (None, 60.0, 3.0)
+    assert row.cpu == {"render": "1.00 ms"}
 
 
 def test_plans_per_cpu_second_are_counted_while_all_nodes_ran():
