@@ -12,9 +12,9 @@ from statistics import median
 from rich.table import Table
 
 from wm_planner.bench.measurements.loop import loop_spec
+from wm_planner.launching.activity import activity_of
 from wm_planner.launching.events import Event
 from wm_planner.launching.file import LaunchSpec
-from wm_planner.launching.liveness import activity_of
 from wm_planner.launching.run import RECORDING
 from wm_planner.launching.supervisor import Supervisor
 from wm_planner.terminal import table
