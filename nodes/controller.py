@@ -36,7 +36,8 @@ class ControllerNode(Node):
             patience_s: how much later than one period after the last plan the next may come before the robot
                 is held, in realtime; measured states may be as late. With the default a robot is held within
                 one period and 0.1 s after a node fails, if a plan takes up to 0.03 s.
-            max_age_s: age of the observation from which a plan is refused, in realtime.
+            max_age_s: age of the observation, and duration of a step, from which a plan is refused, and age
+                of a measured state, in realtime.
         """
 
         control: dict[str, Any]
@@ -129,6 +130,8 @@ class ControllerNode(Node):
         self.log.warning("the emergency stop was reset")
 
     def on_state(self, state: m.Message, envelope: Envelope) -> None:
+        if self.mode == "realtime":
+            self.check_fresh(state)
         if self.measured is None:
             self.watchdog.feed()  # from now on plans are due
         self.state_watchdog.feed()
@@ -139,6 +142,20 @@ class ControllerNode(Node):
         self.fault = ""
         self.control.observe(state)
         return self.answer()
+
+    def check_fresh(self, state: m.Message) -> None:
+        """Refuse a state that was measured too long ago, or by a sensor that repeats itself.
+
+        Raises:
+            InputError: if its stamp is not newer than the last one, or too far from now.
+        """
+        topic, stamp_ns = self.control.state_topic, m.stamp_ns(state)
+        age_s = seconds(self.clock.now_ns() - stamp_ns)
+        if abs(age_s) > self.params.max_age_s:
+            when = f"{age_s:.2f} s old" if age_s > 0 else f"{-age_s:.2f} s in the future"
+            raise InputError(f"{topic} is {when} by its stamp, at most {self.params.max_age_s:g} s are taken")
+        if self.measured is not None and stamp_ns <= m.stamp_ns(self.measured):
+            raise InputError(f"{topic} has the stamp of a message before: its sensor repeats itself")
 
     def on_plan(self, plan: m.Message, envelope: Envelope) -> None:
         if self.mode == "realtime" and (reason := self.why_stale(plan)):
@@ -156,7 +173,7 @@ class ControllerNode(Node):
         return self.watchdog.feed()
 
     def why_stale(self, plan: m.Message) -> str:
-        """Why a plan is refused by the stamp of its observation; empty if it is not."""
+        """Why a plan is refused by its times; empty if it is not."""
         age_s = seconds(self.clock.now_ns() - m.stamp_ns(plan))
         if age_s < 0:
             return f"its observation is {-age_s:.2f} s in the future"
@@ -164,6 +181,8 @@ class ControllerNode(Node):
             return f"its observation is {age_s:.2f} s old, at most {self.params.max_age_s:g} s are taken"
         if self.plan is not None and m.stamp_ns(plan) < m.stamp_ns(self.plan):
             return "its observation is older than that of the plan before"
+        if plan.dt_s > self.params.max_age_s:  # so late would its end be noticed
+            return f"its steps last {plan.dt_s:g} s, at most {self.params.max_age_s:g} s are taken"
         return ""
 
     def answer(self) -> None:
@@ -207,7 +226,7 @@ class ControllerNode(Node):
             return
         if self.state_watchdog.stale:
             if not self.fault:
-                self.stop_blindly(f"no message for {self.state_watchdog.age_s:.2f} s")
+                self.stop_blindly(f"no new message for {self.state_watchdog.age_s:.2f} s")
         elif self.watchdog.stale and self.is_unanswered and not self.control.fault(self.measured):
             self.stop(f"no plan for {self.watchdog.age_s:.2f} s")
 

@@ -171,7 +171,9 @@ CASES = (
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count", [FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
+)
 def test_damaged_bytes_lead_to_an_error_that_says_so(name, count, request):
     case = request.getfixturevalue(name)
     refused, slowest_s = 0, 0.0

@@ -222,11 +222,16 @@ def actions_of(plan: m.Message) -> NDArray[np.float32]:
     """The actions (H, A) of a plan.
 
     Raises:
-        InputError: if there are not H rows of A numbers, they do not last for a time above 1 us, or there
-            are fewer than are to be passed over and executed.
+        InputError: if there are not H rows of A numbers with a unit each, a row lasts less than 1 us or more
+            than a day, or there are fewer rows than are to be passed over and executed.
     """
     shape = plan.horizon, len(plan.action_names)
-    if plan.actions.size != math.prod(shape) or not 1e-6 <= plan.dt_s < math.inf:
+    if len(plan.action_units) != shape[1]:
+        raise InputError(
+            f"/plan {plan.id} has {shape[1]} names and {len(plan.action_units)} units of components: its "
+            "sender is broken"
+        )
+    if plan.actions.size != math.prod(shape) or not 1e-6 <= plan.dt_s <= 86_400:
         raise InputError(
             f"/plan {plan.id} holds {plan.actions.size} numbers for {shape[0]} steps of {plan.dt_s:g} s with "
             f"{shape[1]} components each: its sender is broken"

@@ -29,7 +29,8 @@ class Admissibility:
 
     def admits(self, q: Floats, start: Floats) -> bool:
         """Whether posture `q` (J,) may be entered on a move that began in `start` (J,)."""
-        if self._outside(q) > SLACK_M + max(0.0, self._outside(start)):
+        outside = self._outside(q)
+        if outside > SLACK_M and outside > SLACK_M + self._outside(start):
             return False
         if self.clearance is None:
             return True
@@ -51,5 +52,4 @@ class Admissibility:
     def _outside(self, q: Floats) -> float:
         """Distance of the tool from the workspace along an axis, in m; negative inside."""
         tool = self.control.position(q)
-        beyond = np.maximum(self.control.low - tool, tool - self.control.high)
-        return float(np.max(beyond))
+        return float(np.maximum(self.control.low - tool, tool - self.control.high).max())

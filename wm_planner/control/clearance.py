@@ -100,7 +100,8 @@ class Clearance:
     def distance(self, q: Floats) -> float:
         """Distance of the closest two parts in posture `q` (J,), in m; at most FAR_M."""
         self._place(q)
-        return min(FAR_M, float(np.min(self._data.contact.dist, initial=FAR_M)))
+        distances = self._data.contact.dist
+        return min(FAR_M, float(distances.min())) if len(distances) else FAR_M
 
     def _load(self, spec: mujoco.MjSpec, joints: Sequence[str]) -> None:
         self._model = spec.compile()

@@ -130,17 +130,17 @@ class JointMotion:
     def _first_refused(self, after: SetPoint) -> Floats | None:
         """The first posture that is not admissible in the stop from a set-point; None if none is."""
         self._set_stop(after)
-        count = 1 + math.ceil(self._stop.duration / self.period_s)
-        postures = (_at(self._stop, step * self.period_s).position for step in range(count))
-        return next((q for q in postures if not self._may_enter(q)), None)
+        steps = range(1 + math.ceil(self._stop.duration / self.period_s))
+        postures = np.array([self._stop.at_time(step * self.period_s)[0] for step in steps])
+        are_within = self._beyond(postures) <= max(float(self._beyond(self._start)), _ROUNDING)
+        for q, is_within in zip(postures, are_within, strict=True):
+            if not (is_within and self._admits(q, self._start)):
+                return np.asarray(q)
+        return None
 
-    def _may_enter(self, q: Floats) -> bool:
-        beyond, before = self._beyond(q), self._beyond(self._start)
-        return beyond <= max(before, _ROUNDING) and self._admits(q, self._start)
-
-    def _beyond(self, q: Floats) -> float:
-        """How far a posture is beyond the bounds of a joint; negative if it is within them."""
-        return max(float(np.max(self.limits.low - q)), float(np.max(q - self.limits.high)))
+    def _beyond(self, q: Floats) -> Floats:
+        """How far postures (..., J) are beyond the bounds of a joint, (...); negative within them."""
+        return np.asarray(np.maximum(self.limits.low - q, q - self.limits.high).max(axis=-1))
 
     def _set_stop(self, start: SetPoint) -> None:
         self._state(start, ruckig.ControlInterface.Velocity)

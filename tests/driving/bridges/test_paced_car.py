@@ -93,11 +93,12 @@ def poses(count=20, start=(0.0, 0.0, 0.0)):
         ({"actions": poses(start=(120.0, -4.0, 0.0))}, r"begins at \[120.0, -4.0, 0.0\] in the ego's frame"),
         ({"actions": poses(start=(0.0, 0.0, 3.1))}, "begins at"),
         ({"actions": 9 * poses()}, "has poses 9.0 m from each other, this car comes 5.6 m far in 0.1 s"),
+        ({"actions": poses() * [1, 1, 0] + [[0, 0, 4 * (n > 3)] for n in range(20)]}, "turns by 4 rad"),
         ({"actions": poses(1)}, "holds 1 poses"),
         ({"dt_s": 30.0}, "30 s apart: wanted 2 or more, 0.01 to 1 s apart"),
         ({"units": ("m", "m", "deg")}, "a car follows"),
     ],
-    ids=["frame", "place", "direction", "distance", "count", "period", "units"],
+    ids=["frame", "place", "direction", "distance", "turn", "count", "period", "units"],
 )
 def test_a_plan_that_is_not_one_of_poses_from_the_ego_on_is_refused(changed, reason):
     control = AckermannControl(AckermannControl.Config())

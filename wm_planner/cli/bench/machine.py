@@ -106,6 +106,29 @@ def motion(
 
 
 @app.command()
+def fuzz_controller(
+    robot: Annotated[str, typer.Argument(help="MJCF file of an arm, or name of a vehicle")] = (
+        "sim/panda_reach.xml"
+    ),
+    messages: Positive = 10_000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Broken plans, states and bytes into a controller node: what it refuses, what its set-points keep.
+
+    It fails if a set-point was beyond a limit, or the node raised an error that it does not foresee.
+    """
+    from wm_planner.bench.measurements.controller_fuzz import fuzz, fuzz_tables
+
+    row = fuzz(robot, messages, seed)
+    for each in fuzz_tables(row, robot):
+        console.print(each)
+    for line in row.beyond[:10]:
+        console.print(line, style="red", markup=False)
+    if row.beyond or row.unforeseen:
+        raise typer.Exit(1)
+
+
+@app.command()
 def bus() -> None:
     """CPU time of a 196 KB picture between two processes, next to bare ZeroMQ in the same run."""
     from wm_planner.bench.measurements.bus import bus_benchmark, bus_table

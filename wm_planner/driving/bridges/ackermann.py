@@ -30,6 +30,7 @@ from wm_planner.messaging import messages as m
 _POSES_KEPT = 50  # of the ego, for plans that arrive late
 _STEP_S = (0.01, 1.0)  # time between two poses of a plan
 _START_M, _START_RAD = 2.0, 0.5  # how far from the ego the first pose of a plan may be
+_MOST = {"x": 1e8, "y": 1e8, "v": 150.0, "yaw_rate": 20.0}  # of odometry that is believed, in m, m/s, rad/s
 _ROUNDING_M = 0.5  # that two poses may be farther apart than the top speed allows
 
 
@@ -93,10 +94,12 @@ class AckermannControl:
 
     def fault(self, state: m.Message) -> str:
         try:
-            ego_state_of(state)
+            x, y, _, v = ego_state_of(state)
         except InputError as error:
             return str(error)
-        return ""
+        measured = {"x": x, "y": y, "v": v, "yaw_rate": state.twist.twist.angular.z}
+        far = [f"{name} is {value:g}" for name, value in measured.items() if abs(value) > _MOST[name]]
+        return f"/odom: {', '.join(far)}, which no car on a map can measure" if far else ""
 
     def observe(self, state: m.Message) -> None:
         estimate, stamp_ns = self._estimate, m.stamp_ns(state)
@@ -151,7 +154,7 @@ class AckermannControl:
             self._tracked, self._lane_stop = (key, tracker.reference(poses[None]), tracker), None
         return self._tracked[1:]
 
-    def _checked(self, plan: m.Message) -> NDArray[np.float32]:
+    def _checked(self, plan: m.Message) -> NDArray[np.float64]:
         """The poses (H, 3) of a plan.
 
         Raises:
@@ -163,7 +166,7 @@ class AckermannControl:
                 f"/plan {plan.id} holds {list(names)} in {list(units)}, a car follows {list(POSES.names)} "
                 f"in {list(POSES.units)}"
             )
-        frame, poses = plan.header.frame_id, actions_of(plan)
+        frame, poses = plan.header.frame_id, actions_of(plan).astype(np.float64)
         if frame != EGO_FRAME:
             raise InputError(f"/plan {plan.id} is in the frame {frame!r}, wanted {EGO_FRAME!r}")
         if len(poses) < 2 or not _STEP_S[0] <= plan.dt_s <= _STEP_S[1]:
@@ -177,12 +180,17 @@ class AckermannControl:
                 f"/plan {plan.id} begins at {start.round(2).tolist()} in the ego's frame, wanted 0, 0, 0: "
                 "the pose of the ego at the plan's stamp"
             )
-        farthest = float(np.max(np.hypot(*np.diff(poses[:, :2].astype(np.float64), axis=0).T)))
+        farthest = float(np.max(np.hypot(*np.diff(poses[:, :2], axis=0).T)))
         most = self.vehicle.speed_range[1] * plan.dt_s + _ROUNDING_M
         if not farthest <= most:
             raise InputError(
                 f"/plan {plan.id} has poses {farthest:.1f} m from each other, this car comes {most:.1f} m "
                 f"far in {plan.dt_s:g} s"
+            )
+        turn = float(np.max(np.abs(np.diff(poses[:, 2]))))
+        if not turn <= np.pi:
+            raise InputError(
+                f"/plan {plan.id} turns by {turn:g} rad from a pose to the next, at most pi are taken"
             )
         return poses
 

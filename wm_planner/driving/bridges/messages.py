@@ -212,7 +212,7 @@ def to_ego_frame(poses: NDArray[np.float64], ego: NDArray[np.float64]) -> NDArra
     return np.concatenate([ahead, turn], axis=-1).astype(np.float32)
 
 
-def from_ego_frame(poses: NDArray[np.float32], ego: NDArray[np.float64]) -> NDArray[np.float64]:
+def from_ego_frame(poses: NDArray[np.floating], ego: NDArray[np.float64]) -> NDArray[np.float64]:
     """The inverse of `to_ego_frame`."""
     near = poses.astype(np.float64)
     cos, sin = np.cos(ego[2]), np.sin(ego[2])

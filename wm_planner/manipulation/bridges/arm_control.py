@@ -22,6 +22,8 @@ from wm_planner.manipulation.bridges.tool_facts import refusal
 from wm_planner.messaging import messages as m
 
 _ARRIVED = 1e-6  # m or rad, at which fingers have reached their target
+_STRAY = 0.5  # of the range of a joint, by which a measured position may be outside of it
+_FARTHEST = 1e4  # rad or m, of joints without bounds
 
 
 class ArmControl:
@@ -107,10 +109,17 @@ class ArmControl:
 
     def fault(self, state: m.Message) -> str:
         q = joints_of(state, self._joints)
-        if np.isfinite(q).all():
-            return ""
         bad = [name for name, value in zip(self._joints, q, strict=True) if not np.isfinite(value)]
-        return f"the measured position of {', '.join(bad)} is not finite"
+        if bad:
+            return f"the measured position of {', '.join(bad)} is not finite"
+        low, high = self._bounds
+        allowed = np.minimum(_STRAY * (high - low), _FARTHEST)
+        for place in np.flatnonzero(np.maximum(low - q, q - high) > allowed)[:1]:
+            return (
+                f"the measured position of {self._joints[place]} is {q[place]:g}, far outside of its bounds "
+                f"{low[place]:g} to {high[place]:g}"
+            )
+        return ""
 
     def observe(self, state: m.Message) -> None:
         self._state, self._q = state, joints_of(state, self.control.joints)
@@ -199,6 +208,15 @@ class ArmControl:
         """The joints that are measured and commanded: the fingers too, once a plan moves them."""
         gripper = self.fingers.joints if self.fingers and self._kind.has_gripper else ()
         return (*self.control.joints, *gripper)
+
+    @property
+    def _bounds(self) -> tuple[Floats, Floats]:
+        """Bounds of the measured joints, (J,) each."""
+        low, high, _ = self.control.bounds
+        if self.fingers and len(self._joints) > len(low):
+            fingers = self.fingers.limits
+            low, high = np.append(low, fingers.low), np.append(high, fingers.high)
+        return np.maximum(low, -_FARTHEST), np.minimum(high, _FARTHEST)
 
     def _kind_of(self, plan: m.Message) -> ToolAction:
         kind = ToolAction.of(plan.action_names, plan.action_units)
