@@ -190,15 +190,15 @@ class ControllerNode(Node):
         if self.measured is None:
             return None
         if self.emergency.is_latched:
-            return None if self.control.fault(self.measured) else self.stop(EMERGENCY)
+            return None if self.fault else self.stop(EMERGENCY)
         if self.plan is None:
             return None
         stamp_ns = m.stamp_ns(self.measured)
         step = round((stamp_ns - m.stamp_ns(self.plan)) / nanoseconds(self.plan.dt_s))
         if not (self.plan.fallback or 0 <= step < self.plan.execute_steps):
             return None  # the plan of this tick is on its way
-        if self.control.fault(self.measured):
-            return None
+        if self.fault:
+            return None  # a plan does not end a stop for want of a state
         if self.plan.fallback:
             return self.stop("the planner fell back")
         if reason := why_not_finite(self.plan):

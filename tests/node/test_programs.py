@@ -227,7 +227,7 @@ def test_the_controller_comes_to_rest_when_measured_states_stop_coming(bench, ca
     for _ in range(4):
         made.hear("/plan", plan(made.clock.now_ns(), action=(0.0, 0.05, 0.0)))
         spin(made, 0.1)
-    assert made.node.holding and "/joint_states: no message for" in caplog.text
+    assert made.node.holding and "/joint_states: no new message for" in caplog.text
     (_, before), (_, last) = commanded(made.take("/command"))[-2:]
     np.testing.assert_allclose(before, last, atol=1e-9)
 

@@ -56,10 +56,10 @@ def test_an_arm_is_moved_again_when_its_sensor_works_again(bench):
     made.clock.set_ns(now_ns + 2 * TICK)
     made.deliver("/joint_states", joint_states(now_ns))
     made.node.watch()
-    assert made.node.diagnostics["holding"] == "True"
+    assert made.node.holding
     made.deliver("/joint_states", joint_states(made.clock.now_ns()))
     made.deliver("/plan", plan(made.clock.now_ns()))
-    assert made.node.diagnostics["holding"] == "False"
+    assert not made.node.holding
 
 
 def test_a_car_whose_odometry_stands_still_brakes_to_a_standstill():
@@ -79,5 +79,5 @@ def test_a_car_whose_odometry_stands_still_brakes_to_a_standstill():
     assert made.run(7.0) < 1.0
     assert made.ego[3] < 0.01
     first_s = 0.01 * np.flatnonzero(np.diff(made.speeds(since_s)) < -0.03)[0]
-    assert first_s <= 0.27
+    assert first_s <= 0.3  # 0.16 s, and 0.1 s in which the brakes build up
     made.close()

@@ -205,7 +205,7 @@ class _Fuzz:
 
     def _drawn(self) -> tuple[str, Message]:
         """The topic and the content of the next message, before it is broken."""
-        now_ns, kind = self.bus.clock.now_ns(), self.draw.random()
+        now_ns, kind = self.bus.clock.now_ns() - self.draw.randrange(STEP_NS), self.draw.random()
         if kind < 0.8:
             self.number += 1
             stamp_ns = self.stamps[-1] if self.draw.random() < 0.7 else self.draw.choice(self.stamps)
