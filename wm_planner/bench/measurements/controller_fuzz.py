@@ -18,7 +18,7 @@ from wm_planner.bench.measurements.fuzzed_robots import RATE_HZ, ROUNDING, STEP_
 from wm_planner.clock import nanoseconds
 from wm_planner.errors import WmError, describe
 from wm_planner.evaluation.replay.bus import ReplayBus
-from wm_planner.launching.file import node_class
+from wm_planner.launching.program_file import node_class
 from wm_planner.messaging import codec, topics
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.messages import Message

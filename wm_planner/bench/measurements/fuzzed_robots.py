@@ -67,7 +67,8 @@ class FuzzedArm:
         fingers = self._own.fingers
         self._joints = (*arm.joints, *(fingers.joints if fingers else ()))
         self._rest = fingers.opened if fingers else np.empty(0)
-        names, units = ("dx", "dy", "dz"), ("m", "m", "m")
+        names: tuple[str, ...] = ("dx", "dy", "dz")
+        units: tuple[str, ...] = ("m", "m", "m")
         if fingers:
             names, units = (*names, "opening"), (*units, "1")
         self._spec = ActionSpec(names=names, units=units, low=(-0.3,) * len(names), high=(0.3,) * len(names))

@@ -113,7 +113,7 @@ class _Scene:
         card, kept = self._model.card, dict(self._latent)
         told = [spec.name for spec in card.observation.state if spec.name in (POSITION, POSE)]
         if all(name in kept for name in told):
-            latents = [
+            latents: list[Latent] = [
                 kept | {name: state[name][None].astype(np.float32) for name in told} for state in states
             ]
         else:
