@@ -82,7 +82,7 @@ HOMES = {
         "wm_planner/bench/measurements/environments.py",
         "wm_planner/bench/peers/",
     ),
-    "zmq": ("wm_planner/messaging/", "wm_planner/bench/measurements/bus.py"),
+    "zmq": ("wm_planner/messaging/", "wm_planner/bench/peers/"),
     "onnxruntime": ("wm_planner/world_models/onnx/session.py", "wm_planner/world_models/onnx/execution.py"),
     "onnx": ("wm_planner/world_models/", "wm_planner/portable/", "wm_planner/bench/"),
     "ndonnx": ("wm_planner/portable/",),

@@ -8,6 +8,7 @@ import pytest
 from wm_planner import share
 from wm_planner.bench import peer_environment as e
 from wm_planner.bench.measurements import peers as b
+from wm_planner.bench.measurements.bus import PEERS as BUS_PEERS
 from wm_planner.bench.measurements.commonroad_tools import COMMONROAD
 from wm_planner.bench.measurements.versions import PROGRAM as CHECKOUT
 from wm_planner.bench.measurements.versions import version_rows
@@ -102,7 +103,7 @@ def test_a_peer_that_cannot_run_is_skipped_with_a_message(monkeypatch, capsys):
 
 
 def test_every_peer_has_a_program():
-    programs = {peer.program for peer in (*b.PAIRS, COMMONROAD)} | {"serve.py", CHECKOUT}
+    programs = {peer.program for peer in (*b.PAIRS, COMMONROAD, *BUS_PEERS.values())} | {"serve.py", CHECKOUT}
     assert programs == {file.name for file in PROGRAMS.glob("*.py")}
 
 

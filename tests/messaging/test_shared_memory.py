@@ -114,7 +114,7 @@ def test_what_is_in_use_is_never_overwritten(peers):
     for value in range(1, 3 * shared_memory.MOST_SLOTS):
         writer.publish(IMAGE, filled(value))
         held.append(receive(reader, writer))
-    assert [is_shared(each) for each in held].count(True) == shared_memory.MOST_SLOTS
+    assert [is_shared(each) for each in held].count(True) == shared_memory.MOST_SLOTS // 2
     assert [int(each.message().data[0]) for each in held] == list(range(1, 3 * shared_memory.MOST_SLOTS))
     assert all(np.ptp(each.message().data) == 0 for each in held)
     held.clear()
@@ -136,10 +136,10 @@ def test_what_was_received_outlives_the_reader_and_the_publisher(peers):
 
 
 def test_messages_that_grow_get_larger_memory_and_those_that_are_too_large_none(peers, monkeypatch):
-    monkeypatch.setattr(slots, "TOPIC_BYTES", 4 * 2**20)
+    monkeypatch.setattr(slots, "TOPIC_BYTES", 8 * 2**20)
     writer, reader = sharing(peers)
     share_larger = [is_shared_after_some(writer, reader, size) for size in (400, 700, 900)]
-    assert share_larger == [True, True, False]  # 0.5, 1.5 and 2.4 MB; two of them must fit into 4 MB
+    assert share_larger == [True, True, False]  # 0.5, 1.5 and 2.4 MB; four of them must fit into 8 MB
     assert is_shared_after_some(writer, reader, SIZE)
     assert len(memories(os.getpid())) == 2 * 2  # control page and slots, of writer and reader
 
@@ -155,7 +155,7 @@ def is_shared_after_some(writer, reader, size: int) -> bool:
 
 
 def test_the_memory_of_a_node_is_bounded(peers, monkeypatch):
-    monkeypatch.setattr(slots, "NODE_BYTES", 2**20)
+    monkeypatch.setattr(slots, "NODE_BYTES", 15 * 2**16)
     topics = [f"/camera/{name}/image_raw" for name in ("a", "b", "c")]
     writer = peers.join("writer", " ".join(topics))
     reader = peers.join("reader", subscribes=" ".join(topics))
@@ -270,7 +270,8 @@ while True:
     bus.wait(0.05)
     while (delivery := bus.receive()) is not None:
         held.append(delivery)
-        print(len(held), delivery.message().data[0], flush=True)
+        pixels = delivery.message().data
+        print(len(held), pixels[0], int(pixels.max()) - int(pixels.min()), flush=True)
 """
 
 
@@ -281,40 +282,49 @@ def reading_process(domain: Domain, name: str = "other") -> subprocess.Popen[str
 
 
 def test_what_a_killed_reader_used_is_free_again(domain, peers):
+    """Each of them uses half of the slots, and one half is left after the first."""
     writer, reader = sharing(peers, lossless=False)
-    for _ in range(3):
+    for _ in range(4):
         process = reading_process(domain)
         writer.wait_for_readers({IMAGE: 2}, PATIENCE_S)
         for value in range(3 * shared_memory.MOST_SLOTS):
             writer.publish(IMAGE, filled(value))
-            delivery = receive(reader, writer)
-            assert np.all(delivery.message().data == value)
+            assert np.all(receive(reader, writer).message().data == value)
             assert process.stdout is not None and process.stdout.readline().split()[1] == str(value)
-        assert not is_shared(delivery), "the other process uses all slots"
         process.kill()
         process.communicate()
         share(writer, reader)
 
 
-def test_a_stopped_reader_neither_blocks_a_publisher_nor_loses_what_was_sent_to_it(domain, peers):
-    writer, reader = sharing(peers, lossless=False)
+@pytest.mark.parametrize("lossless", [True, False])
+def test_a_stopped_reader_blocks_no_publisher_and_no_other_reader(domain, peers, lossless):
+    """In lockstep it gets every message, in realtime the last ones that found a slot, and all are whole."""
+    writer, reader = sharing(peers, lossless=lossless)
     process = reading_process(domain)
     assert process.stdout is not None
+    last = 40
     try:
         writer.wait_for_readers({IMAGE: 2}, PATIENCE_S)
-        for value in range(4):
+        for value in range(1, 4):
             writer.publish(IMAGE, filled(value))
             receive(reader, writer)
             assert process.stdout.readline().split()[1] == str(value)
         process.send_signal(signal.SIGSTOP)
-        for value in range(4, 20):
+        for value in range(4, last + 1):
             writer.publish(IMAGE, filled(value))
-            assert np.all(receive(reader, writer).message().data == value)
+            delivery = receive(reader, writer)
+            assert np.all(delivery.message().data == value)
+            assert lossless or is_shared(delivery)
         process.send_signal(signal.SIGCONT)
-        assert [process.stdout.readline().split()[1] for _ in range(16)] == [str(v) for v in range(4, 20)]
+        values = []
+        while last not in values:
+            _, value, spread = process.stdout.readline().split()
+            assert spread == "0"
+            values.append(int(value))
     finally:
         process.kill()
         process.communicate()
+    assert values == list(range(4, last + 1)) if lossless else values == sorted(values)
 
 
 WRITER = """
@@ -367,8 +377,3 @@ def test_the_file_cannot_be_cut_and_has_no_name_in_a_folder(peers):
         os.ftruncate(memory._file, 0)
     target = str(Path(f"/proc/self/fd/{memory._file}").readlink())
     assert re.fullmatch(r"/memfd:wm_planner-[0-9a-f]{16} \(deleted\)", target)
-
-
-def test_accesses_are_ordered_on_processors_that_reorder_them():
-    shared_memory._fence()
-    assert shared_memory.fence() in (0, None)

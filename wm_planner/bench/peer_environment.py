@@ -28,11 +28,13 @@ class Peer:
         package: name on the package index.
         version: version to compare with.
         program: file in `peers/`, which runs in the peer's environment.
+        others: further packages that the program needs.
     """
 
     package: str
     version: str
     program: str
+    others: tuple[str, ...] = ()
 
 
 def python_at(peer: Peer, cache: Path = CACHE) -> Path:
@@ -54,7 +56,7 @@ def python_of(peer: Peer, cache: Path = CACHE) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, with_pip=True)
     requirement = f"{peer.package}=={peer.version}"
-    install = ["-m", "pip", "install", "--quiet", "--constraint", str(CONSTRAINTS), requirement]
+    install = ["-m", "pip", "install", "--quiet", "--constraint", str(CONSTRAINTS), requirement, *peer.others]
     result = subprocess.run([python, *install], capture_output=True, text=True, check=False)
     if result.returncode:
         shutil.rmtree(folder)

@@ -35,6 +35,7 @@ Buffer: TypeAlias = bytes | memoryview
 Room: TypeAlias = Callable[[int], memoryview | None]
 
 _IMAGE = "sensor_msgs/msg/Image"
+_MOST_PREFIXES = 64
 _UINT32 = struct.Struct("<I")
 _TORN = (SerdeError, struct.error, ValueError, IndexError, OverflowError)
 
@@ -111,7 +112,7 @@ def decode(type_name: str, data: Buffer) -> Message:
     view = memoryview(data)
     try:
         if type_name == _IMAGE and view[:4] == ENCAPSULATION:
-            return _decode_image(view)
+            return _images.decode(view)
         if type_name == TYPE:
             return _trajectories.decode(view)
         return STORE.deserialize_cdr(view, type_name)
@@ -181,8 +182,35 @@ def _padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % 4)
 
 
-def _decode_image(data: memoryview) -> Image:
-    sec, nanosec = STAMP.unpack_from(data, 4)
+class _ImageDecoder:
+    """Decodes images; between stamp and pixels, most have the bytes of the last image of their size."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[bytes, tuple[Any, ...]]] = {}
+
+    def decode(self, data: memoryview) -> Image:
+        """An image, whose pixels are a view of the bytes.
+
+        Raises:
+            ValueError: if the bytes are cut off or of another type; struct.error likewise.
+        """
+        known = self._known.get(len(data))
+        if known is None or bytes(data[12 : 12 + len(known[0])]) != known[0]:
+            known = _read_prefix(data)
+            if len(self._known) > _MOST_PREFIXES:
+                self._known.clear()
+            self._known[len(data)] = known
+        frame_id, height, width, encoding, is_bigendian, step, size, start = known[1]
+        sec, nanosec = STAMP.unpack_from(data, 4)
+        header = Header(Time(sec, nanosec), frame_id)
+        pixels = np.frombuffer(data, np.uint8, size, start)
+        return Image(header, height, width, encoding, is_bigendian, step, pixels)
+
+
+def _read_prefix(data: memoryview) -> tuple[bytes, tuple[Any, ...]]:
+    """The bytes of an image between its stamp and its pixels, and what they hold, with the size and the
+    offset of the pixels.
+    """
     frame_id, at = _read_string(data, 12)
     at += -at % 4
     height, width = struct.unpack_from("<II", data, at)
@@ -196,15 +224,10 @@ def _decode_image(data: memoryview) -> Image:
         raise ValueError(f"they declare {size} pixel bytes and hold {len(data) - at}")
     if at + size + 3 < len(data):
         raise ValueError(f"{len(data) - at - size} bytes are left over")
-    return Image(
-        header=Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id),
-        height=height,
-        width=width,
-        encoding=encoding,
-        is_bigendian=is_bigendian,
-        step=step,
-        data=np.frombuffer(data, np.uint8, size, at),
-    )
+    return bytes(data[12:at]), (frame_id, height, width, encoding, is_bigendian, step, size, at)
+
+
+_images = _ImageDecoder()
 
 
 def _read_string(data: memoryview, at: int) -> tuple[str, int]:

@@ -22,6 +22,7 @@ from wm_planner.messaging.shared_memory import (
     Offer,
     fence,
     file_name,
+    full_fence,
     lock_column,
     slot_start,
 )
@@ -67,7 +68,7 @@ class Leases:
 
     def open(self, reference: bytes) -> memoryview | None:
         """The bytes of a message, whose slot is in use until nothing refers to them any more; None if the
-        message was sent before this reader had opened the memory.
+        message was sent before this reader had opened the memory, or came too late and is lost.
 
         Raises:
             struct.error: if it is not a reference.
@@ -121,7 +122,9 @@ class _Memory:
         self._held: dict[int, object] = {}
         self._lock = threading.RLock()  # views may be dropped by any thread, even inside of `open`
         self._starts = [slot_start(slot, offer.slot_bytes) for slot in range(offer.slots)]
-        self._seen, self._holds, self._fence = control.seen, control.holds, fence
+        self._most_held = offer.slots // 2
+        self._seen, self._holds, self._numbers = control.seen, control.holds, control.numbers
+        self._fence = fence
         self._clear_column(offer.number)
 
     @property
@@ -130,7 +133,8 @@ class _Memory:
         return OPENED + self.token + bytes([self._column])
 
     def open(self, slot: int, size: int, number: int, columns: int) -> memoryview | None:
-        """The bytes of a message; None if the publisher did not know of this reader yet.
+        """The bytes of a message: a view, or a copy if this reader uses half of the slots already. None if
+        the publisher did not know of this reader yet, or has taken the slot back.
 
         Raises:
             ValueError: if there is no such slot.
@@ -141,11 +145,17 @@ class _Memory:
             return None
         with self._lock:
             self._holds[slot * self._readers + self._column] = 1
-            self._fence()
+            full_fence()
+            is_there = self._numbers[slot] == number
             self._seen[self._column] = number
             message = np.frombuffer(self._bytes, np.uint8, size, self._starts[slot])
-            self._held[slot] = weakref.ref(message, functools.partial(self._release, slot))
-        return message.data
+            if is_there and len(self._held) < self._most_held:
+                self._held[slot] = weakref.ref(message, functools.partial(self._release, slot))
+                return message.data
+            copy = message.tobytes() if is_there else None
+            self._fence()
+            self._holds[slot * self._readers + self._column] = 0
+        return None if copy is None else memoryview(copy)
 
     def close(self) -> None:
         """Give up the column once no slot is in use."""

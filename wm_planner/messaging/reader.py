@@ -18,12 +18,11 @@ from wm_planner.messaging.wire import (
     Delivery,
     Envelope,
     frames_of,
-    queue_length,
 )
 
 _NOBLOCK, _EVENTS, _POLLIN = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 _RCVMORE = int(zmq.RCVMORE)
-_FEW = 16  # messages that may wait here while their size is unknown; others wait with the publisher
+_FEW = 16  # messages that may wait here; others wait with the publisher
 
 Context = zmq.Context[zmq.Socket[bytes]]
 
@@ -45,11 +44,10 @@ class Reader:
         self._mail: deque[Delivery] = deque()
         self._connected: set[str] = set()
         self._last: dict[tuple[int, str], int] = {}
-        self._queue_length = _FEW
         self._decoder = msgspec.msgpack.Decoder(Envelope)
         self.socket = context.socket(zmq.SUB)
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
-        self.socket.rcvhwm = self._queue_length
+        self.socket.rcvhwm = _FEW
         self._leases = Leases(self.socket)
 
     def subscribe(self, topic: str) -> None:
@@ -161,8 +159,6 @@ class Reader:
                 f"this process as {wire.type_hash:016x}; run one version of both",
             )
             return None
-        if queue_length(len(data)) < self._queue_length:  # ZeroMQ stalls if it is raised
-            self._queue_length = self.socket.rcvhwm = queue_length(len(data))
         return Delivery(wire.topic, wire.type_name, envelope, data)
 
     def _reject(self, frame: bytes, reason: str) -> None:

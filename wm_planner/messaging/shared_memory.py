@@ -3,15 +3,19 @@
 The memory is an anonymous file (`memfd_create`): it has no name in /dev/shm, so nothing is left behind by a
 process that is killed, and the size of /dev/shm does not matter. A reader opens it as `/proc/PID/fd/N`.
 
-One page of control comes first, then slots of equal size, one message in each. Every byte of the control page
-has one writer, a reader, which owns one of its columns:
+One page of control comes first, then slots of equal size, one message in each. In the control page
+each reader owns a column of bytes that no other process writes:
 
 - `seen`: the number of the last message that the reader has received, 8 bytes per reader;
 - `holds`: whether it uses a slot, one byte per slot and reader.
 
 A slot is free again once every reader that its message was for has received this one or a later one, and does
-not use it. A reader also locks the byte of its column in the file (an open file description lock). The kernel
-takes the lock away when the process ends, so what a killed reader used is free, too.
+not use it. Where messages may be lost, the writer also takes back the oldest slot that was not received: it
+withdraws the number of the message (`numbers`, 8 bytes per slot) before it looks for uses, and a reader notes
+its use before it looks for the number, so that one of them sees the other.
+
+A reader also locks the byte of its column in the file (an open file description lock). The kernel takes the
+lock away when the process ends, so what a killed reader used is free, too.
 """
 
 import fcntl
@@ -25,12 +29,10 @@ from collections.abc import Callable
 
 import msgspec
 
-FROM_BYTES = 64 * 2**10
-"""Messages of more bytes than this are shared; the others cost less inside of a frame."""
 MOST_SLOTS = 8
-FEWEST_SLOTS = 2
+FEWEST_SLOTS = 4
 TOPIC_BYTES = 32 * 2**20
-"""Of slots, per topic: a message of more than half of it is never shared."""
+"""Of slots, per topic: a message of more than a quarter of it is never shared."""
 NODE_BYTES = 128 * 2**20
 """Of slots, per node."""
 READERS = 32
@@ -43,6 +45,7 @@ OFFSET_BYTES = 60
 IS_AVAILABLE = sys.platform == "linux" and hasattr(os, "memfd_create")
 
 _SEEN_BYTES = 8 * READERS
+_HOLDS_END = _SEEN_BYTES + MOST_SLOTS * READERS
 _LOCK = struct.Struct("hhqqi0q")  # struct flock of a 64-bit Linux: type, whence, start, length, pid
 
 
@@ -81,12 +84,14 @@ class Control:
     Attributes:
         seen: by column.
         holds: by slot times `READERS` plus column.
+        numbers: of the messages, by slot; 0 for one that was withdrawn.
     """
 
     def __init__(self, descriptor: int) -> None:
         page = memoryview(mmap.mmap(descriptor, CONTROL_BYTES))
         self.seen = page[:_SEEN_BYTES].cast("Q")
-        self.holds = page[_SEEN_BYTES : _SEEN_BYTES + MOST_SLOTS * READERS]
+        self.holds = page[_SEEN_BYTES:_HOLDS_END]
+        self.numbers = page[_HOLDS_END : _HOLDS_END + 8 * MOST_SLOTS].cast("Q")
 
 
 def file_name(token: bytes) -> str:
@@ -118,15 +123,15 @@ def is_locked(descriptor: int, column: int) -> bool:
     return bool(_LOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked))[0] != fcntl.F_UNLCK)
 
 
-def _fence() -> None:
+def full_fence() -> None:
+    """Order all accesses to shared memory before and after: the release of a lock completes what came before,
+    and its next acquisition comes before what follows.
+    """
     lock = threading.Lock()
     lock.acquire()
     lock.release()
     lock.acquire()
 
 
-fence: Callable[[], object] = int if platform.machine() in ("x86_64", "AMD64") else _fence
-"""Orders the accesses to shared memory before and after it. Where processors reorder them (ARM), the release
-of a lock completes what came before, and its next acquisition comes before what follows; x86 keeps the order
-of loads and that of stores.
-"""
+fence: Callable[[], object] = int if platform.machine() in ("x86_64", "AMD64") else full_fence
+"""Orders loads, and orders stores, before and after it; x86 does that by itself, ARM does not."""

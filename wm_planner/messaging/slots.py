@@ -14,7 +14,6 @@ from wm_planner.messaging.codec import Buffer
 from wm_planner.messaging.shared_memory import (
     CONTROL_BYTES,
     FEWEST_SLOTS,
-    FROM_BYTES,
     IS_AVAILABLE,
     MOST_SLOTS,
     NODE_BYTES,
@@ -27,10 +26,12 @@ from wm_planner.messaging.shared_memory import (
     Offer,
     fence,
     file_name,
+    full_fence,
     is_locked,
     slot_start,
 )
 from wm_planner.messaging.subscribers import Subscribers
+from wm_planner.messaging.wire import LARGE_BYTES
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -79,10 +80,14 @@ class Slots:
         """Size of all slots."""
         return self._count * self.slot_bytes
 
-    def free(self) -> int | None:
-        """The first slot that no reader needs any more: it is in the processor's cache; None without one."""
+    def free(self, lossless: bool) -> int | None:
+        """The first slot that no reader needs any more, as the processor has it in its cache; None if all are
+        in use, or (lossless) have still to be received.
+        """
         found = self._first_read()
-        return self._free_of_the_dead() if found is None else found
+        if found is None:
+            found = self._free_of_the_dead()
+        return self._taken_back() if found is None and not lossless else found
 
     def memory(self, slot: int, size: int) -> memoryview:
         """The place of a message of `size` bytes."""
@@ -93,6 +98,7 @@ class Slots:
         """What stands for the message that was written into a slot; it is kept for these readers."""
         self._number += 1
         self._sent[slot] = (self._number, columns)
+        self._control.numbers[slot] = self._number
         mask = sum([1 << column for column in columns])
         return REFERENCE.pack(self.token, slot, size, self._number, mask)
 
@@ -111,6 +117,18 @@ class Slots:
             for number, columns in self._sent
         ]
         return self._first_read()
+
+    def _taken_back(self) -> int | None:
+        """The slot with the oldest message that is not in use; readers that lack the message lose it."""
+        control = self._control
+        for slot in sorted(range(self._count), key=lambda each: self._sent[each][0]):
+            number, _ = self._sent[slot]
+            control.numbers[slot] = 0
+            full_fence()
+            if not any(control.holds[slot * READERS : (slot + 1) * READERS]):
+                return slot
+            control.numbers[slot] = number
+        return None
 
     def _first_read(self) -> int | None:
         seen, holds = self._control.seen, self._control.holds
@@ -132,11 +150,14 @@ class SharedTopics:
     Args:
         address: of the node's socket.
         subscribers: of the node's topics.
-        serve: updates them.
+        serve: updates them, unless that was done a moment ago.
+        lossless: wait for readers instead of losing messages.
     """
 
-    def __init__(self, address: str, subscribers: Subscribers, serve: Callable[[], None]) -> None:
-        self._address = address
+    def __init__(
+        self, address: str, subscribers: Subscribers, serve: Callable[[], None], lossless: bool
+    ) -> None:
+        self._address, self.lossless = address, lossless
         self._subscribers, self._serve = subscribers, serve
         self._slots: dict[str, Slots] = {}
         self._refused: dict[str, int] = {}  # the smallest size for which there was no memory
@@ -147,7 +168,7 @@ class SharedTopics:
         the memory. None if it has to be sent inside of frames: a reader cannot share memory, the topic is
         latched (its message is kept for later readers), or there is no memory.
         """
-        self._serve()  # a reader that came just now is not to miss what the others find in shared memory
+        self._serve()
         changes, slots, columns = self._known.get(topic, (-1, None, None))
         if slots is not None and changes == self._subscribers.changes and size <= slots.room_bytes:
             return slots, columns
@@ -212,14 +233,14 @@ class Loan:
 
     def room(self, size: int) -> memoryview | None:
         """Memory for a message of `size` bytes; None if it has to be sent inside of frames."""
-        found = self._shared.of(self._topic, size) if size > FROM_BYTES else None
+        found = self._shared.of(self._topic, size) if size > LARGE_BYTES else None
         if found is None:
             return None
         slots, columns = found
         if columns is None:
             self.offer = _encode(slots.offer)
             return None
-        slot = slots.free()
+        slot = slots.free(self._shared.lossless)
         if slot is None:
             return None
         self._place = slots, slot, columns

@@ -11,8 +11,12 @@ from wm_planner.messaging.messages import Message, type_hash
 
 ANY = "*"  # every topic of the domain
 MAX_MESSAGE_BYTES = 64 * 2**20
-BUDGET_BYTES = 32 * 2**20  # that may wait for one reader
-MAX_QUEUED = 1000  # messages, even if they are small
+LARGE_BYTES = 64 * 2**10
+"""Messages of more bytes than this go through shared memory where it can be used."""
+BUDGET_BYTES = 32 * 2**20
+"""That may wait for one reader: of messages that are not large, and as much of large ones in frames."""
+MAX_QUEUED = BUDGET_BYTES // LARGE_BYTES
+"""Messages that may wait for one reader."""
 
 
 class Envelope(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -77,8 +81,3 @@ def frames_of(topic: str) -> Frames:
 def short_hash(full: str) -> int:
     """The first eight bytes of "RIHS01_<64 hex digits>"."""
     return int(full.partition("_")[2][:16], 16)
-
-
-def queue_length(largest_bytes: int) -> int:
-    """The number of messages of that size that may wait for one reader."""
-    return max(2, min(MAX_QUEUED, BUDGET_BYTES // max(largest_bytes, 1)))

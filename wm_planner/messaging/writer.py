@@ -7,26 +7,27 @@ from typing import TypeAlias
 import msgspec
 import zmq
 
-from wm_planner.clock import Clock, Deadline
+from wm_planner.clock import Clock, Deadline, nanoseconds
 from wm_planner.errors import MessagingError, did_you_mean
 from wm_planner.messaging import codec, topics
+from wm_planner.messaging.backlog import Backlog
 from wm_planner.messaging.exchange import Exchange
 from wm_planner.messaging.messages import Message
-from wm_planner.messaging.shared_memory import FROM_BYTES
 from wm_planner.messaging.slots import Loan, SharedTopics
 from wm_planner.messaging.subscribers import OFFERED, REFERRED, SHARED, Subscribers
 from wm_planner.messaging.wire import (
+    LARGE_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_QUEUED,
     Delivery,
     Envelope,
     Frames,
     frames_of,
-    queue_length,
 )
 
 _STALL_S = 10.0
 _RETRY_S = 0.0005
+_SERVE_NS = nanoseconds(0.02)
 _EVENTS, _POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
 _LAST = int(zmq.NOBLOCK)
 _MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
@@ -64,14 +65,15 @@ class Writer:
         self._sequences: dict[str, int] = {}
         self._latched: dict[str, _Frames] = {}
         self.subscribers = Subscribers()
-        self._shared = SharedTopics(address, self.subscribers, self.serve)
-        self._queue_length = MAX_QUEUED
+        self._shared = SharedTopics(address, self.subscribers, self._serve_sometimes, lossless)
+        self._is_lossless, self._backlog = lossless, Backlog()
+        self._served_ns = 0
         self._envelopes = msgspec.msgpack.Encoder()
         self._messages = codec.Encoder()
         self.socket = context.socket(zmq.XPUB)
         self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # report every reader, not only the first
         self.socket.setsockopt(zmq.XPUB_NODROP, int(lossless))
-        self.socket.sndhwm = self._queue_length
+        self.socket.sndhwm = MAX_QUEUED
         self.socket.setsockopt(zmq.MAXMSGSIZE, 4096)  # readers only send subscriptions
         try:
             self.socket.bind(address)
@@ -126,7 +128,11 @@ class Writer:
 
     def _publish(self, wire: Frames, data: codec.Buffer, origin_ns: int | None, loan: Loan) -> None:
         topic = wire.topic
-        self._fit_queue(topic, len(data))
+        if len(data) > MAX_MESSAGE_BYTES:
+            raise MessagingError(
+                f"{topic}: a message has {len(data)} bytes, the limit is {MAX_MESSAGE_BYTES}; "
+                "send less at once"
+            )
         self._sequences[topic] += 1
         now_ns = self._clock.now_ns()
         envelope = Envelope(
@@ -138,12 +144,13 @@ class Writer:
         )
         self._hand_over(wire, envelope, data)
         is_latched = topics.find(topic).latched
+        self._serve_sometimes()
         if self.subscribers.is_empty and not is_latched:
             return
         head = self._envelopes.encode(envelope)
         if is_latched:
             self._latched[topic] = (wire.frame, head, bytes(data))
-        reference = loan.reference(data) if len(data) > FROM_BYTES else None
+        reference = loan.reference(data) if len(data) > LARGE_BYTES else None
         if loan.offer is not None:
             self._send(topic, (SHARED + wire.frame + OFFERED + loan.offer,))
         if reference is None:
@@ -161,12 +168,18 @@ class Writer:
 
     def serve(self) -> None:
         """Update the readers that have connected or left."""
+        self._served_ns = self._clock.now_ns()
         while int(self.socket.get(_EVENTS)) & _POLLIN:  # an exception takes twice as long
             prefix = self.subscribers.update(self.socket.recv(zmq.NOBLOCK))
             if prefix is not None:
                 for topic, frames in self._latched.items():
                     if frames_of(topic).frame.startswith(prefix):
                         self._send(topic, frames)  # to all: the others drop it by its sequence
+
+    def _serve_sometimes(self) -> None:
+        """Update the readers for a publisher that does not wait, and so would not serve."""
+        if self._clock.now_ns() - self._served_ns > _SERVE_NS:
+            self.serve()
 
     def readers(self, topic: str) -> int:
         """The number of nodes that read a topic now, in this process and by sockets."""
@@ -183,33 +196,30 @@ class Writer:
         self.socket.close(round(linger_s * 1000))
         self._shared.close()
 
-    def _fit_queue(self, topic: str, size: int) -> None:
-        """Keep the messages that wait for one reader within the byte budget.
-
-        The limit is set only when it falls: libzmq 4.3.5 tells every connection of it, and crashes if one is
-        closing.
-        """
-        if size > MAX_MESSAGE_BYTES:
-            raise MessagingError(
-                f"{topic}: a message has {size} bytes, the limit is {MAX_MESSAGE_BYTES}; send less at once"
-            )
-        if queue_length(size) < self._queue_length:
-            self._queue_length = self.socket.sndhwm = queue_length(size)
-
     def _send(self, topic: str, frames: tuple[codec.Buffer, ...]) -> None:
-        *others, last = frames
         deadline: Deadline | None = None
-        while True:
-            try:
-                for frame in others:
-                    self.socket.send(frame, _MORE)
+        while not self._has_sent(topic, frames) and self._is_lossless:
+            deadline = deadline or Deadline.after(self._clock, _STALL_S)
+            if deadline.left_s() < 0:
+                raise MessagingError(
+                    f"{topic}: a reader has accepted nothing for {_STALL_S:g} s; "
+                    "is one of the processes suspended, or the recorder's disk stuck?"
+                )
+            time.sleep(_RETRY_S)
+
+    def _has_sent(self, topic: str, frames: tuple[codec.Buffer, ...]) -> bool:
+        """Whether there was room for a message; a latched one has priority over the budget."""
+        *others, last = frames
+        size = len(last)
+        if size > LARGE_BYTES and not (self._backlog.has_room(size) or topics.find(topic).latched):
+            return False
+        try:
+            for frame in others:
+                self.socket.send(frame, _MORE)
+            if size <= LARGE_BYTES:
                 self.socket.send(last, _LAST)
-                return
-            except zmq.Again:  # only of a lossless socket, and only for the first frame
-                deadline = deadline or Deadline.after(self._clock, _STALL_S)
-                if deadline.left_s() < 0:
-                    raise MessagingError(
-                        f"{topic}: a reader has accepted nothing for {_STALL_S:g} s; "
-                        "is one of the processes suspended, or the recorder's disk stuck?"
-                    ) from None
-                time.sleep(_RETRY_S)
+            else:
+                self._backlog.add(self.socket.send(bytes(last), _LAST, copy=False, track=True), size)
+        except zmq.Again:  # only of a lossless socket, and only for the first frame
+            return False
+        return True

@@ -16,7 +16,7 @@ from wm_planner.cli.bench.base import (
     app,
     scene_and_planner,
 )
-from wm_planner.errors import ConfigError
+from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.terminal import console, table
 
 if TYPE_CHECKING:
@@ -129,11 +129,21 @@ def fuzz_controller(
 
 
 @app.command()
-def bus() -> None:
-    """CPU time of a 196 KB picture between two processes, next to bare ZeroMQ in the same run."""
-    from wm_planner.bench.measurements.bus import bus_benchmark, bus_table
+def bus(
+    transports: Annotated[
+        list[str] | None, typer.Option("--transport", help="bus, bare pyzmq, iceoryx2, rclpy; repeatable")
+    ] = None,
+    size: Annotated[int, typer.Option(min=8, help="pixels per side; 256 is 196 KB")] = 256,
+    rounds: Positive = 3,
+) -> None:
+    """CPU time and latency of a picture between processes: bus, bare pyzmq, iceoryx2 and rclpy in turn."""
+    from wm_planner.bench.measurements.bus import TRANSPORTS, bus_rows, bus_table
 
-    console.print(bus_table(bus_benchmark()))
+    chosen = transports or list(TRANSPORTS)
+    for name in chosen:
+        if name not in TRANSPORTS:
+            raise ConfigError(f"--transport is '{name}', {did_you_mean(name, TRANSPORTS)}")
+    console.print(bus_table(bus_rows(chosen, size, rounds=rounds), size))
 
 
 @app.command()
