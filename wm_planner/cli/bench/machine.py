@@ -147,6 +147,23 @@ def bus(
 
 
 @app.command()
+def repeats(
+    launch: Annotated[str, typer.Argument(help="launch file")] = "panda_reach",
+    overrides: Annotated[list[str] | None, typer.Argument(help="argument=value of the launch file")] = None,
+    runs: Annotated[int, typer.Option(min=2)] = 20,
+    burners: Annotated[int, typer.Option(min=0, help="processes that compute meanwhile")] = 2,
+) -> None:
+    """Whether runs in lockstep publish the same bytes on every topic, under load; fails if they do not."""
+    from wm_planner.bench.measurements.repeats import repeat_table, run_repeatedly
+
+    with tempfile.TemporaryDirectory() as folder:
+        rows = run_repeatedly(launch, overrides or (), runs, burners, Path(folder))
+    console.print(repeat_table(rows, launch, runs, burners))
+    if any(row.equal < runs for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
 def codec() -> None:
     """CPU time to write and read messages as CDR, next to the type store alone."""
     from wm_planner.bench.measurements.codec import codec_benchmark, codec_table
