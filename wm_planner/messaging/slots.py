@@ -5,7 +5,6 @@ import fcntl
 import mmap
 import os
 import secrets
-from collections.abc import Callable
 
 import msgspec
 
@@ -150,15 +149,12 @@ class SharedTopics:
     Args:
         address: of the node's socket.
         subscribers: of the node's topics.
-        serve: updates them, unless that was done a moment ago.
         lossless: wait for readers instead of losing messages.
     """
 
-    def __init__(
-        self, address: str, subscribers: Subscribers, serve: Callable[[], None], lossless: bool
-    ) -> None:
+    def __init__(self, address: str, subscribers: Subscribers, lossless: bool) -> None:
         self._address, self.lossless = address, lossless
-        self._subscribers, self._serve = subscribers, serve
+        self._subscribers = subscribers
         self._slots: dict[str, Slots] = {}
         self._refused: dict[str, int] = {}  # the smallest size for which there was no memory
         self._known: dict[str, tuple[int, Slots, tuple[int, ...] | None]] = {}
@@ -168,7 +164,6 @@ class SharedTopics:
         the memory. None if it has to be sent inside of frames: a reader cannot share memory, the topic is
         latched (its message is kept for later readers), or there is no memory.
         """
-        self._serve()
         changes, slots, columns = self._known.get(topic, (-1, None, None))
         if slots is not None and changes == self._subscribers.changes and size <= slots.room_bytes:
             return slots, columns

@@ -65,7 +65,7 @@ class Writer:
         self._sequences: dict[str, int] = {}
         self._latched: dict[str, _Frames] = {}
         self.subscribers = Subscribers()
-        self._shared = SharedTopics(address, self.subscribers, self._serve_sometimes, lossless)
+        self._shared = SharedTopics(address, self.subscribers, lossless)
         self._is_lossless, self._backlog = lossless, Backlog()
         self._served_ns = 0
         self._envelopes = msgspec.msgpack.Encoder()
@@ -102,6 +102,7 @@ class Writer:
             MessagingError: if the topic is not advertised, the message is of another type, malformed or
                 too large, or (lossless) a reader accepts nothing for 10 s.
         """
+        self._serve_sometimes()
         wire = self._frames_of(topic)
         if codec.type_of(message) != wire.type_name:
             raise MessagingError(f"{topic} carries {wire.type_name}, got {codec.type_of(message)}")
@@ -117,6 +118,7 @@ class Writer:
         Raises:
             MessagingError: as `publish`; readers find malformed bytes behind the first four.
         """
+        self._serve_sometimes()
         wire = self._frames_of(topic)
         codec.check_encapsulation(wire.type_name, data)
         self._publish(wire, data, origin_ns, Loan(self._shared, topic))
@@ -144,7 +146,6 @@ class Writer:
         )
         self._hand_over(wire, envelope, data)
         is_latched = topics.find(topic).latched
-        self._serve_sometimes()
         if self.subscribers.is_empty and not is_latched:
             return
         head = self._envelopes.encode(envelope)
