@@ -106,6 +106,20 @@ def motion(
 
 
 @app.command()
+def period(
+    launch: Annotated[str, typer.Argument(help="launch file")] = "panda_reach",
+    overrides: Annotated[list[str] | None, typer.Argument(help="argument=value of the launch file")] = None,
+    rate_hz: Annotated[float, typer.Option(min=1, help="of its controller's set-points")] = 100.0,
+) -> None:
+    """Time between two commands of a controller in realtime: median, 99th percentile, longest."""
+    from wm_planner.bench.measurements.period import period_rows, period_table
+
+    with tempfile.TemporaryDirectory() as folder:
+        rows = period_rows(launch, overrides or (), Path(folder))
+    console.print(period_table(rows, launch, rate_hz))
+
+
+@app.command()
 def fuzz_controller(
     robot: Annotated[str, typer.Argument(help="MJCF file of an arm, or name of a vehicle")] = (
         "sim/panda_reach.xml"
