@@ -129,6 +129,7 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 	done
 	$(WM) bench prediction --data data/panda_reach_heldout --data data/panda_reach_wall_heldout
 	$(WM) bench energy --data data/panda_reach_heldout
+	$(WM) bench camera-check models/bundles/panda_reach_small --data data/panda_reach_heldout --pairs 20
 	$(WM) bench success panda_reach $(TWO_STAGES) --cards
 	$(WM) bench success panda_reach $(TWO_STAGES) --near 3 --cards
 	$(WM) bench prediction --data data/panda_reach_heldout --model models/bundles/panda_reach_vjepa2_ac

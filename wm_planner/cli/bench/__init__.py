@@ -3,6 +3,7 @@
 from wm_planner.cli.bench import (
     camera_check,
     datasets,
+    fine_tuning,
     machine,
     models,
     planning,
@@ -11,4 +12,14 @@ from wm_planner.cli.bench import (
 )
 from wm_planner.cli.bench.base import app
 
-__all__ = ["app", "camera_check", "datasets", "machine", "models", "planning", "returns", "traffic"]
+__all__ = [
+    "app",
+    "camera_check",
+    "datasets",
+    "fine_tuning",
+    "machine",
+    "models",
+    "planning",
+    "returns",
+    "traffic",
+]

@@ -1,0 +1,49 @@
+"""The benchmark of fine-tuning, at toy size."""
+
+import pytest
+from moving_dot import write
+
+from wm_planner.bench.measurements.fine_tuning import FAMILY, TrainingCurve, measure_fine_tuning
+from wm_planner.errors import PluginError
+from wm_planner.training.loop import train
+
+TINY = {
+    "encoder.dim": 24,
+    "encoder.depth": 1,
+    "encoder.heads": 2,
+    "predictor.dim": 24,
+    "predictor.depth": 1,
+    "predictor.heads": 2,
+    "picture": 16,
+    "patch": 8,
+    "batch": 4,
+    "clip": 4,
+    "slow_features": 2,
+    "warmup": 0,
+    "anneal": 0,
+    "learning_rate": 3e-3,
+}
+
+
+@pytest.mark.torch
+def test_fine_tuning_and_training_from_scratch_are_measured_alike(tmp_path):
+    first, own = (write(tmp_path / name, seed=seed) for name, seed in (("first", 1), ("own", 2)))
+    train(FAMILY, [first.path], tmp_path / "run", "small", {**TINY, "iterations": 40}, report=lambda _: None)
+    changes = {**TINY, "iterations": 4}
+    arguments = (str(tmp_path / "run"), "encoder", [str(own.path)], "small", changes, 600.0)
+    scratch, tuned = measure_fine_tuning(*arguments, tmp_path / "bench")
+    assert (scratch.name, tuned.name) == ("predictor from scratch", "fine-tuned")
+    assert scratch.iterations == tuned.iterations == 4
+    assert tuned.losses[-1] < 0.97 * scratch.losses[-1]
+
+
+def test_the_loss_at_a_time_is_that_of_the_next_report():
+    curve = TrainingCurve("", [1.0, 2.0, 3.0], [0.9, 0.5, 0.4], 150)
+    assert [curve.loss_at(time) for time in (0.5, 1.0, 1.5, 3.0, 9.0)] == [0.9, 0.9, 0.5, 0.4, 0.4]
+
+
+@pytest.mark.torch
+def test_other_weights_than_those_of_the_recipe_are_refused(tmp_path):
+    own = write(tmp_path / "own", seed=2)
+    with pytest.raises(PluginError, match="no recipe 'smal'"):
+        measure_fine_tuning("x", "encoder", [str(own.path)], "smal", {}, 1.0, tmp_path / "bench")

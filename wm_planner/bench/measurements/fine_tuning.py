@@ -1,0 +1,77 @@
+"""What fine-tuning a V-JEPA 2-AC on own data gains over training its predictor from scratch."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from wm_planner.training.loop import Progress, train
+
+FAMILY = "models/vjepa2_ac.py"
+STARTS = {"predictor from scratch": "encoder", "fine-tuned": "all"}
+"""What a training begins with, to the recipe's `load`; both have the encoder of the pretrained weights."""
+
+
+class TrainingCurve(NamedTuple):
+    """The losses of a training.
+
+    Attributes:
+        name: what it began with.
+        cpu_seconds: CPU time of each report.
+        losses: mean since the report before.
+        iterations: at the end.
+    """
+
+    name: str
+    cpu_seconds: list[float]
+    losses: list[float]
+    iterations: int
+
+    def loss_at(self, cpu_seconds: float) -> float:
+        """The loss of the first report after a CPU time, or of the last one."""
+        after = (loss for at, loss in zip(self.cpu_seconds, self.losses, strict=True) if at >= cpu_seconds)
+        return next(after, self.losses[-1])
+
+
+def measure_fine_tuning(
+    pretrained: str,
+    part: str,
+    data: Sequence[str],
+    recipe: str,
+    changes: Mapping[str, Any],
+    cpu_seconds: float,
+    folder: Path,
+) -> list[TrainingCurve]:
+    """Train on `data` from scratch, then from `pretrained`, for the same CPU time and learning rate.
+
+    Args:
+        pretrained: weights of a V-JEPA 2-AC, or the folder of a run.
+        part: of `pretrained` with the encoder.
+        data: own data sets.
+        recipe, changes: of models/vjepa2_ac.py.
+        cpu_seconds: of each training; the schedule has no end before.
+        folder: for the runs.
+
+    Raises:
+        DatasetError, BundleError, ConfigError: see `training.loop.train`.
+    """
+    curves = []
+    for name, load in STARTS.items():
+        reports: list[Progress] = []
+        own = {
+            "cpu_seconds": cpu_seconds,
+            "iterations": 1_000_000,
+            **changes,
+            "pretrained": pretrained,
+            "part": part,
+            "load": load,
+        }
+        end = train(FAMILY, data, folder / load, recipe, own, report=reports.append, warn=lambda text: None)
+        curves.append(
+            TrainingCurve(
+                name,
+                [each.cpu_seconds for each in reports],
+                [each.terms["loss"] for each in reports],
+                end.iteration,
+            )
+        )
+    return curves
