@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zmq
+from toy_run import Run
 from toys import PATIENCE_S, Peers, matched, picture, receive, until
 
 from wm_planner.messaging import codec, leases, shared_memory, slots
@@ -18,6 +19,7 @@ from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.images import image
 from wm_planner.messaging.subscribers import OFFERED, REFERRED, SHARED
 from wm_planner.messaging.wire import ANY, Delivery
+from wm_planner.recording.player import Player
 
 IMAGE = "/camera/front/image_raw"
 SIZE = 160  # pixels per side: 77 KB
@@ -368,6 +370,17 @@ def test_a_killed_publisher_leaves_nothing_and_what_it_sent_stays_whole(domain, 
 def drained(reader) -> bool:
     """Whether messages were still there; they are dropped."""
     return reader.receive() is not None
+
+
+def test_pictures_of_a_lockstep_run_are_recorded_byte_for_byte(tmp_path):
+    run = Run(tmp_path)
+    run.params("talker", ticks=30, stall_s=60.0, pixels=SIZE)
+    assert run.go().status == "finished" and run.is_clean
+    player = Player(run.recording)
+    assert sum(player.gaps.values()) == 0
+    assert [recorded.data for recorded in player.messages([IMAGE])] == [
+        codec.encode(filled(tick)) for tick in range(30)
+    ]
 
 
 def test_the_file_cannot_be_cut_and_has_no_name_in_a_folder(peers):
