@@ -167,7 +167,8 @@ class Iceoryx2:
             sample.delete()
 
     def close(self) -> None:
-        del self._node
+        for name in ("_publisher", "_notifier", "_subscriber", "_listener", "_node"):
+            vars(self).pop(name, None)  # in this order, and before the process is ended: it would leave files
 
 
 class Rclpy:
