@@ -41,6 +41,7 @@ class LinkNode(Node):
             peer = public_key(Path(self.peer)) if self.peer else None
             return Address(self.listen or self.connect, bool(self.listen), keys, peer)
 
+    unreplayed = "what it publishes comes from another host"
     params: Params
 
     @classmethod

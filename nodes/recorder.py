@@ -29,6 +29,7 @@ class RecorderNode(Node):
         attach: tuple[str, ...] = ()
 
     gather_s = 0.01  # the messages of a whole tick or more; no other node waits for the recorder
+    unreplayed = "it publishes nothing, and would record what is fed to it"
     params: Params
     recorder: Recorder | None = None
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from toys import joint_state
 
+from wm_planner import share
 from wm_planner.cli.main import wm
 from wm_planner.clock import WallClock
 from wm_planner.errors import ConfigError, RecordingError
@@ -139,6 +140,21 @@ def test_what_cannot_be_checked_is_refused(folder):
     launched.write_text(launched.read_text().replace("lockstep", "realtime"))
     with pytest.raises(RecordingError, match=r"recorded in realtime.* record a run in lockstep"):
         check(folder.path, "shaker")
+
+
+@pytest.mark.parametrize(
+    ("program", "params", "reason"),
+    [
+        ("link", {"connect": "tcp://127.0.0.1:7999", "send": ["/joint_states"]}, "comes from another host"),
+        ("recorder", {"path": "runs/again/episodes.mcap"}, "would record what is fed to it"),
+    ],
+)
+def test_a_node_that_does_not_answer_its_inputs_is_refused(folder, program, params, reason):
+    spec = NodeSpec(program, share.find(f"nodes/{program}.py"), params, "never", ends_run=False)
+    folder.path = prepare(folder.path.parent / "other", LaunchSpec("other", "lockstep", (spec,)))
+    with pytest.raises(ConfigError, match=f"node '{program}' cannot be checked: .*{reason}; check"):
+        check(folder.record(), program)
+    assert sorted(path.name for path in folder.path.iterdir()) == [RECORDING, "launch.yaml"]
 
 
 def test_the_command_exits_with_1_and_names_topic_field_and_both_values(folder, capsys):

@@ -56,6 +56,8 @@ class Node:
             of its own.
         alone_in_realtime: whether it may share its process with others only in lockstep, because it must keep
             its rate while they compute.
+        unreplayed: why a recording cannot be fed to the node; empty for a node whose outputs follow from its
+            inputs alone.
         mode: "lockstep" or "realtime".
         clock: monotonic wall time.
         log: logger of the node's log file.
@@ -73,6 +75,7 @@ class Node:
     changeable: ClassVar[tuple[str, ...]] = ()
     gather_s: ClassVar[float] = 0.0
     alone_in_realtime: ClassVar[bool] = False
+    unreplayed: ClassVar[str] = ""
     params: Any
 
     def __init__(self, bus: Bus, params: Config, mode: Mode) -> None:

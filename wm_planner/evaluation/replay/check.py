@@ -67,7 +67,8 @@ def check(
         tolerance: absolute and relative difference up to which floats are equal.
 
     Raises:
-        ConfigError: if the run has no such node, or a parameter does not fit.
+        ConfigError: if the run has no such node, its outputs do not follow from recorded inputs, or a
+            parameter does not fit.
         RecordingError: if it was recorded in realtime, is incomplete, or the node was respawned in it.
     """
     launched = Launched.read(folder)
@@ -92,6 +93,11 @@ def _node(
         raise ConfigError(f"{player.path.parent}: no node '{name}', {did_you_mean(name, nodes)}")
     spec = nodes[name]
     kind = node_class(program or _program(spec))
+    if kind.unreplayed:
+        raise ConfigError(
+            f"{player.path.parent}: node '{name}' cannot be checked: {kind.unreplayed}; check another of "
+            f"{', '.join(nodes)}"
+        )
     params = dict(spec.params)
     for path, value in settings:
         put(params, path, value)
