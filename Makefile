@@ -4,13 +4,14 @@
 # make dist       builds the wheel and the source archive
 # make docs       builds the documentation site into build/docs; a warning is an error
 # make models     collects data, trains and exports the shipped models from nothing (about two hours)
+# make gpu        on a machine with a GPU: torch next to ONNX Runtime, then seconds per action (10 minutes)
 # make tables     prints the figures of docs/measurements.md
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow test-envs lint docs dist models tables gl clean
+.PHONY: demo test test-slow test-envs lint docs dist models tables gpu gl clean
 
 demo: .venv/sim.stamp gl
 	$(BIN)/wm demo
@@ -59,6 +60,15 @@ gl:
 	else \
 		echo "camera pictures need GL: apt-get install libegl1 libgl1 libgles2"; exit 2; \
 	fi
+
+# To see it run without a GPU: make gpu BENCH="--size base --on cpu --fp32 --samples 2 --repeats 1"
+BENCH ?=
+gpu: .venv/dev.stamp build/vjepa2
+	timeout 600 sh -c '$(BIN)/python -m pytest -q tests/training/test_device_model.py && \
+		$(BIN)/wm bench device --reference build/vjepa2 $(BENCH)'
+
+build/vjepa2:
+	git clone --depth 1 https://github.com/facebookresearch/vjepa2 $@
 
 # Data sets are kept once they are there; a training that was stopped resumes.
 WM := $(BIN)/wm

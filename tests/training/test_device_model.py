@@ -34,11 +34,15 @@ def latent_of(card, seed):
     return {z.name: rng.standard_normal((1, *z.shape)).astype(z.dtype) for z in card.encoded}
 
 
+NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NEEDS_GPU)])
 @pytest.mark.parametrize("bundle", PLANNED)
-def test_plans_equal_those_of_onnx_runtime(bundle):
+def test_plans_equal_those_of_onnx_runtime(bundle, device):
     (costs, mpc), folder = PLANNED[bundle], f"models/bundles/{bundle}"
     decisions = []
-    for model in (DeviceModel.load(folder), OnnxWorldModel.load(folder, "cpu")):
+    for model in (DeviceModel.load(folder, device), OnnxWorldModel.load(folder, "cpu")):
         planner = PLANNERS.build({"type": "icem", "horizon": 3, "samples": 16}, "test")
         config = convert(mpc, RecedingHorizon.Config, "test")
         horizon = RecedingHorizon(config, planner, model, build_costs(costs, "test"), seed=0)
