@@ -5,7 +5,7 @@ import pytest
 
 from wm_planner.contracts.task import Placement
 from wm_planner.control.ee_delta import EndEffectorDelta, load_model
-from wm_planner.errors import SimulationError
+from wm_planner.errors import InputError, SimulationError
 from wm_planner.manipulation.bridges.ee_delta import EndEffectorControl
 from wm_planner.manipulation.bridges.joint import JointControl
 from wm_planner.manipulation.bridges.simulator_adapter import ArmAdapter
@@ -100,6 +100,12 @@ def test_a_command_reaches_the_joints_that_it_names(simulated):
     names = [f"j{i}" for i in reversed(range(6))]
     message = m.joint_trajectory(names, np.arange(6.0)[None], 0.1, 0)
     assert adapter.command_of(message).tolist() == [5, 4, 3, 2, 1, 0]
+
+
+def test_an_arm_refuses_a_movement_to_one_target_that_takes_for_ever(simulated):
+    message = m.joint_trajectory(["j0"], np.zeros((1, 1)), 1e9, 0)
+    with pytest.raises(InputError, match=r"takes 1e\+09 s to its target, wanted at most 60 s"):
+        ArmAdapter(simulated("plain")).command_of(message)
 
 
 def test_an_arm_placed_by_its_joints_stays_there(simulated):

@@ -49,7 +49,8 @@ def period_rows(launch: str, overrides: Sequence[str], folder: Path) -> list[Per
     Supervisor(spec, folder, domain=name).run()
     player = Player(folder / RECORDING)
     topics = [topic for topic in COMMANDS if topic in player.topics]
-    times = np.array([_times(recorded) for recorded in player.messages(topics)])[LEFT_OUT:] if topics else []
+    recorded = player.messages(topics) if topics else ()
+    times = np.array([_times(each) for each in recorded][LEFT_OUT:])
     if len(times) < 2:
         raise SimulationError(f"{launch} recorded {len(times)} commands: see {folder}")
     return [_row(by, np.diff(times[:, at])) for at, by in enumerate(("stamp", "publication", "arrival"))]

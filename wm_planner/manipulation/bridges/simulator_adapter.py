@@ -25,6 +25,8 @@ from wm_planner.node.facts import Facts
 from wm_planner.simulation.arm_simulator import ArmSimulator
 from wm_planner.world_models.physics.plant import TRUTH
 
+LONGEST_S = 60.0  # a longer movement to one target is a mistake, and its steps would not fit into memory
+
 
 class ArmAdapter:
     """Applies /command to the actuators; see `bridges.simulators.SimulatorAdapter`."""
@@ -70,7 +72,7 @@ class ArmAdapter:
 
         Raises:
             InputError: if it names joints of another arm, carries positions for motors or torques for
-                servos, or a target is not finite.
+                servos, a target is not finite, or the movement takes longer than `LONGEST_S`.
         """
         if self._motors is not None:
             return self._controls(message, self._motors)
@@ -80,7 +82,12 @@ class ArmAdapter:
                 "give the controller the mode `position` or `velocity` (controller: params.control.mode)"
             )
         targets, joints = targets_of(message), self.simulator.joints
-        if (within_s := m.seconds_of(message.points[0].time_from_start)) > 0:
+        if (within_s := m.seconds_of(message.points[0].time_from_start)) > LONGEST_S:
+            raise InputError(
+                f"/command takes {within_s:g} s to its target, wanted at most {LONGEST_S:g} s: send targets "
+                "at the rate of the controller"
+            )
+        if within_s > 0:
             self.simulator.ramp_s = within_s
         if unknown := set(message.joint_names) - set(joints):
             raise InputError(
