@@ -1,5 +1,6 @@
 """How a car stops when one of the nodes that drive it is suspended, in realtime."""
 
+import dataclasses
 import os
 import signal
 import time
@@ -56,6 +57,9 @@ def stop_row(node: str, launch: str, folder: Path) -> StopRow:
     for each in spec.nodes:
         if each.program.stem == "recorder":
             each.params["path"] = str(folder / RECORDING)
+    spec = dataclasses.replace(
+        spec, nodes=tuple(dataclasses.replace(each, on_hang="hold") for each in spec.nodes)
+    )
     suspension = _Suspension(name, node, len(spec.nodes))
     Supervisor(spec, folder, domain=name).run(suspension.step)
     if suspension.began_ns is None:

@@ -86,6 +86,32 @@ def stops(
 
 
 @app.command()
+def hangs(
+    launch: Annotated[str, typer.Argument(help="launch file with clock, episodes and steps")] = "panda_reach",
+    runs: Annotated[int, typer.Option(min=0, help="ordinary runs, by turns in realtime and lockstep")] = 20,
+    times: Annotated[int, typer.Option(min=1, help="suspensions of each node")] = 10,
+    load: Annotated[int, typer.Option(min=0, help="processes that compute meanwhile")] = 15,
+) -> None:
+    """How soon suspended nodes are noticed, and how many ordinary runs raise an alarm, on a busy machine."""
+    from wm_planner.bench.measurements import hangs as measured
+    from wm_planner.launching import file as launch_file
+
+    nodes = [node.name for node in launch_file.load(launch_file.find(launch), "hangs").nodes]
+    alarms = []
+    with measured.load(load):
+        for number in range(runs):
+            with tempfile.TemporaryDirectory() as folder:
+                clock = "lockstep" if number % 2 else "realtime"
+                alarms.append(measured.false_alarms(launch, clock, Path(folder)))
+                console.print(f"run {number + 1} in {clock}: {'; '.join(alarms[-1]) or 'no alarm'}")
+        with tempfile.TemporaryDirectory() as folder:
+            rows = measured.hang_rows(launch, nodes, times, Path(folder))
+    averages = " ".join(f"{average:.0f}" for average in os.getloadavg())
+    title = f"{launch}, {load} busy processes, {os.cpu_count()} cores, load {averages}"
+    console.print(measured.hang_table(rows, alarms, title))
+
+
+@app.command()
 def motion(
     robot: Annotated[str, typer.Option(help="MJCF file of an arm, or name of a vehicle")] = (
         "sim/panda_reach.xml"
