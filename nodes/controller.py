@@ -87,7 +87,7 @@ class ControllerNode(Node):
             self.paced.pace(self.params.rate_hz)
             self.timer(1 / self.params.rate_hz, self.send_set_point)
         if self.mode == "realtime":
-            self.timer(WATCH_S, self.watch)
+            self.checks = self.timer(WATCH_S, self.watch)
 
     def watch_over(self, period_s: float) -> None:
         """Expect a plan every `period_s`."""
@@ -222,7 +222,7 @@ class ControllerNode(Node):
 
     def watch(self) -> None:
         """Hold or brake where no state, or at every tick for which no plan, has come in time."""
-        if self.measured is None:
+        if self.measured is None or self.checks.is_late:
             return
         if self.state_watchdog.stale:
             if not self.fault:

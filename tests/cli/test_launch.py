@@ -24,6 +24,7 @@ from wm_planner.evaluation.closed_loop.episodes import run_episode
 from wm_planner.evaluation.closed_loop.success import Bundle
 from wm_planner.evaluation.runs.offline import replayed_figures
 from wm_planner.launching import file as launch_file
+from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.messages import named_arrays_of
 from wm_planner.recording.player import Player
 from wm_planner.simulation.mujoco import MujocoSimulator
@@ -317,6 +318,18 @@ def test_a_run_does_not_overwrite_an_older_one(finished):
     code, output = again.finish()
     assert code == 2
     assert "exists already" in output
+
+
+def test_a_run_whose_domain_is_taken_is_refused_and_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", domain(tmp_path)["XDG_RUNTIME_DIR"])
+    taken = Domain.named("run")
+    taken.claim()
+    launched = Launched(tmp_path, "panda_reach", SMALL)
+    code, output = launched.finish()
+    taken.remove()
+    assert code == 2
+    assert f"domain 'run' is in use by process {os.getpid()}" in output
+    assert not launched.folder.exists()
 
 
 ROBOT = """

@@ -5,7 +5,7 @@ import pytest
 
 from wm_planner.errors import ConfigError
 from wm_planner.launching.file import LaunchSpec, NodeSpec
-from wm_planner.launching.run import LAUNCHED, RECORDING, Launched, prepare, recording_of
+from wm_planner.launching.run import LAUNCHED, RECORDING, Launched, discard, new_name, prepare, recording_of
 
 
 def node(name: str, **params) -> NodeSpec:
@@ -26,6 +26,34 @@ def test_a_run_may_have_neither_episodes_nor_a_model(tmp_path):
 def test_a_folder_that_exists_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="exists already; choose another --name"):
         prepare(tmp_path, LaunchSpec("run", "lockstep", ()))
+
+
+def test_a_run_that_did_not_begin_leaves_no_folder(tmp_path):
+    folder = prepare(tmp_path / "run", LaunchSpec("run", "lockstep", ()))
+    discard(folder)
+    assert not folder.exists()
+
+
+def test_what_else_is_in_the_folder_of_a_run_that_did_not_begin_stays(tmp_path):
+    folder = prepare(tmp_path / "run", LaunchSpec("run", "lockstep", ()))
+    (folder / "notes.txt").touch()
+    discard(folder)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_a_name_is_found_where_another_user_holds_the_folder_of_the_domains(tmp_path, monkeypatch):
+    closed = tmp_path / "wm"
+    closed.mkdir(mode=0o000)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    tmp_path.chmod(0o755)
+    user = os.geteuid()
+    if user == 0:  # who may enter every folder
+        monkeypatch.chdir("/")
+        os.seteuid(65534)
+    try:
+        assert new_name("reach").startswith("reach_")
+    finally:
+        os.seteuid(user)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):

@@ -148,6 +148,15 @@ def test_a_timer_skips_missed_periods():
     assert timer.left_s() == 1.0
 
 
+def test_a_timer_tells_that_it_is_late_and_never_twice_in_a_row():
+    clock, told = ManualClock(), []
+    timer = Timer(clock, 1.0, lambda: told.append(timer.is_late))
+    for now_s in (1.0, 2.5, 5.0, 8.0, 11.0, 12.0):
+        clock.set_ns(nanoseconds(now_s))
+        timer.fire_if_due()
+    assert told == [False, False, True, False, True, False]
+
+
 class Follower(Node):
     """Takes note of all it gets."""
 

@@ -232,6 +232,21 @@ def test_the_controller_comes_to_rest_when_measured_states_stop_coming(bench, ca
     np.testing.assert_allclose(before, last, atol=1e-9)
 
 
+def test_a_controller_that_got_no_core_itself_takes_the_states_that_wait_before_it_judges(bench, caplog):
+    made = controller(bench, "realtime", patience_s=0.05)
+    made.hear("/joint_states", joint_states(NOW))
+    spin(made, 0.1)
+    made.clock.set_ns(made.clock.now_ns() + nanoseconds(1.0))
+    made.node.spin_once()
+    made.hear("/joint_states", joint_states(made.clock.now_ns()))
+    spin(made, 0.1)
+    assert "no message for" not in caplog.text
+    made.clock.set_ns(made.clock.now_ns() + nanoseconds(1.0))
+    made.node.spin_once()
+    spin(made, 0.03)
+    assert "/joint_states: no message for" in caplog.text
+
+
 def test_a_fallback_plan_holds_and_the_next_good_one_moves_again(bench):
     made = controller(bench, "realtime")
     made.hear("/joint_states", joint_states(NOW))

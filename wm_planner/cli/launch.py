@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from wm_planner.errors import NodeError, RecordingError, missing_package
+from wm_planner.errors import MessagingError, NodeError, RecordingError, missing_package
 from wm_planner.terminal import INTERRUPTED, console
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def launch(
     """
     from wm_planner.evaluation.runs.live import NEWS, Live
     from wm_planner.launching import file as launch_file
-    from wm_planner.launching.run import RUNS, new_name, prepare
+    from wm_planner.launching.run import RUNS, discard, new_name, prepare
     from wm_planner.launching.supervisor import Supervisor
 
     path = launch_file.find(file)
@@ -91,6 +91,9 @@ def launch(
             status, reason = supervisor.run(live.step)
         except NodeError as error:
             failure, status, reason = error, "failed", str(error)
+        except MessagingError:  # the domain is not to be had, so nothing was started
+            discard(folder)
+            raise
     happened = [event._asdict() for event in supervisor.events if event.kind in NEWS]
     run = {
         "launch": path.stem,

@@ -1,6 +1,8 @@
 """The folder of a run: the launched configuration, logs and the recording."""
 
+import contextlib
 import itertools
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +71,8 @@ def new_name(stem: str) -> str:
     """A name for a run of the launch file `stem` that no folder and no running domain uses."""
     first = f"{stem}_{time.strftime('%Y%m%d_%H%M%S')}"
     names = itertools.chain([first], (f"{first}_{number}" for number in itertools.count(2)))
-    return next(n for n in names if not (RUNS / n).exists() and not Domain.named(n).path.exists())
+    taken = os.path.exists  # a folder of domains that another user holds is refused later, by name
+    return next(n for n in names if not (RUNS / n).exists() and not taken(Domain.named(n).path))
 
 
 def prepare(folder: Path, spec: LaunchSpec) -> Path:
@@ -109,6 +112,13 @@ def prepare(folder: Path, spec: LaunchSpec) -> Path:
     )
     (folder / LAUNCHED).write_text(text, encoding="utf-8")
     return folder
+
+
+def discard(folder: Path) -> None:
+    """Remove the folder of a run that did not begin, unless something else has been put into it."""
+    (folder / LAUNCHED).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def recording_of(folder: Path) -> Path:

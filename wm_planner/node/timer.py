@@ -6,13 +6,19 @@ from wm_planner.clock import Clock, nanoseconds, seconds
 
 
 class Timer:
-    """A callback every `period_s` of wall time, in both modes; missed periods are skipped."""
+    """A callback every `period_s` of wall time, in both modes; missed periods are skipped.
+
+    Attributes:
+        is_late: the last call came more than a period late and the one before did not. The process had no
+            core or was busy, so messages may still be on their way to it: the next call may judge.
+    """
 
     def __init__(self, clock: Clock, period_s: float, callback: Callable[[], None]) -> None:
         self.period_s = period_s
         self.callback = callback
         self._clock = clock
         self._due_ns = 0
+        self.is_late = False
         self.restart()
 
     def restart(self) -> None:
@@ -28,5 +34,6 @@ class Timer:
         now_ns = self._clock.now_ns()
         if now_ns >= self._due_ns:
             period_ns = nanoseconds(self.period_s)
+            self.is_late = not self.is_late and now_ns - self._due_ns > period_ns
             self._due_ns += ((now_ns - self._due_ns) // period_ns + 1) * period_ns
             self.callback()
