@@ -18,6 +18,7 @@ from wm_planner.messaging import codec, topics
 from wm_planner.recording.player import Player, Recorded
 from wm_planner.terminal import table
 
+_STALL_S = 60.0  # a tick is repeated only if a message was lost, not because the machine is slow
 _BURNER = "while True: pass"
 
 
@@ -56,6 +57,8 @@ def run_repeatedly(
             for node in spec.nodes:
                 if node.program.stem == "recorder":
                     node.params["path"] = str(recordings[-1])
+                if node.program.stem == "simulator":
+                    node.params["stall_s"] = _STALL_S
             Supervisor(spec, folder / str(run), domain=name).run()
     return compared(recordings)
 
