@@ -3,6 +3,7 @@
 from wm_planner.cli.bench import (
     camera_check,
     datasets,
+    faults,
     fine_tuning,
     machine,
     models,
@@ -16,6 +17,7 @@ __all__ = [
     "app",
     "camera_check",
     "datasets",
+    "faults",
     "fine_tuning",
     "machine",
     "models",
