@@ -158,7 +158,7 @@ class ControllerNode(Node):
             raise InputError(f"{topic} has the stamp of a message before: its sensor repeats itself")
 
     def on_plan(self, plan: m.Message, envelope: Envelope) -> None:
-        if self.mode == "realtime" and (reason := self.why_stale(plan)):
+        if self.mode == "realtime" and (reason := self.why_stale(plan, envelope)):
             self.refused += 1
             return self.log.warning("refused plan %d: %s", plan.id, reason)
         actions_of(plan)  # one of another shape is refused before it replaces the last one
@@ -170,10 +170,13 @@ class ControllerNode(Node):
             raise
         if plan.dt_s != self.period_s:
             self.watch_over(plan.dt_s)
-        return self.watchdog.feed()
+        return self.watchdog.feed(envelope.publish_ns)  # this process may have got no processor time since
 
-    def why_stale(self, plan: m.Message) -> str:
+    def why_stale(self, plan: m.Message, envelope: Envelope) -> str:
         """Why a plan is refused by its times; empty if it is not."""
+        late_s = seconds(self.clock.now_ns() - envelope.publish_ns)
+        if late_s > self.period_s + self.params.patience_s:
+            return f"it was published {late_s:.2f} s ago, and the next one is overdue"
         age_s = seconds(self.clock.now_ns() - m.stamp_ns(plan))
         if age_s < 0:
             return f"its observation is {-age_s:.2f} s in the future"

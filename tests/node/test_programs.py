@@ -342,6 +342,19 @@ def test_plans_for_another_time_are_refused_and_do_not_count_as_alive(bench, age
     assert made.node.diagnostics["refused"] == "19"
 
 
+def test_a_plan_that_waited_for_a_controller_without_processor_time_moves_nothing(bench):
+    made = controller(bench, "realtime")
+    made.hear("/joint_states", joint_states(NOW))
+    made.clock.set_ns(NOW + nanoseconds(0.35))
+    made.hear("/plan", plan(NOW), envelope(publish_ns=NOW + nanoseconds(0.05)))
+    assert made.node.diagnostics == {} and made.node.refused == 1
+    made.hear("/joint_states", joint_states(NOW + nanoseconds(0.2)))
+    spin(made, 0.02)
+    assert made.node.holding
+    for _, held in commanded(made.take("/command")):
+        np.testing.assert_array_equal(held, HOME)
+
+
 def test_joints_of_another_robot_end_the_controller_with_a_reason(bench):
     made = controller(bench)
     made.hear("/plan", plan(0))

@@ -22,7 +22,7 @@ class Bench:
         self.clock = ManualClock(nanoseconds(100.0))
         self.domain = Domain.named(new_domain_name())
         self.bus = Bus(self.domain, f"n{secrets.token_hex(2)}", lossless=True, clock=self.clock)
-        kind = node_class(share.find(f"nodes/{program}.py"))
+        kind = node_class(share.find(program if program.endswith(".py") else f"nodes/{program}.py"))
         self.node = kind(self.bus, kind.Params(**params), mode)
         self.sent, self.heard = [], {}
         self.bus.publish = lambda topic, message, origin_ns=None: self.sent.append((topic, message))
@@ -32,7 +32,7 @@ class Bench:
 
     def hear(self, topic, message, sent=None):
         """Hand a message to the node's subscriptions, and to its joins once their topics have one stamp."""
-        sent = sent or envelope()
+        sent = sent or envelope(publish_ns=self.clock.now_ns())
         self.heard[topic] = message
         for subscription in list(self.node._subscriptions):
             if isinstance(subscription, TopicSubscription) and subscription.takes(topic):
@@ -47,7 +47,8 @@ class Bench:
     def deliver(self, topic, message):
         """Hand a message over as the bus does; what cannot be used is dropped."""
         kind = codec.type_of(message)
-        self.node._dispatch(iter([Delivery(topic, kind, envelope(), codec.encode(message))]))
+        sent = envelope(publish_ns=self.clock.now_ns())
+        self.node._dispatch(iter([Delivery(topic, kind, sent, codec.encode(message))]))
 
     def take(self, topic):
         """The messages on `topic` since the last call, and forget all others."""
@@ -61,5 +62,5 @@ class Bench:
         self.domain.remove()
 
 
-def envelope(origin_ns=0):
-    return Envelope(1, origin_ns, 0, 1, 0)
+def envelope(origin_ns=0, publish_ns=0):
+    return Envelope(1, origin_ns, publish_ns, 1, 0)

@@ -77,7 +77,7 @@ class RealtimeRoad:
                 given = self.spoil(topic, message)
                 if reader not in self.stopped and given is not None:
                     with suppress(InputError):  # the node drops what it cannot use
-                        reader.hear(topic, given, envelope(self.now_ns))
+                        reader.hear(topic, given, envelope(self.now_ns, self.now_ns))
 
     def speeds(self, since_s):
         """The speeds (N,) of the set-points since a time."""

@@ -50,10 +50,11 @@ def session_faults(nodes: tuple[str, ...], has_link: bool, seed: int) -> list[tu
     """
     rng = np.random.default_rng(seed)
     order: list[tuple[Fault, ...]] = []
+    others = [node for node in nodes if node != "recorder"]
     for _ in range(_ROUNDS):
         kinds: list[tuple[Kind, str]] = [("stop", node) for node in nodes]
         kinds += [("kill", node) for node in nodes if node != "simulator"]
-        kinds += [("disk", str(rng.choice(nodes))), ("disk", "recorder")]
+        kinds += [("disk", str(rng.choice(others))), ("disk", "recorder")]
         if has_link:
             kinds += [("delay", LINK), ("loss", LINK), ("delay", LINK), ("loss", LINK)]
         faults = [Fault(kind, node, _duration(kind, rng)) for kind, node in kinds]

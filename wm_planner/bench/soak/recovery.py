@@ -25,6 +25,11 @@ class Recovery(msgspec.Struct, frozen=True):
     cpu_s: float
     configure_s: float
 
+    @property
+    def own_cpu_s(self) -> float:
+        """CPU time until its first message, without `configure`."""
+        return self.cpu_s - self.configure_s
+
 
 class Comeback:
     """Waits for the successor of a process.

@@ -11,7 +11,7 @@ import numpy as np
 from wm_planner.bench.soak.recovery import Recovery
 from wm_planner.bench.soak.session import SessionResult
 from wm_planner.bench.soak.soak import count_of
-from wm_planner.bench.soak.verdict import JUMP, OFFSET_M, RECOVERY_CPU_S, Verdict
+from wm_planner.bench.soak.verdict import JUMP, OFFSET_M, RECOVERY_CPU_S, Verdict, needs_receiver
 
 _COLUMNS = ("what", "count", "median", "p95", "p99", "worst", "limit", "misses")
 
@@ -21,13 +21,18 @@ def markdown(sessions: Sequence[SessionResult]) -> str:
     verdicts = [verdict for session in sessions for verdict in session.verdicts]
     parts = [
         f"{time.strftime('%Y-%m-%d')}: {count_of(sessions)} faults in {len(sessions)} runs, on "
-        f"{_machine(verdicts)}.",
+        f"{_machine(verdicts)}. {_priority(sessions)}",
         _table(("fault", *sorted({fault.node for v in verdicts for fault in v.faults})), _faults(verdicts)),
         _table(_COLUMNS, _measures(verdicts)),
         _misses(verdicts),
         _ends(sessions),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _priority(sessions: Sequence[SessionResult]) -> str:
+    count = sum(session.has_priority for session in sessions)
+    return f"Controller and simulator had real-time priority in {count} of {len(sessions)} runs."
 
 
 def _machine(verdicts: Sequence[Verdict]) -> str:
@@ -60,17 +65,24 @@ def _measures(verdicts: Sequence[Verdict]) -> list[tuple[str, ...]]:
             rows.append(_row(f"{launch}: robot holds or brakes by itself", received, limit, "{:.3f} s"))
         jumps = [verdict.jump for verdict in some]
         rows.append(_row(f"{launch}: step of commands, in limits", jumps, JUMP, "{:.2f}"))
-        if any(verdict.offset_m for verdict in some):
-            away = [verdict.offset_m for verdict in some]
-            rows.append(_row(f"{launch}: distance from the route", away, OFFSET_M, "{:.2f} m"))
+        rows += _route_rows(launch, some)
         rows += _recovery_rows(launch, [recovery for v in some for recovery in v.recoveries])
     return [row for row in rows if row[1] != "0"]
+
+
+def _route_rows(launch: str, verdicts: Sequence[Verdict]) -> Iterable[tuple[str, ...]]:
+    if any(verdict.offset_m for verdict in verdicts):
+        alone = [needs_receiver(verdict.faults) for verdict in verdicts]
+        steered = [each.offset_m for each, is_alone in zip(verdicts, alone, strict=True) if not is_alone]
+        unsteered = [each.offset_m for each, is_alone in zip(verdicts, alone, strict=True) if is_alone]
+        yield _row(f"{launch}: distance from the route", steered, OFFSET_M, "{:.2f} m")
+        yield _row(f"{launch}: the same without a controller", unsteered, None, "{:.2f} m")
 
 
 def _recovery_rows(launch: str, recoveries: Sequence[Recovery]) -> Iterable[tuple[str, ...]]:
     for node in sorted({recovery.node for recovery in recoveries}):
         some = [recovery for recovery in recoveries if recovery.node == node]
-        used = [recovery.cpu_s - recovery.configure_s for recovery in some]
+        used = [recovery.own_cpu_s for recovery in some]
         yield _row(f"{launch}: CPU of a new {node}, loading apart", used, RECOVERY_CPU_S, "{:.2f} s")
         yield _row(f"{launch}: CPU of a new {node}, all", [r.cpu_s for r in some], None, "{:.2f} s")
         yield _row(f"{launch}: time until a new {node} is back", [r.wall_s for r in some], None, "{:.2f} s")

@@ -8,9 +8,12 @@ from wm_planner.bench.soak.faults import LINK
 from wm_planner.bridges.messages import camera_topic
 from wm_planner.bridges.statements import CAMERA
 from wm_planner.config import convert
+from wm_planner.errors import ConfigError
 from wm_planner.launching.file import LaunchSpec, NodeSpec
 from wm_planner.launching.program_file import node_class
+from wm_planner.node.scheduling import Scheduling
 
+_PRIORITIES = {"controller": 50, LINK: 45, "simulator": 40}
 _PUBLISHED = {
     "arm": {
         "simulator": ("/joint_states", "/tcp_pose"),
@@ -34,6 +37,26 @@ def linked(spec: LaunchSpec) -> LaunchSpec:
     passing = [topic for topics in published.values() for topic in topics]
     passed = NodeSpec(LINK, Path(link.__file__), {"topics": passing}, respawn="never", ends_run=False)
     return replace(spec, nodes=(*nodes, passed))
+
+
+def prioritised(spec: LaunchSpec) -> LaunchSpec:
+    """A run whose controller, world and link run before everything else, where that is permitted.
+
+    Without it a busy machine stops the world and the controller, too, and what is measured is the machine.
+    """
+    scheduled = {name: Scheduling(priority=priority) for name, priority in _PRIORITIES.items()}
+    try:
+        for scheduling in scheduled.values():
+            scheduling.check()
+    except ConfigError:
+        return spec
+    nodes = tuple(replace(node, scheduling=scheduled.get(node.name, node.scheduling)) for node in spec.nodes)
+    return replace(spec, nodes=nodes)
+
+
+def is_prioritised(spec: LaunchSpec) -> bool:
+    """Whether the controller of a run runs before everything else."""
+    return any(node.name == "controller" and node.scheduling.priority for node in spec.nodes)
 
 
 def recorded_to(spec: LaunchSpec, recording: Path) -> LaunchSpec:

@@ -13,7 +13,7 @@ from wm_planner.bench.soak.injection import Injector
 from wm_planner.bench.soak.leftovers import Leftovers
 from wm_planner.bench.soak.observer import Observer
 from wm_planner.bench.soak.robots import robot_of
-from wm_planner.bench.soak.runs import linked, recorded_to, timing_of
+from wm_planner.bench.soak.runs import is_prioritised, linked, prioritised, recorded_to, timing_of
 from wm_planner.bench.soak.trial import Run, Trial
 from wm_planner.bench.soak.verdict import Verdict, unmeasured
 from wm_planner.clock import Deadline, WallClock
@@ -26,7 +26,7 @@ from wm_planner.messaging.domain import Domain
 
 _START_S = 120.0  # for the nodes to run
 _END_S = 5.0  # for a run to end without its simulator
-_MOVING_S = 4.0  # that is waited at most for the robot to move again
+_MOVING_S = 3.0  # that is waited at most for the robot to move again
 _AWAY_M, _RETURN_S = 0.7, 20.0  # from the route, to which a car returns before the next fault
 _SPEEDS = {"/command": 0.05, "/drive": 3.0}  # in rad/s and m/s, from which on the next fault may come
 _RESPAWNS, _WINDOW_S = 4, 60.0  # of one node: the supervisor allows five
@@ -38,12 +38,14 @@ class SessionResult(msgspec.Struct, frozen=True):
     Attributes:
         launch: name of its launch file.
         verdicts: one per fault, or two at once.
+        has_priority: whether its controller and its world ran at real-time priority.
         leftovers: after the run.
         end: why the run ended before all faults had happened; else "".
     """
 
     launch: str
     verdicts: tuple[Verdict, ...]
+    has_priority: bool
     leftovers: tuple[str, ...]
     end: str
 
@@ -81,7 +83,8 @@ class Session:
         self._respawned: list[tuple[str, Deadline]] = []
         self._verdicts: list[Verdict] = []
         self._end = ""
-        spec = recorded_to(linked(spec) if is_linked else spec, folder / RECORDING)
+        spec = prioritised(recorded_to(linked(spec) if is_linked else spec, folder / RECORDING))
+        self._has_priority = is_prioritised(spec)
         self._count = len(spec.nodes)
         self._supervisor = Supervisor(spec, folder, domain=name, on_event=self._note)
 
@@ -106,7 +109,7 @@ class Session:
         if script.ident is not None:
             script.join()
         end = "" if self._is_complete else self._end or failure
-        return SessionResult(self._launch, tuple(self._verdicts), leftovers.find(), end)
+        return SessionResult(self._launch, tuple(self._verdicts), self._has_priority, leftovers.find(), end)
 
     @property
     def _is_complete(self) -> bool:
@@ -142,8 +145,8 @@ class Session:
         fault = Fault("kill", "simulator", 0.0)
         run.injector.begin(fault)
         has_ended = run.observer.wait(lambda: self._supervisor.is_stopping, _END_S)
-        missed = () if has_ended else (f"the run went on for {_END_S:g} s without a simulator",)
-        self._verdicts.append(unmeasured(run.launch, number, fault, missed))
+        notes = () if has_ended else (f"the run went on for {_END_S:g} s without a simulator",)
+        self._verdicts.append(unmeasured(run.launch, number, fault, notes))
         self._report(self._verdicts[-1])
 
     def _wait_for_motion(self, run: Run, faults: Sequence[Fault]) -> None:

@@ -12,7 +12,6 @@ from wm_planner.bench.soak.verdict import (
     Verdict,
     hold_limit_s,
     hold_s,
-    judged,
     largest_jump,
     needs_hold,
     needs_receiver,
@@ -71,7 +70,7 @@ class Trial:
         self._run, self._faults = run, faults
         self._lost = tuple(fault for fault in faults if fault.kind in ("kill", "stop"))
         self._comebacks: dict[str, Comeback] = {}
-        self._misses: list[str] = []
+        self._notes: list[str] = []
         self._world_ns: tuple[int, ...] = ()  # when a world that stood still went on
 
     def verdict(self, number: int) -> Verdict:
@@ -87,22 +86,20 @@ class Trial:
         self._end()
         over_ns = observer.now_ns
         if not observer.wait(lambda: self._are_back() and run.is_steady(over_ns), BACK_S):
-            self._misses.append(f"not as before {BACK_S:g} s after the end of the fault")
-        return judged(
-            Verdict(
-                launch=run.launch,
-                number=number,
-                faults=self._faults,
-                speed=speed,
-                hold_s=self._hold_s(),
-                receiver_s=self._receiver_s(),
-                limit_s=hold_limit_s(self._faults, run.period_s),
-                jump=self._jump(),
-                recoveries=self._recoveries(),
-                offset_m=0.0 if self._has_restarted() else observer.offset_m,
-                load=load,
-                misses=tuple(self._misses),
-            )
+            self._notes.append(f"not as before {BACK_S:g} s after the end of the fault")
+        return Verdict(
+            launch=run.launch,
+            number=number,
+            faults=self._faults,
+            speed=speed,
+            hold_s=self._hold_s(),
+            receiver_s=self._receiver_s(),
+            limit_s=hold_limit_s(self._faults, run.period_s),
+            jump=self._jump(),
+            recoveries=self._recoveries(),
+            offset_m=0.0 if self._has_restarted() else observer.offset_m,
+            load=load,
+            notes=tuple(self._notes),
         )
 
     def _begin(self) -> None:
@@ -132,7 +129,7 @@ class Trial:
         """Wait until the recorder has said that it no longer records, and have another one started."""
         observer, node = self._run.observer, self._run.injector.endpoints()[fault.node]
         if not observer.wait(lambda: self._look() or bool(observer.failures.get(fault.node)), _NOTICED_S):
-            self._misses.append(f"the recorder did not say within {_NOTICED_S:g} s that its disk is full")
+            self._notes.append(f"the recorder did not say within {_NOTICED_S:g} s that its disk is full")
         observer.failures.pop(fault.node, None)
         self._run.injector.begin(Fault("kill", fault.node, 0.0))
         self._comebacks[fault.node] = Comeback(node, observer.now_ns, must_come=True)

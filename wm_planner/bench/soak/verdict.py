@@ -17,7 +17,8 @@ from wm_planner.clock import nanoseconds, seconds
 MARGIN_S = 0.1  # beyond one control period, or two where the controller fails, for a hold to begin
 RECOVERY_CPU_S = 1.0  # of a respawned node until its first message, without its `configure`
 JUMP = 1.05  # shares of what the limits admit in one period of the commands, and a little for rounding
-OFFSET_M = 0.9  # from the centre of a lane of 3.5 m, at which a car of 1.7 m reaches its edge
+OFFSET_M = 0.9  # from the centre of a lane of 3.5 m, at which a car of 1.7 m reaches its edge; not without a
+# controller, when what receives the commands brakes, which knows no route
 PLACING_S = 0.5  # after the start of an episode, in which a controller begins anew
 INTERRUPTED = 2  # control periods without a command, after which the next begins from the measured state
 PLANNING, CONTROLLER = ("planner", "perception", "simulator"), "controller"
@@ -39,7 +40,7 @@ class Verdict(msgspec.Struct, frozen=True):
         recoveries: of the nodes that were respawned.
         offset_m: largest distance of a car from its route meanwhile.
         load: of the machine, over one minute.
-        misses: what was not as wanted, in words.
+        notes: what else was not as wanted, in words.
     """
 
     launch: str
@@ -53,16 +54,34 @@ class Verdict(msgspec.Struct, frozen=True):
     recoveries: tuple[Recovery, ...]
     offset_m: float
     load: float
-    misses: tuple[str, ...]
+    notes: tuple[str, ...]
 
     @property
     def name(self) -> str:
         return " and ".join(fault.name for fault in self.faults)
 
+    @property
+    def misses(self) -> tuple[str, ...]:
+        """What was not as wanted, in words."""
+        found = list(self.notes)
+        for what, value in (("hold", self.hold_s), ("receiver holds", self.receiver_s)):
+            if value is not None and value > self.limit_s:
+                found.append(f"{what} after {value:.3f} s, limit {self.limit_s:.1f} s")
+        if self.jump > JUMP:
+            found.append(f"jump of {self.jump:.2f} limits")
+        if self.offset_m > OFFSET_M and not needs_receiver(self.faults):
+            found.append(f"{self.offset_m:.2f} m from the route")
+        for recovery in self.recoveries:
+            if recovery.own_cpu_s > RECOVERY_CPU_S:
+                found.append(
+                    f"{recovery.node} used {recovery.own_cpu_s:.2f} s of CPU until its first message"
+                )
+        return tuple(found)
 
-def unmeasured(launch: str, number: int, fault: Fault, misses: tuple[str, ...]) -> Verdict:
+
+def unmeasured(launch: str, number: int, fault: Fault, notes: tuple[str, ...]) -> Verdict:
     """The verdict on a fault after which no robot is left to hold."""
-    return Verdict(launch, number, (fault,), 0.0, None, None, 0.0, 0.0, (), 0.0, os.getloadavg()[0], misses)
+    return Verdict(launch, number, (fault,), 0.0, None, None, 0.0, 0.0, (), 0.0, os.getloadavg()[0], notes)
 
 
 def hold_limit_s(faults: Sequence[Fault], period_s: float) -> float:
@@ -152,20 +171,3 @@ def _measured_before(
     known = [state for state in states if state.sent_ns <= command.sent_ns]
     recent = [each for each in known if command.sent_ns - each.sent_ns <= nanoseconds(window_s)] or known[-1:]
     return [(each.values, seconds(command.stamp_ns - each.stamp_ns)) for each in recent]
-
-
-def judged(verdict: Verdict) -> Verdict:
-    """A verdict with what of it was not as wanted."""
-    misses = list(verdict.misses)
-    for what, value in (("hold", verdict.hold_s), ("receiver holds", verdict.receiver_s)):
-        if value is not None and value > verdict.limit_s:
-            misses.append(f"{what} after {value:.3f} s, limit {verdict.limit_s:.1f} s")
-    if verdict.jump > JUMP:
-        misses.append(f"jump of {verdict.jump:.2f} limits")
-    if verdict.offset_m > OFFSET_M:
-        misses.append(f"{verdict.offset_m:.2f} m from the route")
-    for recovery in verdict.recoveries:
-        used_s = recovery.cpu_s - recovery.configure_s
-        if used_s > RECOVERY_CPU_S:
-            misses.append(f"{recovery.node} used {used_s:.2f} s of CPU until its first message")
-    return msgspec.structs.replace(verdict, misses=tuple(misses))
