@@ -6,6 +6,7 @@
 # make models     collects data, trains and exports the shipped models from nothing (about two hours)
 # make gpu        on a machine with a GPU: torch next to ONNX Runtime, then seconds per action (10 minutes)
 # make tables     prints the figures of docs/measurements.md
+# make soak       1,000 faults in running arms and cars, prints the tables of docs/soak.md (an hour and more)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -181,6 +182,15 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 	$(WM) bench surprise --scenarios data/traffic_heldout
 	$(WM) bench rollout --model models/bundles/drive_bev --candidates 64
 	$(WM) bench traffic-model --scenarios data/traffic_heldout
+
+SOAK := $(WM) bench soak
+SOAKED := runs/soak/arm runs/soak/car runs/soak/bend
+
+soak: .venv/dev.stamp gl
+	$(SOAK) panda_reach steps=15 --faults 500 --seed 1000 --out runs/soak/arm
+	$(SOAK) drive_merge steps=600 --faults 250 --seed 2000 --out runs/soak/car
+	$(SOAK) drive_merge scenario=sim/drive_roundabout.xml steps=600 --faults 250 --seed 3000 --out runs/soak/bend
+	$(WM) bench soak-report $(SOAKED)
 
 clean:
 	rm -rf .venv .cache build dist runs data

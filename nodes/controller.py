@@ -43,7 +43,7 @@ class ControllerNode(Node):
         control: dict[str, Any]
         control_dt_s: Seconds = 0.2
         rate_hz: Rate = 100.0
-        patience_s: Delay = 0.06
+        patience_s: Delay = 0.05
         max_age_s: Seconds = 1.0
 
     changeable = ("patience_s", "max_age_s")

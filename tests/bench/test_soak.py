@@ -41,7 +41,7 @@ def arm():
 
 def points(values, step_s=STEP_S, sender=1, since_s=0.0):
     stamps = [nanoseconds(since_s + step_s * index) for index in range(len(values))]
-    return [Point(at, at, sender, np.atleast_1d(value)) for at, value in zip(stamps, values, strict=True)]
+    return [Point(at, at, sender, 1, np.atleast_1d(value)) for at, value in zip(stamps, values, strict=True)]
 
 
 def drives(speeds, **how):
@@ -135,7 +135,7 @@ def test_a_step_is_a_share_of_what_the_limits_admit_in_its_time():
 def test_a_new_controller_begins_from_what_was_measured(first, share):
     robot = car()
     before, after = drives(np.full(10, 18.0)), drives(np.full(10, first), sender=2, since_s=2.0)
-    states = [Point(nanoseconds(1.98), nanoseconds(1.985), 9, np.array([12.0, np.nan]))]
+    states = [Point(nanoseconds(1.98), nanoseconds(1.985), 9, 1, np.array([12.0, np.nan]))]
     found = largest_jump(robot, [*before, *after], states, (), 0.1, 100.0)
     assert found == pytest.approx(share * 0.5 / (4.0 * robot.limits[0] * 0.02) if share else 0.0, abs=1e-6)
 

@@ -34,21 +34,23 @@ class Point(NamedTuple):
         stamp_ns: of the message.
         sent_ns: when it was published.
         sender: number of its publisher, another one after each start.
+        sequence: of its publisher; the observer hears new publishers a moment late.
         values: of `Robot.set_point` or `Robot.measured`, (k,).
     """
 
     stamp_ns: int
     sent_ns: int
     sender: int
+    sequence: int
     values: NDArray[np.float64]
 
 
 class PlanSeen(NamedTuple):
-    """A plan: the stamp of its observation, when it was published, by whom, and whether it is a fallback."""
+    """A plan: stamp of its observation, when it was published, its number, and whether it is a fallback."""
 
     stamp_ns: int
     sent_ns: int
-    sender: int
+    sequence: int
     is_fallback: bool
 
 
@@ -155,7 +157,7 @@ class Observer:
 
     def _take_plan(self, delivery: Delivery) -> None:
         message, envelope = delivery.message(), delivery.envelope
-        seen = PlanSeen(m.stamp_ns(message), envelope.publish_ns, envelope.publisher_id, message.fallback)
+        seen = PlanSeen(m.stamp_ns(message), envelope.publish_ns, envelope.sequence, message.fallback)
         self.heard.add(envelope.publisher_id)
         self.plans.append(seen)
 
@@ -175,4 +177,5 @@ class Observer:
 
     def _point(self, delivery: Delivery, message: m.Message, values: NDArray[np.float64]) -> Point:
         envelope = delivery.envelope
-        return Point(m.stamp_ns(message), envelope.publish_ns, envelope.publisher_id, values)
+        sender, sequence = envelope.publisher_id, envelope.sequence
+        return Point(m.stamp_ns(message), envelope.publish_ns, sender, sequence, values)

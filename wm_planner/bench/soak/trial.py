@@ -16,7 +16,7 @@ from wm_planner.bench.soak.verdict import (
     needs_hold,
     needs_receiver,
 )
-from wm_planner.clock import seconds
+from wm_planner.clock import nanoseconds, seconds
 
 BACK_S = 60.0  # for a run to be as it was
 _NOTICED_S = 4.0  # for a recorder to say that it no longer records
@@ -150,8 +150,11 @@ class Trial:
         if not needs_hold(self._faults):
             return None
         observer = self._run.observer
-        plans = observer.normal_plans(self._began_ns)
-        ended_ns = min([plan.sent_ns for plan in plans[:1]] + list(self._world_ns) or [observer.now_ns])
+        ends_ns = list(self._world_ns)
+        for plan in observer.normal_plans(self._began_ns)[:1]:
+            unheard = plan.sequence if self._is_new_planner else 0  # before the observer was connected
+            ends_ns.append(plan.sent_ns - unheard * nanoseconds(self._run.period_s))
+        ended_ns = min(ends_ns, default=observer.now_ns)
         return hold_s(self._run.robot, observer.commands, observer.starts_ns, self._began_ns, ended_ns)
 
     def _receiver_s(self) -> float | None:
@@ -159,13 +162,18 @@ class Trial:
         if not needs_receiver(self._faults):
             return None
         observer, old = self._run.observer, self._comebacks["controller"].node.publisher_id
+        between_ns = nanoseconds(1 / self._run.rate_hz)
         again = [
-            command.sent_ns
+            command.sent_ns - between_ns * (command.sequence if command.sender != old else 0)
             for command in observer.commands
             if command.sent_ns > self._began_ns and (command.sender != old or self._resumed(command.sent_ns))
         ]
         ended_ns = again[0] if again else observer.now_ns
         return hold_s(self._run.robot, observer.states, observer.starts_ns, self._began_ns, ended_ns)
+
+    @property
+    def _is_new_planner(self) -> bool:
+        return "planner" in self._comebacks and self._comebacks["planner"].result is not None
 
     def _resumed(self, sent_ns: int) -> bool:
         return self._returned_ns > self._began_ns and sent_ns >= self._returned_ns

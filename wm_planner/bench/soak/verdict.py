@@ -118,7 +118,7 @@ def hold_s(
     Args:
         points: commands or measured states in order, with at least two before the fault.
         starts_ns: of episodes.
-        ended_ns: when normal plans or commands came again.
+        ended_ns: when normal plans or commands came again; what was published later shows their effect.
     """
     last_ns = began_ns
     speed: float | None = None
@@ -128,7 +128,7 @@ def hold_s(
             speed = None
             continue
         previous, speed = speed, robot.speed(before.values, after.values, elapsed_s)
-        if previous is None or not began_ns < after.stamp_ns < ended_ns:
+        if previous is None or not began_ns < after.stamp_ns <= after.sent_ns < ended_ns:
             continue
         if not robot.slows(previous, speed, elapsed_s):
             last_ns = after.stamp_ns
