@@ -108,6 +108,12 @@ def test_a_car_that_goes_on_or_goes_on_again_does_not_hold():
     assert hold_s(car(), drives(again), (), nanoseconds(0.1), nanoseconds(1.0)) > 0.3
 
 
+def test_a_car_that_is_placed_while_it_brakes_goes_on_braking():
+    speeds = [*(0.5 - 0.04 * np.arange(10)), *(18.0 - 0.04 * np.arange(100))]
+    start = (nanoseconds(0.095),)
+    assert hold_s(car(), drives(speeds), start, nanoseconds(0.02), nanoseconds(2.0)) == 0.0
+
+
 def test_an_arm_holds_from_the_time_on_at_which_it_slows_down():
     speeds = np.array([*np.full(20, 0.01), *np.linspace(0.01, 0.0, 10), *np.zeros(20)])
     positions = np.cumsum(speeds)[:, None] * np.ones(7)

@@ -1,5 +1,6 @@
 """One run of a launch file in realtime with faults, one after the other."""
 
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -94,7 +95,11 @@ class Session:
         return sum(map(len, self._order))
 
     def run(self) -> SessionResult:
-        """Run until all faults have happened."""
+        """Run until all faults have happened.
+
+        Raises:
+            KeyboardInterrupt: after a signal to this process.
+        """
         leftovers, script = Leftovers(self._domain), threading.Thread(target=self._run_script, daemon=True)
 
         def begin() -> None:
@@ -103,11 +108,13 @@ class Session:
 
         failure = ""
         try:
-            self._supervisor.run(begin)
+            reason = self._supervisor.run(begin).reason
         except WmError as error:
-            failure = str(error)
+            reason = failure = str(error)
         if script.ident is not None:
             script.join()
+        if reason in signal.Signals.__members__:
+            raise KeyboardInterrupt
         end = "" if self._is_complete else self._end or failure
         return SessionResult(self._launch, tuple(self._verdicts), self._has_priority, leftovers.find(), end)
 

@@ -19,7 +19,7 @@ from wm_planner.bench.soak.verdict import (
 from wm_planner.clock import nanoseconds, seconds
 
 BACK_S = 60.0  # for a run to be as it was
-_NOTICED_S = 4.0  # for a recorder to say that it no longer records
+_NOTICED_S = 6.0  # for a recorder to say that it no longer records
 _STEADY = 3  # normal plans in a row
 
 

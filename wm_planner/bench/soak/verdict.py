@@ -120,17 +120,16 @@ def hold_s(
         starts_ns: of episodes.
         ended_ns: when normal plans or commands came again; what was published later shows their effect.
     """
-    last_ns = began_ns
-    speed: float | None = None
+    last_ns, speed = began_ns, 0.0
+    last: Point | None = None
     for before, after in steps(points, starts_ns):
         elapsed_s = seconds(after.stamp_ns - before.stamp_ns)
-        if after.sender != before.sender or elapsed_s <= 0:
-            speed = None
+        if elapsed_s <= 0 or after.sender != before.sender:
             continue
+        is_next, last = before is last, after
         previous, speed = speed, robot.speed(before.values, after.values, elapsed_s)
-        if previous is None or not began_ns < after.stamp_ns <= after.sent_ns < ended_ns:
-            continue
-        if not robot.slows(previous, speed, elapsed_s):
+        is_judged = is_next and began_ns < after.stamp_ns <= after.sent_ns < ended_ns
+        if is_judged and not robot.slows(previous, speed, elapsed_s):
             last_ns = after.stamp_ns
     return seconds(last_ns - began_ns)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from wm_planner.cli.bench.base import Positive, app
-from wm_planner.terminal import Bar, console
+from wm_planner.terminal import Bar, console, resumable
 
 RUNS = Path("runs/soak")
 
@@ -17,9 +17,7 @@ def soak(
     overrides: Annotated[list[str] | None, typer.Argument(help="argument=value of the launch file")] = None,
     faults: Positive = 100,
     seed: Annotated[int, typer.Option(min=0, help="of the faults and their order")] = 0,
-    out: Annotated[
-        Path, typer.Option(help="folder for what the runs leave; the same command goes on")
-    ] = Path("runs/soak"),
+    out: Annotated[Path, typer.Option(help="folder of the runs; the same command goes on")] = RUNS,
 ) -> None:
     """Faults in realtime: killed and suspended nodes, late and lost messages, full disks, two at once."""
     from wm_planner.bench.soak.report import markdown
@@ -28,7 +26,7 @@ def soak(
     from wm_planner.bench.soak.verdict import Verdict
 
     done = []
-    with Bar("faults") as bar:
+    with resumable(), Bar("faults") as bar:
         seen = 0
 
         def report(verdict: Verdict) -> None:
