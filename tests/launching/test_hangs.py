@@ -110,8 +110,8 @@ def test_several_threads_that_compute_are_not_counted_more_than_the_time_that_pa
 
 
 def test_the_own_time_of_a_process_leaves_out_what_it_waits_for_a_core():
-    does = Activity("R", 0)
-    own = OwnTime(lambda: does)
+    does, rest = Activity("R", 0), ASLEEP
+    own = OwnTime(lambda: does, lambda: rest)
     for step in range(101):
         does = Activity("R", step // 10)  # a tenth of a core
         own.look(0.1 * step)
@@ -119,4 +119,8 @@ def test_the_own_time_of_a_process_leaves_out_what_it_waits_for_a_core():
     for step in range(101):
         does = Activity("S", 10)
         own.look(10.0 + STEP_S * step)
+    assert own.total_s == pytest.approx(2.1)
+    rest = None  # it sleeps until a thread of its own has had a core
+    for step in range(101):
+        own.look(12.0 + STEP_S * step)
     assert own.total_s == pytest.approx(2.1)

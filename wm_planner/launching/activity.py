@@ -31,22 +31,25 @@ def activity_of(pid: int) -> Activity | None:
     return Activity(fields[1], int(fields[12]) + int(fields[13]))
 
 
-def rest_of(pid: int) -> Rest | None:
-    """The CPU times of the threads of a process and of its children, without ZeroMQ's, if all of them sleep.
+def rest_of(pid: int, with_messaging: bool = False) -> Rest | None:
+    """The CPU times of the threads of a process and of its children, if all of them sleep.
 
     None if one runs, waits for a core or for a disk, or if that cannot be known.
+
+    Args:
+        with_messaging: count ZeroMQ's threads too.
     """
     found: set[tuple[int, str]] = set()
     try:
         for thread in Path(f"/proc/{pid}/task").iterdir():
             name, state = _status(thread / "stat")[:2]
-            if name.startswith(_MESSAGING):
+            if name.startswith(_MESSAGING) and not with_messaging:
                 continue
             if state != "S":
                 return None
             found.add((int(thread.name), (thread / "schedstat").read_text().partition(" ")[0]))
             for child in (thread / "children").read_text().split():
-                rest = rest_of(int(child))
+                rest = rest_of(int(child), with_messaging)
                 if rest is None:
                     return None
                 found |= rest

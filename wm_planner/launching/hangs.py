@@ -43,12 +43,15 @@ class Hang(NamedTuple):
 class OwnTime:
     """The time that a process had for itself: that it slept, or computed, but not that it waited for a core.
 
+    Sleep counts only if all its threads sleep: one that waits for another waits for the core of that one too.
+
     Args:
         activity: returns what the process does.
+        rest: returns the CPU times of its threads while all of them sleep.
     """
 
-    def __init__(self, activity: Callable[[], Activity | None]) -> None:
-        self._activity = activity
+    def __init__(self, activity: Callable[[], Activity | None], rest: Callable[[], Rest | None]) -> None:
+        self._activity, self._rest = activity, rest
         self._looked_s: float | None = None
         self._ticks = 0
         self.total_s = 0.0
@@ -56,7 +59,7 @@ class OwnTime:
     @classmethod
     def of(cls, pid: int) -> "OwnTime":
         """That of a process from now on."""
-        return cls(lambda: activity_of(pid))
+        return cls(lambda: activity_of(pid), lambda: rest_of(pid, with_messaging=True))
 
     def look(self, now_s: float) -> Activity | None:
         """Add the time since the last look; to be called often."""
@@ -66,7 +69,8 @@ class OwnTime:
         if self._looked_s is not None:
             gap_s = now_s - self._looked_s
             used_s = (found.cpu_ticks - self._ticks) * _TICK_S
-            self.total_s += min(gap_s, used_s if found.state == "R" else _LOOK_S)
+            sleeps = found.state == "T" or (found.state == "S" and self._rest() is not None)
+            self.total_s += min(gap_s, _LOOK_S if sleeps else used_s)
         self._looked_s, self._ticks = now_s, found.cpu_ticks
         return found
 
@@ -96,7 +100,7 @@ class HangWatch:
 
     def _begin(self, last_s: float, now_s: float) -> None:
         self._last_s, self._looked_s = last_s, now_s
-        self._own = OwnTime(self._activity)
+        self._own = OwnTime(self._activity, self._rest)
         self._asleep_s = self._suspended_s = 0.0
         self._resting: Rest | None = None
 
