@@ -435,6 +435,29 @@ def test_a_hugging_face_model_of_every_published_width_matches_ours(tmp_path, tr
     torch.testing.assert_close(filled, out.predictor_output.last_hidden_state, atol=1e-5, rtol=0)
 
 
+@torch.no_grad()
+def test_a_masked_predictor_of_the_published_size_matches_hugging_face(tmp_path, transformers):
+    torch.manual_seed(0)
+    config = transformers.VJEPA2Config(
+        crop_size=64, frames_per_clip=4, hidden_size=192, num_attention_heads=3, num_hidden_layers=1
+    )
+    theirs = transformers.VJEPA2Model(config).eval()
+    for weight in theirs.predictor.parameters():
+        if weight.ndim == 2:
+            torch.nn.init.normal_(weight, std=0.05)  # at the initial 0.02 tokens hardly attend
+    theirs.save_pretrained(tmp_path)
+    ours, report = published_masked_predictor(tmp_path, (2, 4, 4))
+    assert len(ours.predictor_blocks) == 12 and len(ours.mask_tokens) == 10 and not report.left_over
+    video = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 4, 3, 64, 64), np.float32))
+    seen, wanted = torch.arange(0, 32, 2)[None], torch.arange(1, 32, 2)[None]
+    out = theirs(video, context_mask=[seen], target_mask=[wanted])
+    hidden = out.predictor_output.last_hidden_state
+    tokens = gather_tokens(out.last_hidden_state, seen)
+    torch.testing.assert_close(ours(tokens, seen, wanted), hidden, atol=1e-5, rtol=0)
+    with pytest.raises(BundleError, match="trained with 12 attention heads, the network has 6"):
+        published_masked_predictor(tmp_path, (2, 4, 4), heads=6)
+
+
 @pytest.mark.parametrize(
     "state",
     [
