@@ -1,6 +1,7 @@
 """Benchmarks of this machine: rendering, messages, the whole loop, an accelerator."""
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -196,11 +197,13 @@ def repeats(
     """Whether runs in lockstep publish the same bytes on every topic, under load; fails if they do not."""
     from wm_planner.bench.measurements.repeats import repeat_table, run_repeatedly
 
-    with tempfile.TemporaryDirectory() as folder:
-        rows = run_repeatedly(launch, overrides or (), runs, burners, Path(folder))
+    folder = Path(tempfile.mkdtemp())
+    rows = run_repeatedly(launch, overrides or (), runs, burners, folder)
     console.print(repeat_table(rows, launch, runs, burners))
     if any(row.equal < runs for row in rows):
+        console.print(f"recordings and logs: {folder}", markup=False)
         raise typer.Exit(1)
+    shutil.rmtree(folder)
 
 
 @app.command()
