@@ -62,7 +62,7 @@ gl:
 		echo "camera pictures need GL: apt-get install libegl1 libgl1 libgles2"; exit 2; \
 	fi
 
-# To see it run without a GPU: make gpu BENCH="--size base --on cpu --fp32 --samples 2 --repeats 1"
+# To see it run without a GPU: BENCH="--size base --on cpu --fp32 --samples 2 --repeats 1" make gpu
 BENCH ?=
 gpu: .venv/dev.stamp build/vjepa2
 	timeout 600 sh -c '$(BIN)/python -m pytest -q tests/training/test_device_model.py && \

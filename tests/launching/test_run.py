@@ -47,7 +47,7 @@ def test_a_name_is_found_where_another_user_holds_the_folder_of_the_domains(tmp_
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     tmp_path.chmod(0o755)
     user = os.geteuid()
-    if user == 0:  # who may enter every folder
+    if user == 0:  # root may enter every folder
         monkeypatch.chdir("/")
         os.seteuid(65534)
     try:

@@ -12,7 +12,9 @@ from wm_planner.errors import MessagingError, NodeError, RecordingError, missing
 from wm_planner.terminal import INTERRUPTED, console
 
 if TYPE_CHECKING:
+    from wm_planner.evaluation.runs.live import Live
     from wm_planner.evaluation.runs.run_statistics import RunFigures
+    from wm_planner.launching.supervisor import Supervisor
 
 
 class LaunchCommand(TyperCommand):
@@ -69,7 +71,7 @@ def launch(
     """
     from wm_planner.evaluation.runs.live import NEWS, Live
     from wm_planner.launching import file as launch_file
-    from wm_planner.launching.run import RUNS, discard, new_name, prepare
+    from wm_planner.launching.run import RUNS, new_name, prepare
     from wm_planner.launching.supervisor import Supervisor
 
     path = launch_file.find(file)
@@ -83,17 +85,9 @@ def launch(
     if not any(node.ends_run for node in spec.nodes):
         notes = (*notes, "no node ends this run (on_exit: shutdown), stop it with Ctrl-C")
     console.print("".join(f"note: {note}\n" for note in notes), end="", soft_wrap=True, markup=False)
-    failure: NodeError | None = None
-    status: str
     with Live(name, episodes, console, lossless=spec.clock == "lockstep") as live:
         supervisor = Supervisor(spec, folder, domain=name, on_event=live.event, on_wait=live.note)
-        try:
-            status, reason = supervisor.run(live.step)
-        except NodeError as error:
-            failure, status, reason = error, "failed", str(error)
-        except MessagingError:  # the domain is not to be had, so nothing was started
-            discard(folder)
-            raise
+        status, reason, failure = _supervise(supervisor, live, folder)
     happened = [event._asdict() for event in supervisor.events if event.kind in NEWS]
     run = {
         "launch": path.stem,
@@ -113,6 +107,24 @@ def launch(
     if status == "interrupted":
         console.print(f"interrupted: {reason}")
         sys.exit(INTERRUPTED)
+
+
+def _supervise(supervisor: "Supervisor", live: "Live", folder: Path) -> tuple[str, str, NodeError | None]:
+    """How a run ended: status, reason, and the error of the node that failed, if one did.
+
+    Raises:
+        MessagingError: if the domain is not to be had; then nothing was started, and the folder is removed.
+    """
+    from wm_planner.launching.run import discard
+
+    try:
+        status, reason = supervisor.run(live.step)
+    except NodeError as error:
+        return "failed", str(error), error
+    except MessagingError:
+        discard(folder)
+        raise
+    return status, reason, None
 
 
 def _notes(simulated: Mapping[str, Any]) -> tuple[str, ...]:
