@@ -2,6 +2,7 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -15,6 +16,7 @@ from wm_planner.cli import main
 from wm_planner.collection import CollectConfig, collect
 from wm_planner.control.pose import action_between, apply_action, matrix_from_euler
 from wm_planner.errors import ConfigError
+from wm_planner.evaluation.camera_check import selection
 from wm_planner.evaluation.camera_check.energies import energies, tool_action_of
 from wm_planner.evaluation.camera_check.hypotheses import AXES, EXPECTED, YAWS, Hypothesis, hypotheses
 from wm_planner.evaluation.camera_check.picture_changes import PICTURES
@@ -120,7 +122,19 @@ def test_a_gripper_that_cannot_be_seen_leaves_both_ways_open():
     first, second = result.explanations[:2]
     assert first.hypothesis.axes is second.hypothesis.axes is EXPECTED.axes
     assert not result.is_sure and first.confidence == 0
-    assert "or else (0%): the gripper counts the other way; check more pairs" in str(result)
+    said = "camera and axes are as expected (100% sure), but not which way the gripper counts (0% sure)"
+    assert str(result).startswith(said)
+
+
+def test_half_of_the_pairs_are_those_in_which_the_gripper_moves(monkeypatch):
+    actions = np.zeros((101, 7), np.float32)
+    actions[[7, 50, 51, 80], 6] = 0.5, -0.5, 0.05, 0.3
+    data = SimpleNamespace(episode=np.zeros(101, int), read=lambda name, rows: actions[rows])
+    monkeypatch.setattr(selection, "check_fits", lambda data, card: None)
+    monkeypatch.setattr(selection, "pairs_at", lambda data, card, rows: rows.tolist())
+    assert {7, 50, 80} <= set(selection.telling_pairs(data, ARM.card, 10))
+    assert len(selection.telling_pairs(data, ARM.card, 10)) == 10
+    assert len(set(selection.telling_pairs(data, ARM.card, 4)) & {7, 50, 80}) == 2
 
 
 def test_pictures_are_encoded_once_per_change_if_the_state_passes_through_the_encoder():

@@ -82,13 +82,13 @@ def _pairs(source: Path, folder: Path, card: "Card", topics: "TopicMap", count: 
     """Pairs of consecutive pictures in a data set or a recording."""
     from wm_planner.collection.convert import convert
     from wm_planner.data.forms import open_dataset
-    from wm_planner.evaluation.model_quality.pairs import spread_pairs
+    from wm_planner.evaluation.camera_check.selection import telling_pairs
     from wm_planner.recording.bag import is_recording
 
     if is_recording(source):
         convert(source, folder / "pairs", "folder", topics, warn=lambda text: None)
         source = folder / "pairs"
-    return list(spread_pairs(open_dataset(source), card, count))
+    return telling_pairs(open_dataset(source), card, count)
 
 
 def _print(name: str, result: "Verdict") -> None:

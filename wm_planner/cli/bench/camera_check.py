@@ -19,11 +19,11 @@ def camera_check(
     """How often `wm camera-check` names turned and mirrored axes, a swapped gripper, and changed pictures."""
     from wm_planner.bench.measurements.camera_check import fault_rows
     from wm_planner.data.forms import open_dataset
-    from wm_planner.evaluation.model_quality.pairs import spread_pairs
+    from wm_planner.evaluation.camera_check.selection import telling_pairs
     from wm_planner.world_models.onnx.model import OnnxWorldModel
 
     loaded = OnnxWorldModel.load(model, device="cpu")
-    found = list(spread_pairs(open_dataset(data), loaded.card, cases * pairs))
+    found = telling_pairs(open_dataset(data), loaded.card, cases * pairs)
     rows = table(
         f"{data}: faults named by wm camera-check with {loaded.card.name} and {len(found) // cases} pairs of "
         "pictures each; error of the best hypothesis over that of no change",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wm_planner.evaluation.camera_check.energies import Energies
 from wm_planner.evaluation.camera_check.hypotheses import EXPECTED, Hypothesis
@@ -23,11 +24,13 @@ class Explanation:
         hypothesis: what may be wrong.
         ratio: energy of the predictions over that of predicting no change; 1 explains nothing.
         confidence: share of the resamples in which it is the best one, and no other is as good.
+        but_gripper: the same, if those that differ only in the gripper are as good as it.
     """
 
     hypothesis: Hypothesis
     ratio: float
     confidence: float
+    but_gripper: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,16 @@ class Verdict:
                 "nothing explains the pictures: the model predicts them no better with their own actions "
                 "than with others; is it trained for this robot and camera, and do the stamps fit?"
             )
+        if not self.is_sure and best.but_gripper >= SURE:
+            said = (
+                best.hypothesis.axes.fault
+                or best.hypothesis.picture.fault
+                or "camera and axes are as expected"
+            )
+            return (
+                f"{said} ({best.but_gripper:.0%} sure), but not which way the gripper counts "
+                f"({best.confidence:.0%} sure): check pairs in which it opens and closes"
+            )
         if not self.is_sure:
             other = self.explanations[1]
             return (
@@ -96,19 +109,32 @@ def verdict(found: Energies) -> Verdict:
     rng = np.random.default_rng(0)
     weights = rng.multinomial(pairs, np.full(pairs, 1 / pairs), RESAMPLES).astype(np.float64)  # (R, n)
     resampled = (weights @ found.predicted) / (weights @ found.still)  # (R, K)
-    least = np.partition(resampled, 1, axis=1)[:, :2].T  # (2, R)
-    winners = resampled.argmin(axis=1)[least[0] * (1 + TIE) < least[1]]
-    wins = np.bincount(winners, minlength=len(found.hypotheses)) / RESAMPLES
+    wins = _wins(resampled)
+    groups = [(id(each.axes), id(each.picture)) for each in found.hypotheses]
+    names = list(dict.fromkeys(groups))
+    members = [[k for k, group in enumerate(groups) if group == name] for name in names]
+    group_wins = _wins(np.stack([resampled[:, each].min(axis=1) for each in members], axis=1))
+    grouped = [group_wins[names.index(group)] for group in groups]
     ratio = found.predicted.sum(axis=0) / found.still.sum(axis=0)
     own = found.hypotheses.index(EXPECTED)
     unrelated = (weights @ found.unrelated) / (weights @ found.still[:, own])
     order = np.argsort(ratio, kind="stable")
     return Verdict(
-        tuple(Explanation(found.hypotheses[k], float(ratio[k]), float(wins[k])) for k in order),
+        tuple(
+            Explanation(found.hypotheses[k], float(ratio[k]), float(wins[k]), float(grouped[k]))
+            for k in order
+        ),
         pairs,
         float(found.unrelated.sum() / found.still[:, own].sum()),
         float((resampled[:, order[0]] < unrelated).mean()),
     )
+
+
+def _wins(resampled: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share (K,) of the resamples, ratios (R, K), in which each is the least without a tie."""
+    least = np.partition(resampled, 1, axis=1)[:, :2].T  # (2, R)
+    winners = resampled.argmin(axis=1)[least[0] * (1 + TIE) < least[1]]
+    return np.bincount(winners, minlength=resampled.shape[1]) / len(resampled)
 
 
 def _said(hypothesis: Hypothesis) -> str:

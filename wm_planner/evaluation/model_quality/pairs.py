@@ -65,8 +65,15 @@ def spread_pairs(data: Dataset, card: Card, count: int) -> Iterator[Pair]:
     """
     check_fits(data, card)
     starts = starts_of(data, 2)
-    for i in np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int):
-        yield _pair_of_data(data, card, int(starts[i]))
+    yield from pairs_at(
+        data, card, starts[np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int)]
+    )
+
+
+def pairs_at(data: Dataset, card: Card, rows: NDArray[np.int64]) -> Iterator[Pair]:
+    """The pairs whose first frames are `rows` (n,), of data that fit the card."""
+    for row in rows:
+        yield _pair_of_data(data, card, int(row))
 
 
 def starts_of(data: Dataset, length: int) -> NDArray[np.int64]:
