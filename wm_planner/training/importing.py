@@ -102,8 +102,7 @@ def import_checkpoint(
         context: frames that a step attends to, see the recipe of models/vjepa2_ac.py. In longer plans the
             predictions differ from those of the published model.
         heads: attention heads, for weights that were not published.
-        size: side of the pictures in pixels, for weights that were trained with another one. As in the
-            published code, positions of V-JEPA 2 are counted on, those of V-JEPA 2.1 are interpolated.
+        size: side of the pictures in pixels, for weights that were trained with another one.
         replace: whether an existing bundle is replaced.
 
     Returns:
@@ -123,17 +122,14 @@ def import_checkpoint(
         "clip": max(context, 2),
         "rollout": 1,
         "picture": size,
-        "architecture": architecture_of(encoder),
-        "encoder": to_builtins(size_of(encoder, "blocks", ENCODERS, heads.encoder)),
-        "predictor": to_builtins(size_of(predictor, "predictor_blocks", AC_PREDICTORS, heads.predictor)),
+        **_architecture(encoder, predictor, heads),
     }
     network, reports = _network(changes, data, encoder, predictor)
     network.observation = msgspec.structs.replace(network.observation, fit="crop")
     training = TrainingRecord(
         command=(
             f"wm import {shlex.quote(str(file))} --out {shlex.quote(str(out))} "
-            f"--precision {chosen} --context {context}{heads.options}"
-            f"{f' --size {size}' if size != IMAGE_SIZE else ''}",
+            f"--precision {chosen} --context {context}{heads.options}{_size_option(size)}",
         ),
         pretrained=checksums(file),
         revision=share.revision(),
@@ -150,8 +146,24 @@ def import_checkpoint(
     return card, reports
 
 
+def _size_option(size: int) -> str:
+    """The command-line option of `wm import` for a picture size."""
+    return "" if size == IMAGE_SIZE else f" --size {size}"
+
+
+def _architecture(encoder: Weights, predictor: Weights, heads: Heads) -> dict[str, Any]:
+    """The architecture and the sizes of both networks, as fields of the recipe."""
+    return {
+        "architecture": architecture_of(encoder),
+        "encoder": to_builtins(size_of(encoder, "blocks", ENCODERS, heads.encoder)),
+        "predictor": to_builtins(size_of(predictor, "predictor_blocks", AC_PREDICTORS, heads.predictor)),
+    }
+
+
 def _data(size: int) -> DataSpec:
     """The training data of the published weights, with pictures of `size` pixels.
+
+    As in the published code, positions of V-JEPA 2 are then counted on, those of V-JEPA 2.1 are interpolated.
 
     Raises:
         ConfigError: if patches do not fill them.
