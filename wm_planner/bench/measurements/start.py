@@ -45,9 +45,12 @@ class Start:
 def measure_starts(launch: str, model: str, repeats: int, folder: Path) -> dict[str, Start]:
     """The median start of each node of a launch file, of all of them in one process, and of `wm --help`.
 
+    Python keeps the bytecode of the modules, as for an installed package, whatever the environment says.
+
     Args:
         folder: for logs and recordings.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     found: dict[str, list[Start]] = {}
     for repeat in range(repeats):
         for is_grouped in (False, True):
