@@ -44,12 +44,16 @@ def test_the_pose_is_published_with_its_orientation_and_gripper(adapter):
     np.testing.assert_allclose(np.abs([turn.x, turn.y, turn.z, turn.w]), [0.707, 0.707, 0, 0], atol=1e-3)
 
 
-def test_recorded_actions_are_the_measured_changes_of_the_pose(adapter):
+def test_recorded_actions_are_the_measured_changes_of_the_pose_and_the_commanded_one_of_the_gripper(adapter):
     episode = explore(adapter.simulator, 1, 12)
     pose, action = episode.state[:, :7], episode.action
     after = apply_action(pose[:-1].astype(float), action[:-1].astype(float))
-    np.testing.assert_allclose(after[:, [0, 1, 2, 6]], pose[1:, [0, 1, 2, 6]], atol=2e-3)
-    assert episode.state[:, 6].max() > 0.4  # the hand closes on the block
+    np.testing.assert_allclose(after[:, :3], pose[1:, :3], atol=2e-3)
+    closed, grip = pose[:, 6], action[:, 6]
+    assert np.abs(grip).max() <= 0.75
+    holds = (closed[:-1] > 0.4) & (np.abs(np.diff(closed)) < 0.01)
+    assert holds.any()  # the block stops the fingers,
+    assert (grip[:-1][holds] > 0.25).all()  # which go on to press
 
 
 def test_a_gripper_that_is_told_no_change_keeps_what_it_holds(adapter):

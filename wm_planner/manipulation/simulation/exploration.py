@@ -95,12 +95,13 @@ def explore(simulator: ArmSimulator, seed: int, steps: int) -> Episode | None:
     observation = simulator.arrange(simulator.scene.explore(rng))
     motion = _motion(simulator, seed, rng)
     goal = simulator.scene.sample(np.random.default_rng([seed, GOAL_SEED])).position
-    control = simulator.control
+    control, spec = simulator.control, simulator.scene.action
 
     def act(seen: Observation) -> Action:
         action = motion.action(seen.state.get("tcp_position", np.full(3, np.nan)))
         if isinstance(control, PoseDelta):
-            return control.action(action[:3], action[3], seen.state["tcp_pose"])
+            change = control.action(action[:3], action[3], seen.state["tcp_pose"])
+            return np.clip(change, spec.low, spec.high)
         return action
 
     return _Recording(simulator, goal).run(observation, steps, act)
@@ -150,11 +151,16 @@ class _Recording:
         )
 
     def _carried_out(self, actions: list[Action]) -> list[Action]:
-        """The actions that are recorded; of poses the measured differences, as in DROID, within bounds."""
+        """The actions that are recorded; of poses the measured differences, as in DROID, within bounds.
+
+        The gripper's change is the commanded one, as on /action: fingers that hold something do not move,
+        whatever force they are told to hold it with.
+        """
         if not isinstance(self._simulator.control, PoseDelta):
             return actions
         spec, pose = self._simulator.scene.action, np.stack(self._poses)
-        return list(np.clip(action_between(pose[:-1], pose[1:]), spec.low, spec.high))
+        measured = np.clip(action_between(pose[:-1], pose[1:]), spec.low, spec.high)
+        return list(np.concatenate([measured[:, :-1], np.stack(actions)[:, -1:]], axis=1))
 
     def _add(self, observation: Observation) -> Observation:
         """Record an observation, and return it with all quantities that are recorded."""
