@@ -233,3 +233,22 @@ def test_grey_and_compressed_pictures_become_rgb_and_depth_is_refused():
     np.testing.assert_array_equal(picture_of(compressed, "x"), np.repeat(grey, 3, axis=-1))
     with pytest.raises(DatasetError, match="x: a picture cannot be decoded"):
         picture_of(SimpleNamespace(format="jpeg", data=np.zeros(9, np.uint8)), "x")
+
+
+def test_pictures_are_shrunk_by_area_averaging_and_nothing_else_changes(tmp_path):
+    source = write(tmp_path / "source", seed=0, episodes=2, steps=3)
+    meta = convert(source.path, tmp_path / "out", "folder", progress=quiet, shrink=4)
+    small = open_dataset(tmp_path / "out")
+    assert meta.image_size == (4, 4)
+    whole = source.read("images", slice(None))
+    means = whole.reshape(*whole.shape[:2], 4, 4, 4, 4, 3).mean(axis=(3, 5))
+    np.testing.assert_allclose(small.read("images", slice(None)), means, atol=0.5)
+    for name in ("state", "action"):
+        np.testing.assert_array_equal(small.read(name, slice(None)), source.read(name, slice(None)))
+
+
+def test_pictures_that_do_not_divide_are_not_shrunk(tmp_path):
+    source = write(tmp_path / "source", seed=0, episodes=1, steps=3)
+    with pytest.raises(ConfigError, match="pictures of 16x16 pixels cannot be shrunk by 5"):
+        convert(source.path, tmp_path / "out", "folder", progress=quiet, shrink=5)
+    assert not (tmp_path / "out").exists()

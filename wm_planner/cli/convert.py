@@ -16,6 +16,9 @@ def convert(
         Literal["folder", "lerobot", "npz"], typer.Option(help="form of the new data set")
     ] = "folder",
     topics: Annotated[Path | None, typer.Option(help="YAML file: what to read of a recording")] = None,
+    shrink: Annotated[
+        int, typer.Option(min=1, help="whole factor by which pictures become smaller, by area averaging")
+    ] = 1,
     card: Annotated[Path | None, typer.Option(help="bundle whose inputs and actions a recording has")] = None,
 ) -> None:
     """Convert a recording or a data set into a data set: our folder, LeRobotDataset v3, or NumPy archives."""
@@ -32,6 +35,6 @@ def convert(
         console.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
 
     with Bar("episodes") as bar:
-        meta = convert(source, out, to, chosen, bar.update, warn)
+        meta = convert(source, out, to, chosen, bar.update, warn, shrink)
     frames = meta.shapes["episode"][0][0]
     console.print(f"{out}: {meta.episodes} episodes, {frames} frames", soft_wrap=True, markup=False)
