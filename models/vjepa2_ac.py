@@ -19,9 +19,7 @@ from torch.nn.functional import pad
 
 from wm_planner.config import Positive
 from wm_planner.contracts.card import LatentSpec
-from wm_planner.contracts.quantity import Quantity
 from wm_planner.control.pose import apply_action
-from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.networks.images import ImagePreprocessor, side_by_side
 from wm_planner.networks.rope import CPU
 from wm_planner.networks.slow_features import SlowFeatures
@@ -33,6 +31,7 @@ from wm_planner.training.module import TrainableModel
 from wm_planner.training.pretrained import load_weights, read_weights
 from wm_planner.training.published import ARCHITECTURES, Architecture
 from wm_planner.training.recipe import TrainingRecipe
+from wm_planner.training.tool_pose import pose_of
 
 TUBELET = 2
 
@@ -44,10 +43,6 @@ SLOW_WEIGHT = 0.1
 
 MAX_CONTEXT = 256
 """Largest context in frames; the published predictor attends to 16."""
-
-POSES = ("tcp_pose", "tcp_position")
-"""States that can serve as the pose, in order of preference: all 7 components, or only the position, with
-zero rotation and gripper."""
 
 
 class Recipe(TrainingRecipe, frozen=True, kw_only=True):
@@ -121,6 +116,24 @@ RECIPES = {
         slow_features=8,
         units="scaled",
     ),
+    "droid": Recipe(
+        encoder=VitSize(dim=168, depth=4, heads=4),
+        predictor=VitSize(dim=128, depth=2, heads=4),
+        picture=64,
+        patch=32,
+        part="encoder",
+        batch=32,
+        clip=3,
+        context=2,
+        iterations=160,
+        cpu_seconds=3000.0,
+        learning_rate=2e-3,
+        warmup=40,
+        anneal=100,
+        weight_decay=0.04,
+        decayed="matrices",
+        units="scaled",
+    ),
     "giant": Recipe(
         encoder=SIZES["giant"],
         predictor=AC_PREDICTOR,
@@ -155,7 +168,7 @@ class VJepa2Ac(TrainableModel):
     def __init__(self, recipe: Recipe, data: DataSpec) -> None:
         super().__init__()
         picture = (recipe.picture, data.camera_count() * recipe.picture)
-        self.pose = _pose(data)
+        self.pose = pose_of(data)
         self.observation = side_by_side(data.cameras, (data.height, data.width), recipe.picture, (self.pose,))
         self.pictures = ImagePreprocessor(self.observation)
         self.part, self.rollout, self.context = recipe.part, recipe.rollout, recipe.context
@@ -307,22 +320,3 @@ class VJepa2Ac(TrainableModel):
     def _padded(self, values: Tensor) -> Tensor:
         """A pose or action, with zero rotation and gripper if the data has none, (..., 7)."""
         return pad(values, (0, POSE_SIZE - values.shape[-1]))
-
-
-def _pose(data: DataSpec) -> Quantity:
-    """The state that serves as the pose.
-
-    Raises:
-        ConfigError: if the data has no pose, or the actions have other components.
-    """
-    known = [quantity.name for quantity in data.state]
-    name = next((name for name in POSES if name in known), None)
-    if name is None:
-        raise ConfigError(f"the data has no pose, wanted one of {POSES}, {did_you_mean(POSES[0], known)}")
-    pose, size = data.quantity(name), len(data.action.names)
-    if pose.size != size or size not in (3, POSE_SIZE):
-        raise ConfigError(
-            f"{name} has {pose.size} components, the action {size}: wanted 3 for a position or {POSE_SIZE} "
-            "for a pose in both, because actions are added to it"
-        )
-    return pose

@@ -22,7 +22,7 @@ from wm_planner.training.bundle import Precision, check_bundle_folder, write_bun
 from wm_planner.training.data_spec import DataSpec
 from wm_planner.training.module import TrainableModel, load_model_file
 from wm_planner.training.pretrained import LoadReport, Weights, load_weights, read_weights
-from wm_planner.training.published import AC_PREDICTORS, ENCODERS, architecture_of, size_of
+from wm_planner.training.published import AC_PREDICTORS, ENCODERS, architecture_of, patch_of, size_of
 from wm_planner.training.recipe import changed
 from wm_planner.training.trained import model_card
 from wm_planner.training.weight_files import checksums, weights_file
@@ -31,9 +31,6 @@ FAMILY = "models/vjepa2_ac.py"
 RECIPE = "giant"
 IMAGE_SIZE = 256
 """Side of the pictures of the published training, in pixels."""
-
-PATCH = 16
-"""Side of a patch, in pixels."""
 
 CONTEXT = 2
 """Context in frames: the published planner plans two steps ahead, and its model attends to both frames."""
@@ -113,15 +110,18 @@ def import_checkpoint(
             another model, or a graph's outputs differ from torch's.
         ConfigError: for another precision, or a size that is no multiple of the patch.
     """
-    chosen, data = _checked(precision), _data(size)
+    chosen = _checked(precision)
     check_bundle_folder(Path(out), replace)
     file, out = weights_file(Path(file)), Path(out)
     encoder, predictor = read_weights(file, "encoder"), read_weights(file, "predictor")
+    patch = patch_of(encoder)
+    data = _data(size, patch)
     changes = {
         "context": context,
         "clip": max(context, 2),
         "rollout": 1,
         "picture": size,
+        "patch": patch,
         **_architecture(encoder, predictor, heads),
     }
     network, reports = _network(changes, data, encoder, predictor)
@@ -160,7 +160,7 @@ def _architecture(encoder: Weights, predictor: Weights, heads: Heads) -> dict[st
     }
 
 
-def _data(size: int) -> DataSpec:
+def _data(size: int, patch: int) -> DataSpec:
     """The training data of the published weights, with pictures of `size` pixels.
 
     As in the published code, positions of V-JEPA 2 are then counted on, those of V-JEPA 2.1 are interpolated.
@@ -168,9 +168,9 @@ def _data(size: int) -> DataSpec:
     Raises:
         ConfigError: if patches do not fill them.
     """
-    if size < PATCH or size % PATCH:
+    if size < patch or size % patch:
         raise ConfigError(
-            f"size is {size} pixels, wanted a multiple of {PATCH}, the side of a patch; published weights "
+            f"size is {size} pixels, wanted a multiple of {patch}, the side of a patch; published weights "
             f"are for {IMAGE_SIZE}"
         )
     return msgspec.structs.replace(DROID, height=size, width=size)

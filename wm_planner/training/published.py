@@ -97,6 +97,18 @@ def architecture_of(weights: Weights) -> Architecture:
     return "vjepa2_1" if "norms_block.0.weight" in weights.arrays else "vjepa2"
 
 
+def patch_of(weights: Weights) -> int:
+    """The side of an encoder's patches in pixels; 16 in every published one.
+
+    Raises:
+        BundleError: if the weights are not those of an encoder.
+    """
+    embed = weights.arrays.get("patch_embed.proj.weight")
+    if embed is None or embed.ndim != 5:
+        raise BundleError(f"{weights.source}: not a V-JEPA 2 encoder, it lacks patch_embed.proj.weight")
+    return embed.shape[-1]
+
+
 def size_of(
     weights: Weights, blocks: str, published: Mapping[str, VitSize], heads: int | None = None
 ) -> VitSize:
