@@ -10,13 +10,12 @@ from wm_planner.launching.arguments import arguments
 from wm_planner.launching.run import RECORDING, prepare
 from wm_planner.launching.supervisor import Supervisor
 
-NEEDS_A_MODEL = {"franka_droid"}
 BRIEF = {"episodes": 2, "steps": 10, "clock": "lockstep"}
 """Arguments of a short run, where a file has them."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(launch_files()) - NEEDS_A_MODEL))
+@pytest.mark.parametrize("name", sorted(launch_files()))
 def test_a_recording_of_a_shipped_launch_replays_equal_through_its_nodes(name, tmp_path):
     path = file.find(name)
     has = arguments(path)

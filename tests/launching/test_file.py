@@ -310,13 +310,12 @@ def test_launch_files_are_found_by_bare_name_or_path(tmp_path, monkeypatch):
 
 def test_every_launch_file_on_the_shelf_loads():
     for path in Path("launch").glob("*.yaml"):
-        if path.stem != "franka_droid":
-            assert file.load(path, "test").nodes
+        assert file.load(path, "test").nodes
 
 
-def test_the_launch_file_of_an_imported_model_asks_for_the_model():
-    with pytest.raises(PluginError, match=r"perception\): models/bundles/vjepa2_ac: no such file or folder"):
-        file.load(Path("launch/franka_droid.yaml"), "test")
+def test_a_launch_file_names_the_model_that_does_not_exist():
+    with pytest.raises(PluginError, match=r"perception\): models/bundles/none: no such file or folder"):
+        file.load(Path("launch/franka_droid.yaml"), "test", ["model=models/bundles/none"])
 
 
 @pytest.mark.parametrize("name", ["drive_merge", "drive_commonroad"])
