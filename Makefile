@@ -127,7 +127,8 @@ models: data/panda_reach data/panda_reach_wall data/panda_reach_bullet data/fran
 	$(WM) train models/vjepa2_ac.py --data data/franka_droid_64 --recipe droid --set pretrained=runs/franka_states_2 \
 		--out runs/franka_droid
 	$(WM) export runs/franka_droid --layout vjepa2_ac --out runs/franka_droid.pt --replace
-	$(WM) import runs/franka_droid.pt --out models/bundles/franka_droid --encoder-heads 4 --predictor-heads 4 --replace
+	$(WM) import runs/franka_droid.pt --out models/bundles/franka_droid --precision fp16 --encoder-heads 4 \
+		--predictor-heads 4 --replace
 	$(WM) train models/ac_jepa.py --data data/drive_bev --recipe birdseye --out runs/drive_bev
 	$(WM) export runs/drive_bev --out models/bundles/drive_bev --replace
 	$(WM) train models/ac_jepa.py --data data/panda_reach_bullet --recipe small --set iterations=1500 --out runs/panda_reach_bullet

@@ -2,8 +2,8 @@
 
 Every layer-normed token is trained to be a code of the state that is seen in the image: for each component,
 the sine and cosine of an angle that turns with it, and their negatives. So the distance between the tokens of
-two images, which is the energy of V-JEPA 2-AC, grows with the difference of every component, up to three
-eighths of a turn. The states are needed in training only.
+two images, which is the energy of V-JEPA 2-AC, grows with the difference of every component, up to a
+quarter of a turn. The states are needed in training only.
 
 There are no actions, so this is not a world model for planning: models/vjepa2_ac.py trains a predictor on it.
 """
@@ -40,7 +40,7 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
         states: what the tokens tell: components by name of the quantity; one that is named twice counts
             twice.
         turn: angle in rad per standard deviation of a component. Distances grow up to a difference of
-            0.75 pi / turn standard deviations.
+            0.5 pi / turn standard deviations.
     """
 
     encoder: VitSize

@@ -43,7 +43,7 @@ def network(data, **changes):
 @pytest.mark.parametrize("component", range(3))
 def test_the_distance_of_codes_grows_with_the_difference_of_every_component(data, component):
     net = network(data)
-    farthest = 0.75 * math.pi / net.turn * net.std[component]
+    farthest = 0.5 * math.pi / net.turn * net.std[component]
     states = net.mean.repeat(9, 1)
     states[:, component] += torch.linspace(-0.5, 0.5, 9) * farthest
     codes = net.code(states)
