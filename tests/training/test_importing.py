@@ -118,9 +118,10 @@ def test_weights_of_another_picture_size_match_networks_of_that_size(networks, f
 
 
 @pytest.mark.parametrize("size", [0, 8, 250])
-def test_a_picture_size_that_patches_do_not_fill_is_refused_before_the_weights_are_read(tmp_path, size):
+def test_a_picture_size_that_patches_do_not_fill_is_refused(file, tmp_path, size):
     with pytest.raises(ConfigError, match=f"size is {size} pixels, wanted a multiple of 16"):
-        import_checkpoint(tmp_path / "none.pt", tmp_path / "out", size=size)
+        import_checkpoint(file, tmp_path / "out", size=size)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture(scope="module")
