@@ -15,7 +15,7 @@ import torch
 
 from wm_planner import share
 from wm_planner.config import to_builtins
-from wm_planner.contracts.card import ActionSpec, Card, TrainingRecord
+from wm_planner.contracts.card import ActionSpec, Card, GraphSpec, TrainingRecord
 from wm_planner.contracts.quantity import Quantity
 from wm_planner.errors import ConfigError, did_you_mean
 from wm_planner.training.bundle import Precision, check_bundle_folder, write_bundle
@@ -96,8 +96,7 @@ def import_checkpoint(
         file: of facebookresearch/vjepa2, e.g. vjepa2-ac-vitg.pt; its arrays determine the size.
         out: folder of the bundle.
         precision: of weights and arithmetic, fp32 or fp16; inputs and outputs stay fp32.
-        context: frames that a step attends to, see the recipe of models/vjepa2_ac.py. In longer plans the
-            predictions differ from those of the published model.
+        context: frames that a step attends to; longer plans differ from those of the published model.
         heads: attention heads, for weights that were not published.
         size: side of the pictures in pixels, for weights that were trained with another one.
         replace: whether an existing bundle is replaced.
@@ -114,14 +113,12 @@ def import_checkpoint(
     check_bundle_folder(Path(out), replace)
     file, out = weights_file(Path(file)), Path(out)
     encoder, predictor = read_weights(file, "encoder"), read_weights(file, "predictor")
-    patch = patch_of(encoder)
-    data = _data(size, patch)
+    data = _data(size, patch_of(encoder))
     changes = {
         "context": context,
         "clip": max(context, 2),
         "rollout": 1,
         "picture": size,
-        "patch": patch,
         **_architecture(encoder, predictor, heads),
     }
     network, reports = _network(changes, data, encoder, predictor)
@@ -135,15 +132,11 @@ def import_checkpoint(
         revision=share.revision(),
         recipe={"precision": chosen, **changes},
     )
-    card = write_bundle(
-        network,
-        data.action,
-        out,
-        lambda graphs: model_card(network, out.name, FAMILY, data, graphs, training),
-        chosen,
-        replace,
-    )
-    return card, reports
+
+    def card_of(graphs: Mapping[str, GraphSpec]) -> Card:
+        return model_card(network, out.name, FAMILY, data, graphs, training)
+
+    return write_bundle(network, data.action, out, card_of, chosen, replace), reports
 
 
 def _size_option(size: int) -> str:
@@ -154,6 +147,7 @@ def _size_option(size: int) -> str:
 def _architecture(encoder: Weights, predictor: Weights, heads: Heads) -> dict[str, Any]:
     """The architecture and the sizes of both networks, as fields of the recipe."""
     return {
+        "patch": patch_of(encoder),
         "architecture": architecture_of(encoder),
         "encoder": to_builtins(size_of(encoder, "blocks", ENCODERS, heads.encoder)),
         "predictor": to_builtins(size_of(predictor, "predictor_blocks", AC_PREDICTORS, heads.predictor)),
