@@ -153,6 +153,8 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 		$(WM) bench success $$launch --cards --no-baselines --no-greedy; \
 		$(WM) bench success $$launch planner=policy --cards --no-baselines --no-greedy; \
 	done
+	$(WM) launch franka_droid scene=sim/franka_droid_reach.py steps=12 episodes=100 seed=10000
+	$(WM) launch franka_droid episodes=30 seed=10000
 	$(WM) bench prediction --data data/panda_reach_heldout --data data/panda_reach_wall_heldout
 	$(WM) bench energy --data data/panda_reach_heldout
 	$(WM) bench camera-check models/bundles/panda_reach_small --data data/panda_reach_heldout --pairs 20
