@@ -120,8 +120,8 @@ def test_an_argument_of_another_type_is_answered_with_the_expected_type(wm):
     [
         ("  - exec: planner", "  - exec: planer", "no node 'planer', did you mean 'planner'?"),
         (
-            "respawn: on-failure",
-            "respwan: on-failure",
+            "respawn: $(respawn)",
+            "respwan: $(respawn)",
             "nodes[1]: unknown key 'respwan', did you mean 'respawn'?",
         ),
         ("steps: $(steps)", "stps: $(steps)", "unknown key 'stps', did you mean 'steps'?"),

@@ -13,8 +13,10 @@ import zmq
 from toy_run import Run
 from toys import PATIENCE_S, Peers, matched, picture, receive, until
 
+from wm_planner.errors import MessagingError
 from wm_planner.messaging import codec, leases, shared_memory, slots
 from wm_planner.messaging import messages as m
+from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.images import image
 from wm_planner.messaging.subscribers import OFFERED, REFERRED, SHARED
@@ -283,6 +285,13 @@ def reading_process(domain: Domain, name: str = "other") -> subprocess.Popen[str
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
 
 
+def wait_until_left(writer: Bus) -> None:
+    """Wait until a reader that was killed no longer counts, so that the next one is waited for."""
+    with pytest.raises(MessagingError, match="lacks 1"):
+        while True:
+            writer.wait_for_readers({IMAGE: 2}, 0.0)
+
+
 def test_what_a_killed_reader_used_is_free_again(domain, peers):
     """Each of them uses half of the slots, and one half is left after the first."""
     writer, reader = sharing(peers, lossless=False)
@@ -295,6 +304,7 @@ def test_what_a_killed_reader_used_is_free_again(domain, peers):
             assert process.stdout is not None and process.stdout.readline().split()[1] == str(value)
         process.kill()
         process.communicate()
+        wait_until_left(writer)
         share(writer, reader)
 
 

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -49,18 +50,18 @@ def hosts():
 
 
 @pytest.fixture
-def start(tmp_path):
+def start():
     """Starts one end of the link in a namespace."""
-    started = []
+    started, runtimes = [], []
 
     def program(host, role, folder):
-        runtime = tmp_path / role
-        runtime.mkdir(mode=0o700, exist_ok=True)
+        runtime = tempfile.mkdtemp(prefix="wm", dir="/tmp")  # the path of a socket may have 107 bytes
+        runtimes.append(runtime)
         command = ["ip", "netns", "exec", host, sys.executable, str(PROGRAM), role]
         started.append(
             subprocess.Popen(
                 [*command, "tcp://*:7447" if role == "robot" else URL, str(folder)],
-                env=os.environ | {"XDG_RUNTIME_DIR": str(runtime)},
+                env=os.environ | {"XDG_RUNTIME_DIR": runtime},
                 stdout=subprocess.PIPE,
                 text=True,
             )
@@ -71,6 +72,8 @@ def start(tmp_path):
     for process in started:
         process.kill()
         process.communicate()
+    for runtime in runtimes:
+        shutil.rmtree(runtime)
 
 
 def test_a_desk_perceives_and_plans_for_a_robot_over_an_encrypted_link(hosts, start, tmp_path):

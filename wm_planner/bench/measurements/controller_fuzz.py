@@ -235,8 +235,8 @@ def _counting(kind: type[Node], refused: Counter[str]) -> Callable[..., Any]:
             refused[_class_of(text)] += 1
             super()._refuse(subscription, names, error)
 
-        def why_stale(self, plan: Message) -> str:
-            reason: str = super().why_stale(plan)
+        def why_stale(self, plan: Message, envelope: Envelope) -> str:
+            reason: str = super().why_stale(plan, envelope)
             refused.update([_class_of(reason)] if reason else [])
             return reason
 
