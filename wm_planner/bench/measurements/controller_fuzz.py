@@ -136,6 +136,7 @@ class _Fuzz:
 
     def __init__(self, robot: FuzzedRobot, draw: random.Random) -> None:
         self.robot, self.draw, self.bus = robot, draw, FuzzBus(_NAME)
+        self.is_owned = False  # the first publisher of plans that a node hears owns them
         self.messages = self.set_points = self.followed = self.number = 0
         self.refused: Counter[str] = Counter()
         self.used: dict[str, float] = {}
@@ -168,17 +169,20 @@ class _Fuzz:
         topic, message = self._drawn()
         is_good = self.draw.random() < GOOD and topic in ("/plan", self.robot.topics[0])
         data = codec.encode(message) if is_good else broken(message, self.draw)
-        publisher = INTRUDER if topic == "/plan" and self.draw.random() < 0.05 else OWNER
+        intrudes = topic == "/plan" and self.draw.random() < 0.05 and self.is_owned
+        publisher = INTRUDER if intrudes else OWNER
         before, episode = self.node.plan, self.node.episode
         self._hear(topic, data, publisher)
         if self.node.episode != episode:
             self.since_first = 0  # a car is where it is measured
+        is_taken = self.node.plan is not None and self.node.plan is not before
         if publisher == INTRUDER:
             self.refused["of a publisher that does not own the topic"] += 1
-            if self.node.plan is not before:
+            if is_taken:
                 self.beyond.append(f"message {self.messages}: the plan of an intruder was taken")
-        elif self.node.plan is not before and not self.node.holding:
-            self.followed += 1
+        elif is_taken:
+            self.is_owned = True
+            self.followed += not self.node.holding
 
     def observe(self) -> None:
         """Let the node measure the robot where it is."""
