@@ -62,6 +62,21 @@ def _gather(attributes: Attributes, x: Tensor, indices: Tensor) -> Tensor:
     return rows.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
 
 
+def _gather_nd(attributes: Attributes, x: Tensor, indices: Tensor) -> Tensor:
+    batch: int = attributes.get("batch_dims", 0)
+    rows = [torch.arange(size, device=x.device) for size in x.shape[:batch]]
+    rest = indices.ndim - 1 - batch
+    grid = torch.meshgrid(*rows, indexing="ij") if rows else ()
+    places = [row.reshape(*row.shape, *[1] * rest) for row in grid]
+    sizes = x.shape[batch : batch + indices.shape[-1]]
+    places += [row % size for row, size in zip(indices.unbind(-1), sizes, strict=True)]
+    return x[tuple(places)]
+
+
+def _mod(attributes: Attributes, a: Tensor, b: Tensor) -> Tensor:
+    return torch.fmod(a, b) if attributes.get("fmod") else torch.remainder(a, b)
+
+
 def _gelu(attributes: Attributes, x: Tensor) -> Tensor:
     return F.gelu(x, approximate=attributes.get("approximate", "none"))
 
@@ -162,6 +177,7 @@ OPERATORS: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
     "Expand": _expand,
     "Flatten": lambda attributes, x: x.flatten(attributes.get("axis", 1)),
     "Gather": _gather,
+    "GatherND": _gather_nd,
     "Gelu": _gelu,
     "Gemm": _gemm,
     "Greater": _plain(torch.gt),
@@ -177,6 +193,7 @@ OPERATORS: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
     "MatMul": _plain(torch.matmul),
     "Max": _plain(torch.maximum),
     "Min": _plain(torch.minimum),
+    "Mod": _mod,
     "Mul": _plain(torch.mul),
     "Neg": _plain(torch.neg),
     "Not": _plain(torch.logical_not),
