@@ -68,6 +68,16 @@ def test_an_independent_reader_decodes_it(recording):
     assert bytes(decoded[1][3].data) == picture(1).data.tobytes()
 
 
+@pytest.mark.parametrize("publish_ns", [-(2**63), -1, 2**63 - 1])
+def test_a_publisher_with_an_impossible_clock_does_not_end_the_recording(tmp_path, publish_ns):
+    recorder, good = Recorder(tmp_path / "a.mcap", WallClock()), delivery(IMAGE, picture(1), 1)
+    recorder.write(good._replace(envelope=Envelope(1, 0, publish_ns, 1, 0)))
+    recorder.write(good)
+    recorder.close()
+    with recorder.path.open("rb") as stream:
+        assert len(list(make_reader(stream).iter_messages())) == 2
+
+
 def test_missing_messages_are_counted_for_each_publisher(tmp_path):
     recorder = Recorder(tmp_path / "a.mcap", WallClock())
     for sequence, publisher in ((4, 1), (5, 1), (1, 2), (8, 1), (2, 2), (5, 2)):

@@ -22,6 +22,7 @@ from wm_planner.messaging.wire import Delivery
 METADATA = "wm_planner"
 _CHUNK_BYTES = 2**20
 _FLUSH_S = 1.0  # the most that a crash loses
+_MAX_NS = 2**63 - 1  # of a time that readers of MCAP take
 
 
 class _Channel(NamedTuple):
@@ -79,7 +80,7 @@ class Recorder:
             channel.number,
             log_time=self._epoch_ns + now_ns,
             data=delivery.data,
-            publish_time=self._epoch_ns + envelope.publish_ns,
+            publish_time=min(max(0, self._epoch_ns + envelope.publish_ns), _MAX_NS),
             sequence=envelope.sequence & 0xFFFFFFFF,
         )
         if now_ns - self._flushed_ns > nanoseconds(_FLUSH_S):
