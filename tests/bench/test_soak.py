@@ -1,5 +1,6 @@
 """The soak: which faults happen, how they are judged, and a short one of a real run."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from toys import new_domain_name
 
 from wm_planner.bench.soak import faults as f
 from wm_planner.bench.soak import link
+from wm_planner.bench.soak.injection import largest_file
 from wm_planner.bench.soak.leftovers import Leftovers
-from wm_planner.bench.soak.observer import Point
+from wm_planner.bench.soak.observer import Point, prolonged
 from wm_planner.bench.soak.recovery import Recovery
 from wm_planner.bench.soak.report import markdown
 from wm_planner.bench.soak.robots import robot_of
@@ -21,6 +23,7 @@ from wm_planner.bench.soak.session import SessionResult
 from wm_planner.bench.soak.soak import read_sessions, soak
 from wm_planner.bench.soak.verdict import Verdict, hold_limit_s, hold_s, largest_jump
 from wm_planner.clock import nanoseconds
+from wm_planner.driving.geometry.centreline import Centreline
 from wm_planner.errors import ConfigError
 from wm_planner.launching import file as launch_file
 from wm_planner.messaging import topics
@@ -175,6 +178,26 @@ def test_a_report_tells_what_was_left_behind_and_why_a_run_ended():
     report = markdown([SessionResult("panda_reach", (verdict(),), False, ("process 7: python",), "it broke")])
     assert "panda_reach: left behind process 7: python" in report
     assert "the run ended early: it broke" in report
+
+
+def test_the_files_of_a_full_disk_are_those_that_are_written(tmp_path):
+    sizes = {"read": 30_000_000, "written": 20_000_000}
+    for name, size in sizes.items():
+        (tmp_path / name).touch()
+        os.truncate(tmp_path / name, size)
+    shared = os.memfd_create("slots")
+    try:
+        os.truncate(shared, 40_000_000)
+        with (tmp_path / "read").open("rb"), (tmp_path / "written").open("ab"):
+            assert largest_file(os.getpid()) == sizes["written"]
+    finally:
+        os.close(shared)
+
+
+def test_a_car_beyond_the_end_of_its_route_is_as_far_from_it_as_it_is_beside_it():
+    line = Centreline(prolonged(np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0]]), 100.0))
+    beside = [float(line.project(np.array(place)).d) for place in ((-50.0, 1.0), (12.0, 90.0))]
+    assert np.abs(beside) == pytest.approx([1.0, 2.0])
 
 
 def test_a_domain_that_stays_is_left_over(tmp_path, monkeypatch):

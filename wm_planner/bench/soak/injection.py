@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import resource
 import signal
 from pathlib import Path
@@ -63,14 +64,21 @@ class Injector:
 
 
 def largest_file(pid: int) -> int:
-    """Size in bytes of the largest regular file that a process has open for writing."""
+    """Size in bytes of the largest file on a disk that a process has open for writing."""
     sizes = [0]
     with contextlib.suppress(OSError):
         for opened in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
-                if os.access(opened, os.W_OK) and opened.is_file():
+                named = opened.readlink().is_file()  # shared memory has no name
+                if named and _is_written(pid, int(opened.name)):
                     sizes.append(opened.stat().st_size)
     return max(sizes)
+
+
+def _is_written(pid: int, descriptor: int) -> bool:
+    """Whether a process has opened a file for writing."""
+    (flags,) = re.findall(r"^flags:\s*(\d+)", Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text(), re.M)
+    return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
 
 
 def cpu_s(pid: int) -> float:

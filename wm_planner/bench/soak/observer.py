@@ -23,6 +23,7 @@ from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.wire import Delivery
 
 _KEPT = 100  # commands, states or plans
+_BEYOND_M = 5000.0  # that a car may drive beyond an end of its route
 
 _numbers = itertools.count(1)
 
@@ -68,7 +69,8 @@ class Observer:
         failures: what the nodes last said that they can no longer do, by node.
         starts_ns: stamps at which episodes began, in which the robot was placed.
         heard: numbers of the publishers of commands, plans and latents.
-        away_m: last distance of the centre of a car from its route; 0 for an arm.
+        away_m: last distance of the centre of a car from its route, which goes on straight beyond its ends;
+            0 for an arm.
         offset_m: the largest since `forget`.
     """
 
@@ -168,7 +170,7 @@ class Observer:
             self.starts_ns.append(m.stamp_ns(message))
 
     def _take_route(self, delivery: Delivery) -> None:
-        self._route = Centreline(route_of(delivery.message()))
+        self._route = Centreline(prolonged(route_of(delivery.message()), _BEYOND_M))
 
     def _take_report(self, delivery: Delivery) -> None:
         for status in delivery.message().status:
@@ -179,3 +181,10 @@ class Observer:
         envelope = delivery.envelope
         sender, sequence = envelope.publisher_id, envelope.sequence
         return Point(m.stamp_ns(message), envelope.publish_ns, sender, sequence, values)
+
+
+def prolonged(line: NDArray[np.float64], by_m: float) -> NDArray[np.float64]:
+    """A line (n, 2) in m with a straight piece at each end, (n + 2, 2)."""
+    first, last = line[0] - line[1], line[-1] - line[-2]
+    ends = [line[at] + by_m * way / np.linalg.norm(way) for at, way in ((0, first), (-1, last))]
+    return np.vstack((ends[0], line, ends[1]))
