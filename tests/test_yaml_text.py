@@ -48,3 +48,10 @@ def test_unusable_text_is_refused_with_the_reason(text, problem):
 def test_documents_within_the_limits_are_read():
     assert parse("[" * MAX_DEPTH + "]" * MAX_DEPTH, "x")
     assert len(parse(alias_bomb(4), "x")) == 4
+
+
+@pytest.mark.parametrize(
+    "text, value", [("1e-3", 0.001), ("-2E+3", -2000.0), ("71580e6", "71580e6"), ("e-3", "e-3")]
+)
+def test_a_number_without_a_point_is_a_number_if_its_exponent_has_a_sign(text, value):
+    assert parse(f"rate: {text}", "here") == {"rate": value}

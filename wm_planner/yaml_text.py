@@ -1,5 +1,6 @@
 """Conversion of YAML text to plain values, within limits: a small text cannot become a huge value."""
 
+import re
 from typing import Any
 
 import yaml
@@ -60,6 +61,11 @@ class _Loader(yaml.SafeLoader):
             kind = node.tag.removeprefix("tag:yaml.org,2002:")
             raise _refused(f"{_shortened(node.value)} is not a valid {kind}", node.start_mark) from None
         return value
+
+
+_Loader.add_implicit_resolver(  # 1e-3, which YAML 1.1 reads as text; without its sign, 71580e6 is a revision
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+][0-9]+$"), list("-+0123456789")
+)
 
 
 def _size(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
