@@ -53,16 +53,16 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
 RECIPES = {
     "droid": Recipe(
         encoder=VitSize(dim=168, depth=4, heads=4),
-        picture=64,
-        patch=32,
-        states={"tcp_pose": (0, 1, 2, 6), "block_position": (0, 1, 2)},
+        picture=128,
+        patch=64,
+        states={"tcp_pose": (0, 0, 1, 1, 2, 2, 6, 6, 6, 6, 6), "block_position": (0, 1, 2)},
         batch=32,
         clip=2,
-        iterations=1300,
+        iterations=3000,
         cpu_seconds=3000.0,
         learning_rate=2e-3,
         warmup=100,
-        anneal=650,
+        anneal=1600,
         weight_decay=0.01,
         decayed="matrices",
     ),
@@ -117,8 +117,9 @@ class StateTokens(Trainable):
         pictures = self.pictures(batch["images"].flatten(0, 1)).unsqueeze(2)  # (B T, 3, 1, h, w)
         tokens = normalise(self.encoder(pictures.repeat(1, 1, TUBELET, 1, 1)))  # (B T, P, dim)
         columns = [batch[name][..., list(components)] for name, components in self.states.items()]
-        error = (tokens - self.code(torch.cat(columns, dim=-1).flatten(0, 1)).unsqueeze(1)).abs().mean()
-        return error, {"code": error}
+        difference = tokens - self.code(torch.cat(columns, dim=-1).flatten(0, 1)).unsqueeze(1)
+        error = difference.square().mean()
+        return error, {"code": error, "distance": difference.detach().abs().mean()}
 
     def code(self, states: Tensor) -> Tensor:
         """The layer-normed code (B, dim) of states (B, k)."""
