@@ -15,10 +15,11 @@ from wm_planner.clock import nanoseconds, seconds
 from wm_planner.config import Config, Delay, Positive, Seconds, Seed
 from wm_planner.contracts.simulator import StepResult
 from wm_planner.contracts.task import objective_of
-from wm_planner.errors import ConfigError
+from wm_planner.errors import ConfigError, SimulationError, describe
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Envelope
 from wm_planner.node import Facts, Node, run
+from wm_planner.node.refusals import UNFORESEEN
 from wm_planner.simulation.selection import simulator_spec
 
 SLICE_S = 0.02  # of simulated time between two looks at the clock, in realtime: at most this
@@ -81,7 +82,7 @@ class Simulator(Node):
         else:
             # at least two: a node that fell behind by whole periods must be able to catch up
             self.slices_per_period = max(2, math.ceil(self.sim.scene.control_dt_s / SLICE_S))
-            self.timer(self.sim.scene.control_dt_s / self.slices_per_period, self.catch_up)
+            self.timer(self.sim.scene.control_dt_s / self.slices_per_period, self.on_slice)
         self.episode, self.stamp_ns = -1, 0
         self.message: m.Message = None
         self.delayed: deque[tuple[int, dict[str, m.Message]]] = deque()
@@ -142,6 +143,14 @@ class Simulator(Node):
             self.observation = result.observation
             self.stamp_ns += self.dt_ns
             self.end_step(result)
+
+    def on_slice(self) -> None:
+        """Catch up with the wall clock; if the world itself fails, the node ends."""
+        try:
+            self.catch_up()
+        except UNFORESEEN as error:
+            self.log.exception("the simulator failed")
+            raise SimulationError(f"the simulator failed: {describe(error)}") from error
 
     def catch_up(self) -> None:
         """Catch up with the wall clock in slices, and take pictures when they are due."""

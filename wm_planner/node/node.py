@@ -199,7 +199,9 @@ class Node:
         self._add(Tap(topic, callback))
 
     def timer(self, period_s: float, callback: Callable[[], None]) -> Timer:
-        """Call back every `period_s` of wall time while active, in both modes."""
+        """Call `callback()` every `period_s` of wall time while active, in both modes. A call that raises an
+        error for which `subscribe` drops a message is counted, and the next one comes after another period.
+        """
         timer = Timer(self.clock, period_s, callback)
         self._timers.append(timer)
         return timer
@@ -230,8 +232,7 @@ class Node:
                 self._dispatch((delivery,))
         for timer in self._timers:
             if self.finished is None:
-                self.heartbeat.beat()
-                timer.fire_if_due()
+                self._fire(timer)
 
     def drain(self, timeout_s: float) -> None:
         """Run the callbacks of messages that still arrive, until none do, for at most `timeout_s`."""
@@ -289,27 +290,47 @@ class Node:
 
     def _call(self, subscription: Subscription, deliveries: tuple[Delivery, ...]) -> None:
         """Call back with decoded messages; those that cannot be used are dropped, and the node goes on."""
-        names = [delivery.topic for delivery in deliveries]
         self.heartbeat.beat()
         try:
             arguments = subscription.open(deliveries)
         except MessagingError as error:
-            return self._refuse(subscription, names, error)
-        try:
-            subscription.callback(*arguments)
-        except UNUSABLE as error:
-            return self._refuse(subscription, names, error)
-        except UNFORESEEN as error:
-            if self.mode == "lockstep" or isinstance(error, WmError):
-                raise
-            return self._refuse(subscription, names, error)
-        return self._refusals.end(subscription, names)
+            return self._refuse(subscription, deliveries, error)
+        if (failed := self._guarded(subscription.callback, *arguments)) is not None:
+            return self._refuse(subscription, deliveries, failed)
+        return self._refusals.end(subscription)
 
-    def _refuse(self, subscription: Subscription, names: Sequence[str], error: Exception) -> None:
+    def _refuse(
+        self, subscription: Subscription, deliveries: tuple[Delivery, ...], error: Exception
+    ) -> None:
+        names = [delivery.topic for delivery in deliveries]
         for topic in names:
             if topic in self.inputs:  # taps have none
                 self.inputs[topic].reject()
-        self._refusals.add(subscription, names, error)
+        what = ", ".join(names)
+        self._refusals.add(subscription, error, f"dropped {what}", f"{what} can be used again")
+
+    def _fire(self, timer: Timer) -> None:
+        """Call a timer's callback if it is due; one that fails is called again after the next period."""
+        self.heartbeat.beat()
+        if not timer.take_turn():
+            return
+        if (failed := self._guarded(timer.callback)) is None:
+            return self._refusals.end(timer)
+        timer.failures += 1
+        what = f"timer {timer.name}"
+        return self._refusals.add(timer, failed, f"{what} failed", f"{what} works again")
+
+    def _guarded(self, callback: Callable[..., None], *arguments: Any) -> Exception | None:
+        """Call back; returns an error that does not end the node, see `refusals`."""
+        try:
+            callback(*arguments)
+        except UNUSABLE as error:
+            return error
+        except UNFORESEEN as error:
+            if self.mode == "lockstep" or isinstance(error, WmError):
+                raise
+            return error
+        return None
 
     def _add_input(self, topic: str, rate_hz: float | None) -> None:
         self.bus.subscribe(topic)
@@ -322,8 +343,8 @@ class Node:
     def _publish_diagnostics(self) -> None:
         faults = [each.mismatch for each in self._subscriptions if each.mismatch]
         faults += [*self._refusals.reasons, *self._owners.reasons, *self._unreadable.look()]
+        failures = {f"timer {timer.name} failures": str(timer.failures) for timer in self._timers if timer.failures}
+        values = {**self.diagnostics, **failures}
         self._report.publish(
-            diagnostics(
-                self.name, self.cpu_s(), self.failure, faults, self.diagnostics, self.inputs, self.bus.gaps
-            )
+            diagnostics(self.name, self.cpu_s(), self.failure, faults, values, self.inputs, self.bus.gaps)
         )
