@@ -1,6 +1,7 @@
 """Gymnasium environments as simulators: Pendulum-v1, and an environment with everything at once."""
 
 import re
+import threading
 
 import grid_env
 import gymnasium
@@ -221,6 +222,28 @@ class Elsewhere(grid_env.Grid):
 def test_a_state_that_lies_elsewhere_cannot_be_saved():
     with pytest.raises(SimulationError, match=r"grid: its state cannot be saved.*lies elsewhere"):
         check_snapshots(lambda: TimeLimit(Elsewhere(), 50), "grid")
+
+
+def test_a_state_in_what_cannot_be_copied_is_refused_with_its_name():
+    class Locked(grid_env.Grid):
+        def __init__(self):
+            super().__init__()
+            self.steps = LockedCount()
+
+        def step(self, action):
+            self.steps.count += 1
+            observation, reward, *ends = super().step(action)
+            return observation, reward + self.steps.count, *ends
+
+    with pytest.raises(SimulationError, match=r"in what cannot be copied \(Locked.steps: TypeError: cannot pic"):
+        check_snapshots(lambda: TimeLimit(Locked(), 50), "grid")
+
+
+class LockedCount:
+    """A count that cannot be copied, because of its lock."""
+
+    def __init__(self):
+        self.count, self.lock = 0, threading.Lock()
 
 
 @pytest.mark.parametrize(

@@ -31,17 +31,20 @@ _STEPS = 4  # of the trajectories that are compared
 class Snapshot:
     """A copy of the state of an environment and its wrappers.
 
-    MuJoCo's data are saved by MuJoCo and written back in place, because renderers refer to them. Attributes
-    that cannot be copied stay as they are.
+    MuJoCo's data are saved by MuJoCo and written back in place, because renderers refer to them.
+
+    Attributes:
+        left_out: attributes that cannot be copied and stay as they are, such as a window, with the reasons.
     """
 
     def __init__(self, env: Env) -> None:
         self._physics = [_physics(model, data) for model, data in _mujoco(env)]
-        self._attributes = _copies([dict(_state(layer)) for layer in _layers(env)], env)
+        self._attributes, self.left_out = _copies([dict(_state(layer)) for layer in _layers(env)], env)
 
     def restore(self, env: Env) -> None:
         """Bring an environment into this state."""
-        for layer, attributes in zip(_layers(env), _copies(self._attributes, env), strict=True):
+        copies, _ = _copies(self._attributes, env)
+        for layer, attributes in zip(_layers(env), copies, strict=True):
             for name, value in attributes.items():
                 setattr(layer, name, value)
         for (model, data), physics in zip(_mujoco(env), self._physics, strict=True):
@@ -72,9 +75,10 @@ def check_snapshots(make: Callable[[], Env], name: str) -> None:
     finally:
         env.close()
     if not _equal(expected, restored):
+        where = f"in what cannot be copied ({'; '.join(saved.left_out)})" if saved.left_out else "elsewhere"
         raise SimulationError(
             f"{name}: its state cannot be saved: a copy of its Python objects continues differently, so part "
-            "of the state lies elsewhere"
+            f"of the state lies {where}"
         )
 
 
@@ -131,23 +135,30 @@ def _state(layer: Any) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _copies(layers: list[dict[str, Any]], env: Env) -> list[dict[str, Any]]:
-    """Deep copies of attributes, with references to the environment, its spaces and MuJoCo kept."""
+def _copies(
+    layers: list[dict[str, Any]], env: Env
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Deep copies of attributes, with references to the environment, its spaces and MuJoCo kept.
+
+    Returns:
+        the copies, and the attributes that have none, each with the reason.
+    """
     memo: dict[int, Any] = {}
     for layer in _layers(env):
         kept = [layer, *(value for name, value in vars(layer).items() if name in _SHARED)]
         memo |= {id(each): each for each in kept}
     memo |= {id(each): each for pair in _mujoco(env) for each in pair}
     copied: list[dict[str, Any]] = []
-    for attributes in layers:
+    left_out = []
+    for layer, attributes in zip(_layers(env), layers, strict=True):
         found = {}
         for name, value in attributes.items():
             try:
                 found[name] = copy.deepcopy(value, memo)
-            except Exception:  # e.g. a window; whether the rest suffices is tried out on a second instance
-                continue
+            except Exception as error:  # its own code may raise anything; `check_snapshots` tries the rest
+                left_out.append(f"{type(layer).__name__}.{name}: {type(error).__name__}: {error}")
         copied.append(found)
-    return copied
+    return copied, tuple(left_out)
 
 
 def _mujoco(env: Env) -> list[tuple[Any, Any]]:
