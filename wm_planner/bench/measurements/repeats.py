@@ -10,8 +10,10 @@ from pathlib import Path
 
 from rich.table import Table
 
+from wm_planner.errors import RecordingError
 from wm_planner.evaluation.replay.difference import first_difference
 from wm_planner.launching import file as launch_file
+from wm_planner.launching.events import Event
 from wm_planner.launching.run import RECORDING
 from wm_planner.launching.supervisor import Supervisor
 from wm_planner.messaging import codec, topics
@@ -20,6 +22,7 @@ from wm_planner.terminal import table
 
 _STALL_S = 60.0  # a tick is repeated only if a message was lost, not because the machine is slow
 _BURNER = "while True: pass"
+_UNUSUAL = ("hung", "died", "respawned", "killed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,9 @@ def run_repeatedly(
         overrides: arguments of the launch file.
         burners: number of processes that use a core each meanwhile.
         folder: for logs and recordings.
+
+    Raises:
+        RecordingError: if a run was not recorded to its end.
     """
     recordings = []
     with _burning(burners):
@@ -59,8 +65,32 @@ def run_repeatedly(
                     node.params["path"] = str(recordings[-1])
                 if node.program.stem == "simulator":
                     node.params["stall_s"] = _STALL_S
-            Supervisor(spec, folder / str(run), domain=name).run()
+            supervisor = Supervisor(spec, folder / str(run), domain=name)
+            supervisor.run()
+            check_whole(recordings[-1], supervisor.events)
     return compared(recordings)
+
+
+def check_whole(path: Path, events: Iterable[Event] = ()) -> None:
+    """Refuse a recording that lacks the end of its run, which says nothing about what the nodes published.
+
+    A recorder that is killed loses what it has not written yet: up to 1 MiB, or the messages of the last
+    second. Of a short run that may be everything.
+
+    Args:
+        path: of its first file.
+        events: of the run; those that are no part of a run without faults are named.
+
+    Raises:
+        RecordingError: if it holds no messages, or one of its files was not closed.
+    """
+    player = Player(path)
+    if player.counts and player.is_complete:
+        return
+    problem = "was cut off" if player.counts else "holds no messages"
+    unusual = [f"{e.node} {e.kind}: {e.detail}" for e in events if e.kind in _UNUSUAL]
+    why = "; ".join(unusual) or "no node was killed or started again"
+    raise RecordingError(f"{path}: {problem}, so this run cannot be compared ({why})")
 
 
 def compared(recordings: Sequence[Path]) -> list[RepeatRow]:
