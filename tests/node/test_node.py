@@ -23,7 +23,7 @@ from wm_planner.node import Node
 from wm_planner.node.health import Input
 from wm_planner.node.program import run_on_when_others_wake
 from wm_planner.node.subscriptions import Join, Tap, TopicSubscription
-from wm_planner.node.timer import Timer
+from wm_planner.node.timers import Timer
 
 
 def delivery(topic: str, message: m.Message, origin_ns: int = 0) -> Delivery:

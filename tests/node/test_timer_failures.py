@@ -36,7 +36,9 @@ def status_of(made):
 
 
 @pytest.mark.parametrize("error", [InputError("no such joint"), ValueError("cut"), ZeroDivisionError("0")])
-def test_a_timer_that_fails_is_counted_and_logged_once_and_the_node_goes_on(bench, monkeypatch, caplog, error):
+def test_a_timer_that_fails_is_counted_and_logged_once_and_the_node_goes_on(
+    bench, monkeypatch, caplog, error
+):
     caplog.set_level(logging.INFO)
     made = moving(bench)
     spin(made, 0.5)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from wm_planner.clock import Clock, Deadline
 from wm_planner.config import Config
-from wm_planner.errors import MessagingError, WmError
+from wm_planner.errors import MessagingError
 from wm_planner.messaging import topics
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.wire import Delivery
@@ -23,7 +23,7 @@ from wm_planner.node.health import Input
 from wm_planner.node.heartbeat import Heartbeat
 from wm_planner.node.owners import Owners
 from wm_planner.node.publisher import Publisher
-from wm_planner.node.refusals import UNFORESEEN, UNUSABLE, Refusals
+from wm_planner.node.refusals import Refusals
 from wm_planner.node.services import Services
 from wm_planner.node.subscriptions import (
     Callback,
@@ -34,7 +34,7 @@ from wm_planner.node.subscriptions import (
     TapCallback,
     TopicSubscription,
 )
-from wm_planner.node.timer import Timer
+from wm_planner.node.timers import Timer, Timers
 
 Mode: TypeAlias = Literal["lockstep", "realtime"]
 State: TypeAlias = Literal["unconfigured", "inactive", "active", "finalized"]
@@ -94,9 +94,9 @@ class Node:
         self.cpu_s: Callable[[], float] = time.process_time
         self._subscriptions: list[Subscription] = []
         self._takers: dict[str, list[Subscription]] = {}
-        self._timers: list[Timer] = []
         self.services = Services()
-        self._refusals = Refusals(self.clock, self.log)
+        self._refusals = Refusals(self.clock, self.log, is_lockstep=mode == "lockstep")
+        self._timers = Timers(self._refusals)
         self._owners = Owners(bus, self.log)
         self._unreadable = Unreadable(bus, self.inputs, self.log)
         self._report = self.publisher(DIAGNOSTICS)
@@ -202,9 +202,7 @@ class Node:
         """Call `callback()` every `period_s` of wall time while active, in both modes. A call that raises an
         error for which `subscribe` drops a message is counted, and the next one comes after another period.
         """
-        timer = Timer(self.clock, period_s, callback)
-        self._timers.append(timer)
-        return timer
+        return self._timers.add(Timer(self.clock, period_s, callback))
 
     def finish(self, reason: str) -> None:
         """End this node successfully after the current callback."""
@@ -218,8 +216,7 @@ class Node:
     def start(self) -> None:
         """Become active and restart all timers."""
         self.enter("active")
-        for timer in self._timers:
-            timer.restart()
+        self._timers.restart()
         self.activate()
 
     def spin_once(self) -> None:
@@ -232,7 +229,8 @@ class Node:
                 self._dispatch((delivery,))
         for timer in self._timers:
             if self.finished is None:
-                self._fire(timer)
+                self.heartbeat.beat()
+                self._timers.fire_if_due(timer)
 
     def drain(self, timeout_s: float) -> None:
         """Run the callbacks of messages that still arrive, until none do, for at most `timeout_s`."""
@@ -246,7 +244,7 @@ class Node:
 
     def idle_s(self) -> float:
         """How long the node can sleep if no message arrives."""
-        return max(0.0, min(timer.left_s() for timer in self._timers))
+        return max(0.0, self._timers.left_s())
 
     def _arrivals(self) -> Iterator[Delivery]:
         while (delivery := self.bus.receive()) is not None:
@@ -295,42 +293,17 @@ class Node:
             arguments = subscription.open(deliveries)
         except MessagingError as error:
             return self._refuse(subscription, deliveries, error)
-        if (failed := self._guarded(subscription.callback, *arguments)) is not None:
+        if (failed := self._refusals.attempt(subscription.callback, *arguments)) is not None:
             return self._refuse(subscription, deliveries, failed)
         return self._refusals.end(subscription)
 
-    def _refuse(
-        self, subscription: Subscription, deliveries: tuple[Delivery, ...], error: Exception
-    ) -> None:
+    def _refuse(self, subscription: Subscription, deliveries: tuple[Delivery, ...], error: Exception) -> None:
         names = [delivery.topic for delivery in deliveries]
         for topic in names:
             if topic in self.inputs:  # taps have none
                 self.inputs[topic].reject()
         what = ", ".join(names)
         self._refusals.add(subscription, error, f"dropped {what}", f"{what} can be used again")
-
-    def _fire(self, timer: Timer) -> None:
-        """Call a timer's callback if it is due; one that fails is called again after the next period."""
-        self.heartbeat.beat()
-        if not timer.take_turn():
-            return
-        if (failed := self._guarded(timer.callback)) is None:
-            return self._refusals.end(timer)
-        timer.failures += 1
-        what = f"timer {timer.name}"
-        return self._refusals.add(timer, failed, f"{what} failed", f"{what} works again")
-
-    def _guarded(self, callback: Callable[..., None], *arguments: Any) -> Exception | None:
-        """Call back; returns an error that does not end the node, see `refusals`."""
-        try:
-            callback(*arguments)
-        except UNUSABLE as error:
-            return error
-        except UNFORESEEN as error:
-            if self.mode == "lockstep" or isinstance(error, WmError):
-                raise
-            return error
-        return None
 
     def _add_input(self, topic: str, rate_hz: float | None) -> None:
         self.bus.subscribe(topic)
@@ -343,8 +316,7 @@ class Node:
     def _publish_diagnostics(self) -> None:
         faults = [each.mismatch for each in self._subscriptions if each.mismatch]
         faults += [*self._refusals.reasons, *self._owners.reasons, *self._unreadable.look()]
-        failures = {f"timer {timer.name} failures": str(timer.failures) for timer in self._timers if timer.failures}
-        values = {**self.diagnostics, **failures}
+        values = {**self.diagnostics, **self._timers.failures}
         self._report.publish(
             diagnostics(self.name, self.cpu_s(), self.failure, faults, values, self.inputs, self.bus.gaps)
         )

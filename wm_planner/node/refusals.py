@@ -1,6 +1,9 @@
 """Refusals: calls of a node that failed and do not end it, by a received message or by a timer."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
+
 from wm_planner.clock import Clock, Deadline
 from wm_planner.errors import InputError, ScenarioError, ShapeError, WmError, describe
 
@@ -23,10 +26,11 @@ class Refusals:
     Args:
         clock: monotonic wall time.
         log: gets one warning when calls begin to fail, and one line when they succeed again.
+        is_lockstep: whether an unforeseen error ends the node.
     """
 
-    def __init__(self, clock: Clock, log: logging.Logger) -> None:
-        self._clock, self._log = clock, log
+    def __init__(self, clock: Clock, log: logging.Logger, *, is_lockstep: bool) -> None:
+        self._clock, self._log, self._is_lockstep = clock, log, is_lockstep
         self._reasons: dict[object, str] = {}
         self._quiet: dict[object, Deadline] = {}
         self._said: dict[object, str] = {}  # what to say when it succeeds again
@@ -35,6 +39,18 @@ class Refusals:
     def reasons(self) -> tuple[str, ...]:
         """Why the last call failed, for every source whose last call did."""
         return tuple(self._reasons.values())
+
+    def attempt(self, callback: Callable[..., None], *arguments: Any) -> Exception | None:
+        """Call back; returns an error that does not end the node, and raises any other."""
+        try:
+            callback(*arguments)
+        except UNUSABLE as error:
+            return error
+        except UNFORESEEN as error:
+            if self._is_lockstep or isinstance(error, WmError):
+                raise
+            return error
+        return None
 
     def add(self, source: object, error: Exception, failed: str, recovered: str) -> None:
         """Note that a call has failed.
