@@ -235,7 +235,9 @@ def test_a_state_in_what_cannot_be_copied_is_refused_with_its_name():
             observation, reward, *ends = super().step(action)
             return observation, reward + self.steps.count, *ends
 
-    with pytest.raises(SimulationError, match=r"in what cannot be copied \(Locked.steps: TypeError: cannot pic"):
+    with pytest.raises(
+        SimulationError, match=r"in what cannot be copied \(Locked.steps: TypeError: cannot pic"
+    ):
         check_snapshots(lambda: TimeLimit(Locked(), 50), "grid")
 
 

@@ -135,9 +135,7 @@ def _state(layer: Any) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _copies(
-    layers: list[dict[str, Any]], env: Env
-) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+def _copies(layers: list[dict[str, Any]], env: Env) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """Deep copies of attributes, with references to the environment, its spaces and MuJoCo kept.
 
     Returns:
