@@ -4,7 +4,7 @@
 # make dist       builds the wheel and the source archive
 # make docs       builds the documentation site into build/docs; a warning is an error
 # make models     collects data, trains and exports the shipped models from nothing (about two hours)
-# make gpu        on a machine with a GPU: torch next to ONNX Runtime, then seconds per action (10 minutes)
+# make gpu        on a machine with a GPU: torch against ONNX Runtime, then seconds per action (10 minutes)
 # make tables     prints the figures of docs/measurements.md
 # make soak       1,000 faults in running arms and cars, prints the tables of docs/soak.md (an hour and more)
 
@@ -12,7 +12,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow test-envs lint docs dist models tables gpu gl clean
+.PHONY: demo test test-slow test-envs lint docs dist models tables gpu soak gl clean
 
 demo: .venv/sim.stamp gl
 	$(BIN)/wm demo
