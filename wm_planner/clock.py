@@ -1,4 +1,4 @@
-"""Clocks, which are passed in: code below the command line does not read the system time by itself."""
+"""Clocks, which are passed in: code below the command line does not read the system time on its own."""
 
 import math
 import time

@@ -113,7 +113,7 @@ def _supervise(supervisor: "Supervisor", live: "Live", folder: Path) -> tuple[st
     """How a run ended: status, reason, and the error of the node that failed, if one did.
 
     Raises:
-        MessagingError: if the domain is not to be had; then nothing was started, and the folder is removed.
+        MessagingError: if the domain cannot be claimed; then nothing was started, and the folder is removed.
     """
     from wm_planner.launching.run import discard
 

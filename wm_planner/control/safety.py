@@ -31,7 +31,7 @@ class Limits:
         high: upper bounds, (k,), in the same unit.
         rate: largest change per second, (k,), e.g. joint velocities in rad/s.
         coupled: number of leading components that slow down together, e.g. the joints of an arm: if each
-            were limited by itself, the tool would leave its path.
+            were limited on its own, the tool would leave its path.
 
     Raises:
         ConfigError: if the shapes differ, a low is not below its high, or a rate is not positive.

@@ -11,7 +11,7 @@ class Backlog:
     """Counts the bytes that ZeroMQ has not passed on to all readers yet.
 
     The limit of a socket's queue cannot do it: when it falls, libzmq 4.3.5 waits for a report of the other
-    end that comes only with further messages, and so for ever.
+    end that comes only with further messages, and so forever.
     """
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 A pickle is a program. This reader lets it call only the stand-ins of this module, which validate and store
 their arguments; arrays are built afterwards from the stored bytes. numpy's own unpickling code is never
 called, and every other global is refused. Time and memory are bounded too: values that a file refers to many
-times are counted as often, and keys are simple values, because hashing nested tuples can take for ever.
+times are counted as often, and keys are simple values, because hashing nested tuples can take forever.
 """
 
 import io
