@@ -20,7 +20,7 @@ from wm_planner.bench.soak.report import markdown
 from wm_planner.bench.soak.robots import robot_of
 from wm_planner.bench.soak.runs import linked, recorded_to, timing_of
 from wm_planner.bench.soak.session import SessionResult
-from wm_planner.bench.soak.soak import read_sessions, soak
+from wm_planner.bench.soak.soak import sessions_log, soak
 from wm_planner.bench.soak.verdict import Verdict, hold_limit_s, hold_s, largest_jump
 from wm_planner.clock import nanoseconds
 from wm_planner.driving.geometry.centreline import Centreline
@@ -271,12 +271,17 @@ def test_a_link_loses_a_share_of_the_messages_but_none_that_is_latched(made_link
 
 
 def test_a_log_of_another_version_is_refused_with_its_line(tmp_path):
-    (tmp_path / "log").write_bytes(
+    assert not sessions_log(tmp_path).lines
+    (tmp_path / "sessions.jsonl").write_bytes(
         msgspec.json.encode(SessionResult("x", (), True, (), "")) + b'\n{"launch": 3}\n'
     )
-    with pytest.raises(ConfigError, match="log:2: not a run of this version"):
-        list(read_sessions(tmp_path / "log"))
-    assert not list(read_sessions(tmp_path / "none"))
+    with pytest.raises(ConfigError, match=r"sessions.jsonl, line 2: .*wanted a run of this version"):
+        sessions_log(tmp_path)
+
+
+def test_a_report_of_a_folder_that_is_missing_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"none/sessions.jsonl: wanted a file in a folder that exists"):
+        sessions_log(tmp_path / "none")
 
 
 @pytest.mark.soak

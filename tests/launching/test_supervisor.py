@@ -16,6 +16,7 @@ from toys import PATIENCE_S, until
 from wm_planner.clock import nanoseconds
 from wm_planner.errors import ConfigError, MessagingError, NodeError
 from wm_planner.launching.activation import readers_of
+from wm_planner.launching.file import OnHang
 from wm_planner.launching.respawn import MAX_RESPAWNS, WINDOW_S, Respawns
 from wm_planner.launching.startup import START_S, StartupWatch
 from wm_planner.messaging.domain import Domain, Endpoint
@@ -167,30 +168,24 @@ def test_a_suspended_node_is_resumed_so_that_it_can_end(run):
     assert Player(run.recording).is_complete
 
 
-def suspending_once(run: Run, node: str) -> Callable[[], None]:
-    """A step that suspends a node once, as soon as it has been active."""
-    done = []
-
-    def step() -> None:
-        if not done and "active" in run.kinds(node) and "goal 7" in run.log("answerer"):
-            done.append(process_of(run, node))
-            os.kill(done[0], signal.SIGSTOP)
-
-    return step
-
-
-def test_a_suspended_node_is_restarted_and_gets_its_latched_message_again(run):
+def go_with_suspended_answerer(run: Run, on_hang: OnHang, is_over: Callable[[], bool]) -> None:
+    """Suspend the answerer of a run once, as soon as it has a goal, and end the run once `is_over`."""
     run.params("talker", ticks=10**9)
-    run.on_hang("answerer", "restart")
-    supervisor = run.supervisor()
-    suspend = suspending_once(run, "answerer")
+    run.on_hang("answerer", on_hang)
+    supervisor, suspended = run.supervisor(), []
 
     def step() -> None:
-        suspend()
-        if run.log("answerer").count("goal 7") == 2:
+        if not suspended and "active" in run.kinds("answerer") and "goal 7" in run.log("answerer"):
+            suspended.append(process_of(run, "answerer"))
+            os.kill(suspended[0], signal.SIGSTOP)
+        if is_over():
             supervisor.interrupt("seen")
 
     assert supervisor.run(step).reason == "seen"
+
+
+def test_a_suspended_node_is_restarted_and_gets_its_latched_message_again(run):
+    go_with_suspended_answerer(run, "restart", lambda: run.log("answerer").count("goal 7") == 2)
     assert run.kinds("answerer")[:5] == ["started", "active", "hung", "respawned", "active"]
     [hung] = [event for event in run.events if event.kind == "hung"]
     assert re.fullmatch(
@@ -200,19 +195,12 @@ def test_a_suspended_node_is_restarted_and_gets_its_latched_message_again(run):
 
 
 def test_the_run_waits_for_a_suspended_node_that_is_to_be_held_and_says_when_it_goes_on(run):
-    run.params("talker", ticks=10**9)
-    run.on_hang("answerer", "hold")
-    supervisor = run.supervisor()
-    suspend = suspending_once(run, "answerer")
-
-    def step() -> None:
-        suspend()
+    def has_resumed() -> bool:
         if run.kinds("answerer")[-1:] == ["hung"]:
             os.kill(process_of(run, "answerer"), signal.SIGCONT)
-        if "resumed" in run.kinds("answerer"):
-            supervisor.interrupt("seen")
+        return "resumed" in run.kinds("answerer")
 
-    assert supervisor.run(step).reason == "seen"
+    go_with_suspended_answerer(run, "hold", has_resumed)
     assert run.kinds("answerer") == ["started", "active", "hung", "resumed", "stopped"]
 
 

@@ -9,26 +9,13 @@ import msgspec
 import numpy as np
 import pytest
 import zmq
-from toys import PATIENCE_S, Peers, joint_state, matched, picture, receive, until
+from toys import PATIENCE_S, joint_state, matched, picture, receive, until
 
 from wm_planner.errors import MessagingError
 from wm_planner.messaging import messages as m
 from wm_planner.messaging import wire
 from wm_planner.messaging.bus import Bus
 from wm_planner.messaging.domain import Domain, process_start
-
-
-@pytest.fixture
-def domain(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    return Domain.named("d")
-
-
-@pytest.fixture
-def peers(domain):
-    peers = Peers(domain)
-    yield peers
-    peers.close()
 
 
 def test_a_message_arrives_with_its_envelope(peers):

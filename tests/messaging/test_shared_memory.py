@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import zmq
 from toy_run import Run
-from toys import PATIENCE_S, Peers, matched, picture, receive, until
+from toys import PATIENCE_S, matched, picture, receive, until
 
 from wm_planner.errors import MessagingError
 from wm_planner.messaging import codec, leases, shared_memory, slots
@@ -25,19 +25,6 @@ from wm_planner.recording.player import Player
 
 IMAGE = "/camera/front/image_raw"
 SIZE = 160  # pixels per side: 77 KB
-
-
-@pytest.fixture
-def domain(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    return Domain.named("d")
-
-
-@pytest.fixture
-def peers(domain):
-    peers = Peers(domain)
-    yield peers
-    peers.close()
 
 
 def is_shared(delivery: Delivery) -> bool:

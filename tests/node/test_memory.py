@@ -164,20 +164,20 @@ def test_without_a_controller_that_tells_nothing_waits(bench, tmp_path):
 @pytest.mark.parametrize("how", ["goal", "episode"])
 def test_memory_ends_with_the_episode_and_with_the_goal(bench, tmp_path, how):
     eyes = Eyes(bench, tmp_path)
-    eyes.made.hear("/episode", episode(1))
+    eyes.made.hear("/episode", m.running_episode(1, 0))
     eyes.see(0, 0.0)
     eyes.act(0, 0.5)
-    eyes.goal(2) if how == "goal" else eyes.made.hear("/episode", episode(2))
+    eyes.goal(2) if how == "goal" else eyes.made.hear("/episode", m.running_episode(2, 0))
     [(_, v, surprise)] = eyes.see(TICK, 2.0)
     assert v == 0 and np.isnan(surprise)
 
 
 def test_the_same_episode_again_keeps_the_memory(bench, tmp_path):
     eyes = Eyes(bench, tmp_path)
-    eyes.made.hear("/episode", episode(1))
+    eyes.made.hear("/episode", m.running_episode(1, 0))
     eyes.see(0, 0.0)
     eyes.act(0, 0.5)
-    eyes.made.hear("/episode", episode(1))
+    eyes.made.hear("/episode", m.running_episode(1, 0))
     assert eyes.see(TICK, 2.0) == [(TICK, 2.0, 1.5**2)]
 
 
@@ -200,7 +200,7 @@ def test_perception_reads_nothing_of_the_true_goal_on_episode(bench, tmp_path):
     seen = []
     for position in ((0.0, 0.0, 0.0), (9.0, 9.0, 9.0)):
         eyes = Eyes(bench, tmp_path)
-        eyes.made.hear("/episode", episode(1, position))
+        eyes.made.hear("/episode", m.running_episode(1, 0, position))
         seen.append(eyes.see(0, 1.0)[0][:2])
     assert seen[0] == seen[1]
 
@@ -219,21 +219,6 @@ def test_the_policy_in_process_remembers_as_perception_does(bench, tmp_path):
         assert v == float(ours["v"][0, 0])
         last = np.array([push, 0.0], np.float32)
         eyes.act(stamp_ns, push)
-
-
-def episode(number, goal_position=(0.0, 0.0, 0.0)):
-    return m.Episode(
-        header=m.header(0),
-        id=number,
-        seed=0,
-        phase="running",
-        step=0,
-        distance=0.0,
-        success=False,
-        reason="",
-        goal_position=np.array(goal_position),
-        total_reward=0.0,
-    )
 
 
 # --- the planner plans from the action that was carried out
@@ -302,7 +287,7 @@ def test_latents_tell_their_episode(bench, tmp_path):
     made = bench("perception", world_model=str(tmp_path / "toy"))
     made.hear("/goal", goal_message(1, Observation({}, {"position": np.zeros(2)}), 0))
     made.hear("/signal/position", m.signal("position", np.zeros(2), 0))
-    made.hear("/episode", episode(2))
+    made.hear("/episode", m.running_episode(2, 0))
     made.hear("/signal/position", m.signal("position", np.zeros(2), 100))
     assert [latent.episode_id for latent in made.take("/latent")] == [0, 2]
 

@@ -6,7 +6,6 @@ import sys
 import threading
 from collections import deque
 
-import numpy as np
 import pytest
 from toys import PATIENCE_S, Peers, joint_state, matched, new_domain_name, picture, receive, until, write_toys
 
@@ -192,17 +191,13 @@ def started(peers: Peers, mode) -> tuple[Follower, Bus]:
     return node, sender
 
 
-def episode(identity: int) -> m.Message:
-    return m.Episode(m.header(0), identity, 0, "running", 0, 0.1, False, "", np.empty(0), 0.0)
-
-
 def send_all(sender: Bus, node: Node) -> None:
     """Five messages, which the node's bus has all taken in when this returns."""
     for stamp in (1, 2):
         sender.publish("/joint_states", joint_state(stamp))
-    sender.publish("/episode", episode(1))
+    sender.publish("/episode", m.running_episode(1, 0))
     sender.publish("/joint_states", joint_state(3))
-    sender.publish("/episode", episode(2))
+    sender.publish("/episode", m.running_episode(2, 0))
     arrived = deque(receive(node.bus, sender) for _ in range(5))
     node.bus.receive = lambda: arrived.popleft() if arrived else None
 

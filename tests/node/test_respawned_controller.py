@@ -35,20 +35,7 @@ def plan(bench_, gripper):
 
 
 def start(bench_, episode=1, envelope_=RUN):
-    zero = np.zeros(3)
-    message = m.Episode(
-        header=m.header(bench_.clock.now_ns()),
-        id=episode,
-        seed=0,
-        phase="running",
-        step=0,
-        distance=0.0,
-        success=False,
-        reason="",
-        goal_position=zero,
-        total_reward=0.0,
-    )
-    bench_.hear("/episode", message, envelope_)
+    bench_.hear("/episode", m.running_episode(episode, bench_.clock.now_ns()), envelope_)
 
 
 def step(bench_, gripper):

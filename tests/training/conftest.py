@@ -9,3 +9,11 @@ def brief_exports():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(call_size, "BUDGET_S", 0.05)
         yield
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A data set of a dot that moves."""
+    from moving_dot import write
+
+    return write(tmp_path_factory.mktemp("data") / "dots", seed=0)

@@ -6,7 +6,6 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from moving_dot import write
 from point_mass import make_card
 
 from wm_planner.contracts.card import ActionSpec, LatentSpec
@@ -35,11 +34,6 @@ SHORT = {"iterations": 4, "batch": 8, "horizon": 3, "hidden": 16, "episodes": 6,
 
 def silent(progress):
     """No output in tests."""
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("data") / "dots", seed=0)
 
 
 @pytest.fixture(scope="module", params=["small", "tokens"])

@@ -33,11 +33,6 @@ TINY = {
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("data") / "dots", seed=0)
-
-
-@pytest.fixture(scope="module")
 def clips(data):
     return Clips([data], frames=4)
 

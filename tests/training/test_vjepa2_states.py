@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from moving_dot import write
 
 from wm_planner.errors import ConfigError
 from wm_planner.training.clips import Clips
@@ -26,11 +25,6 @@ TINY = {
     "anneal": 0,
     "learning_rate": 0.003,
 }
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("data") / "dots", seed=0)
 
 
 def network(data, **changes):

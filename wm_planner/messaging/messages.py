@@ -230,6 +230,22 @@ def pose_stamped(
     return PoseStamped(header=header(stamp_ns, frame_id), pose=pose)
 
 
+def running_episode(number: int, stamp_ns: int, goal_position: ArrayLike = (0.0, 0.0, 0.0)) -> Message:
+    """The message of the first tick of an episode, with seed 0 and no reward."""
+    return Episode(
+        header=header(stamp_ns),
+        id=number,
+        seed=0,
+        phase="running",
+        step=0,
+        distance=0.0,
+        success=False,
+        reason="",
+        goal_position=np.asarray(goal_position, np.float64),
+        total_reward=0.0,
+    )
+
+
 def joint_state(
     names: Sequence[str], positions: ArrayLike, stamp_ns: int, velocities: ArrayLike = ()
 ) -> JointState:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 from rich.table import Table
 
 from wm_planner import share
@@ -217,7 +216,7 @@ class _Fuzz:
         if kind < 0.995:
             return self.robot.topics[0], self.robot.state(now_ns)
         if kind < 0.999:
-            return "/episode", _episode(now_ns, self.number)
+            return "/episode", m.running_episode(1 + self.number // 1000, now_ns)
         return "/emergency_stop", m.Bool(data=True)
 
     def _hear(self, topic: str, data: bytes, publisher: int) -> None:
@@ -234,10 +233,23 @@ def _counting(kind: type[Node], refused: Counter[str]) -> Callable[..., Any]:
     """The class of a controller node that counts why it refuses messages and why it holds."""
 
     class Counting(kind):  # type: ignore[valid-type, misc]
-        def _refuse(self, subscription: Any, names: Any, error: Exception) -> None:
+        def _refuse(self, subscription: Any, deliveries: Any, error: Exception) -> None:
+            self.count(error)
+            super()._refuse(subscription, deliveries, error)
+
+        def timer(self, period_s: float, callback: Callable[[], None]) -> Any:
+            def counted() -> None:
+                try:
+                    callback()
+                except Exception as error:
+                    self.count(error)
+                    raise
+
+            return super().timer(period_s, counted)
+
+        def count(self, error: Exception) -> None:
             text = str(error) if isinstance(error, WmError) else f"{UNFORESEEN}: {describe(error)}"
             refused[_class_of(text)] += 1
-            super()._refuse(subscription, names, error)
 
         def why_stale(self, plan: Message, envelope: Envelope) -> str:
             reason: str = super().why_stale(plan, envelope)
@@ -261,18 +273,3 @@ def _class_of(reason: str) -> str:
     for pattern, words in _VALUES:
         text = re.sub(pattern, words, text, flags=re.DOTALL)
     return text[:_LONGEST].strip()
-
-
-def _episode(stamp_ns: int, number: int) -> Message:
-    return m.Episode(
-        header=m.header(stamp_ns),
-        id=1 + number // 1000,
-        seed=0,
-        phase="running",
-        step=0,
-        distance=0.0,
-        success=False,
-        reason="",
-        goal_position=np.zeros(3),
-        total_reward=0.0,
-    )

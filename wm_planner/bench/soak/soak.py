@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import msgspec
-
 from wm_planner.bench.soak.session import Session, SessionResult
 from wm_planner.bench.soak.verdict import Verdict
 from wm_planner.errors import ConfigError
+from wm_planner.evaluation.resumable_log import ResumableLog
 from wm_planner.launching import file as launch_file
 from wm_planner.launching.arguments import arguments
 
@@ -34,16 +33,16 @@ def soak(
         overrides: "argument=value", for its arguments.
         faults: number after which it ends.
         seed: of all faults.
-        folder: for the logs and recordings of each run; `sessions.jsonl` in it keeps the finished runs, which
-            the same call does not repeat.
+        folder: for the logs and recordings of each run; a log in it keeps the finished runs, which the same
+            call does not repeat.
         report: called with each verdict.
 
     Yields:
         the runs that the log holds, and then each one as it ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "sessions.jsonl"
-    done = list(read_sessions(log))
+    log = sessions_log(folder)
+    done = list(log.lines)
     yield from done
     endless = [_ENDLESS] if "episodes" in arguments(launch_file.find(launch)) else []
     while count_of(done) < faults:
@@ -59,8 +58,7 @@ def soak(
             report=report,
         )
         done.append(made.run())
-        with log.open("ab") as lines:
-            lines.write(msgspec.json.encode(done[-1]) + b"\n")
+        log.append(done[-1])
         yield done[-1]
         if not done[-1].verdicts:
             raise ConfigError(
@@ -68,17 +66,10 @@ def soak(
             )
 
 
-def read_sessions(log: Path) -> Iterator[SessionResult]:
-    """The runs that a log holds; none if there is no such file.
+def sessions_log(folder: Path) -> ResumableLog[SessionResult]:
+    """The log of the finished runs in a folder.
 
     Raises:
-        ConfigError: if a line is not one of this version.
+        ConfigError: if there is no such folder, or a line is not of this version.
     """
-    lines = log.read_bytes().splitlines() if log.exists() else []
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield msgspec.json.decode(line, type=SessionResult)
-        except msgspec.DecodeError as error:
-            raise ConfigError(
-                f"{log}:{number}: not a run of this version ({error}); remove the file"
-            ) from None
+    return ResumableLog(folder / "sessions.jsonl", SessionResult, "a run of this version of `wm bench soak`")

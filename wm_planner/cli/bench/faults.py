@@ -49,7 +49,7 @@ def soak_report(
 ) -> None:
     """What soaks have shown, in Markdown."""
     from wm_planner.bench.soak.report import markdown
-    from wm_planner.bench.soak.soak import read_sessions
+    from wm_planner.bench.soak.soak import sessions_log
 
-    sessions = [each for folder in folders for each in read_sessions(folder / "sessions.jsonl")]
+    sessions = [each for folder in folders for each in sessions_log(folder).lines]
     console.out(markdown(sessions), highlight=False)
