@@ -18,7 +18,7 @@ from wm_planner.bench.soak.observer import Point, prolonged
 from wm_planner.bench.soak.recovery import Recovery
 from wm_planner.bench.soak.report import markdown
 from wm_planner.bench.soak.robots import robot_of
-from wm_planner.bench.soak.runs import linked, recorded_to, timing_of
+from wm_planner.bench.soak.runs import linked, timing_of
 from wm_planner.bench.soak.session import SessionResult
 from wm_planner.bench.soak.soak import sessions_log, soak
 from wm_planner.bench.soak.verdict import Verdict, hold_limit_s, hold_s, largest_jump
@@ -26,6 +26,7 @@ from wm_planner.clock import nanoseconds
 from wm_planner.driving.geometry.centreline import Centreline
 from wm_planner.errors import ConfigError
 from wm_planner.launching import file as launch_file
+from wm_planner.launching.run import recorded_to
 from wm_planner.messaging import topics
 from wm_planner.messaging.domain import Domain
 from wm_planner.messaging.wire import Delivery

@@ -5,6 +5,7 @@ import itertools
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,17 @@ def prepare(folder: Path, spec: LaunchSpec) -> Path:
     )
     (folder / LAUNCHED).write_text(text, encoding="utf-8")
     return folder
+
+
+def recorded_to(spec: LaunchSpec, recording: Path) -> LaunchSpec:
+    """A run whose recorder writes to another file."""
+    nodes = tuple(
+        replace(node, params={**node.params, "path": str(recording)})
+        if node.program.stem == "recorder"
+        else node
+        for node in spec.nodes
+    )
+    return replace(spec, nodes=nodes)
 
 
 def discard(folder: Path) -> None:

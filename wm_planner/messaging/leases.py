@@ -48,7 +48,7 @@ class Leases:
             self._socket.setsockopt(zmq.SUBSCRIBE, SHARED + frame)
 
     def accept(self, frame: bytes, offered: bytes) -> None:
-        """Open the memory of a topic; where that is not possible its messages come inside of frames.
+        """Open the memory of a topic; where that is not possible its messages come inside frames.
 
         Raises:
             msgspec.DecodeError: if it is not an offer.

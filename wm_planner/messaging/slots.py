@@ -44,7 +44,7 @@ class Slots:
         slot_bytes: size of each, a multiple of the page size.
 
     Raises:
-        OSError: if the memory cannot be had.
+        OSError: if the memory cannot be allocated.
     """
 
     def __init__(self, address: str, count: int, slot_bytes: int) -> None:
@@ -161,7 +161,7 @@ class SharedTopics:
 
     def of(self, topic: str, size: int) -> tuple[Slots, tuple[int, ...] | None] | None:
         """The memory for a message, and the columns of all its readers, None while one of them has not opened
-        the memory. None if it has to be sent inside of frames: a reader cannot share memory, the topic is
+        the memory. None if it has to be sent inside frames: a reader cannot share memory, the topic is
         latched (its message is kept for later readers), or there is no memory.
         """
         changes, slots, columns = self._known.get(topic, (-1, None, None))
@@ -227,7 +227,7 @@ class Loan:
         self._place: tuple[Slots, int, tuple[int, ...]] | None = None
 
     def room(self, size: int) -> memoryview | None:
-        """Memory for a message of `size` bytes; None if it has to be sent inside of frames."""
+        """Memory for a message of `size` bytes; None if it has to be sent inside frames."""
         found = self._shared.of(self._topic, size) if size > LARGE_BYTES else None
         if found is None:
             return None

@@ -2,7 +2,7 @@
 
 A reader that can open shared memory subscribes to a topic twice: to its frame, and to `SHARED` and its frame.
 Once it has opened the memory of a topic it subscribes to `OPENED`, the token of the memory, and its column.
-Versions without shared memory do neither, and get every message inside of a frame.
+Versions without shared memory do neither, and get every message inside a frame.
 """
 
 from collections import Counter

@@ -1,13 +1,10 @@
 """How soon a suspended node is noticed, and how often an ordinary run raises an alarm, on a busy machine."""
 
-import contextlib
 import dataclasses
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,7 +13,7 @@ from rich.table import Table
 
 from wm_planner.launching import file as launch_file
 from wm_planner.launching.file import LaunchSpec
-from wm_planner.launching.run import RECORDING
+from wm_planner.launching.run import RECORDING, recorded_to
 from wm_planner.launching.supervisor import Supervisor
 from wm_planner.messaging.domain import Domain
 from wm_planner.terminal import table
@@ -38,18 +35,6 @@ class HangRow(msgspec.Struct, frozen=True):
     noticed_s: tuple[float, ...]
 
 
-@contextlib.contextmanager
-def load(processes: int) -> Iterator[None]:
-    """Keep processes computing meanwhile, which share the cores with the nodes."""
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
-    try:
-        yield
-    finally:
-        for process in busy:
-            process.kill()
-            process.wait()
-
-
 def false_alarms(launch: str, clock: str, folder: Path) -> list[str]:
     """The alarms of one ordinary run of two seconds, in words."""
     spec = _spec(launch, [f"clock={clock}", "episodes=1", "steps=10"], folder)
@@ -64,7 +49,7 @@ def hang_rows(launch: str, nodes: Sequence[str], times: int, folder: Path) -> li
     held = tuple(dataclasses.replace(node, on_hang="hold") for node in spec.nodes)
     suspensions = _Suspensions(Domain.named(spec.name), [name for _ in range(times) for name in nodes])
     supervisor = Supervisor(dataclasses.replace(spec, nodes=held), folder, domain=spec.name)
-    suspensions.of = supervisor
+    suspensions.supervisor = supervisor
     supervisor.run(suspensions.step)
     noticed: dict[str, list[float]] = {name: [] for name in nodes}
     for name, seconds in suspensions.noticed:
@@ -95,21 +80,18 @@ def hang_table(rows: Sequence[HangRow], alarms: Sequence[Sequence[str]], title: 
 def _spec(launch: str, overrides: list[str], folder: Path) -> LaunchSpec:
     """A launch file that records into the folder."""
     spec = launch_file.load(launch_file.find(launch), f"hangs_{folder.name}", overrides)
-    for node in spec.nodes:
-        if node.program.stem == "recorder":
-            node.params["path"] = str(folder / RECORDING)
-    return spec
+    return recorded_to(spec, folder / RECORDING)
 
 
 class _Suspensions:
     """Suspends one node after the other, and lets each go on once the supervisor has noticed it.
 
     Attributes:
-        of: the supervisor of the run.
+        supervisor: of the run, which is made after this.
         noticed: name of each node, with the time from SIGSTOP until the event.
     """
 
-    of: Supervisor
+    supervisor: Supervisor
 
     def __init__(self, domain: Domain, names: list[str]) -> None:
         self._domain, self._names = domain, names
@@ -120,16 +102,16 @@ class _Suspensions:
         now_s = time.monotonic()
         if self._pid:
             name = self._names[self._known]
-            hung = [event for event in self.of.events if event.kind == "hung" and event.node == name]
+            hung = [event for event in self.supervisor.events if event.kind == "hung" and event.node == name]
             if len(hung) > self._names[: self._known].count(name):
                 self.noticed.append((name, now_s - self._began_s))
                 self._known += 1
                 os.kill(self._pid, signal.SIGCONT)
                 self._pid, self._due_s = 0, now_s + _BETWEEN_S
         elif self._known == len(self._names):
-            self.of.interrupt("all nodes were suspended")
+            self.supervisor.interrupt("all nodes were suspended")
         elif now_s > self._due_s:
-            active = {event.node for event in self.of.events if event.kind == "active"}
+            active = {event.node for event in self.supervisor.events if event.kind == "active"}
             if active.issuperset(self._names):
                 found = {each.name: each.pid for each in self._domain.endpoints()}
                 self._pid = found[self._names[self._known]]

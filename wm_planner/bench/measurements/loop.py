@@ -11,7 +11,7 @@ from wm_planner.clock import seconds
 from wm_planner.launching import file as launch_file
 from wm_planner.launching.activity import activity_of
 from wm_planner.launching.file import LaunchSpec
-from wm_planner.launching.run import RECORDING
+from wm_planner.launching.run import RECORDING, recorded_to
 from wm_planner.launching.supervisor import Supervisor
 from wm_planner.messaging.domain import Domain
 from wm_planner.recording.player import Player
@@ -72,11 +72,7 @@ def loop_spec(
 ) -> LaunchSpec:
     """A launch file in lockstep, with the path of its recording replaced."""
     given = [f"model={model}", f"episodes={episodes}", "clock=lockstep", *overrides]
-    spec = launch_file.load(launch_file.find(launch), name, given)
-    for node in spec.nodes:
-        if node.program.stem == "recorder":
-            node.params["path"] = str(recording)
-    return spec
+    return recorded_to(launch_file.load(launch_file.find(launch), name, given), recording)
 
 
 class CpuUsage:

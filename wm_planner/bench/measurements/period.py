@@ -10,7 +10,7 @@ from rich.table import Table
 from wm_planner.clock import seconds
 from wm_planner.errors import SimulationError
 from wm_planner.launching import file as launch_file
-from wm_planner.launching.run import RECORDING
+from wm_planner.launching.run import RECORDING, recorded_to
 from wm_planner.launching.supervisor import Supervisor
 from wm_planner.recording.player import Player
 from wm_planner.terminal import table
@@ -43,10 +43,7 @@ def period_rows(launch: str, overrides: Sequence[str], folder: Path) -> list[Per
     """
     name = f"period_{folder.name}"
     spec = launch_file.load(launch_file.find(launch), name, [*overrides, "clock=realtime"])
-    for each in spec.nodes:
-        if each.program.stem == "recorder":
-            each.params["path"] = str(folder / RECORDING)
-    Supervisor(spec, folder, domain=name).run()
+    Supervisor(recorded_to(spec, folder / RECORDING), folder, domain=name).run()
     player = Player(folder / RECORDING)
     topics = [topic for topic in COMMANDS if topic in player.topics]
     recorded = player.messages(topics) if topics else ()

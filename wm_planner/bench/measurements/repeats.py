@@ -1,27 +1,24 @@
 """Equal runs in lockstep: whether each topic carries the same bytes every time, while other programs run."""
 
 import hashlib
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
 
+from wm_planner.bench.measurements.busy import busy
 from wm_planner.errors import RecordingError
 from wm_planner.evaluation.replay.difference import first_difference
 from wm_planner.launching import file as launch_file
 from wm_planner.launching.events import Event
-from wm_planner.launching.run import RECORDING
+from wm_planner.launching.run import RECORDING, recorded_to
 from wm_planner.launching.supervisor import Supervisor
 from wm_planner.messaging import codec, topics
 from wm_planner.recording.player import Player, Recorded
 from wm_planner.terminal import table
 
 _STALL_S = 60.0  # a tick is repeated only if a message was lost, not because the machine is slow
-_BURNER = "while True: pass"
 _UNUSUAL = ("hung", "died", "respawned", "killed")
 
 
@@ -55,14 +52,13 @@ def run_repeatedly(
         RecordingError: if a run was not recorded to its end.
     """
     recordings = []
-    with _burning(burners):
+    with busy(burners):
         for run in range(1, runs + 1):
             name = f"repeat-{folder.name}"
             spec = launch_file.load(launch_file.find(launch), name, [*overrides, "clock=lockstep"])
             recordings.append(folder / str(run) / RECORDING)
+            spec = recorded_to(spec, recordings[-1])
             for node in spec.nodes:
-                if node.program.stem == "recorder":
-                    node.params["path"] = str(recordings[-1])
                 if node.program.stem == "simulator":
                     node.params["stall_s"] = _STALL_S
             supervisor = Supervisor(spec, folder / str(run), domain=name)
@@ -157,15 +153,3 @@ def _difference(topic: str, first: Path, other: Path) -> str:
 def _messages(topic: str, path: Path) -> Iterator[Recorded]:
     player = Player(path)
     return player.messages([topic]) if topic in player.topics else iter(())
-
-
-@contextmanager
-def _burning(count: int) -> Iterator[None]:
-    """Keep processes busy."""
-    processes = [subprocess.Popen([sys.executable, "-c", _BURNER]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()

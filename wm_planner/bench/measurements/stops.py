@@ -15,7 +15,7 @@ from wm_planner.driving.bridges.messages import ego_state_of, route_of
 from wm_planner.driving.geometry.centreline import Centreline
 from wm_planner.errors import SimulationError
 from wm_planner.launching import file as launch_file
-from wm_planner.launching.run import RECORDING
+from wm_planner.launching.run import RECORDING, recorded_to
 from wm_planner.launching.supervisor import Supervisor
 from wm_planner.messaging.domain import Domain
 from wm_planner.recording.player import Player
@@ -54,12 +54,9 @@ def stop_row(node: str, launch: str, folder: Path) -> StopRow:
     """
     name = f"stop_{folder.name}"
     spec = launch_file.load(launch_file.find(launch), name, ["clock=realtime", "steps=150"])
-    for each in spec.nodes:
-        if each.program.stem == "recorder":
-            each.params["path"] = str(folder / RECORDING)
-    spec = dataclasses.replace(
-        spec, nodes=tuple(dataclasses.replace(each, on_hang="hold") for each in spec.nodes)
-    )
+    spec = recorded_to(spec, folder / RECORDING)
+    held = tuple(dataclasses.replace(each, on_hang="hold") for each in spec.nodes)
+    spec = dataclasses.replace(spec, nodes=held)
     suspension = _Suspension(name, node, len(spec.nodes))
     Supervisor(spec, folder, domain=name).run(suspension.step)
     if suspension.began_ns is None:

@@ -59,15 +59,6 @@ def is_prioritised(spec: LaunchSpec) -> bool:
     return any(node.name == "controller" and node.scheduling.priority for node in spec.nodes)
 
 
-def recorded_to(spec: LaunchSpec, recording: Path) -> LaunchSpec:
-    """A run whose recorder writes to another file."""
-    nodes = tuple(
-        replace(node, params={**node.params, "path": str(recording)}) if node.name == "recorder" else node
-        for node in spec.nodes
-    )
-    return replace(spec, nodes=nodes)
-
-
 def timing_of(spec: LaunchSpec) -> tuple[float, float]:
     """Control period in s and rate of the commands in Hz of a run."""
     node = next(node for node in spec.nodes if node.name == "controller")

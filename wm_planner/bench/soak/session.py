@@ -14,14 +14,14 @@ from wm_planner.bench.soak.injection import Injector
 from wm_planner.bench.soak.leftovers import Leftovers
 from wm_planner.bench.soak.observer import Observer
 from wm_planner.bench.soak.robots import robot_of
-from wm_planner.bench.soak.runs import is_prioritised, linked, prioritised, recorded_to, timing_of
+from wm_planner.bench.soak.runs import is_prioritised, linked, prioritised, timing_of
 from wm_planner.bench.soak.trial import Run, Trial
 from wm_planner.bench.soak.verdict import Verdict, unmeasured
 from wm_planner.clock import Deadline, WallClock
 from wm_planner.errors import NodeError, WmError
 from wm_planner.launching import file as launch_file
 from wm_planner.launching.events import Event
-from wm_planner.launching.run import RECORDING
+from wm_planner.launching.run import RECORDING, recorded_to
 from wm_planner.launching.supervisor import Supervisor
 from wm_planner.messaging.domain import Domain
 

@@ -95,11 +95,12 @@ def hangs(
 ) -> None:
     """How soon suspended nodes are noticed, and how many ordinary runs raise an alarm, on a busy machine."""
     from wm_planner.bench.measurements import hangs as measured
+    from wm_planner.bench.measurements.busy import busy
     from wm_planner.launching import file as launch_file
 
     nodes = [node.name for node in launch_file.load(launch_file.find(launch), "hangs").nodes]
     alarms = []
-    with measured.load(load):
+    with busy(load):
         for number in range(runs):
             with tempfile.TemporaryDirectory() as folder:
                 clock = "lockstep" if number % 2 else "realtime"
