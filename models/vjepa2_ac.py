@@ -55,8 +55,9 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
         architecture: of the encoder, `vjepa2` or `vjepa2_1`.
         predictor: size of the predictor.
         picture: side of a camera image after downsampling, in pixels; the cameras are joined side by side.
-        load: what is taken from `pretrained`: the `encoder`, or `all` to fine-tune a V-JEPA 2-AC, published
-            or of an own run: the encoder, the predictor and, with whitened tokens, their statistics.
+        load: what is taken from `pretrained`: the `encoder`; its `tokens`, with the statistics of whitened
+            ones, so that losses compare; or `all` to fine-tune a V-JEPA 2-AC, published or of an own run: the
+            tokens and the predictor.
         part: the part of `pretrained` with the encoder: `target_encoder` or `ema_encoder` of an encoder's
             file, `encoder` of a V-JEPA 2-AC.
         patch: side of a patch, in pixels.
@@ -77,7 +78,7 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
     predictor: VitSize
     picture: Positive
     architecture: Architecture = "vjepa2"
-    load: Literal["encoder", "all"] = "encoder"
+    load: Literal["encoder", "tokens", "all"] = "encoder"
     part: str = "target_encoder"
     patch: Positive = 16
     rollout: Positive = 2
@@ -92,8 +93,10 @@ class Recipe(TrainingRecipe, frozen=True, kw_only=True):
                 f"rollout is {self.rollout}, wanted 1 to {self.clip - 1}, the frames after the first in a "
                 f"clip of {self.clip}"
             )
-        if self.load == "all" and self.pretrained is None:
-            raise ValueError("load is all, but there is nothing to load: set pretrained to a file or a run")
+        if self.load != "encoder" and self.pretrained is None:
+            raise ValueError(
+                f"load is {self.load}, but there is nothing to load: set pretrained to a file or a run"
+            )
         if self.context > (most := min(self.clip, MAX_CONTEXT)):
             raise ValueError(f"context is {self.context}, wanted 1 to {most} frames, at most the clip's")
 
@@ -172,7 +175,7 @@ class VJepa2Ac(TrainableModel):
         self.observation = side_by_side(data.cameras, (data.height, data.width), recipe.picture, (self.pose,))
         self.pictures = ImagePreprocessor(self.observation)
         self.part, self.rollout, self.context = recipe.part, recipe.rollout, recipe.context
-        self.fine_tuned = recipe.load == "all"
+        self.load = recipe.load
         encoder = ARCHITECTURES[recipe.architecture](recipe.encoder, picture, TUBELET, recipe.patch)
         self.encoder = encoder.requires_grad_(False)
         grid = self.encoder.grid[1:]
@@ -199,14 +202,14 @@ class VJepa2Ac(TrainableModel):
     def load_pretrained(self, path: Path) -> None:
         """Load the encoder; to fine-tune, also the predictor, and the statistics of whitened tokens."""
         load_weights(self.encoder, read_weights(path, self.part))
-        if self.fine_tuned:
+        if self.load == "all":
             load_weights(self.predictor, read_weights(path, "predictor"))
-            if self.whitening:
-                load_weights(self.whitening, read_weights(path, "whitening"))
+        if self.whitening and self.load != "encoder":
+            load_weights(self.whitening, read_weights(path, "whitening"))
 
     def prepare(self, clips: Iterator[Mapping[str, Tensor]]) -> None:
         """Compute the statistics of the tokens, unless they were loaded, and their slow features."""
-        if self.whitening and not self.fine_tuned:
+        if self.whitening and self.load == "encoder":
             for clip in islice(clips, FIT_BATCHES):
                 self.whitening.observe(self._normed(clip["images"].flatten(0, 1)))
         if self.slow_features:

@@ -25,16 +25,26 @@ TINY = {
 }
 
 
+SHARE_OF_LOSS = {"whitened": 0.95, "normed": 0.6}
+"""Bounds on the loss of fine-tuning over that from scratch, by kind of tokens.
+
+Measured with 5 seeds of data and networks: 0.92 to 0.94 and 0.37 to 0.45. Whitened tokens are predicted as a
+residual, so that a new predictor begins near copying, which is not bad for a dot that moves little.
+"""
+
+
 @pytest.mark.torch
-def test_fine_tuning_and_training_from_scratch_are_measured_alike(tmp_path):
+@pytest.mark.parametrize("tokens", SHARE_OF_LOSS)
+def test_fine_tuning_and_training_from_scratch_are_measured_alike(tmp_path, tokens):
     first, own = (write(tmp_path / name, seed=seed) for name, seed in (("first", 1), ("own", 2)))
-    train(FAMILY, [first.path], tmp_path / "run", "small", {**TINY, "iterations": 40}, report=lambda _: None)
-    changes = {**TINY, "iterations": 4}
+    tiny = {**TINY, "tokens": tokens}
+    train(FAMILY, [first.path], tmp_path / "run", "small", {**tiny, "iterations": 40}, report=lambda _: None)
+    changes = {**tiny, "iterations": 4}
     arguments = (str(tmp_path / "run"), "encoder", [str(own.path)], "small", changes, 600.0)
     scratch, tuned = measure_fine_tuning(*arguments, tmp_path / "bench")
     assert (scratch.name, tuned.name) == ("predictor from scratch", "fine-tuned")
     assert scratch.iterations == tuned.iterations == 4
-    assert tuned.losses[-1] < 0.97 * scratch.losses[-1]
+    assert tuned.losses[-1] < SHARE_OF_LOSS[tokens] * scratch.losses[-1]
 
 
 def test_the_loss_at_a_time_is_that_of_the_next_report():

@@ -120,24 +120,43 @@ def test_fine_tuning_goes_on_from_the_predictor_and_its_statistics(data, action_
             torch.testing.assert_close(after[name], before[name], atol=1e-6, rtol=0)
 
 
+def test_a_new_predictor_can_be_trained_on_the_tokens_of_a_run_with_their_statistics(action_run, tmp_path):
+    other = write(tmp_path / "other", seed=5)
+    changes = {**TINY, "pretrained": str(action_run), "load": "tokens", "part": "encoder", "seed": 1}
+    train(ACTIONS, [other.path], tmp_path / "new", "small", changes, report=lambda progress: None)
+    before, after = weights(action_run), weights(tmp_path / "new")
+    for name in before:
+        if name.startswith(("encoder.", "whitening.")):
+            assert torch.equal(after[name], before[name]), name
+    projection = "predictor.predictor_proj.weight"
+    assert not torch.allclose(after[projection], before[projection], atol=0.01)
+
+
 def test_fine_tuning_on_other_data_begins_below_training_from_scratch(tmp_path):
     first, other = (write(tmp_path / name, seed=seed) for name, seed in (("a", 1), ("b", 2)))
     changes = {**TINY, "iterations": 40, "learning_rate": 3e-3}
     train(ACTIONS, [first.path], tmp_path / "first", "small", changes, report=lambda progress: None)
 
-    def loss(**more):
-        few = {**changes, "iterations": 4, **more}
-        out = tmp_path / f"run{len(more)}"
-        progress = train(ACTIONS, [other.path], out, "small", few, report=lambda progress: None)
+    def loss(load):
+        few = {
+            **changes,
+            "iterations": 4,
+            "pretrained": str(tmp_path / "first"),
+            "part": "encoder",
+            "load": load,
+        }
+        progress = train(ACTIONS, [other.path], tmp_path / load, "small", few, report=lambda progress: None)
         return progress.terms["teacher_forced"] + progress.terms["rollout"]
 
-    tuned = loss(pretrained=str(tmp_path / "first"), load="all", part="encoder")
-    assert tuned < 0.95 * loss()
+    assert loss("all") < 0.95 * loss("tokens")
 
 
 def test_fine_tuning_needs_weights_of_the_same_kind(data, video_run, tmp_path):
-    with pytest.raises(ConfigError, match="load is all, but there is nothing to load: set pretrained"):
-        train(ACTIONS, [data.path], tmp_path / "x", "small", {**TINY, "load": "all"})
+    for load in ("tokens", "all"):
+        with pytest.raises(
+            ConfigError, match=f"load is {load}, but there is nothing to load: set pretrained"
+        ):
+            train(ACTIONS, [data.path], tmp_path / "x", "small", {**TINY, "load": load})
     changes = {**TINY, "load": "all", "pretrained": str(video_run)}
     with pytest.raises(BundleError, match=r"predictor: weights of another model.*action_encoder\.weight"):
         train(ACTIONS, [data.path], tmp_path / "x", "small", changes)

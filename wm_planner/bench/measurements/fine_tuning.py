@@ -7,8 +7,12 @@ from typing import Any, NamedTuple
 from wm_planner.training.loop import Progress, train
 
 FAMILY = "models/vjepa2_ac.py"
-STARTS = {"predictor from scratch": "encoder", "fine-tuned": "all"}
-"""What a training begins with, to the recipe's `load`; both have the encoder of the pretrained weights."""
+STARTS = {"predictor from scratch": "tokens", "fine-tuned": "all"}
+"""What a training begins with, to the recipe's `load`.
+
+Both predict the tokens of the pretrained encoder, whitened by its statistics: whitened by those of their own data
+they would have losses in other units.
+"""
 
 
 class TrainingCurve(NamedTuple):
