@@ -61,5 +61,6 @@ def test_a_bag_becomes_a_lerobot_data_set_a_model_and_a_launch(tmp_path):
     card = read_card(bundle)
     assert card.training.data == {str(data): converted.checksum}
     assert card.training.effective_rank >= 1
-    report = wm(tmp_path, "launch", "panda_reach", f"model={bundle}", "episodes=1", "steps=3")
+    search = ("proposals=elites", "episodes=1", "steps=3")  # the bundle has no policy
+    report = wm(tmp_path, "launch", "panda_reach", f"model={bundle}", *search)
     assert "success" in report
