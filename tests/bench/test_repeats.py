@@ -90,6 +90,7 @@ def test_a_recording_that_was_cut_off_is_refused(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)  # 40 episodes next to two busy processes: 254 s at a load of 8
 def test_twenty_runs_under_load_are_byte_identical(tmp_path):
     rows = run_repeatedly("panda_reach", ["episodes=2"], runs=20, burners=2, folder=tmp_path)
     assert {"/latent", "/plan", "/plan_info", "/command", "/action"} <= {row.topic for row in rows}
