@@ -25,11 +25,12 @@ TINY = {
 }
 
 
-SHARE_OF_LOSS = {"whitened": 0.95, "normed": 0.6}
+SHARE_OF_LOSS = {"whitened": 0.95, "normed": 0.5}
 """Bounds on the loss of fine-tuning over that from scratch, by kind of tokens.
 
-Measured with 5 seeds of data and networks: 0.92 to 0.94 and 0.37 to 0.45. Whitened tokens are predicted as a
-residual, so that a new predictor begins near copying, which is not bad for a dot that moves little.
+Measured: 0.89 to 0.947 with 10 seeds of data and networks (0.923 with the one here), and 0.34 to 0.39 with 5.
+Whitened tokens are predicted as a residual, so that a new predictor begins near copying, which is not bad for a dot
+that moves little.
 """
 
 
@@ -38,7 +39,7 @@ residual, so that a new predictor begins near copying, which is not bad for a do
 def test_fine_tuning_and_training_from_scratch_are_measured_alike(tmp_path, tokens):
     first, own = (write(tmp_path / name, seed=seed) for name, seed in (("first", 1), ("own", 2)))
     tiny = {**TINY, "tokens": tokens}
-    train(FAMILY, [first.path], tmp_path / "run", "small", {**tiny, "iterations": 40}, report=lambda _: None)
+    train(FAMILY, [first.path], tmp_path / "run", "small", {**tiny, "iterations": 160}, report=lambda _: None)
     changes = {**tiny, "iterations": 4}
     arguments = (str(tmp_path / "run"), "encoder", [str(own.path)], "small", changes, 600.0)
     scratch, tuned = measure_fine_tuning(*arguments, tmp_path / "bench")
