@@ -29,8 +29,8 @@ SHARE_OF_LOSS = {"whitened": 0.95, "normed": 0.5}
 """Bounds on the loss of fine-tuning over that from scratch, by kind of tokens.
 
 Measured: 0.89 to 0.947 with 10 seeds of data and networks (0.923 with the one here), and 0.34 to 0.39 with 5.
-Whitened tokens are predicted as a residual, so that a new predictor begins near copying, which is not bad for a
-dot that moves little.
+Whitened tokens are predicted as a residual, so that a new predictor begins near copying, which is not bad for
+a dot that moves little.
 """
 
 

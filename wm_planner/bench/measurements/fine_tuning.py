@@ -10,8 +10,8 @@ FAMILY = "models/vjepa2_ac.py"
 STARTS = {"predictor from scratch": "tokens", "fine-tuned": "all"}
 """What a training begins with, to the recipe's `load`.
 
-Both predict the tokens of the pretrained encoder, whitened by its statistics: those of other data would put the
-losses in different units.
+Both predict the tokens of the pretrained encoder, whitened by its statistics: those of other data would put
+the losses in different units.
 """
 
 
