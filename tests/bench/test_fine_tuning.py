@@ -44,13 +44,19 @@ def test_fine_tuning_and_training_from_scratch_are_measured_alike(tmp_path, toke
     arguments = (str(tmp_path / "run"), "encoder", [str(own.path)], "small", changes, 600.0)
     scratch, tuned = measure_fine_tuning(*arguments, tmp_path / "bench")
     assert (scratch.name, tuned.name) == ("predictor from scratch", "fine-tuned")
-    assert scratch.iterations == tuned.iterations == 4
+    assert scratch.ends == tuned.ends == [4]
     assert tuned.losses[-1] < SHARE_OF_LOSS[tokens] * scratch.losses[-1]
 
 
 def test_the_loss_at_a_time_is_that_of_the_next_report():
-    curve = TrainingCurve("", [1.0, 2.0, 3.0], [0.9, 0.5, 0.4], 150)
+    curve = TrainingCurve("", [1.0, 2.0, 3.0], [0.9, 0.5, 0.4], [50, 100, 150])
     assert [curve.loss_at(time) for time in (0.5, 1.0, 1.5, 3.0, 9.0)] == [0.9, 0.9, 0.5, 0.4, 0.4]
+
+
+def test_a_short_report_at_the_end_counts_with_the_one_before():
+    curve = TrainingCurve("", [1.0, 2.0, 2.1], [0.9, 0.5, 0.24], [50, 100, 102])
+    assert curve.loss_at(2.1) == pytest.approx((50 * 0.5 + 2 * 0.24) / 52)
+    assert TrainingCurve("", [0.1], [0.3], [2]).loss_at(0.1) == 0.3
 
 
 @pytest.mark.torch

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from wm_planner.training.loop import Progress, train
 
 FAMILY = "models/vjepa2_ac.py"
@@ -14,6 +16,8 @@ Both predict the tokens of the pretrained encoder, whitened by its statistics: t
 the losses in different units.
 """
 
+MIN_ITERATIONS = 50
+
 
 class TrainingCurve(NamedTuple):
     """The losses of a training.
@@ -22,18 +26,25 @@ class TrainingCurve(NamedTuple):
         name: what it began with.
         cpu_seconds: CPU time of each report.
         losses: mean since the report before.
-        iterations: at the end.
+        ends: iterations at each report.
     """
 
     name: str
     cpu_seconds: list[float]
     losses: list[float]
-    iterations: int
+    ends: list[int]
 
     def loss_at(self, cpu_seconds: float) -> float:
-        """The loss of the first report after a CPU time, or of the last one."""
-        after = (loss for at, loss in zip(self.cpu_seconds, self.losses, strict=True) if at >= cpu_seconds)
-        return next(after, self.losses[-1])
+        """The mean loss of at least `MIN_ITERATIONS`, or of all, up to the first report after a CPU time.
+
+        The report at the end may be of a few iterations only.
+        """
+        last = next((i for i, at in enumerate(self.cpu_seconds) if at >= cpu_seconds), len(self.losses) - 1)
+        counts = np.diff(self.ends, prepend=0)
+        first = last
+        while first > 0 and counts[first : last + 1].sum() < MIN_ITERATIONS:
+            first -= 1
+        return float(np.average(self.losses[first : last + 1], weights=counts[first : last + 1]))
 
 
 def measure_fine_tuning(
@@ -69,13 +80,13 @@ def measure_fine_tuning(
             "part": part,
             "load": load,
         }
-        end = train(FAMILY, data, folder / load, recipe, own, report=reports.append, warn=lambda text: None)
+        train(FAMILY, data, folder / load, recipe, own, report=reports.append, warn=lambda text: None)
         curves.append(
             TrainingCurve(
                 name,
                 [each.cpu_seconds for each in reports],
                 [each.terms["loss"] for each in reports],
-                end.iteration,
+                [each.iteration for each in reports],
             )
         )
     return curves

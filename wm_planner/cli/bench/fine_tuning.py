@@ -39,5 +39,5 @@ def fine_tuning(
         *("start", *(f"{time:.0f} s" for time in times), "iterations"),
     )
     for curve in curves:
-        rows.add_row(curve.name, *(f"{curve.loss_at(time):.4f}" for time in times), str(curve.iterations))
+        rows.add_row(curve.name, *(f"{curve.loss_at(time):.4f}" for time in times), str(curve.ends[-1]))
     console.print(rows)
