@@ -197,8 +197,8 @@ def test_the_files_of_a_full_disk_are_those_that_are_written(tmp_path):
 
 def test_a_car_beyond_the_end_of_its_route_is_as_far_from_it_as_it_is_beside_it():
     line = Centreline(prolonged(np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0]]), 100.0))
-    beside = [float(line.project(np.array(place)).d) for place in ((-50.0, 1.0), (12.0, 90.0))]
-    assert np.abs(beside) == pytest.approx([1.0, 2.0])
+    off = [float(line.project(np.array(place)).d) for place in ((-50.0, 1.0), (12.0, 90.0))]
+    assert np.abs(off) == pytest.approx([1.0, 2.0])
 
 
 def test_a_domain_that_stays_is_left_over(tmp_path, monkeypatch):

@@ -64,23 +64,17 @@ class Seek:
 
 
 class RandomOpening:
-    """A motion of the tool point that stops at random times, where the gripper opens or closes."""
-
-    STILL = 2  # steps
+    """A motion of the tool point, and a gripper that opens and closes at random times."""
 
     def __init__(self, motion: Motion, rng: np.random.Generator) -> None:
         self._motion, self._rng = motion, rng
-        self._opening, self._left, self._still = 1.0, int(rng.integers(1, 5)), 0
+        self._opening, self._left = 1.0, int(rng.integers(3, 15))
 
     def action(self, tcp: Floats) -> Floats:
         """The next displacement in m and opening in 0..1, (4,)."""
-        if self._still:
-            self._still -= 1
-            return np.append(np.zeros(3), self._opening)
         if not self._left:
             self._opening = float(self._rng.choice((0.0, 1.0, self._rng.random())))
-            self._left, self._still = int(self._rng.integers(1, 5)), self.STILL - 1
-            return np.append(np.zeros(3), self._opening)
+            self._left = int(self._rng.integers(3, 15))
         self._left -= 1
         return np.append(self._motion.action(tcp), self._opening)
 
