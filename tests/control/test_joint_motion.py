@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import ruckig
 
 from wm_planner.control.joint_motion import JointMotion
 from wm_planner.control.motion_limits import MotionLimits
@@ -74,6 +75,31 @@ def test_it_stops_as_fast_as_the_limits_admit_and_stays():
     assert_at_rest(points[-1])
     assert (points[-1].position < HIGH - 0.05).all()
     np.testing.assert_array_equal(points[-1].position, followed(motion, 5)[-1].position)
+
+
+def test_a_target_for_which_no_motion_is_found_brings_it_to_rest(monkeypatch):
+    class Solver(ruckig.Ruckig):
+        def calculate(self, wanted, found):
+            if wanted.control_interface == ruckig.ControlInterface.Position:
+                raise ruckig.RuckigError("error in step 1")
+            return super().calculate(wanted, found)
+
+    motion = begun()
+    motion.aim(np.array([0.5, 0.5]))
+    points = followed(motion, 10)
+    monkeypatch.setattr(motion, "_solver", Solver(2))
+    motion.aim(np.array([-0.5, -0.5]))
+    points += followed(motion, 60)
+    assert_within_limits(points, points[0])
+    assert_at_rest(points[-1])
+    assert (points[-1].position > 0).all()
+
+
+def test_rounding_errors_of_velocities_are_no_velocities():
+    motion = begun()
+    motion._now = motion.now._replace(velocity=np.full(2, 2.8e-17))
+    motion.aim(np.array([0.05, -0.1]), 0.3)
+    assert motion._input.current_velocity == [0.0, 0.0]
 
 
 def test_it_never_enters_what_is_not_admissible():

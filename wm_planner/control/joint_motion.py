@@ -18,7 +18,7 @@ from wm_planner.control.kinematics import Floats
 from wm_planner.control.motion_limits import MotionLimits
 from wm_planner.errors import ShapeError
 
-_ROUNDING = 1e-9  # rad or m
+_ROUNDING = 1e-9  # rad or m, and per second or second squared: ruckig cannot start from 2.8e-17 m/s
 
 
 class SetPoint(NamedTuple):
@@ -153,18 +153,23 @@ class JointMotion:
         self._input.synchronization = ruckig.Synchronization.Time
         self._input.minimum_duration = None
         self._input.current_position = start.position.tolist()
-        self._input.current_velocity = start.velocity.tolist()
-        self._input.current_acceleration = start.acceleration.tolist()
+        self._input.current_velocity = _rounded(start.velocity)
+        self._input.current_acceleration = _rounded(start.acceleration)
         none = [0.0] * len(start.position)
         self._input.target_velocity = self._input.target_acceleration = none
 
     def _solved(self, trajectory: ruckig.Trajectory) -> bool:
-        return self._solver.calculate(self._input, trajectory) in (
-            ruckig.Result.Working,
-            ruckig.Result.Finished,
-        )
+        try:
+            found = self._solver.calculate(self._input, trajectory)
+        except ruckig.RuckigError:
+            return False
+        return found in (ruckig.Result.Working, ruckig.Result.Finished)
 
 
 def _at(trajectory: ruckig.Trajectory, time_s: float) -> SetPoint:
     position, velocity, acceleration = trajectory.at_time(time_s)
     return SetPoint(np.array(position), np.array(velocity), np.array(acceleration))
+
+
+def _rounded(rates: Floats) -> list[float]:
+    return [0.0 if abs(rate) < _ROUNDING else rate for rate in rates.tolist()]
