@@ -20,7 +20,7 @@ from wm_planner.driving.bridges.recorded_scenarios import recorded_scenarios
 from wm_planner.driving.scenarios.readers import read_scenario
 from wm_planner.driving.scenarios.scenario import Scenario
 from wm_planner.driving.scenarios.tracks import empty_tracks
-from wm_planner.errors import MessagingError, ScenarioError
+from wm_planner.errors import InputError, MessagingError, ScenarioError
 from wm_planner.messaging import codec, topics
 from wm_planner.messaging import messages as m
 from wm_planner.messaging.wire import Delivery, Envelope
@@ -166,3 +166,12 @@ def test_a_recording_without_a_map_is_refused(tmp_path):
         ScenarioError, match=r"no drive was recorded: it has \['/objects', '/odom'\], wanted /map"
     ):
         read_scenario(path)
+
+
+@pytest.mark.parametrize("broken", [{"y": 1e300}, {"x": np.nan, "y": 1e300}, {"w": np.inf}, {"z": 0.1}])
+def test_an_orientation_that_is_no_rotation_is_refused(broken):
+    message = odometry_message(np.array([1.0, 2.0, 0.5, 3.0]), 0.1, 7)
+    for name, value in broken.items():
+        setattr(message.pose.pose.orientation, name, value)
+    with pytest.raises(InputError, match=r"/odom: the orientation is a quaternion of length \S+, wanted 1"):
+        ego_state_of(message)

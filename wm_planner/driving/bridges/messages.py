@@ -147,7 +147,7 @@ def ego_state_of(message: m.Message) -> NDArray[np.float64]:
     """
     pose, turn = message.pose.pose, message.pose.pose.orientation
     length = math.hypot(turn.x, turn.y, turn.z, turn.w)
-    if abs(length - 1) > _UNIT:
+    if not abs(length - 1) <= _UNIT:
         raise InputError(f"/odom: the orientation is a quaternion of length {length:g}, wanted 1")
     yaw = np.arctan2(2 * (turn.w * turn.z + turn.x * turn.y), 1 - 2 * (turn.y**2 + turn.z**2))
     twist = message.twist.twist
