@@ -74,7 +74,7 @@ build/vjepa2:
 # Data sets are kept once they are there; a training that was stopped resumes.
 WM := $(BIN)/wm
 TRAIN := $(WM) train models/ac_jepa.py --data data/panda_reach --data data/panda_reach_wall
-STATES := $(WM) train models/vjepa2_states.py --recipe droid --data data/franka_droid_64
+STATES := $(WM) train models/vjepa2_states.py --recipe droid --data data/franka_droid_128
 ACTOR := $(WM) train models/actor.py --recipe small
 
 data/%: | .venv/dev.stamp gl
@@ -95,8 +95,11 @@ data/panda_reach_bullet:
 data/franka_droid: | .venv/dev.stamp gl
 	$(WM) collect sim/franka_droid.py --out $@ --episodes 2000 --steps 16
 
-data/franka_droid_64: data/franka_droid
-	$(WM) convert $< $@ --shrink 4
+data/franka_droid_128: data/franka_droid
+	$(WM) convert $< $@ --shrink 2
+
+data/franka_droid_heldout: | .venv/dev.stamp gl
+	$(WM) collect sim/franka_droid.py --out $@ --episodes 250 --steps 16 --seed 520000
 
 data/glide:
 	$(WM) collect sprites,level=glide --out $@ --episodes 6000 --steps 24
@@ -107,7 +110,7 @@ data/drive_bev: data/traffic
 data/drive_bev_heldout: data/traffic_heldout
 	$(WM) collect data/traffic_heldout --out $@ --episodes 48 --steps 24 --seed 500000
 
-models: data/panda_reach data/panda_reach_wall data/panda_reach_bullet data/franka_droid_64 data/drive_bev data/glide
+models: data/panda_reach data/panda_reach_wall data/panda_reach_bullet data/franka_droid_128 data/drive_bev data/glide
 	$(TRAIN) --recipe small --out runs/panda_reach_small
 	$(WM) export runs/panda_reach_small --out models/bundles/panda_reach_small --replace
 	$(ACTOR) --of models/bundles/panda_reach_small --out runs/panda_reach_small_actor
@@ -122,9 +125,7 @@ models: data/panda_reach data/panda_reach_wall data/panda_reach_bullet data/fran
 	$(subst ac_jepa,vjepa2_ac,$(TRAIN)) --recipe small --set pretrained=runs/vjepa2 --out runs/panda_reach_vjepa2_ac
 	$(WM) export runs/panda_reach_vjepa2_ac --out models/bundles/panda_reach_vjepa2_ac --replace
 	$(STATES) --out runs/franka_states
-	$(STATES) --set pretrained=runs/franka_states --set seed=1 --set iterations=1100 --set anneal=600 \
-		--set 'states={tcp_pose: [0, 0, 1, 1, 2, 2, 6, 6, 6], block_position: [0, 1, 2, 2, 2]}' --out runs/franka_states_2
-	$(WM) train models/vjepa2_ac.py --data data/franka_droid_64 --recipe droid --set pretrained=runs/franka_states_2 \
+	$(WM) train models/vjepa2_ac.py --data data/franka_droid_128 --recipe droid --set pretrained=runs/franka_states \
 		--out runs/franka_droid
 	$(WM) export runs/franka_droid --layout vjepa2_ac --out runs/franka_droid.pt --replace
 	$(WM) import runs/franka_droid.pt --out models/bundles/franka_droid --precision fp16 --encoder-heads 4 \
@@ -154,7 +155,7 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 		$(WM) bench success $$launch planner=policy --cards --no-baselines --no-greedy; \
 	done
 	$(WM) launch franka_droid scene=sim/franka_droid_reach.py steps=12 episodes=100 seed=10000
-	$(WM) launch franka_droid episodes=30 seed=10000
+	$(WM) launch franka_droid episodes=100 seed=10000
 	$(WM) bench prediction --data data/panda_reach_heldout --data data/panda_reach_wall_heldout
 	$(WM) bench energy --data data/panda_reach_heldout
 	$(WM) bench camera-check models/bundles/panda_reach_small --data data/panda_reach_heldout --pairs 20

@@ -20,9 +20,10 @@ MAX_GRIP = 0.75  # share of the stroke per action, as in the planner of facebook
 class DroidLift(Pick):
     """An arm grasps a block and lifts it, shown by pictures of three sub-goals.
 
-    They are: the open hand around the block, the hand closed on it, and the block lifted.
+    They are: the open hand just above the block, the hand closed on it, and the block lifted.
 
     Attributes:
+        above: height of the open hand above the block in the first picture, in m.
         schedule: control steps for each sub-goal. Source: Assran et al. 2025 (V-JEPA 2-AC), sec. 4.3.
     """
 
@@ -31,6 +32,7 @@ class DroidLift(Pick):
     control_dt_s: float = 0.25
     max_delta: float = 0.05
     lift: float = 0.12
+    above: float = 0.04
     schedule: tuple[int, int, int] = (10, 4, 4)
 
     @property
@@ -58,11 +60,10 @@ class DroidLift(Pick):
     def sample(self, rng: np.random.Generator) -> Task:
         block = self._block(rng)
         lifted = block + np.array([0.0, 0.0, self.lift])
-        around, closed = (
-            Placement(block, self._joints(finger, block)) for finger in (self.opened, self.half)
-        )
-        before = SubGoal(around, self.schedule[0]), SubGoal(closed, self.schedule[1])
+        over = Placement(block + np.array([0.0, 0.0, self.above]), self._joints(self.opened, block))
+        closed = Placement(block, self._joints(self.half, block))
         held = Placement(lifted, self._joints(self.half, lifted))
+        before = SubGoal(over, self.schedule[0]), SubGoal(closed, self.schedule[1])
         return Task(self._above(block, rng), held, lifted, before, self.schedule[2])
 
 
