@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import signal
@@ -388,6 +389,16 @@ def test_a_domain_in_use_is_refused_with_the_process(domain, peers):
         domain.claim()
     bus.close()
     domain.claim()
+    domain.remove()
+
+
+def test_a_domain_that_another_run_looks_at_is_claimed_once_it_has_looked(domain, monkeypatch):
+    domain.open()
+    looks = (domain.path / "lock").open("w")
+    fcntl.flock(looks, fcntl.LOCK_EX)
+    monkeypatch.setattr("wm_planner.messaging.domain.time.sleep", lambda _: looks.close())
+    domain.claim()
+    assert looks.closed
     domain.remove()
 
 

@@ -10,15 +10,18 @@ import os
 import re
 import stat
 import tempfile
+import time
 from pathlib import Path
 
 import msgspec
 
+from wm_planner.clock import Deadline, WallClock
 from wm_planner.config import Config
 from wm_planner.errors import MessagingError
 from wm_planner.messaging.declarations import Declaration
 
 _MAX_RECORD_BYTES = 2**20
+_SWEPT_S = 1.0  # the longest that another run looks whether a domain is abandoned
 _MAX_SOCKET_PATH = 107  # sun_path holds 108 bytes, the last is zero
 
 
@@ -112,7 +115,8 @@ class Domain:
         """
         self.open()
         self._remove_abandoned()
-        while (lock := self._try_lock()) is None:
+        waited = Deadline.after(WallClock(), _SWEPT_S)
+        while (lock := self._try_lock(waited)) is None:
             self.open()  # the run before removed the directory meanwhile
         self.sweep()
         users = self.endpoints()
@@ -123,8 +127,12 @@ class Domain:
         os.write(lock, str(os.getpid()).encode())
         self._lock = lock
 
-    def _try_lock(self) -> int | None:
-        """The lock of the directory, held; None if the directory was removed before it could be."""
+    def _try_lock(self, waited: Deadline) -> int | None:
+        """The lock of the directory, held; None to try again.
+
+        The directory may be removed before, or another run may hold the lock for a moment, to see whether the
+        domain is abandoned.
+        """
         try:
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
@@ -137,8 +145,10 @@ class Domain:
             pass
         except BlockingIOError:
             owner = os.read(lock, 20).decode() or "another"
-            os.close(lock)
-            raise self._in_use(f"process {owner}") from None
+            if waited.left_s() <= 0:
+                os.close(lock)
+                raise self._in_use(f"process {owner}") from None
+            time.sleep(0.01)
         os.close(lock)
         return None
 
