@@ -98,9 +98,6 @@ data/franka_droid: | .venv/dev.stamp gl
 data/franka_droid_128: data/franka_droid
 	$(WM) convert $< $@ --shrink 2
 
-data/franka_droid_heldout: | .venv/dev.stamp gl
-	$(WM) collect sim/franka_droid.py --out $@ --episodes 250 --steps 16 --seed 520000
-
 data/glide:
 	$(WM) collect sprites,level=glide --out $@ --episodes 6000 --steps 24
 
@@ -176,10 +173,17 @@ tables: data/panda_reach_heldout data/panda_reach_wall_heldout data/drive_bev_he
 		--model models/bundles/panda_reach_vjepa2_ac --model models/bundles/drive_bev
 	$(WM) bench render
 	$(WM) bench motion --plans 100000
+	$(WM) bench motion --robot bmw_320i --plans 100000
+	for robot in sim/panda_reach.xml sim/franka_droid.xml bmw_320i; do \
+		$(WM) bench fuzz-controller $$robot --messages 334000 --seed 7; \
+	done
+	$(WM) bench period
+	$(WM) bench hangs --load 0
 	$(WM) bench bus
 	$(WM) bench codec
 	$(WM) bench start
 	$(WM) bench loop --episodes 10
+	$(WM) bench loop panda_reach --model models/bundles/panda_reach_small --episodes 12 --repeats 3 --core 1
 	$(WM) bench loop panda_reach planner=policy --episodes 10
 	$(WM) bench loop panda_reach $(SEARCH) --episodes 10
 	$(WM) bench success panda_reach_bullet --episodes 100 --no-baselines --no-greedy \

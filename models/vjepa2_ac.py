@@ -200,7 +200,7 @@ class VJepa2Ac(TrainableModel):
             self.register_buffer(name, scale if recipe.units == "scaled" else physical, persistent=False)
 
     def load_pretrained(self, path: Path) -> None:
-        """Load the encoder; to fine-tune, also the predictor, and the statistics of whitened tokens."""
+        """Load what the recipe's `load` says."""
         load_weights(self.encoder, read_weights(path, self.part))
         if self.load == "all":
             load_weights(self.predictor, read_weights(path, "predictor"))

@@ -95,6 +95,22 @@ def test_a_target_for_which_no_motion_is_found_brings_it_to_rest(monkeypatch):
     assert (points[-1].position > 0).all()
 
 
+def test_a_set_point_from_which_no_stop_is_found_is_not_entered(monkeypatch):
+    class Solver(ruckig.Ruckig):
+        def calculate(self, wanted, found):
+            if wanted.current_position[0] > 0.1:
+                raise ruckig.RuckigError("error in step 1")
+            return super().calculate(wanted, found)
+
+    motion = begun()
+    monkeypatch.setattr(motion, "_solver", Solver(2))
+    motion.aim(np.array([0.5, 0.0]))
+    points = followed(motion, 200)
+    assert_within_limits(points, points[0])
+    assert_at_rest(points[-1])
+    assert motion.blocked is not None
+
+
 def test_rounding_errors_of_velocities_are_no_velocities():
     motion = begun()
     motion._now = motion.now._replace(velocity=np.full(2, 2.8e-17))

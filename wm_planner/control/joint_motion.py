@@ -129,7 +129,8 @@ class JointMotion:
 
     def _first_refused(self, after: SetPoint) -> Floats | None:
         """The first posture that is not admissible in the stop from a set-point; None if none is."""
-        self._set_stop(after)
+        if not self._set_stop(after):
+            return after.position
         steps = range(1 + math.ceil(self._stop.duration / self.period_s))
         postures = np.array([self._stop.at_time(step * self.period_s)[0] for step in steps])
         are_within = self._beyond(postures) <= max(float(self._beyond(self._start)), _ROUNDING)
@@ -142,11 +143,12 @@ class JointMotion:
         """How far postures (..., J) are beyond the bounds of a joint, (...); negative within them."""
         return np.asarray(np.maximum(self.limits.low - q, q - self.limits.high).max(axis=-1))
 
-    def _set_stop(self, start: SetPoint) -> None:
+    def _set_stop(self, start: SetPoint) -> bool:
+        """Have the motion that stops from a set-point; False if none is found."""
         self._state(start, ruckig.ControlInterface.Velocity)
         self._input.synchronization = ruckig.Synchronization.No
-        self._solved(self._stop)
         self._stopped_s = 0.0
+        return self._solved(self._stop)
 
     def _state(self, start: SetPoint, interface: ruckig.ControlInterface) -> None:
         self._input.control_interface = interface

@@ -21,7 +21,7 @@ from wm_planner.errors import MessagingError
 from wm_planner.messaging.declarations import Declaration
 
 _MAX_RECORD_BYTES = 2**20
-_SWEPT_S = 1.0  # the longest that another run looks whether a domain is abandoned
+_SWEPT_S = 1.0  # within which another run has seen whether a domain is abandoned
 _MAX_SOCKET_PATH = 107  # sun_path holds 108 bytes, the last is zero
 
 
@@ -115,9 +115,9 @@ class Domain:
         """
         self.open()
         self._remove_abandoned()
-        waited = Deadline.after(WallClock(), _SWEPT_S)
-        while (lock := self._try_lock(waited)) is None:
-            self.open()  # the run before removed the directory meanwhile
+        deadline = Deadline.after(WallClock(), _SWEPT_S)
+        while (lock := self._try_lock(deadline)) is None:
+            self.open()  # the directory may have been removed meanwhile
         self.sweep()
         users = self.endpoints()
         if users:
@@ -127,11 +127,11 @@ class Domain:
         os.write(lock, str(os.getpid()).encode())
         self._lock = lock
 
-    def _try_lock(self, waited: Deadline) -> int | None:
+    def _try_lock(self, deadline: Deadline) -> int | None:
         """The lock of the directory, held; None to try again.
 
-        The directory may be removed before, or another run may hold the lock for a moment, to see whether the
-        domain is abandoned.
+        The directory may have been removed, or another run holds the lock for a moment to see whether the
+        domain is abandoned. A run that still holds it at the deadline uses the domain.
         """
         try:
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -145,7 +145,7 @@ class Domain:
             pass
         except BlockingIOError:
             owner = os.read(lock, 20).decode() or "another"
-            if waited.left_s() <= 0:
+            if deadline.left_s() <= 0:
                 os.close(lock)
                 raise self._in_use(f"process {owner}") from None
             time.sleep(0.01)

@@ -33,6 +33,15 @@ def test_a_lift_shows_the_open_hand_the_closed_hand_and_the_lifted_block(adapter
     assert list(goal_message(2, goal, 0).steps) == [10, 4, 4]
 
 
+def test_a_lift_begins_above_the_block_and_closes_around_it(adapter):
+    scene = adapter.simulator.scene
+    task = scene.sample(np.random.default_rng(1))
+    block = task.position - [0.0, 0.0, scene.lift]
+    over, closed = (stage.placement.tcp - block for stage in task.before)
+    np.testing.assert_allclose([over, closed], [[0.0, 0.0, scene.above], [0.0, 0.0, 0.0]], atol=1e-9)
+    np.testing.assert_allclose(task.goal.tcp, task.position)
+
+
 def test_the_pose_is_published_with_its_orientation_and_gripper(adapter):
     observation = adapter.simulator.reset(1)
     sensors = adapter.sensors(observation, 7)
